@@ -1,0 +1,141 @@
+"""The whole domain on one page: frozen records, each owned by one user.
+
+Records are written and read by the Store as JSON through msgspec; a field with a default may be missing in what an
+older version wrote. Times are aware datetimes in UTC. Money is USD.
+"""
+
+import secrets
+import uuid
+from datetime import UTC, datetime
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any, NewType
+
+import msgspec
+
+from core.states import SessionState
+
+UserId = NewType("UserId", str)
+SYSTEM = UserId("system")  # owner of the platform's own rows: users, logins, runners
+
+GOOGLE = "https://accounts.google.com"
+LOCAL = "local"
+
+
+def now() -> datetime:
+    """The present, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def user_id(issuer: str, subject: str) -> UserId:
+    """The account's key, safe in paths and URLs: Google's real subject stays readable, all else is hashed.
+
+    The e-mail address is never part of it: addresses are reassigned, subjects are not.
+    """
+    if issuer == LOCAL:
+        return UserId(f"local-{subject}")
+    if issuer == GOOGLE and subject.isascii() and subject.isdigit() and len(subject) <= 64:
+        return UserId(f"google-{subject}")
+    return UserId("u-" + sha256(f"{issuer}\0{subject}".encode()).hexdigest()[:32])
+
+
+def new_agent_id() -> str:
+    """Twelve random letters and digits (60 bits), also the folder's name."""
+    return "".join(secrets.choice("abcdefghijkmnpqrstuvwxyz23456789") for _ in range(12))
+
+
+def new_session_id() -> str:
+    """A UUID, because the CLI's session has the same id."""
+    return str(uuid.uuid4())
+
+
+class Role(StrEnum):
+    """What a user may see beyond their own things."""
+
+    USER = "user"
+    ADMIN = "admin"
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What every row has."""
+
+    id: str
+
+
+class User(Record, frozen=True, kw_only=True):
+    """Somebody who signed in once. `locale` and `theme` are empty until chosen."""
+
+    issuer: str
+    subject: str
+    email: str = ""
+    name: str = ""
+    picture: str = ""
+    role: Role = Role.USER
+    disabled: bool = False
+    locale: str = ""
+    theme: str = ""
+    created_at: datetime
+    seen_at: datetime
+
+
+class Login(Record, frozen=True, kw_only=True):
+    """A server-side login session. `id` is the SHA-256 of the cookie's random value, which we do not keep."""
+
+    user: UserId
+    created_at: datetime
+    seen_at: datetime
+    expires_at: datetime
+    address: str = ""
+    device: str = ""
+    revoked: bool = False
+
+
+class Agent(Record, frozen=True, kw_only=True):
+    """A folder plus this record. `rules` are what "always allow" wrote, in the CLI's rule syntax."""
+
+    name: str = ""
+    description: str = ""
+    icon: str = "spark"
+    model: str = ""
+    permission_mode: str = "acceptEdits"
+    rules: tuple[str, ...] = ()
+    draft: bool = True
+    archived: bool = False
+    created_at: datetime
+    updated_at: datetime
+
+
+class Session(Record, frozen=True, kw_only=True):
+    """One conversation with one agent. `kind`: chat, builder or run. The last four fields follow the log (ingest)."""
+
+    agent: str
+    kind: str = "chat"
+    title: str = ""
+    pinned: bool = False
+    locale: str = "ko"
+    created_at: datetime
+    updated_at: datetime
+    state: SessionState = SessionState.ASLEEP
+    last_seq: int = 0
+    last_line: str = ""
+    cost_usd: float = 0.0
+
+
+class Request(Record, frozen=True, kw_only=True):
+    """An entry of the inbox: something `asked` and not `answered` yet. `id` is the request_id."""
+
+    agent: str
+    session: str
+    kind: str
+    summary: str = ""
+    asked_at: datetime
+    parked: bool = False
+
+
+class Box(Record, frozen=True, kw_only=True):
+    """A runner as the spawner remembers it. `id` is the runner's id; `memory` belongs to the spawner alone."""
+
+    user: UserId
+    key: str
+    memory: dict[str, Any] = {}
+    started_at: datetime

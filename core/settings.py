@@ -1,0 +1,169 @@
+"""The only reader of the environment: every setting once, with its unit and meaning.
+
+Documented in README.md, and tests/core/test_settings.py holds that table to this file.
+"""
+
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal, get_args, get_type_hints
+
+import platformdirs
+
+from core.errors import Misconfigured
+from core.model import GOOGLE
+
+
+class Secret(str):
+    """A string that does not show itself in a repr, a log or a traceback."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Secret('…')" if self else "Secret('')"
+
+
+Names = tuple[str, ...]
+NONE = Secret("")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Each field is `OMA_<FIELD>` unless `STANDARD` names it otherwise."""
+
+    env: Literal["local", "production"] = "local"
+    host: str = "127.0.0.1"
+    port: int = 8080
+    gateway_port: int = 0  # 0: unix sockets only
+    metrics_port: int = 0  # 0: off; never reachable from a box
+    public_url: str = ""  # how people reach us; empty: http://host:port
+    data_dir: Path = field(default_factory=lambda: Path(platformdirs.user_data_dir("oh-my-agent")))
+    orphan_s: float = 900  # a runner nobody connects to ends an open turn after this
+    max_live_sessions: int = 4  # CLI processes per runner; the least recently used stops first
+    session_secret: tuple[Secret, ...] = ()  # first signs, all verify
+    oidc_issuer: str = GOOGLE
+    oidc_client_id: str = ""
+    oidc_client_secret: Secret = NONE
+    allowed_domains: Names = ()
+    allowed_emails: Names = ()
+    admins: Names = ()
+    store: Literal["sqlite", "firestore"] = "sqlite"
+    vault: Literal["local", "google"] = "local"
+    spawner: Literal["local", "kubernetes"] = "local"
+    gcp_project: str = ""
+    sandbox: Literal["auto", "bubblewrap", "none"] = "auto"
+    model: Literal["auto", "anthropic", "vertex", "practice"] = "auto"
+    idle_cli_s: float = 600  # a CLI without a turn is stopped after this and resumed on demand
+    idle_runner_s: float = 1800  # a runner without a turn is stopped after this
+    trusted_proxies: Names = ()
+    log_format: Literal["text", "json"] = "text"
+    anthropic_api_key: Secret = NONE
+    anthropic_base_url: str = "https://api.anthropic.com"
+    vertex_project: str = ""
+    vertex_region: str = ""
+    firestore_emulator: str = ""
+
+    @property
+    def production(self) -> bool:
+        return self.env == "production"
+
+    @property
+    def url(self) -> str:
+        """How people reach us, without a trailing slash."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def provider(self) -> Literal["anthropic", "vertex", "practice"]:
+        """The model that `auto` stands for: a real one if there is a key, else practice (local only)."""
+        if self.model != "auto":
+            return self.model
+        return "anthropic" if self.anthropic_api_key or self.production else "practice"
+
+    @property
+    def runtime_dir(self) -> Path:
+        """Short (108-byte limit of socket paths), mode 0700, one per data directory; made by core.runtime."""
+        base = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp")  # noqa: S108  # 0700 and owner-checked when made
+        digest = sha256(str(self.data_dir.resolve()).encode()).hexdigest()[:8]
+        return base / f"oma-{os.getuid()}-{digest}"
+
+
+STANDARD = {
+    "anthropic_api_key": "ANTHROPIC_API_KEY",
+    "anthropic_base_url": "ANTHROPIC_BASE_URL",
+    "vertex_project": "ANTHROPIC_VERTEX_PROJECT_ID",
+    "vertex_region": "CLOUD_ML_REGION",
+    "firestore_emulator": "FIRESTORE_EMULATOR_HOST",
+}
+
+
+def variable(name: str) -> str:
+    """The environment variable of a field."""
+    return STANDARD.get(name, f"OMA_{name.upper()}")
+
+
+def read(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from the environment; unset and empty variables leave the default.
+
+    Raises: Misconfigured: a value that cannot be read, or an `OMA_` variable we do not know (a typing error in a
+    setting must not silently mean its default).
+    """
+    hints = get_type_hints(Settings)
+    known = {variable(name): name for name in hints}
+    unknown = sorted(key for key in environ if key.startswith("OMA_") and key not in known)
+    if unknown:
+        raise Misconfigured(f"unknown setting {', '.join(unknown)}; the README lists all of them")
+    given: dict[str, Any] = {
+        name: _parse(key, environ[key], hints[name]) for key, name in known.items() if environ.get(key)
+    }
+    return replace(Settings(), **given)
+
+
+def _parse(key: str, text: str, kind: object) -> Any:
+    choices = get_args(kind)
+    if choices and all(isinstance(choice, str) for choice in choices):
+        if text not in choices:
+            raise Misconfigured(f"{key} is {text!r}; it must be one of {', '.join(choices)}")
+        return text
+    if kind in (int, float):
+        try:
+            return int(text) if kind is int else float(text)
+        except ValueError as error:
+            raise Misconfigured(f"{key} is {text!r}; it must be a number") from error
+    if kind is Path:
+        return Path(text).expanduser()
+    if kind is Secret:
+        return Secret(text)
+    parts = (part.strip() for part in text.split(","))
+    if kind == Names:
+        return tuple(part for part in parts if part)
+    if kind == tuple[Secret, ...]:
+        return tuple(Secret(part) for part in parts if part)
+    return text
+
+
+def check(settings: Settings) -> None:
+    """Refuse to start half-configured (G10). Raises: Misconfigured: one clear line."""
+    if settings.provider == "anthropic" and not settings.anthropic_api_key:
+        raise Misconfigured("no model credential: set ANTHROPIC_API_KEY (or OMA_MODEL=practice to try without one)")
+    if not settings.production:
+        return
+    for bad, line in (
+        (settings.provider == "practice", "the practice model is for trying out: set ANTHROPIC_API_KEY"),
+        (settings.sandbox == "none", "OMA_SANDBOX=none is for one person on one machine"),
+        (not settings.oidc_client_id, "set OMA_OIDC_CLIENT_ID and OMA_OIDC_CLIENT_SECRET"),
+        (not settings.oidc_client_secret, "set OMA_OIDC_CLIENT_SECRET"),
+        (not settings.public_url.startswith("https://"), "set OMA_PUBLIC_URL to the https address people use"),
+        (not settings.session_secret, "set OMA_SESSION_SECRET to at least 32 random characters"),
+        (any(weak(secret) for secret in settings.session_secret), "OMA_SESSION_SECRET is too short or too simple"),
+        (platform.system() != "Linux", "production runs on Linux only"),
+    ):
+        if bad:
+            raise Misconfigured(f"refusing to start with OMA_ENV=production: {line}")
+
+
+def weak(secret: str) -> bool:
+    """Shorter than 32 characters, or made of fewer than 10 different ones ("changeme…", "aaaa…")."""
+    return len(secret) < 32 or len(set(secret)) < 10

@@ -1,0 +1,60 @@
+"""The seam to whatever starts, finds and stops runners: bubblewrap on one machine, agent-sandbox on Kubernetes."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from core.model import Box, UserId
+
+
+class Poll(StrEnum):
+    """What there is to say of a runner at this moment; `GONE` also for one that was never started."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """How the web reaches a runner: a unix socket on this machine, or an address."""
+
+    url: str  # base URL without a trailing slash; the host is made up when `unix` is set
+    unix: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Isolation:
+    """What stands between a user's agents and the rest. `missing` are sentences with the command that mends."""
+
+    name: str  # bubblewrap | none | kubernetes
+    layers: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+class Spawner(Protocol):
+    """start / poll / stop, as in JupyterHub: what it must remember is one JSON value, kept by the caller in `Box`.
+
+    A restarted web process gives the same Box and finds the same runner. No method waits longer than 30 s.
+    """
+
+    def isolation(self) -> Isolation:
+        """What protects users from each other here, as found out by running it, not by looking for a program."""
+
+    async def start(self, box: Box) -> dict[str, Any]:
+        """Start a dormant runner for this box (it is bound later by POST /v1/init) and return its memory.
+
+        Raises: RunnerUnavailable: with a reason a person can act on.
+        """
+
+    async def poll(self, box: Box) -> Poll:
+        """Answer at every odd moment: before start, half started, after a reboot, with a reused pid."""
+
+    def door(self, box: Box) -> Door:
+        """Where its API is. Valid as long as `poll` says RUNNING or STARTING."""
+
+    async def stop(self, box: Box, *, grace_s: float = 5.0) -> None:
+        """POST /v1/stop has been tried by the caller; end what is left, at once after `grace_s`. Idempotent."""
+
+    async def forget(self, user: UserId) -> None:
+        """Delete everything of the user that the box kept: home, volumes. Only for a deleted account."""

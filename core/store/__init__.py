@@ -1,0 +1,78 @@
+"""The seam to whatever keeps users, agents, sessions and the copies of their logs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from core.events import AnyEvent
+from core.model import Record, UserId
+
+R = TypeVar("R", bound=Record)
+
+
+class Store(Protocol):
+    """About ten verbs over typed frozen records; the owner is named at every call and never found by id alone.
+
+    All implementations pass tests/contract/test_store.py. Every verb raises StoreUnavailable when the store does
+    not answer or cannot write; then nothing was written. A record of another owner does not exist.
+    """
+
+    async def ping(self) -> None:
+        """Cheap read and write; raises StoreUnavailable."""
+
+    async def close(self) -> None:
+        """Idempotent."""
+
+    async def create(self, record: Record, *, owner: UserId) -> None:
+        """Raises: Conflict: a record of this kind, owner and id exists."""
+
+    async def put(self, record: Record, *, owner: UserId) -> None:
+        """Create or overwrite, merged: fields in the store that this version does not know stay as they are."""
+
+    async def change(self, kind: type[R], id: str, *, owner: UserId, **fields: Any) -> R:
+        """Set just these fields, atomically, and return the whole. Raises: NotFound."""
+
+    async def get(self, kind: type[R], id: str, *, owner: UserId) -> R:
+        """Raises: NotFound."""
+
+    async def find(
+        self,
+        kind: type[R],
+        *,
+        owner: UserId,
+        where: Mapping[str, Any] | None = None,
+        newest_by: str = "",
+        limit: int = 100,
+    ) -> list[R]:
+        """Records whose fields equal `where`; newest first by the datetime field `newest_by`, else by id."""
+
+    async def delete(self, kind: type[R], id: str, *, owner: UserId) -> None:
+        """Idempotent."""
+
+    async def append(self, session: str, events: Sequence[AnyEvent], *, owner: UserId) -> int:
+        """Write numbered events and return the highest number stored without a gap from 1.
+
+        Idempotent: an event that is there with the same number and content is skipped. All or nothing otherwise.
+        Raises: SeqTaken: a number is there with other content. Conflict: a gap would arise (first missing: nothing
+        is written).
+        """
+
+    async def events(self, session: str, *, owner: UserId, after: int = 0, limit: int = 1000) -> list[AnyEvent]:
+        """Stored events with `seq > after`, in order; empty for a session that is not the owner's."""
+
+    async def last_events(self, session: str, *, owner: UserId, limit: int = 200) -> list[AnyEvent]:
+        """The newest `limit` events, in order."""
+
+    async def delete_events(self, session: str, *, owner: UserId) -> None:
+        """The whole log of a session; idempotent."""
+
+    async def claim(self, name: str, *, holder: str, lease_s: float) -> bool:
+        """Compare-and-set with a lease: True if `holder` has `name` now (a renewal by the holder is a claim too)."""
+
+    async def release(self, name: str, *, holder: str) -> None:
+        """Give a claim back; somebody else's is left alone."""
+
+    async def add_usage(self, key: str, *, owner: UserId, **amounts: float) -> None:
+        """Add numbers to the counters under `key` (for example `2026-11`, `agent/<id>/2026-11`), atomically."""
+
+    async def usage(self, key: str, *, owner: UserId) -> dict[str, float]:
+        """The counters under `key`; empty if there are none."""
