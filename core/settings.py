@@ -121,6 +121,11 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
     return replace(Settings(), **given)
 
 
+def overridden(words: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The environment with fields said on the command line put over it."""
+    return dict(environ) | {variable(name): word for name, word in words.items()}
+
+
 def _parse(key: str, text: str, kind: object) -> Any:
     choices = get_args(kind)
     if choices and all(isinstance(choice, str) for choice in choices):
@@ -146,6 +151,15 @@ def _parse(key: str, text: str, kind: object) -> Any:
 
 def check(settings: Settings) -> None:
     """Refuse to start half-configured (G10). Raises: Misconfigured: one clear line."""
+    for value, line in (
+        (settings.store == "firestore", "OMA_STORE=firestore"),
+        (settings.vault == "google", "OMA_VAULT=google"),
+        (settings.spawner == "kubernetes", "OMA_SPAWNER=kubernetes"),
+        (settings.provider == "vertex", "OMA_MODEL=vertex"),
+        (settings.gateway_port or settings.metrics_port, "OMA_GATEWAY_PORT or OMA_METRICS_PORT"),
+    ):
+        if value:
+            raise Misconfigured(f"{line} is not there yet")
     if settings.provider == "anthropic" and not settings.anthropic_api_key:
         raise Misconfigured("no model credential: set ANTHROPIC_API_KEY (or OMA_MODEL=practice to try without one)")
     if not settings.production:

@@ -1,0 +1,178 @@
+"""Talking with an agent, from the web's side: say, stop, answer, and follow what happens.
+
+History comes from the Store, the present from the user's runner; a follower never sees a number twice and never
+misses one, whatever goes away and comes back in between.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+
+from core.errors import BadInput, NotFound, PlatformError
+from core.events import AnyEvent, Live, StateChanged, decode_many, seq_of
+from core.hub import Listener
+from core.model import Agent, Session, UserId
+from core.runner_client import RunnerClient
+from core.runners import Change, Runners, opening
+from core.states import SessionState
+from core.store import Store
+
+log = logging.getLogger("oma.conversations")
+
+HISTORY = 300  # events a page starts with; older ones on demand
+MESSAGE_CHARS = 200_000
+RULE_CHARS = 500
+KNOWN_SESSIONS = 10_000  # owners remembered, so that a message does not cost a look into the Store
+BACKOFF_S = (0.05, 0.2, 0.5, 1.0, 2.0)
+
+
+class Conversations:
+    """One per web process; holds no state of a session."""
+
+    def __init__(self, *, store: Store, runners: Runners) -> None:
+        self._store, self._runners = store, runners
+        self._sessions: dict[tuple[UserId, str], Session] = {}
+        self._opened: dict[str, str] = {}  # session → box in which it is known to be open
+
+    async def say(
+        self, session: str, *, user: UserId, text: str, message_id: str, steer: bool = False, via: str = "web"
+    ) -> int:
+        """Send a message and return its number: from then on it is in the log (G1). Idempotent by `message_id`.
+
+        Raises: NotFound. BadInput: empty or too long. RunnerUnavailable: not sent; try again with the same id.
+        """
+        if not text.strip() or len(text) > MESSAGE_CHARS or not 0 < len(message_id) <= 128:
+            raise BadInput(f"a message has 1 to {MESSAGE_CHARS} characters", code="bad_message")
+        runner = await self._open(session, user=user)
+        body = {"message_id": message_id, "text": text, "via": via, "steer": steer, "attachments": []}
+        said = await runner.call("POST", f"/v1/sessions/{session}/messages", body)
+        return int(said["seq"])
+
+    async def interrupt(self, session: str, *, user: UserId) -> None:
+        """Stop the open turn and all it started (G6); nothing to stop is fine. Raises: NotFound, RunnerUnavailable."""
+        runner = await self._open(session, user=user)
+        await runner.call("POST", f"/v1/sessions/{session}/interrupt")
+
+    async def answer(
+        self,
+        session: str,
+        request_id: str,
+        *,
+        user: UserId,
+        decision: str,
+        message: str = "",
+        rule: str = "",
+        answers: dict[str, str] | None = None,
+    ) -> None:
+        """Answer a request, once (G5). `allow_always` writes `rule` to the agent's record first.
+
+        Raises: NotFound. BadInput: the decision or rule makes no sense. Conflict: somebody answered otherwise.
+        """
+        if decision not in ("allow", "allow_always", "deny", "answer"):
+            raise BadInput(f"unknown decision {decision!r}")
+        runner = await self._open(session, user=user)
+        if decision == "allow_always":
+            await self._add_rule(session, rule, user=user)
+        body = {"decision": decision, "by": user, "message": message, "rule": rule, "answers": answers or {}}
+        await runner.call("POST", f"/v1/sessions/{session}/requests/{request_id}", body)
+
+    async def warm(self, session: str, *, user: UserId) -> None:
+        """Start or resume the session's CLI, because somebody is about to speak."""
+        runner = await self._open(session, user=user)
+        await runner.call("POST", f"/v1/sessions/{session}/warm")
+
+    async def older(self, session: str, *, user: UserId, before: int, limit: int = 200) -> list[AnyEvent]:
+        """Stored events with numbers below `before`, in order. Raises: NotFound."""
+        await self._known(session, user=user)
+        after = max(0, before - limit - 1)
+        return await self._store.events(session, owner=user, after=after, limit=before - after - 1)
+
+    @asynccontextmanager
+    async def changes(self, *, user: UserId) -> AsyncIterator[Listener[Change]]:
+        """News of all the user's sessions while the context is open."""
+        with self._runners.changes.listen(user) as listener:
+            yield listener
+
+    @asynccontextmanager
+    async def follow(
+        self, session: str, *, user: UserId, after: int | None = None
+    ) -> AsyncIterator[AsyncGenerator[list[AnyEvent], None]]:
+        """Batches of events: history (the newest ones, or all `after` a number), then `live`, then what happens.
+
+        A `live` event says: forget unfinished text, what follows is the truth. A `state` without a number is ours:
+        the runner is gone or unreachable. Raises: NotFound.
+        """
+        await self._known(session, user=user)
+        batches = self._batches(session, user, after)
+        try:
+            yield batches
+        finally:
+            await batches.aclose()
+
+    async def _batches(self, session: str, user: UserId, after: int | None) -> AsyncGenerator[list[AnyEvent], None]:
+        if after is None:
+            history = await self._store.last_events(session, owner=user, limit=HISTORY)
+        else:
+            history = await self._store.events(session, owner=user, after=after)
+        seen = seq_of(history[-1]) if history else (after or 0)
+        yield history
+        failures = 0
+        with self._runners.arrivals.listen(user) as arrivals:
+            while True:
+                runner = self._runners.at_hand(user) or await arrivals.__anext__()
+                try:
+                    await self._open(session, user=user, runner=runner)
+                    async with runner.socket(f"/v1/sessions/{session}/watch?after={seen}") as socket:
+                        async for frame in socket:
+                            if frame.type is not aiohttp.WSMsgType.TEXT:
+                                continue
+                            batch = [event for event in decode_many(frame.data) if not 0 < seq_of(event) <= seen]
+                            seen = max([seen, *map(seq_of, batch)])
+                            failures = 0
+                            yield batch
+                except NotFound:
+                    return
+                except (PlatformError, aiohttp.ClientError, OSError) as error:
+                    log.info("following %s: %s", session, error)
+                if self._runners.at_hand(user) is None:
+                    yield [Live(last_seq=seen), StateChanged(state=SessionState.ASLEEP)]
+                await asyncio.sleep(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
+                failures += 1
+
+    async def _known(self, session: str, *, user: UserId) -> Session:
+        known = self._sessions.get((user, session))
+        if known is None:
+            known = await self._store.get(Session, session, owner=user)
+            if len(self._sessions) >= KNOWN_SESSIONS:
+                self._sessions.pop(next(iter(self._sessions)))
+            self._sessions[user, session] = known
+        return known
+
+    async def _open(self, session: str, *, user: UserId, runner: RunnerClient | None = None) -> RunnerClient:
+        """The user's runner with this session open in it."""
+        known = await self._known(session, user=user)
+        runner = runner or await self._runners.of(user)
+        if self._opened.get(session) != runner.box.id:
+            await runner.call("PUT", f"/v1/sessions/{session}", opening(known))
+            if len(self._opened) >= KNOWN_SESSIONS:
+                self._opened.pop(next(iter(self._opened)))
+            self._opened[session] = runner.box.id
+        return runner
+
+    async def _add_rule(self, session: str, rule: str, *, user: UserId) -> None:
+        rule = rule.strip()
+        if not 0 < len(rule) <= RULE_CHARS or "\n" in rule:
+            raise BadInput("a rule is one line", code="bad_rule")
+        known = await self._known(session, user=user)
+        agent = await self._store.get(Agent, known.agent, owner=user)
+        if rule not in agent.rules:
+            await self._store.change(Agent, agent.id, owner=user, rules=(*agent.rules, rule))
+
+    def forget(self, session: str) -> None:
+        """A session was deleted: nothing of it is remembered here."""
+        self._opened.pop(session, None)
+        for key in [key for key in self._sessions if key[1] == session]:
+            del self._sessions[key]

@@ -1,0 +1,89 @@
+"""The web's end of the runner API: one connection pool to one runner of one user."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from core import tokens
+from core.errors import BadInput, Conflict, Forbidden, NotFound, PlatformError, RunnerUnavailable, TooMuch
+from core.model import Box
+from core.spawner import Door
+
+CALL_S = 15.0  # the longest any single call may take; a CLI start is not waited for by any of them
+HEARTBEAT_S = 20.0  # shorter than the idle limits of common proxies
+FRAME_BYTES = 64 * 1024 * 1024  # a replay is one frame; the runner cuts each tool result to 64 KiB
+
+_ERRORS: dict[int, type[PlatformError]] = {400: BadInput, 403: Forbidden, 404: NotFound, 409: Conflict, 429: TooMuch}
+
+
+class RunnerClient:
+    """Calls and sockets to one runner. Every request carries a fresh token for this runner and this user."""
+
+    def __init__(self, box: Box, door: Door) -> None:
+        self.box = box
+        self._url = door.url
+        connector = aiohttp.UnixConnector(door.unix) if door.unix else aiohttp.TCPConnector()
+        self._http = aiohttp.ClientSession(
+            connector=connector, json_serialize=lambda v: msgspec.json.encode(v).decode()
+        )
+
+    async def close(self) -> None:
+        """Idempotent."""
+        await self._http.close()
+
+    async def call(self, method: str, path: str, body: Any = None, *, timeout_s: float = CALL_S) -> dict[str, Any]:
+        """One request; its JSON answer.
+
+        Raises: RunnerUnavailable: not reached, or broken. The other errors of core.errors: what the runner said.
+        """
+        if self._http.closed:
+            raise RunnerUnavailable(f"{method} {path}: the runner is gone")
+        try:
+            async with self._http.request(
+                method,
+                self._url + path,
+                json=body,
+                headers=self._headers(),
+                timeout=aiohttp.ClientTimeout(total=timeout_s),
+            ) as answer:
+                raw = await answer.read()
+                status = answer.status
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise RunnerUnavailable(f"{method} {path}: {type(error).__name__} {error}") from error
+        try:
+            said = msgspec.json.decode(raw) if raw else {}
+        except msgspec.DecodeError as error:
+            raise RunnerUnavailable(f"{method} {path}: no JSON") from error
+        if not isinstance(said, dict):
+            raise RunnerUnavailable(f"{method} {path}: not an object")
+        if status >= 400:
+            kind = _ERRORS.get(status, RunnerUnavailable)
+            raise kind(str(said.get("detail", status))[:500], code=str(said.get("code", ""))[:64])
+        return said
+
+    @asynccontextmanager
+    async def socket(self, path: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """A WebSocket to `path`. Raises: RunnerUnavailable: not reached."""
+        if self._http.closed:
+            raise RunnerUnavailable(f"{path}: the runner is gone")
+        try:
+            socket = await self._http.ws_connect(
+                self._url + path,
+                headers=self._headers(),
+                heartbeat=HEARTBEAT_S,
+                max_msg_size=FRAME_BYTES,
+                timeout=aiohttp.ClientWSTimeout(ws_close=0.5),
+            )
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise RunnerUnavailable(f"{path}: {type(error).__name__} {error}") from error
+        try:
+            yield socket
+        finally:
+            await socket.close()
+
+    def _headers(self) -> dict[str, str]:
+        token = tokens.sign({"sub": self.box.user}, key=self.box.key, audience=f"runner:{self.box.id}")
+        return {"Authorization": f"Bearer {token}"}

@@ -1,0 +1,77 @@
+"""Composition root and command line: picks store, spawner and sign-in, opens and closes everything, serves.
+
+    python main.py [serve]     pages, API, and (locally) the gateway      python main.py doctor    what is missing here
+    python main.py gateway     the door of the boxes                      python main.py runner    the daemon in a box
+
+Imports stand inside the commands: a box holds only this file and core/, and a runner must not pay for the pages.
+"""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+PROGRAM = Path(__file__).resolve()
+
+
+def main(argv: list[str]) -> int:
+    """The exit status: 0 when asked to end, 1 with one clear line on stderr when it cannot start."""
+    command, rest = (argv[0], argv[1:]) if argv and not argv[0].startswith("-") else ("serve", argv)
+    if command == "runner":
+        from core.runner.daemon import main as runner
+
+        return runner(rest)
+    if command not in ("serve", "gateway", "doctor"):
+        sys.stderr.write(f"unknown command {command!r}: serve, gateway, runner, doctor\n")
+        return 2
+    from core.errors import PlatformError
+
+    try:
+        return _run(command, rest)
+    except PlatformError as error:
+        sys.stderr.write(f"oh-my-agent: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(command: str, argv: list[str]) -> int:
+    from core import logs
+    from core.settings import check, read
+
+    settings = read(_environment(_arguments(command, argv)))
+    logs.install(settings.log_format)
+    if command == "doctor":
+        from core.doctor import examine, report
+
+        return report(asyncio.run(examine(settings)))
+    check(settings)
+    if command == "gateway":
+        from core.gateway.process import run
+
+        return run(settings)
+    from ui.server import run as serve
+
+    return serve(settings, program=PROGRAM, open_browser="--open" in argv)
+
+
+def _arguments(command: str, argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=f"python main.py {command}")
+    parser.add_argument("--host")
+    parser.add_argument("--port")
+    parser.add_argument("--data-dir")
+    parser.add_argument("--model", choices=("practice", "anthropic", "vertex"))
+    parser.add_argument("--open", action="store_true", help="open the printed link in a browser")
+    return parser.parse_args(argv)
+
+
+def _environment(given: argparse.Namespace) -> dict[str, str]:
+    """The environment with what the command line says put over it; the gateway inherits the result."""
+    from core.settings import overridden
+
+    words = {"host": given.host, "port": given.port, "data_dir": given.data_dir, "model": given.model}
+    return overridden({name: word for name, word in words.items() if word is not None})
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

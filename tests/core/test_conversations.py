@@ -1,0 +1,205 @@
+"""Talking and following, from the web's side, against a scripted runner on a real socket and the real store."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from core.agents import Agents
+from core.conversations import Conversations
+from core.errors import BadInput, NotFound, RunnerUnavailable
+from core.events import AnyEvent, Live, StateChanged, Text, TurnFinished, UserSaid, seq_of
+from core.model import SYSTEM, Agent, Box, Session, UserId, now
+from core.runners import Limits, Runners
+from core.states import SessionState
+from core.store.sqlite import SqliteStore
+from tests.fakes import OpenGate, ScriptedSpawner
+
+ALICE, BOB = UserId("google-1"), UserId("google-2")
+PATIENCE_S = 5.0
+
+
+class Stage:
+    """One web process' worth of objects on a store and a spawner that outlive it."""
+
+    def __init__(self, store: SqliteStore, spawner: ScriptedSpawner) -> None:
+        self.store, self.spawner, self.gate = store, spawner, OpenGate()
+        self.open()
+
+    def open(self) -> None:
+        self.runners = Runners(store=self.store, spawner=self.spawner, gate=self.gate, limits=Limits())  # type: ignore[arg-type]
+        self.conversations = Conversations(store=self.store, runners=self.runners)
+        self.agents = Agents(store=self.store, runners=self.runners, forget=self.conversations.forget)
+
+    async def new(self, user: UserId = ALICE) -> Session:
+        return (await self.agents.create(user=user, locale="ko"))[1]
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    with TemporaryDirectory(prefix="oma") as short:
+        async with await SqliteStore.open(tmp_path / "oma.db") as store:
+            spawner = ScriptedSpawner(Path(short))
+            stage = Stage(store, spawner)
+            async with stage.runners:
+                yield stage
+            for runner in spawner.alive.values():
+                await runner.die()
+
+
+async def take(batches: AsyncIterator[list[AnyEvent]], until: Any) -> list[AnyEvent]:
+    """Events up to the first one of which `until` holds."""
+    events: list[AnyEvent] = []
+    async with asyncio.timeout(PATIENCE_S):
+        async for batch in batches:
+            for event in batch:
+                events.append(event)
+                if until(event):
+                    return events
+    return events
+
+
+def text(number: int) -> Text:
+    return Text(message="m", block=number, text=f"t{number}")
+
+
+async def test_a_message_has_a_number_and_the_same_id_again_has_the_same(stage: Stage) -> None:
+    session = await stage.new()
+    first = await stage.conversations.say(session.id, user=ALICE, text="안녕", message_id="1")
+    assert await stage.conversations.say(session.id, user=ALICE, text="안녕", message_id="1") == first
+    assert stage.spawner.started == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message_id"), [("", "1"), ("  ", "1"), ("x" * 200_001, "1"), ("x", ""), ("x", "1" * 129)]
+)
+async def test_a_message_without_sense_is_refused_before_anything_starts(
+    stage: Stage, text: str, message_id: str
+) -> None:
+    session = await stage.new()
+    with pytest.raises(BadInput):
+        await stage.conversations.say(session.id, user=ALICE, text=text, message_id=message_id)
+    assert stage.spawner.started == 0
+
+
+async def test_a_follower_sees_every_number_once_over_broken_connections(stage: Stage) -> None:
+    session = await stage.new()
+    await stage.conversations.say(session.id, user=ALICE, text="a", message_id="1")
+    runner = stage.spawner.runner_of(ALICE)
+    async with stage.conversations.follow(session.id, user=ALICE) as batches:
+        seen = await take(batches, lambda e: isinstance(e, Live))
+        for number in range(5):
+            await runner.append(session.id, text(number))
+            await runner.cut()
+            seen += await take(batches, lambda e, n=number: isinstance(e, Text) and e.block == n)
+    numbers = [seq_of(event) for event in seen if seq_of(event)]
+    assert numbers == list(range(1, 8))
+
+
+async def test_a_follower_starts_with_the_history_of_the_store_without_a_runner(stage: Stage) -> None:
+    session = await stage.new()
+    await stage.store.append(
+        session.id,
+        [UserSaid(seq=1, at=now(), message_id="1", text="a"), TurnFinished(seq=2, at=now(), outcome="ok")],
+        owner=ALICE,
+    )
+    async with stage.conversations.follow(session.id, user=ALICE) as batches:
+        assert [seq_of(event) for event in await anext(batches)] == [1, 2]
+    assert stage.spawner.started == 0
+    assert [seq_of(e) for e in await stage.conversations.older(session.id, user=ALICE, before=2)] == [1]
+
+
+async def test_a_follower_is_told_when_the_runner_is_gone_and_goes_on_with_the_next(stage: Stage) -> None:
+    session = await stage.new()
+    await stage.conversations.say(session.id, user=ALICE, text="a", message_id="1")
+    async with stage.conversations.follow(session.id, user=ALICE) as batches:
+        await take(batches, lambda e: isinstance(e, Live))
+        await stage.spawner.kill(ALICE)
+        gone = await take(batches, lambda e: isinstance(e, StateChanged))
+        assert gone[-1].state is SessionState.ASLEEP
+        said = asyncio.create_task(stage.conversations.say(session.id, user=ALICE, text="b", message_id="2"))
+        events = await take(batches, lambda e: isinstance(e, UserSaid) and e.message_id == "2")
+        assert await said == seq_of(events[-1]) == 3
+
+
+async def test_a_runner_that_dies_in_a_turn_is_started_again_to_close_it(stage: Stage) -> None:
+    session = await stage.new()
+    await stage.conversations.say(session.id, user=ALICE, text="a", message_id="1")
+    await stage.store.change(Session, session.id, owner=ALICE, state=SessionState.BUSY)
+    await stage.spawner.kill(ALICE)
+    async with asyncio.timeout(PATIENCE_S):
+        while stage.spawner.started < 2 or f"PUT /v1/sessions/{session.id}" not in stage.spawner.runner_of(ALICE).calls:
+            await asyncio.sleep(0.02)
+    assert len(await stage.store.find(Box, owner=SYSTEM)) == 1
+
+
+async def test_a_restarted_web_finds_the_same_runner(stage: Stage) -> None:
+    session = await stage.new()
+    await stage.conversations.say(session.id, user=ALICE, text="a", message_id="1")
+    stage.open()
+    async with stage.runners:
+        assert stage.runners.at_hand(ALICE)
+        assert await stage.conversations.say(session.id, user=ALICE, text="a", message_id="1") == 2
+    assert stage.spawner.started == 1
+
+
+async def test_ten_messages_at_once_start_one_runner(stage: Stage) -> None:
+    session = await stage.new()
+    say = stage.conversations.say
+    numbers = await asyncio.gather(*(say(session.id, user=ALICE, text="a", message_id=str(i)) for i in range(10)))
+    assert sorted(numbers) == list(range(2, 12))
+    assert stage.spawner.started == 1
+
+
+async def test_a_runner_that_does_not_start_is_an_error_with_a_reason_and_leaves_no_row(stage: Stage) -> None:
+    session = await stage.new()
+    stage.spawner.refuse = True
+    with pytest.raises(RunnerUnavailable, match="no room"):
+        await stage.conversations.say(session.id, user=ALICE, text="a", message_id="1")
+    assert not await stage.store.find(Box, owner=SYSTEM)
+
+
+async def test_always_allow_is_written_to_the_agent_before_the_runner_hears_of_it(stage: Stage) -> None:
+    session = await stage.new()
+    await stage.conversations.answer(
+        session.id, "r", user=ALICE, decision="allow_always", rule="Bash(python3 main.py:*)"
+    )
+    agent = await stage.store.get(Agent, session.agent, owner=ALICE)
+    assert agent.rules == ("Bash(python3 main.py:*)",)
+    with pytest.raises(BadInput):
+        await stage.conversations.answer(session.id, "r", user=ALICE, decision="allow_always", rule="a\nb")
+    with pytest.raises(BadInput):
+        await stage.conversations.answer(session.id, "r", user=ALICE, decision="maybe")
+
+
+async def test_the_news_of_a_users_sessions_reach_that_user_only(stage: Stage) -> None:
+    session = await stage.new()
+    async with stage.conversations.changes(user=ALICE) as news, stage.conversations.changes(user=BOB) as foreign:
+        await stage.conversations.warm(session.id, user=ALICE)
+        async with asyncio.timeout(PATIENCE_S):
+            assert (await anext(news)).line == "안녕"
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(foreign), 0.05)
+
+
+async def test_charlie_cannot_tell_alices_session_from_one_that_never_was(stage: Stage) -> None:
+    session = await stage.new()
+    for name in (session.id, "never-was"):
+        with pytest.raises(NotFound):
+            await stage.conversations.say(name, user=BOB, text="a", message_id="1")
+        with pytest.raises(NotFound):
+            await stage.conversations.interrupt(name, user=BOB)
+        with pytest.raises(NotFound):
+            await stage.conversations.answer(name, "r", user=BOB, decision="allow")
+        with pytest.raises(NotFound):
+            await stage.conversations.older(name, user=BOB, before=5)
+        with pytest.raises(NotFound):
+            async with stage.conversations.follow(name, user=BOB):
+                pass
+        with pytest.raises(NotFound):
+            await stage.agents.session(name, user=BOB)
+    assert not await stage.agents.cards(user=BOB)
+    assert stage.spawner.started == 0

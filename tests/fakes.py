@@ -1,0 +1,202 @@
+"""Doubles beyond the seams, honest to their contracts: a scripted runner and the spawner that starts it in-process."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiohttp import WSCloseCode, web
+
+from core import tokens
+from core.errors import NotSignedIn, RunnerUnavailable
+from core.events import Answered, AnyEvent, Live, SessionOpened, UserSaid, encode_many, numbered, seq_of
+from core.model import Box, UserId
+from core.spawner import Door, Isolation, Poll
+from core.states import SessionState
+
+
+class ScriptedRunner:
+    """The runner's API over a real unix socket, with a log that the test writes; the log outlives it."""
+
+    def __init__(self, disk: dict[str, list[AnyEvent]]) -> None:
+        self.logs = disk
+        self.agents: dict[str, str] = {}
+        self.calls: list[str] = []
+        self.open_turns = 0
+        self.box: Box | None = None
+        self._sockets: set[web.WebSocketResponse] = set()
+        self._news = asyncio.Condition()
+        self._web: web.AppRunner | None = None
+
+    async def listen(self, path: str, box: Box) -> None:
+        self.box = box
+        app = web.Application(middlewares=[self._guard])
+        app.add_routes(
+            [
+                web.post("/v1/init", self._init),
+                web.get("/v1/status", self._status),
+                web.get("/v1/hold", self._hold),
+                web.put("/v1/sessions/{id}", self._open),
+                web.post("/v1/sessions/{id}/messages", self._say),
+                web.post("/v1/sessions/{id}/requests/{request}", self._answer),
+                web.post("/v1/sessions/{id}/{act:warm|interrupt}", self._accept),
+                web.get("/v1/sessions/{id}/watch", self._watch),
+                web.post("/v1/stop", self._accept),
+            ]
+        )
+        self._web = web.AppRunner(app, shutdown_timeout=0.1)
+        await self._web.setup()
+        await web.UnixSite(self._web, path).start()
+
+    async def die(self) -> None:
+        """SIGKILL: sockets break, nothing is said."""
+        await self.cut()
+        if self._web:
+            await self._web.cleanup()
+            self._web = None
+
+    async def cut(self) -> None:
+        """All connections break; the process lives."""
+        for socket in tuple(self._sockets):
+            await socket.close(code=WSCloseCode.GOING_AWAY)
+
+    async def append(self, session: str, *events: AnyEvent) -> None:
+        log = self.logs[session]
+        for event in events:
+            log.append(numbered(event, seq=len(log) + 1))
+        async with self._news:
+            self._news.notify_all()
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        assert self.box
+        self.calls.append(f"{request.method} {request.path}")
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        try:
+            claims = tokens.verify(token, key=self.box.key, audience=f"runner:{self.box.id}", max_age_s=60)
+        except NotSignedIn:
+            return web.json_response({"code": "bad_token"}, status=401)
+        if claims["sub"] != self.box.user:
+            return web.json_response({"code": "forbidden"}, status=403)
+        return await handler(request)
+
+    async def _init(self, _: web.Request) -> web.Response:
+        return web.json_response({})
+
+    async def _accept(self, _: web.Request) -> web.Response:
+        return web.json_response({}, status=202)
+
+    async def _status(self, _: web.Request) -> web.Response:
+        return web.json_response({"open_turns": self.open_turns, "idle_s": 0})
+
+    async def _open(self, request: web.Request) -> web.Response:
+        session, body = request.match_info["id"], await request.json()
+        if session not in self.logs:
+            self.logs[session] = []
+            self.agents[session] = body["agent"]
+            await self.append(session, SessionOpened(agent=body["agent"]))
+        return web.json_response({})
+
+    async def _say(self, request: web.Request) -> web.Response:
+        session, body = request.match_info["id"], await request.json()
+        for event in self.logs[session]:
+            if isinstance(event, UserSaid) and event.message_id == body["message_id"]:
+                return web.json_response({"seq": seq_of(event)})
+        await self.append(session, UserSaid(message_id=body["message_id"], text=body["text"]))
+        return web.json_response({"seq": len(self.logs[session])})
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        session, body = request.match_info["id"], await request.json()
+        answer = Answered(request_id=request.match_info["request"], decision=body["decision"], rule=body["rule"])
+        await self.append(session, answer)
+        return web.json_response({"seq": len(self.logs[session])})
+
+    async def _hold(self, request: web.Request) -> web.WebSocketResponse:
+        socket = await self._socket(request)
+        change = {"session": "s", "agent": "a", "state": SessionState.IDLE, "last_seq": 1, "line": "안녕"}
+        await socket.send_str(msgspec.json.encode(change).decode())
+        async for _ in socket:
+            pass
+        return socket
+
+    async def _watch(self, request: web.Request) -> web.WebSocketResponse:
+        socket = await self._socket(request)
+        after, log = int(request.query["after"]), self.logs[request.match_info["id"]]
+        await socket.send_str(encode_many([*log[after:], Live(last_seq=len(log))]).decode())
+        pump = asyncio.create_task(self._pump(socket, log, len(log)))
+        async for _ in socket:
+            pass
+        pump.cancel()
+        return socket
+
+    async def _pump(self, socket: web.WebSocketResponse, log: list[AnyEvent], after: int) -> None:
+        while True:
+            async with self._news:
+                while len(log) <= after:
+                    await self._news.wait()
+            batch, after = log[after:], len(log)
+            await socket.send_str(encode_many(batch).decode())
+
+    async def _socket(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        self._sockets = {s for s in self._sockets if not s.closed} | {socket}
+        return socket
+
+
+class ScriptedSpawner:
+    """Starts ScriptedRunners; the disk outlives them, as homes do."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.disks: dict[UserId, dict[str, list[AnyEvent]]] = {}
+        self.alive: dict[str, ScriptedRunner] = {}
+        self.started = 0
+        self.refuse = False
+
+    def runner_of(self, user: UserId) -> ScriptedRunner:
+        return next(runner for runner in self.alive.values() if runner.box and runner.box.user == user)
+
+    async def kill(self, user: UserId) -> None:
+        runner = self.runner_of(user)
+        assert runner.box
+        del self.alive[runner.box.id]
+        await runner.die()
+
+    def isolation(self) -> Isolation:
+        return Isolation(name="none")
+
+    async def start(self, box: Box) -> dict[str, Any]:
+        if self.refuse:
+            raise RunnerUnavailable("no room")
+        self.started += 1
+        runner = ScriptedRunner(self.disks.setdefault(box.user, {}))
+        await runner.listen(self.door(box).unix, box)
+        self.alive[box.id] = runner
+        return {"pid": 1}
+
+    async def poll(self, box: Box) -> Poll:
+        return Poll.RUNNING if box.id in self.alive else Poll.GONE
+
+    def door(self, box: Box) -> Door:
+        return Door(url="http://runner", unix=str(self.folder / f"{box.id}.sock"))
+
+    async def stop(self, box: Box, *, grace_s: float = 5.0) -> None:
+        if runner := self.alive.pop(box.id, None):
+            await runner.die()
+
+    async def forget(self, user: UserId) -> None:
+        self.disks.pop(user, None)
+
+
+class OpenGate:
+    """A gateway that is always there and takes every box."""
+
+    def __init__(self) -> None:
+        self.boxes: set[str] = set()
+
+    async def register(self, box: Box) -> None:
+        self.boxes.add(box.id)
+
+    async def unregister(self, box_id: str) -> None:
+        self.boxes.discard(box_id)

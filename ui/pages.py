@@ -1,0 +1,10 @@
+"""All pages, in one list: a page that is not here is not served."""
+
+from ui import dashboard, errors, inbox, login, workspace
+from ui.desk import Desk
+
+
+def install(desk: Desk) -> None:
+    """Register every page with NiceGUI."""
+    for page in (login, dashboard, inbox, workspace, errors):
+        page.install(desk)

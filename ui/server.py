@@ -1,0 +1,149 @@
+"""The web process: opens what the pages need, serves them, and ends in good order.
+
+Opened in this order and closed in reverse: store, gateway, runners, pages. A failure on the way ends the process
+with one line (NiceGUI's own start-up handlers would swallow it).
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import webbrowser
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+from nicegui import core as nicegui_core
+from nicegui import ui
+
+import auth
+from core.agents import Agents
+from core.conversations import Conversations
+from core.errors import Misconfigured
+from core.gate import Gate
+from core.gateway_process import GatewayProcess
+from core.runners import Limits, Runners
+from core.runtime import Runtime, platform_keys
+from core.settings import Settings, overridden
+from core.spawner.local import LocalSpawner
+from core.store.sqlite import SqliteStore
+from ui import api, pages
+from ui.desk import Desk
+
+log = logging.getLogger("oma.web")
+
+DRAIN_S = 3  # for requests and sockets at the end; the turns themselves go on elsewhere
+GATEWAY_END_S = 3.0
+
+
+def run(settings: Settings, *, program: Path, open_browser: bool) -> int:
+    """Serve until told to end. Raises: PlatformError: it cannot start; the text is for the terminal."""
+    return asyncio.run(_serve(settings, program=program, open_browser=open_browser))
+
+
+async def _serve(settings: Settings, *, program: Path, open_browser: bool) -> int:
+    listener = _listen(settings)
+    runtime = Runtime.open(settings.runtime_dir)
+    keys = platform_keys(settings)
+    async with _platform(settings, runtime, program) as (store, gate, launcher, runners, spawner):
+        app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+        conversations = Conversations(store=store, runners=runners)
+        agents = Agents(store=store, runners=runners, forget=conversations.forget)
+        door = auth.install(app, settings, store, keys)
+        desk = Desk(
+            settings=settings, agents=agents, conversations=conversations, auth=door, isolation=spawner.isolation
+        )
+        server = _Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_S, ws="websockets-sansio"))
+        api.install(app, desk=desk, store=store, gate=gate, draining=lambda: server.should_exit)
+        pages.install(desk)
+        _mount(app)
+        async with door.running():
+            greeting = asyncio.create_task(_greet(server, door.local_link if not settings.production else None, open_browser))
+            await server.serve(sockets=[listener])
+            await greeting
+        everything = server.signal != signal.SIGTERM
+        await runners.stop_all(spare_open_turns=not everything)
+        if everything:
+            await gate.stop()
+            await asyncio.to_thread(launcher.reap, wait_s=GATEWAY_END_S)
+    return 0
+
+
+@asynccontextmanager
+async def _platform(
+    settings: Settings, runtime: Runtime, program: Path
+) -> AsyncIterator[tuple[SqliteStore, Gate, GatewayProcess, Runners, LocalSpawner]]:
+    """Store, gateway, runners; on the way out they are let go, not stopped."""
+    async with contextlib.AsyncExitStack() as stack:
+        store = await stack.enter_async_context(await SqliteStore.open(settings.data_dir / "oma.db"))
+        spawner = LocalSpawner(settings=settings, runtime=runtime, program=program)
+        launcher = GatewayProcess(
+            program=program,
+            socket=runtime.gateway_sock,
+            log=settings.data_dir / "logs" / "gateway.log",
+            environ=overridden({"data_dir": str(settings.data_dir), "model": settings.provider}),
+        )
+        gate = await stack.enter_async_context(Gate(runtime.gateway_sock, launcher))
+        limits = Limits(
+            max_live_sessions=settings.max_live_sessions,
+            idle_cli_s=settings.idle_cli_s,
+            orphan_s=settings.orphan_s,
+            idle_runner_s=settings.idle_runner_s,
+        )
+        runners = await stack.enter_async_context(Runners(store=store, spawner=spawner, gate=gate, limits=limits))
+        yield store, gate, launcher, runners, spawner
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise Misconfigured(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; set OMA_PORT to a free one"
+        ) from error
+    return listener
+
+
+def _mount(app: FastAPI) -> None:
+    """NiceGUI under everything, in the leanest form it has."""
+    nicegui_core.sio.eio.cors_allowed_origins = None
+    nicegui_core.sio.eio.transports = ["websocket"]
+    nicegui_core.app.config.socket_io_js_transports = ["websocket"]
+    ui.run_with(
+        app,
+        title="Oh My Agent",
+        binding_refresh_interval=None,
+        reconnect_timeout=10.0,
+        tailwind=False,
+        show_welcome_message=False,
+    )
+
+
+async def _greet(server: "_Server", link: object, open_browser: bool) -> None:
+    """Print the way in as soon as the page is served."""
+    while not server.started and not server.should_exit:
+        await asyncio.sleep(0.02)
+    if server.started and callable(link):
+        address = link()
+        print(f"Oh My Agent: {address}", flush=True)  # noqa: T201
+        if open_browser:
+            await asyncio.to_thread(webbrowser.open, address)
+
+
+class _Server(uvicorn.Server):
+    """Remembers which signal ended it and does not raise it again: there is more to end than the server."""
+
+    signal: int = 0
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.signal = sig
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
