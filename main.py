@@ -8,8 +8,13 @@ Imports stand inside the commands: a box holds only this file and core/, and a r
 
 import argparse
 import asyncio
+import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.settings import Settings
 
 PROGRAM = Path(__file__).resolve()
 
@@ -47,12 +52,22 @@ def _run(command: str, argv: list[str]) -> int:
         return report(asyncio.run(examine(settings)))
     check(settings)
     if command == "gateway":
-        from core.gateway.process import run
-
-        return run(settings)
+        return asyncio.run(_gateway(settings))
     from ui.server import run as serve
 
     return serve(settings, program=PROGRAM, open_browser="--open" in argv)
+
+
+async def _gateway(settings: "Settings") -> int:
+    from core.gateway.app import serve
+    from core.store.sqlite import SqliteStore
+
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with await SqliteStore.open(settings.data_dir / "oma.db") as store:
+        await serve(settings, store, stop)
+    return 0
 
 
 def _arguments(command: str, argv: list[str]) -> argparse.Namespace:

@@ -48,5 +48,5 @@ def install(form: Literal["text", "json"]) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormat() if form == "json" else TextFormat())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    for noisy in ("httpx", "uvicorn.access", "aiohttp.access", "watchfiles", "engineio", "socketio"):
+    for noisy in ("httpx", "uvicorn.error", "uvicorn.access", "aiohttp.access", "watchfiles", "engineio", "socketio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -65,6 +65,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 class User(Record, frozen=True, kw_only=True):
     """Somebody who signed in once. `locale` and `theme` are empty until chosen."""
 
+    id: UserId
     issuer: str
     subject: str
     email: str = ""
@@ -76,6 +77,11 @@ class User(Record, frozen=True, kw_only=True):
     theme: str = ""
     created_at: datetime
     seen_at: datetime
+
+    @property
+    def user_id(self) -> UserId:
+        """The id, as the owner of what is this user's."""
+        return UserId(self.id)
 
 
 class Login(Record, frozen=True, kw_only=True):

@@ -99,6 +99,9 @@ class Runtime:
     def remove_box(self, box_id: str) -> None:
         shutil.rmtree(self.box(box_id), ignore_errors=True)
 
+    def remove_boxes(self) -> None:
+        shutil.rmtree(self.boxes, ignore_errors=True)
+
     def remove(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
 

@@ -1,8 +1,8 @@
 """The JSON API and the health checks: the same use cases as the pages, without a screen."""
 
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request, Response
@@ -11,23 +11,13 @@ from fastapi.responses import JSONResponse
 from core.errors import BadInput, PlatformError
 from core.events import AnyEvent
 from core.gate import Gate
-from core.model import User
+from core.model import UserId
 from core.store import Store
 from ui.desk import Desk
 
 log = logging.getLogger("oma.api")
 
 EVENTS = 1000  # most in one answer; `last_seq` is the next `after`
-BODY_BYTES = 1_000_000
-
-Handler = Callable[..., Awaitable[Response]]
-
-
-class Who(Protocol):
-    """Who sent a request."""
-
-    def user_of(self, request: Request) -> User:
-        """Raises: NotSignedIn."""
 
 
 def install(app: FastAPI, *, desk: Desk, store: Store, gate: Gate, draining: Callable[[], bool]) -> None:
@@ -58,26 +48,26 @@ def install(app: FastAPI, *, desk: Desk, store: Store, gate: Gate, draining: Cal
 def _agents(app: FastAPI, desk: Desk) -> None:
     @app.get("/api/v1/agents")
     async def agents(request: Request) -> Response:
-        cards = await desk.agents.cards(user=desk.auth.user_of(request).user_id)
+        cards = await desk.agents.cards(user=UserId(desk.auth.user_of(request).id))
         return as_json({"agents": [card.agent for card in cards]})
 
     @app.post("/api/v1/agents")
     async def create(request: Request) -> Response:
         user = desk.auth.user_of(request)
-        agent, session = await desk.agents.create(user=user.user_id, locale=user.locale or "ko")
+        agent, session = await desk.agents.create(user=UserId(user.id), locale=user.locale or "ko")
         return as_json({"agent": agent, "session": session}, status=201)
 
     @app.post("/api/v1/agents/{agent}/sessions")
     async def open_session(agent: str, request: Request) -> Response:
         user = desk.auth.user_of(request)
-        session = await desk.agents.new_session(agent, user=user.user_id, locale=user.locale or "ko")
+        session = await desk.agents.new_session(agent, user=UserId(user.id), locale=user.locale or "ko")
         return as_json(session, status=201)
 
 
 def _sessions(app: FastAPI, desk: Desk, store: Store) -> None:
     @app.get("/api/v1/sessions/{session}/events")
     async def events(session: str, request: Request) -> Response:
-        user = desk.auth.user_of(request).user_id
+        user = UserId(desk.auth.user_of(request).id)
         after = number(request.query_params.get("after", "0"))
         await desk.agents.session(session, user=user)
         found: list[AnyEvent] = await store.events(session, owner=user, after=after, limit=EVENTS)
@@ -85,7 +75,7 @@ def _sessions(app: FastAPI, desk: Desk, store: Store) -> None:
 
     @app.post("/api/v1/sessions/{session}/messages")
     async def say(session: str, request: Request) -> Response:
-        user = desk.auth.user_of(request).user_id
+        user = UserId(desk.auth.user_of(request).id)
         body = await json_body(request)
         seq = await desk.conversations.say(
             session, user=user, text=str(body.get("text", "")), message_id=str(body.get("message_id", "")), via="api"

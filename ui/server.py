@@ -9,8 +9,9 @@ import contextlib
 import logging
 import signal
 import socket
+import threading
 import webbrowser
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import FrameType
@@ -21,13 +22,14 @@ from nicegui import core as nicegui_core
 from nicegui import ui
 
 import auth
+from core import runtime as runtime_
 from core.agents import Agents
 from core.conversations import Conversations
 from core.errors import Misconfigured
 from core.gate import Gate
 from core.gateway_process import GatewayProcess
 from core.runners import Limits, Runners
-from core.runtime import Runtime, platform_keys
+from core.runtime import Runtime
 from core.settings import Settings, overridden
 from core.spawner.local import LocalSpawner
 from core.store.sqlite import SqliteStore
@@ -47,8 +49,8 @@ def run(settings: Settings, *, program: Path, open_browser: bool) -> int:
 
 async def _serve(settings: Settings, *, program: Path, open_browser: bool) -> int:
     listener = _listen(settings)
-    runtime = Runtime.open(settings.runtime_dir)
-    keys = platform_keys(settings)
+    runtime = runtime_.make(settings)
+    keys = settings.session_secret or (runtime_.platform_key(settings),)
     async with _platform(settings, runtime, program) as (store, gate, launcher, runners, spawner):
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         conversations = Conversations(store=store, runners=runners)
@@ -57,14 +59,12 @@ async def _serve(settings: Settings, *, program: Path, open_browser: bool) -> in
         desk = Desk(
             settings=settings, agents=agents, conversations=conversations, auth=door, isolation=spawner.isolation
         )
-        server = _Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_S, ws="websockets-sansio"))
+        server = _Server(app, serving=lambda: _greet(settings, door, open_browser))
         api.install(app, desk=desk, store=store, gate=gate, draining=lambda: server.should_exit)
         pages.install(desk)
         _mount(app)
         async with door.running():
-            greeting = asyncio.create_task(_greet(server, door.local_link if not settings.production else None, open_browser))
             await server.serve(sockets=[listener])
-            await greeting
         everything = server.signal != signal.SIGTERM
         await runners.stop_all(spare_open_turns=not everything)
         if everything:
@@ -80,14 +80,15 @@ async def _platform(
     """Store, gateway, runners; on the way out they are let go, not stopped."""
     async with contextlib.AsyncExitStack() as stack:
         store = await stack.enter_async_context(await SqliteStore.open(settings.data_dir / "oma.db"))
-        spawner = LocalSpawner(settings=settings, runtime=runtime, program=program)
+        spawner = LocalSpawner(settings, runtime, program=program.parent)
+        await asyncio.to_thread(spawner.check)
         launcher = GatewayProcess(
             program=program,
-            socket=runtime.gateway_sock,
+            socket=runtime.gateway_socket,
             log=settings.data_dir / "logs" / "gateway.log",
             environ=overridden({"data_dir": str(settings.data_dir), "model": settings.provider}),
         )
-        gate = await stack.enter_async_context(Gate(runtime.gateway_sock, launcher))
+        gate = await stack.enter_async_context(Gate(runtime.gateway_socket, launcher))
         limits = Limits(
             max_live_sessions=settings.max_live_sessions,
             idle_cli_s=settings.idle_cli_s,
@@ -127,21 +128,31 @@ def _mount(app: FastAPI) -> None:
     )
 
 
-async def _greet(server: "_Server", link: object, open_browser: bool) -> None:
+def _greet(settings: Settings, door: auth.Auth, open_browser: bool) -> None:
     """Print the way in as soon as the page is served."""
-    while not server.started and not server.should_exit:
-        await asyncio.sleep(0.02)
-    if server.started and callable(link):
-        address = link()
-        print(f"Oh My Agent: {address}", flush=True)  # noqa: T201
-        if open_browser:
-            await asyncio.to_thread(webbrowser.open, address)
+    address = settings.url if settings.production else door.local_link()
+    print(f"Oh My Agent: {address}", flush=True)
+    if open_browser:
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
 
 class _Server(uvicorn.Server):
-    """Remembers which signal ended it and does not raise it again: there is more to end than the server."""
+    """Says when it serves, and remembers which signal ended it instead of raising it again: there is more to end."""
 
     signal: int = 0
+
+    def __init__(self, app: FastAPI, *, serving: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app, log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_S, ws="websockets-sansio"
+            )
+        )
+        self._serving = serving
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._serving()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.signal = sig

@@ -1,0 +1,137 @@
+"""Everything of sign-in put together for one web process, and what pages may ask of it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from hashlib import sha256
+
+from fastapi import FastAPI
+from itsdangerous import URLSafeTimedSerializer
+from starlette.requests import Request
+
+from auth.cookies import Cookies
+from auth.guard import Guard, current_user
+from auth.headers import SecurityHeaders
+from auth.local import LocalLinks
+from auth.logins import Logins
+from auth.oidc import Provider
+from auth.rate import Rate
+from auth.routes import ByLink, ByProvider, SignIn
+from auth.site import LOOPBACK, Site
+from auth.sockets import SocketGuard, watch
+from core.errors import Misconfigured, NotFound, NotSignedIn
+from core.model import SYSTEM, User
+from core.settings import Settings
+from core.store import Store
+
+WATCH_S = 0.5  # with the cache's second: a login ended in another process loses its sockets within 2 s
+SIGN_IN_BURST, SIGN_IN_PER_S = 60, 1.0  # sign-in requests of one address
+
+
+class Auth:
+    """What pages, API and `main.py` see of sign-in."""
+
+    def __init__(
+        self, *, store: Store, logins: Logins, sockets: SocketGuard, links: LocalLinks | None, methods: tuple[str, ...]
+    ) -> None:
+        self._store, self.logins, self.sockets, self._links = store, logins, sockets, links
+        self.sign_in_methods = methods
+
+    def current(self) -> User:
+        """The signed-in user of the page being rendered. Raises: NotSignedIn."""
+        user = current_user.get()
+        if user is None:
+            raise NotSignedIn("sign in first")
+        return user
+
+    def user_of(self, request: Request) -> User:
+        """The signed-in user of this request. Raises: NotSignedIn."""
+        user = (request.scope.get("state") or {}).get("user")
+        if not isinstance(user, User):
+            raise NotSignedIn("sign in first")
+        return user
+
+    async def prefer(self, user: User, *, locale: str = "", theme: str = "") -> None:
+        """Remember the language or theme the user chose (empty: leave it as it is)."""
+        chosen = {name: value for name, value in (("locale", locale), ("theme", theme)) if value}
+        if chosen:
+            self.logins.refresh(await self._store.change(User, user.id, owner=SYSTEM, **chosen))
+
+    def local_link(self) -> str:
+        """A fresh one-time link. Raises: NotFound: there is no local sign-in in production."""
+        if self._links is None:
+            raise NotFound("no local sign-in")
+        return self._links.make()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """While open, sockets of logins that end anywhere are closed."""
+        task = asyncio.create_task(watch(self.sockets, self._check, every_s=WATCH_S), name="watch logins")
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _check(self, login: str, active: bool) -> object:
+        return await self.logins.check(login, active=active)
+
+
+def install(app: FastAPI, settings: Settings, store: Store, keys: Sequence[str]) -> Auth:
+    """Put guards, headers and routes onto `app`, before NiceGUI is mounted; the first of `keys` signs.
+
+    Raises: Misconfigured.
+    """
+    site, jar = Site(settings), Cookies(secure=settings.url.startswith("https://"))
+    logins, sockets = Logins(store, keys), SocketGuard()
+    provider, links = _provider(settings, site), _links(settings)
+    logins.on_end(sockets.end)
+    sockets.install()
+    sign_in = SignIn(store=store, jar=jar, logins=logins)
+    routes = sign_in.routes()
+    if links:
+        routes += ByLink(sign_in, links, site=site).routes()
+    if provider:
+        flows = _flows(keys)
+        routes += ByProvider(sign_in, provider, settings=settings, store=store, jar=jar, flows=flows).routes()
+    app.router.routes[:0] = routes
+    rate = Rate(burst=SIGN_IN_BURST, per_s=SIGN_IN_PER_S)
+    app.add_middleware(Guard, site=site, jar=jar, logins=logins, rate=rate)
+    app.add_middleware(SecurityHeaders, site=site)  # added last: outermost
+    methods = [name for name, there in (("local", links), ("oidc", provider)) if there]
+    return Auth(store=store, logins=logins, sockets=sockets, links=links, methods=tuple(methods))
+
+
+def _flows(keys: Sequence[str]) -> URLSafeTimedSerializer:
+    """Signs what a browser keeps for us while it is at the provider."""
+    how = {"key_derivation": "hmac", "digest_method": sha256}
+    return URLSafeTimedSerializer(list(reversed(keys)), salt="oma-flow", signer_kwargs=how)
+
+
+def _provider(settings: Settings, site: Site) -> Provider | None:
+    if not settings.oidc_client_id:
+        return None
+    issuer = settings.oidc_issuer
+    host = issuer.partition("://")[2].partition("/")[0]
+    if not issuer.startswith("https://") and not (issuer.startswith("http://") and site.loopback(host)):
+        raise Misconfigured("OMA_OIDC_ISSUER must begin with https://")
+    return Provider(
+        issuer=issuer,
+        client_id=settings.oidc_client_id,
+        client_secret=settings.oidc_client_secret,
+        redirect_uri=f"{site.url}/auth/callback",
+    )
+
+
+def _links(settings: Settings) -> LocalLinks | None:
+    """Local sign-in is for one person on one machine: never open to a network."""
+    if settings.production:
+        return None
+    if settings.host not in LOOPBACK | {"::1"}:
+        raise Misconfigured(
+            f"OMA_HOST is {settings.host}: local mode listens on 127.0.0.1 only; for others set OMA_ENV=production"
+        )
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return LocalLinks(f"http://{host}:{settings.port}")

@@ -1,0 +1,28 @@
+"""The printed link: whoever reads this machine's terminal is its owner."""
+
+import secrets
+import time
+from collections.abc import Callable
+
+VALID_S = 600
+MOST = 20  # links open at once; the oldest gives way
+
+
+class LocalLinks:
+    """One-time codes, kept in memory only: a restart makes all links worthless."""
+
+    def __init__(self, base: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._base, self._clock = base, clock
+        self._open: dict[str, float] = {}
+
+    def make(self) -> str:
+        """A fresh link."""
+        code = secrets.token_urlsafe(24)
+        self._open[code] = self._clock() + VALID_S
+        if len(self._open) > MOST:
+            del self._open[next(iter(self._open))]
+        return f"{self._base}/auth/local?code={code}"
+
+    def take(self, code: str) -> bool:
+        """Whether the code was good; it is not any more."""
+        return self._open.pop(code, 0.0) > self._clock()

@@ -1,0 +1,178 @@
+"""Signing in and out over plain HTTP, because a socket cannot set cookies.
+
+A failed sign-in answers with its status and sends the browser on to `/login?error=<code>`, where a sentence waits.
+"""
+
+import logging
+from html import escape
+from secrets import compare_digest, token_urlsafe
+from urllib.parse import urlencode
+
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from auth.accounts import OWNER, arrive
+from auth.claims import Identity, admit, is_admin
+from auth.cookies import FLOW_S, LOGIN_S, Cookies
+from auth.local import LocalLinks
+from auth.logins import Logins
+from auth.oidc import Flow, Provider
+from auth.paths import safe_next
+from auth.site import Site
+from core.errors import BadInput, NotSignedIn, PlatformError
+from core.settings import Settings
+from core.store import Store
+
+log = logging.getLogger("oma.auth")
+LANDING = "/dashboard"
+
+
+class SignIn:
+    """What both ways in share, and the way out."""
+
+    def __init__(self, *, store: Store, jar: Cookies, logins: Logins) -> None:
+        self._store, self._jar, self._logins = store, jar, logins
+
+    def routes(self) -> list[Route]:
+        return [Route("/auth/logout", self.logout, methods=["POST"])]
+
+    async def logout(self, request: Request) -> Response:
+        """End this login and its sockets. (That it comes from our own page, the guard has checked.)"""
+        if login := request.scope["state"].get("login"):
+            await self._logins.revoke(login)
+        response = RedirectResponse("/login", 303)
+        response.raw_headers.append(self._jar.clear(self._jar.login))
+        return response
+
+    async def enter(self, request: Request, identity: Identity, *, admin: bool, target: str) -> Response:
+        """Start a login with a new id, whatever the browser held before. Raises: Forbidden: disabled."""
+        user = await arrive(self._store, identity, admin=admin)
+        self._logins.refresh(user)
+        cookie = await self._logins.start(
+            user,
+            address=request.scope["state"]["address"],
+            device=request.headers.get("user-agent", ""),
+            instead_of=request.cookies.get(self._jar.login, ""),
+        )
+        log.info("signed in: %s", user.id)
+        response = RedirectResponse(target, 303)
+        response.raw_headers.append(self._jar.set(self._jar.login, cookie, max_age_s=LOGIN_S))
+        return response
+
+
+class ByProvider:
+    """`/auth/login` and `/auth/callback`."""
+
+    def __init__(
+        self,
+        sign_in: SignIn,
+        provider: Provider,
+        *,
+        settings: Settings,
+        store: Store,
+        jar: Cookies,
+        flows: URLSafeTimedSerializer,
+    ) -> None:
+        self._sign_in, self._provider, self._settings = sign_in, provider, settings
+        self._store, self._jar, self._flows = store, jar, flows
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/auth/login", self.login, methods=["GET"]),
+            Route("/auth/callback", self.callback, methods=["GET"]),
+        ]
+
+    async def login(self, request: Request) -> Response:
+        """To the provider."""
+        try:
+            url, flow = await self._provider.begin()
+        except PlatformError as error:
+            return failed(error)
+        memory = {
+            "state": flow.state,
+            "nonce": flow.nonce,
+            "verifier": flow.verifier,
+            "next": safe_next(request.query_params.get("next")),
+        }
+        response = RedirectResponse(url, 303)
+        response.raw_headers.append(self._jar.set(self._jar.flow, self._flows.dumps(memory), max_age_s=FLOW_S))
+        return response
+
+    async def callback(self, request: Request) -> Response:
+        """Back from the provider."""
+        try:
+            flow, target = await self._flow(request)
+            identity = await self._provider.finish(flow, request.query_params["code"])
+            admit(identity, self._settings)
+            admin = is_admin(identity, self._settings)
+            response = await self._sign_in.enter(request, identity, admin=admin, target=target)
+        except PlatformError as error:
+            response = failed(error)
+        response.raw_headers.append(self._jar.clear(self._jar.flow))
+        return response
+
+    async def _flow(self, request: Request) -> tuple[Flow, str]:
+        """What this browser began, once. Raises: BadInput: not begun here, too long ago, or used already."""
+        given = request.query_params
+        try:
+            memory = self._flows.loads(request.cookies.get(self._jar.flow, ""), max_age=FLOW_S)
+        except BadSignature as error:
+            raise BadInput("no sign-in under way in this browser", code="bad_state") from error
+        if not compare_digest(memory["state"].encode(), given.get("state", "").encode()):
+            raise BadInput("the state is another one", code="bad_state")
+        if not await self._store.claim(f"sign-in/{memory['state']}", holder=token_urlsafe(8), lease_s=FLOW_S):
+            raise BadInput("this sign-in was used already", code="bad_state")
+        if given.get("iss", self._settings.oidc_issuer) != self._settings.oidc_issuer:
+            raise BadInput("another provider answered", code="bad_state")
+        if "error" in given or not given.get("code"):
+            raise BadInput("the provider did not sign you in", code="declined")
+        target = safe_next(memory["next"])
+        flow = Flow(state=memory["state"], nonce=memory["nonce"], verifier=memory["verifier"])
+        return flow, LANDING if target == "/" else target
+
+
+class ByLink:
+    """`/auth/local`, only for browsers on this machine."""
+
+    def __init__(self, sign_in: SignIn, links: LocalLinks, *, site: Site) -> None:
+        self._sign_in, self._links, self._site = sign_in, links, site
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/auth/local", self.arrive, methods=["GET"]),
+            Route("/auth/local/link", self.print_link, methods=["POST"]),
+        ]
+
+    async def arrive(self, request: Request) -> Response:
+        """The printed link; opened again by the browser that it signed in, it simply leads home."""
+        self._here(request)
+        try:
+            if self._links.take(request.query_params.get("code", "")):
+                return await self._sign_in.enter(request, OWNER, admin=True, target=LANDING)
+            if "user" in request.scope["state"]:
+                return RedirectResponse(LANDING, 303)
+            raise BadInput("this link was used or is too old", code="link_used")
+        except PlatformError as error:
+            return failed(error)
+
+    async def print_link(self, request: Request) -> Response:
+        """The button on /login: a fresh link, where only the owner sees it."""
+        self._here(request)
+        print(f"Oh My Agent: {self._links.make()}", flush=True)
+        return RedirectResponse("/login?link=printed", 303)
+
+    def _here(self, request: Request) -> None:
+        if not self._site.loopback(request.headers.get("host", "")):
+            raise HTTPException(404)
+
+
+def failed(error: PlatformError) -> Response:
+    """Never with what the browser sent: the code in its URL could still be worth something."""
+    log.warning("sign-in refused: %s", error)
+    status = 400 if isinstance(error, BadInput | NotSignedIn) else error.status
+    target = escape(f"/login?{urlencode({'error': error.code})}")
+    page = f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={target}">'
+    return HTMLResponse(f'{page}<a href="{target}">/login</a>', status)

@@ -1,0 +1,91 @@
+"""Which addresses are ours, who a caller is behind trusted proxies, and what may come from where."""
+
+import re
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import urlsplit
+
+from starlette.types import Scope
+
+from core.errors import Misconfigured
+from core.settings import Settings
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+HOST = re.compile(r"(?P<name>[a-z0-9.-]+|\[[0-9a-f:]+\])(?::(?P<port>[0-9]{1,5}))?")
+FORWARDED = (b"forwarded", b"x-real-ip")  # and all that begin with x-forwarded-
+UNKNOWN = "unknown"
+
+
+class Site:
+    """Our own address as the settings tell it: in local mode also every loopback name, on any port."""
+
+    def __init__(self, settings: Settings) -> None:
+        public = urlsplit(settings.url)
+        self.url = settings.url
+        self.secure = public.scheme == "https"
+        self._public = {_host_of(public.scheme, public.netloc): f"{public.scheme}://{public.netloc}".lower()}
+        self._local = not settings.production
+        try:
+            self._proxies = [ip_network(name, strict=False) for name in settings.trusted_proxies]
+        except ValueError as error:
+            raise Misconfigured(f"OMA_TRUSTED_PROXIES: {error}") from error
+
+    def origin(self, host: str) -> str | None:
+        """The origin that goes with this Host header; None if we are not called that."""
+        host = host.lower()
+        if origin := self._public.get(host) or self._public.get(_host_of("https" if self.secure else "http", host)):
+            return origin
+        return f"http://{host}" if self._local and self.loopback(host) else None
+
+    def loopback(self, host: str) -> bool:
+        """Whether a Host header names this machine to itself."""
+        match = HOST.fullmatch(host.lower())
+        return match is not None and match["name"] in LOOPBACK
+
+    def caller(self, scope: Scope) -> str:
+        """The address that called: the peer, or what trusted proxies say in front of it."""
+        peer = (scope.get("client") or (UNKNOWN,))[0]
+        if not self._trusted(peer):
+            return str(peer)
+        chain = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
+        for hop in reversed(chain.decode("latin-1").split(",")):
+            if not self._trusted(hop.strip()):
+                return hop.strip() if _address(hop.strip()) else str(peer)
+        return str(peer)
+
+    def _trusted(self, peer: str) -> bool:
+        address = _address(peer)
+        return address is not None and any(address in network for network in self._proxies)
+
+
+def strip_forwarded(scope: Scope, *, scheme: str) -> None:
+    """Take what a client may have made up out of the request, and say the scheme as it is.
+
+    NiceGUI believes X-Forwarded-Prefix of anybody; Engine.IO learns only from X-Forwarded-Proto that we are https.
+    """
+    kept = [
+        (name, value)
+        for name, value in scope["headers"]
+        if name not in FORWARDED and not name.startswith(b"x-forwarded-")
+    ]
+    scope["headers"] = [*kept, (b"x-forwarded-proto", scheme.encode())]
+    scope["scheme"] = {"websocket": {"http": "ws", "https": "wss"}}.get(scope["type"], {}).get(scheme, scheme)
+
+
+def network_of(caller: str) -> str:
+    """What is limited as one: an IPv4 address, or the /64 that one IPv6 customer has."""
+    address = _address(caller)
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((address, 64), strict=False))
+    return caller
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
+
+
+def _host_of(scheme: str, netloc: str) -> str:
+    """The Host header that browsers send: without the scheme's own port."""
+    return netloc.lower().removesuffix({"http": ":80", "https": ":443"}.get(scheme, ""))

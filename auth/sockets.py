@@ -1,0 +1,221 @@
+"""NiceGUI's socket, guarded: the only file that knows how NiceGUI and Socket.IO are made inside.
+
+NiceGUI takes whoever knows a page's `client_id` for its browser. Here a socket must also come from our origin
+(auth.guard), carry the same login as the request that rendered the page, and speak of no other page than the one it
+connected for. Anonymous pages (/login) are tied to a random HttpOnly cookie instead of a login, so that a stolen
+`client_id` alone is worth nothing there either. A refused browser is told what makes NiceGUI's page load itself anew,
+which leads to /login or to the page as it is now; then its connection is closed.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+from nicegui import Client, app, background_tasks
+from nicegui import core as nicegui_core
+from nicegui import nicegui as nicegui_server
+from socketio.exceptions import ConnectionRefusedError  # type: ignore[import-untyped]
+
+from core.errors import PlatformError
+
+log = logging.getLogger("oma.sockets")
+browser_log = logging.getLogger("oma.browser")
+
+REFUSED = "Implicit handshake failed"  # the words on which NiceGUI's page reloads
+SILENT_S = 5.0  # a connection that has not said which page it is for
+ANONYMOUS_S = 10.0  # an anonymous page whose socket never came
+PER_LOGIN = 100  # open sockets
+LOG_LINES, LOG_CHARS = 20, 500  # of one socket's own words in our log
+GOODBYE_S = 1.0  # for a last message to leave
+
+
+@dataclass(slots=True)
+class Bound:
+    """One socket and what it may speak for."""
+
+    client_id: str
+    bind: str
+    login: str  # empty: anonymous
+    active: bool = False  # its user did something since the last look
+    lines: int = 0
+
+
+class SocketGuard:
+    """Stands between Socket.IO and NiceGUI's handlers; knows which login has which sockets."""
+
+    def __init__(self) -> None:
+        self._sio = nicegui_core.sio
+        self._bound: dict[str, Bound] = {}
+        self._silent: dict[str, float] = {}  # Engine.IO connection without a page, and when it was first seen
+
+    def install(self) -> None:
+        """Take over NiceGUI's handlers. Once, before the server starts."""
+        self._sio.eio.transports = ["websocket"]
+        app.config.socket_io_js_transports = ["websocket"]
+        on = self._sio.on
+        on("connect", self._connect)
+        on("handshake", self._handshake)
+        on("disconnect", self._disconnect)
+        on("event", self._about_its_page(nicegui_server._on_event, _is_event, deed=True))
+        on("javascript_response", self._about_its_page(nicegui_server._on_javascript_response, _has_request))
+        on("ack", self._about_its_page(nicegui_server._on_ack, _has_number))
+        on("log", self._about_its_page(self._log, _has_words))
+
+    def logins(self) -> dict[str, bool]:
+        """Logins that have sockets here, and whether their users did something since this was last asked."""
+        found: dict[str, bool] = {}
+        for bound in self._bound.values():
+            if bound.login:
+                found[bound.login] = found.get(bound.login, False) or bound.active
+                bound.active = False
+        return found
+
+    def end(self, login: str) -> None:
+        """Close every socket of a login. Their next word is refused from now on, before they are closed."""
+        ended = [sid for sid, bound in self._bound.items() if bound.login == login]
+        for sid in ended:
+            del self._bound[sid]
+            background_tasks.create(self._dismiss(sid), name="dismiss socket")
+
+    async def sweep(self) -> None:
+        """Close connections that never said what they want, and forget anonymous pages nobody looks at."""
+        now = time.monotonic()
+        known = {self._sio.manager.eio_sid_from_sid(sid, "/") for sid in self._bound}
+        silent = [eio_sid for eio_sid in list(self._sio.eio.sockets) if eio_sid not in known]
+        self._silent = {eio_sid: self._silent.get(eio_sid, now) for eio_sid in silent}
+        for eio_sid, since in self._silent.items():
+            if now - since > SILENT_S:
+                await self._sio.eio.disconnect(eio_sid)
+        for client in _forgotten(Client.instances.values()):
+            client.delete()
+
+    async def _connect(self, sid: str, environ: dict[str, Any], _auth: object = None) -> None:
+        query = {name: values[0] for name, values in parse_qs(environ.get("QUERY_STRING", "")).items()}
+        state = environ["asgi.scope"].get("state") or {}
+        client = Client.instances.get(query.get("client_id", ""))
+        login = str(state.get("login", ""))
+        bind = str(state.get("bind", ""))
+        if client is None or not bind or _bind_of(client) != bind or self._too_many(login):
+            raise self._turned_away(sid)
+        self._bound[sid] = Bound(client_id=client.id, bind=bind, login=login)
+        try:
+            await nicegui_server._on_connect(sid, environ)
+        except ConnectionRefusedError as error:
+            self._bound.pop(sid, None)
+            raise self._turned_away(sid) from error
+
+    def _turned_away(self, sid: str) -> ConnectionRefusedError:
+        """What to raise; the connection is closed once it has been told."""
+        eio_sid = self._sio.manager.eio_sid_from_sid(sid, "/")
+        background_tasks.create(self._hang_up(eio_sid), name="hang up")
+        return ConnectionRefusedError(REFUSED)
+
+    def _too_many(self, login: str) -> bool:
+        return bool(login) and sum(bound.login == login for bound in self._bound.values()) >= PER_LOGIN
+
+    async def _handshake(self, sid: str, *args: Any) -> bool:
+        bound, data = self._bound.get(sid), args[0] if args else None
+        if bound is None or not isinstance(data, dict) or data.get("client_id") != bound.client_id:
+            return False
+        if not all(isinstance(data.get(name), str) for name in ("tab_id", "document_id")):
+            return False
+        return bool(await nicegui_server._on_handshake(sid, data))
+
+    def _disconnect(self, sid: str, *_: Any) -> None:
+        self._bound.pop(sid, None)
+        nicegui_server._on_disconnect(sid)
+
+    def _about_its_page(
+        self, handler: Callable[[str, Any], None], shape: Callable[[dict[str, Any]], bool], *, deed: bool = False
+    ) -> Callable[..., None]:
+        """`handler`, for well-formed messages of a bound socket about its own page. Not async: order must stay."""
+
+        def checked(sid: str, *args: Any) -> None:
+            bound, message = self._bound.get(sid), args[0] if len(args) == 1 else None
+            if bound is None or not isinstance(message, dict) or message.get("client_id") != bound.client_id:
+                return
+            client = Client.instances.get(bound.client_id)
+            if client is not None and sid in client._socket_to_document_id and shape(message):
+                bound.active = bound.active or deed
+                handler(sid, message)
+
+        return checked
+
+    def _log(self, sid: str, message: dict[str, Any]) -> None:
+        bound = self._bound[sid]
+        bound.lines += 1
+        if bound.lines <= LOG_LINES:
+            browser_log.info("%r", message["message"][:LOG_CHARS])  # %r: no line of it can pose as ours
+
+    async def _dismiss(self, sid: str) -> None:
+        """Ask the page to load itself anew (it will find itself signed out), then close."""
+        if not self._sio.manager.is_connected(sid, "/"):
+            return
+        eio_sid = self._sio.manager.eio_sid_from_sid(sid, "/")
+        await self._sio.emit("try_reconnect", to=sid)
+        await asyncio.sleep(0)
+        await self._sio.disconnect(sid)
+        await self._hang_up(eio_sid)
+
+    async def _hang_up(self, eio_sid: str) -> None:
+        """Close the connection under a socket, once its last message had time to leave."""
+        await asyncio.sleep(GOODBYE_S)
+        await self._sio.eio.disconnect(eio_sid)
+
+
+def _bind_of(client: Client) -> str:
+    """What the request that rendered the page was recognised by."""
+    request = client._request
+    return "" if request is None else str((request.scope.get("state") or {}).get("bind", ""))
+
+
+def _forgotten(clients: Iterable[Client]) -> list[Client]:
+    old = time.time() - ANONYMOUS_S
+    return [
+        client
+        for client in clients
+        if client.created <= old
+        and _bind_of(client).startswith("visit:")
+        and not client.has_socket_connection
+        and not client._delete_tasks
+    ]
+
+
+def _is_event(message: dict[str, Any]) -> bool:
+    arguments = message.get("args", [])
+    return (
+        isinstance(message.get("id"), int)
+        and isinstance(message.get("listener_id"), str)
+        and isinstance(arguments, list)
+        and all(argument is None or isinstance(argument, str) for argument in arguments)
+    )
+
+
+def _has_request(message: dict[str, Any]) -> bool:
+    return isinstance(message.get("request_id"), str)
+
+
+def _has_number(message: dict[str, Any]) -> bool:
+    return isinstance(message.get("next_message_id"), int)
+
+
+def _has_words(message: dict[str, Any]) -> bool:
+    return isinstance(message.get("message"), str)
+
+
+async def watch(guard: SocketGuard, check: Callable[[str, bool], Any], *, every_s: float) -> None:
+    """End the sockets of logins that ended elsewhere or ran out, for as long as the server runs."""
+    while True:
+        await asyncio.sleep(every_s)
+        for login, active in guard.logins().items():
+            try:
+                if await check(login, active) is None:
+                    guard.end(login)
+            except PlatformError as error:  # the store does not answer: nobody is signed out for that
+                log.warning("logins could not be checked: %s", error)
+                break
+        await guard.sweep()

@@ -1,0 +1,58 @@
+"""`python -m bench [P1 P2 …]`: all rows or the named ones. stdout is one JSON object, the rest goes to stderr."""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from bench import loading, resting, talking, waking
+from bench.figures import Figure, progress
+from bench.stage import Stage, stage
+
+ROWS: dict[str, Callable[[Stage], Awaitable[dict[str, Figure]]]] = {
+    "P1": talking.first_token,
+    "P2": talking.smoothness,
+    "P3": waking.asleep,
+    "P3b": waking.new_session,
+    "P3c": loading.reload_in_mid_answer,
+    "P4": waking.new_user,
+    "P5": resting.memory,
+    "P8": loading.page_load,
+    "P11": talking.stopping,
+    "P13": resting.start,
+}
+ROW_S = 180.0  # a row that hangs must not take the others with it
+
+
+async def run(names: list[str]) -> dict[str, Figure]:
+    """The figures of these rows; a row that fails says so instead, and the others go on."""
+    figures: dict[str, Figure] = {}
+    with tempfile.TemporaryDirectory(prefix="oma-bench-") as folder:
+        async with stage(Path(folder)) as shared:
+            for name in names:
+                began = time.monotonic()
+                try:
+                    async with asyncio.timeout(ROW_S):
+                        figures |= await ROWS[name](shared)
+                except Exception as error:  # noqa: BLE001  # one broken row must not hide the figures of the others
+                    figures[name] = {"error": f"{type(error).__name__}: {error}"[:2000]}
+                progress(f"{name} took {time.monotonic() - began:.1f} s")
+    return figures
+
+
+def main(argv: list[str]) -> int:
+    """0 when every row was measured."""
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("rows", nargs="*", choices=[[], *ROWS], help="default: all")
+    names = parser.parse_args(argv).rows or list(ROWS)
+    figures = asyncio.run(run(names))
+    print(json.dumps(figures, ensure_ascii=False, indent=1))
+    return 1 if any("error" in figure for figure in figures.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

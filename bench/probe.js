@@ -1,0 +1,36 @@
+// Runs in every page before anything else. All times are performance.now() of this page.
+(() => {
+  const now = () => performance.now();
+  const answers = () => document.querySelectorAll("[data-testid=message][data-role=assistant]");
+  const words = (node) => (node.textContent.match(/\S+/g) || []).length;
+  const bench = (window.bench = { sent: 0, first: 0, idle: 0, clicked: 0, usable: 0, back: 0, updates: [], seen: 0 });
+
+  // before a message: what stands there now is not its answer
+  bench.arm = () => Object.assign(bench, { sent: 0, first: 0, idle: 0, clicked: 0, updates: [], seen: answers().length });
+  bench.words = () => { const all = answers(); return all.length > bench.seen ? words(all[all.length - 1]) : 0; };
+
+  const look = () => {
+    if (bench.sent || bench.clicked) {
+      const at = now(), count = bench.words(), last = bench.updates[bench.updates.length - 1];
+      if (count && !bench.first) bench.first = at;
+      if (count && (!last || last[1] !== count)) bench.updates.push([at, count]);
+      const state = document.querySelector("[data-testid=session-state]");
+      if (!bench.idle && bench.first && state && state.dataset.state === "idle") bench.idle = at;
+    }
+    const wanted = Number(sessionStorage.getItem("bench-wanted") || 0);
+    const all = answers();
+    if (wanted && !bench.back && all.length && words(all[all.length - 1]) >= wanted) bench.back = now();
+  };
+  const watch = { subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ["data-state"] };
+  new MutationObserver(look).observe(document, watch);
+  addEventListener("keydown", (event) => { if (event.key === "Enter" && !bench.sent) bench.sent = now(); }, true);
+  addEventListener("click", (event) => { if (event.target.closest("[data-testid=stop]")) bench.clicked = now(); }, true);
+
+  // usable: one can type into the composer, and the page talks with its server
+  const timer = setInterval(() => {
+    const composer = document.querySelector("[data-testid=composer]");
+    if (!composer || composer.disabled || composer.readOnly || !window.did_handshake) return;
+    bench.usable = now();
+    clearInterval(timer);
+  }, 4);
+})();

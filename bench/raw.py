@@ -1,0 +1,157 @@
+"""The real CLI driven over stdio with nothing between: what the product is compared with.
+
+It gets the arguments and the environment that the product gave its own CLI, read from that process, but for the
+in-process MCP server (there is nobody here to serve it) and the session's id.
+"""
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+
+LINE_BYTES = 16 << 20
+ANSWER_S = 30.0
+END_S = 10.0
+LEFT_OUT = ("--mcp-config", "--resume", "--session-id", "--allowedTools")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How to start the CLI: arguments (program first), environment, folder."""
+
+    argv: list[str]
+    environ: dict[str, str]
+    folder: Path
+
+    @classmethod
+    def like(cls, process: psutil.Process, *, cli: Path, folder: Path, model_url: str) -> Self:
+        """As the product started this process, outside the box and with the model server for a gateway."""
+        kept = [str(cli)]
+        words = iter(process.cmdline()[1:])
+        for word in words:
+            if word.split("=")[0] in LEFT_OUT:
+                if "=" not in word:
+                    next(words, None)
+            else:
+                kept.append(word)
+        home = folder / "home"
+        home.mkdir(parents=True, exist_ok=True)
+        environ = {name: value for name, value in process.environ().items() if name != "OMA_SESSION"}
+        environ |= {"HOME": str(home), "ANTHROPIC_BASE_URL": model_url, "ANTHROPIC_API_KEY": "raw", "PWD": str(folder)}
+        environ.pop("ANTHROPIC_AUTH_TOKEN", None)
+        environ.pop("CLAUDE_CONFIG_DIR", None)
+        return cls(argv=kept, environ=environ, folder=folder)
+
+
+@dataclass(slots=True, kw_only=True)
+class Answer:
+    """One turn of the raw CLI; seconds of CLOCK_MONOTONIC."""
+
+    written_at: float
+    first_text_at: float = 0.0
+    last_text_at: float = 0.0
+    result_at: float = 0.0
+    texts_at: list[float] = field(default_factory=list)
+    is_error: bool = False
+
+
+class RawCli:
+    """One persistent process."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+
+    async def initialize(self) -> None:
+        """The control handshake that the SDK makes; answered when the CLI accepts input."""
+        await self._control({"subtype": "initialize", "hooks": None})
+        async for line in self._lines():
+            if line["type"] == "control_response":
+                return
+
+    async def ask(self, text: str) -> Answer:
+        """Write a message and read until its result."""
+        answer = Answer(written_at=time.monotonic())
+        await self._write({"type": "user", "message": {"role": "user", "content": text}, "parent_tool_use_id": None})
+        await self._read(answer)
+        return answer
+
+    async def ask_and_stop(self, text: str, *, after_s: float) -> tuple[float, float]:
+        """Interrupt in mid-answer: seconds until acknowledged, until the turn's end."""
+        await self._write({"type": "user", "message": {"role": "user", "content": text}, "parent_tool_use_id": None})
+        async with asyncio.timeout(ANSWER_S):
+            while not is_text(await self._line()):
+                pass
+            stop_at = asyncio.get_running_loop().time() + after_s
+            while asyncio.get_running_loop().time() < stop_at:
+                await self._line()
+            began, acknowledged = time.monotonic(), 0.0
+            await self._control({"subtype": "interrupt"})
+            while True:
+                line = await self._line()
+                if line["type"] == "control_response":
+                    acknowledged = time.monotonic()
+                if line["type"] == "result":
+                    return acknowledged - began, time.monotonic() - began
+
+    async def _read(self, answer: Answer) -> None:
+        async for line in self._lines():
+            if is_text(line):
+                answer.texts_at.append(time.monotonic())
+            elif line["type"] == "result":
+                answer.result_at, answer.is_error = time.monotonic(), bool(line.get("is_error"))
+                answer.first_text_at, answer.last_text_at = answer.texts_at[0], answer.texts_at[-1]
+                return
+
+    async def _lines(self) -> AsyncIterator[dict[str, Any]]:
+        async with asyncio.timeout(ANSWER_S):
+            while True:
+                yield await self._line()
+
+    async def _line(self) -> dict[str, Any]:
+        assert self.process.stdout
+        raw = await self.process.stdout.readline()
+        if not raw:
+            raise RuntimeError("the raw CLI ended")
+        line: dict[str, Any] = json.loads(raw)
+        return line
+
+    async def _control(self, request: dict[str, Any]) -> None:
+        await self._write({"type": "control_request", "request_id": uuid.uuid4().hex, "request": request})
+
+    async def _write(self, message: dict[str, Any]) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps(message).encode() + b"\n")
+        await self.process.stdin.drain()
+
+
+def is_text(line: dict[str, Any]) -> bool:
+    """A piece of the answer."""
+    event = line.get("event", {})
+    if line["type"] != "stream_event" or event.get("type") != "content_block_delta":
+        return False
+    return bool(event["delta"].get("type") == "text_delta")
+
+
+@asynccontextmanager
+async def raw_cli(recipe: Recipe, *more: str, stderr: int = asyncio.subprocess.DEVNULL) -> AsyncIterator[RawCli]:
+    """A CLI process while the context is open; it is not waited for to be ready."""
+    process = await asyncio.create_subprocess_exec(
+        *recipe.argv, *more, env=recipe.environ, cwd=recipe.folder, stdin=-1, stdout=-1, stderr=stderr, limit=LINE_BYTES
+    )
+    try:
+        yield RawCli(process)
+    finally:
+        assert process.stdin
+        process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), END_S)
+        except TimeoutError:
+            process.kill()
+            await process.wait()

@@ -1,0 +1,59 @@
+"""What all rows share: a model server, a browser, a product with a conversation that has begun, a raw CLI's recipe."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import claude_agent_sdk
+from playwright.async_api import Browser, async_playwright
+
+from bench.model import Model, model_process
+from bench.page import BenchPage, bench_page, new_agent
+from bench.raw import Recipe
+from tests.product import Product
+
+CHROMIUM = "/usr/bin/chromium"
+CLI = Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Where the rows play."""
+
+    root: Path
+    model: Model
+    browser: Browser
+    product: Product
+    page: BenchPage
+    recipe: Recipe
+
+    def fresh(self, name: str, **settings: str) -> Product:
+        """Another product, with nothing in it."""
+        return Product(self.root / name, model_url=self.model.url, **settings)
+
+
+@asynccontextmanager
+async def browser() -> AsyncIterator[Browser]:
+    """Debian's Chromium without a window."""
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield chromium
+        await chromium.close()
+
+
+@asynccontextmanager
+async def stage(root: Path) -> AsyncIterator[Stage]:
+    """Everything started and warm; ended when the context is left."""
+    async with AsyncExitStack() as stack:
+        model = await stack.enter_async_context(model_process())
+        chromium = await stack.enter_async_context(browser())
+        product = await stack.enter_async_context(Product(root / "shared", model_url=model.url))
+        page = await stack.enter_async_context(bench_page(chromium, product))
+        await new_agent(page)
+        await page.say("warm up", words=4)
+        cli = product.processes("cli")[0]
+        recipe = Recipe.like(cli, cli=CLI, folder=root / "raw", model_url=model.url)
+        yield Stage(root=root, model=model, browser=chromium, product=product, page=page, recipe=recipe)

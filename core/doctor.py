@@ -1,0 +1,177 @@
+"""`python main.py doctor`: what this machine lacks to run the platform, a line each with the command that mends it."""
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import aiohttp
+
+from core import runtime
+from core.errors import PlatformError
+from core.settings import Settings, check
+from core.spawner.host import claude_cli, look
+from core.spawner.trial import choose, describe, try_box
+from core.store.sqlite import SqliteStore
+
+CHECK_S = 20.0  # any one of them; the model's answer is what takes longest
+VERSION_S = 15.0  # less than CHECK_S, so that the process is not left
+FREE_BYTES = 1024**3  # below this agents soon cannot write
+PROBE_MODEL = "claude-haiku-4-5"
+PROBE = {"model": PROBE_MODEL, "max_tokens": 1, "messages": [{"role": "user", "content": "."}]}
+BUSY = (429, 529)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One line of the report. What is bad and not `needed` is a remark."""
+
+    name: str
+    ok: bool
+    found: str
+    mend: str = ""
+    needed: bool = True
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """All checks at once, in the order of CHECKS; each ends within CHECK_S."""
+    return list(await asyncio.gather(*(_bounded(name, each, settings) for name, each in CHECKS.items())))
+
+
+def report(findings: list[Finding]) -> int:
+    """Print them; the exit status is 1 if anything needed is bad."""
+    width = max(len(finding.name) for finding in findings)
+    for finding in findings:
+        sign = "ok  " if finding.ok else "BAD " if finding.needed else "note"
+        mend = f"  ->  {finding.mend}" if finding.mend and not finding.ok else ""
+        print(f"{sign}  {finding.name:{width}}  {finding.found}{mend}")
+    return int(any(finding.needed and not finding.ok for finding in findings))
+
+
+async def _bounded(name: str, each: "Check", settings: Settings) -> Finding:
+    try:
+        async with asyncio.timeout(CHECK_S):
+            return await each(name, settings)
+    except TimeoutError:
+        return Finding(name=name, ok=False, found=f"no answer within {CHECK_S:.0f} s")
+    except (PlatformError, OSError, subprocess.SubprocessError) as error:
+        return Finding(name=name, ok=False, found=str(error))
+
+
+async def python(name: str, settings: Settings) -> Finding:
+    found = f"{sys.version.split()[0]} at {sys.prefix}"
+    return Finding(name=name, ok=sys.version_info >= (3, 11), found=found, mend="install Python 3.11 or newer")
+
+
+async def configuration(name: str, settings: Settings) -> Finding:
+    check(settings)
+    return Finding(name=name, ok=True, found=f"{settings.env}, data in {settings.data_dir}")
+
+
+async def cli(name: str, settings: Settings) -> Finding:
+    ran = await asyncio.to_thread(_version, str(claude_cli()))
+    found = (ran.stdout or ran.stderr).strip()
+    return Finding(name=name, ok=ran.returncode == 0, found=found, mend="remove .venv and type make run")
+
+
+def _version(program: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [program, "--version"], capture_output=True, text=True, timeout=VERSION_S, env={}, check=False
+    )
+
+
+async def model(name: str, settings: Settings) -> Finding:
+    """The credential is tried with the smallest possible request."""
+    if settings.provider == "practice":
+        return Finding(name=name, ok=True, found="practice model: no key needed; set ANTHROPIC_API_KEY for a real one")
+    base = settings.anthropic_base_url.rstrip("/")
+    headers = {"x-api-key": str(settings.anthropic_api_key), "anthropic-version": "2023-06-01"}
+    try:
+        async with (
+            aiohttp.ClientSession() as client,
+            client.post(f"{base}/v1/messages", json=PROBE, headers=headers, allow_redirects=False) as answer,
+        ):
+            return _judged(name, base, answer.status)
+    except aiohttp.ClientError as error:
+        mend = "look at ANTHROPIC_BASE_URL and the network"
+        return Finding(name=name, ok=False, found=f"{base} cannot be reached: {type(error).__name__}", mend=mend)
+
+
+def _judged(name: str, base: str, status: int) -> Finding:
+    if status in (401, 403):
+        return Finding(
+            name=name, ok=False, found=f"{base} refused the key ({status})", mend="set ANTHROPIC_API_KEY anew"
+        )
+    if status in BUSY:
+        return Finding(name=name, ok=True, found=f"{base} is busy ({status}); the key was not judged")
+    found = f"{base} answered {status}" + ("" if status == 200 else f" for {PROBE_MODEL}")
+    mend = "look at the account behind ANTHROPIC_API_KEY, and at ANTHROPIC_BASE_URL"
+    return Finding(name=name, ok=status == 200, found=found, mend=mend)
+
+
+async def store(name: str, settings: Settings) -> Finding:
+    async with await SqliteStore.open(settings.data_dir / "oma.db") as opened:
+        await opened.ping()
+    return Finding(name=name, ok=True, found=f"{settings.data_dir / 'oma.db'} opens and writes")
+
+
+async def disk(name: str, settings: Settings) -> Finding:
+    there = next(path for path in (settings.data_dir, *settings.data_dir.parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    if not os.access(there, os.W_OK):
+        return Finding(
+            name=name, ok=False, found=f"{there} cannot be written", mend="set OMA_DATA_DIR to a folder of yours"
+        )
+    found = f"{free / 1024**3:.1f} GiB free at {there}"
+    return Finding(name=name, ok=free >= FREE_BYTES, found=found, mend="make room, or set OMA_DATA_DIR", needed=False)
+
+
+async def sockets(name: str, settings: Settings) -> Finding:
+    there = settings.runtime_dir.exists()
+    made = runtime.make(settings)
+    if not there:  # rmdir, because a platform that starts meanwhile may have put something there
+        with suppress(OSError):
+            made.boxes.rmdir()
+            made.root.rmdir()
+    return Finding(name=name, ok=True, found=f"sockets in {made.root}")
+
+
+async def sandbox(name: str, settings: Settings) -> Finding:
+    trouble = "" if settings.sandbox == "none" else await asyncio.to_thread(try_box, look())
+    choose(settings, trouble)
+    isolation = describe(settings, trouble)
+    found = "each user in a bubblewrap box of their own" if isolation.layers else "agents run without a box"
+    return Finding(
+        name=name, ok=not isolation.missing, found=found, mend=" ".join(isolation.missing), needed=settings.production
+    )
+
+
+async def port(name: str, settings: Settings) -> Finding:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            found = f"{settings.host}:{settings.port}: {error.strerror}"
+            return Finding(name=name, ok=False, found=found, mend="stop what listens there, or set OMA_PORT")
+    return Finding(name=name, ok=True, found=f"{settings.host}:{settings.port} is free")
+
+
+Check = Callable[[str, Settings], Awaitable[Finding]]
+CHECKS: dict[str, Check] = {
+    "Python": python,
+    "settings": configuration,
+    "Claude CLI": cli,
+    "model": model,
+    "store": store,
+    "disk": disk,
+    "sockets": sockets,
+    "sandbox": sandbox,
+    "port": port,
+}

@@ -1,0 +1,147 @@
+"""The gateway's life: one of it at a time, there as long as a web or a box needs it, and nothing left behind."""
+
+import asyncio
+import fcntl
+import logging
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+from aiohttp import web
+
+from core import runtime as runtime_
+from core.errors import BadInput
+from core.gateway.box_api import BoxApi
+from core.gateway.control import Control
+from core.gateway.doors import Doors
+from core.gateway.providers.choice import provider_for
+from core.runtime import Runtime
+from core.settings import Settings
+from core.store import Store
+
+log = logging.getLogger("oma.gateway")
+
+WATCH_S = 2.0  # how long a dead box may go unnoticed
+UNUSED_S = 60.0  # without web and box; a web that is restarted is back long before
+HANDOVER_S = 10.0  # a gateway that is ending lets go of the lock within this
+DRAIN_S = 2.0  # open streams at the end; the bridge and the CLI ask again
+
+
+async def serve(
+    settings: Settings, store: Store, stop: asyncio.Event, *, unused_s: float = UNUSED_S, watch_s: float = WATCH_S
+) -> None:
+    """Be the gateway until `stop`, or until nobody has needed one for `unused_s`.
+
+    Returns at once if another gateway serves this data directory already.
+    Raises: Misconfigured: no private runtime directory, or no key.
+    """
+    key = runtime_.platform_key(settings)
+    async with _only_one(settings) as runtime:
+        if runtime is None:
+            log.info("a gateway is there already")
+            return
+        provider = provider_for(settings)
+        doors = Doors(runtime=runtime, store=store)
+        control = Control(doors=doors, stop=stop)
+        boxes = web.AppRunner(
+            BoxApi(store=store, doors=doors, provider=provider, provider_name=settings.provider, key=key).app(),
+            handler_cancellation=True,  # a CLI that hangs up ends the call upstream, and its cost
+            access_log=None,
+            shutdown_timeout=DRAIN_S,
+        )
+        try:
+            await boxes.setup()
+            doors.runner = boxes
+            await doors.restore()
+            async with _control_socket(control, runtime):
+                await _watch(doors, control, stop, unused_s=unused_s, watch_s=watch_s)
+            if not stop.is_set():
+                runtime.remove_boxes()  # nobody is left who could own what is in there
+        finally:
+            await doors.close_all()
+            await boxes.cleanup()
+            await provider.close()
+
+
+async def _watch(doors: Doors, control: Control, stop: asyncio.Event, *, unused_s: float, watch_s: float) -> None:
+    clock = asyncio.get_running_loop().time
+    needed = clock()
+    while clock() - needed < unused_s:
+        try:
+            await asyncio.wait_for(stop.wait(), min(watch_s, unused_s))
+            return
+        except TimeoutError:
+            await doors.bury_the_dead()
+        if control.holders or len(doors):
+            needed = clock()
+    log.info("nobody has needed the gateway for %.0f s", unused_s)
+
+
+@asynccontextmanager
+async def _control_socket(control: Control, runtime: Runtime) -> AsyncIterator[None]:
+    """gateway.sock and gateway.json are there while the context is open. The socket appears last: it means ready."""
+    runner = web.AppRunner(control.app(), access_log=None, shutdown_timeout=DRAIN_S)
+    await runner.setup()
+    try:
+        me = runtime_.process()
+        identity = {"pid": me.pid, "start": me.start} if me else {"pid": os.getpid(), "start": 0}
+        runtime.gateway_file.write_bytes(msgspec.json.encode(identity))
+        await web.UnixSite(runner, str(runtime.gateway_socket)).start()
+        runtime.gateway_socket.chmod(0o600)
+        yield
+    finally:
+        await runner.cleanup()
+        runtime.gateway_socket.unlink(missing_ok=True)
+        runtime.gateway_file.unlink(missing_ok=True)
+
+
+@asynccontextmanager
+async def _only_one(settings: Settings) -> AsyncIterator[Runtime | None]:
+    """The runtime directory, locked for us; None if another gateway answers in it.
+
+    The lock is on the directory itself, so it goes with the process however that ends, and it is removed by its
+    holder when no box is left in it. One that is just ending is waited for.
+    """
+    clock = asyncio.get_running_loop().time
+    end = clock() + HANDOVER_S
+    while clock() < end:
+        runtime = runtime_.make(settings)
+        folder = os.open(runtime.root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            if _locked(folder, runtime):
+                try:
+                    yield runtime
+                finally:
+                    _sweep(runtime)
+                return
+            if await _answers(runtime):
+                yield None
+                return
+        finally:
+            os.close(folder)
+        await asyncio.sleep(0.05)
+    raise BadInput(f"another gateway holds {settings.runtime_dir} and does not answer", code="unavailable")
+
+
+def _locked(folder: int, runtime: Runtime) -> bool:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.fstat(folder).st_ino == runtime.root.stat().st_ino  # or its last holder has just removed it
+    except OSError:
+        return False
+
+
+async def _answers(runtime: Runtime) -> bool:
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_unix_connection(str(runtime.gateway_socket)), 1.0)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
+
+
+def _sweep(runtime: Runtime) -> None:
+    """Remove the directory unless a box still has something in it."""
+    if not any(runtime.boxes.glob("*")):
+        runtime.remove()

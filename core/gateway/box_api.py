@@ -1,0 +1,159 @@
+"""Box → gateway: what a runner starts with, what its builder may change, its log, and its model calls."""
+
+import logging
+from typing import Any, Literal, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from core import tokens
+from core.errors import BadInput, NotSignedIn
+from core.gateway.doors import Caller, Doors
+from core.gateway.ingest import BATCH_BYTES, Gap, Ingest, read_batch
+from core.gateway.providers import Call, Provider
+from core.gateway.web_errors import errors, read_body
+from core.model import Agent, Session, now
+from core.settings import Secret
+from core.store import Store
+
+log = logging.getLogger("oma.gateway")
+
+TOKEN_S = 24 * 3600  # a CLI lives shorter than this; its runner asks for a new one at every start
+MODEL_BYTES = 64 * 1024 * 1024
+SMALL_BYTES = 64 * 1024
+NAME_CHARS = 60
+DESCRIPTION_CHARS = 300
+
+Icon = Literal[
+    "spark", "issue", "mic", "rocket", "box", "mail", "book", "chart", "clock", "globe", "search", "pen"
+]  # fmt: skip
+T = TypeVar("T")
+
+
+class SpecAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of `POST /internal/spec`."""
+
+    session: str
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of `POST /internal/draft`. An icon we do not have is no error: a model may make one up."""
+
+    session: str
+    name: str = ""
+    description: str = ""
+    icon: str = ""
+
+
+class BoxApi:
+    """The routes of every box.sock. Who calls is told by the socket; what they may see, by the Store."""
+
+    def __init__(self, *, store: Store, doors: Doors, provider: Provider, provider_name: str, key: Secret) -> None:
+        self._store, self._doors, self._provider = store, doors, provider
+        self._provider_name, self._key = provider_name, key
+        self._ingest = Ingest(store)
+
+    def app(self) -> web.Application:
+        app = web.Application(middlewares=[errors])
+        app.add_routes(
+            [
+                web.post("/internal/spec", self.spec),
+                web.post("/internal/draft", self.draft),
+                web.post("/internal/events", self.events),
+                web.post("/v1/messages", self.model),
+                web.post("/v1/messages/count_tokens", self.model),
+                web.get("/healthz", self.health),
+                web.get("/api/hello", self.health),  # the CLI's own look whether anybody is there (a HEAD)
+            ]
+        )
+        return app
+
+    async def health(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def spec(self, request: web.Request) -> web.Response:
+        caller = self._doors.caller(request)
+        asked = await _read(request, SpecAsked)
+        session, agent = await self._mine(asked.session, caller)
+        claims = {"user": caller.user, "agent": agent.id, "session": session.id}
+        spec = {
+            "token": tokens.sign(claims, key=self._key, audience=_audience(caller)),
+            "provider": self._provider_name,
+            "agent": _fields(agent, "id", "name", "description", "model", "permission_mode", "rules", "draft"),
+            "session": _fields(session, "id", "kind", "locale"),
+        }
+        return web.Response(body=msgspec.json.encode(spec), content_type="application/json")
+
+    async def draft(self, request: web.Request) -> web.Response:
+        caller = self._doors.caller(request)
+        draft = await _read(request, Draft)
+        _, agent = await self._mine(draft.session, caller)
+        changes: dict[str, Any] = {}
+        if name := _line(draft.name, NAME_CHARS):
+            changes["name"] = name
+        if description := _line(draft.description, DESCRIPTION_CHARS):
+            changes["description"] = description
+        if draft.icon in Icon.__args__:  # type: ignore[attr-defined]  # typeshed hides it
+            changes["icon"] = draft.icon
+        if changes:
+            await self._store.change(Agent, agent.id, owner=caller.user, updated_at=now(), **changes)
+        return web.json_response({})
+
+    async def events(self, request: web.Request) -> web.Response:
+        caller = self._doors.caller(request)
+        batch = read_batch(await read_body(request, limit_bytes=BATCH_BYTES))
+        async with caller.ingest:
+            try:
+                acked = await self._ingest.take(batch, owner=caller.user)
+            except Gap as gap:
+                body = {"code": gap.code, "detail": str(gap), "acked": gap.acked}
+                return web.json_response(body, status=gap.status)
+        return web.json_response({"acked": acked})
+
+    async def model(self, request: web.Request) -> web.StreamResponse:
+        caller = self._doors.caller(request)
+        claims = self._claims(request, caller)
+        session, _ = await self._mine(str(claims.get("session")), caller)
+        call = Call(
+            user=caller.user,
+            agent=session.agent,
+            session=session.id,
+            path=request.path,
+            query=request.query_string,
+            headers=request.headers,
+            body=await read_body(request, limit_bytes=MODEL_BYTES),
+        )
+        return await self._provider.answer(call, request)
+
+    def _claims(self, request: web.Request, caller: Caller) -> dict[str, Any]:
+        given = request.headers.get("x-api-key") or request.headers.get("Authorization", "").removeprefix("Bearer ")
+        claims = tokens.verify(given, key=self._key, audience=_audience(caller), max_age_s=TOKEN_S)
+        if claims.get("user") != caller.user:
+            raise NotSignedIn("the token is another user's", code="bad_token")
+        return claims
+
+    async def _mine(self, session_id: str, caller: Caller) -> tuple[Session, Agent]:
+        """Raises: NotFound: there is no such session, or it is somebody else's; nobody can tell which."""
+        session = await self._store.get(Session, session_id, owner=caller.user)
+        return session, await self._store.get(Agent, session.agent, owner=caller.user)
+
+
+def _audience(caller: Caller) -> str:
+    return f"model:{caller.box}"
+
+
+async def _read(request: web.Request, kind: type[T]) -> T:
+    body = await read_body(request, limit_bytes=SMALL_BYTES)
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BadInput(f"not what this call takes: {error}") from error
+
+
+def _fields(record: Session | Agent, *names: str) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in names}
+
+
+def _line(text: str, limit: int) -> str:
+    """One printable line of at most `limit` characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:limit].strip()

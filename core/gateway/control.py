@@ -1,0 +1,92 @@
+"""Web → gateway: which boxes there are, and that a web is there at all."""
+
+import asyncio
+import re
+
+import msgspec
+from aiohttp import WSMsgType, web
+
+from core.errors import BadInput
+from core.gateway.doors import Doors
+from core.gateway.web_errors import errors, read_body
+from core.model import UserId
+from core.runtime import Process
+
+BODY_BYTES = 64 * 1024
+HEARTBEAT_S = 20.0
+BOX_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # it becomes a directory
+
+
+class NewBox(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of `PUT /boxes/{id}`: whose box, and which process it is."""
+
+    user: UserId
+    pid: int
+    start: int
+
+
+class Control:
+    """The routes of gateway.sock, and how many webs hold us."""
+
+    def __init__(self, *, doors: Doors, stop: asyncio.Event) -> None:
+        self._doors, self._stop = doors, stop
+        self._held: set[web.WebSocketResponse] = set()
+
+    @property
+    def holders(self) -> int:
+        return len(self._held)
+
+    def app(self) -> web.Application:
+        app = web.Application(middlewares=[errors])
+        app.add_routes(
+            [
+                web.get("/healthz", self.health),
+                web.put("/boxes/{box}", self.put_box),
+                web.delete("/boxes/{box}", self.delete_box),
+                web.get("/hold", self.hold),
+                web.post("/stop", self.end),
+            ]
+        )
+        app.on_shutdown.append(self._let_go)
+        return app
+
+    async def health(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "ok", "boxes": len(self._doors)})
+
+    async def put_box(self, request: web.Request) -> web.Response:
+        try:
+            box = msgspec.json.decode(await read_body(request, limit_bytes=BODY_BYTES), type=NewBox)
+        except msgspec.DecodeError as error:
+            raise BadInput(f"not a box: {error}") from error
+        await self._doors.open(_box_id(request), user=box.user, process=Process(pid=box.pid, start=box.start))
+        return web.json_response({})
+
+    async def delete_box(self, request: web.Request) -> web.Response:
+        await self._doors.close(_box_id(request))
+        return web.json_response({})
+
+    async def hold(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=BODY_BYTES)
+        await socket.prepare(request)
+        self._held.add(socket)
+        try:
+            async for message in socket:
+                if message.type is WSMsgType.ERROR:
+                    break
+        finally:
+            self._held.discard(socket)
+        return socket
+
+    async def end(self, _: web.Request) -> web.Response:
+        self._stop.set()
+        return web.json_response({}, status=202)
+
+    async def _let_go(self, _: web.Application) -> None:
+        await asyncio.gather(*(socket.close() for socket in set(self._held)))
+
+
+def _box_id(request: web.Request) -> str:
+    name = request.match_info["box"]
+    if not BOX_ID.fullmatch(name):
+        raise BadInput("not the name of a box")
+    return name

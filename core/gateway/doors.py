@@ -1,0 +1,140 @@
+"""One listening socket per box: by which of them a request comes says whose box it is."""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp import web
+
+from core.errors import BadInput, Forbidden, StoreUnavailable
+from core.model import SYSTEM, Box, UserId
+from core.runtime import Process, Runtime
+from core.store import Store
+
+log = logging.getLogger("oma.gateway")
+
+MAX_BOXES = 10_000
+BACKLOG = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Whose box it is that speaks."""
+
+    box: str
+    user: UserId
+    ingest: asyncio.Lock = field(default_factory=asyncio.Lock)  # one batch of a box at a time: its order is its log's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """An open socket of a living box."""
+
+    caller: Caller
+    process: Process
+    site: web.UnixSite
+    path: Path
+
+
+class Doors:
+    """Opens, watches and closes the sockets of all boxes of this machine.
+
+    `caller` is the one place that decides whose request it is. A listener for boxes that are not on this machine
+    (TCP and a token, OMA_GATEWAY_PORT) adds a second way there and changes nothing else.
+    """
+
+    def __init__(self, *, runtime: Runtime, store: Store) -> None:
+        self._runtime, self._store = runtime, store
+        self._doors: dict[str, Door] = {}
+        self._by_path: dict[str, Caller] = {}
+        self._changing = asyncio.Lock()
+        self.runner: web.AppRunner | None = None
+
+    def __len__(self) -> int:
+        return len(self._doors)
+
+    def caller(self, request: web.Request) -> Caller:
+        """The box that sent this. Raises: Forbidden: its door has been closed meanwhile."""
+        transport = request.transport
+        path = transport.get_extra_info("sockname") if transport else None
+        caller = self._by_path.get(path) if isinstance(path, str) else None
+        if caller is None:
+            raise Forbidden("no box is known by this socket", code="unknown_box")
+        return caller
+
+    async def restore(self) -> None:
+        """Listen again for every living box that the Store knows; the gateway before us is gone."""
+        for box in await self._store.find(Box, owner=SYSTEM, limit=MAX_BOXES):
+            process = Process.read(box.memory)
+            if process and process.alive():
+                try:
+                    await self.open(box.id, user=box.user, process=process)
+                except BadInput as error:
+                    log.warning("box %s has no door: %s", box.id, error)
+            elif process:
+                await self._bury(box.id, process)
+
+    async def open(self, box_id: str, *, user: UserId, process: Process) -> None:
+        """Listen for a box; again is fine. Raises: BadInput: it has no directory, or its process is gone."""
+        async with self._changing:
+            if len(self._doors) >= MAX_BOXES:
+                raise BadInput("too many boxes", code="too_much")
+            if not process.alive():
+                raise BadInput("this process does not live", code="box_gone")
+            path = self._runtime.box_socket(box_id)
+            old = self._doors.get(box_id)
+            if old and old.process == process and old.caller.user == user and path.is_socket():
+                return
+            await self._close(box_id)
+            self._doors[box_id] = door = await self._listen(Caller(box=box_id, user=user), process, path)
+            self._by_path[str(path)] = door.caller
+
+    async def close(self, box_id: str) -> None:
+        """Stop listening and remove the box's directory. Idempotent."""
+        async with self._changing:
+            await self._close(box_id)
+            self._runtime.remove_box(box_id)
+
+    async def close_all(self) -> None:
+        """Stop listening; what boxes have stays, because a gateway may come after us."""
+        async with self._changing:
+            for box_id in list(self._doors):
+                await self._close(box_id)
+
+    async def bury_the_dead(self) -> None:
+        """Close the doors of boxes whose process is gone, and remove what they leave behind."""
+        for box_id, door in list(self._doors.items()):
+            if not door.process.alive():
+                await self._bury(box_id, door.process)
+
+    async def _listen(self, caller: Caller, process: Process, path: Path) -> Door:
+        if self.runner is None:
+            raise BadInput("the gateway is not open yet")
+        if not path.parent.is_dir():
+            raise BadInput("this box has no directory", code="box_gone")
+        site = web.UnixSite(self.runner, str(path), backlog=BACKLOG)
+        await site.start()
+        await asyncio.to_thread(
+            path.chmod, 0o600
+        )  # the agent in the box is the same user of the host, under another name
+        return Door(caller=caller, process=process, site=site, path=path)
+
+    async def _close(self, box_id: str) -> None:
+        if door := self._doors.pop(box_id, None):
+            self._by_path.pop(str(door.path), None)
+            await door.site.stop()
+            door.path.unlink(missing_ok=True)
+
+    async def _bury(self, box_id: str, process: Process) -> None:
+        door = self._doors.get(box_id)
+        if door and door.process != process:
+            return  # the box lives again, as another process
+        log.info("box %s is gone", box_id)
+        await self.close(box_id)
+        try:
+            for box in await self._store.find(Box, owner=SYSTEM, where={"id": box_id}):
+                if Process.read(box.memory) == process:
+                    await self._store.delete(Box, box_id, owner=SYSTEM)
+        except StoreUnavailable as error:
+            log.warning("the record of box %s stays for now: %s", box_id, error)

@@ -1,0 +1,138 @@
+"""What runners say of their logs, checked and kept: the log itself, and the records that follow from it.
+
+A batch is written in four steps, each of which may be the last before a power cut:
+
+1. the new events are appended (all or nothing; what is stored already is never compared or changed),
+2. usage counters: one atomic addition per counter row, which also moves the row's own mark of this session,
+3. inbox: entries put and deleted, which is the same done twice,
+4. the Session record, `last_seq` among its fields, in one change.
+
+Steps 2 to 4 work on the stored events after the record's `last_seq`. Cut anywhere, the batch is not acknowledged, so
+it comes again, nothing of it is new, and steps 2 to 4 are made good from the Store.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import msgspec
+from msgspec import UNSET
+
+from core.errors import BadInput, Conflict, NotFound
+from core.events import AnyEvent, seq_of
+from core.gateway.followup import follow
+from core.gateway.hostile import tame
+from core.model import Request, Session, UserId, now
+from core.store import Store
+
+log = logging.getLogger("oma.gateway")
+
+BATCH_EVENTS = 500
+BATCH_BYTES = 8 * 1024 * 1024
+HIGHEST_SEQ = 2**31
+AHEAD = timedelta(minutes=5)  # a clock in a box may be off; more than this is made up
+
+
+class Gap(Conflict):
+    """Numbers are missing before this batch; `acked` is where the runner should go on from."""
+
+    code = "gap"
+
+    def __init__(self, acked: int) -> None:
+        super().__init__(f"the log goes on after {acked}")
+        self.acked = acked
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of `POST /internal/events`, its events not yet looked into."""
+
+    session: str
+    events: list[msgspec.Raw]
+
+
+class Read(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch whose shape and order are right: numbers go up by one."""
+
+    session: str
+    events: tuple[AnyEvent, ...]
+
+
+def read_batch(body: bytes) -> Read:
+    """Raises: BadInput: not a batch, too long, or its numbers have a gap inside."""
+    try:
+        batch = msgspec.json.decode(body, type=Batch)
+        if len(batch.events) > BATCH_EVENTS:
+            raise BadInput(f"more than {BATCH_EVENTS} events", code="too_large")
+        events = tuple(tame(raw) for raw in batch.events)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadInput(f"not a batch of events: {error}"[:300]) from error
+    numbers = [seq_of(event) for event in events]
+    if numbers and not 1 <= numbers[0] <= HIGHEST_SEQ:
+        raise BadInput("an event has no number, or an impossible one")
+    if any(then != first + 1 for first, then in pairwise(numbers)):
+        raise BadInput("the numbers of a batch must follow each other")
+    return Read(session=batch.session, events=events)
+
+
+class Ingest:
+    """Takes batches; the caller sees to it that one box's come one after the other."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def take(self, batch: Read, *, owner: UserId) -> int:
+        """The number up to which everything is kept, log and records.
+
+        Raises: NotFound: the session is not this owner's, or was deleted. Gap: earlier numbers are missing.
+        """
+        session = await self._store.get(Session, batch.session, owner=owner)
+        stored = await self._last_stored(session, owner)
+        new = [_dated(event, session) for event in batch.events if seq_of(event) > stored]
+        if new:
+            if seq_of(new[0]) != stored + 1:
+                raise Gap(stored)
+            try:
+                stored = await self._store.append(session.id, new, owner=owner)
+            except Conflict as error:  # a second box of this user was faster: its log is not this one's
+                log.warning("session %s: %s", session.id, error)
+                raise Gap(await self._last_stored(session, owner)) from error
+        try:
+            await self._catch_up(session, new, stored, owner)
+        except NotFound:
+            await self._forget(session, owner)
+            raise
+        return stored
+
+    async def _catch_up(self, session: Session, new: Sequence[AnyEvent], stored: int, owner: UserId) -> None:
+        if new and session.last_seq == seq_of(new[0]) - 1:
+            await follow(self._store, session, new, owner=owner)
+            return
+        while session.last_seq < stored:
+            missed = await self._store.events(session.id, owner=owner, after=session.last_seq, limit=BATCH_EVENTS)
+            if not missed:
+                return
+            session = await follow(self._store, session, missed, owner=owner)
+
+    async def _forget(self, session: Session, owner: UserId) -> None:
+        """It was deleted while we wrote: what came too late must not stay without an owner's sight of it."""
+        await self._store.delete_events(session.id, owner=owner)
+        for request in await self._store.find(Request, owner=owner, where={"session": session.id}):
+            await self._store.delete(Request, request.id, owner=owner)
+
+    async def _last_stored(self, session: Session, owner: UserId) -> int:
+        newest = await self._store.last_events(session.id, owner=owner, limit=1)
+        return seq_of(newest[-1]) if newest else 0
+
+
+def _dated(event: AnyEvent, session: Session) -> AnyEvent:
+    """With a time between the session's beginning and now."""
+    present = now()
+    at = present if event.at is UNSET else event.at
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    at = min(max(at, _floor(session)), present + AHEAD)
+    return msgspec.structs.replace(event, at=at)
+
+
+def _floor(session: Session) -> datetime:
+    return session.created_at - AHEAD

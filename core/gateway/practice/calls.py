@@ -1,0 +1,100 @@
+"""Tool calls of the practice builder, as they stand in a conversation: which step they were and what came of them."""
+
+import json
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from core.gateway.practice.talk import DRAFT, Called
+
+OUTPUT_LINES = 40
+OUTPUT_CHARS = 3_000
+NOTE_CHARS = 300
+QUOTED_CALL = re.compile(r"the use of (\w+) with (\{.*)", re.DOTALL)
+# Denials by the CLI and the runner that nobody wrote by hand.
+WITHOUT_WORDS = (
+    "The user doesn't want",
+    "The user does not want",
+    "Claude requested permissions",
+    "This command requires approval",
+    "Permission to use",
+    "[Request interrupted",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """A call to be made."""
+
+    name: str
+    input: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speak:
+    """A block of text."""
+
+    text: str
+
+
+Block = Speak | Use
+
+
+class Step(StrEnum):
+    """Of building an agent, in this order."""
+
+    DRAFT = "draft"
+    RULES = "rules"
+    SCRIPT = "script"
+    RUN = "run"
+
+
+def step_of(call: Called) -> Step | None:
+    """Which step a call belongs to; what the CLI does on its own belongs to none."""
+    path = str(call.input.get("file_path", ""))
+    match call.name:
+        case "Write" if path.endswith("CLAUDE.md"):
+            return Step.RULES
+        case "Write" if path.endswith("main.py"):
+            return Step.SCRIPT
+        case "Bash" if "main.py" in str(call.input.get("command", "")):
+            return Step.RUN
+        case name if name == DRAFT:
+            return Step.DRAFT
+    return None
+
+
+def run_script(description: str) -> Use:
+    return Use(name="Bash", input={"command": "python3 main.py", "description": description})
+
+
+def note_of(denial: str) -> str:
+    """What the person wrote when denying, if anything: the CLI may wrap it in words of its own."""
+    _, found, said = denial.partition("the user said:")
+    text = said if found else denial
+    if not found and text.startswith(WITHOUT_WORDS):
+        return ""
+    return " ".join(text.split())[:NOTE_CHARS]
+
+
+def call_in(note: str) -> Use | None:
+    """The call that a note of the platform quotes: "the use of Bash with {…}"."""
+    if not (found := QUOTED_CALL.search(note)):
+        return None
+    try:
+        given, _ = json.JSONDecoder().raw_decode(found.group(2))
+    except (ValueError, RecursionError):
+        return None  # cut, because it was long
+    return Use(name=found.group(1), input=given) if isinstance(given, dict) else None
+
+
+def fence(output: str) -> str:
+    """Output of a tool as a code block that nothing in it can close."""
+    lines = output.strip("\n")[:OUTPUT_CHARS].splitlines()
+    if len(lines) > OUTPUT_LINES:
+        lines = [*lines[:OUTPUT_LINES], "…"]
+    marks = "```"
+    while any(marks in line for line in lines):
+        marks += "`"
+    return "\n".join([marks, *lines, marks])

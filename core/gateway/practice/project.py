@@ -1,0 +1,62 @@
+"""The agent that a conversation is about: its wish, its name now, and the files that this makes."""
+
+from dataclasses import dataclass
+
+from core.gateway.practice.guide import guide
+from core.gateway.practice.hearing import Heard, Kind
+from core.gateway.practice.scripts import script
+from core.gateway.practice.talk import Language, Talk
+from core.gateway.practice.wishes import Topic, name_of, topic_of
+
+WISH_CHARS = 4_000  # of what is quoted in CLAUDE.md
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """`began` is the place of the words that set the building off."""
+
+    began: int
+    wish: str
+    answer: str
+    name: str
+    additions: tuple[str, ...]
+    language: Language
+
+    @property
+    def topic(self) -> Topic:
+        return topic_of(f"{self.wish}\n{self.answer}")
+
+    @property
+    def does(self) -> str:
+        return self.topic.does[self.language]
+
+    def guide(self) -> str:
+        return guide(
+            self.topic,
+            name=self.name,
+            wish=self.wish,
+            answer=self.answer,
+            additions=self.additions,
+            language=self.language,
+        )
+
+    def script(self) -> str:
+        return script(self.topic, name=self.name, language=self.language)
+
+
+def project_of(talk: Talk, heard: list[Heard]) -> Project | None:
+    """The project as it stands after these utterances; None while nothing has set it off."""
+    wish = next((h for h in heard if h.kind in (Kind.WISH, Kind.DETAILED)), None)
+    start = next((h for h in heard if h.kind in (Kind.ANSWER, Kind.DETAILED)), None)
+    if wish is None or start is None:
+        return None
+    language = talk.language(start.at)
+    names = [h.text for h in heard if h.kind is Kind.RENAME and h.text]
+    return Project(
+        began=start.at,
+        wish=wish.text[:WISH_CHARS],
+        answer="" if start is wish else start.text[:WISH_CHARS],
+        name=names[-1] if names else name_of(wish.text, language),
+        additions=tuple(h.text[:WISH_CHARS] for h in heard if h.kind is Kind.ADD),
+        language=language,
+    )

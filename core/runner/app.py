@@ -1,0 +1,286 @@
+"""The runner's doors: HTTP and WebSocket on the socket that only the web reaches, every call signed for this runner."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import WSMsgType, web
+
+from core import tokens
+from core.errors import BadInput, Forbidden, NotSignedIn, PlatformError, TooMuch, Unavailable
+from core.events import Answered, Attachment, UserSaid
+from core.runner.journal import Lagging, Watcher
+from core.runner.runner import Runner, read_init
+from core.runner.session import Session
+
+log = logging.getLogger("oma.app")
+
+BODY_BYTES = 2 * 1024 * 1024
+TEXT_CHARS = 200_000
+HEARTBEAT_S = 20.0
+WS_LAGGING = 4008
+WATCHERS = 200  # sockets of one runner
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+T = TypeVar("T")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Put(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of PUT /v1/sessions/{id}. Locale and title are the record's; the CLI gets them from the gateway."""
+
+    agent: str
+    kind: str = "chat"
+    locale: str = ""
+    title: str = ""
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of POST …/messages."""
+
+    message_id: str
+    text: str
+    via: str = "web"
+    steer: bool = False
+    attachments: tuple[Attachment, ...] = ()
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of POST …/requests/{request_id}."""
+
+    decision: str
+    by: str = ""
+    message: str = ""
+    rule: str = ""
+    answers: dict[str, str] = {}
+
+
+class App:
+    """The handlers. Made into an aiohttp application by `application`."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._watchers = 0
+
+    def application(self) -> web.Application:
+        app = web.Application(middlewares=[self._door], client_max_size=BODY_BYTES)
+        one = "/v1/sessions/{session}"
+        app.add_routes(
+            [
+                web.get("/healthz", self._health),
+                web.post("/v1/init", self._init),
+                web.get("/v1/status", self._status),
+                web.get("/v1/hold", self._hold),
+                web.put(one, self._put),
+                web.delete(one, self._delete),
+                web.delete("/v1/agents/{agent}", self._delete_agent),
+                web.post(one + "/warm", self._warm),
+                web.post(one + "/messages", self._say),
+                web.post(one + "/interrupt", self._interrupt),
+                web.post(one + "/requests/{request}", self._answer),
+                web.get(one + "/events", self._events),
+                web.get(one + "/watch", self._watch),
+                web.post("/v1/stop", self._stop),
+            ]
+        )
+        return app
+
+    # --- who calls ---------------------------------------------------------------------------------------------------
+
+    @web.middleware
+    async def _door(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            if request.path == "/healthz":
+                return await handler(request)
+            await self._admit(request)
+            with self._runner.attended():
+                return await handler(request)
+        except PlatformError as error:
+            return _json({"code": error.code, "detail": str(error)}, status=error.status)
+
+    async def _admit(self, request: web.Request) -> None:
+        """Raises: NotSignedIn, Forbidden; Unavailable before init."""
+        init = request.path == "/v1/init"
+        bound = self._runner.bound
+        if bound is None and not init:
+            raise Unavailable("not bound to a user yet", code="dormant")
+        box = bound.box if bound else read_init(await request.read()).box
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        user = _subject(token, self._runner.keys(init=init), box)
+        if bound and user != bound.user and not init:
+            raise Forbidden("this runner is another user's")
+
+    def _session(self, request: web.Request) -> Session:
+        return self._runner.sessions.get(_name(request, "session"))
+
+    # --- the runner --------------------------------------------------------------------------------------------------
+
+    async def _health(self, _: web.Request) -> web.Response:
+        return _json({"status": "ok", "bound": self._runner.bound is not None})
+
+    async def _init(self, request: web.Request) -> web.Response:
+        self._runner.bind(read_init(await request.read()))
+        return _json({})
+
+    async def _status(self, _: web.Request) -> web.Response:
+        bound = self._runner.bound
+        about = {"user": bound.user if bound else "", "idle_s": round(self._runner.idle_s, 1)}
+        return _json(about | self._runner.sessions.status())
+
+    async def _stop(self, _: web.Request) -> web.Response:
+        await self._runner.stop()
+        return _json({})
+
+    async def _hold(self, request: web.Request) -> web.WebSocketResponse:
+        sessions = self._runner.sessions
+        dirty = dict.fromkeys(sessions.known)
+        awake = asyncio.Event()
+        awake.set()
+
+        def changed(session: str) -> None:
+            dirty[session] = None
+            awake.set()
+
+        async def tell() -> None:
+            while True:
+                await awake.wait()
+                awake.clear()
+                while dirty:
+                    session = next(iter(dirty))
+                    del dirty[session]
+                    if session in sessions.known:
+                        await socket.send_frame(msgspec.json.encode(sessions.change(session)), WSMsgType.TEXT)
+
+        socket = await _socket(request)
+        with sessions.changes(changed):
+            await _until_closed(socket, tell())
+        return socket
+
+    # --- one session -------------------------------------------------------------------------------------------------
+
+    async def _put(self, request: web.Request) -> web.Response:
+        body = await _read(request, Put)
+        if not NAME.fullmatch(body.agent):
+            raise BadInput("not an agent's id")
+        self._runner.sessions.put(_name(request, "session"), body.agent, body.kind)
+        return _json({})
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        await self._runner.sessions.delete(_name(request, "session"))
+        return _json({})
+
+    async def _delete_agent(self, request: web.Request) -> web.Response:
+        await self._runner.sessions.delete_agent(_name(request, "agent"))
+        return _json({})
+
+    async def _warm(self, request: web.Request) -> web.Response:
+        self._session(request).warm()
+        return _json({}, status=202)
+
+    async def _say(self, request: web.Request) -> web.Response:
+        body = await _read(request, Message)
+        if len(body.text) > TEXT_CHARS:
+            raise BadInput(f"more than {TEXT_CHARS} characters", code="text_too_long")
+        if not body.message_id or len(body.message_id) > 128:
+            raise BadInput("message_id is missing or too long")
+        said = UserSaid(**msgspec.structs.asdict(body))
+        return _json({"seq": self._session(request).talk.say(said)})
+
+    async def _interrupt(self, request: web.Request) -> web.Response:
+        self._session(request).interrupt()
+        return _json({}, status=202)
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        body = await _read(request, Decision)
+        if body.decision not in ("allow", "allow_always", "deny", "answer"):
+            raise BadInput("not a decision")
+        answered = Answered(request_id=_name(request, "request"), **msgspec.structs.asdict(body))
+        return _json({"seq": self._session(request).talk.answer(answered)})
+
+    async def _events(self, request: web.Request) -> web.Response:
+        log_file = self._session(request).journal.log
+        lines = log_file.read(_count(request, "after", 0), min(_count(request, "limit", 500), 1000))
+        body = b'{"events":[%s],"last_seq":%d}' % (b",".join(lines), log_file.last_seq)
+        return web.Response(body=body, content_type="application/json")
+
+    async def _watch(self, request: web.Request) -> web.WebSocketResponse:
+        session = self._session(request)
+        after = _count(request, "after", 0)
+        if self._watchers >= WATCHERS:
+            raise TooMuch("too many watchers")
+        self._watchers += 1
+        try:
+            socket = await _socket(request)
+            with session.journal.watch(after, session.talk.unfinished()) as watcher:
+                await _until_closed(socket, _show(socket, watcher))
+        finally:
+            self._watchers -= 1
+        return socket
+
+
+async def _show(socket: web.WebSocketResponse, watcher: Watcher) -> None:
+    try:
+        async for frame in watcher.frames():
+            await socket.send_frame(frame, WSMsgType.TEXT)
+    except Lagging:
+        await socket.close(code=WS_LAGGING, message=b"lagging")
+
+
+async def _socket(request: web.Request) -> web.WebSocketResponse:
+    socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, compress=False, max_msg_size=1024)
+    await socket.prepare(request)
+    return socket
+
+
+async def _until_closed(socket: web.WebSocketResponse, work: Awaitable[None]) -> None:
+    """Send while the other side listens. Nothing is expected from it but its going away."""
+    sending = asyncio.ensure_future(work)
+    try:
+        while (await socket.receive()).type not in (
+            WSMsgType.CLOSE,
+            WSMsgType.CLOSING,
+            WSMsgType.CLOSED,
+            WSMsgType.ERROR,
+        ):
+            pass
+    finally:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+
+def _subject(token: str, keys: list[str], box: str) -> str:
+    for key in keys:
+        try:
+            claims = tokens.verify(token, key=key, audience=f"runner:{box}", max_age_s=tokens.RUNNER_TOKEN_S)
+        except NotSignedIn:
+            continue
+        return str(claims.get("sub", ""))
+    raise NotSignedIn("no valid token for this runner", code="bad_token")
+
+
+def _name(request: web.Request, part: str) -> str:
+    name = request.match_info[part]
+    if not NAME.fullmatch(name):
+        raise BadInput(f"not a {part}'s id")
+    return name
+
+
+def _count(request: web.Request, name: str, default: int) -> int:
+    raw = request.query.get(name, str(default))
+    if not raw.isascii() or not raw.isdigit() or len(raw) > 15:
+        raise BadInput(f"{name} is not a number")
+    return int(raw)
+
+
+async def _read(request: web.Request, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(await request.read(), type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadInput(str(error)) from error
+
+
+def _json(body: Any, status: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")

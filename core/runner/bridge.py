@@ -1,0 +1,131 @@
+"""127.0.0.1:port ⇄ box.sock, byte for byte: the CLI speaks TCP, and the box has no other network than a socket file.
+
+While the gateway is away, new connections are held, so that the CLI sees a slow answer instead of a refused one (G4).
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+
+log = logging.getLogger("oma.bridge")
+
+HOLD_S = 120.0
+RETRY_S = 0.05
+BUFFER_BYTES = 256 * 1024
+CONNECTIONS = 256
+
+
+class Side(asyncio.Protocol):
+    """One end of a pair; what comes in here goes out at `other`, no faster than that takes it."""
+
+    def __init__(self) -> None:
+        self.other: Side | None = None
+        self.wire: asyncio.Transport | None = None
+        self._early: list[bytes] = []
+        self._ended = False
+        self.closed = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # streams only
+        self.wire = transport
+        transport.set_write_buffer_limits(high=BUFFER_BYTES)
+        sock = transport.get_extra_info("socket")
+        if sock is not None and sock.family == socket.AF_INET:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def data_received(self, data: bytes) -> None:
+        if self.other and self.other.wire:
+            self.other.wire.write(data)
+        elif self.wire:
+            self._early.append(data)
+            if sum(map(len, self._early)) > BUFFER_BYTES:
+                self.wire.pause_reading()
+
+    def eof_received(self) -> bool:
+        self._ended = True
+        self._pass_end()
+        return True  # keep our writing side: the answer is still to come
+
+    def pause_writing(self) -> None:
+        if self.other and self.other.wire:
+            self.other.wire.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.other and self.other.wire:
+            self.other.wire.resume_reading()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        if self.other and self.other.wire:
+            self.other.wire.close()
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def join(self, other: "Side") -> None:
+        """From now on the two are one connection; what came early goes first."""
+        self.other, other.other = other, self
+        for data in self._early:
+            self.data_received(data)
+        self._early.clear()
+        if self.wire:
+            self.wire.resume_reading()
+        self._pass_end()
+
+    def _pass_end(self) -> None:
+        wire = self.other.wire if self.other else None
+        if self._ended and wire and wire.can_write_eof() and not wire.is_closing():
+            wire.write_eof()
+
+
+class Bridge:
+    """`await Bridge(path).open()`; `port` is where the CLIs are sent."""
+
+    def __init__(self, box_sock: str, *, hold_s: float = HOLD_S) -> None:
+        self._box_sock, self._hold_s = box_sock, hold_s
+        self._server: asyncio.Server | None = None
+        self._pairs: set[asyncio.Task[None]] = set()
+        self.port = 0
+
+    async def open(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._accept, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        if self._server:
+            self._server.close()
+        for pair in self._pairs:
+            pair.cancel()
+        await asyncio.gather(*self._pairs, return_exceptions=True)
+
+    def _accept(self) -> Side:
+        near = Side()
+        if len(self._pairs) >= CONNECTIONS:
+            log.warning("more than %d connections at once; this one waits for ever", CONNECTIONS)
+            return near
+        pair = asyncio.get_running_loop().create_task(self._pair(near), name="bridge")
+        self._pairs.add(pair)
+        pair.add_done_callback(self._pairs.discard)
+        return near
+
+    async def _pair(self, near: Side) -> None:
+        try:
+            far = await self._reach(near)
+            if far is not None:
+                near.join(far)
+                await near.closed
+        finally:
+            for side in (near, near.other):
+                if side and side.wire:
+                    side.wire.close()
+
+    async def _reach(self, near: Side) -> Side | None:
+        """The gateway's end, waited for while it is away; None: nobody waits any more."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._hold_s
+        while loop.time() < deadline and not near.closed.done():
+            with contextlib.suppress(OSError):
+                _, far = await loop.create_unix_connection(Side, self._box_sock)
+                return far
+            await asyncio.sleep(RETRY_S)
+        return None

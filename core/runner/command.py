@@ -1,0 +1,76 @@
+"""The line that starts a CLI and the environment it starts in: built from nothing, so that nothing leaks into it."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from core.runner.gateway import Spec
+from core.runner.permissions import OURS
+from core.runner.processes import MARK
+from core.runner.prompts import appended
+
+# What an agent needs: the CLI's whole set makes every request three times as large.
+TOOLS = (
+    "Bash", "Read", "Write", "Edit", "NotebookEdit", "Glob", "Grep", "WebFetch", "WebSearch", "Task", "TaskStop",
+    "TaskCreate", "TaskUpdate", "TaskList", "TaskGet", "TodoWrite", "Skill", "AskUserQuestion", "EnterPlanMode",
+    "ExitPlanMode",
+)  # fmt: skip
+PATH = "/usr/local/bin:/usr/bin:/bin"
+
+
+class Place(NamedTuple):
+    """Where a runner's CLIs are started: the program, the user's home, the bridge's port."""
+
+    cli: str
+    home: Path
+    port: int
+
+    def folder(self, agent: str) -> Path:
+        return self.home / "agents" / agent
+
+    def transcripts(self, session: str) -> list[Path]:
+        """The CLI's own record of a session; without one it cannot be resumed."""
+        return [path for path in self.home.glob(f".claude/projects/*/{session}.jsonl") if path.stat().st_size]
+
+
+def argv(spec: Spec, place: Place) -> list[str]:
+    """Values are bound by `=`: none of them can become a flag of its own."""
+    session = spec.session.id
+    words = [
+        place.cli,
+        "--output-format=stream-json",
+        "--input-format=stream-json",
+        "--verbose",
+        "--include-partial-messages",
+        "--permission-prompt-tool=stdio",
+        "--setting-sources=project",
+        f"--permission-mode={spec.agent.permission_mode}",
+        f"--tools={','.join(TOOLS)}",
+        f"--append-system-prompt={appended(spec)}",
+        f"--resume={session}" if place.transcripts(session) else f"--session-id={session}",
+    ]
+    rules = list(spec.agent.rules)
+    if spec.session.kind == "builder":
+        rules.append(f"{OURS}draft_agent")
+        words.append("--mcp-config=" + json.dumps({"mcpServers": {"oma": {"type": "sdk", "name": "oma"}}}))
+    if rules:
+        words.append(f"--allowedTools={','.join(rules)}")
+    if spec.agent.model:
+        words.append(f"--model={spec.agent.model}")
+    return words
+
+
+def environment(spec: Spec, place: Place) -> dict[str, str]:
+    """All the CLI is told besides its arguments. The token opens the model for this session and nothing else."""
+    return {
+        "PATH": PATH,
+        "HOME": str(place.home),
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+        MARK: spec.session.id,
+        "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{place.port}",
+        "ANTHROPIC_API_KEY": spec.token,
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "DISABLE_AUTOUPDATER": "1",
+        "CLAUDE_CODE_ENTRYPOINT": "sdk-py",
+    }

@@ -1,0 +1,48 @@
+"""Sizes of what goes into the log: whatever the CLI prints is cut here to what a page and a store can bear."""
+
+from typing import Any
+
+CONTENT_CHARS = 64 * 1024  # of one tool result
+STRING_CHARS = 64 * 1024  # of one string inside a tool's input
+INPUT_CHARS = 512 * 1024  # of all strings of one input together
+DEPTH = 12
+
+
+def content(raw: object) -> tuple[str, int]:
+    """A tool result as text, cut, and its whole length; whatever is not text is named in brackets."""
+    parts = raw if isinstance(raw, list) else [raw]
+    text = "\n".join(_part(part) for part in parts if part is not None)
+    return text[:CONTENT_CHARS], len(text)
+
+
+def _part(part: object) -> str:
+    if isinstance(part, str):
+        return part
+    if not isinstance(part, dict):
+        return str(part)
+    text = part.get("text")
+    return text if isinstance(text, str) else f"[{str(part.get('type', 'data'))[:40]}]"
+
+
+def tool_input(raw: object) -> dict[str, Any]:
+    """A tool's input with its longest strings cut; the same input is always cut the same way."""
+    if not isinstance(raw, dict):
+        return {}
+    budget = [INPUT_CHARS]
+    return {str(key)[:200]: _value(value, budget, DEPTH) for key, value in list(raw.items())[:200]}
+
+
+def _value(value: Any, budget: list[int], depth: int) -> Any:
+    if isinstance(value, str):
+        room = max(0, min(STRING_CHARS, budget[0]))
+        budget[0] -= min(len(value), room)
+        return value if len(value) <= room else f"{value[:room]}… [{len(value) - room} more characters]"
+    if isinstance(value, bool | int | float) or value is None:
+        return value
+    if depth == 0:
+        return "…"
+    if isinstance(value, dict):
+        return {str(key)[:200]: _value(item, budget, depth - 1) for key, item in list(value.items())[:200]}
+    if isinstance(value, list):
+        return [_value(item, budget, depth - 1) for item in value[:1000]]
+    return str(value)[:200]

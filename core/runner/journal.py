@@ -1,0 +1,113 @@
+"""One session's log, what it says, and everyone who looks on: nothing is shown that was to be stored and was not."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+
+from core.events import AnyEvent, Live, StateChanged, TextDelta, ThinkingDelta, encode, encode_many, seq_of
+from core.runner.log import Log
+from core.runner.recall import Recall
+from core.runner.todos import Checklist
+from core.states import SessionState, step
+
+QUEUE_EVENTS = 2_000  # a reader that lags further comes back with its number instead of eating our memory
+FRAME_EVENTS = 200
+
+
+class Lagging(Exception):
+    """This reader's queue ran over."""
+
+
+class Watcher:
+    """One reader: everything stored after its number, then the present, then what happens."""
+
+    def __init__(self, log: Log, after: int, present: bytes) -> None:
+        self._log, self._after, self._upto, self._present = log, after, log.last_seq, present
+        self._queue: asyncio.Queue[bytes] = asyncio.Queue(QUEUE_EVENTS)
+        self._lagging = False
+
+    def offer(self, line: bytes) -> None:
+        try:
+            self._queue.put_nowait(line)
+        except asyncio.QueueFull:
+            self._lagging = True
+
+    async def frames(self) -> AsyncIterator[bytes]:
+        """JSON arrays of events, for ever. Raises: Lagging."""
+        while self._after < self._upto:
+            lines = self._log.read(self._after, min(500, self._upto - self._after))
+            self._after += len(lines)
+            yield _array(lines)
+        yield self._present
+        while True:
+            lines = [await self._queue.get()]
+            while not self._queue.empty() and len(lines) < FRAME_EVENTS:
+                lines.append(self._queue.get_nowait())
+            if self._lagging:
+                raise Lagging
+            yield _array(lines)
+
+
+class Journal:
+    """The only writer of a session's log. All calls are synchronous, so that no two can mix."""
+
+    def __init__(self, session: str, log: Log, events: list[AnyEvent], stored: Callable[[], None]) -> None:
+        self.session, self.log = session, log
+        self.recall = Recall()
+        self._stored = stored
+        self._todos = Checklist()
+        self._watchers: set[Watcher] = set()
+        for event in events:
+            self.recall.apply(event)
+            self._todos.apply(event)
+
+    @property
+    def watched(self) -> bool:
+        return bool(self._watchers)
+
+    def record(self, event: AnyEvent) -> int:
+        """Store, then show. The event's number.
+
+        Raises: StoreUnavailable: it is neither stored nor shown.
+        """
+        stored, line = self.log.append(event)
+        self.recall.apply(stored)
+        self._publish(line)
+        todos = self._todos.apply(stored)
+        if todos is not None:
+            self.record(todos)
+        self._stored()
+        return seq_of(stored)
+
+    def show(self, event: AnyEvent) -> None:
+        """To those who look on now; it is not stored."""
+        if self._watchers:
+            self._publish(encode(event))
+
+    def become(self, state: SessionState, turn: str = "") -> None:
+        """The session's state, and the turn that is open in it; says nothing if nothing changes.
+
+        Raises: Conflict: the state table does not allow it.
+        """
+        if state is not self.recall.state or turn != self.recall.turn:
+            self.record(StateChanged(state=step(self.recall.state, state), turn=turn))
+
+    @contextmanager
+    def watch(self, after: int, unfinished: list[TextDelta | ThinkingDelta]) -> Iterator[Watcher]:
+        """A reader from number `after` on, until the context is left."""
+        # No await between these: a reader must neither miss an event nor see one twice.
+        present = encode_many([Live(last_seq=self.log.last_seq), *unfinished])
+        watcher = Watcher(self.log, after, present)
+        self._watchers.add(watcher)
+        try:
+            yield watcher
+        finally:
+            self._watchers.discard(watcher)
+
+    def _publish(self, line: bytes) -> None:
+        for watcher in self._watchers:
+            watcher.offer(line)
+
+
+def _array(lines: list[bytes]) -> bytes:
+    return b"[" + b",".join(lines) + b"]"

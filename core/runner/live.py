@@ -1,0 +1,160 @@
+"""A CLI that can be talked to: the process, and the SDK's client for the control protocol on top of it.
+
+The SDK does what is two-sided: initialize, permission callbacks, in-process tools, interrupt. What the CLI says to the
+world goes past it, straight to `heard`: its types refuse lines that we have to survive, and each queue costs time.
+This module is imported late and in a thread, because the SDK takes a second to load.
+"""
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import msgspec
+from claude_agent_sdk import (
+    ClaudeAgentOptions,
+    ClaudeSDKClient,
+    CLIConnectionError,
+    PermissionResultAllow,
+    PermissionResultDeny,
+    PermissionUpdate,
+    ToolPermissionContext,
+    Transport,
+)
+from claude_agent_sdk.types import PermissionRuleValue
+
+from core.runner import tools
+from core.runner.cli import Cli, Json
+from core.runner.gateway import Gateway, Spec
+from core.runner.permissions import OURS, Verdict, Wish
+
+CONTROL = frozenset({"control_request", "control_response", "control_cancel_request"})
+CONTROL_QUEUE = 1_000  # requests the CLI may have open before we stop believing it
+
+Ask = Callable[[str, Wish], Awaitable[Verdict]]
+
+
+class Wire(Transport):
+    """The SDK's view of a CLI that is already running: the control lines of its stdout, and its stdin."""
+
+    def __init__(self, cli: Cli, heard: Callable[[Json], None], gone: Callable[[], None]) -> None:
+        self._cli, self._heard, self._gone = cli, heard, gone
+        self._control: asyncio.Queue[Json | None] = asyncio.Queue(CONTROL_QUEUE)
+        cli.heard, cli.gone = self._hear, self._end
+        if cli.over.is_set():
+            self._control.put_nowait(None)
+
+    def _hear(self, said: Json) -> None:
+        if said.get("type") not in CONTROL:
+            self._heard(said)
+            return
+        try:
+            self._control.put_nowait(said)
+        except asyncio.QueueFull:
+            self._cli.terminate()
+
+    def _end(self) -> None:
+        if not self._control.full():
+            self._control.put_nowait(None)
+        self._gone()
+
+    async def connect(self) -> None:
+        if self._cli.over.is_set():
+            raise CLIConnectionError("the CLI has ended")
+
+    async def write(self, data: str) -> None:
+        self._cli.write(data.encode())
+
+    async def read_messages(self) -> AsyncIterator[Json]:
+        while (said := await self._control.get()) is not None:
+            yield said
+
+    async def close(self) -> None:
+        await self._cli.close()
+
+    def is_ready(self) -> bool:
+        return not self._cli.over.is_set()
+
+    async def end_input(self) -> None:
+        """Never: the CLI's stdin is open as long as it lives."""
+
+
+class Live:
+    """One connected CLI. `say` and `interrupt` from anywhere; `connect` and `close` from the task that owns it."""
+
+    def __init__(self, cli: Cli, spec: Spec, *, gateway: Gateway, heard: Callable[[Json], None],
+                 gone: Callable[[], None], ask: Ask) -> None:  # fmt: skip
+        self.cli = cli
+        self._total_cost_usd = 0.0
+        self._connected = False
+        self._closing = asyncio.Lock()
+        self._ask = ask
+        servers = {"oma": tools.server(gateway, spec.session.id)} if spec.session.kind == "builder" else {}
+        options = ClaudeAgentOptions(can_use_tool=self._may_use, mcp_servers=dict(servers))
+        self._client = ClaudeSDKClient(options, transport=Wire(cli, heard, gone))
+
+    async def connect(self) -> None:
+        """Until the CLI takes messages. Raises: Exception: whatever the SDK makes of a CLI that does not."""
+        self._connected = True
+        await self._client.connect()
+
+    async def close(self) -> None:
+        """Ends the CLI; bounded, and once only: a second caller waits for the first."""
+        async with self._closing:
+            if self._connected:
+                self._connected = False
+                await self._client.disconnect()
+            await self.cli.close()
+
+    def say(self, text: str) -> str:
+        """A user message, written at once; the uuid by which the CLI reports on it."""
+        name = str(uuid.uuid4())
+        message = {"role": "user", "content": text}
+        line = {"type": "user", "message": message, "parent_tool_use_id": None, "session_id": "default", "uuid": name}
+        self.cli.write(msgspec.json.encode(line) + b"\n")
+        return name
+
+    def cost_since(self, total_usd: float) -> float:
+        """What has been spent since this was asked last; the CLI reports the sum of its whole life."""
+        spent, self._total_cost_usd = max(0.0, total_usd - self._total_cost_usd), total_usd
+        return spent
+
+    def interrupt(self) -> None:
+        """Ask the CLI to end its turn; that it does so is seen by its result."""
+        line = {"type": "control_request", "request_id": f"stop_{uuid.uuid4()}", "request": {"subtype": "interrupt"}}
+        self.cli.write(json.dumps(line).encode() + b"\n")
+
+    async def _may_use(
+        self, name: str, said: dict[str, Any], context: ToolPermissionContext
+    ) -> PermissionResultAllow | PermissionResultDeny:
+        if name.startswith(OURS):
+            return PermissionResultAllow()
+        wish = Wish(
+            tool=name,
+            input=said,
+            tool_id=context.tool_use_id or "",
+            reason=context.description or context.decision_reason or "",
+            rules=tuple(_written(rule) for update in context.suggestions for rule in _added(update)),
+        )
+        verdict = await self._ask(str(uuid.uuid4()), wish)
+        if not verdict.allow:
+            return PermissionResultDeny(message=verdict.message)
+        updates = [_update(verdict.rules)] if verdict.rules else None
+        return PermissionResultAllow(updated_input=verdict.input, updated_permissions=updates)
+
+
+def _added(update: PermissionUpdate) -> list[PermissionRuleValue]:
+    return update.rules or [] if update.type == "addRules" and update.behavior == "allow" else []
+
+
+def _written(rule: PermissionRuleValue) -> str:
+    return f"{rule.tool_name}({rule.rule_content})" if rule.rule_content else rule.tool_name
+
+
+def _update(rules: tuple[str, ...]) -> PermissionUpdate:
+    values = []
+    for rule in rules:
+        tool, opened, rest = rule.partition("(")
+        values.append(PermissionRuleValue(tool_name=tool, rule_content=rest.removesuffix(")") if opened else None))
+    return PermissionUpdate(type="addRules", rules=values, behavior="allow", destination="session")

@@ -1,0 +1,187 @@
+"""What waits for a person: permissions, questions, plans. Recorded before it is shown, answered once, never by a clock.
+
+The CLI's own request ends with its process; ours does not (G5). A decision that comes later is kept as a one-shot rule
+for exactly that tool and input, and the resumed model, told of it, runs into that rule.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+from core.errors import BadInput
+from core.events import Answered, Asked, Parked, Question
+from core.runner import cut
+
+Kind = Literal["permission", "question", "plan"]
+KINDS: dict[str, Kind] = {"AskUserQuestion": "question", "ExitPlanMode": "plan"}
+DECISIONS = {
+    "permission": {"allow", "allow_always", "deny"},
+    "question": {"answer", "deny"},
+    "plan": {"allow", "deny"},
+}
+OURS = "mcp__oma__"  # the platform's own tools: they ask for themselves
+DENIED = "The user does not want this. Do not try it another way; ask, or go on without it."
+STOPPED = "stop"  # `by` of an answer that nobody gave: the turn it belonged to was stopped
+
+
+class Verdict(NamedTuple):
+    """What the CLI is told. `rules`: what it may do from now on without asking, in its rule syntax."""
+
+    allow: bool
+    message: str = ""
+    input: dict[str, Any] | None = None
+    rules: tuple[str, ...] = ()
+
+
+class Wish(NamedTuple):
+    """One request of the CLI, as it came."""
+
+    tool: str
+    input: dict[str, Any]
+    tool_id: str
+    reason: str
+    rules: tuple[str, ...]  # what the CLI suggests for "always"
+
+
+class Desk:
+    """The open requests of one live CLI."""
+
+    def __init__(self, record: Callable[[Asked | Answered | Parked], None]) -> None:
+        self._record = record
+        self._open: dict[str, asyncio.Future[Answered]] = {}
+        self._once: dict[str, tuple[Asked, Answered]] = {}
+
+    @property
+    def waiting(self) -> bool:
+        return bool(self._open)
+
+    def decided_before(self, asked: Asked, answered: Answered) -> None:
+        """The next request for exactly this is answered like that."""
+        self._once[_key(asked.tool, asked.input)] = (asked, answered)
+
+    async def ask(self, request_id: str, wish: Wish, plan: str = "") -> Verdict:
+        """Waits for ever for a person's decision; cancelled, the request is answered by STOPPED unless it is parked."""
+        asked = asked_for(request_id, wish, plan)
+        if once := self._once.pop(_key(asked.tool, asked.input), None):
+            return verdict(once[0].kind, wish.input, once[1])
+        answer: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
+        self._open[request_id] = answer
+        try:
+            self._record(asked)
+            return verdict(asked.kind, wish.input, await answer)
+        except asyncio.CancelledError:
+            if self._open.pop(request_id, None):  # neither settled nor parked
+                self._record(Answered(request_id=request_id, decision="deny", by=STOPPED))
+            raise
+        finally:
+            self._open.pop(request_id, None)
+
+    def settle(self, answered: Answered) -> bool:
+        """Hand over a decision; False: nobody waits here for it."""
+        answer = self._open.pop(answered.request_id, None)
+        if answer is None or answer.done():
+            return False
+        answer.set_result(answered)
+        return True
+
+    def drop(self) -> None:
+        """The user has stopped the turn: its requests are answered by that."""
+        for request_id, answer in list(self._open.items()):
+            del self._open[request_id]
+            answered = Answered(request_id=request_id, decision="deny", by=STOPPED)
+            self._record(answered)
+            if not answer.done():
+                answer.set_result(answered)
+
+    def park(self) -> None:
+        """The process that asks is about to end: what is open stays open, without it."""
+        for request_id in list(self._open):
+            del self._open[request_id]
+            self._record(Parked(request_id=request_id))
+
+
+def asked_for(request_id: str, wish: Wish, plan: str = "") -> Asked:
+    """The event that shows a wish to people. `plan` was seen before: the CLI keeps plans in files, not in requests."""
+    kind = KINDS.get(wish.tool, "permission")
+    own_plan = wish.input.get("plan")
+    return Asked(
+        request_id=request_id,
+        kind=kind,
+        tool=wish.tool,
+        tool_id=wish.tool_id,
+        input=cut.tool_input(wish.input),
+        reason=wish.reason[:2000],
+        rule=", ".join(wish.rules)[:2000] or suggestion(wish) if kind == "permission" else "",
+        folder=_folder(wish.input),
+        questions=questions(wish.input) if kind == "question" else (),
+        plan=(own_plan if isinstance(own_plan, str) else plan)[: cut.CONTENT_CHARS] if kind == "plan" else "",
+    )
+
+
+def check(asked: Asked, decision: str) -> None:
+    """Raises: BadInput: not a decision for this kind of request."""
+    if decision not in DECISIONS[asked.kind]:
+        raise BadInput(f"{decision!r} does not answer a {asked.kind}")
+
+
+def verdict(kind: Kind, original: dict[str, Any], answered: Answered) -> Verdict:
+    """A person's answer in the CLI's terms."""
+    match answered.decision:
+        case "deny":
+            return Verdict(allow=False, message=answered.message or DENIED)
+        case "answer":
+            return Verdict(allow=True, input={**original, "answers": answered.answers})
+        case "allow_always":
+            return Verdict(allow=True, rules=tuple(split_rules(answered.rule)))
+    return Verdict(allow=True)
+
+
+def questions(raw: dict[str, Any]) -> tuple[Question, ...]:
+    """The questions of AskUserQuestion, as far as they can be understood."""
+    asked = raw.get("questions")
+    return tuple(
+        Question(
+            text=str(question.get("question", ""))[:2000],
+            header=str(question.get("header", ""))[:100],
+            options=tuple(
+                (str(option.get("label", ""))[:500], str(option.get("description", ""))[:1000])
+                for option in (question.get("options") or [])[:20]
+                if isinstance(option, dict)
+            ),
+            many=question.get("multiSelect") is True,
+        )
+        for question in (asked if isinstance(asked, list) else [])[:10]
+        if isinstance(question, dict)
+    )
+
+
+def suggestion(wish: Wish) -> str:
+    """What "always" could mean where the CLI has no suggestion of its own: the tool, a command by its first words."""
+    command = wish.input.get("command")
+    if wish.tool != "Bash" or not isinstance(command, str):
+        return wish.tool
+    words = command.split()
+    first = words[:2] if len(words) > 1 and words[1].isalpha() else words[:1]
+    return f"Bash({' '.join(first)}:*)" if first else "Bash"
+
+
+def split_rules(text: str) -> list[str]:
+    """`Bash(a, b), Read` → its rules: commas separate them outside parentheses."""
+    rules, depth, start = [], 0, 0
+    for at, char in enumerate(text):
+        depth += (char == "(") - (char == ")")
+        if char == "," and depth <= 0:
+            rules.append(text[start:at])
+            start = at + 1
+    rules.append(text[start:])
+    return [rule.strip() for rule in rules if rule.strip()]
+
+
+def _folder(raw: dict[str, Any]) -> str:
+    path = raw.get("file_path") or raw.get("notebook_path") or raw.get("path")
+    return path.rpartition("/")[0][:1000] if isinstance(path, str) else ""
+
+
+def _key(tool: str, raw: dict[str, Any]) -> str:
+    return tool + "\0" + json.dumps(cut.tool_input(raw), sort_keys=True)

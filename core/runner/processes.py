@@ -1,0 +1,134 @@
+"""Which processes a session has started, and their end.
+
+Every CLI carries OMA_SESSION=<id> in its environment and all it starts inherits that: a Bash tool is a session and a
+process group of its own, so neither groups nor the CLI's own tidiness are enough. The runner is the subreaper of the
+box: what loses its parent becomes ours, and is reaped here.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+MARK = "OMA_SESSION"
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+TERM_GRACE_S = 0.4  # after SIGTERM; what is left then gets SIGKILL
+KILL_ROUNDS = 5  # whoever forks while being killed is found in the next round
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_TICKS = os.sysconf("SC_CLK_TCK")
+_LIMITS = {
+    resource.RLIMIT_CORE: 0,  # a core file holds the session's token
+    resource.RLIMIT_NOFILE: 65_536,
+    resource.RLIMIT_NPROC: 4_096,  # threads count, and unboxed so do the user's other programs
+    resource.RLIMIT_FSIZE: 8 * 1024**3,
+}
+
+
+class Marked(NamedTuple):
+    """A process of a session; `started` is CLOCK_BOOTTIME, which tells a reused pid from the one meant."""
+
+    pid: int
+    started: float
+
+
+def become_subreaper() -> None:
+    """Orphans of the box come to us instead of to init."""
+    _LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def limit_ourselves() -> None:
+    """Our limits and our children's; never raises one."""
+    for what, most in _LIMITS.items():
+        _, hard = resource.getrlimit(what)
+        bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(what, (bound, bound))
+
+
+def die_with(parent: int) -> None:
+    """In a child before exec: the kernel kills it when our thread ends, so that no CLI outlives its runner."""
+    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)  # the parent died before the line above
+
+
+def boottime() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def marked(session: str) -> list[Marked]:
+    """Everything alive that this session started. Reads /proc: a few milliseconds, better in a thread."""
+    mark = f"{MARK}={session}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):  # it ended meanwhile, or is not ours to look at
+            if mark in (entry / "environ").read_bytes().split(b"\0"):
+                found.append(Marked(int(entry.name), _started(entry)))
+    return found
+
+
+def _started(entry: Path) -> float:
+    fields = (entry / "stat").read_text().rpartition(")")[2].split()
+    return int(fields[19]) / _TICKS
+
+
+async def end_all(session: str, *, spare: int = 0, since: float = 0.0) -> None:
+    """End what the session started: SIGTERM, a grace, SIGKILL; gone within 2 s.
+
+    `spare` is a pid that stays (the CLI), `since` a boottime before which a process is left alone (MCP servers).
+    """
+
+    def look() -> list[Marked]:
+        # A tick early: start times are rounded down to ticks.
+        return [p for p in marked(session) if p.pid != spare and p.started >= since - 1 / _TICKS]
+
+    if not await _signal_all(look, signal.SIGTERM):
+        return
+    deadline = time.monotonic() + TERM_GRACE_S
+    while time.monotonic() < deadline:
+        if not await asyncio.to_thread(look):
+            return
+        await asyncio.sleep(0.05)
+    for _ in range(KILL_ROUNDS):
+        if not await _signal_all(look, signal.SIGKILL):
+            return
+        await asyncio.sleep(0.05)
+
+
+async def _signal_all(look: Callable[[], list[Marked]], number: signal.Signals) -> bool:
+    processes = await asyncio.to_thread(look)
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(process.pid, number)
+    return bool(processes)
+
+
+class Reaper:
+    """Collects dead orphans, but leaves our own children to those who wait for them."""
+
+    def __init__(self) -> None:
+        self._met = 0
+
+    def reap(self) -> None:
+        """Call now and then. A zombie is taken only when met twice: whoever waits for it has had it by then."""
+        while pid := _zombie():
+            if pid != self._met:
+                self._met = pid
+                return
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+
+
+def _zombie() -> int:
+    """A dead child that is still there, 0 if none."""
+    with contextlib.suppress(ChildProcessError):
+        seen = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        return seen.si_pid if seen else 0
+    return 0

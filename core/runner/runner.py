@@ -1,0 +1,140 @@
+"""One user's runner: dormant until it is told whose it is, then the user's sessions, while anybody needs them (G4)."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+
+from core.errors import BadInput, Conflict, Unavailable
+from core.runner.bridge import Bridge
+from core.runner.command import Place
+from core.runner.engine import Engine
+from core.runner.gateway import Gateway
+from core.runner.sessions import Limits, Sessions
+
+log = logging.getLogger("oma.runner")
+
+ALONE_S = 60.0  # without anybody connected, the runner ends itself if no turn is open
+LOOK_S = 1.0
+
+
+class Init(Limits, frozen=True, kw_only=True):
+    """The body of POST /v1/init: whose runner this is, and the key that signs the calls from now on."""
+
+    user: str
+    box: str
+    key: str
+
+
+class Runner:
+    """`await open()`, `bind`, and wait for `ended`; `stop` may come from anywhere."""
+
+    def __init__(self, *, cli: str, home: Path, box_sock: str, boot_key: str, alone_s: float = ALONE_S) -> None:
+        self._cli, self._home, self._box_sock, self._boot_key = cli, home, box_sock, boot_key
+        self._alone_s = alone_s
+        self._bound: Init | None = None
+        self._sessions: Sessions | None = None
+        self._gateway = Gateway(box_sock)
+        self._bridge = Bridge(box_sock)
+        self._connected = 0
+        self._last_seen = time.monotonic()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping: asyncio.Task[None] | None = None
+        self.ended = asyncio.Event()
+
+    async def open(self) -> None:
+        """Everything that needs no user."""
+        await self._bridge.open()
+        self._engine = Engine(Place(self._cli, self._home, self._bridge.port), self._gateway)
+        for work in (self._engine.load(), self._look()):
+            self._tasks.add(asyncio.get_running_loop().create_task(work))
+
+    def bind(self, init: Init) -> None:
+        """Idempotent for the same user. Raises: Conflict: this runner is another user's."""
+        bound = self._bound
+        if bound and (bound.user, bound.box) != (init.user, init.box):
+            raise Conflict("this runner is bound to another user", code="bound")
+        self._bound = init
+        limits = Limits(
+            max_live_sessions=max(1, init.max_live_sessions), idle_cli_s=init.idle_cli_s, orphan_s=init.orphan_s
+        )
+        if self._sessions is None:
+            self._sessions = Sessions(self._engine, limits)
+            self._sessions.open_all()
+        self._sessions.limits = limits
+
+    @property
+    def bound(self) -> Init | None:
+        return self._bound
+
+    @property
+    def sessions(self) -> Sessions:
+        """Raises: Unavailable: nobody has told us whose we are."""
+        if self._sessions is None:
+            raise Unavailable("not bound to a user yet", code="dormant")
+        return self._sessions
+
+    def keys(self, *, init: bool) -> list[str]:
+        """Which keys may sign a call; the spawner, who knows the boot key, may bind again."""
+        if self._bound is None:
+            return [self._boot_key] if init else []
+        return [self._bound.key, self._boot_key] if init else [self._bound.key]
+
+    @property
+    def idle_s(self) -> float:
+        """How long nobody has been connected."""
+        return 0.0 if self._connected else time.monotonic() - self._last_seen
+
+    @contextmanager
+    def attended(self) -> Iterator[None]:
+        """Somebody is connected while the context is open."""
+        self._connected += 1
+        try:
+            yield
+        finally:
+            self._connected -= 1
+            self._last_seen = time.monotonic()
+
+    async def stop(self, reason: str = "shutdown") -> None:
+        """End everything in good order; idempotent."""
+        if self._stopping is None:
+            self._stopping = asyncio.get_running_loop().create_task(self._stop(reason))
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self, reason: str) -> None:
+        try:
+            if self._sessions:
+                await self._sessions.close(reason)
+            await self._gateway.close()
+            await self._bridge.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        finally:
+            self.ended.set()
+
+    async def _look(self) -> None:
+        while self._stopping is None:
+            await asyncio.sleep(min(LOOK_S, self._alone_s / 4))
+            reason = self._why_end()
+            if reason:
+                log.info("nobody has been connected for %.0f s: %s", self.idle_s, reason)
+                self._stopping = asyncio.get_running_loop().create_task(self._stop(reason))
+
+    def _why_end(self) -> str:
+        if self.idle_s < self._alone_s:
+            return ""
+        if self._sessions is None or not self._sessions.open_turns:
+            return "shutdown"
+        return "orphaned" if self.idle_s > self._sessions.limits.orphan_s else ""
+
+
+def read_init(raw: bytes) -> Init:
+    """Raises: BadInput."""
+    with suppress(msgspec.DecodeError, msgspec.ValidationError):
+        return msgspec.json.decode(raw, type=Init)
+    raise BadInput("not an init")

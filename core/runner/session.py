@@ -1,0 +1,204 @@
+"""A session's life around its conversation: a CLI comes when there is work, stays while it is used, ends well."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from core.errors import PlatformError, StoreUnavailable, Unavailable
+from core.events import Notice, Parked, TurnFinished
+from core.runner.cli import Json
+from core.runner.engine import Engine
+from core.runner.journal import Journal
+from core.runner.permissions import Verdict, Wish
+from core.runner.processes import end_all
+from core.runner.talk import STOPPED, Talk
+from core.runner.turn import Turn
+from core.states import SessionState as S
+
+if TYPE_CHECKING:
+    from core.runner.live import Live
+
+log = logging.getLogger("oma.session")
+
+INTERRUPT_S = 1.2  # for the CLI to end its turn by itself; it takes 40 ms
+TERM_S = 0.3  # between SIGTERM and SIGKILL: both together keep a stop under 2 s
+SILENT_S = 30.0  # without a line from the CLI, a tool at work or a question to the user
+DEAF_S = 600.0  # then the turn is ended: nothing is busy for ever
+LATE_S = 5.0  # for a CLI to begin with what it was given as steering when the turn had just ended
+
+Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
+Room = Callable[["Session"], Coroutine[Any, Any, None]]
+
+
+class Session:
+    """All calls from the runner's loop. `room` waits until one more CLI may live; `spawn` keeps tasks."""
+
+    def __init__(
+        self, journal: Journal, engine: Engine, *, spawn: Spawn, room: Room, rested: Callable[[], None]
+    ) -> None:
+        self.id, self.journal = journal.session, journal
+        self.talk = Talk(journal, need_cli=self.warm, finished=self._finished)
+        self._engine, self._spawn, self._room, self._rested = engine, spawn, room, rested
+        self._starting: asyncio.Task[None] | None = None
+        self.closed = False
+
+    # --- what the engine is connected to -----------------------------------------------------------------------------
+
+    def heard(self, said: Json) -> None:
+        self.talk.heard(said)
+
+    async def ask(self, request_id: str, wish: Wish) -> Verdict:
+        return await self.talk.ask(request_id, wish)
+
+    def gone(self) -> None:
+        """The CLI has ended, wanted or not."""
+        live = self.talk.live
+        if live is None:
+            return  # while it started: whoever starts it notices
+        self._sweep(live)
+        try:
+            self.talk.cli_ended(live.cli.last_words)
+        except StoreUnavailable:
+            log.exception("session %s: its CLI's end cannot be written", self.id)
+
+    # --- what is asked of it -----------------------------------------------------------------------------------------
+
+    @property
+    def alive(self) -> bool:
+        """It has a CLI, or is getting one."""
+        return self.talk.live is not None or self._starting is not None
+
+    @property
+    def working(self) -> bool:
+        """It has a CLI and something to do with it that is not waiting for a person."""
+        return self._starting is not None or (self.talk.turn is not None and not self.talk.desk.waiting)
+
+    def recover(self) -> None:
+        """After opening a log: end in it what ended with the runner that wrote it, then go on."""
+        recall = self.journal.recall
+        for request_id in recall.asked.keys() - recall.parked:
+            self.journal.record(Parked(request_id=request_id))
+        if recall.turn:
+            self.journal.record(TurnFinished(outcome="interrupted", reason="runner_lost"))
+        if recall.state not in (S.ASLEEP, S.FAILED):
+            self.journal.become(S.ASLEEP)
+            self._sweep()
+        else:
+            self.talk.go_on()
+
+    def warm(self) -> None:
+        """Have a CLI ready."""
+        self.talk.last_used = time.monotonic()
+        if not (self.alive or self.talk.held or self.closed):
+            self.journal.become(S.STARTING)
+            self._starting = self._spawn(self._start(), f"start {self.id}")
+
+    def interrupt(self, reason: str = STOPPED) -> None:
+        """Stop (G6). Without an open turn, a message that waits for the CLI's start is stopped instead."""
+        turn = self.talk.turn
+        if turn is None:
+            self.talk.stop_next = self._starting is not None and bool(self.journal.recall.waiting)
+        elif not turn.stopping:
+            turn.stopping = reason
+            self._spawn(self._stop(turn), f"stop {self.id}")
+
+    async def sleep(self, reason: str = "shutdown") -> None:
+        """End the CLI and all the session started, in good order: interrupt, park, close. Within some 4 s."""
+        self.talk.held += 1
+        try:
+            if self._starting:
+                self._starting.cancel()
+                await asyncio.wait([self._starting])
+            if live := self.talk.live:
+                self.talk.desk.park()
+                if turn := self.talk.turn:
+                    turn.stopping = turn.stopping or reason
+                    live.interrupt()
+                    await _wait(turn.over, INTERRUPT_S)
+                await live.close()
+            await end_all(self.id)
+        finally:
+            self.talk.held -= 1
+        if not self.closed:
+            self.talk.go_on()
+
+    def look(self, now: float) -> None:
+        """Every second: has the CLI gone silent?"""
+        talk, turn = self.talk, self.talk.turn
+        silent_s = now - talk.last_heard
+        if turn is None:
+            if talk.handed and talk.live and silent_s > LATE_S:
+                talk.live.cli.terminate()  # it will not begin with them: the next one will
+        elif not (turn.tools or talk.desk.waiting or turn.stopping):
+            if silent_s > SILENT_S and not turn.silence_told:
+                turn.silence_told = True
+                self.journal.record(Notice(level="warn", text="model_silent"))
+            if silent_s > DEAF_S:
+                self.interrupt("no_answer")
+
+    # --- tasks -------------------------------------------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        try:
+            await self._room(self)
+            live = await self._engine.start(self)
+            if live.cli.over.is_set():
+                raise Unavailable(f"the CLI ended at once: {live.cli.last_words}")
+        except asyncio.CancelledError:
+            self._starting = None
+            self.journal.become(S.ASLEEP)
+            raise
+        except PlatformError as error:
+            log.warning("session %s: no CLI: %s", self.id, error)
+            self._starting = None
+            self.talk.fail(str(error))
+            self._rested()
+            return
+        self.talk.live, self._starting = live, None
+        self.talk.go_on()
+        if self.talk.turn is None and self.talk.live:
+            self.journal.become(S.IDLE)
+            self._rested()
+
+    async def _stop(self, turn: Turn) -> None:
+        live = self.talk.live
+        if live is None:
+            return
+        self.talk.held += 1
+        try:
+            live.interrupt()
+            for end in (live.cli.terminate, live.cli.kill):
+                if await _wait(turn.over, INTERRUPT_S if end == live.cli.terminate else TERM_S):
+                    break
+                end()
+            await end_all(self.id, spare=live.cli.pid, since=turn.started_boottime)
+        finally:
+            self.talk.held -= 1
+        self.talk.go_on()
+
+    def _sweep(self, live: "Live | None" = None) -> None:
+        """What the session's last CLI has left behind goes before a new one comes: they carry the same mark."""
+        self.talk.held += 1
+        self._spawn(self._swept(live), f"sweep {self.id}")
+
+    async def _swept(self, live: "Live | None") -> None:
+        try:
+            await end_all(self.id)
+            if live is not None:
+                await live.close()
+        finally:
+            self.talk.held -= 1
+        self.talk.go_on()
+
+    def _finished(self) -> None:
+        self._rested()
+        self._spawn(asyncio.to_thread(self.journal.log.sync), f"fsync {self.id}")
+
+
+async def _wait(event: asyncio.Event, limit_s: float) -> bool:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), limit_s)
+    return event.is_set()

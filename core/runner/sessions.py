@@ -1,0 +1,225 @@
+"""All sessions of the user: opened from their logs, with a bounded number of CLIs, ended when nobody needs them."""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import msgspec
+
+from core.errors import NotFound
+from core.events import SessionOpened
+from core.runner.engine import Engine
+from core.runner.ingest import Outbox, read_cursor
+from core.runner.journal import Journal
+from core.runner.log import Log
+from core.runner.processes import Reaper
+from core.runner.session import Session
+
+log = logging.getLogger("oma.sessions")
+
+LOOK_S = 1.0
+FLUSH_S = 1.5  # for the gateway to take what is left when the runner ends
+LISTENERS_BEHIND = 2_000
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What init gave."""
+
+    max_live_sessions: int = 4
+    idle_cli_s: float = 600.0
+    orphan_s: float = 900.0
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """A frame of `hold`: where a session stands."""
+
+    session: str
+    agent: str
+    state: str
+    last_seq: int
+    line: str
+
+
+class Sessions:
+    """`open_all` once, then `get`, `put`, …; `close` ends everything."""
+
+    def __init__(self, engine: Engine, limits: Limits) -> None:
+        self.limits = limits
+        self._engine = engine
+        self._folder = engine.place.home / ".oma" / "sessions"
+        self._sessions: dict[str, Session] = {}
+        self._outboxes: dict[str, tuple[Outbox, asyncio.Task[None]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._changed: set[Callable[[str], None]] = set()
+        self._admission = asyncio.Lock()
+        self._room = asyncio.Event()
+        self._reaper = Reaper()
+        self._closing = False
+
+    def open_all(self) -> None:
+        """Find the sessions that have something to do: an open turn, a queue, events that the gateway lacks."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for path in sorted(self._folder.glob("*.jsonl")):
+            cursor = read_cursor(path.with_suffix(".json"))
+            if not (cursor.at_rest and cursor.size_bytes == path.stat().st_size):
+                self._open(path.stem)
+        self.spawn(self._look(), "look")
+
+    # --- sessions ----------------------------------------------------------------------------------------------------
+
+    def get(self, session: str) -> Session:
+        """Raises: NotFound."""
+        if found := self._sessions.get(session):
+            return found
+        if not (self._folder / f"{session}.jsonl").exists():
+            raise NotFound("no such session")
+        return self._open(session)
+
+    def put(self, session: str, agent: str, kind: str) -> Session:
+        """The session, made if it is new: its agent's folder and its log."""
+        self._engine.place.folder(agent).mkdir(parents=True, exist_ok=True)
+        found = self._sessions.get(session) or self._open(session)
+        if not found.journal.log.last_seq:
+            found.journal.record(SessionOpened(agent=agent, kind=kind))
+        return found
+
+    def _open(self, session: str) -> Session:
+        file, events = Log.open(self._folder / f"{session}.jsonl")
+        journal = Journal(session, file, events, lambda: self._stored(session))
+        found = Session(journal, self._engine, spawn=self.spawn, room=self._make_room, rested=self._room.set)
+        outbox = Outbox(session, file, self._engine.gateway, lambda: journal.recall.at_rest)
+        self._sessions[session] = found
+        self._outboxes[session] = (outbox, self.spawn(outbox.run(), f"ingest {session}"))
+        found.recover()
+        return found
+
+    async def delete(self, session: str) -> None:
+        """End the session and remove its log and transcript; one that is not there is no error."""
+        with contextlib.suppress(NotFound):
+            found = self.get(session)
+            found.closed = True
+            await found.sleep()
+            await self._forget(found)
+        for path in (*self._folder.glob(f"{session}.*"), *self._engine.place.transcripts(session)):
+            path.unlink(missing_ok=True)
+
+    async def delete_agent(self, agent: str) -> None:
+        """Remove the agent's folder and all its sessions."""
+        for path in self._folder.glob("*.jsonl"):
+            if self.get(path.stem).journal.recall.agent == agent:
+                await self.delete(path.stem)
+        await asyncio.to_thread(shutil.rmtree, self._engine.place.folder(agent), ignore_errors=True)
+
+    async def _forget(self, found: Session) -> None:
+        self._sessions.pop(found.id, None)
+        _, task = self._outboxes.pop(found.id)
+        task.cancel()
+        await asyncio.wait([task])
+        found.journal.log.close()
+
+    # --- what others look at -----------------------------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        """For the web: may this runner be stopped?"""
+        return {
+            "open_turns": self.open_turns,
+            "live": sum(session.alive for session in self._sessions.values()),
+            "sessions": [
+                {"id": change.session, "agent": change.agent, "state": change.state, "last_seq": change.last_seq}
+                for change in map(self.change, self._sessions)
+            ],
+        }
+
+    @property
+    def open_turns(self) -> int:
+        """Turns that are open, and messages that will be one."""
+        return sum(bool(s.talk.turn or s.journal.recall.waiting) for s in self._sessions.values())
+
+    @property
+    def known(self) -> list[str]:
+        return list(self._sessions)
+
+    def change(self, session: str) -> Change:
+        """Where a known session stands."""
+        journal = self._sessions[session].journal
+        recall = journal.recall
+        return Change(
+            session=session, agent=recall.agent, state=recall.state, last_seq=journal.log.last_seq, line=recall.line
+        )
+
+    @contextlib.contextmanager
+    def changes(self, changed: Callable[[str], None]) -> Iterator[None]:
+        """`changed(session)` is called at every stored event until the context is left."""
+        self._changed.add(changed)
+        try:
+            yield
+        finally:
+            self._changed.discard(changed)
+
+    def _stored(self, session: str) -> None:
+        if entry := self._outboxes.get(session):
+            entry[0].wake()
+        for changed in self._changed:
+            changed(session)
+
+    # --- lifetimes ---------------------------------------------------------------------------------------------------
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """A task that is kept, and whose failure is told."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("%s failed", task.get_name(), exc_info=error)
+
+    async def _make_room(self, session: Session) -> None:
+        """Until one more CLI may live. The least recently used that does nothing goes first, then one that asks."""
+        async with self._admission:
+            while True:
+                living = [other for other in self._sessions.values() if other.alive and other is not session]
+                if len(living) < self.limits.max_live_sessions:
+                    return
+                if victim := min((s for s in living if not s.working), key=_age, default=None):
+                    await victim.sleep()
+                else:
+                    self._room.clear()
+                    await self._room.wait()
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            self._reaper.reap()
+            now = time.monotonic()
+            for session in list(self._sessions.values()):
+                session.look(now)
+                idle_s = now - session.talk.last_used
+                if session.alive and session.talk.turn is None and idle_s > self.limits.idle_cli_s:
+                    self.spawn(session.sleep(), f"idle {session.id}")
+
+    async def close(self, reason: str) -> None:
+        """Open turns are interrupted, requests parked, CLIs ended, events flushed; within some 6 s."""
+        for session in self._sessions.values():
+            session.closed = True
+        await asyncio.gather(*(session.sleep(reason) for session in self._sessions.values()))
+        flushing = [asyncio.ensure_future(outbox.flushed()) for outbox, _ in self._outboxes.values()]
+        if flushing:
+            await asyncio.wait(flushing, timeout=FLUSH_S)
+        tasks = [*flushing, *self._tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for session in self._sessions.values():
+            session.journal.log.close()
+
+
+def _age(session: Session) -> tuple[bool, float]:
+    """Smallest first: without an open turn, then longest unused."""
+    return session.talk.turn is not None, session.talk.last_used

@@ -1,0 +1,48 @@
+"""One turn while it is open: which message it answers, which tools are at work in it, and when it is over."""
+
+import asyncio
+import time
+
+from core.events import Attachment, ToolCalled, UserSaid
+from core.runner.processes import boottime
+
+
+class Turn:
+    """From the message that opened it to the one event that ends it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name  # what StateChanged.turn says
+        self.uuid = ""  # of our message to the CLI; empty when the CLI began by itself
+        self.begun = True  # the CLI has taken that message in
+        self.tools: set[str] = set()
+        self.over = asyncio.Event()
+        self.stopping = ""  # the reason, once somebody wants it to end
+        self.silence_told = False
+        self.plan = ""  # the last one written or presented
+        self.started = time.monotonic()
+        self.started_boottime = boottime()
+
+    def sent_as(self, uuid: str) -> None:
+        """Our message is on its way under this name, and a result before it was begun is not this turn's."""
+        self.uuid, self.begun = uuid, False
+
+    @property
+    def duration_s(self) -> float:
+        return round(time.monotonic() - self.started, 3)
+
+
+def plan_in(called: ToolCalled) -> str:
+    """The plan in a tool call: presented with it, or written to the file that the CLI keeps plans in."""
+    path, plan = called.input.get("file_path"), called.input.get("plan")
+    if called.name == "Write" and isinstance(path, str) and "/.claude/plans/" in path:
+        plan = called.input.get("content")
+    return plan if isinstance(plan, str) else ""
+
+
+def words_of(said: UserSaid) -> str:
+    """A message as the model reads it: the text, and where the attached files are."""
+    return said.text + "".join(f"\n[Attached file: {_path(file)}]" for file in said.attachments)
+
+
+def _path(file: Attachment) -> str:
+    return " ".join(file.path.split())

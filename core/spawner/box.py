@@ -1,0 +1,126 @@
+"""The walls of a box, as arguments of bubblewrap: what of this machine is inside, and that all of it is read-only.
+
+Pure: nothing here looks at the machine or runs anything (host.py looks, process.py runs).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+HOME = "/home/agent"
+OUT = "/run/oma"
+PROGRAM = "/opt/oma"
+VENV = "/opt/venv"
+UID = "1000"  # inside; outside it is whoever we are, so the same line works for root and for anybody else
+TMP_BYTES = 256 * 1024**2  # of memory: /tmp inside, and again /dev/shm
+ENVIRONMENT = {"HOME": HOME, "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+
+# Of /etc only what programs need to start, resolve names of time zones and check certificates. Never a whole directory
+# that may hold keys: as root we would be their owner inside, too.
+ETC = (
+    "/etc/alternatives",
+    "/etc/ca-certificates",
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/etc/pki/ca-trust/extracted",
+    "/etc/pki/tls/certs",
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
+)
+LAYERS = (
+    "namespaces of its own for users, processes, network, IPC and host name",
+    "no capabilities, no new privileges, no namespaces inside, no kernel keys",
+    "no network: one socket to the gateway",
+    "system and program read-only, own home the only lasting place",
+    "empty environment, private /tmp",
+    "limits on processes, open files, file size and core dumps",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """What a box takes from this machine."""
+
+    python: Path  # the real interpreter, no symlink
+    prefix: Path  # its installation
+    venv: Path | None  # the environment with our packages, if it is not the installation itself
+    program: Path  # the folder of main.py and core/
+    system: tuple[tuple[str, str], ...]  # (/bin, usr/bin): symlinks into /usr; ("/lib", "") where it is a real folder
+
+    def inside(self, path: Path) -> str:
+        """Where a file of the environment is found in the box."""
+        if self.venv and path.is_relative_to(self.venv):
+            return f"{VENV}/{path.relative_to(self.venv)}"
+        return str(path)
+
+    @property
+    def interpreter(self) -> str:
+        """Python as the box calls it, with our packages."""
+        return f"{VENV}/bin/python" if self.venv else str(self.python)
+
+
+def files(host: Host) -> dict[str, str]:
+    """Small files that exist only inside: the machine's own would tell its users and names."""
+    made = {
+        "/etc/passwd": f"agent:x:{UID}:{UID}:agent:{HOME}:/bin/bash\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n",
+        "/etc/group": f"agent:x:{UID}:\nnogroup:x:65534:\n",
+        "/etc/hosts": "127.0.0.1 localhost box\n::1 localhost\n",
+        "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+    }
+    if host.venv:
+        made[f"{VENV}/pyvenv.cfg"] = f"home = {host.python.parent}\ninclude-system-site-packages = false\n"
+    return made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wires:
+    """Descriptors that bubblewrap reads, writes and closes before the command runs."""
+
+    info: int  # it writes the pid of the box's init here
+    block: int  # and waits for a byte from here
+    seccomp: int | None  # the filter of seccomp.py
+    files: Mapping[str, int]  # path inside → its content
+
+
+def arguments(host: Host, *, home: Path, out: Path, wires: Wires) -> list[str]:
+    """Everything before the command."""
+    seccomp = [] if wires.seccomp is None else ["--seccomp", str(wires.seccomp)]
+    return [
+        *("--unshare-user", "--unshare-all", "--disable-userns", "--uid", UID, "--gid", UID, "--cap-drop", "ALL"),
+        *("--new-session", "--hostname", "box", "--clearenv"),
+        *_system(host),
+        *_private(),
+        *(word for path in ETC for word in ("--ro-bind-try", path, path)),
+        *(word for path, fd in wires.files.items() for word in ("--perms", "0444", "--file", str(fd), path)),
+        *_program(host),
+        *("--bind", str(home), HOME, "--ro-bind", str(out), OUT),
+        *(word for name, value in ENVIRONMENT.items() for word in ("--setenv", name, value)),
+        *("--chdir", HOME, "--remount-ro", "/"),  # last: bubblewrap's own root is a writable tmpfs
+        *("--info-fd", str(wires.info), "--block-fd", str(wires.block), *seccomp),
+    ]
+
+
+def _system(host: Host) -> list[str]:
+    words = ["--ro-bind", "/usr", "/usr"]
+    for path, target in host.system:
+        words += ["--symlink", target, path] if target else ["--ro-bind", path, path]
+    return words
+
+
+def _private() -> list[str]:
+    size = ("--perms", "1777", "--size", str(TMP_BYTES), "--tmpfs")
+    # /proc read-only: as root we would own the kernel's settings inside, too, and core_pattern runs programs outside.
+    system = ("--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev")
+    return [*system, *size, "/dev/shm", "--remount-ro", "/dev", *size, "/tmp"]  # noqa: S108
+
+
+def _program(host: Host) -> list[str]:
+    words: list[str] = []
+    if not host.prefix.is_relative_to("/usr"):
+        words += ["--ro-bind", str(host.prefix), str(host.prefix)]
+    if host.venv:
+        words += ["--ro-bind", str(host.venv / "lib"), f"{VENV}/lib", "--symlink", "lib", f"{VENV}/lib64"]
+        words += ["--symlink", str(host.python), f"{VENV}/bin/python"]
+    for name in ("main.py", "core"):
+        words += ["--ro-bind", str(host.program / name), f"{PROGRAM}/{name}"]
+    return words

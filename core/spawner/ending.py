@@ -1,0 +1,73 @@
+"""How a runner ends: watched by pidfd, killed only if it is still the process we remember, with all it started."""
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+from core.runtime import Process
+
+ROUNDS = 20  # of looking for what an unboxed runner left; a process that forks faster than this is not ours to win
+
+
+async def ended(who: Process, *, within_s: float) -> bool:
+    """Wait until the process has ended, at most `within_s`."""
+    try:
+        fd = os.pidfd_open(who.pid)
+    except OSError:  # nobody, or a thread has the number now
+        return True
+    loop, exited = asyncio.get_running_loop(), asyncio.Event()
+    try:
+        if not who.alive():  # after opening: from here on `fd` is that process, whoever gets its number later
+            return True
+        loop.add_reader(fd, exited.set)
+        async with asyncio.timeout(within_s):
+            await exited.wait()
+    except TimeoutError:
+        return not who.alive()
+    finally:
+        loop.remove_reader(fd)
+        os.close(fd)
+    return True
+
+
+def kill(who: Process) -> None:
+    """SIGKILL to exactly this process; in a box it is the init, and the kernel ends everything with it."""
+    try:
+        fd = os.pidfd_open(who.pid)
+    except OSError:  # as above
+        return
+    try:
+        if who.alive():
+            with suppress(ProcessLookupError):  # it ended just now
+                signal.pidfd_send_signal(fd, signal.SIGKILL)
+    finally:
+        os.close(fd)
+
+
+def sweep(home: Path) -> None:
+    """SIGKILL to everything that an unboxed runner of this home left: no other process has this HOME.
+
+    Shells of the CLI are sessions of their own, and what outlived its runner has another parent, so neither groups
+    nor parents lead to them.
+    """
+    mark = f"HOME={home}".encode()
+    for _ in range(ROUNDS):
+        left = [pid for pid in _pids() if mark in _environment(pid)]
+        if not left:
+            return
+        for pid in left:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _pids() -> list[int]:
+    return [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()]
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:  # ended, or somebody else's
+        return []

@@ -1,0 +1,89 @@
+"""What this machine has for a box: the interpreter, the Claude CLI, and what to type where bubblewrap does not run."""
+
+import compileall
+import os
+import shutil
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from core.errors import RunnerUnavailable
+from core.spawner.box import Host
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+TOP = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+INSTALL = {
+    "apt-get": "apt-get install bubblewrap",
+    "dnf": "dnf install bubblewrap",
+    "pacman": "pacman -S bubblewrap",
+    "zypper": "zypper install bubblewrap",
+    "apk": "apk add bubblewrap",
+}
+# Kernel switches that forbid user namespaces: (file, the value that forbids, the command that mends).
+SWITCHES = (
+    ("/proc/sys/kernel/unprivileged_userns_clone", "0", "sysctl -w kernel.unprivileged_userns_clone=1"),
+    (
+        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+        "1",
+        "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+    ),
+    ("/proc/sys/user/max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=16384"),
+)
+
+
+def look(program: Path = REPOSITORY) -> Host:
+    """This interpreter and its packages, as a box will see them."""
+    venv = Path(sys.prefix)
+    return Host(
+        python=Path(sys.executable).resolve(),
+        prefix=Path(sys.base_prefix).resolve(),
+        venv=venv if sys.prefix != sys.base_prefix else None,
+        program=program,
+        system=tuple((path, _link(path)) for path in TOP if os.path.lexists(path)),
+    )
+
+
+def _link(path: str) -> str:
+    return os.readlink(path) if os.path.islink(path) else ""
+
+
+def compiled(program: Path) -> None:
+    """Bytecode of what a runner imports: its program is read-only, so it would compile it at every start."""
+    compileall.compile_dir(program / "core", quiet=2)  # 2: where it cannot be written nothing is lost but time
+
+
+def claude_cli() -> Path:
+    """The CLI that the SDK's wheel brings; found without importing the SDK, which takes a second.
+
+    Raises: RunnerUnavailable: it is not there.
+    """
+    spec = find_spec("claude_agent_sdk")
+    if spec and spec.origin:
+        cli = Path(spec.origin).parent / "_bundled" / "claude"
+        if cli.exists():
+            return cli
+    raise RunnerUnavailable("the Claude Code CLI is not installed: its wheel did not come with claude-agent-sdk")
+
+
+def mend(said: str) -> str:
+    """A sentence with the command that gets bubblewrap running here; `said` is what it answered when tried."""
+    if not sys.platform.startswith("linux"):
+        return "boxes need Linux; here agents run as you do, with all that you can reach"
+    sudo = "" if os.getuid() == 0 else "sudo "
+    if not shutil.which("bwrap"):
+        command = next((line for tool, line in INSTALL.items() if shutil.which(tool)), "")
+        return (
+            f"bubblewrap is not installed: {sudo}{command}" if command else "install bubblewrap (the command is bwrap)"
+        )
+    for file, forbids, command in SWITCHES:
+        if _read(file) == forbids:
+            return f"the kernel forbids user namespaces: {sudo}{command}"
+    last = said.strip().splitlines()[-1:] or ["no answer"]
+    return f"bubblewrap does not run here ({last[0]}); in a container it needs docker run --privileged"
+
+
+def _read(file: str) -> str:
+    try:
+        return Path(file).read_text().strip()
+    except OSError:
+        return ""

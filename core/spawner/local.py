@@ -1,0 +1,195 @@
+"""Runners on this machine: a bubblewrap box for each user, found again after a restart of the web by its init's pid."""
+
+import asyncio
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from core.errors import BadInput, Misconfigured, RunnerUnavailable
+from core.model import Box, UserId
+from core.runtime import Process, Runtime, process
+from core.settings import Settings
+from core.spawner import Door, Isolation, Poll
+from core.spawner.box import HOME, OUT, PROGRAM
+from core.spawner.ending import ended, kill, sweep
+from core.spawner.host import REPOSITORY, claude_cli, compiled, look
+from core.spawner.process import Command, boxed, tail, unboxed
+from core.spawner.trial import choose, describe, try_box
+
+BACKLOG = 128  # connections that wait until the daemon listens
+KILLED_S = 5.0  # from SIGKILL to gone: the kernel has to free a box's memory first
+LOG_BYTES = 8 * 1024**2  # a runner's log is emptied above this
+LOGS_KEPT = 100
+
+
+class LocalSpawner:
+    """`program` is the folder whose main.py is run as the runner; the environment is that of this interpreter."""
+
+    def __init__(self, settings: Settings, runtime: Runtime, *, program: Path = REPOSITORY) -> None:
+        self._settings, self._runtime, self._program = settings, runtime, program
+        self._data = settings.data_dir.resolve()
+        self._host = look(program)
+        self._trouble: str | None = None  # of the trial; None: not tried yet
+        self._starting: set[str] = set()
+        self._children: dict[str, subprocess.Popen[bytes]] = {}  # to be reaped; empty after a restart of the web
+
+    def isolation(self) -> Isolation:
+        return describe(self._settings, self._tried())
+
+    def check(self) -> None:
+        """Raises: Misconfigured: the sandbox that the settings demand does not run here."""
+        choose(self._settings, self._tried())
+
+    async def start(self, box: Box) -> dict[str, Any]:
+        self._reap()
+        self._starting.add(box.id)
+        try:
+            return await asyncio.to_thread(self._start, box)
+        except Misconfigured as error:
+            raise RunnerUnavailable(str(error)) from error
+        except OSError as error:
+            raise RunnerUnavailable(f"the runner's folders could not be made: {error}") from error
+        finally:
+            self._starting.discard(box.id)
+
+    async def poll(self, box: Box) -> Poll:
+        self._reap()
+        if box.id in self._starting:
+            return Poll.STARTING
+        who = Process.read(box.memory)
+        if who is None or not who.alive():
+            return Poll.GONE
+        if not self._socket(box).exists():  # somebody cleaned up: nobody can reach it ever again
+            await self.stop(box, grace_s=0)
+            return Poll.GONE
+        self._bound_log(box.id)
+        return Poll.RUNNING
+
+    def door(self, box: Box) -> Door:
+        return Door(url="http://runner", unix=str(self._socket(box)))
+
+    async def stop(self, box: Box, *, grace_s: float = 5.0) -> None:
+        who = Process.read(box.memory)
+        if who and not await ended(who, within_s=grace_s):
+            kill(who)
+            await ended(who, within_s=KILLED_S)
+        if box.memory.get("sandbox") == "none":
+            await asyncio.to_thread(sweep, self._home(box.user))
+        if child := self._children.get(box.id):
+            with suppress(subprocess.TimeoutExpired):  # then it is reaped later
+                await asyncio.to_thread(child.wait, KILLED_S)
+            self._reap()
+        self._runtime.remove_box(box.id)
+
+    async def forget(self, user: UserId) -> None:
+        await asyncio.to_thread(_remove, self._home(user))
+
+    def _tried(self) -> str:
+        if self._trouble is None:
+            compiled(self._program)
+            self._trouble = "" if self._settings.sandbox == "none" else try_box(self._host)
+        return self._trouble
+
+    def _home(self, user: UserId) -> Path:
+        if "/" in user or user in ("", ".", ".."):
+            raise BadInput("no user has this name")
+        return self._data / "homes" / user
+
+    def _socket(self, box: Box) -> Path:
+        # As remembered: XDG_RUNTIME_DIR may be another one at this start of the web.
+        folder = box.memory.get("dir")
+        return Path(folder, "runner.sock") if folder else self._runtime.runner_socket(box.id)
+
+    def _start(self, box: Box) -> dict[str, Any]:
+        sandbox = choose(self._settings, self._tried())
+        home = self._home(box.user)
+        for private in (self._data, home.parent, home):
+            private.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = self._runtime.make_box(box.id)
+        run = self._boxed if sandbox == "bubblewrap" else self._unboxed
+        try:
+            with _listening(self._runtime.runner_socket(box.id)) as listener, self._log(box.id) as log:
+                who = run(box, home, listener, log)
+        except BaseException:
+            self._runtime.remove_box(box.id)
+            raise
+        return {"pid": who.pid, "start": who.start, "dir": str(folder), "sandbox": sandbox}
+
+    def _boxed(self, box: Box, home: Path, listener: socket.socket, log: BinaryIO) -> Process:
+        words = [self._host.interpreter, f"{PROGRAM}/main.py"]
+        words += _arguments(listener, home=HOME, out=OUT, cli=self._host.inside(claude_cli()))
+        command = Command(words=words, fd=listener.fileno(), stdin=_boot(box), output=log)
+        child, pid = boxed(command, host=self._host, home=home, out=self._runtime.box_out(box.id))
+        return self._known(box, child, pid, log)
+
+    def _unboxed(self, box: Box, home: Path, listener: socket.socket, log: BinaryIO) -> Process:
+        words = [sys.executable, str(self._program / "main.py")]
+        words += _arguments(listener, home=str(home), out=str(self._runtime.box_out(box.id)), cli=str(claude_cli()))
+        child = unboxed(Command(words=words, fd=listener.fileno(), stdin=_boot(box), output=log), home=home)
+        return self._known(box, child, child.pid, log)
+
+    def _known(self, box: Box, child: subprocess.Popen[bytes], pid: int, log: BinaryIO) -> Process:
+        self._children[box.id] = child
+        if who := process(pid):
+            return who
+        raise RunnerUnavailable(f"the runner ended at once: {tail(log)}")
+
+    def _reap(self) -> None:
+        for id, child in list(self._children.items()):
+            if child.poll() is not None:
+                self._children.pop(id, None)
+
+    def _log(self, id: str) -> BinaryIO:
+        """Emptied at every start, and appended to: so it can be emptied again under a running writer."""
+        folder = self._data / "logs"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        old = sorted(folder.glob("runner-*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in old[LOGS_KEPT - 1 :]:
+            path.unlink(missing_ok=True)
+        log = (folder / f"runner-{id}.log").open("ab", 0)
+        log.truncate(0)
+        return log
+
+    def _bound_log(self, id: str) -> None:
+        path = self._data / "logs" / f"runner-{id}.log"
+        if path.exists() and path.stat().st_size > LOG_BYTES:
+            os.truncate(path, 0)
+
+
+def _arguments(listener: socket.socket, *, home: str, out: str, cli: str) -> list[str]:
+    return ["runner", "--fd", str(listener.fileno()), "--home", home, "--box-sock", f"{out}/box.sock", "--cli", cli]
+
+
+def _boot(box: Box) -> bytes:
+    return json.dumps({"boot_key": box.key}).encode() + b"\n"
+
+
+def _listening(path: Path) -> socket.socket:
+    """A socket that can be connected to at once, also before the daemon has come up."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(str(path))
+        path.chmod(0o600)
+        listener.listen(BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _remove(home: Path) -> None:
+    """Delete a home, folders that its owner locked included; links are not followed."""
+    if not home.is_dir():
+        return
+    for folder, names, _ in os.walk(home):  # top down: unlocked before it is entered
+        for path in (Path(folder, name) for name in names):
+            if not path.is_symlink():
+                path.chmod(0o700)
+    shutil.rmtree(home)

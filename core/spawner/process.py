@@ -1,0 +1,183 @@
+"""Start a command behind the walls of a box, or without walls; nothing of ours leaks in, and limits hold first."""
+
+import fcntl
+import json
+import os
+import resource
+import select
+import shutil
+import signal
+import subprocess
+import termios
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from core.errors import RunnerUnavailable
+from core.spawner import box, seccomp
+from core.spawner.box import Host, Wires
+
+START_S = 10.0  # bubblewrap makes a box in 10 ms; a machine that swaps may need seconds
+SAID_BYTES = 4000  # of its complaint
+GIB = 1024**3
+LIMITS = {
+    resource.RLIMIT_CORE: (0, 0),
+    resource.RLIMIT_NOFILE: (4096, 65536),
+    resource.RLIMIT_NPROC: (4096, 4096),  # threads count, a CLI has about 20; the kernel does not count those of root
+    resource.RLIMIT_FSIZE: (8 * GIB, 8 * GIB),  # of one file; also what bounds the runner's log in the worst case
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What is run and what it inherits: one descriptor, one line on its stdin, one file for what it prints."""
+
+    words: Sequence[str]
+    fd: int | None = None
+    stdin: bytes = b""
+    output: IO[bytes]
+
+
+def boxed(command: Command, *, host: Host, home: Path, out: Path) -> tuple[subprocess.Popen[bytes], int]:
+    """Run it in a box; our child, which is bubblewrap's outer half, and the pid of the box's init.
+
+    Raises: RunnerUnavailable: bubblewrap did not make the box; the text is what it said.
+    """
+    with ExitStack() as open_files:
+        info, info_end = _pipe(open_files)
+        wait_end, go = _pipe(open_files)
+        filter_ = seccomp.program()
+        wires = Wires(
+            info=info_end.fileno(),
+            block=wait_end.fileno(),
+            seccomp=_memory(open_files, filter_) if filter_ else None,
+            files={path: _memory(open_files, text.encode()) for path, text in box.files(host).items()},
+        )
+        words = box.arguments(host, home=home, out=out, wires=wires)
+        # By descriptor, and with no environment: both of pid 1 can be read inside.
+        words_fd = _memory(open_files, "\0".join(words).encode())
+        pass_fds = [words_fd, wires.info, wires.block, *wires.files.values()]
+        pass_fds += [] if wires.seccomp is None else [wires.seccomp]
+        child = _popen([_bubblewrap(), "--args", str(words_fd), "--", *command.words], command, pass_fds, env={})
+        info_end.close()
+        wait_end.close()
+        try:
+            pid = _init(info)
+            limit(pid)
+            _say(child, command.stdin)
+            _let(go)
+        except BaseException as error:
+            _abandon(child)
+            if isinstance(error, (ValueError, KeyError, OSError)):
+                raise RunnerUnavailable(f"bubblewrap did not start: {tail(command.output)}") from error
+            raise
+    return child, pid
+
+
+def unboxed(command: Command, *, home: Path) -> subprocess.Popen[bytes]:
+    """Run it as we are, with nothing but limits and an empty environment."""
+    child = _popen(list(command.words), command, [], env=box.ENVIRONMENT | {"HOME": str(home)}, cwd=home)
+    limit(child.pid)
+    _say(child, command.stdin)
+    return child
+
+
+def limit(pid: int) -> None:
+    """Resource limits of one process and all it will start; never above what we have ourselves."""
+    for what, wanted in LIMITS.items():
+        _, most = resource.getrlimit(what)
+        soft, hard = (value if most == resource.RLIM_INFINITY else min(value, most) for value in wanted)
+        resource.prlimit(pid, what, (soft, hard))
+
+
+def _bubblewrap() -> str:
+    if path := shutil.which("bwrap"):
+        return path
+    raise RunnerUnavailable("bubblewrap is not installed")
+
+
+def _popen(words: list[str], command: Command, pass_fds: list[int], **more: Any) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE,
+            stdout=command.output,
+            stderr=command.output,
+            pass_fds=[*pass_fds, *([] if command.fd is None else [command.fd])],
+            start_new_session=True,  # it outlives us
+            **more,
+        )
+    except OSError as error:
+        raise RunnerUnavailable(f"cannot run {words[0]}: {error.strerror}") from error
+
+
+def _say(child: subprocess.Popen[bytes], line: bytes) -> None:
+    assert child.stdin is not None  # noqa: S101  # asked for in _popen
+    with child.stdin as stdin:
+        stdin.write(line)
+
+
+def _pipe(open_files: ExitStack) -> tuple[IO[bytes], IO[bytes]]:
+    read, write = os.pipe()
+    return open_files.enter_context(open(read, "rb", 0)), open_files.enter_context(open(write, "wb", 0))
+
+
+def _memory(open_files: ExitStack, content: bytes) -> int:
+    file = open_files.enter_context(open(os.memfd_create("box"), "wb", 0))
+    file.write(content)
+    file.seek(0)
+    return file.fileno()
+
+
+def _init(info: IO[bytes]) -> int:
+    """The pid of the box's init, which bubblewrap tells in several pieces of one JSON object.
+
+    Raises: ValueError: it ended, or took too long, before it had made the box.
+    """
+    said = b""
+    while not said.endswith(b"}\n") and select.select([info], [], [], START_S)[0] and (piece := info.read(4096)):
+        said += piece
+    return int(json.loads(said)["child-pid"])
+
+
+def _let(go: IO[bytes]) -> None:
+    """Let the command run, once the walls stand: bubblewrap reads the byte after the last of them, or ends unread.
+
+    Raises: ValueError: it ended, or took too long, while it made the box.
+    """
+    go.write(b"\n")
+    hung_up = select.poll()
+    hung_up.register(go, 0)  # told when the last reading end is closed
+    if not hung_up.poll(START_S * 1000) or fcntl.ioctl(go, termios.FIONREAD, b"\0\0\0\0") != b"\0\0\0\0":
+        raise ValueError("the box was not made")
+
+
+def _abandon(child: subprocess.Popen[bytes]) -> None:
+    """End a half-made box: killing bubblewrap's outer half would not end the inner one."""
+    for pid in (*_children(child.pid), child.pid):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    if child.stdin:
+        child.stdin.close()
+    child.wait(START_S)
+
+
+def _children(pid: int) -> list[int]:
+    """The living children of a process of ours."""
+    found: list[int] = []
+    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            found += map(int, tasks.read_text().split())
+        except OSError:
+            continue
+    return found
+
+
+def tail(output: IO[bytes]) -> str:
+    """The end of what a command printed into this file."""
+    said = Path(f"/proc/self/fd/{output.fileno()}").read_bytes()[-SAID_BYTES:]
+    return said.decode(errors="replace").strip() or "it said nothing"

@@ -1,0 +1,66 @@
+"""The smallest product there can be: a sign-in page and a page with a button, behind the real guards.
+
+`python -m tests.auth.mini_app PORT DATABASE [issuer]`; every press of the button is a line on stdout.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from nicegui import core as nicegui_core
+from nicegui import ui
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+import auth
+from core.settings import Secret, Settings
+from core.store.sqlite import SqliteStore
+
+KEY = "a key for tests, long enough to be one: 0123456789"
+CLIENT, CLIENT_SECRET = "oma-test", "the client's secret"
+
+
+async def main(port: int, database: Path, issuer: str = "") -> None:
+    settings = Settings(
+        port=port,
+        oidc_issuer=issuer or "https://accounts.google.com",
+        oidc_client_id=CLIENT if issuer else "",
+        oidc_client_secret=Secret(CLIENT_SECRET),
+    )
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    async with await SqliteStore.open(database) as store:
+        door = auth.install(app, settings, store, [KEY])
+
+        @ui.page("/login")
+        def login() -> None:
+            ui.button("press", on_click=lambda: print("pressed by nobody", flush=True))
+            ui.link("sign in", "/auth/login")
+
+        @ui.page("/dashboard")
+        def dashboard() -> None:
+            user = door.current()
+            ui.label(f"user {user.id} {user.name}")
+            ui.button("press", on_click=lambda: print(f"pressed by {user.id}", flush=True))
+
+        @app.post("/api/v1/echo")
+        async def echo(request: Request) -> JSONResponse:
+            body = await request.body()
+            return JSONResponse({"user": door.user_of(request).user_id, "size": len(body)})
+
+        @app.get("/auth/census")
+        async def census() -> JSONResponse:
+            sio = nicegui_core.sio
+            named = [task.get_name() for task in asyncio.all_tasks() if "socket" in task.get_name()]
+            return JSONResponse({"sockets": len(sio.eio.sockets), "sids": len(sio.environ), "tasks": len(named)})
+
+        ui.run_with(app, show_welcome_message=False, binding_refresh_interval=None, tailwind=False)
+        config = uvicorn.Config(app, port=port, log_level="warning", access_log=False, proxy_headers=False)
+        async with door.running():
+            print(f"link {door.local_link()}", flush=True)
+            await uvicorn.Server(config).serve()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]))

@@ -1,0 +1,160 @@
+"""What every Spawner promises. Written once, run against each way of starting a runner."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from core.errors import PlatformError
+from core.model import Box, UserId
+from core.runtime import Process, process
+from core.spawner import Poll
+from core.spawner.ending import ended
+from core.spawner.local import LocalSpawner
+from tests.core.spawner.boxes import ask, attempt, box, local, look, started
+
+
+@pytest.fixture(params=["bubblewrap", "none"])
+def spawner(request: pytest.FixtureRequest, tmp_path: Path) -> LocalSpawner:
+    made = local(tmp_path, sandbox=request.param)
+    if request.param == "bubblewrap" and made.isolation().missing:
+        pytest.skip(made.isolation().missing[0])
+    return made
+
+
+async def test_a_runner_answers_at_its_door_as_soon_as_it_is_started(spawner: LocalSpawner) -> None:
+    async with started(spawner) as running:
+        assert await look(spawner, running, "given['role']") == "runner"
+        assert await spawner.poll(running) is Poll.RUNNING
+
+
+async def test_the_boot_key_is_told_to_the_runner_and_to_nobody_who_looks_at_its_process(spawner: LocalSpawner) -> None:
+    async with started(spawner) as running:
+        assert await look(spawner, running, "boot") == {"boot_key": running.key}
+        told = await look(spawner, running, "open('/proc/self/cmdline').read() + open('/proc/self/environ').read()")
+        assert running.key not in told
+
+
+async def test_a_box_that_was_never_started_is_gone_and_may_be_stopped(spawner: LocalSpawner) -> None:
+    never = box()
+    assert await spawner.poll(never) is Poll.GONE
+    await spawner.stop(never)
+
+
+async def test_a_restarted_web_finds_the_runner_by_what_it_kept_as_json(spawner: LocalSpawner, tmp_path: Path) -> None:
+    async with started(spawner) as running:
+        kept = json.loads(json.dumps(running.memory))
+        later = local(tmp_path, sandbox=running.memory["sandbox"])
+        again = box(running.user, running.id, **kept)
+        assert await later.poll(again) is Poll.RUNNING
+        assert await look(later, again, "given['role']") == "runner"
+        await later.stop(again, grace_s=0)
+        assert await later.poll(again) is Poll.GONE
+
+
+async def test_a_runner_that_ended_by_itself_is_gone(spawner: LocalSpawner) -> None:
+    async with started(spawner) as running:
+        await ended_by_itself(spawner, running)
+        assert await spawner.poll(running) is Poll.GONE
+
+
+async def test_a_stopped_runner_is_gone_and_stopping_it_again_does_no_harm(spawner: LocalSpawner) -> None:
+    async with started(spawner) as running:
+        await spawner.stop(running, grace_s=0)
+        assert await spawner.poll(running) is Poll.GONE
+        await spawner.stop(running, grace_s=0)
+        assert not Path(running.memory["dir"]).exists()
+
+
+async def test_a_runner_that_ends_within_the_grace_is_not_waited_for_any_longer(spawner: LocalSpawner) -> None:
+    async with started(spawner) as running, at_most(5.0):
+        await ask_to_exit(spawner, running)
+        await spawner.stop(running, grace_s=60.0)
+
+
+async def test_what_a_runner_started_ends_with_it(spawner: LocalSpawner) -> None:
+    async with started(spawner) as running:
+        # Like a shell of the CLI: a session of its own, and its parent forgot it.
+        await attempt(spawner, running, "import subprocess; subprocess.Popen(['setsid', 'sleep', '777.5'])")
+        found = [pid for pid in pids() if "777.5" in words(pid)]
+        assert found
+        marked = [who for pid in found if (who := process(pid))]
+        await spawner.stop(running, grace_s=0)
+        assert all([await ended(who, within_s=5.0) for who in marked])
+
+
+async def test_another_process_that_got_the_pid_is_neither_a_runner_nor_killed(spawner: LocalSpawner) -> None:
+    stranger = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        who = process(stranger.pid)
+        assert who
+        memory = {"pid": who.pid, "start": who.start - 1, "dir": "/nowhere", "sandbox": "bubblewrap"}
+        mistaken = box(**memory)
+        assert await spawner.poll(mistaken) is Poll.GONE
+        await spawner.stop(mistaken, grace_s=0)
+        assert stranger.poll() is None
+    finally:
+        stranger.communicate(b"\n")
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [{"pid": "x", "start": 1}, {"pid": -1, "start": 0}, {"pid": 1}, {"dir": 7}],
+    ids=lambda memory: str(memory),
+)
+async def test_a_memory_that_makes_no_sense_is_a_runner_that_is_gone(spawner: LocalSpawner, memory: dict) -> None:  # type: ignore[type-arg]
+    assert await spawner.poll(box(**memory)) is Poll.GONE
+
+
+async def test_a_home_outlives_its_boxes_until_the_user_is_forgotten(spawner: LocalSpawner) -> None:
+    async with started(spawner, id="first") as running:
+        await attempt(spawner, running, "open(given['home'] + '/kept', 'w').write('something')")
+    async with started(spawner, id="second") as running:
+        assert await look(spawner, running, "open(given['home'] + '/kept').read()") == "something"
+    await spawner.forget(UserId("local-owner"))
+    await spawner.forget(UserId("local-owner"))
+    async with started(spawner, id="third") as running:
+        assert await look(spawner, running, "os.listdir(given['home'])") == []
+
+
+@pytest.mark.parametrize("user", ["", ".", "..", "../../etc", "a/b"])
+async def test_a_user_whose_name_leads_out_of_the_homes_is_refused(spawner: LocalSpawner, user: str) -> None:
+    with pytest.raises(PlatformError):
+        await spawner.start(box(user))
+    with pytest.raises(PlatformError):
+        await spawner.forget(UserId(user))
+
+
+async def ask_to_exit(spawner: LocalSpawner, running: Box) -> None:
+    with pytest.raises(ValueError):  # no answer
+        await ask(spawner, running, exit=0)
+
+
+async def ended_by_itself(spawner: LocalSpawner, running: Box) -> None:
+    who = Process.read(running.memory)
+    assert who
+    await ask_to_exit(spawner, running)
+    assert await ended(who, within_s=5.0)
+
+
+@asynccontextmanager
+async def at_most(seconds: float) -> AsyncIterator[None]:
+    async with asyncio.timeout(seconds):
+        yield
+
+
+def pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def words(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except OSError:
+        return []

@@ -1,0 +1,141 @@
+"""There is one gateway as long as somebody needs it, it finds its boxes again, and it leaves nothing behind."""
+
+import asyncio
+import os
+import signal
+import stat
+import sys
+
+import aiohttp
+import msgspec
+import pytest
+
+from core.errors import NotFound
+from core.model import SYSTEM, Box
+from core.runtime import Process
+from tests.core.gateway.house import ALICE, House, living, until
+
+SOON = {"watch_s": 0.05}
+
+
+async def test_it_answers_on_its_socket_and_says_who_it_is(house: House) -> None:
+    async with house.gateway(**SOON):
+        assert (await house.control("GET", "/healthz")).body["status"] == "ok"
+        said = msgspec.json.decode(house.runtime.gateway_file.read_bytes())
+        assert said["pid"] == os.getpid()
+        assert Process.read(said).alive()
+        assert stat.S_IMODE(house.runtime.gateway_socket.stat().st_mode) == 0o600
+
+
+async def test_a_second_one_ends_at_once_and_the_first_goes_on(house: House) -> None:
+    async with house.gateway(**SOON) as first:
+        async with house.gateway(**SOON) as second:
+            await asyncio.wait_for(second, 5)
+        assert not first.done()
+        assert (await house.control("GET", "/healthz")).status == 200
+
+
+async def test_unused_it_ends_and_nothing_is_left(house: House) -> None:
+    async with house.gateway(unused_s=0.2, watch_s=0.05) as gateway:
+        house.runtime.make_box("stray")
+        await asyncio.wait_for(gateway, 5)
+    assert not house.settings.runtime_dir.exists()
+
+
+async def test_a_web_that_holds_it_keeps_it(house: House) -> None:
+    async with house.gateway(unused_s=0.2, watch_s=0.05) as gateway:
+        async with house.control.session() as http, http.ws_connect("http://gateway/hold"):
+            await asyncio.sleep(0.6)
+            assert not gateway.done()
+        await asyncio.wait_for(gateway, 5)
+
+
+async def test_a_box_that_lives_keeps_it_and_one_that_dies_is_buried(house: House) -> None:
+    with living() as (who, child):
+        async with house.gateway(unused_s=0.3, watch_s=0.05) as gateway:
+            await house.open_box(ALICE, who)
+            await asyncio.sleep(0.6)
+            assert not gateway.done()
+            child.kill()
+            child.wait()
+            await until(lambda: not house.runtime.box("box1").exists())
+            await asyncio.wait_for(gateway, 5)
+    with pytest.raises(NotFound):
+        await house.store.get(Box, "box1", owner=SYSTEM)
+
+
+async def test_a_record_that_names_another_process_by_now_is_left_alone(house: House, process: Process) -> None:
+    with living() as (who, child):
+        async with house.gateway(**SOON):
+            await house.open_box(ALICE, who)
+            await house.box(ALICE, process)
+            child.kill()
+            child.wait()
+            await until(lambda: not house.runtime.box("box1").exists())
+    assert (await house.store.get(Box, "box1", owner=SYSTEM)).memory["pid"] == process.pid
+
+
+async def test_after_a_restart_it_listens_again_for_every_living_box(house: House, process: Process) -> None:
+    await house.talk(ALICE)
+    async with house.gateway(**SOON):
+        line = await house.open_box(ALICE, process)
+        assert (await line("POST", "/internal/spec", {"session": "s1"})).status == 200
+    with pytest.raises(aiohttp.ClientError):
+        await line("GET", "/healthz")
+    async with house.gateway(**SOON):
+        assert (await line("POST", "/internal/spec", {"session": "s1"})).status == 200
+
+
+async def test_boxes_that_died_while_nobody_looked_are_buried_at_the_start(house: House) -> None:
+    with living() as (who, _):
+        await house.box(ALICE, who)
+    async with house.gateway(**SOON):
+        assert not house.runtime.box("box1").exists()
+    with pytest.raises(NotFound):
+        await house.store.get(Box, "box1", owner=SYSTEM)
+
+
+async def test_told_to_stop_it_ends_and_what_living_boxes_have_stays(house: House, process: Process) -> None:
+    async with house.gateway(**SOON) as gateway:
+        await house.open_box(ALICE, process)
+        assert (await house.control("POST", "/stop")).status == 202
+        await asyncio.wait_for(gateway, 5)
+    assert house.runtime.box("box1").exists()
+    assert not house.runtime.gateway_socket.exists()
+    assert not house.runtime.gateway_file.exists()
+
+
+async def test_a_holder_is_let_go_when_it_stops(house: House) -> None:
+    async with house.gateway(**SOON) as gateway, house.control.session() as http:
+        async with http.ws_connect("http://gateway/hold") as held:
+            await house.control("POST", "/stop")
+            assert (await held.receive(timeout=5)).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
+        await asyncio.wait_for(gateway, 5)
+
+
+async def test_a_killed_one_leaves_a_socket_that_the_next_one_takes_over(house: House) -> None:
+    program = (
+        "import asyncio\n"
+        "from core.gateway.app import serve\n"
+        "from core.settings import read\n"
+        "from core.store.sqlite import SqliteStore\n"
+        "async def main():\n"
+        "    settings = read()\n"
+        "    async with await SqliteStore.open(settings.data_dir / 'oma.db') as store:\n"
+        "        await serve(settings, store, asyncio.Event())\n"
+        "asyncio.run(main())\n"
+    )
+    environ = os.environ | {"OMA_DATA_DIR": str(house.settings.data_dir), "OMA_MODEL": "practice"}
+    first = await asyncio.create_subprocess_exec(sys.executable, "-c", program, env=environ)
+    try:
+        await until(house.settings.runtime_dir.joinpath("gateway.sock").is_socket)
+        assert (await house.control("GET", "/healthz")).status == 200
+    finally:
+        first.send_signal(signal.SIGKILL)
+        await first.wait()
+    async with house.gateway(**SOON) as second:
+        await until(
+            lambda: second.done() or house.runtime.gateway_file.read_bytes().find(str(os.getpid()).encode()) > 0
+        )
+        assert not second.done()
+        assert (await house.control("GET", "/healthz")).status == 200

@@ -1,0 +1,145 @@
+"""A box sees what is its user's, known by its socket alone, and its model tokens are good for nothing else."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from core import runtime, tokens
+from core.model import Agent, Box, Session
+from core.runtime import Process
+from tests.core.gateway.house import ALICE, BOB, House, Line
+
+ASK = {"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "안녕?"}]}
+
+
+@pytest.fixture
+async def line(house: House, process: Process) -> AsyncIterator[Line]:
+    """Alice's box, with her session s1."""
+    await house.talk(ALICE)
+    async with house.gateway(watch_s=0.05):
+        yield await house.open_box(ALICE, process)
+
+
+async def token(line: Line) -> str:
+    return str((await line("POST", "/internal/spec", {"session": "s1"})).body["token"])
+
+
+async def test_the_spec_is_what_a_cli_starts_with(line: Line) -> None:
+    spec = (await line("POST", "/internal/spec", {"session": "s1"})).body
+    assert spec["provider"] == "practice"
+    assert spec["session"] == {"id": "s1", "kind": "builder", "locale": "ko"}
+    assert spec["agent"] == {
+        "id": "a1",
+        "name": "Old",
+        "description": "",
+        "model": "",
+        "permission_mode": "acceptEdits",
+        "rules": [],
+        "draft": True,
+    }
+
+
+async def test_another_users_session_and_one_that_never_was_look_the_same(house: House, line: Line) -> None:
+    await house.talk(BOB, id="s2", agent="a2")
+    theirs = await line("POST", "/internal/spec", {"session": "s2", "user": BOB})
+    nobodys = await line("POST", "/internal/spec", {"session": "s3"})
+    assert theirs.status == nobodys.status == 404
+    assert theirs.body["code"] == nobodys.body["code"]
+    assert theirs.body["detail"].replace("s2", "") == nobodys.body["detail"].replace("s3", "")
+    for path, body in (
+        ("/internal/draft", {"session": "s2", "name": "Stolen"}),
+        ("/internal/events", {"session": "s2", "events": []}),
+    ):
+        assert (await line("POST", path, body)).status == 404
+    assert (await house.store.get(Agent, "a2", owner=BOB)).name == "Old"
+
+
+@pytest.mark.parametrize("path", ["/internal/spec", "/internal/draft", "/internal/events"])
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"session":5}', b"\xff\xfe", b'{"session":"s1"', b"[" * 100_000])
+async def test_what_is_no_request_is_refused(line: Line, path: str, body: bytes) -> None:
+    answer = await line("POST", path, data=body)
+    assert answer.status == 400
+    assert answer.body["code"] in ("bad_input", "too_large")
+
+
+async def test_the_builder_changes_the_agents_record(house: House, line: Line) -> None:
+    draft = {"session": "s1", "name": "  Rate\n watcher ", "description": "Looks at rates.", "icon": "globe"}
+    assert (await line("POST", "/internal/draft", draft)).body == {}
+    agent = await house.store.get(Agent, "a1", owner=ALICE)
+    assert (agent.name, agent.description, agent.icon, agent.draft) == (
+        "Rate watcher",
+        "Looks at rates.",
+        "globe",
+        True,
+    )
+
+
+async def test_what_a_draft_leaves_out_stays_and_what_is_too_much_is_cut(house: House, line: Line) -> None:
+    await line("POST", "/internal/draft", {"session": "s1", "name": "n" * 500, "icon": "https://evil.test/x.png"})
+    await line("POST", "/internal/draft", {"session": "s1", "description": "\x1b[31m\u202ered" + "d" * 900})
+    agent = await house.store.get(Agent, "a1", owner=ALICE)
+    assert agent.name == "n" * 60
+    assert agent.icon == "spark"
+    assert len(agent.description) <= 300 and agent.description.isprintable()
+
+
+@pytest.mark.parametrize("header", ["x-api-key", "Authorization"])
+async def test_the_token_of_a_session_opens_the_model(line: Line, header: str) -> None:
+    given = await token(line)
+    headers = {header: given if header == "x-api-key" else f"Bearer {given}"}
+    answer = await line("POST", "/v1/messages", ASK, headers=headers)
+    assert answer.status == 200
+    assert answer.body["content"][0]["text"].startswith("안녕하세요!")
+    counted = await line("POST", "/v1/messages/count_tokens", ASK, headers=headers)
+    assert counted.body["input_tokens"] > 0
+
+
+async def test_a_token_of_one_box_is_nothing_in_another(house: House, line: Line, process: Process) -> None:
+    other = await house.open_box(ALICE, process, id="box2")
+    answer = await other("POST", "/v1/messages", ASK, headers={"x-api-key": await token(line)})
+    assert answer.status == 401
+    assert answer.body["error"]["type"] == "authentication_error"
+
+
+@pytest.mark.parametrize("given", ["", "x", "a.b.c", "Bearer ", "\u00e9"])
+async def test_without_a_token_there_is_no_model(line: Line, given: str) -> None:
+    assert (await line("POST", "/v1/messages", ASK, headers={"x-api-key": given})).status == 401
+
+
+async def test_a_token_for_another_user_or_another_door_is_refused(house: House, line: Line) -> None:
+    key = runtime.platform_key(house.settings)
+    claims = {"user": BOB, "agent": "a1", "session": "s1"}
+    forged = [
+        tokens.sign(claims, key=key, audience="model:box1"),
+        tokens.sign({**claims, "user": ALICE}, key=key, audience="runner:box1"),
+        tokens.sign({**claims, "user": ALICE}, key="guess", audience="model:box1"),
+    ]
+    for given in forged:
+        assert (await line("POST", "/v1/messages", ASK, headers={"x-api-key": given})).status == 401
+
+
+async def test_a_token_ends_with_its_session(house: House, line: Line) -> None:
+    given = await token(line)
+    await house.store.delete(Session, "s1", owner=ALICE)
+    answer = await line("POST", "/v1/messages", ASK, headers={"x-api-key": given})
+    assert (answer.status, answer.body["error"]["type"]) == (404, "not_found_error")
+
+
+async def test_the_box_socket_is_for_its_owner_alone(house: House, line: Line) -> None:
+    assert await asyncio.to_thread(lambda: line.socket.stat().st_mode & 0o777) == 0o600
+
+
+async def test_two_boxes_at_once_are_never_taken_for_each_other(house: House, line: Line, process: Process) -> None:
+    await house.talk(BOB, id="s2", agent="a2")
+    bobs: Box = await house.box(BOB, process, id="box2")
+    await house.control("PUT", "/boxes/box2", {"user": BOB, **bobs.memory})
+    mine, theirs = line, house.line(bobs)
+    answers = await asyncio.gather(
+        *(
+            who("POST", "/internal/spec", {"session": s})
+            for _ in range(20)
+            for who, s in ((mine, "s1"), (theirs, "s2"), (mine, "s2"), (theirs, "s1"))
+        )
+    )
+    assert [answer.status for answer in answers] == [200, 200, 404, 404] * 20

@@ -1,0 +1,281 @@
+"""Logs arrive whole and once, whatever a runner says and whenever the gateway dies."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from core.errors import NotFound, StoreUnavailable
+from core.events import (
+    Answered,
+    AnyEvent,
+    Asked,
+    Notice,
+    Parked,
+    SessionOpened,
+    StateChanged,
+    Text,
+    TurnFinished,
+    Usage,
+    UserSaid,
+    numbered,
+)
+from core.gateway.ingest import Gap, Ingest, read_batch
+from core.model import Request, Session, now
+from core.runtime import Process
+from core.states import SessionState
+from core.store.sqlite import SqliteStore
+from tests.core.gateway.house import ALICE, House, Line, batch
+
+USAGE = Usage(input_tokens=100, output_tokens=20, cache_read_tokens=5)
+TURN = (
+    SessionOpened(agent="a1"),
+    UserSaid(message_id="m1", text="\n환율을 알려 줘\n그리고 더"),
+    StateChanged(state=SessionState.BUSY, turn="m1"),
+    Text(message="x", block=0, text="# 좋아요\n해 볼게요"),
+    TurnFinished(outcome="ok", usage=USAGE, cost_usd=0.25),
+    StateChanged(state=SessionState.IDLE),
+)
+SUMS = {"turns": 1.0, "cost_usd": 0.25, "input_tokens": 100.0, "output_tokens": 20.0, "cache_read_tokens": 5.0}
+
+
+def logged(*events: AnyEvent, after: int = 0) -> list[AnyEvent]:
+    return [numbered(event, seq=seq) for seq, event in enumerate(events, start=after + 1)]
+
+
+async def counted(store: SqliteStore, key: str) -> dict[str, float]:
+    """The sums of a counter row, without its marks and what is zero."""
+    row = await store.usage(key, owner=ALICE)
+    return {name: amount for name, amount in row.items() if amount and not name.startswith("seq_")}
+
+
+def month() -> str:
+    return f"{now():%Y-%m}"
+
+
+@pytest.fixture
+async def line(house: House, process: Process) -> AsyncIterator[Line]:
+    await house.talk(ALICE)
+    async with house.gateway(watch_s=0.05):
+        yield await house.open_box(ALICE, process)
+
+
+async def send(line: Line, events: list[AnyEvent], session: str = "s1") -> tuple[int, dict[str, Any]]:
+    answer = await line("POST", "/internal/events", data=batch(session, events))
+    return answer.status, answer.body
+
+
+async def test_a_turn_is_kept_and_the_records_follow(house: House, line: Line) -> None:
+    assert await send(line, logged(*TURN)) == (200, {"acked": 6})
+    assert [event.seq for event in await house.store.events("s1", owner=ALICE)] == [1, 2, 3, 4, 5, 6]
+    session = await house.store.get(Session, "s1", owner=ALICE)
+    assert session.title == "환율을 알려 줘"
+    assert session.last_line == "좋아요"
+    assert (session.state, session.last_seq, session.cost_usd) == (SessionState.IDLE, 6, 0.25)
+    assert await counted(house.store, month()) == SUMS
+    assert await counted(house.store, f"agent/a1/{month()}") == SUMS
+
+
+async def test_the_same_again_changes_nothing(house: House, line: Line) -> None:
+    events = logged(*TURN)
+    for part in (events[:4], events, events[2:], events):
+        await send(line, part)
+    assert await counted(house.store, month()) == SUMS
+    assert (await house.store.get(Session, "s1", owner=ALICE)).cost_usd == 0.25
+    assert len(await house.store.events("s1", owner=ALICE)) == 6
+
+
+async def test_what_is_stored_is_not_changed_by_a_second_telling(house: House, line: Line) -> None:
+    await send(line, logged(*TURN))
+    lies = logged(*[Notice(text="nothing happened")] * 6, Notice(text="more"))
+    assert await send(line, lies) == (200, {"acked": 7})
+    stored = await house.store.events("s1", owner=ALICE)
+    assert isinstance(stored[1], UserSaid) and isinstance(stored[6], Notice)
+
+
+async def test_missing_numbers_are_asked_for(house: House, line: Line) -> None:
+    events = logged(*TURN)
+    await send(line, events[:2])
+    status, body = await send(line, events[4:])
+    assert (status, body["code"], body["acked"]) == (409, "gap", 2)
+    assert await send(line, events[2:]) == (200, {"acked": 6})
+
+
+async def test_an_empty_batch_tells_how_far_it_is(line: Line) -> None:
+    await send(line, logged(*TURN))
+    assert await send(line, []) == (200, {"acked": 6})
+
+
+async def test_the_log_of_a_deleted_session_is_dropped(house: House, line: Line) -> None:
+    await send(line, logged(*TURN))
+    await house.store.delete(Session, "s1", owner=ALICE)
+    assert (await send(line, logged(Notice(), after=6)))[0] == 404
+
+
+async def test_a_title_somebody_gave_stays(house: House, line: Line) -> None:
+    await house.store.change(Session, "s1", owner=ALICE, title="Mine")
+    await send(line, logged(*TURN))
+    assert (await house.store.get(Session, "s1", owner=ALICE)).title == "Mine"
+
+
+async def test_what_is_asked_waits_in_the_inbox_until_it_is_answered(house: House, line: Line) -> None:
+    asked = Asked(request_id="r1", kind="permission", tool="Bash", input={"command": "python3 main.py\nrm x"})
+    await send(line, logged(asked))
+    [request] = await house.store.find(Request, owner=ALICE)
+    assert (request.summary, request.session, request.agent, request.parked) == (
+        "Bash: python3 main.py",
+        "s1",
+        "a1",
+        False,
+    )
+    await send(line, logged(Parked(request_id="r1"), after=1))
+    assert (await house.store.get(Request, "r1", owner=ALICE)).parked
+    await send(line, logged(Answered(request_id="r1", decision="allow"), Parked(request_id="r1"), after=2))
+    assert await house.store.find(Request, owner=ALICE) == []
+
+
+async def test_one_session_cannot_answer_what_another_asked(house: House, line: Line) -> None:
+    await house.talk(ALICE, id="s2")
+    await send(line, logged(Asked(request_id="r1", kind="plan", plan="# Do it")))
+    await send(line, logged(Answered(request_id="r1", decision="allow")), session="s2")
+    await send(line, logged(Asked(request_id="r1", kind="plan", plan="mine now"), after=1), session="s2")
+    [request] = await house.store.find(Request, owner=ALICE)
+    assert (request.session, request.summary) == ("s1", "Do it")
+
+
+async def test_times_are_between_the_sessions_beginning_and_now(house: House, line: Line) -> None:
+    far = [datetime(1970, 1, 1, tzinfo=UTC), datetime(2300, 1, 1, tzinfo=UTC), datetime(2026, 1, 1)]
+    events = [numbered(Notice(), seq=seq, at=at) for seq, at in enumerate(far, start=1)]
+    events.append(Notice(seq=4))
+    assert (await send(line, events))[0] == 200
+    stored = await house.store.events("s1", owner=ALICE)
+    assert all(abs(event.at - now()) < timedelta(minutes=6) for event in stored)
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        "[1]", "[null]", '[{"type":"notice"}]', '[{"type":"notice","seq":0}]', '[{"type":"notice","seq":-1}]',
+        '[{"type":"notice","seq":"1"}]', '[{"type":"notice","seq":99999999999999999999}]', '[{"seq":1}]', "{}", "7",
+        '[{"type":"notice","seq":1},{"type":"notice","seq":1}]',
+        '[{"type":"notice","seq":1},{"type":"notice","seq":3}]',
+        '[{"type":"notice","seq":2},{"type":"notice","seq":1}]', '[{"type":"notice","seq":1.5}]', "[" + "[" * 5000,
+        '[{"type":"tool_called","seq":1,"id":"a","name":"b","input":{"x":' + '{"x":' * 5000 + "1" + "}" * 5002 + "]",
+    ],
+)  # fmt: skip
+async def test_hostile_shapes_are_refused_and_nothing_is_written(house: House, line: Line, events: str) -> None:
+    answer = await line("POST", "/internal/events", data=b'{"session":"s1","events":%s}' % events.encode())
+    assert answer.status == 400
+    assert await house.store.events("s1", owner=ALICE) == []
+
+
+async def test_too_many_events_and_too_many_bytes_are_refused(line: Line) -> None:
+    assert (await send(line, logged(*[Notice()] * 501)))[1]["code"] == "too_large"
+    assert (await send(line, logged(*[Notice()] * 500)))[0] == 200
+    big = logged(*[Text(message="m", block=0, text="x" * 1_000_000)] * 9, after=500)
+    assert (await send(line, big))[1]["code"] == "too_large"
+
+
+async def test_two_senders_at_once_write_every_event_once(house: House, line: Line) -> None:
+    events = logged(*TURN, *[Notice(text=str(n)) for n in range(200)])
+    await asyncio.gather(*(send(line, events[: 20 + 10 * n]) for n in range(19)))
+    assert await send(line, events) == (200, {"acked": 206})
+    assert await counted(house.store, month()) == SUMS
+    assert len(await house.store.events("s1", owner=ALICE, limit=1000)) == 206
+
+
+class DiesAfter:
+    """A store in front of another whose process is killed after so many writes."""
+
+    def __init__(self, store: SqliteStore, writes: int) -> None:
+        self._store, self._left = store, writes
+
+    def __getattr__(self, name: str) -> Any:
+        verb = getattr(self._store, name)
+        if name not in ("append", "add_usage", "put", "delete", "change"):
+            return verb
+
+        async def counted_verb(*args: Any, **kwargs: Any) -> Any:
+            if not self._left:
+                raise StoreUnavailable("killed")
+            self._left -= 1
+            return await verb(*args, **kwargs)
+
+        return counted_verb
+
+
+@pytest.mark.parametrize("writes", range(12))
+async def test_killed_between_any_two_writes_all_is_made_good_by_the_next_try(house: House, writes: int) -> None:
+    await house.talk(ALICE)
+    asked = [
+        Asked(request_id="r1", kind="permission", tool="Bash"),
+        Asked(request_id="r2", kind="permission", tool="Write"),
+    ]
+    events = logged(*TURN, *asked, Answered(request_id="r1", decision="deny"), *TURN[2:])
+    said = read_batch(batch("s1", events))
+    try:
+        await Ingest(DiesAfter(house.store, writes)).take(said, owner=ALICE)  # type: ignore[arg-type]
+    except StoreUnavailable:
+        pass
+    assert await Ingest(house.store).take(said, owner=ALICE) == len(events)
+    assert (await counted(house.store, month()))["turns"] == 2
+    assert await counted(house.store, f"agent/a1/{month()}") == await counted(house.store, month())
+    session = await house.store.get(Session, "s1", owner=ALICE)
+    assert (session.cost_usd, session.last_seq) == (0.5, len(events))
+    assert [request.id for request in await house.store.find(Request, owner=ALICE)] == ["r2"]
+
+
+async def test_a_long_log_whose_follow_up_was_lost_is_followed_to_its_end(house: House) -> None:
+    await house.talk(ALICE)
+    events = logged(*TURN * 300)
+    await house.store.append("s1", events, owner=ALICE)
+    assert await Ingest(house.store).take(read_batch(batch("s1", events[-3:])), owner=ALICE) == 1800
+    assert (await counted(house.store, month()))["turns"] == 300
+    session = await house.store.get(Session, "s1", owner=ALICE)
+    assert (session.last_seq, session.cost_usd) == (1800, 75.0)
+
+
+async def test_a_log_that_another_box_went_on_with_is_not_this_ones(house: House) -> None:
+    await house.talk(ALICE)
+
+    class Overtaken(DiesAfter):
+        async def last_events(self, *_: Any, **__: Any) -> list[AnyEvent]:
+            return []
+
+    await house.store.append("s1", logged(*TURN), owner=ALICE)
+    with pytest.raises(Gap):
+        await Ingest(Overtaken(house.store, 9)).take(  # type: ignore[arg-type]
+            read_batch(batch("s1", logged(Notice(text="other")))), owner=ALICE
+        )
+
+
+async def test_what_was_written_for_a_session_deleted_meanwhile_is_removed(house: House) -> None:
+    await house.talk(ALICE)
+
+    class Deleted(DiesAfter):
+        async def append(self, *args: Any, **kwargs: Any) -> int:
+            written = await house.store.append(*args, **kwargs)
+            await house.store.delete(Session, "s1", owner=ALICE)
+            return written
+
+    events = logged(*TURN, Asked(request_id="r1", kind="permission", tool="Bash"))
+    with pytest.raises(NotFound):
+        await Ingest(Deleted(house.store, 99)).take(read_batch(batch("s1", events)), owner=ALICE)  # type: ignore[arg-type]
+    assert await house.store.events("s1", owner=ALICE) == []
+    assert await house.store.find(Request, owner=ALICE) == []
+
+
+def test_an_unknown_kind_keeps_its_number_as_a_notice() -> None:
+    raw = msgspec.json.encode(
+        {
+            "session": "s1",
+            "events": [
+                {"type": "from_the_future", "seq": 1, "at": "x"},
+                {"type": "text_delta", "seq": 2, "message": "m", "block": 0, "text": "x"},
+            ],
+        }
+    )
+    assert read_batch(raw).events == (Notice(seq=1, text="unknown_event"), Notice(seq=2, text="unknown_event"))

@@ -1,0 +1,77 @@
+"""A spawner whose runner is the stand-in, and the way to talk to it."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from core import runtime
+from core.model import Box, UserId, now
+from core.runtime import Runtime
+from core.settings import Settings
+from core.spawner import Spawner
+from core.spawner.local import LocalSpawner
+
+ANSWER_S = 10.0
+STANDIN = Path(__file__).with_name("standin.py")
+CORE = Path(runtime.__file__).parent
+
+
+def program(folder: Path) -> Path:
+    """A program with the stand-in as its main.py."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(STANDIN, folder / "main.py")
+    (folder / "core").mkdir(exist_ok=True)
+    return folder
+
+
+def local(folder: Path, *, sandbox: str = "bubblewrap", **more: Any) -> LocalSpawner:
+    """A spawner that keeps all it has under `folder`."""
+    settings = Settings(data_dir=folder / "data", sandbox=sandbox, **more)  # type: ignore[arg-type]
+    root = folder / "run"
+    (root / "b").mkdir(mode=0o700, parents=True, exist_ok=True)
+    return LocalSpawner(settings, Runtime(root), program=program(folder / "program"))
+
+
+def box(user: str = "local-owner", id: str = "b1", **memory: Any) -> Box:
+    return Box(id=id, user=UserId(user), key=f"key of {id}", memory=memory, started_at=now())
+
+
+@asynccontextmanager
+async def started(spawner: Spawner, *, user: str = "local-owner", id: str = "b1") -> AsyncIterator[Box]:
+    """A box that runs, and is ended whatever the test does."""
+    asked = box(user, id)
+    memory = await spawner.start(asked)
+    running = box(user, id, **memory)
+    try:
+        yield running
+    finally:
+        await spawner.stop(running, grace_s=0)
+
+
+async def ask(spawner: Spawner, running: Box, **request: Any) -> Any:
+    """One request to the stand-in; its answer, or its exception's text."""
+    async with asyncio.timeout(ANSWER_S):
+        reader, writer = await asyncio.open_unix_connection(spawner.door(running).unix)
+        try:
+            writer.write(json.dumps(request).encode() + b"\n")
+            await writer.drain()
+            line = await reader.readline()
+        finally:
+            writer.close()
+            await writer.wait_closed()
+    answer = json.loads(line)
+    return answer.get("is", answer.get("error"))
+
+
+async def look(spawner: Spawner, running: Box, expression: str) -> Any:
+    """The value of an expression inside."""
+    return await ask(spawner, running, look=expression)
+
+
+async def attempt(spawner: Spawner, running: Box, statements: str) -> Any:
+    """What `answer` is after the statements ran inside, or the exception's text."""
+    return await ask(spawner, running, run=statements)

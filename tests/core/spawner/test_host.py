@@ -1,0 +1,76 @@
+"""What is said of a machine: where its Python and CLI are, and what to type when boxes do not work."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.errors import Misconfigured
+from core.settings import Settings
+from core.spawner import host
+from core.spawner.box import LAYERS
+from core.spawner.trial import choose, describe
+
+
+def test_the_interpreter_is_the_real_one_and_its_packages_come_along() -> None:
+    found = host.look()
+    assert found.python.is_file()
+    assert not found.python.is_symlink()
+    assert found.venv == Path(sys.prefix)
+    assert found.inside(host.claude_cli()).startswith("/opt/venv/lib/")
+    assert os.access(host.claude_cli(), os.X_OK)
+
+
+def test_without_bubblewrap_the_command_that_installs_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "apt-get"
+    tool.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert host.mend("").endswith("apt-get install bubblewrap")
+
+
+def test_a_bubblewrap_that_fails_for_another_reason_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bwrap").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(host, "SWITCHES", ())
+    assert "(bwrap: no luck)" in host.mend("first line\nbwrap: no luck\n")
+    assert "(no answer)" in host.mend("")
+
+
+def test_a_kernel_that_forbids_it_is_named_with_its_switch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bwrap").touch(mode=0o755)
+    (tmp_path / "switch").write_text("0\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(host, "SWITCHES", ((str(tmp_path / "switch"), "0", "sysctl -w the.switch=1"),))
+    assert host.mend("anything").endswith("sysctl -w the.switch=1")
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "env", "trouble", "chosen"),
+    [
+        ("auto", "local", "", "bubblewrap"),
+        ("auto", "local", "broken", "none"),
+        ("auto", "production", "", "bubblewrap"),
+        ("auto", "production", "broken", None),
+        ("bubblewrap", "local", "", "bubblewrap"),
+        ("bubblewrap", "local", "broken", None),
+        ("none", "local", "", "none"),
+    ],
+)
+def test_a_box_is_done_without_only_where_that_is_allowed(
+    sandbox: str, env: str, trouble: str, chosen: str | None
+) -> None:
+    settings = Settings(sandbox=sandbox, env=env)  # type: ignore[arg-type]
+    if chosen is None:
+        with pytest.raises(Misconfigured, match=trouble):
+            choose(settings, trouble)
+    else:
+        assert choose(settings, trouble) == chosen
+
+
+def test_what_stands_and_what_is_missing_is_told() -> None:
+    assert describe(Settings(), "").layers == LAYERS
+    assert describe(Settings(), "broken").missing == ("broken",)
+    assert "OMA_SANDBOX=none" in describe(Settings(sandbox="none"), "").missing[0]

@@ -1,0 +1,108 @@
+"""What the walks need: a browser, the product, people. All in one event loop, because the browser lives in one."""
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright
+
+from tests.e2e.screen import Screen
+from tests.model_server import ModelServer
+from tests.product import Product
+
+CHROMIUM = "/usr/bin/chromium"
+HERE = Path(__file__).parent
+
+Start = Callable[..., Awaitable[Product]]
+Visit = Callable[..., Awaitable[Screen]]
+
+
+PRODUCTS = pytest.StashKey[list[Product]]()
+LOG_CHARS = 6000
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents and inspect.iscoroutinefunction(getattr(item, "function", None)):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed walk shows what the product logged."""
+    report = yield
+    if report.failed:
+        for product in item.stash.get(PRODUCTS, []):
+            report.sections.append(("the product's log", product.log()[-LOG_CHARS:]))
+    return report
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    """Debian's Chromium, once for all tests."""
+    if not Path(CHROMIUM).exists():
+        pytest.skip("no chromium here: apt-get install chromium")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def model() -> AsyncIterator[ModelServer]:
+    """A scripted Messages API; `tests/model_script.py` says what it understands."""
+    async with ModelServer() as server:
+        yield server
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def start(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Start]:
+    """`await start(model_url=…, OMA_X=…)`: a product of its own, checked for what it leaves behind."""
+    async with AsyncExitStack() as stack:
+
+        async def begin(*, model_url: str = "", port: int = 0, **settings: str) -> Product:
+            root = tmp_path / f"product{len(list(tmp_path.iterdir()))}"
+            product = Product(root, model_url=model_url, port=port, **settings)
+            request.node.stash.setdefault(PRODUCTS, []).append(product)
+            return await stack.enter_async_context(product)
+
+        yield begin
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visit(start: Start, chromium: Browser) -> AsyncIterator[Visit]:
+    """`await visit(product, locale="ko-KR", phone=True)`: a browser of its own; its errors fail the test."""
+    async with AsyncExitStack() as stack:
+
+        async def come(product: Product, *, locale: str = "en-US", phone: bool = False, dark: bool = False) -> Screen:
+            return await stack.enter_async_context(
+                Screen.open(chromium, product, locale=locale, phone=phone, dark=dark)
+            )
+
+        yield come
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def product(start: Start, model: ModelServer) -> Product:
+    """The product with the scripted model behind its gateway."""
+    return await start(model_url=model.url)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def practice(start: Start) -> Product:
+    """The product as `make run` starts it on a fresh machine: without a key."""
+    return await start()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def me(product: Product, visit: Visit) -> Screen:
+    """The owner, signed in, at the composer of a new agent."""
+    screen = await visit(product)
+    await screen.sign_in()
+    await screen.new_agent()
+    return screen

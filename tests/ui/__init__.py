@@ -1,0 +1,1 @@
+"""Pages, seen in a real browser over fakes."""

@@ -1,0 +1,160 @@
+"""Agents and conversations in memory, honest to what ui/ calls: for looking at pages and testing them alone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from core.agents import Card
+from core.errors import NotFound, NotSignedIn, RunnerUnavailable
+from core.hub import Hub, Listener
+from core.model import Agent, Request, Session, User, UserId, new_agent_id, new_session_id, now
+from core.runners import Change
+from core.spawner import Isolation
+from core.states import SessionState as S
+
+
+class FakeAuth:
+    """One person, already signed in, or nobody."""
+
+    def __init__(self, *, signed_in: bool = True, methods: tuple[str, ...] = ("local",)) -> None:
+        self.sign_in_methods, self._signed_in = methods, signed_in
+        self.user = User(
+            id="local-owner", issuer="local", subject="owner", name="김하늘", created_at=now(), seen_at=now()
+        )
+
+    def current(self) -> User:
+        if not self._signed_in:
+            raise NotSignedIn
+        return self.user
+
+    async def prefer(self, user: User, *, locale: str = "", theme: str = "") -> None:
+        self.user = msgspec.structs.replace(user, locale=locale or self.user.locale, theme=theme or self.user.theme)
+
+
+class FakePlatform:
+    """Both use-case objects in one: `Desk(agents=it, conversations=it)`."""
+
+    def __init__(self) -> None:
+        self.shelf: dict[str, Card] = {}
+        self.requests: list[Request] = []
+        self.said: list[tuple[str, str, str]] = []
+        self.warmed: list[str] = []
+        self.hub: Hub[Change] = Hub()
+        self.slow_s = 0.0
+        self.refusing = False
+
+    def put(
+        self, name: str, state: S, line: str, *, ago: timedelta, cost_usd: float = 0.0, asks: str = "", **fields: Any
+    ) -> Card:
+        """An agent on the shelf; everybody watching hears of it."""
+        at = now() - ago
+        agent = Agent(
+            **{"id": new_agent_id(), "name": name, "draft": False, "created_at": at, "updated_at": at, **fields}
+        )
+        session = new_session_id()
+        card = Card(
+            agent=agent, state=state, line=line, at=at, session=session, cost_usd=cost_usd, asking=int(bool(asks))
+        )
+        self.shelf[agent.id] = card
+        if asks:
+            id, kind = f"r-{agent.id}", "permission"
+            self.requests.append(Request(id=id, agent=agent.id, session=session, kind=kind, summary=asks, asked_at=at))
+        self.tell(card)
+        return card
+
+    def named(self, name: str) -> Card:
+        return next(card for card in self.shelf.values() if card.agent.name == name)
+
+    def move(self, agent: str, state: S, line: str) -> None:
+        """What an agent does changes."""
+        card = self.shelf[agent]
+        self.shelf[agent] = _with(card, state=state, line=line, at=now())
+        self.tell(self.shelf[agent])
+
+    def tell(self, card: Card) -> None:
+        self.hub.say("local-owner", Change(session=card.session, agent=card.agent.id, state=card.state, line=card.line))
+
+    async def cards(self, *, user: UserId) -> list[Card]:
+        await asyncio.sleep(self.slow_s)
+        return sorted(self.shelf.values(), key=lambda card: card.at, reverse=True)
+
+    async def get(self, agent: str, *, user: UserId) -> Agent:
+        if agent not in self.shelf:
+            raise NotFound(agent)
+        return self.shelf[agent].agent
+
+    async def create(self, *, user: UserId, locale: str) -> tuple[Agent, Session]:
+        card = self.put("", S.ASLEEP, "", ago=timedelta(), draft=True)
+        at, agent = now(), card.agent.id
+        return card.agent, Session(
+            id=card.session, agent=agent, kind="builder", locale=locale, created_at=at, updated_at=at
+        )
+
+    async def change(self, agent: str, *, user: UserId, **fields: Any) -> Agent:
+        changed = msgspec.structs.replace(await self.get(agent, user=user), **fields)
+        self.shelf[agent] = _with(self.shelf[agent], agent=changed)
+        return changed
+
+    async def delete(self, agent: str, *, user: UserId) -> None:
+        if self.refusing:
+            raise RunnerUnavailable("the box is away")
+        await self.get(agent, user=user)
+        del self.shelf[agent]
+        self.requests = [request for request in self.requests if request.agent != agent]
+
+    async def sessions(self, agent: str, *, user: UserId) -> list[Session]:
+        card = self.shelf[agent]
+        return [Session(id=card.session, agent=agent, created_at=card.at, updated_at=card.at)]
+
+    async def inbox(self, *, user: UserId) -> list[Request]:
+        return sorted(self.requests, key=lambda request: request.asked_at, reverse=True)
+
+    async def say(self, session: str, *, user: UserId, text: str, message_id: str, steer: bool = False) -> int:
+        if self.refusing:
+            raise RunnerUnavailable("the box is away")
+        self.said.append((session, text, message_id))
+        return 1
+
+    async def warm(self, session: str, *, user: UserId) -> None:
+        self.warmed.append(session)
+
+    @asynccontextmanager
+    async def changes(self, *, user: UserId) -> AsyncIterator[Listener[Change]]:
+        with self.hub.listen(user) as listener:
+            yield listener
+
+
+def _with(card: Card, **fields: Any) -> Card:
+    old = {name: getattr(card, name) for name in card.__dataclass_fields__}
+    return Card(**{**old, **fields})
+
+
+SIX: tuple[tuple[str, S, str, float, str, float], ...] = (  # name, state, line, minutes ago, icon, cost
+    ("의존성 점검", S.ASLEEP, "패키지 3개를 올리는 풀 리퀘스트 #491을 열었어요.", 1800, "box", 0.15),
+    ("논문 읽기", S.ASLEEP, "검색 증강 생성 논문 3편을 요약해 위키에 올렸어요.", 1560, "book", 0.91),
+    ("배포 지킴이", S.IDLE, "v2.14.1 배포를 확인했어요. 오류율이 평소와 같아요.", 42, "rocket", 2.05),
+    ("환율 알림이", S.FAILED, "환율 사이트가 3번 응답하지 않아 알림을 못 보냈어요.", 30, "won", 0.37),
+    ("회의록 정리", S.BUSY, "제품팀 주간 회의를 옮겨 적고 있어요. 말한 사람 4명을 구분했어요.", 12, "mic", 4.10),
+)
+
+
+def six(platform: FakePlatform) -> None:
+    """The mockup's six agents, every state among them; an archived one and a draft."""
+    for name, state, line, minutes, icon, cost in SIX:
+        platform.put(name, state, line, ago=timedelta(minutes=minutes), icon=icon, cost_usd=cost)
+    asks, ago = 'curl -sS "$SLACK_WEBHOOK_URL" --json @out/summary.json', timedelta(minutes=2)
+    platform.put("이슈 요약이", S.ASKING, "", ago=ago, icon="issue", cost_usd=1.84, asks=asks)
+    platform.put("옛 알림이", S.ASLEEP, "지난달까지 쓰던 알림이에요.", ago=timedelta(days=40), archived=True)
+    platform.put("", S.IDLE, "안녕하세요! 어떤 자동화 작업을 도와드릴까요?", ago=timedelta(hours=3), draft=True)
+
+
+def bubblewrap() -> Isolation:
+    return Isolation(name="bubblewrap")
+
+
+def nothing() -> Isolation:
+    return Isolation(name="none", missing=("sudo apt-get install -y bubblewrap",))

@@ -1,0 +1,138 @@
+"""Serve the pages over fakes, to look at them and to test them: `python -m tests.ui.serve_fake --port 8090`."""
+
+import argparse
+import re
+import secrets
+import socket
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from nicegui import core as nicegui_core
+from nicegui import ui
+
+from core.settings import Secret, Settings
+from core.states import SessionState
+from tests.ui.fakes import FakeAuth, FakePlatform, bubblewrap, nothing, six
+from ui import dashboard, errors, inbox, login, theme
+from ui.desk import Desk
+
+POLICY = (
+    "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self'; connect-src 'self' ws://{host}; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+
+
+class Policy:
+    """The content security policy of production, so that a page that breaks under it breaks here."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        nonce = secrets.token_urlsafe(16)
+        host = dict(scope["headers"]).get(b"host", b"").decode()
+        held: list[Any] = []
+
+        async def strict(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                if dict(message["headers"]).get(b"content-type", b"").startswith(b"text/html"):
+                    held.append(message)
+                    return
+            elif held:
+                held.append(message)
+                if message.get("more_body"):
+                    return
+                body = b"".join(part.get("body", b"") for part in held[1:])
+                if b"x-nicegui-content" in dict(held[0]["headers"]):
+                    body = re.sub(rb"<(script|style)(?=[\s>])", rb'<\1 nonce="%s"' % nonce.encode(), body)
+                headers = [one for one in held[0]["headers"] if one[0] != b"content-length"]
+                policy = POLICY.replace("{nonce}", nonce).replace("{host}", host)
+                headers += [(b"content-length", str(len(body)).encode()), (b"content-security-policy", policy.encode())]
+                await send({**held[0], "headers": headers})
+                await send({"type": "http.response.body", "body": body})
+                held.clear()
+                return
+            await send(message)
+
+        await self.app(scope, receive, strict)
+
+
+def build(desk: Desk, platform: FakePlatform) -> FastAPI:
+    """The pages under production's conditions, and `/_fake/…` to move the world from outside the browser."""
+    app = FastAPI()
+
+    @app.get("/_fake/move")
+    async def move(name: str, state: SessionState, line: str) -> None:
+        platform.move(platform.named(name).agent.id, state, line)
+
+    @app.get("/_fake/refuse")
+    async def refuse(refusing: bool) -> None:
+        platform.refusing = refusing
+
+    @app.get("/_fake/slow")
+    async def slow(seconds: float) -> None:
+        platform.slow_s = seconds
+
+    @app.get("/_fake/answer")
+    async def answer() -> None:
+        platform.requests.clear()
+        platform.move(platform.named("이슈 요약이").agent.id, SessionState.BUSY, "올리고 있어요.")
+
+    @app.get("/_fake/heard")
+    async def heard() -> dict[str, Any]:
+        names = {card.agent.name: card.agent.archived for card in platform.shelf.values()}
+        return {"said": platform.said, "warmed": platform.warmed, "agents": names, "user": desk.auth.current().locale}
+
+    for page in (theme, login, dashboard, inbox, errors):
+        page.install(desk)
+    nicegui_core.app.add_middleware(Policy)  # inside NiceGUI's gzip: outside there is nothing to read
+    nicegui_core.sio.eio.cors_allowed_origins = None
+    nicegui_core.sio.eio.transports = ["websocket"]
+    nicegui_core.app.config.socket_io_js_transports = ["websocket"]
+    ui.run_with(
+        app,
+        title="Oh My Agent",
+        binding_refresh_interval=None,
+        reconnect_timeout=10.0,
+        tailwind=False,
+        show_welcome_message=False,
+    )
+    return app
+
+
+def desk_of(platform: FakePlatform, args: argparse.Namespace) -> Desk:
+    """What the flags ask for."""
+    oidc: dict[str, Any] = {"oidc_client_id": "id", "allowed_domains": ("acme.co.kr",)} if args.oidc else {}
+    model: dict[str, Any] = {"anthropic_api_key": Secret("x")} if args.real else {}
+    methods = ("oidc",) if args.oidc else ("local",)
+    return Desk(
+        settings=Settings(**oidc, **model),
+        agents=platform,  # type: ignore[arg-type]
+        conversations=platform,  # type: ignore[arg-type]
+        auth=FakeAuth(signed_in=not args.stranger, methods=methods),
+        isolation=nothing if args.no_sandbox else bubblewrap,
+    )
+
+
+def main() -> None:
+    parse = argparse.ArgumentParser()
+    parse.add_argument("--port", type=int, default=0)
+    for flag in ("--empty", "--no-sandbox", "--oidc", "--real", "--stranger"):
+        parse.add_argument(flag, action="store_true")
+    args = parse.parse_args()
+    platform = FakePlatform()
+    if not args.empty:
+        six(platform)
+    app = build(desk_of(platform, args), platform)
+    listener = socket.create_server(("127.0.0.1", args.port))
+    print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+    config = uvicorn.Config(app, log_level="warning", ws="websockets-sansio", timeout_graceful_shutdown=1)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""Model text to HTML: nothing in it can act, leave the page or hang it, and it says what the model said."""
+
+import re
+import time
+from html import unescape
+from html.parser import HTMLParser
+
+import pytest
+
+from ui.transcript.code import highlight
+from ui.transcript.prose import plain, render, safe_address, split_blocks
+
+TAGS = {
+    *("a", "blockquote", "br", "code", "del", "div", "em", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre"),
+    *("span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul"),
+}
+ATTRIBUTES = {"href", "title", "target", "rel", "class", "start", "data-lang", "style"}
+
+ATTACKS = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<svg/onload=alert(1)>",
+    "<iframe src='javascript:alert(1)'></iframe>",
+    "[x](javascript:alert(1))",
+    "[x](JaVaScRiPt:alert(1))",
+    "[x](java\nscript:alert(1))",
+    "[x](&#106;avascript:alert(1))",
+    "[x](data:text/html;base64,PHNjcmlwdD4=)",
+    "[x](vbscript:msgbox)",
+    "[x](file:///etc/passwd)",
+    "[x](blob:https://a/b)",
+    "[x](//evil.example/a)",
+    "[x](/auth/logout)",
+    "<javascript:alert(1)>",
+    "![x](javascript:alert(1))",
+    "![x](https://evil.example/pixel.png)",
+    '![x](https://evil.example/a "onerror=alert(1)")',
+    '[x](https://a.example/" onmouseover="alert(1))',
+    '[x](https://a.example "t\' onclick=alert(1) x=")',
+    '```"><script>alert(1)</script>\nx\n```',
+    "```js onload=alert(1)\nx\n```",
+    "`<b>`<b onclick=alert(1)>",
+    "<a href=javascript:alert(1)>x</a>",
+    "<form action=https://evil.example><input name=a></form>",
+    "<style>*{display:none}</style>",
+    "| a |\n|--|\n| <script>alert(1)</script> |",
+    "[a]: javascript:alert(1)\n\n[a]",
+    "<!--<img src=x onerror=alert(1)>-->",
+    "&lt;script&gt;alert(1)&lt;/script&gt;",
+    "<details open ontoggle=alert(1)>",
+    "# <script>alert(1)</script>",
+]
+
+
+class Seen(HTMLParser):
+    """Tags, attributes and addresses in a piece of HTML."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_nothing_a_model_writes_can_act(attack: str) -> None:
+    seen = Seen(render(attack))
+    assert set(seen.tags) <= TAGS
+    assert {name for name, _ in seen.attributes} <= ATTRIBUTES
+    for name, value in seen.attributes:
+        if name == "href":
+            assert safe_address(value)
+        if name == "style":
+            assert re.fullmatch(r"text-align:(left|right|center)", value)
+
+
+def test_a_link_says_where_it_leads_and_gives_nothing_away() -> None:
+    html = render("[bank](https://evil.example/path)")
+    assert 'title="https://evil.example/path"' in html
+    assert 'rel="noopener noreferrer nofollow"' in html and 'target="_blank"' in html
+
+
+def test_an_image_is_a_link_because_loading_it_would_tell_who_reads() -> None:
+    html = render("![a chart](https://elsewhere.example/c.png)")
+    assert "<img" not in html
+    assert '<a href="https://elsewhere.example/c.png"' in html and ">a chart</a>" in html
+    assert render("[![x](https://a.example/i.png)](https://b.example)").count("<a ") == 1
+
+
+@pytest.mark.parametrize("language", ["python", "bash", "json", "html", "nosuch", ""])
+def test_the_text_of_a_code_block_is_its_source_byte_for_byte(language: str) -> None:
+    source = 'def f(x):\n\treturn "<a&b>"  # 한글 \n\n\n  end\n'
+    assert unescape(re.sub(r"<[^>]+>", "", highlight(source, language))) == source
+
+
+def test_headings_come_under_those_of_the_page() -> None:
+    assert render("# a\n\n###### b") == "<h3>a</h3>\n<h6>b</h6>\n"
+
+
+def test_korean_line_ends_stay_where_the_model_put_them() -> None:
+    assert render("첫 줄\n둘째 줄") == "<p>첫 줄<br />\n둘째 줄</p>\n"
+
+
+SLOW = {
+    "open links": "[a](" * 5000,
+    "open brackets": "[" * 20000,
+    "images": "![" * 10000,
+    "backtick runs": "".join("`" * n + " " for n in range(200)),
+    "quotes": "> " * 2000 + "a",
+    "stars": "*" * 20000 + "a",
+    "star words": "*a " * 7000,
+    "mixed emphasis": "**a_b" * 4000,
+    "wide table": "|a" * 3000 + "\n" + "|-" * 3000 + "\n" + "|b" * 3000,
+    "deep list": "".join("  " * n + "- a\n" for n in range(200)),
+    "references": "".join(f"[{n}]: http://a\n" for n in range(1500)),
+    "half tags": "<a " * 7000,
+    "unclosed fence": "```python\n" + "x = 'a'\n" * 2500,
+    "quotes in code": "```python\n" + ("'" * 99 + "\n") * 200,
+    "braces in css": "```css\n" + ("{" * 99 + "\n") * 200,
+    "one long line of code": "```js\n" + "/" * 20000,
+}
+
+
+@pytest.mark.parametrize("text", SLOW.values(), ids=SLOW.keys())
+def test_twenty_kilobytes_built_to_be_slow_are_shown_within_the_budget(text: str) -> None:
+    render("warm up")
+    started = time.thread_time()
+    html = render(text)
+    assert time.thread_time() - started < 0.35  # 0.2 s and what a loaded machine adds to the last rule
+    assert html
+
+
+def test_what_is_too_slow_or_too_long_is_shown_as_it_was_written() -> None:
+    assert render("[" * 60_000) == plain("[" * 60_000)
+    assert render("a" * 200_001) == plain("a" * 200_001)
+
+
+def test_finished_blocks_are_cut_outside_code_only() -> None:
+    assert split_blocks("one\n\ntwo") == ("one\n\n", "two")
+    assert split_blocks("one\n\n```\na\n\nb") == ("one\n\n", "```\na\n\nb")
+    assert split_blocks("text\n```py\na\n\nb\n```\nafter") == ("text\n```py\na\n\nb\n```\n", "after")
+    assert split_blocks("text:\n```py\nx") == ("text:\n", "```py\nx")
+    assert split_blocks("- a\n  ```\n  x\n\n  y\n  ```\n- b") == ("", "- a\n  ```\n  x\n\n  y\n  ```\n- b")

@@ -1,0 +1,322 @@
+"""Events to items: the page is a function of the log, and G2 and G5 hold on it."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from core import events as e
+from core.states import SessionState as S
+from ui.transcript.fold import Fold
+from ui.transcript.ops import AnyOp, Drop, Put, Raw, Tail, Wrap
+from ui.words import words
+
+START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+
+
+class Log:
+    """Numbers events as a runner does and folds them."""
+
+    def __init__(self, locale: str = "en", **fold: Any) -> None:
+        self.fold = Fold(words(locale), **fold)
+        self.events: list[e.AnyEvent] = []
+
+    def take(self, *events: e.AnyEvent) -> list[AnyOp]:
+        for event in events:
+            if not isinstance(event, e.LIVE_ONLY):
+                at = START + timedelta(seconds=len(self.events))
+                event = e.numbered(event, seq=len(self.events) + 1, at=at)
+                self.events.append(event)
+            self.fold.take(event)
+        return self.fold.drain()
+
+    def again(self, locale: str = "en") -> Fold:
+        fold = Fold(words(locale))
+        for event in self.events:
+            fold.take(event)
+        fold.drain()
+        return fold
+
+
+def shown(fold: Fold) -> dict[str, str]:
+    return {op.key: op.html for op in fold.snapshot() if isinstance(op, Put)}
+
+
+def text_of(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+def said(text: str = "do it", id: str = "m1") -> e.UserSaid:
+    return e.UserSaid(message_id=id, text=text)
+
+
+def busy(turn: str = "m1") -> e.StateChanged:
+    return e.StateChanged(state=S.BUSY, turn=turn)
+
+
+def bash(id: str, command: str = "ls") -> e.ToolCalled:
+    return e.ToolCalled(id=id, name="Bash", input={"command": command})
+
+
+def asked(id: str = "r1", tool_id: str = "t1", **more: Any) -> e.Asked:
+    given = {"command": "rm -r out", "description": "tidy up"}
+    return e.Asked(
+        request_id=id, kind="permission", tool="Bash", tool_id=tool_id, input=given, rule="Bash(rm:*)", **more
+    )
+
+
+def delta(text: str, message: str = "a1", block: int = 0) -> e.TextDelta:
+    return e.TextDelta(message=message, block=block, text=text)
+
+
+def done(**more: Any) -> e.TurnFinished:
+    return e.TurnFinished(**{"outcome": "ok", "duration_s": 2.0, **more})
+
+
+# ---- text (G2)
+
+
+def test_a_finished_block_replaces_its_deltas_under_the_same_key() -> None:
+    log = Log()
+    log.take(said(), busy(), delta("Hel"), delta("lo **wor"))
+    log.take(e.Text(message="a1", block=0, text="Hello **world**"))
+    put = next(op for op in log.fold.snapshot() if op.key == "t:a1:0")
+    assert isinstance(put, Put) and put.source == "Hello **world**" and "<strong>world</strong>" in put.html
+    assert 'data-seq="3"' in put.html
+
+
+def test_a_stream_that_is_asked_again_takes_back_what_it_had_not_finished() -> None:
+    log = Log()
+    log.take(said(), busy(), e.Text(message="a1", block=0, text="kept"), delta("cut o", "a1", 1))
+    ops = log.take(delta("whole", "a2"))
+    assert Drop(key="t:a1:1") in ops
+    assert set(shown(log.fold)) == {"u:1", "t:a1:0", "t:a2:0"}
+
+
+def test_after_live_only_what_follows_is_unfinished() -> None:
+    log = Log()
+    log.take(said(), busy(), delta("stale"), e.Live(last_seq=2))
+    assert "t:a1:0" not in shown(log.fold)
+    log.take(delta("fresh"))
+    assert [op for op in log.fold.snapshot() if isinstance(op, Tail)] == [Tail(key="t:a1:0", html="<p>fresh</p>\n")]
+
+
+def test_a_number_that_comes_twice_is_taken_once() -> None:
+    log = Log()
+    log.take(said(), e.Text(message="a", block=0, text="x"))
+    for event in log.events:
+        log.fold.take(event)
+    assert log.fold.drain() == []
+
+
+def test_a_delta_that_comes_after_its_block_was_finished_changes_nothing() -> None:
+    log = Log()
+    log.take(said(), e.Text(message="a1", block=0, text="done"))
+    assert log.take(delta("do")) == []
+
+
+def test_the_end_of_a_turn_leaves_nothing_unfinished() -> None:
+    log = Log()
+    log.take(said(), busy(), bash("t1"), delta("half a sen"), e.ThinkingDelta(message="a1", block=1, text="hm"))
+    log.take(done(outcome="error", reason="cli_died", detail="exit 137"))
+    items = shown(log.fold)
+    assert set(items) == {"u:1", "a:t1", "e:4"}
+    assert 'data-state="failed"' in items["a:t1"]
+    assert "ended unexpectedly" in items["e:4"] and "exit 137" in items["e:4"]
+
+
+def test_partial_text_says_that_it_was_cut() -> None:
+    log = Log()
+    log.take(said(), e.Text(message="a", block=0, text="half", partial=True))
+    assert "Cut off here" in shown(log.fold)["t:a:0"]
+
+
+# ---- messages
+
+
+def test_a_message_sent_during_a_turn_stays_below_it_until_its_own_begins() -> None:
+    log = Log()
+    log.take(said("first"), busy("m1"), said("second", "m2"), delta("answer to first"))
+    assert list(shown(log.fold)) == ["u:1", "t:a1:0", "u:3"]
+    assert "when the current turn ends" in shown(log.fold)["u:3"]
+    log.take(e.Text(message="a1", block=0, text="answer to first"), done(), busy("m2"))
+    log.take(e.Text(message="a2", block=0, text="answer to second"))
+    assert list(shown(log.fold)) == ["u:1", "t:a1:0", "e:5", "u:3", "t:a2:0"]
+    assert "when the current turn ends" not in shown(log.fold)["u:3"]
+    assert list(shown(log.again())) == list(shown(log.fold))
+
+
+def test_a_steering_message_stands_where_it_was_said() -> None:
+    log = Log()
+    log.take(said(), busy(), bash("t1"), e.UserSaid(message_id="m2", text="stop that", steer=True))
+    log.take(e.Text(message="a", block=0, text="ok"))
+    assert list(shown(log.fold)) == ["u:1", "a:t1", "u:4", "t:a:0"]
+
+
+def test_everything_in_the_log_is_escaped() -> None:
+    evil = "<img src=x onerror=alert(1)>\"'"
+    log = Log()
+    log.take(
+        said(evil), e.Text(message="a", block=0, text=evil), e.Thinking(message="a", block=1, text=evil),
+        e.ToolCalled(id="t", name=evil, input={evil: evil}), e.ToolReturned(id="t", ok=False, content=evil),
+        e.ToolCalled(id="w", name="Write", input={"file_path": evil, "content": evil}),
+        e.Todos(items=(e.TodoItem(text=evil),)), e.Notice(text=evil), e.Retrying(reason=evil),
+        e.Asked(request_id="q", kind="question", questions=(e.Question(text=evil, options=((evil, evil),)),)),
+        e.Answered(request_id="q", decision="answer", answers={evil: evil}, by=evil),
+        e.Asked(request_id="p", kind="plan", plan=evil), asked("x", "t"),
+        e.Answered(request_id="x", decision="allow_always", rule=evil, message=evil),
+        done(outcome="error", reason=evil, detail=evil),
+    )  # fmt: skip
+    for html in shown(log.fold).values():
+        assert "<img" not in html
+        assert not re.search(r"<[^>]*\sonerror", html)
+
+
+# ---- acts
+
+
+def test_an_act_says_what_it_does_and_how_it_went() -> None:
+    log = Log()
+    log.take(said(), bash("t1", "make test"))
+    assert 'data-state="running"' in shown(log.fold)["a:t1"] and "data-since" in shown(log.fold)["a:t1"]
+    log.take(e.ToolReturned(id="t1", ok=False, content="2 failed"))
+    html = shown(log.fold)["a:t1"]
+    assert 'data-state="failed"' in html and " open>" in html
+    assert text_of(html) == "Run failed make test 1s 2 failed"
+
+
+def test_an_edit_shows_what_it_changed() -> None:
+    log = Log()
+    edit = {"file_path": "/home/agent/agents/abcdefghjkmn/report.py", "old_string": "a\nb", "new_string": "a\nc\nd"}
+    log.take(e.ToolCalled(id="t", name="Edit", input=edit), e.ToolReturned(id="t", ok=True, content="ok"))
+    html = shown(log.fold)["a:t"]
+    assert text_of(html).startswith("Edit report.py +2 −1")
+    assert html.count('class="add"') == 2 and html.count('class="del"') == 1
+
+
+def test_three_finished_acts_fold_into_one_line_when_something_else_comes() -> None:
+    log = Log()
+    log.take(said(), busy())
+    for n in range(3):
+        log.take(bash(f"t{n}"), e.ToolReturned(id=f"t{n}", ok=True))
+    ops = log.take(delta("so"))
+    wrap = next(op for op in ops if isinstance(op, Wrap))
+    assert wrap.keys == ("a:t0", "a:t1", "a:t2") and text_of(wrap.html) == "3 steps · 3s ran 3 commands"
+    assert log.again().snapshot()[-1] == wrap
+
+
+def test_a_failed_act_is_never_folded_away() -> None:
+    log = Log()
+    for n in range(4):
+        log.take(bash(f"t{n}"), e.ToolReturned(id=f"t{n}", ok=n != 2))
+    assert not [op for op in log.take(delta("x")) if isinstance(op, Wrap)]
+
+
+def test_an_output_of_a_megabyte_is_shown_in_part_and_says_so() -> None:
+    log = Log()
+    log.take(bash("t"), e.ToolReturned(id="t", ok=True, content="x" * 100_000, truncated=True, full_size=1_000_000))
+    html = shown(log.fold)["a:t"]
+    assert len(html) < 10_000 and "997,000 more characters" in html
+
+
+def test_the_checklist_is_shown_once_as_it_stands() -> None:
+    log = Log()
+    log.take(said(), busy(), e.Todos(items=(e.TodoItem(text="a"), e.TodoItem(text="b"))))
+    log.take(bash("t"), e.Todos(items=(e.TodoItem(text="a", status="done"), e.TodoItem(text="b", status="now"))))
+    items = shown(log.fold)
+    assert list(items) == ["u:1", "a:t", "d:3"] and "Tasks 1/2" in items["d:3"]
+
+
+# ---- what a person decides (G5)
+
+
+def test_an_open_request_is_on_the_card_until_it_is_answered() -> None:
+    log = Log()
+    log.take(said(), busy(), bash("t1", "rm -r out"), asked())
+    meta = log.fold.meta()
+    assert [card.id for card in meta.asks] == ["r1"] and meta.state is S.ASKING
+    assert meta.asks[0].command == "rm -r out" and meta.asks[0].reason == "tidy up"
+    assert 'data-state="waiting"' in shown(log.fold)["a:t1"]
+    log.take(e.Answered(request_id="r1", decision="deny", by="u web", message="not that"))
+    assert log.fold.meta().asks == ()
+    assert 'data-state="denied"' in shown(log.fold)["r:r1"] and "not that" in shown(log.fold)["r:r1"]
+    log.take(e.ToolReturned(id="t1", ok=False, content="denied by user"))
+    assert 'data-state="denied"' in shown(log.fold)["a:t1"]
+
+
+def test_a_parked_request_stays_open_when_its_turn_has_ended() -> None:
+    log = Log()
+    log.take(
+        said(), busy(), bash("t1"), asked(), e.Parked(request_id="r1"), done(outcome="interrupted", reason="shutdown")
+    )
+    assert [(card.id, card.parked) for card in log.fold.meta().asks] == [("r1", True)]
+
+
+def test_what_cannot_be_seen_in_a_command_is_made_visible_on_the_card() -> None:
+    log = Log()
+    event = msgspec.structs.replace(asked(), input={"command": "echo safe\u202e; rm -rf ~\x1b[2K\u200b"})
+    log.take(event)
+    assert log.fold.meta().asks[0].command == "echo safe⟨U+202E⟩; rm -rf ~⟨U+001B⟩[2K⟨U+200B⟩"
+
+
+def test_the_card_shows_all_of_a_long_edit_and_every_other_field() -> None:
+    log = Log()
+    content = "\n".join(f"line {n}" for n in range(3000))
+    write = {"file_path": "/home/agent/agents/abcdefghjkmn/a.txt", "content": content}
+    log.take(e.Asked(request_id="r", kind="permission", tool="Write", input=write))
+    (card,) = log.fold.meta().asks
+    assert card.path == "a.txt" and [line.text for line in card.lines] == content.splitlines()
+    log.take(e.Asked(request_id="s", kind="permission", tool="Bash", input={"command": "x", "timeout": 5}))
+    assert log.fold.meta().asks[1].rows == (("timeout", "5"),)
+
+
+# ---- around it
+
+
+def test_the_cost_is_counted_once_though_the_record_has_some_of_it() -> None:
+    log = Log(cost_usd=0.5, counted=2)
+    log.take(said(), done(cost_usd=0.5), said(id="m2"), done(cost_usd=0.25))
+    assert log.fold.meta().cost == "US$0.75"
+
+
+@pytest.mark.parametrize("locale", ["ko", "en"])
+def test_every_reason_and_every_tool_has_its_words(locale: str) -> None:
+    reasons = (
+        "cli_died runner_lost stopped_by_user no_answer model_key_refused model_overloaded model_error cli_not_started"
+        " too_long orphaned shutdown spend_limit max_turns"
+    )
+    here = words(locale)
+    assert [code for code in reasons.split() if not here.has(f"reason.{code}")] == []
+    from ui.transcript.acts import KINDS
+
+    assert [kind.verb for kind in KINDS.values() if not here.has(f"act.{kind.verb}")] == []
+
+
+def test_earlier_events_fold_with_what_later_ones_say_of_them() -> None:
+    log = Log()
+    log.take(said(), busy(), bash("t1"), e.ToolReturned(id="t1", ok=True), done())
+    late = Fold(words("en"))
+    for event in log.events[3:]:
+        late.take(event)
+    early = Fold(words("en"))
+    for event in [*log.events[:3], *late.orphans]:
+        early.take(event)
+    assert 'data-state="ok"' in shown(early)["a:t1"]
+
+
+def test_a_very_long_session_keeps_a_bounded_page() -> None:
+    log = Log()
+    for n in range(900):
+        log.take(e.Text(message=f"a{n}", block=0, text="x"))
+    assert len(shown(log.fold)) <= 600
+    assert log.fold.first_seq == int(next(iter(shown(log.fold))).split(":")[1][1:]) + 1
+
+
+def test_raw_tails_are_whole_in_a_snapshot() -> None:
+    log = Log()
+    log.take(said(), busy(), delta("```py\n"), delta("a = 1\n"), delta("b = 2\n"))
+    assert [op for op in log.fold.snapshot() if isinstance(op, Raw)] == [
+        Raw(key="t:a1:0", text="a = 1\nb = 2\n", code=True)
+    ]

@@ -1,0 +1,1 @@
+"""NiceGUI pages and components, on top of everything; `theme` is the look, `words` the language."""

@@ -1,0 +1,147 @@
+"""The parts around a page: skip link, banners, header, inbox link, user menu."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from nicegui import ui
+from nicegui.client import Client
+
+from core.model import User
+from ui.desk import Desk
+from ui.tags import Tag, icon, tag
+from ui.theme import MARK
+from ui.words import LOCALE_COOKIE, LOCALES, Words
+
+if TYPE_CHECKING:
+    from ui.frame import Frame
+
+Prefer = Callable[..., Awaitable[None]]
+THEMES = ("system", "light", "dark")
+
+
+@contextmanager
+def top(client: Client, words: Words, *, fill: bool) -> Iterator[None]:
+    """What stands above the page's `<main>`, the link that skips it first."""
+    client.layout.classes("shell fill" if fill else "shell")
+    client.content.props["tabindex"] = "-1"
+    with client.layout, tag("div", classes="top") as above:
+        tag("a", words.t("common.skip"), classes="skip", href=f"#{client.content.html_id}")
+        yield
+    above.move(client.layout, 0)
+
+
+def mark(size: int) -> ui.html:
+    """The logo, in the theme's own colours."""
+    picture = MARK.format(ground="var(--accent)", ink="var(--on-accent)")
+    return ui.html(picture, sanitize=False, tag="span").classes(f"mark mark-{size}").props("aria-hidden=true")
+
+
+def banners(desk: Desk, words: Words) -> None:
+    """What is not as it will be in earnest, on every page, with the way to mend it."""
+    if desk.settings.provider == "practice":
+        _banner(words, "practice", "export ANTHROPIC_API_KEY=…\nmake run")
+    isolation = desk.isolation()
+    if isolation.name == "none":
+        _banner(words, "no-sandbox", "\n".join(isolation.missing))
+
+
+def _banner(words: Words, kind: str, mend: str) -> None:
+    key = kind.replace("-", "_")
+    with tag("aside", classes="banner", testid="banner", data_kind=kind, aria_label=words.t(f"banner.{key}.name")):
+        icon("info" if kind == "practice" else "alert")
+        tag("span", words.t(f"banner.{key}.text"), classes="grow")
+        with tag("details", classes="menu"):
+            tag("summary", words.t(f"banner.{key}.mend"), classes="btn ghost sm")
+            with tag("div", classes="pop how stay"):
+                tag("p", words.t(f"banner.{key}.how"), classes="meta")
+                if mend:
+                    tag("pre", mend, classes="code")
+
+
+def header(page: "Frame") -> None:
+    """Logo and name, inbox, user menu."""
+    with tag("header", classes="head"):
+        with tag("a", classes="row home", href="/dashboard"):
+            mark(24)
+            tag("span", "Oh My Agent", classes="name")
+        tag("span", classes="grow")
+        page.inbox_link()
+        page.user_menu()
+
+
+def inbox_link(words: Words, classes: str) -> tuple[Tag, Callable[[int], None]]:
+    """The link, and what shows a new count in it."""
+    with tag("a", classes=f"{classes} inbox", href="/inbox", testid="inbox") as link:
+        icon("inbox")
+        tag("span", words.t("common.inbox"), classes="hide-phone")
+        badge = tag("span", classes="count")
+
+    def show(count: int) -> None:
+        badge.set_text(str(count))
+        badge.set_visibility(count > 0)
+        link.attributes(aria_label=words.t("common.inbox_count", n=count) if count else words.t("common.inbox"))
+
+    return link, show
+
+
+def user_menu(words: Words, user: User, *, theme: str, prefer: Prefer, classes: str = "") -> Tag:
+    """Who I am, language, theme, sign out; opens without the server."""
+    name = user.name or user.email or words.t("common.owner")
+    with tag("details", classes=f"menu {classes}".strip()) as menu:
+        with tag(
+            "summary", classes="btn ghost icon", aria_label=words.t("common.my_menu", name=name), testid="user-menu"
+        ):
+            tag("span", initial(name), classes="avatar", aria_hidden="true")
+        with tag("div", classes="pop end"):
+            with tag("div", classes="me"):
+                tag("div", name, classes="b cut")
+                if user.email and user.email != name:
+                    tag("div", user.email, classes="tiny cut")
+            with tag("div", classes="pick stay"):
+                tag("span", words.t("common.language"), classes="meta")
+                _languages(words, prefer)
+            with tag("div", classes="pick stay"):
+                tag("span", words.t("common.theme"), classes="meta")
+                _themes(words, theme, prefer)
+            with tag("form", method="post", action="/auth/logout", classes="leave"):
+                with tag("button", classes="li", type="submit", testid="sign-out"):
+                    icon("out")
+                    tag("span", words.t("common.sign_out"))
+    return menu
+
+
+def initial(name: str) -> str:
+    """One letter for a person: of 김하늘 it is 하, since half the country is 김."""
+    hangul = all("가" <= letter <= "힣" for letter in name)
+    return name[1] if hangul and len(name) == 3 else name[:1].upper()
+
+
+def _languages(words: Words, prefer: Prefer) -> Tag:
+    """한국어 | English, each in its own language; the page comes again in the chosen one."""
+    with tag("div", classes="seg", role="group", aria_label=words.t("common.language")) as group:
+        for locale in LOCALES:
+            one = _option(words.t(f"common.language_{locale}"), f"locale-{locale}", chosen=locale == words.locale)
+            one.attributes(lang=locale).on("click", partial(_speak, locale, prefer), args=[])
+    return group
+
+
+async def _speak(locale: str, prefer: Prefer) -> None:
+    await prefer(locale=locale)
+    ui.run_javascript(f"oma.keep('{LOCALE_COOKIE}', '{locale}'); location.reload()")
+
+
+def _themes(words: Words, chosen: str, prefer: Prefer) -> Tag:
+    with tag("div", classes="seg", role="group", aria_label=words.t("common.theme")) as group:
+        for theme in THEMES:
+            one = _option(words.t(f"common.theme_{theme}"), f"theme-{theme}", chosen=theme == chosen)
+            painted = (
+                f"(event) => {{ oma.choose('{theme}', event.currentTarget); emit(); }}"  # at once, then remembered
+            )
+            one.on("click", partial(prefer, theme=theme), args=[], js_handler=painted)
+    return group
+
+
+def _option(text: str, testid: str, *, chosen: bool) -> Tag:
+    return tag("button", text, type="button", testid=testid, aria_pressed=str(chosen).lower())

@@ -1,0 +1,189 @@
+// The text box. What is sent goes into an outbox in localStorage and leaves it only when it stands in the transcript.
+import { button, element } from "oma_items";
+
+const AGAIN_MS = 8000; // a message that nobody has acknowledged is sent again, under the same id
+
+export default {
+  template: `<form class="composer" ref="form"><textarea ref="box" class="txt" data-testid="composer" rows="1" enterkeyhint="send" autocomplete="off"></textarea>
+    <div class="bar" ref="bar"><span class="grow tiny hint hide-phone" ref="hint"></span></div></form>`,
+  props: { session: String, user: String, start: Object, words: Object },
+  mounted() {
+    this.draftKey = `oma:draft:${this.user}:${this.session}`;
+    this.outKey = `oma:out:${this.user}:${this.session}`;
+    this.out = this.read(this.outKey, []);
+    this.state = "idle";
+    this.build();
+    this.meta(this.start);
+    const box = this.$refs.box;
+    box.value = this.read(this.draftKey, "");
+    this.fit();
+    this.listen(window, "oma-stored", (event) => this.leave((one) => one.id === event.detail));
+    this.listen(window, "oma-seq", (event) => this.leave((one) => one.seq && one.seq <= event.detail));
+    this.listen(window, "oma-transcript", () => this.show());
+    this.listen(window, "oma-retry", (event) => this.retry(event.detail));
+    this.listen(window, "oma-dismiss", (event) => this.dismiss(event.detail));
+    this.listen(document, "keydown", (event) => this.escape(event));
+    this.show();
+    if (matchMedia("(pointer: fine)").matches && !this.start.asks.length) box.focus({ preventScroll: true });
+    this.out.filter((one) => !one.failed).forEach((one) => this.deliver(one));
+    this.clock = setInterval(() => this.again(), 2000);
+  },
+  unmounted() {
+    clearInterval(this.clock);
+    this.listening.forEach((stop) => stop());
+  },
+  methods: {
+    // ---- from the server
+
+    accepted(id, seq) {
+      this.out = this.out.map((one) => (one.id === id ? { ...one, seq } : one));
+      this.keep();
+      const shown = parseInt(document.querySelector("[data-testid=transcript]")?.dataset.lastSeq || "0");
+      this.leave((one) => one.seq && one.seq <= shown);
+    },
+    refused(id, sentence) {
+      this.out = this.out.map((one) => (one.id === id ? { ...one, failed: sentence } : one));
+      this.keep();
+      this.show();
+    },
+    meta(meta) {
+      const busy = ["busy", "asking", "starting"].includes(meta.state);
+      if (meta.state !== this.state) this.stopButton.disabled = false;
+      this.state = meta.state;
+      this.busy = busy;
+      const working = meta.state === "busy" || meta.state === "asking";
+      const asked = meta.asks.length > 0;
+      this.stopButton.hidden = !working;
+      this.steerButton.hidden = !working;
+      this.sendButton.classList.toggle("primary", !working && !asked);
+      this.sendButton.querySelector("span").textContent = working ? this.words.queue : this.words.send;
+      this.sendButton.querySelector(".ic").className = working ? "ic ic-queue" : "ic ic-send";
+      this.stopButton.querySelector("span").textContent = this.words.stop;
+      this.$refs.hint.hidden = working;
+    },
+
+    // ---- from the user
+
+    build() {
+      this.listening = [];
+      const { box, bar, form, hint } = this.$refs;
+      box.setAttribute("aria-label", this.words.label);
+      box.placeholder = this.words.label;
+      hint.textContent = this.words.hint;
+      this.stopButton = this.key(button(this.words.stop, "btn ghost sm", "stop", () => this.stop()), "stop", "Esc");
+      this.steerButton = this.key(button(this.words.steer, "btn sm", "bolt", () => this.send(true)), "steer", /Mac|iP/.test(navigator.platform) ? "⌘ ⏎" : "Ctrl ⏎");
+      this.sendButton = this.key(button(this.words.send, "btn sm primary", "send", () => this.send(false)), "send", "⏎");
+      this.stopButton.hidden = this.steerButton.hidden = true;
+      bar.append(this.stopButton, this.sendButton, this.steerButton);
+      form.addEventListener("submit", (event) => event.preventDefault());
+      form.addEventListener("pointerdown", (event) => event.target.closest("button, textarea") || (event.preventDefault(), box.focus()));
+      box.addEventListener("input", () => (this.write(this.draftKey, box.value), this.fit()));
+      box.addEventListener("keydown", (event) => this.enter(event));
+    },
+    key(made, name, hint) {
+      made.dataset.testid = name;
+      const shown = element("kbd", "", hint);
+      shown.ariaHidden = "true";
+      made.append(shown);
+      return made;
+    },
+    enter(event) {
+      // 229: the key that ends a composition in Safari, where isComposing is false already.
+      if (event.key !== "Enter" || event.shiftKey || event.altKey || event.isComposing || event.keyCode === 229) return;
+      event.preventDefault();
+      this.send((event.ctrlKey || event.metaKey) && !this.steerButton.hidden);
+    },
+    escape(event) {
+      if (event.key !== "Escape" || event.isComposing || event.defaultPrevented || this.stopButton.hidden) return;
+      if (document.querySelector("dialog[open], details.menu[open], .sheet-open")) return;
+      this.stop();
+    },
+    send(steer) {
+      const box = this.$refs.box;
+      const text = box.value;
+      if (!text.trim()) return box.focus();
+      const message = { id: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`, text, steer, at: Date.now() };
+      this.out = [...this.out, message];
+      this.keep(); // before the box is emptied: what is typed is never in neither place
+      box.value = "";
+      this.write(this.draftKey, "");
+      this.deliver(message);
+      this.fit();
+      this.show();
+      box.focus();
+    },
+    stop() {
+      if (this.stopButton.hidden || this.stopButton.disabled) return;
+      this.stopButton.disabled = true;
+      this.stopButton.querySelector("span").textContent = this.words.stopping;
+      this.$emit("stop");
+      setTimeout(() => (this.stopButton.disabled = false), 3000);
+    },
+    retry(id) {
+      this.out = this.out.map((one) => (one.id === id ? { ...one, failed: undefined, at: Date.now() } : one));
+      this.keep();
+      this.show();
+      const message = this.out.find((one) => one.id === id);
+      if (message) this.deliver(message);
+    },
+    dismiss(id) {
+      const message = this.out.find((one) => one.id === id);
+      const box = this.$refs.box;
+      if (message && !box.value.trim()) {
+        box.value = message.text;
+        this.write(this.draftKey, box.value);
+        this.fit();
+      }
+      this.leave((one) => one.id === id);
+    },
+
+    // ---- the outbox
+
+    deliver(message) {
+      this.$emit("say", { id: message.id, text: message.text, steer: message.steer });
+    },
+    again() {
+      const now = Date.now();
+      for (const one of this.out) {
+        if (one.failed || one.seq || now - one.at < AGAIN_MS) continue;
+        one.at = now;
+        if (window.socket?.connected) this.deliver(one);
+      }
+    },
+    leave(gone) {
+      if (!this.out.some(gone)) return;
+      this.out = this.out.filter((one) => !gone(one));
+      this.keep();
+      this.show();
+    },
+    show() {
+      window.dispatchEvent(new CustomEvent("oma-outbox", { detail: this.out }));
+    },
+    keep() {
+      this.write(this.outKey, this.out.length ? this.out : "");
+    },
+    read(key, otherwise) {
+      try {
+        return JSON.parse(localStorage.getItem(key)) || otherwise;
+      } catch {
+        return otherwise;
+      }
+    },
+    write(key, value) {
+      try {
+        value ? localStorage.setItem(key, JSON.stringify(value)) : localStorage.removeItem(key);
+      } catch {
+        // full or forbidden: the page works without
+      }
+    },
+    listen(target, name, act) {
+      target.addEventListener(name, act);
+      this.listening.push(() => target.removeEventListener(name, act));
+    },
+    fit() {
+      const box = this.$refs.box;
+      box.style.height = "auto";
+      box.style.height = `${Math.min(box.scrollHeight, Math.round(innerHeight * 0.4))}px`;
+    },
+  },
+};

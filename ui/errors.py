@@ -1,0 +1,72 @@
+"""What is shown when a page cannot be: the same calm look, a sentence, and a way on.
+
+Something of another user and something that never was give byte for byte the same answer (G8).
+"""
+
+import logging
+from html import escape
+from urllib.parse import quote
+
+from nicegui import app
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+
+from core.errors import NotFound, NotSignedIn, PlatformError
+from ui.desk import Desk
+from ui.document import document, mark, words_of
+
+log = logging.getLogger("oma.pages")
+
+TITLED = ("not_found", "runner_unavailable", "store_unavailable", "unavailable", "forbidden", "internal")
+
+
+def refusal(request: Request, error: PlatformError) -> Response:
+    """The page that stands for this error."""
+    if isinstance(error, NotSignedIn):
+        return RedirectResponse(f"/login?next={quote(_here(request))}", status_code=303)
+    words = words_of(request)
+    code = error.code if error.code in TITLED else "internal"
+    title = words.t(f"error.{code}.title")
+    again = "" if isinstance(error, NotFound) else _link("", words.t("error.again"), "btn")
+    body = (
+        f'<main class="login"><div class="in">{mark(40)}<h1>{escape(title)}</h1>'
+        f'<p class="lead">{escape(words.t(f"error.{code}"))}</p>'
+        f'<p class="ways">{again}{_link("/dashboard", words.t("error.home"), "btn")}</p>'
+        f"</div></main>"
+    )
+    return document(request, words, title=title, body=body, status=error.status)
+
+
+def _link(href: str, text: str, classes: str) -> str:
+    return f'<a class="{classes}" href="{href}">{escape(text)}</a>'
+
+
+def _here(request: Request) -> str:
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def _wants_page(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/_nicegui")
+
+
+def install(_desk: Desk) -> None:
+    """Take over from NiceGUI's own error pages."""
+
+    @app.exception_handler(PlatformError)
+    async def refused(request: Request, error: PlatformError) -> Response:
+        if error.status >= 500:
+            log.error("page %s failed: %s", request.url.path, error, exc_info=error)
+        return refusal(request, error)
+
+    @app.exception_handler(404)
+    async def not_there(request: Request, error: Exception) -> Response:
+        if _wants_page(request):
+            return refusal(request, NotFound())
+        detail = error.detail if isinstance(error, HTTPException) else "Not Found"
+        return PlainTextResponse(str(detail), status_code=404)
+
+    @app.exception_handler(Exception)
+    async def broken(request: Request, error: Exception) -> Response:
+        log.error("page %s failed", request.url.path, exc_info=error)
+        return refusal(request, PlatformError())

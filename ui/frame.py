@@ -1,0 +1,158 @@
+"""What every page has around it: head, header, banners, toasts, the inbox count, and the way errors are shown."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+from nicegui import background_tasks, ui
+
+from core.errors import PlatformError, Unavailable
+from core.hub import Lagging
+from core.model import User, UserId
+from ui import chrome, theme
+from ui.desk import Desk
+from ui.tags import Tag
+from ui.toasts import Toasts
+from ui.words import THEME_COOKIE, Words, choose
+
+log = logging.getLogger("oma.pages")
+
+NAME = "Oh My Agent"
+SETTLE_S = 0.2  # changes that come together are one refresh
+RECONNECT_S = 60.0  # a tab that comes back within this goes on where it was, with what was typed
+
+
+def screen(path: str) -> ui.page:
+    """`@screen("/inbox")`: a NiceGUI page as all of ours are. Its language comes with the request, not from here."""
+    return ui.page(
+        path,
+        title=NAME,
+        viewport="width=device-width, initial-scale=1, viewport-fit=cover",
+        favicon=theme.FAVICON,
+        language=None,
+        dark=None,
+        reconnect_timeout=RECONNECT_S,
+    )
+
+
+def words_here(user: User) -> Words:
+    """The words for whoever asked for the page that is being built."""
+    request = ui.context.client.request
+    accept = request.headers.get("accept-language", "")
+    return choose(profile=user.locale, cookies=request.cookies, accept=accept)
+
+
+class Frame:
+    """The page being built, for what stands inside it: words, user, news, errors."""
+
+    def __init__(self, desk: Desk, *, user: User, words: Words) -> None:
+        self.desk, self.words, self.client = desk, words, ui.context.client
+        self.user, self.user_id = user, UserId(user.id)
+        self._title, self._asking = "", 0
+        self._links: list[Callable[[int], None]] = []
+        self._watchers: list[Callable[[], Awaitable[None]]] = []
+        self._task: asyncio.Task[None] | None = None
+        with self.client.layout:
+            self.toasts = Toasts(close=words.t("common.close"))
+
+    def retitle(self, title: str) -> None:
+        """`(2) title · Oh My Agent`: the number is what waits for the person."""
+        self._title = title
+        waiting = f"({self._asking}) " if self._asking else ""
+        ui.page_title(f"{waiting}{title} · {NAME}")
+
+    def inbox_link(self, classes: str = "btn ghost") -> Tag:
+        """The way to what waits for the person, with its number kept up to date."""
+        link, show = chrome.inbox_link(self.words, classes)
+        self._links.append(show)
+        show(self._asking)
+        return link
+
+    def user_menu(self, classes: str = "") -> Tag:
+        """Language, theme, sign out."""
+        return chrome.user_menu(self.words, self.user, theme=self._theme(), prefer=self._prefer, classes=classes)
+
+    def on_change(self, watcher: Callable[[], Awaitable[None]]) -> None:
+        """Call `watcher` after anything of this user changed, those that come together as one."""
+        self._watchers.append(watcher)
+
+    def fail(self, error: Exception) -> None:
+        """Say what happened and what to do next; the details are in the log."""
+        code = error.code if isinstance(error, PlatformError) else "internal"
+        self.toasts.show(self.words.code("error", code, "internal"), "bad")
+
+    def asking(self, count: int) -> None:
+        """How many requests are open."""
+        if count != self._asking:
+            self._asking = count
+            self.retitle(self._title)
+            for show in self._links:
+                show(count)
+
+    def follow(self) -> None:
+        """Keep the inbox count and the watchers up to date from the moment the page is open in a browser."""
+        if self._task is None:
+            self._task = background_tasks.create(self._follow(), name="page changes", context=self.client)
+            self.client.on_delete(self._task.cancel)
+
+    async def _follow(self) -> None:
+        async with self.desk.conversations.changes(user=self.user_id) as news:
+            while True:
+                await self._refresh()
+                with contextlib.suppress(Lagging):
+                    await anext(news)
+                with contextlib.suppress(Lagging, TimeoutError):
+                    async with asyncio.timeout(SETTLE_S):
+                        async for _ in news:
+                            pass
+
+    async def _refresh(self) -> None:
+        try:
+            self.asking(len(await self.desk.agents.inbox(user=self.user_id)))
+            for watcher in self._watchers:
+                await watcher()
+        except Unavailable:
+            log.warning("a page could not be refreshed; it will be with the next change", exc_info=True)
+
+    def _theme(self) -> str:
+        chosen = self.user.theme or self.client.request.cookies.get(THEME_COOKIE, "")
+        return chosen if chosen in chrome.THEMES else "system"
+
+    async def _prefer(self, **fields: str) -> None:
+        await self.desk.auth.prefer(self.user, **fields)
+
+    def head(self) -> None:
+        """Style sheet, theme before the first paint, words for a lost connection."""
+        ui.add_head_html(theme.head(head_values(self.words, self._theme())))
+
+
+def head_values(words: Words, theme_choice: str) -> dict[str, str]:
+    """What boot.js needs to know before the first paint."""
+    return {
+        "locale": words.locale,
+        "theme": theme_choice,
+        "lost": words.t("common.connection_lost"),
+        "trying": words.t("common.reconnecting"),
+    }
+
+
+@contextmanager
+def frame(desk: Desk, *, title: str, bare: bool = False, fill: bool = False) -> Iterator[Frame]:
+    """The page of a signed-in user; `title` is a key. `bare`: it has its own header. `fill`: exactly one screen high.
+
+    Raises: NotSignedIn.
+    """
+    user = desk.auth.current()
+    words = words_here(user)
+    page = Frame(desk, user=user, words=words)
+    page.head()
+    page.retitle(words.t(title))
+    ui.on_exception(page.fail)
+    with chrome.top(page.client, words, fill=fill):
+        chrome.banners(desk, words)
+        if not bare:
+            chrome.header(page)
+    page.client.on_connect(page.follow)
+    yield page

@@ -1,0 +1,95 @@
+"""`/login`: quiet, one button: to the identity provider, or, on one's own machine, for a fresh link in the terminal."""
+
+from html import escape
+from urllib.parse import urlencode
+
+from nicegui import app
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from core import model
+from core.errors import NotSignedIn
+from core.settings import Settings
+from ui import theme
+from ui.desk import Desk
+from ui.document import document, languages, mark, words_of
+from ui.words import Words
+
+GOOGLE = theme.HERE / "google.svg"
+
+
+def install(desk: Desk) -> None:
+    """Serve the page. `?next=` is where to go afterwards, `?error=` a code, `?link=printed`: look in the terminal."""
+
+    @app.get("/login", include_in_schema=False)
+    def login(request: Request, next: str = "", error: str = "", link: str = "") -> Response:
+        try:
+            desk.auth.current()
+        except NotSignedIn:
+            return _page(desk, request, next=next, error=error, printed=link == "printed")
+        return RedirectResponse("/dashboard", 303)
+
+
+def _page(desk: Desk, request: Request, *, next: str, error: str, printed: bool) -> Response:
+    words = words_of(request)
+    body = (
+        f'<main class="login"><div class="in">{mark(40)}<h1>Oh My Agent</h1>'
+        f'<p class="lead">{escape(words.t("login.lead"))}</p>{_refused(words, error)}'
+        f"{_ways_in(desk, words, next=next, printed=printed)}"
+        f"{_who(desk, words)}</div></main><footer>{languages(words)}</footer>"
+    )
+    return document(request, words, title=words.t("login.title"), body=body)
+
+
+def _ways_in(desk: Desk, words: Words, *, next: str, printed: bool) -> str:
+    methods = desk.auth.sign_in_methods
+    provider = _provider(desk.settings, words, next=next) if "oidc" in methods else ""
+    local = (
+        _local(words, printed=printed, testid="sign-in-local" if provider else "sign-in") if "local" in methods else ""
+    )
+    return provider + local
+
+
+def _provider(settings: Settings, words: Words, *, next: str) -> str:
+    google = settings.oidc_issuer == model.GOOGLE
+    label = escape(words.t("login.google" if google else "login.provider"))
+    query = "?" + urlencode({"next": next}) if next else ""
+    picture = GOOGLE.read_text("utf-8") if google else '<i class="ic ic-key" aria-hidden="true"></i>'
+    return (
+        f'<a class="btn go" data-testid="sign-in" href="/auth/login{escape(query)}">{picture}<span>{label}</span></a>'
+    )
+
+
+def _local(words: Words, *, printed: bool, testid: str) -> str:
+    label = escape(words.t("login.again" if printed else "login.local"))
+    note = _note("ok", "check", "status", words.t("login.printed")) if printed else ""
+    return (
+        f'{note}<form method="post" action="/auth/local/link"><button class="btn go" data-testid="{testid}">'
+        f'<i class="ic ic-term" aria-hidden="true"></i><span>{label}</span></button></form>'
+    )
+
+
+def _refused(words: Words, code: str) -> str:
+    return _note("bad", "alert", "alert", words.code("login.error", code, "other")) if code else ""
+
+
+def _note(kind: str, glyph: str, role: str, text: str) -> str:
+    return (
+        f'<p class="note {kind}" role="{role}"><i class="ic ic-{glyph}" aria-hidden="true"></i>'
+        f"<span>{escape(text)}</span></p>"
+    )
+
+
+def _who(desk: Desk, words: Words) -> str:
+    """Who may come in, where that is restricted."""
+    settings = desk.settings
+    if "oidc" not in desk.auth.sign_in_methods:
+        text = escape(words.t("login.who_local"))
+    elif settings.allowed_domains:
+        domains = ", ".join(f"<b>{escape(domain)}</b>" for domain in settings.allowed_domains)
+        text = escape(words.t("login.who_domains")).replace("[domains]", domains)
+    elif settings.allowed_emails:
+        text = escape(words.t("login.who_invited"))
+    else:
+        return ""
+    return f'<p class="who meta"><i class="ic ic-lock" aria-hidden="true"></i><span>{text}</span></p>'

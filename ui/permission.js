@@ -1,0 +1,229 @@
+// The card of the oldest open request. Everything in it is set as text, except a plan, which is sanitised HTML.
+import { button, clean, element, icon, lasting } from "oma_items";
+
+const SETTLE_MS = 350; // a key pressed while the card is just appearing was meant for something else
+
+export default {
+  template: `<div ref="root" class="ask"></div>`,
+  props: { start: Object, words: Object },
+  mounted() {
+    this.asks = [];
+    this.shown = "";
+    this.onKey = (event) => this.key(event);
+    document.addEventListener("keydown", this.onKey);
+    this.clock = setInterval(() => this.tick(), 1000);
+    this.meta(this.start);
+  },
+  unmounted() {
+    document.removeEventListener("keydown", this.onKey);
+    clearInterval(this.clock);
+  },
+  methods: {
+    meta(meta) {
+      this.asks = meta.asks;
+      const ask = meta.asks[0];
+      const print = ask ? JSON.stringify([ask, meta.asks.length]) : "";
+      if (print === this.shown) return;
+      const isNew = !this.shown || JSON.parse(this.shown)[0].id !== ask?.id;
+      const focused = this.$refs.root.contains(document.activeElement);
+      this.shown = print;
+      this.$refs.root.replaceChildren(...(ask ? [this.card(ask, meta.asks.length)] : []));
+      this.tick();
+      if (isNew && ask) this.since = performance.now();
+      if (ask && isNew) this.takeFocus();
+      if (!ask && focused) this.composer()?.focus();
+    },
+    refused(id) {
+      if (this.asks[0]?.id === id) this.enable(true);
+    },
+
+    // ---- the card
+
+    card(ask, count) {
+      const box = element("section", "permission");
+      box.tabIndex = 0;
+      box.dataset.testid = ask.kind;
+      box.dataset.state = ask.parked ? "parked" : "open";
+      box.setAttribute("aria-label", ask.title);
+      const top = element("div", "top");
+      const sign = element("span", "warn row");
+      sign.append(icon({ question: "question", plan: "plan" }[ask.kind] || "shield"));
+      this.waiting = element("span", "waiting");
+      this.waiting.dataset.since = ask.since;
+      top.append(sign, element("h3", "", ask.title));
+      if (count > 1) top.append(element("span", "chip warn", this.words.several.replace("{all}", count)));
+      top.append(this.waiting);
+      const body = element("div", "body");
+      body.append(...this.what(ask));
+      this.more = element("div", "more");
+      box.append(top, body, this.more, this.ways(ask));
+      this.box = box;
+      return box;
+    },
+    what(ask) {
+      const parts = [];
+      if (ask.parked) parts.push(element("p", "why muted", this.words.parked));
+      if (ask.kind === "plan") {
+        const plan = element("div", "cmd prose plan-text");
+        plan.innerHTML = clean(ask.plan);
+        return [...parts, plan];
+      }
+      if (ask.kind === "question") return [...parts, ...ask.questions.map((one, at) => this.question(one, at))];
+      if (ask.command) parts.push(element("div", "cmd", ask.command));
+      if (ask.path) parts.push(element("div", "cmd path", ask.path));
+      if (ask.lines.length) parts.push(this.diff(ask.lines));
+      if (ask.rows.length) parts.push(this.fields(ask.rows));
+      if (ask.reason) {
+        const why = element("div", "why");
+        why.append(element("span", "muted", `${this.words.why} `), ask.reason);
+        parts.push(why);
+      }
+      return parts;
+    },
+    diff(lines) {
+      const box = element("div", "cmd diff");
+      for (const [kind, text] of lines) {
+        const row = element("div", kind);
+        row.append(element("span", "", { add: "+", del: "−" }[kind] || " "), element("span", "", text));
+        box.append(row);
+      }
+      box.tabIndex = 0;
+      return box;
+    },
+    fields(rows) {
+      const list = element("dl", "fields cmd");
+      for (const [name, value] of rows) {
+        const row = element("div");
+        row.append(element("dt", "", name), element("dd", "", value));
+        list.append(row);
+      }
+      return list;
+    },
+    question(one, at) {
+      const set = element("fieldset", "choice");
+      set.append(element("legend", "b", one.text));
+      const name = `question-${at}`;
+      for (const [label, note] of one.options) {
+        const row = element("label", "option");
+        const mark = element("input");
+        mark.type = one.many ? "checkbox" : "radio";
+        mark.name = name;
+        mark.value = label;
+        const words = element("span", "", label);
+        if (note) words.append(element("span", "tiny", note));
+        row.append(mark, words);
+        set.append(row);
+      }
+      const own = element("input", "input own");
+      own.placeholder = this.words.other_answer;
+      own.setAttribute("aria-label", `${one.text} ${this.words.other_answer}`);
+      own.addEventListener("keydown", (event) => event.key === "Enter" && !event.isComposing && (event.preventDefault(), this.reply()));
+      set.append(own);
+      return set;
+    },
+    ways(ask) {
+      const row = element("div", "acts");
+      const add = (made, testid, key) => {
+        made.dataset.testid = testid;
+        if (key) made.append(Object.assign(element("kbd", "", key), { ariaHidden: "true" }));
+        row.append(made);
+        return made;
+      };
+      if (ask.kind === "question") {
+        add(button(this.words.answer, "btn primary", "", () => this.reply()), "answer");
+        add(button(this.words.skip, "btn", "", () => this.answer("deny")), "deny");
+        return row;
+      }
+      if (ask.kind === "plan") {
+        add(button(this.words.plan_go, "btn primary", "", () => this.answer("allow")), "allow", "1");
+        add(button(this.words.plan_more, "btn", "", () => this.denyWith(this.words.plan_message)), "deny", "3");
+        return row;
+      }
+      add(button(this.words.allow, "btn primary", "", () => this.answer("allow")), "allow", "1");
+      this.alwaysButton = add(button(this.words.always, "btn", "", () => this.always(ask)), "allow-always", "2");
+      add(button(this.words.deny, "btn", "", () => this.answer("deny")), "deny", "3");
+      add(button(this.words.deny_with, "btn ghost", "", () => this.denyWith(this.words.deny_message)), "deny-with");
+      row.append(element("span", "tiny mono hide-phone folder cut", ask.folder));
+      return row;
+    },
+    always(ask) {
+      if (this.rule?.isConnected) return this.answer("allow_always", { rule: this.rule.value.trim() });
+      this.rule = this.line(this.words.rule, ask.rule, "rule", () => this.answer("allow_always", { rule: this.rule.value.trim() }));
+      this.rule.classList.add("mono");
+      this.more.append(element("p", "tiny", this.words.rule_hint));
+      this.alwaysButton.querySelector("span").textContent = this.words.always_now;
+    },
+    denyWith(label) {
+      if (this.note?.isConnected) return this.answer("deny", { message: this.note.value.trim() });
+      this.note = this.line(label, "", "deny-message", () => this.answer("deny", { message: this.note.value.trim() }));
+    },
+    line(label, value, testid, done) {
+      const row = element("label", "line");
+      const input = element("input", "input");
+      input.value = value;
+      input.dataset.testid = testid;
+      input.addEventListener("keydown", (event) => event.key === "Enter" && !event.isComposing && (event.preventDefault(), done()));
+      row.append(element("span", "tiny", label), input);
+      this.more.replaceChildren(row);
+      input.focus();
+      return input;
+    },
+
+    // ---- the answer
+
+    answer(decision, more = {}) {
+      const ask = this.asks[0];
+      if (!ask || this.box.dataset.sent) return;
+      if (decision === "allow_always" && !more.rule) return this.rule.focus();
+      this.enable(false);
+      this.$emit("answer", { id: ask.id, decision, ...more });
+    },
+    reply() {
+      const answers = {};
+      const sets = [...this.box.querySelectorAll("fieldset")];
+      for (const [at, one] of this.asks[0].questions.entries()) {
+        const picked = [...sets[at].querySelectorAll("input:checked")].map((mark) => mark.value);
+        const own = sets[at].querySelector(".own").value.trim();
+        const said = [...picked, ...(own ? [own] : [])].join(", ");
+        if (!said) return sets[at].querySelector("input").focus();
+        answers[one.text] = said;
+      }
+      this.answer("answer", { answers });
+    },
+    enable(on) {
+      if (on) delete this.box.dataset.sent;
+      else this.box.dataset.sent = "1";
+      for (const one of this.box.querySelectorAll("button, input")) one.disabled = !on;
+    },
+
+    // ---- keys and focus
+
+    composer: () => document.querySelector("[data-testid=composer]"),
+    takeFocus() {
+      const box = this.composer();
+      const at = document.activeElement;
+      // Only from nowhere or from an empty text box: nobody's typing may end up on a button.
+      if (!box?.value && (at === box || at === document.body)) this.box.focus({ preventScroll: true });
+    },
+    key(event) {
+      const ask = this.asks[0];
+      if (!ask || event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat) return;
+      const at = event.target;
+      if (at.closest("input, textarea, select, [contenteditable], dialog, details.menu")) return;
+      const inside = this.box.contains(at);
+      if (!inside && (this.composer()?.value || at !== document.body)) return;
+      const wanted = { 1: "allow", 2: "allow-always", 3: "deny" }[event.key];
+      if (wanted && performance.now() - this.since > SETTLE_MS) {
+        event.preventDefault();
+        this.box.querySelector(`[data-testid=${wanted}]`)?.click();
+      } else if (at === this.box && event.key.length === 1 && !wanted && event.key !== " ") {
+        this.composer()?.focus(); // the letter goes on into the text box
+      }
+    },
+    tick() {
+      if (!this.waiting?.isConnected) return;
+      const since = Date.parse(this.waiting.dataset.since);
+      this.waiting.textContent = since ? this.words.waiting.replace("{time}", lasting((Date.now() - since) / 1000, this.words)) : "";
+    },
+  },
+};

@@ -1,0 +1,48 @@
+"""The card above the composer: what only a person decides (G5). It asks; the answer counts once the runner has it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+from nicegui.element import Element
+from nicegui.events import GenericEventArguments
+
+from core.errors import PlatformError
+from ui.transcript.fold import Meta
+from ui.words import Words
+
+LABELS: Final = (
+    "allow always always_now deny deny_with deny_message why rule rule_hint waiting parked other_answer answer skip "
+    "plan_go plan_more plan_message several s m h"
+).split()
+DECISIONS: Final = frozenset({"allow", "allow_always", "deny", "answer"})
+Answer = Callable[..., Awaitable[None]]
+
+
+class Permission(Element, component="permission.js", dependencies=["transcript/oma_items.js"]):
+    """Shows the oldest open request of `meta`; `answer(request_id, decision=…, message=…, rule=…, answers=…)`."""
+
+    def __init__(self, *, words: Words, meta: Meta, answer: Answer, fail: Callable[[Exception], None]) -> None:
+        super().__init__()
+        self._answer, self._fail = answer, fail
+        self.props["start"] = msgspec.to_builtins(meta)
+        self.props["words"] = {label: words.t(f"card.{label}") for label in LABELS}
+        self.on("answer", self._answered)
+
+    async def _answered(self, event: GenericEventArguments) -> None:
+        said: dict[str, Any] = event.args if isinstance(event.args, dict) else {}
+        answers = said.get("answers")
+        decision = str(said.get("decision", ""))
+        if decision not in DECISIONS:
+            return
+        try:
+            await self._answer(
+                str(said.get("id", "")),
+                decision=decision,
+                message=str(said.get("message", "")),
+                rule=str(said.get("rule", "")),
+                answers={str(k): str(v) for k, v in answers.items()} if isinstance(answers, dict) else None,
+            )
+        except PlatformError as error:
+            self._fail(error)
+            self.run_method("refused", str(said.get("id", "")))

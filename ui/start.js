@@ -1,0 +1,32 @@
+// The beginning: one big box. Enter sends, Shift+Enter is a new line; while a syllable is being composed Enter is the composer's own.
+export default {
+  template: `<form class="composer big" @submit.prevent="send">
+    <textarea ref="text" class="txt" rows="2" maxlength="20000" data-testid="composer" :placeholder="words.example" :aria-label="words.title"
+      autofocus @keydown.enter.exact="enter"></textarea>
+    <div class="bar"><span class="tiny grow">{{ words.hint }}</span>
+    <button type="submit" class="btn primary" data-testid="new-agent" :disabled="making">{{ making ? words.making : words.create }} <kbd aria-hidden="true">⏎</kbd></button></div></form>`,
+  props: { words: Object },
+  data: () => ({ making: false }),
+  mounted() {
+    this.$refs.text.focus({ preventScroll: true });
+  },
+  methods: {
+    enter(event) {
+      if (event.isComposing || event.keyCode === 229) return;
+      event.preventDefault();
+      this.send();
+    },
+    send() {
+      if (this.making) return;
+      this.making = true;
+      this.$emit("make", this.$refs.text.value);
+    },
+    made() {
+      this.making = false; // it failed: the words are still here
+    },
+    fill(text) {
+      this.$refs.text.value = text;
+      this.$refs.text.focus();
+    },
+  },
+};

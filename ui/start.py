@@ -1,0 +1,85 @@
+"""Making an agent: one big question, or one of six beginnings, and then the builder takes over."""
+
+from urllib.parse import quote
+from uuid import uuid4
+
+from nicegui import ui
+from nicegui.element import Element
+from nicegui.events import GenericEventArguments
+
+from core.model import Agent, Session
+from ui.frame import Frame
+from ui.tags import icon, tag
+
+STARTERS = {
+    "issues": "issue",
+    "minutes": "mic",
+    "deploy": "rocket",
+    "dependencies": "box",
+    "mail": "mail",
+    "research": "book",
+}
+
+
+class Begin(Element, component="start.js"):
+    """The big box."""
+
+
+class Start:
+    """The dashboard of somebody who has no agent yet."""
+
+    def __init__(self, page: Frame) -> None:
+        self._page = page
+        self._made: tuple[Agent, Session] | None = None
+        self._said = ("", "")  # the same words sent again after a failure are the same message
+        words = page.words
+        with tag("div", classes="start"):
+            tag("h1", words.t("start.title"))
+            self._box = Begin()
+            labels = ("title", "example", "hint", "create", "making")
+            self._box.props["words"] = {label: words.t(f"start.{label}") for label in labels}
+            self._box.on("make", self._make)
+            tag("h2", words.t("start.starters"))
+            with tag("div", classes="starters"):
+                for name, glyph in STARTERS.items():
+                    self._starter(name, glyph)
+
+    def _starter(self, name: str, glyph: str) -> None:
+        words = self._page.words
+        card = tag("button", classes="card st", type="button", data_starter=name)
+        with card:
+            with tag("span", classes="tile"):
+                icon(glyph, "lg")
+            tag("span", words.t(f"start.{name}"), classes="b")
+            tag("span", words.t(f"start.{name}_text"), classes="meta")
+        request = words.t(f"start.{name}_say")
+        card.on("click", lambda: self._box.run_method("fill", request), args=[])
+
+    async def _make(self, event: GenericEventArguments) -> None:
+        text = str(event.args).strip()
+        try:
+            self._made = self._made or await _create(self._page)
+            if text:
+                await self._say(self._made[1], text)
+            _open(*self._made)
+        finally:
+            self._box.run_method("made")
+
+    async def _say(self, session: Session, text: str) -> None:
+        if self._said[0] != text:
+            self._said = (text, str(uuid4()))
+        say = self._page.desk.conversations.say
+        await say(session.id, user=self._page.user_id, text=text, message_id=self._said[1])
+
+
+async def make(page: Frame) -> None:
+    """A draft agent and its builder session, and there."""
+    _open(*await _create(page))
+
+
+async def _create(page: Frame) -> tuple[Agent, Session]:
+    return await page.desk.agents.create(user=page.user_id, locale=page.words.locale)
+
+
+def _open(agent: Agent, session: Session) -> None:
+    ui.navigate.to(f"/workspace/{quote(agent.id)}?session={quote(session.id)}")

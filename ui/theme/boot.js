@@ -1,0 +1,57 @@
+// Before the first paint: language, theme and time zone; then menus and keys. The values come from ui/theme/__init__.py.
+const oma = JSON.parse(document.querySelector("meta[name=oma]").content);
+(() => {
+  const root = document.documentElement;
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const keep = (name, value) => (document.cookie = `${name}=${value};path=/;max-age=31536000;samesite=lax`);
+  const paint = () => {
+    root.dataset.theme = oma.theme === "system" ? (dark.matches ? "dark" : "light") : oma.theme;
+    document.querySelector("meta[name=theme-color]").content = root.dataset.theme === "dark" ? "#0E0F12" : "#FCFCFD";
+  };
+  root.lang = oma.locale;
+  paint();
+  dark.addEventListener("change", paint);
+  keep("oma_zone", Intl.DateTimeFormat().resolvedOptions().timeZone);
+  oma.keep = keep;
+  oma.choose = (theme, pressed) => {
+    for (const one of pressed.parentElement.children) one.ariaPressed = one === pressed;
+    oma.theme = theme;
+    keep("oma_theme", theme);
+    paint();
+  };
+  // <button data-keep="cookie=value">: remember it and come again.
+  addEventListener("click", (event) => {
+    const button = event.target.closest("[data-keep]");
+    if (button) keep(...button.dataset.keep.split("=")), location.reload();
+  });
+  // NiceGUI's own notice of a lost connection, in our words and look.
+  addEventListener("DOMContentLoaded", () => {
+    const [lost, trying] = document.querySelectorAll("#popup > span");
+    if (!lost) return;
+    lost.textContent = oma.lost;
+    trying.textContent = oma.trying;
+    document.getElementById("popup").setAttribute("role", "status");
+  });
+  // Menus are <details class="menu">: one open at a time, closed by Escape and by a click elsewhere.
+  const close = (but) => document.querySelectorAll("details.menu[open]").forEach((menu) => menu !== but && (menu.open = false));
+  addEventListener("click", (event) => {
+    const menu = event.target.closest("details.menu");
+    close(event.target.closest(".pop button, .pop a") && !event.target.closest(".stay") ? null : menu);
+  });
+  addEventListener("keydown", (event) => {
+    const menu = event.key === "Escape" && event.target.closest?.("details.menu[open]");
+    if (menu) menu.querySelector("summary").focus();
+    if (event.key === "Escape") close(null);
+  });
+  // A letter that stands as aria-keyshortcuts presses its button, unless somebody is writing.
+  addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat) return;
+    if (event.target.closest?.("input, textarea, [contenteditable], dialog, details.menu[open]")) return;
+    const button = [...document.querySelectorAll("[aria-keyshortcuts]")].find(
+      (one) => one.ariaKeyShortcuts?.toLowerCase() === event.key.toLowerCase() && one.offsetParent,
+    );
+    if (!button) return;
+    event.preventDefault();
+    button.click();
+  });
+})();

@@ -1,0 +1,78 @@
+"""What the agent does, in words: each call of a tool as icon, verb and object, taken from the tool's own input."""
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+AGENT_FOLDER: Final = re.compile(r"^.{0,200}?/agents/[a-z0-9]{12}/")
+HOME: Final = re.compile(r"^/home/agent/")
+OBJECT_CHARS: Final = 200  # of a line; the whole is in the details
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """How calls of one tool read: `verb` is the key `act.<verb>`, `fields` are where the object stands, first wins."""
+
+    verb: str
+    icon: str
+    fields: tuple[str, ...]
+
+
+KINDS: Final[dict[str, Kind]] = {
+    "Bash": Kind("run", "term", ("command",)),
+    "BashOutput": Kind("watch", "term", ("bash_id",)),
+    "KillShell": Kind("kill", "stop", ("shell_id",)),
+    "Read": Kind("read", "file", ("file_path",)),
+    "Write": Kind("write", "edit", ("file_path",)),
+    "Edit": Kind("edit", "edit", ("file_path",)),
+    "MultiEdit": Kind("edit", "edit", ("file_path",)),
+    "NotebookEdit": Kind("edit", "edit", ("notebook_path",)),
+    "Glob": Kind("find", "folder", ("pattern",)),
+    "Grep": Kind("search", "search", ("pattern",)),
+    "LS": Kind("list", "folder", ("path",)),
+    "WebFetch": Kind("fetch", "web", ("url",)),
+    "WebSearch": Kind("websearch", "web", ("query",)),
+    "Task": Kind("delegate", "branch", ("description", "prompt")),
+    "Agent": Kind("delegate", "branch", ("description", "prompt")),
+    "Skill": Kind("skill", "book", ("skill", "command")),
+    "ToolSearch": Kind("toolsearch", "search", ("query",)),
+    "mcp__oma__draft_agent": Kind("draft", "spark", ("name",)),
+}
+EDITING: Final = frozenset({"Write", "Edit", "MultiEdit", "NotebookEdit"})
+# Calls that are shown as what they mean (todos, a question, a plan), not as an act.
+SILENT: Final = frozenset({"TodoWrite", "AskUserQuestion", "ExitPlanMode"})
+
+
+def kind(tool: str) -> Kind:
+    """Never fails: a tool this version does not know is named as it is."""
+    return KINDS.get(tool) or Kind("use", "spark", ())
+
+
+def target(tool: str, given: dict[str, Any]) -> str:
+    """What the call is about, in full: a command, a path, a pattern; of an unknown tool its name."""
+    if tool not in KINDS:
+        return tool.removeprefix("mcp__").replace("__", " · ")
+    found = next((given[field] for field in KINDS[tool].fields if isinstance(given.get(field), str)), "")
+    return near_path(found) if KINDS[tool].fields[0].endswith("path") else found
+
+
+def short(text: str) -> str:
+    """The first line, cut."""
+    first, _, rest = text.strip().partition("\n")
+    return first[:OBJECT_CHARS] + ("…" if rest or len(first) > OBJECT_CHARS else "")
+
+
+def near_path(path: str) -> str:
+    """As seen from the agent's folder, else from home."""
+    return AGENT_FOLDER.sub("", path) if AGENT_FOLDER.match(path) else HOME.sub("~/", path)
+
+
+def visible(text: str) -> str:
+    """The text with what a reader cannot see made visible: what is approved must be what is read."""
+    return HIDDEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+
+
+# Controls but tab and newline, soft hyphen, zero-width, bidirectional, line separators, tags, BOM.
+HIDDEN: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\U000e0000-\U000e007f]"
+)

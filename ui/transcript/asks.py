@@ -1,0 +1,106 @@
+"""An open request as the card above the composer needs it: plain values, which the page sets as text, never as HTML."""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from core.events import Asked
+from ui.transcript import acts, diff
+from ui.transcript.prose import render
+from ui.transcript.step import fields
+from ui.words import Words
+
+TITLES: Final = {"run": "run", "write": "write", "edit": "edit", "fetch": "fetch", "websearch": "websearch"}
+REASONS: Final = ("description",)  # the model's own words inside a tool's input
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """One question with its options."""
+
+    text: str
+    header: str
+    options: tuple[tuple[str, str], ...]
+    many: bool
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """One open request. `command`, `lines` and `rows` come from the platform, exact; `reason` is the model's."""
+
+    id: str
+    kind: str
+    title: str
+    since: str = ""
+    parked: bool = False
+    command: str = ""
+    path: str = ""
+    lines: tuple[diff.Line, ...] = ()
+    rows: tuple[tuple[str, str], ...] = ()
+    reason: str = ""
+    folder: str = ""
+    rule: str = ""
+    plan: str = ""
+    questions: tuple[Choice, ...] = ()
+
+
+def card(asked: Asked, *, parked: bool, words: Words) -> Card:
+    """The card of this request."""
+    base = Card(
+        id=asked.request_id,
+        kind=asked.kind,
+        title=_title(asked, words),
+        since=asked.at.isoformat() if isinstance(asked.at, datetime) else "",
+        parked=parked,
+        folder=_near_folder(asked.folder),
+    )
+    if asked.kind == "question":
+        return msgspec.structs.replace(base, questions=tuple(_choice(asked)))
+    if asked.kind == "plan":
+        return msgspec.structs.replace(base, plan=render(asked.plan))
+    return _permission(base, asked)
+
+
+def _permission(base: Card, asked: Asked) -> Card:
+    given = dict(asked.input)
+    reason = asked.reason or next((str(given[key]) for key in REASONS if key in given), "")
+    rest = {key: value for key, value in given.items() if key not in REASONS}
+    command = path = ""
+    lines: list[diff.Line] = []
+    if asked.tool == "Bash":
+        command = str(rest.pop("command", ""))
+    elif asked.tool in acts.EDITING:
+        path = acts.visible(acts.target(asked.tool, given))
+        lines = [line for before, after in diff.edits(asked.tool, given) for line in diff.lines(before, after)]
+        rest = {key: value for key, value in rest.items() if key not in _SHOWN_AS_DIFF}
+    shown = [diff.Line(line.kind, acts.visible(line.text)) for line in lines]
+    return msgspec.structs.replace(
+        base,
+        command=acts.visible(command),
+        path=path,
+        lines=tuple(shown),
+        rows=tuple((acts.visible(key), acts.visible(value)) for key, value in fields(rest)),
+        reason=reason,
+        rule=asked.rule,
+    )
+
+
+_SHOWN_AS_DIFF: Final = frozenset(
+    {"file_path", "notebook_path", "content", "old_string", "new_string", "new_source", "edits"}
+)
+
+
+def _title(asked: Asked, words: Words) -> str:
+    if asked.kind != "permission":
+        return words.t(f"ask.{asked.kind}")
+    verb = acts.kind(asked.tool).verb
+    if verb in TITLES:
+        return words.t(f"ask.{verb}")
+    return words.t("ask.use", tool=acts.visible(acts.target(asked.tool, {}) or asked.tool))
+
+
+def _choice(asked: Asked) -> list[Choice]:
+    return [Choice(text=q.text, header=q.header, options=q.options, many=q.many) for q in asked.questions]
+
+
+def _near_folder(folder: str) -> str:
+    return acts.HOME.sub("~/", folder)

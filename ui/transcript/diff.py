@@ -1,0 +1,81 @@
+"""What an edit changes, as lines: for the transcript's small diffs and the full ones of a permission card."""
+
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from html import escape
+from typing import Any, Final, Literal
+
+import msgspec
+
+MAX_LINES: Final = 1_000  # comparing takes quadratic time; longer texts are shown as all out, all in
+CONTEXT: Final = 2
+
+Kind = Literal["same", "del", "add", "gap"]
+SIGNS: Final[dict[Kind, str]] = {"same": " ", "del": "−", "add": "+", "gap": "⋯"}
+
+
+class Line(msgspec.Struct, frozen=True, array_like=True):
+    """One line of a diff."""
+
+    kind: Kind
+    text: str
+
+
+def edits(tool: str, given: dict[str, Any]) -> list[tuple[str, str]]:
+    """(before, after) of each change that this call of an editing tool makes; a new file has no before."""
+    if tool == "Write":
+        return [("", _text(given, "content"))]
+    if tool == "NotebookEdit":
+        return [("", _text(given, "new_source"))]
+    many = given.get("edits") if tool == "MultiEdit" else [given]
+    changes = [one for one in many if isinstance(one, dict)] if isinstance(many, list) else []
+    return [(_text(one, "old_string"), _text(one, "new_string")) for one in changes]
+
+
+def lines(before: str, after: str) -> list[Line]:
+    """All lines of both, in reading order."""
+    old, new = before.splitlines(), after.splitlines()
+    if len(old) > MAX_LINES or len(new) > MAX_LINES:
+        return [Line("del", text) for text in old] + [Line("add", text) for text in new]
+    return list(_compared(old, new))
+
+
+def _compared(old: list[str], new: list[str]) -> Iterator[Line]:
+    for tag, a, b, c, d in SequenceMatcher(None, old, new).get_opcodes():
+        if tag == "equal":
+            yield from (Line("same", text) for text in old[a:b])
+        else:
+            yield from (Line("del", text) for text in old[a:b])
+            yield from (Line("add", text) for text in new[c:d])
+
+
+def near(whole: list[Line], context: int = CONTEXT) -> list[Line]:
+    """Only the changed lines and a few around them."""
+    changed = [at for at, line in enumerate(whole) if line.kind != "same"]
+    wanted = {at + step for at in changed for step in range(-context, context + 1)}
+    kept: list[Line] = []
+    for at, line in enumerate(whole):
+        if at in wanted:
+            kept.append(line)
+        elif kept and kept[-1].kind != "gap":
+            kept.append(Line("gap", ""))
+    return kept[:-1] if kept and kept[-1].kind == "gap" else kept
+
+
+def html(shown: list[Line]) -> str:
+    """The lines as the style sheet's `.diff`."""
+    rows = (
+        f'<div class="{line.kind}"><span>{SIGNS[line.kind]}</span><span>{escape(line.text, quote=False)}</span></div>'
+        for line in shown
+    )
+    return f'<div class="block"><div class="diff">{"".join(rows)}</div></div>'
+
+
+def counts(whole: list[Line]) -> tuple[int, int]:
+    """(lines added, lines taken away)."""
+    return sum(line.kind == "add" for line in whole), sum(line.kind == "del" for line in whole)
+
+
+def _text(given: dict[str, Any], key: str) -> str:
+    value = given.get(key, "")
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,250 @@
+"""A session's events, folded into what stands on the page: pure, the same for every tab, without clock or network."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from core import events as e
+from core.states import OPEN_TURN, SessionState
+from ui.transcript import prose
+from ui.transcript.asks import Card
+from ui.transcript.items import Items
+from ui.transcript.ops import AnyOp, Put
+from ui.transcript.sheet import Sheet
+from ui.transcript.work import Work
+from ui.transcript.writing import Writing
+from ui.words import Words
+
+
+class Meta(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands around the transcript: header, card, composer."""
+
+    state: SessionState
+    word: str
+    doing: str = ""
+    since: str = ""
+    cost: str = ""
+    asks: tuple[Card, ...] = ()
+
+
+class Fold:
+    """`take` events in order; `drain` the changes since the last drain; `snapshot` all of it."""
+
+    def __init__(
+        self,
+        words: Words,
+        *,
+        state: SessionState = SessionState.ASLEEP,
+        cost_usd: float = 0.0,
+        counted: int = 0,
+        render: Callable[[str], str] = prose.render,
+    ) -> None:
+        """`cost_usd` is that of the turns up to event number `counted`."""
+        self._words, self._items, self._render = words, Items(words), render
+        self._cost_usd, self._counted = cost_usd, counted
+        self.state, self.last_seq, self.first_seq = state, 0, 0
+        self._sheet = Sheet()
+        self._work = Work(self._sheet, self._items, words)
+        self._queued: dict[str, e.UserSaid] = {}
+        self._writing: dict[str, Writing] = {}
+        self._musing: set[str] = set()  # keys of unfinished thinking
+        self._message = self._turn = self._since = self._todos = ""
+        self._takers: dict[type, Callable[[Any], None]] = {
+            e.UserSaid: self._said,
+            e.TextDelta: self._text_delta,
+            e.Text: self._text,
+            e.ThinkingDelta: self._thinking_delta,
+            e.Thinking: self._thinking,
+            e.ToolCalled: self._called,
+            e.ToolReturned: self._work.returned,
+            e.Asked: self._ask,
+            e.Answered: self._work.answer,
+            e.Parked: self._work.park,
+            e.Todos: lambda event: self._show_todos(event.items, event),
+            e.Retrying: lambda event: self._sheet.put("retry", self._items.retrying(event), event),
+            e.Notice: self._notice,
+            e.StateChanged: self._state,
+            e.TurnFinished: self._finish,
+            e.Live: lambda _: self._forget_unfinished(),
+        }
+
+    def take(self, event: e.AnyEvent) -> None:
+        """One more event; a number that was taken before is not taken again."""
+        seq = e.seq_of(event)
+        if 0 < seq <= self.last_seq:
+            return
+        if seq:
+            self.last_seq = seq
+            self.first_seq = self.first_seq or seq
+        if not isinstance(event, e.Retrying | e.StateChanged | e.ToolProgress):
+            self._sheet.drop("retry")
+        taker = self._takers.get(type(event))
+        if taker:
+            taker(event)
+
+    def drain(self) -> list[AnyOp]:
+        """What changed since the last drain."""
+        ops = self._sheet.drain()
+        for writing in self._writing.values():
+            ops.extend(writing.changes())
+        self.first_seq = self._sheet.trim() or self.first_seq
+        return ops
+
+    def snapshot(self) -> list[AnyOp]:
+        """All that is there as of the last drain, for a page that has nothing."""
+        ops: list[AnyOp] = []
+        for put in self._sheet.whole():
+            writing = self._writing.get(put.key)
+            if writing is None:
+                ops.append(put)
+                continue
+            html, tail = writing.whole()
+            ops += [Put(key=put.key, html=self._items.text(html), live=True), *tail]
+        return [*ops, *self._sheet.wraps]
+
+    def meta(self) -> Meta:
+        """What stands around it."""
+        cards = self._work.cards()
+        state = SessionState.ASKING if cards and self.state is not SessionState.FAILED else self.state
+        return Meta(
+            state=state,
+            word=self._words.t(f"state.{state}"),
+            doing=self._doing(),
+            since=self._since if self.state in OPEN_TURN else "",
+            cost=self._words.money(self._cost_usd) if self._cost_usd else "",
+            asks=cards,
+        )
+
+    @property
+    def orphans(self) -> list[e.AnyEvent]:
+        """What refers to something before the first event."""
+        return self._work.orphans
+
+    @property
+    def fresh(self) -> bool:
+        """Whether a text has begun that no drain has shown yet: its first words should not wait."""
+        return any(isinstance(op, Put) and op.live for op in self._sheet.ops)
+
+    @property
+    def cheap(self) -> bool:
+        """Whether the next drain costs so little that it may come soon."""
+        return all(writing.cheap for writing in self._writing.values())
+
+    def _said(self, event: e.UserSaid) -> None:
+        """A message that comes during another's turn waits below everything until its own begins."""
+        key = f"u:{event.seq}"
+        queued = bool(self._turn) and self._turn != event.message_id and not event.steer
+        if queued:
+            self._queued[key] = event
+        else:
+            self._work.close_row()
+        self._sheet.put(key, self._items.said(event, queued=queued), event, source=event.text, last=queued)
+
+    def _text_delta(self, event: e.TextDelta) -> None:
+        self._supersede(event.message)
+        key = f"t:{event.message}:{event.block}"
+        if self._sheet.stored(key):
+            return  # finished already: what is late is a repetition
+        if key not in self._writing:
+            self._work.close_row()
+            self._writing[key] = Writing(key)
+            self._sheet.put(key, self._items.text(""), live=True)
+        self._writing[key].add(event.text)
+
+    def _text(self, event: e.Text) -> None:
+        self._supersede(event.message)
+        key = f"t:{event.message}:{event.block}"
+        self._writing.pop(key, None)
+        self._work.close_row()
+        html = self._items.text(self._render(event.text), seq=e.seq_of(event), partial=event.partial)
+        self._sheet.put(key, html, event, source=event.text)
+
+    def _thinking_delta(self, event: e.ThinkingDelta) -> None:
+        self._supersede(event.message)
+        key = f"h:{event.message}:{event.block}"
+        if key not in self._sheet:
+            self._musing.add(key)
+            self._sheet.put(key, self._items.thinking("", live=True))
+
+    def _thinking(self, event: e.Thinking) -> None:
+        self._supersede(event.message)
+        key = f"h:{event.message}:{event.block}"
+        self._musing.discard(key)
+        if event.text.strip():
+            self._work.add_to_row(key)
+            self._sheet.put(key, self._items.thinking(event.text), event)
+        else:
+            self._sheet.drop(key)
+
+    def _called(self, event: e.ToolCalled) -> None:
+        if event.name == "TodoWrite":
+            self._show_todos(_todos(event.input), event)
+        self._work.called(event)
+
+    def _ask(self, event: e.Asked) -> None:
+        self._work.ask(event)
+        if event.kind == "plan":
+            self._work.close_row()
+            html = self._items.plan(self._render(event.plan))
+            self._sheet.put(f"p:{event.request_id}", html, event, source=event.plan)
+
+    def _notice(self, event: e.Notice) -> None:
+        self._work.close_row()
+        self._sheet.put(f"n:{event.seq}", self._items.notice(event), event)
+
+    def _state(self, event: e.StateChanged) -> None:
+        self.state = event.state
+        if event.turn == self._turn:
+            return
+        self._turn = event.turn
+        self._since = event.at.isoformat() if event.turn and isinstance(event.at, datetime) else ""
+        key = next((key for key, said in self._queued.items() if said.message_id == event.turn), "")
+        if key:
+            said = self._queued.pop(key)
+            self._work.close_row()
+            self._sheet.move(key, self._items.said(said, queued=False), said, source=said.text)
+
+    def _finish(self, event: e.TurnFinished) -> None:
+        self._forget_unfinished()
+        self._work.end(event)
+        self._turn = self._since = self._todos = ""
+        if e.seq_of(event) > self._counted:
+            self._cost_usd += event.cost_usd
+        self._sheet.put(f"e:{event.seq}", self._items.ended(event), event)
+
+    def _show_todos(self, items: tuple[e.TodoItem, ...], event: e.Event) -> None:
+        if items:
+            self._todos = self._todos or f"d:{e.seq_of(event)}"
+            self._sheet.move(self._todos, self._items.todos(items), event)
+
+    def _supersede(self, message: str) -> None:
+        """A new message: what the one before it left unfinished was cut off and is asked for again (G2)."""
+        if message != self._message:
+            self._forget_unfinished()
+            self._message = message
+
+    def _forget_unfinished(self) -> None:
+        for key in [*self._writing, *self._musing]:
+            self._sheet.drop(key)
+        self._writing.clear()
+        self._musing.clear()
+
+    def _doing(self) -> str:
+        if self.state is SessionState.STARTING:
+            return self._words.t("doing.starting")
+        if self.state is not SessionState.BUSY:
+            return ""
+        return self._words.t("doing.writing") if self._writing else self._work.now() or self._words.t("doing.thinking")
+
+
+def _todos(given: dict[str, Any]) -> tuple[e.TodoItem, ...]:
+    """The checklist in TodoWrite's own words."""
+    status = {"completed": "done", "in_progress": "now"}
+    items = given.get("todos")
+    return tuple(
+        e.TodoItem(text=str(item.get("content", "")), status=status.get(str(item.get("status")), "later"))  # type: ignore[arg-type]
+        for item in (items if isinstance(items, list) else [])
+        if isinstance(item, dict)
+    )

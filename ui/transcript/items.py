@@ -1,0 +1,129 @@
+"""The HTML of what stands in a transcript beside acts. Every value in it is escaped here or rendered by prose.py."""
+
+from datetime import datetime
+from html import escape
+from typing import Final
+
+from core.events import Answered, Asked, Notice, Retrying, TodoItem, TurnFinished, UserSaid
+from ui.transcript import acts
+from ui.transcript.step import icon
+from ui.words import Words
+
+MARKS: Final = {"done": "check", "now": "half", "later": "circle"}
+
+
+class Items:
+    """The items in one language."""
+
+    def __init__(self, words: Words) -> None:
+        self._words = words
+
+    def said(self, event: UserSaid, *, queued: bool) -> str:
+        """A message of the user."""
+        t = self._words.t
+        marks = [("queue", t("say.queued"))] if queued else []
+        marks += [("bolt", t("say.steered"))] if event.steer else []
+        marks += [("info", t("say.via", via=event.via))] if event.via != "web" else []
+        notes = "".join(f'<span class="tiny">{icon(name)}{escape(text)}</span>' for name, text in marks)
+        files = "".join(f'<span class="chip">{icon("clip")}{escape(file.name)}</span>' for file in event.attachments)
+        return (
+            f'<div class="said-row" data-testid="message" data-role="user" data-seq="{event.seq}"'
+            f' data-message="{escape(event.message_id)}"><div class="said">{escape(event.text, quote=False)}</div>'
+            f"{files}{notes}</div>"
+        )
+
+    def text(self, html: str, *, seq: int = 0, partial: bool = False) -> str:
+        """A text of the agent; without a number while it is written."""
+        number = f' data-seq="{seq}"' if seq else ' data-live="1"'
+        note = f'<p class="tiny row">{icon("alert")}{self._words.t("say.partial")}</p>' if partial else ""
+        return f'<div class="prose" data-testid="message" data-role="assistant"{number}>{html}</div>{note}'
+
+    def thinking(self, text: str, *, live: bool = False) -> str:
+        """What it thought; folded."""
+        label = self._words.t("act.thinking" if live else "act.thought")
+        first = escape(acts.short(text), quote=False)
+        line = f'{icon("right", "chev")}<span class="v nowrap">{label}</span><span class="cut">{first}</span>'
+        body = "" if live else f'<div class="plain thought">{escape(text, quote=False)}</div>'
+        return f'<details class="thinking" data-testid="thinking"><summary class="act">{line}</summary>{body}</details>'
+
+    def answered(self, asked: Asked, answer: Answered) -> str:
+        """One line that says what was decided, by whom."""
+        if asked.kind == "question":
+            return self._question(asked, answer)
+        allowed = answer.decision != "deny"
+        what = acts.short(acts.target(asked.tool, asked.input)) if asked.kind == "permission" else ""
+        rule = f'<code class="rule">{escape(answer.rule)}</code>' if answer.decision == "allow_always" else ""
+        note = f'<div class="out">{escape(answer.message, quote=False)}</div>' if answer.message else ""
+        return (
+            f'<div class="decided" data-testid="{asked.kind}" data-state="{"allowed" if allowed else "denied"}">'
+            f'<div class="act">{icon("shield" if allowed else "x")}'
+            f'<span class="v nowrap">{self._words.t(f"answered.{asked.kind}.{answer.decision}")}</span>'
+            f'<span class="o cut">{escape(what, quote=False)}</span>{rule}'
+            f'<span class="end">{escape(self._who(answer))}</span></div>{note}</div>'
+        )
+
+    def _question(self, asked: Asked, answer: Answered) -> str:
+        denied = answer.decision == "deny"
+        skipped = answer.message or self._words.t("answered.question.deny")
+        rows = "".join(
+            f'<div class="act">{icon("question")}<span class="v">{escape(question.text, quote=False)}</span>'
+            f'<span class="said-inline">{escape(answer.answers.get(question.text, skipped), quote=False)}</span>'
+            f'<span class="end">{escape(self._who(answer))}</span></div>'
+            for question in asked.questions
+        )
+        state = "denied" if denied else "answered"
+        return f'<div class="decided" data-testid="question" data-state="{state}">{rows}</div>'
+
+    def plan(self, html: str) -> str:
+        """A plan that the agent proposes, in full."""
+        head = f'<div class="cap">{icon("plan")}{self._words.t("ask.plan")}</div>'
+        return f'<div class="block plan">{head}<div class="prose">{html}</div></div>'
+
+    def todos(self, items: tuple[TodoItem, ...]) -> str:
+        """The agent's checklist as it stands."""
+        done = sum(item.status == "done" for item in items)
+        rows = "".join(
+            f'<li data-s="{item.status}">{icon(MARKS[item.status])}<span>{escape(item.text, quote=False)}</span></li>'
+            for item in items
+        )
+        head = escape(self._words.t("todo.head", done=done, all=len(items)))
+        return f'<div class="todo"><div class="meta">{head}</div><ul>{rows}</ul></div>'
+
+    def notice(self, event: Notice) -> str:
+        """A remark of the platform."""
+        key = f"notice.{event.text}"
+        text = self._words.t(key) if self._words.has(key) else event.text
+        name = "info" if event.level == "info" else "alert"
+        return f'<div class="act note {event.level}">{icon(name)}<span>{escape(text, quote=False)}</span></div>'
+
+    def retrying(self, event: Retrying) -> str:
+        """The model is asked again; the page counts the seconds down."""
+        text = self._words.code("retry", event.reason, "other", attempt=event.attempt)
+        until = f' data-in="{event.in_s:.1f}"' if event.in_s else ""
+        end = f'<span class="end"{until}></span>'
+        return f'<div class="act note warn">{icon("clock")}<span>{escape(text)}</span>{end}</div>'
+
+    def ended(self, event: TurnFinished) -> str:
+        """Time, tokens, cost in one line; before it what went wrong, and what to do."""
+        words, usage = self._words, event.usage
+        tokens = usage.input_tokens + usage.output_tokens + usage.cache_read_tokens + usage.cache_write_tokens
+        parts = [words.clock(event.at)] if isinstance(event.at, datetime) else []
+        parts += [words.lasting(event.duration_s)] if event.duration_s else []
+        parts += [words.t("end.tokens", tokens=words.number(tokens))] if tokens else []
+        parts += [words.money(event.cost_usd)] if event.cost_usd else []
+        full = escape(words.full(event.at)) if isinstance(event.at, datetime) else ""
+        told = f"<span>{escape(' · '.join(parts))}</span>"
+        line = f'<div class="ended" data-outcome="{event.outcome}" title="{full}">{told}</div>'
+        return line if event.outcome == "ok" else self._trouble(event) + line
+
+    def _trouble(self, event: TurnFinished) -> str:
+        sentence = escape(self._words.code("reason", event.reason, "other"))
+        detail = f'<div class="out">{escape(event.detail, quote=False)}</div>'
+        more = f'<details class="why"><summary>{self._words.t("end.detail")}</summary>{detail}</details>'
+        name = "stop" if event.outcome == "interrupted" else "alert"
+        body = f"<div><p>{sentence}</p>{more if event.detail else ''}</div>"
+        return f'<div class="trouble {event.outcome}" role="note">{icon(name)}{body}</div>'
+
+    def _who(self, answer: Answered) -> str:
+        by = self._words.t("answered.by_rule" if answer.by.startswith("rule") else "answered.by_you")
+        return f"{by} · {self._words.clock(answer.at)}" if isinstance(answer.at, datetime) else by

@@ -1,0 +1,56 @@
+// Turning a server's items into DOM: the second wall against markup (the first is ui/transcript/prose.py).
+import DOMPurify from "dompurify";
+
+const CLEAN = {
+  ALLOWED_TAGS: "a b blockquote br code dd del details div dl dt em h3 h4 h5 h6 hr i li ol p pre s span strong summary table tbody td th thead tr ul".split(" "),
+  ALLOWED_ATTR: "href title target rel class open role start data-testid data-role data-seq data-message data-state data-live data-since data-in data-lang data-outcome data-s aria-hidden align".split(" "),
+  ALLOW_DATA_ATTR: false,
+  ALLOW_ARIA_ATTR: false,
+};
+
+export const clean = (html) => DOMPurify.sanitize(html, CLEAN);
+
+export function element(tag, classes = "", text = "") {
+  const made = document.createElement(tag);
+  if (classes) made.className = classes;
+  if (text) made.textContent = text;
+  return made;
+}
+
+export function icon(name) {
+  const made = element("i", `ic ic-${name}`);
+  made.ariaHidden = "true";
+  return made;
+}
+
+export function button(label, classes, name, act) {
+  const made = element("button", classes);
+  made.type = "button";
+  if (name) made.append(icon(name));
+  if (label && !classes.includes("icon")) made.append(element("span", "", label));
+  else if (label) (made.ariaLabel = label), (made.title = label);
+  if (act) made.addEventListener("click", act);
+  return made;
+}
+
+// Clipboard access needs a secure page; on a plain http address the old way still works.
+export async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const box = element("textarea");
+    box.value = text;
+    document.body.append(box);
+    box.select();
+    document.execCommand("copy");
+    box.remove();
+  }
+}
+
+// 0.4 s · 12 s · 3 m 12 s, with the words of the page
+export function lasting(seconds, words) {
+  const whole = Math.max(0, Math.floor(seconds));
+  if (whole < 60) return words.s.replace("{s}", whole);
+  if (whole < 3600) return words.m.replace("{m}", Math.floor(whole / 60)).replace("{s}", whole % 60);
+  return words.h.replace("{h}", Math.floor(whole / 3600)).replace("{m}", Math.floor((whole % 3600) / 60));
+}

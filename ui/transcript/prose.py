@@ -1,0 +1,174 @@
+"""Model text to safe HTML: Markdown without raw HTML, in bounded time, with nothing loaded from elsewhere."""
+
+import time
+from collections.abc import Sequence
+from html import escape
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.rules_block import StateBlock
+from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
+
+from ui.transcript.code import highlight
+
+MAX_CHARS: Final = 200_000  # more is shown as plain text
+# CPU seconds of one render: five times what ordinary prose needs, so 0.18 for 20 KB.
+BUDGET_S: Final = 0.1
+BUDGET_S_PER_CHAR: Final = 4e-6
+SCHEMES: Final = frozenset({"http", "https", "mailto"})
+
+
+class _TooSlow(Exception):
+    """The text is built to be slow."""
+
+
+class _Clock:
+    """Raises once this thread has worked too long; looks at the time at every 32nd tick only."""
+
+    __slots__ = ("_ticks", "_until")
+
+    def __init__(self, budget_s: float) -> None:
+        self._until = time.thread_time() + budget_s
+        self._ticks = 0
+
+    def tick(self) -> None:
+        self._ticks += 1
+        if self._ticks % 32 == 0 and time.thread_time() > self._until:
+            raise _TooSlow
+
+
+def render(text: str) -> str:
+    """HTML of a finished text. Text that cannot be rendered within the budget comes out as it was written."""
+    if len(text) > MAX_CHARS:
+        return plain(text)
+    try:
+        return str(_MARKDOWN.render(text, {"clock": _Clock(BUDGET_S + len(text) * BUDGET_S_PER_CHAR)}))
+    except (_TooSlow, RecursionError):
+        return plain(text)
+
+
+def plain(text: str) -> str:
+    """The text as it was written, line by line."""
+    return f'<div class="plain">{escape(text, quote=False)}</div>'
+
+
+def split_blocks(text: str) -> tuple[str, str]:
+    """(finished blocks, unfinished tail): cut at the last blank line outside a code fence, or at a fence's edge."""
+    cut = position = 0
+    fence = ""
+    for line in text.splitlines(keepends=True):
+        position += len(line)
+        bare = line.strip()
+        if fence:
+            if closes(bare, fence):
+                fence = ""
+                cut = position if line[0] == bare[0] and line.endswith("\n") else cut
+        elif opened := opening(line):
+            fence = opened
+            if line[0] == opened[0] and line.endswith("\n"):  # not indented: in a list it belongs to its item
+                cut = position - len(line)
+        elif not bare and line.endswith("\n"):
+            cut = position
+    return text[:cut], text[cut:]
+
+
+def opening(line: str) -> str:
+    """The marks that open a code fence on this line, or nothing."""
+    bare = line.strip()
+    if bare[:3] not in ("```", "~~~"):
+        return ""
+    marks = bare[: len(bare) - len(bare.lstrip(bare[0]))]
+    return "" if marks[0] == "`" and "`" in bare[len(marks) :] else marks
+
+
+def closes(bare: str, fence: str) -> bool:
+    """Whether this stripped line ends a code block that `fence` opened."""
+    return bare.startswith(fence) and not bare.strip(fence[0])
+
+
+def code_block(source: str, language: str) -> str:
+    """A code block; the page adds its copy button, which gives `source`."""
+    name = escape(language[:20])
+    return f'<div class="code" data-lang="{name}"><pre><code>{highlight(source, language)}</code></pre></div>\n'
+
+
+def safe_address(address: str) -> bool:
+    """Whether a link may lead there."""
+    try:
+        parts = urlsplit(address.strip())
+    except ValueError:
+        return False
+    return parts.scheme.lower() in SCHEMES and (parts.scheme.lower() == "mailto" or bool(parts.hostname))
+
+
+def _tick_inline(state: StateInline, silent: bool) -> bool:
+    state.env["clock"].tick()
+    return False
+
+
+def _tick_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    state.env["clock"].tick()
+    return False
+
+
+def _link(address: str) -> str:
+    """An opening tag that says on hover where it leads."""
+    shown = escape(address)
+    return f'<a href="{shown}" title="{shown}" target="_blank" rel="noopener noreferrer nofollow">'
+
+
+class _Renderer(RendererHTML):
+    """Markdown-it's own output, but for what would leave the page or break its layout."""
+
+    def link_open(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
+        return _link(str(tokens[at].attrs.get("href", "")))
+
+    def image(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
+        """A link: loading it would tell its host who reads what, and when."""
+        token = tokens[at]
+        words = escape(self.renderInlineAsText(token.children or [], options, env), quote=False)
+        source = str(token.attrs.get("src", ""))
+        inside_a_link = any(t.type == "link_open" for t in tokens[:at]) and not any(
+            t.type == "link_close" for t in tokens[:at]
+        )
+        return words if inside_a_link else f"{_link(source)}{words or escape(source)}</a>"
+
+    def fence(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
+        info = tokens[at].info.split()
+        return code_block(tokens[at].content, info[0] if info else "")
+
+    def code_block(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
+        return code_block(tokens[at].content, "")
+
+    def heading_open(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
+        return f"<h{_below_page(tokens[at].tag)}>"
+
+    def heading_close(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
+        return f"</h{_below_page(tokens[at].tag)}>\n"
+
+    def table_open(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
+        return '<div class="table"><table>\n'
+
+    def table_close(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
+        return "</table></div>\n"
+
+
+def _below_page(tag: str) -> int:
+    """Headings of the model come under the page's own h1 and h2."""
+    return min(int(tag[1]) + 2, 6)
+
+
+def _markdown() -> MarkdownIt:
+    options: dict[str, Any] = {"html": False, "linkify": False, "breaks": True}
+    markdown = MarkdownIt("commonmark", options, renderer_cls=_Renderer).enable(["table", "strikethrough"])
+    markdown.validateLink = safe_address  # type: ignore[method-assign,assignment]
+    markdown.inline.ruler.before("text", "tick", _tick_inline)
+    markdown.block.ruler.before("table", "tick", _tick_block)
+    return markdown
+
+
+_MARKDOWN: Final = _markdown()

@@ -1,0 +1,159 @@
+"""One act of the agent: a call of a tool and what became of it, as a line that opens for detail."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from html import escape
+from typing import Any, Final
+
+import msgspec
+
+from core.events import ToolCalled, ToolReturned
+from ui.transcript import acts, diff
+from ui.transcript.prose import code_block
+from ui.words import Words
+
+OUTPUT_CHARS: Final = 3_000  # of a tool's output; the rest is said to be there
+FIELD_CHARS: Final = 1_000
+DIFF_LINES: Final = 200
+OPEN_LINES: Final = 14  # details of up to this many lines are shown at once
+ICONS: Final = {"failed": "alert", "denied": "x", "waiting": "shield"}
+
+
+class Act(msgspec.Struct, frozen=True, kw_only=True):
+    """One call of a tool and what became of it."""
+
+    call: ToolCalled
+    result: ToolReturned | None = None
+    waiting: bool = False
+    denied: bool = False
+    stopped: bool = False  # the turn ended before the tool did
+
+    @property
+    def state(self) -> str:
+        """running, waiting, ok, failed or denied."""
+        if self.denied:
+            return "denied"
+        if self.result is not None:
+            return "ok" if self.result.ok else "failed"
+        return "failed" if self.stopped else "waiting" if self.waiting else "running"
+
+    @property
+    def target(self) -> str:
+        """What it is about, in full."""
+        return acts.target(self.call.name, self.call.input)
+
+    @property
+    def took_s(self) -> float:
+        """Seconds from call to result."""
+        if self.result is None or not isinstance(self.call.at, datetime) or not isinstance(self.result.at, datetime):
+            return 0.0
+        return max(0.0, (self.result.at - self.call.at).total_seconds())
+
+
+def step(act: Act, words: Words) -> str:
+    """Its line, and what is under it."""
+    call, state = act.call, act.state
+    kind = acts.kind(call.name)
+    verb = words.t(f"act.{kind.verb}")
+    if state in ("failed", "denied"):
+        verb = words.t("act.stopped" if act.stopped else f"act.{state}", verb=verb)
+    body, lines = _details(act, words)
+    opened = " open" if body and (state == "failed" or (state == "ok" and 0 < lines <= OPEN_LINES)) else ""
+    line = (
+        f'{icon(ICONS.get(state, kind.icon))}<span class="v nowrap">{escape(verb)}</span>'
+        f'<span class="o cut" title="{escape(cut(act.target, 400))}">'
+        f"{escape(acts.short(act.target), quote=False)}</span>"
+        f"{_counts(call)}{_end(act, words)}{icon('right', 'chev')}"
+    )
+    classes = "step nested" if call.parent else "step"
+    fail = " fail" if state == "failed" else ""
+    return (
+        f'<details class="{classes}" data-testid="tool-call" data-state="{state}"{opened}>'
+        f'<summary class="act{fail}">{line}</summary><div class="detail">{body}</div></details>'
+    )
+
+
+def run(done: Iterable[Act], words: Words) -> str:
+    """The line under which finished acts are folded: 7단계 · 12초, and what they were."""
+    done = list(done)
+    took = words.lasting(sum(act.took_s for act in done))
+    kinds = Counter(acts.kind(act.call.name).verb for act in done)
+    parts = [words.t(f"run.{verb}", n=n) for verb, n in kinds.most_common() if words.has(f"run.{verb}")]
+    return (
+        f'{icon("right", "chev")}<span class="v nowrap">{escape(words.t("run.steps", n=len(done), took=took))}</span>'
+        f'<span class="cut">{escape(", ".join(parts))}</span>'
+    )
+
+
+def fields(given: dict[str, Any]) -> list[tuple[str, str]]:
+    """A tool's input as names and values: strings as they are, the rest as JSON."""
+    encode = msgspec.json.encode
+    return [(key, value if isinstance(value, str) else encode(value).decode()) for key, value in given.items()]
+
+
+def icon(name: str, more: str = "") -> str:
+    """An icon, for the eye only."""
+    return f'<i class="{f"ic ic-{name} {more}".strip()}" aria-hidden="true"></i>'
+
+
+def cut(text: str, limit: int) -> str:
+    """At most `limit` characters, and a sign that there are more."""
+    return text if len(text) <= limit else text[:limit] + "…"
+
+
+def _details(act: Act, words: Words) -> tuple[str, int]:
+    """(html, number of lines) of what is under the line."""
+    call, result = act.call, act.result
+    parts: list[str] = []
+    count = 0
+    if call.name in acts.EDITING:
+        shown = diff.near(_changed(call))
+        count += len(shown)
+        parts.append(diff.html(shown[:DIFF_LINES]))
+    elif call.name == "Bash" and "\n" in act.target.strip():
+        parts.append(code_block(act.target, "bash"))
+        count += act.target.count("\n") + 1
+    elif call.name not in acts.KINDS:
+        parts.append(_rows(call.input))
+        count += OPEN_LINES + 1
+    if result is not None and result.content.strip() and not (call.name in acts.EDITING and result.ok):
+        parts.append(_output(result, words))
+        count += result.content.strip().count("\n") + 1 if call.name == "Bash" else OPEN_LINES + 1
+    return "".join(parts), count
+
+
+def _output(result: ToolReturned, words: Words) -> str:
+    text = result.content.strip("\n")
+    left = max(result.full_size, len(text)) - min(len(text), OUTPUT_CHARS)
+    rest = f'<span class="rest">{words.t("act.rest", n=left)}</span>' if left > 0 else ""
+    fail = "" if result.ok else " fail"
+    return f'<div class="out{fail}">{escape(text[:OUTPUT_CHARS], quote=False)}{rest}</div>'
+
+
+def _rows(given: dict[str, Any]) -> str:
+    rows = (
+        f"<div><dt>{escape(key)}</dt><dd>{escape(cut(value, FIELD_CHARS), quote=False)}</dd></div>"
+        for key, value in fields(given)
+    )
+    return f'<dl class="fields">{"".join(rows)}</dl>' if given else ""
+
+
+def _changed(call: ToolCalled) -> list[diff.Line]:
+    return [line for before, after in diff.edits(call.name, call.input) for line in diff.lines(before, after)]
+
+
+def _counts(call: ToolCalled) -> str:
+    if call.name not in acts.EDITING:
+        return ""
+    added, gone = diff.counts(_changed(call))
+    minus = f' <span class="bad">−{gone}</span>' if gone else ""
+    return f'<span class="nowrap"><span class="ok">+{added}</span>{minus}</span>'
+
+
+def _end(act: Act, words: Words) -> str:
+    if act.state in ("waiting", "running"):
+        since = act.call.at.isoformat() if isinstance(act.call.at, datetime) else ""
+        waiting = f'<span class="end warn">{words.t("act.waiting")}</span>'
+        return waiting if act.waiting else f'<span class="end" data-since="{since}"></span>'
+    return f'<span class="end">{escape(words.lasting(act.took_s)) if act.took_s >= 0.05 else ""}</span>'

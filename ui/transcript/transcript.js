@@ -1,0 +1,258 @@
+// The transcript: a list of keyed items in plain DOM. Vue only mounts the frame; everything in it comes by push().
+import { button, clean, copy, element, icon, lasting } from "oma_items";
+
+const NEAR = 100; // px from the bottom within which the reader is followed
+
+export default {
+  template: `<div class="transcript-box">
+    <div ref="scroll" class="transcript" data-testid="transcript" data-last-seq="0" tabindex="0" role="log" aria-live="off">
+      <div ref="col" class="col"><div ref="more" class="earlier"></div><div ref="old" class="items"></div><div ref="now" class="items"></div>
+        <div ref="pending" class="items"></div><div ref="working" class="working act" hidden></div></div>
+    </div>
+    <div ref="foot" class="foot-pill"></div><div ref="spoken" class="sr" aria-live="polite"></div></div>`,
+  props: { start: Object, words: Object },
+  mounted() {
+    this.n = 0;
+    this.items = new Map();
+    this.sources = new Map();
+    this.following = true;
+    this.doing = {};
+    this.skew = Date.parse(this.start.now) - Date.now();
+    this.build();
+    window.addEventListener("oma-outbox", (this.onOutbox = (event) => this.showPending(event.detail)));
+    this.apply(0, this.start.n, this.start.seq, this.start.ops, this.start.first, false);
+    this.meta(this.start.meta);
+    this.toEnd();
+    window.dispatchEvent(new CustomEvent("oma-transcript"));
+    this.clock = setInterval(() => this.tick(), 1000);
+  },
+  unmounted() {
+    clearInterval(this.clock);
+    this.sizes.disconnect();
+    window.removeEventListener("oma-outbox", this.onOutbox);
+  },
+  methods: {
+    // ---- from the server
+
+    push(base, n, seq, ops, first) {
+      if (base !== 0 && base !== this.n) return this.$emit("sync", this.n);
+      this.apply(base, n, seq, ops, first, true);
+    },
+    apply(base, n, seq, ops, first, live) {
+      const box = this.$refs.scroll;
+      if (base === 0) {
+        for (const part of ["old", "now"]) this.$refs[part].replaceChildren();
+        this.items.clear();
+        this.sources.clear();
+        this.showEarlier(first);
+      }
+      if (base === 0) this.putAll(ops.filter((op) => op.o === "put"));
+      for (const op of ops) if (base !== 0 || op.o !== "put") this[op.o](op, live);
+      this.n = n;
+      box.dataset.lastSeq = seq;
+      window.dispatchEvent(new CustomEvent("oma-seq", { detail: seq }));
+      if (base === 0) this.tick();
+      if (!this.following && base !== 0 && ops.length) this.pill.hidden = false;
+      if (this.following) this.toEnd();
+    },
+    earlier(ops, first) {
+      const box = this.$refs.scroll;
+      const below = box.scrollHeight - box.scrollTop;
+      const before = this.$refs.old.firstChild;
+      const put = ops.filter((op) => op.o === "put" && !this.items.has(op.key));
+      this.putAll(put, this.$refs.old, before);
+      for (const op of ops) if (op.o === "wrap") this.wrap(op);
+      this.showEarlier(first);
+      box.scrollTop = box.scrollHeight - below;
+    },
+    meta(meta) {
+      this.doing = meta;
+      const line = this.$refs.working;
+      line.hidden = !meta.doing;
+      if (meta.doing) {
+        line.querySelector(".v").textContent = meta.doing;
+        line.querySelector(".end").dataset.since = meta.since || "";
+        this.tick();
+      }
+    },
+
+    // ---- one change each
+
+    put(op, live) {
+      const was = this.items.get(op.key);
+      const item = was || element("div");
+      item.className = `item k-${op.key[0]}`;
+      const opened = was && [...was.querySelectorAll("details[data-touched]")].map((one) => one.open);
+      item.innerHTML = clean(op.html);
+      if (opened?.length) item.querySelectorAll("details").forEach((one, at) => at < opened.length && ((one.open = opened[at]), (one.dataset.touched = "1")));
+      if (!was) {
+        this.items.set(op.key, item);
+        const anchor = op.before && this.items.get(op.before);
+        anchor && anchor.parentNode === this.$refs.now ? anchor.before(item) : this.$refs.now.append(item);
+      }
+      this.finish(item, op, live);
+    },
+    putAll(ops, box = this.$refs.now, before = null) {
+      // One pass of the sanitiser for a whole history: it is most of what opening a long session costs.
+      const all = element("div");
+      all.innerHTML = clean(ops.map((op) => `<div class="item">${op.html}</div>`).join(""));
+      const made = [...all.children];
+      ops.forEach((op, at) => {
+        made[at].className = `item k-${op.key[0]}`;
+        this.items.set(op.key, made[at]);
+        this.finish(made[at], op, false);
+      });
+      const fragment = document.createDocumentFragment();
+      fragment.append(...made);
+      box.insertBefore(fragment, before);
+    },
+    finish(item, op, live) {
+      const message = item.querySelector("[data-message]");
+      if (message) window.dispatchEvent(new CustomEvent("oma-stored", { detail: message.dataset.message }));
+      if (op.live) {
+        item.querySelector(".prose")?.append(element("div", "tail"));
+        return;
+      }
+      item.querySelectorAll(".code").forEach((block) => {
+        block.append(button(this.words.copy, "btn ghost icon sm copy", "copy", (event) => this.copied(event, block.querySelector("code").textContent)));
+      });
+      if (!op.source) return;
+      this.sources.set(op.key, op.source);
+      if (op.key[0] !== "t") return;
+      item.append(button(this.words.copy, "btn ghost icon sm copy-all", "copy", (event) => this.copied(event, this.sources.get(op.key))));
+      if (live) this.speak(item);
+    },
+    more(op) {
+      const tail = this.tailOf(op.key);
+      if (!tail) return;
+      const made = element("div");
+      made.innerHTML = clean(op.html);
+      tail.before(...made.childNodes);
+      this.reset(tail, "");
+    },
+    tail(op) {
+      const tail = this.tailOf(op.key);
+      if (tail) this.reset(tail, clean(op.html));
+    },
+    raw(op) {
+      const tail = this.tailOf(op.key);
+      if (!tail) return;
+      if (!tail.text) {
+        const box = op.code ? element("div", "code") : element("div", "plain");
+        tail.text = document.createTextNode("");
+        if (op.code) box.append(element("pre")), box.firstChild.append(element("code")), box.firstChild.firstChild.append(tail.text);
+        else box.append(tail.text);
+        tail.replaceChildren(box);
+      }
+      tail.text.appendData(op.text);
+    },
+    drop(op) {
+      this.items.get(op.key)?.remove();
+      this.items.delete(op.key);
+      this.sources.delete(op.key);
+    },
+    wrap(op) {
+      const members = op.keys.map((key) => this.items.get(key)).filter(Boolean);
+      if (!members.length || this.items.has(op.key)) return;
+      const item = element("div", "item k-w");
+      item.innerHTML = clean(`<details class="run"><summary class="act">${op.html}</summary><div class="inner"></div></details>`);
+      members[0].before(item);
+      item.querySelector(".inner").append(...members);
+      this.items.set(op.key, item);
+    },
+    tailOf(key) {
+      return this.items.get(key)?.querySelector(".tail");
+    },
+    reset(tail, html) {
+      tail.text = null;
+      tail.innerHTML = html;
+    },
+
+    // ---- around it
+
+    build() {
+      const { scroll, working, foot, more } = this.$refs;
+      this.pill = button(this.words.new, "btn pill", "down", () => ((this.following = true), this.toEnd()));
+      this.pill.hidden = true;
+      foot.append(this.pill);
+      this.earlierButton = button(this.words.earlier, "btn ghost sm", "up", () => ((this.earlierButton.disabled = true), this.$emit("earlier")));
+      more.append(this.earlierButton);
+      const ring = element("span", "dot");
+      ring.dataset.state = "busy";
+      working.append(ring, element("span", "v cut"), element("span", "end"));
+      scroll.addEventListener("scroll", () => this.look(), { passive: true });
+      scroll.addEventListener("click", (event) => {
+        const summary = event.target.closest("summary");
+        if (!summary) return;
+        summary.parentNode.dataset.touched = "1";
+        this.following = false;
+        requestAnimationFrame(() => requestAnimationFrame(() => this.look()));
+      });
+      this.sizes = new ResizeObserver(() => this.following && this.toEnd());
+      this.sizes.observe(scroll);
+      this.sizes.observe(this.$refs.col);
+    },
+    look() {
+      const box = this.$refs.scroll;
+      this.following = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR;
+      if (this.following) this.pill.hidden = true;
+    },
+    toEnd() {
+      const box = this.$refs.scroll;
+      box.scrollTop = box.scrollHeight;
+      this.pill.hidden = true;
+    },
+    showEarlier(first) {
+      this.$refs.more.hidden = !(first > 1);
+      this.earlierButton.disabled = false;
+    },
+    showPending(messages) {
+      const box = this.$refs.pending;
+      const had = box.childElementCount;
+      box.replaceChildren(...messages.map((message) => this.bubble(message)));
+      if (messages.length > had) this.following = true;
+      if (this.following) this.toEnd();
+    },
+    bubble(message) {
+      const row = element("div", "item k-u");
+      const said = element("div", "said-row");
+      said.dataset.testid = "message";
+      said.dataset.role = "user";
+      said.dataset.state = message.failed ? "failed" : "sending";
+      said.append(element("div", "said", message.text));
+      const mark = element("span", message.failed ? "tiny bad" : "tiny");
+      mark.append(message.failed ? icon("alert") : icon("clock"), message.failed || this.words.sending);
+      said.append(mark);
+      const say = (name) => () => window.dispatchEvent(new CustomEvent(name, { detail: message.id }));
+      if (message.failed) {
+        const ways = element("span", "row");
+        ways.append(button(this.words.retry, "btn sm", "restore", say("oma-retry")), button(this.words.dismiss, "btn ghost sm", "", say("oma-dismiss")));
+        said.append(ways);
+      }
+      row.append(said);
+      return row;
+    },
+    tick() {
+      const now = Date.now() + this.skew;
+      for (const one of this.$refs.col.querySelectorAll("[data-since]")) {
+        const since = Date.parse(one.dataset.since);
+        const shown = since ? lasting((now - since) / 1000, this.words) : "";
+        if (one.textContent !== shown) one.textContent = shown;
+      }
+      for (const one of this.$refs.col.querySelectorAll("[data-in]")) {
+        one.until ??= now + parseFloat(one.dataset.in) * 1000;
+        one.textContent = one.until > now ? this.words.in_s.replace("{s}", Math.ceil((one.until - now) / 1000)) : "";
+      }
+    },
+    speak(item) {
+      this.$refs.spoken.textContent = item.querySelector(".prose")?.textContent.slice(0, 2000) ?? "";
+    },
+    async copied(event, text) {
+      const pressed = event.currentTarget;
+      await copy(text);
+      pressed.firstChild.className = "ic ic-check";
+      this.$refs.spoken.textContent = this.words.copied;
+      setTimeout(() => (pressed.firstChild.className = "ic ic-copy"), 1500);
+    },
+  },
+};

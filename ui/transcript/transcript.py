@@ -1,0 +1,97 @@
+"""The transcript as one element: its content goes to the browser as small changes, past NiceGUI's own tree.
+
+(Every NiceGUI update renders the whole page anew: 17 ms of browser time at 500 elements, at each word.)
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+from nicegui import background_tasks
+from nicegui.element import Element
+from nicegui.events import GenericEventArguments
+
+from core.events import AnyEvent
+from core.model import now
+from ui.transcript.fold import Fold
+from ui.transcript.screen import Cursor, Push
+from ui.words import Words
+
+Older = Callable[[int], Awaitable[list[AnyEvent]]]
+LABELS: Final = "copy copied earlier new sending retry dismiss in_s s m h".split()
+
+
+class Transcript(Element, component="transcript.js", dependencies=["oma_items.js"]):
+    """One tab's view of a screen. `listeners` are elements whose `meta` is told what changes around it."""
+
+    def __init__(self, cursor: Cursor, *, words: Words, older: Older, listeners: list[Element]) -> None:
+        super().__init__()
+        self._cursor, self._words, self._older, self._listeners = cursor, words, older, listeners
+        self._online = asyncio.Event()
+        first = cursor.now()
+        self._first_seq, self._orphans = cursor.screen.first_seq, list(cursor.screen.orphans)
+        # In the page itself, so that the text is there before the socket is. Never updated: it would be sent again.
+        self.props["start"] = self._start(first)
+        self.props["words"] = {label: words.t(f"transcript.{label}") for label in LABELS}
+        self.on("sync", self._sync)
+        self.on("earlier", self._earlier, args=[])
+        self.client.on_connect(self._online.set)
+        self.client.on_disconnect(self._online.clear)
+        task = background_tasks.create(self._pump(), name="transcript", context=self.client)
+        self.client.on_delete(task.cancel)
+
+    def _start(self, push: Push) -> dict[str, Any]:
+        return {
+            "n": push.n,
+            "seq": push.last_seq,
+            "first": self._first_seq,
+            "ops": msgspec.json.decode(push.ops),
+            "meta": msgspec.to_builtins(push.meta),
+            "now": now().isoformat(),
+        }
+
+    async def _pump(self) -> None:
+        """Send what is new while there is somebody to send it to."""
+        while not self.is_deleted:
+            push = await self._cursor.next() if self._online.is_set() else None
+            if push is None or not self._online.is_set():
+                if push is not None:
+                    self._cursor.restart(push.base)
+                await self._online.wait()
+                continue
+            self._send(push)
+            if self._cursor.screen.ended:
+                return
+
+    def _send(self, push: Push) -> None:
+        if push.base == 0:
+            self._first_seq, self._orphans = self._cursor.screen.first_seq, list(self._cursor.screen.orphans)
+        code = f'runMethod({self.id},"push",[{push.base},{push.n},{push.last_seq},{push.ops},{self._first_seq}]);'
+        if push.meta is not None:
+            meta = msgspec.json.encode(push.meta).decode()
+            code += "".join(f'runMethod({one.id},"meta",[{meta}]);' for one in [self, *self._listeners])
+        # Not run_javascript: it costs an id and a task for each of these, twenty times a second.
+        self.client.outbox.enqueue_message("run_javascript", {"code": code}, self.client.id)
+
+    def _sync(self, event: GenericEventArguments) -> None:
+        """The browser has noticed that a push is missing."""
+        has = event.args if isinstance(event.args, int) else 0
+        self._cursor.restart(has)
+
+    async def _earlier(self) -> None:
+        """The 200 events before the first one here."""
+        if self._first_seq <= 1:
+            return
+        events = await self._older(self._first_seq)
+        fold = Fold(self._words)
+        await asyncio.to_thread(_take_all, fold, [*events, *self._orphans])
+        fold.drain()
+        self._first_seq = fold.first_seq if events else 1
+        self._orphans = [*fold.orphans]
+        self.run_method("earlier", msgspec.to_builtins(fold.snapshot()), self._first_seq)
+
+
+def _take_all(fold: Fold, events: list[AnyEvent]) -> None:
+    for event in events:
+        fold.take(event)

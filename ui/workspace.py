@@ -1,0 +1,201 @@
+"""`/workspace/{agent}`: one agent's sessions, and the talk in one of them."""
+
+import asyncio
+import logging
+from functools import partial
+from typing import Any, Final, cast
+from urllib.parse import quote
+
+from nicegui import background_tasks, ui
+
+from core.errors import NotFound, PlatformError
+from core.events import AnyEvent
+from core.model import Agent, Session, UserId
+from ui.chrome import mark
+from ui.composer import Composer
+from ui.desk import Desk
+from ui.frame import Frame, frame, screen, words_here
+from ui.permission import Permission
+from ui.tags import tag
+from ui.transcript.fold import Fold
+from ui.transcript.screen import Cursor, Screen, Screens
+from ui.transcript.transcript import Transcript
+from ui.words import Words
+from ui.workspace_head import WorkspaceHead
+from ui.workspace_list import SessionList, title_of
+
+log = logging.getLogger("oma.pages")
+
+PATIENCE_S: Final = 2.0  # for history out of the store; later it comes by push
+
+
+def install(desk: Desk) -> None:
+    """Register the page."""
+    screens = Screens()
+
+    @screen("/workspace/{agent_id}")
+    async def workspace(agent_id: str, session: str = "") -> None:
+        """Raises: NotFound: the agent or session is not there, or not this user's."""
+        user = desk.auth.current()
+        agent = await desk.agents.get(agent_id, user=user.id)
+        sessions = await desk.agents.sessions(agent_id, user=user.id)
+        if not sessions and not session:
+            locale = words_here(user).locale
+            sessions = [await desk.agents.new_session(agent_id, user=user.id, locale=locale)]
+        here = _chosen(sessions, session)
+        with frame(desk, title="workspace.title", bare=True, fill=True) as page:
+            talk = Talk(page, screens, agent=agent, session=here, sessions=sessions)
+            await talk.build()
+            if not session:
+                ui.navigate.history.replace(f"/workspace/{quote(agent_id)}?session={quote(here.id)}")
+
+
+def _chosen(sessions: list[Session], wanted: str) -> Session:
+    """The one asked for, else the newest."""
+    found = next((one for one in sessions if not wanted or one.id == wanted), None)
+    if found is None:
+        raise NotFound(f"session {wanted}")
+    return found
+
+
+class Talk:
+    """One open workspace page."""
+
+    def __init__(
+        self, page: Frame, screens: Screens, *, agent: Agent, session: Session, sessions: list[Session]
+    ) -> None:
+        self._page, self._screens = page, screens
+        self._agent, self._session, self._sessions = agent, session, sessions
+        self._agents, self._conversations = page.desk.agents, page.desk.conversations
+        self._user: UserId = page.user.id
+        self._words = page.words
+
+    async def build(self) -> None:
+        """Everything on the page; the text is there before the runner is."""
+        cursor = self._look()
+        page, id = self._page, self._session.id
+        page.client.on_delete(lambda: self._screens.leave(cursor))
+        try:
+            await asyncio.wait_for(cursor.screen.arrived.wait(), PATIENCE_S)
+        except TimeoutError:
+            log.warning("history of %s is late", id)
+        page.retitle(f"{title_of(self._session, self._words)} · {self._agent_name()}")
+        with tag("div", classes="workspace"):
+            with tag("aside", classes="side"):
+                self._side()
+            with tag("section", classes="mid"):
+                self._mid(cursor)
+        page.on_change(self._refresh)
+        background_tasks.create(self._warm(), name="warm session")
+
+    def _look(self) -> Cursor:
+        session, user = self._session, self._user
+
+        def make() -> Screen:
+            follow = partial(self._conversations.follow, session.id, user=user)
+            return Screen(follow=cast("Any", follow), fold=lambda render: _fold(session, self._words, render))
+
+        def start(screen: Screen) -> "asyncio.Task[None]":
+            return background_tasks.create(_run(screen, session.id), name="screen")
+
+        return self._screens.look(session.id, self._words, make, start)
+
+    def _side(self) -> None:
+        with tag("div", classes="head"):
+            with tag("a", href="/dashboard", classes="home-mark", aria_label=self._words.t("workspace.dashboard")):
+                mark(22)
+            tag("span", self._agent_name(), classes="grow b cut agent-name")
+            self._page.inbox_link("btn ghost sm")
+        self._list = SessionList(
+            agent=self._agent.id,
+            current=self._session.id,
+            sessions=self._sessions,
+            words=self._words,
+            begin=self._begin,
+            rename=self._rename,
+            remove=self._remove,
+        )
+        with tag("div", classes="foot"):
+            self._page.user_menu("up")
+            user = self._page.user
+            tag("span", user.name or user.email or self._words.t("common.owner"), classes="cut grow")
+
+    def _mid(self, cursor: Cursor) -> None:
+        words, id, user, talk = self._words, self._session.id, self._user, self._conversations
+        self._head = WorkspaceHead(
+            agent=self._agent_name(), title=title_of(self._session, words), meta=cursor.screen.meta, words=words
+        )
+        transcript_place = tag("div", classes="place")
+        with tag("div", classes="dock"), tag("div", classes="col"):
+            card = Permission(
+                words=words, answer=partial(talk.answer, id, user=user), fail=self._page.fail, meta=cursor.screen.meta
+            )
+            composer = Composer(
+                session=id,
+                user=user,
+                words=words,
+                meta=cursor.screen.meta,
+                say=self._say,
+                stop=partial(talk.interrupt, id, user=user),
+                fail=self._page.fail,
+            )
+        with transcript_place:
+            Transcript(
+                cursor,
+                words=words,
+                older=self._older,
+                listeners=[self._head, card, composer],
+            )
+
+    async def _say(self, text: str, message_id: str, steer: bool) -> int:
+        return await self._conversations.say(
+            self._session.id, user=self._user, text=text, message_id=message_id, steer=steer
+        )
+
+    async def _older(self, before: int) -> list[AnyEvent]:
+        return await self._conversations.older(self._session.id, user=self._user, before=before)
+
+    async def _warm(self) -> None:
+        """So that the first message does not wait for the CLI; whether it works shows in the state."""
+        try:
+            await self._conversations.warm(self._session.id, user=self._user)
+        except PlatformError as error:
+            log.info("session %s is not warm: %s", self._session.id, error)
+
+    async def _refresh(self) -> None:
+        sessions = await self._agents.sessions(self._agent.id, user=self._user)
+        self._list.show(sessions)
+        here = next((one for one in sessions if one.id == self._session.id), None)
+        if here and here.title != self._session.title:
+            self._session = here
+            self._head.retitle(title_of(here, self._words))
+            self._page.retitle(f"{title_of(here, self._words)} · {self._agent_name()}")
+
+    async def _begin(self) -> None:
+        made = await self._agents.new_session(self._agent.id, user=self._user, locale=self._words.locale)
+        ui.navigate.to(f"/workspace/{quote(self._agent.id)}?session={quote(made.id)}")
+
+    async def _rename(self, session: str, title: str) -> None:
+        await self._agents.change_session(session, user=self._user, title=title)
+        await self._refresh()
+
+    async def _remove(self, session: str) -> None:
+        await self._agents.delete_session(session, user=self._user)
+        if session == self._session.id:
+            ui.navigate.to(f"/workspace/{quote(self._agent.id)}")
+        else:
+            await self._refresh()
+
+    def _agent_name(self) -> str:
+        return self._agent.name or self._words.t("workspace.untitled")
+
+
+def _fold(session: Session, words: Words, render: Any) -> Fold:
+    return Fold(words, state=session.state, cost_usd=session.cost_usd, counted=session.last_seq, render=render)
+
+
+async def _run(screen: Screen, session: str) -> None:
+    try:
+        await screen.run()
+    except PlatformError as error:
+        log.info("screen of %s ended: %s", session, error)

@@ -1,0 +1,27 @@
+"""The line above the transcript: which agent, which session, in what state, at what cost."""
+
+from typing import Any, Final
+
+import msgspec
+from nicegui.element import Element
+
+from ui.transcript.fold import Meta
+from ui.words import Words
+
+LABELS: Final = "sessions cost".split()
+
+
+class WorkspaceHead(Element, component="workspace_head.js"):
+    """State and cost come by `meta`, as to all that stands around the transcript."""
+
+    def __init__(self, *, agent: str, title: str, meta: Meta, words: Words) -> None:
+        super().__init__()
+        start: dict[str, Any] = msgspec.to_builtins(meta)
+        self.props["agent"] = agent
+        self.props["title"] = title
+        self.props["start"] = {key: start[key] for key in ("state", "word", "cost")}
+        self.props["words"] = {label: words.t(f"head.{label}") for label in LABELS}
+
+    def retitle(self, title: str) -> None:
+        """The session has another title."""
+        self.run_method("retitle", title)
