@@ -25,7 +25,7 @@ from core.model import SYSTEM, User
 from core.settings import Settings
 from core.store import Store
 
-WATCH_S = 0.5  # with the cache's second: a login ended in another process loses its sockets within 2 s
+WATCH_S = 1.0  # a login that ended in another process loses its sockets within 2 s
 SIGN_IN_BURST, SIGN_IN_PER_S = 60, 1.0  # sign-in requests of one address
 
 
@@ -76,7 +76,7 @@ class Auth:
                 await task
 
     async def _check(self, login: str, active: bool) -> object:
-        return await self.logins.check(login, active=active)
+        return await self.logins.check(login, active=active, fresh=True)
 
 
 def install(app: FastAPI, settings: Settings, store: Store, keys: Sequence[str]) -> Auth:

@@ -67,10 +67,10 @@ class Logins:
         id = self._id(cookie)
         return await self.check(id) if id else None
 
-    async def check(self, id: str, *, active: bool = True) -> Signed | None:
-        """The login, if it lives. `active`: its user did something now."""
+    async def check(self, id: str, *, active: bool = True, fresh: bool = False) -> Signed | None:
+        """The login, if it lives. `active`: its user did something now. `fresh`: as the store has it now."""
         cached = self._cache.get(id)
-        if cached and time.monotonic() - cached[0] < CACHE_S:
+        if cached and not fresh and time.monotonic() - cached[0] < CACHE_S:
             signed = cached[1]
         else:
             found = await self._read(id)

@@ -8,6 +8,7 @@ which leads to /login or to the page as it is now; then its connection is closed
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -30,7 +31,7 @@ SILENT_S = 5.0  # a connection that has not said which page it is for
 ANONYMOUS_S = 10.0  # an anonymous page whose socket never came
 PER_LOGIN = 100  # open sockets
 LOG_LINES, LOG_CHARS = 20, 500  # of one socket's own words in our log
-GOODBYE_S = 1.0  # for a last message to leave
+GOODBYE_S = 0.3  # for a last message to leave
 
 
 @dataclass(slots=True)
@@ -89,11 +90,14 @@ class SocketGuard:
         self._silent = {eio_sid: self._silent.get(eio_sid, now) for eio_sid in silent}
         for eio_sid, since in self._silent.items():
             if now - since > SILENT_S:
-                await self._sio.eio.disconnect(eio_sid)
+                background_tasks.create(self._hang_up(eio_sid), name="hang up silent socket")
         for client in _forgotten(Client.instances.values()):
             client.delete()
 
-    async def _connect(self, sid: str, environ: dict[str, Any], _auth: object = None) -> None:
+    async def _connect(self, sid: str, *args: Any) -> None:
+        environ = self._sio.get_environ(sid)
+        if not args or args[0] is not environ:
+            return  # not Socket.IO calls but a browser, by an event that it named "connect"
         query = {name: values[0] for name, values in parse_qs(environ.get("QUERY_STRING", "")).items()}
         state = environ["asgi.scope"].get("state") or {}
         client = Client.instances.get(query.get("client_id", ""))
@@ -111,7 +115,7 @@ class SocketGuard:
     def _turned_away(self, sid: str) -> ConnectionRefusedError:
         """What to raise; the connection is closed once it has been told."""
         eio_sid = self._sio.manager.eio_sid_from_sid(sid, "/")
-        background_tasks.create(self._hang_up(eio_sid), name="hang up")
+        background_tasks.create(self._hang_up(eio_sid), name="hang up refused socket")
         return ConnectionRefusedError(REFUSED)
 
     def _too_many(self, login: str) -> bool:
@@ -157,14 +161,19 @@ class SocketGuard:
             return
         eio_sid = self._sio.manager.eio_sid_from_sid(sid, "/")
         await self._sio.emit("try_reconnect", to=sid)
-        await asyncio.sleep(0)
-        await self._sio.disconnect(sid)
         await self._hang_up(eio_sid)
 
     async def _hang_up(self, eio_sid: str) -> None:
-        """Close the connection under a socket, once its last message had time to leave."""
+        """Close the connection under a socket, once its last message had time to leave.
+
+        Engine.IO only asks the peer to close, and waits: who does not do as asked would stay for 12 s.
+        """
         await asyncio.sleep(GOODBYE_S)
+        environ = self._sio.environ.get(eio_sid)
         await self._sio.eio.disconnect(eio_sid)
+        if environ is not None:
+            with contextlib.suppress(RuntimeError):  # it is closed already
+                await environ["asgi.send"]({"type": "websocket.close", "code": 4401})
 
 
 def _bind_of(client: Client) -> str:

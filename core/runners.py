@@ -242,6 +242,7 @@ class Runners:
         while True:
             await asyncio.sleep(SWEEP_S)
             for user, client in list(self._clients.items()):
+                await self._spawner.poll(client.box)  # which also keeps its log short
                 try:
                     status = await client.call("GET", "/v1/status", timeout_s=2.0)
                 except PlatformError:

@@ -44,18 +44,18 @@ def banners(desk: Desk, words: Words) -> None:
         _banner(words, "practice", "export ANTHROPIC_API_KEY=…\nmake run")
     isolation = desk.isolation()
     if isolation.name == "none":
-        _banner(words, "no-sandbox", "\n".join(isolation.missing))
+        _banner(words, "no_sandbox", "\n".join(isolation.missing))
 
 
 def _banner(words: Words, kind: str, mend: str) -> None:
-    key = kind.replace("-", "_")
-    with tag("aside", classes="banner", testid="banner", data_kind=kind, aria_label=words.t(f"banner.{key}.name")):
+    label, shown = words.t(f"banner.{kind}.name"), kind.replace("_", "-")
+    with tag("aside", classes="banner", testid="banner", data_kind=shown, aria_label=label):
         icon("info" if kind == "practice" else "alert")
-        tag("span", words.t(f"banner.{key}.text"), classes="grow")
+        tag("span", words.t(f"banner.{kind}.text"), classes="grow")
         with tag("details", classes="menu"):
-            tag("summary", words.t(f"banner.{key}.mend"), classes="btn ghost sm")
+            tag("summary", words.t(f"banner.{kind}.mend"), classes="btn ghost sm")
             with tag("div", classes="pop how stay"):
-                tag("p", words.t(f"banner.{key}.how"), classes="meta")
+                tag("p", words.t(f"banner.{kind}.how"), classes="meta")
                 if mend:
                     tag("pre", mend, classes="code")
 

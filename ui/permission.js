@@ -141,7 +141,7 @@ export default {
       }
       add(button(this.words.allow, "btn primary", "", () => this.answer("allow")), "allow", "1");
       this.alwaysButton = add(button(this.words.always, "btn", "", () => this.always(ask)), "allow-always", "2");
-      add(button(this.words.deny, "btn", "", () => this.answer("deny")), "deny", "3");
+      add(button(this.words.deny, "btn", "", () => this.answer("deny", this.note?.isConnected ? { message: this.note.value.trim() } : {})), "deny", "3");
       add(button(this.words.deny_with, "btn ghost", "", () => this.denyWith(this.words.deny_message)), "deny-with");
       row.append(element("span", "tiny mono hide-phone folder cut", ask.folder));
       return row;

@@ -28,6 +28,7 @@ from core.conversations import Conversations
 from core.errors import Misconfigured
 from core.gate import Gate
 from core.gateway_process import GatewayProcess
+from core.parent import pass_on_interrupt
 from core.runners import Limits, Runners
 from core.runtime import Runtime
 from core.settings import Settings, overridden
@@ -63,8 +64,10 @@ async def _serve(settings: Settings, *, program: Path, open_browser: bool) -> in
         api.install(app, desk=desk, store=store, gate=gate, draining=lambda: server.should_exit)
         pages.install(desk)
         _mount(app)
+        interrupts = asyncio.create_task(pass_on_interrupt(), name="make's interrupt")
         async with door.running():
             await server.serve(sockets=[listener])
+        interrupts.cancel()
         everything = server.signal != signal.SIGTERM
         await runners.stop_all(spare_open_turns=not everything)
         if everything:

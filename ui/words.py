@@ -91,13 +91,13 @@ class Words:
         days = (today.date() - local.date()).days
         if 0 <= days < 7:
             return format_date(local, "EEEE", locale=self.locale)
-        skeleton = {"ko": "M월 d일", "en": "MMM d"}[self.locale]
-        return format_date(local, skeleton if local.year == today.year else "medium", locale=self.locale)
+        pattern = self.t("time.day_pattern") if local.year == today.year else "medium"
+        return format_date(local, pattern, locale=self.locale)
 
     def clock(self, at: datetime) -> str:
         """오전 9:00."""
-        pattern = {"ko": "aaaa h:mm", "en": "h:mm a"}[self.locale]  # CLDR's short form says PM in Korean
-        return format_time(at, pattern, tzinfo=self.zone, locale=self.locale)
+        # a pattern of our own: CLDR's short form says PM in Korean
+        return format_time(at, self.t("time.clock_pattern"), tzinfo=self.zone, locale=self.locale)
 
     def full(self, at: datetime) -> str:
         """The whole date and time: for a title on hover."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from core.errors import BadInput, Forbidden, StoreUnavailable
+from core.errors import BadInput, StoreUnavailable, Unavailable
 from core.model import SYSTEM, Box, UserId
 from core.runtime import Process, Runtime
 from core.store import Store
@@ -55,12 +55,15 @@ class Doors:
         return len(self._doors)
 
     def caller(self, request: web.Request) -> Caller:
-        """The box that sent this. Raises: Forbidden: its door has been closed meanwhile."""
+        """The box that sent this.
+
+        Raises: Unavailable: its door is being closed, by our own end or its; a CLI tries again, and finds out which.
+        """
         transport = request.transport
         path = transport.get_extra_info("sockname") if transport else None
         caller = self._by_path.get(path) if isinstance(path, str) else None
         if caller is None:
-            raise Forbidden("no box is known by this socket", code="unknown_box")
+            raise Unavailable("no box is known by this socket", code="unknown_box")
         return caller
 
     async def restore(self) -> None:

@@ -41,7 +41,8 @@ async def errors(request: web.Request, handler: Answer) -> web.StreamResponse:
         if error.status >= 500:
             log.warning("%s %s: %s", request.method, request.rel_url.path[:200], error)
         if request.path.startswith("/v1/"):
-            return api_error(error.status, f"{error.code}: {error}")
+            # A CLI repeats a 401 for minutes, and its token gets no better by that.
+            return api_error(400 if error.status == 401 else error.status, f"{error.code}: {error}")
         return web.json_response({"code": error.code, "detail": str(error)}, status=error.status)
 
 

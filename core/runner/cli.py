@@ -140,7 +140,7 @@ def parse(line: bytes) -> Json | None:
         return None
     try:
         said = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         said = _mended(line)
     return said if isinstance(said, dict) else None
 

@@ -93,11 +93,18 @@ def _scan(raw: bytes) -> "tuple[array[int], list[AnyEvent]]":
     ends, events, start = array("q", [0]), list[AnyEvent](), 0
     while (end := raw.find(b"\n", start)) >= 0:
         try:
-            events.append(decode(raw[start:end]))
-        except msgspec.ValidationError:
-            pass  # a kind from a newer version: a number we must not give again
+            events += _event(raw[start:end])
         except msgspec.DecodeError:
             break
         start = end + 1
         ends.append(start)
     return ends, events
+
+
+def _event(line: bytes) -> list[AnyEvent]:
+    """None for a kind from a newer version, whose number we must not give again. Raises: msgspec.DecodeError: no JSON."""
+    try:
+        return [decode(line)]
+    except msgspec.ValidationError:
+        msgspec.json.decode(line)
+        return []

@@ -56,7 +56,10 @@ async def main(port: int, database: Path, issuer: str = "") -> None:
             return JSONResponse({"sockets": len(sio.eio.sockets), "sids": len(sio.environ), "tasks": len(named)})
 
         ui.run_with(app, show_welcome_message=False, binding_refresh_interval=None, tailwind=False)
-        config = uvicorn.Config(app, port=port, log_level="warning", access_log=False, proxy_headers=False)
+        nicegui_core.sio.eio.cors_allowed_origins = None
+        config = uvicorn.Config(
+            app, port=port, log_level="warning", access_log=False, proxy_headers=False, ws="websockets-sansio"
+        )
         async with door.running():
             print(f"link {door.local_link()}", flush=True)
             await uvicorn.Server(config).serve()

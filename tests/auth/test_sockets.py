@@ -23,6 +23,7 @@ from playwright.async_api import async_playwright
 from auth.accounts import arrive
 from auth.claims import Identity
 from auth.logins import Logins
+from core.model import SYSTEM, User
 from core.store.sqlite import SqliteStore
 from tests.auth.conftest import KEY, free_port
 
@@ -301,8 +302,6 @@ async def test_a_login_ended_by_another_process_loses_its_sockets_within_two_sec
 
 
 async def test_a_disabled_users_sockets_are_closed(world: World) -> None:
-    from core.model import SYSTEM, User
-
     alice = await world.person("alice-disabled")
     async with peer(await world.open(alice)) as socket:
         assert await socket.joined()
@@ -388,7 +387,8 @@ async def test_refused_sockets_leave_nothing_behind(world: World) -> None:
         ["event"], ["event", None], ["event", 7], ["event", {}], ["event", {}, {}], ["event", {"client_id": "ID"}],
         ["event", {"client_id": "ID", "id": "x", "listener_id": 1, "args": 1}],
         ["event", {"client_id": "ID", "id": 4, "listener_id": "x", "args": [{"a": 1}]}],
-        ["event", {"client_id": ["ID"]}], ["handshake"], ["handshake", {"client_id": "ID"}], ["ack", {"client_id": "ID"}],
+        ["event", {"client_id": ["ID"]}], ["handshake"], ["handshake", {"client_id": "ID"}],
+        ["ack", {"client_id": "ID"}],
         ["ack", {"client_id": "ID", "next_message_id": "x"}], ["javascript_response", {"client_id": "ID"}],
         ["log", {"client_id": "ID", "level": "x", "message": 1}], ["log", {"client_id": "ID"}], ["nonsense", 1],
         ["connect", {}], ["disconnect"],

@@ -81,10 +81,12 @@ async def test_a_runner_that_ends_within_the_grace_is_not_waited_for_any_longer(
 async def test_what_a_runner_started_ends_with_it(spawner: LocalSpawner) -> None:
     async with started(spawner) as running:
         # Like a shell of the CLI: a session of its own, and its parent forgot it.
-        await attempt(spawner, running, "import subprocess; subprocess.Popen(['setsid', 'sleep', '777.5'])")
-        found = [pid for pid in pids() if "777.5" in words(pid)]
-        assert found
-        marked = [who for pid in found if (who := process(pid))]
+        shell = "['setsid', 'sh', '-c', 'echo up; while :; do sleep 777.5; done']"
+        await attempt(
+            spawner, running, f"import subprocess; subprocess.Popen({shell}, stdout=subprocess.PIPE).stdout.readline()"
+        )
+        marked = [who for pid in pids() if "777.5" in words(pid) and (who := process(pid))]
+        assert marked
         await spawner.stop(running, grace_s=0)
         assert all([await ended(who, within_s=5.0) for who in marked])
 
@@ -153,8 +155,8 @@ def pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
-def words(pid: int) -> list[str]:
+def words(pid: int) -> str:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        return Path(f"/proc/{pid}/cmdline").read_text()
     except OSError:
-        return []
+        return ""

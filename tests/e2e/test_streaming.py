@@ -79,6 +79,7 @@ async def test_a_message_sent_while_the_agent_works_waits_its_turn(me: Screen) -
 
 
 async def test_model_trouble_is_told_in_words_that_name_a_next_step(me: Screen) -> None:
+    me.product.allow("the model refused the platform's key")
     await me.say("ERR401")
     events = await me.until_turns(1, within_s=20)
     ended = kinds(events, "turn_finished")[0]

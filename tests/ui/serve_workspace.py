@@ -1,6 +1,8 @@
 """Serve the workspace over a fake: `python -m tests.ui.serve_workspace [--port N]`; press on the world by /_fake."""
 
 import argparse
+import asyncio
+import socket
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -127,7 +129,11 @@ def main() -> None:
     long(talk)
     talk.open(AGENT, id=EMPTY, ago=timedelta(hours=2))
     story(talk)
-    uvicorn.run(build(talk), host="127.0.0.1", port=port, log_level="warning", ws="websockets-sansio")
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", port))
+        print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+        config = uvicorn.Config(build(talk), log_level="warning", ws="websockets-sansio", timeout_graceful_shutdown=1)
+        asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ async def test_all_that_is_not_there_is_answered_alike_to_the_byte(serve: Serve,
     page = await open_page(base + "/dashboard")
     headers = {"Accept": "text/html"}
     answers = [
-        await page.request.get(base + path, headers=headers) for path in ("/workspace/aaaaaaaaaaaa", "/x", "/workspace/b")
+        await page.request.get(base + path, headers=headers)
+        for path in ("/workspace/aaaaaaaaaaaa", "/x", "/workspace/b")
     ]
     assert {answer.status for answer in answers} == {404}
     assert len({await answer.text() for answer in answers}) == 1

@@ -116,7 +116,7 @@ SLOW = {
     "mixed emphasis": "**a_b" * 4000,
     "wide table": "|a" * 3000 + "\n" + "|-" * 3000 + "\n" + "|b" * 3000,
     "deep list": "".join("  " * n + "- a\n" for n in range(200)),
-    "references": "".join(f"[{n}]: http://a\n" for n in range(1500)),
+    "references": "".join(f"[{n}]: http://a\n" for n in range(1500)) + "\nx",
     "half tags": "<a " * 7000,
     "unclosed fence": "```python\n" + "x = 'a'\n" * 2500,
     "quotes in code": "```python\n" + ("'" * 99 + "\n") * 200,

@@ -8,9 +8,11 @@ from core.gateway.practice.calls import (
     Speak,
     Step,
     Use,
+    added_to,
     call_in,
     fence,
     note_of,
+    refusal,
     run_script,
     step_of,
 )
@@ -71,7 +73,8 @@ class _Answer:
             case Kind.WISH:
                 return topic_of(self._last.text).question[self._talk.language(self._last.at)]
             case Kind.DENIED:
-                return words.denied_run
+                noted = call_in(self._last.text)
+                return refusal(words, added_to(self._last.text), of_run=noted is None or noted.name == "Bash")
         return ""
 
     def _work(self, project: Project) -> tuple[Block, ...]:
@@ -111,7 +114,7 @@ class _Answer:
             case "denied" | "failed" if step is Step.DRAFT:
                 return ()  # the agent can be named later, by hand
             case "denied":
-                return (Speak(text=self._denied(step, call)),)
+                return (Speak(text=refusal(self._words, note_of(call.result), of_run=step is Step.RUN)),)
             case "failed" if step is Step.RUN:
                 return (Speak(text=self._words.failed_run.format(output=fence(call.result))),)
             case "failed" if UNREAD in call.result and (blocks := self._read_first(at, step, project)):
@@ -190,12 +193,6 @@ class _Answer:
         if before and before[-1].outcome != "ok":
             return Use(name=before[-1].name, input=before[-1].input)
         return None
-
-    def _denied(self, step: Step, call: Called) -> str:
-        words = self._words
-        text = words.denied_run if step is Step.RUN else words.denied_write
-        note = note_of(call.result)
-        return f"{words.denied_said.format(message=note)}\n\n{text}" if note else text
 
     def _done(self, project: Project) -> str:
         words = self._words

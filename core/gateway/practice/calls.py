@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from core.gateway.practice.talk import DRAFT, Called
+from core.gateway.practice.words import Words
 
 OUTPUT_LINES = 40
 OUTPUT_CHARS = 3_000
@@ -76,6 +77,18 @@ def note_of(denial: str) -> str:
     if not found and text.startswith(WITHOUT_WORDS):
         return ""
     return " ".join(text.split())[:NOTE_CHARS]
+
+
+def added_to(note: str) -> str:
+    """What the person wrote with a decision that a note of the platform tells of."""
+    _, found, said = note.partition("They add: ")
+    return " ".join(said.removesuffix("]").split())[:NOTE_CHARS] if found else ""
+
+
+def refusal(words: Words, note: str, *, of_run: bool) -> str:
+    """The answer to a denial, with what the person wrote."""
+    text = words.denied_run if of_run else words.denied_write
+    return f"{words.denied_said.format(message=note)}\n\n{text}" if note else text
 
 
 def call_in(note: str) -> Use | None:

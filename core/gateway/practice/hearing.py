@@ -72,7 +72,8 @@ _WITHIN: tuple[tuple[Kind, str], ...] = (
     (
         Kind.WHO,
         r"누구(야|세요|예요|니)|정체가|연습 ?모델|진짜 ?(클로드|모델|ai)|(너|넌|당신은?) ?(뭐|무슨)|무슨 모델|어떤 모델"
-        r"|(who|what) are you|are you (real|claude|gpt|a bot|an ai)|practice model|(which|what) model",
+        r"|(뭘|무엇을|무얼) 할 수 있"
+        r"|(who|what) are you|are you (real|claude|gpt|a bot|an ai)|practice model|(which|what) model|what can you do",
     ),
     (
         Kind.RENAME,

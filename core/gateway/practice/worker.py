@@ -1,6 +1,6 @@
 """The practice model as a finished agent: it runs the agent's script and shows what came out, whatever it is asked."""
 
-from core.gateway.practice.calls import Block, Speak, call_in, fence, note_of, run_script
+from core.gateway.practice.calls import Block, Speak, added_to, call_in, fence, note_of, refusal, run_script
 from core.gateway.practice.hearing import Heard, Kind, listen
 from core.gateway.practice.talk import Called, Talk
 from core.gateway.practice.words import WORDS, Words
@@ -32,7 +32,7 @@ def _plain(last: Heard, words: Words) -> str:
         case Kind.NO:
             return words.fine
         case Kind.DENIED:
-            return words.denied_run
+            return refusal(words, added_to(last.text), of_run=True)
     return ""
 
 
@@ -42,6 +42,5 @@ def _told(call: Called, words: Words) -> str:
         case "ok":
             return words.agent_report.format(output=fence(call.result) if call.result.strip() else words.no_output)
         case "denied":
-            note = note_of(call.result)
-            return f"{words.denied_said.format(message=note)}\n\n{words.denied_run}" if note else words.denied_run
+            return refusal(words, note_of(call.result), of_run=True)
     return words.failed_run.format(output=fence(call.result))

@@ -23,7 +23,7 @@ async def test_it_answers_on_its_socket_and_says_who_it_is(house: House) -> None
         assert (await house.control("GET", "/healthz")).body["status"] == "ok"
         said = msgspec.json.decode(house.runtime.gateway_file.read_bytes())
         assert said["pid"] == os.getpid()
-        assert Process.read(said).alive()
+        assert (who := Process.read(said)) and who.alive()
         assert stat.S_IMODE(house.runtime.gateway_socket.stat().st_mode) == 0o600
 
 

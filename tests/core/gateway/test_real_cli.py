@@ -1,7 +1,7 @@
 """The real Claude Code CLI builds an agent with the practice model, through a box's own socket."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from claude_agent_sdk import (
 
 from core.runtime import Process
 from tests.core.gateway.house import ALICE, House, Line
-from tests.core.gateway.test_builder import ALLOWED, ANSWER, GREETING, WISH
+from tests.core.gateway.test_builder import ANSWER, GREETING, WISH
+from tests.core.gateway.test_decisions import ALLOWED
 
 TURN_S = 60.0
 DECIDED = PermissionResultAllow | PermissionResultDeny
@@ -52,6 +53,14 @@ async def bridge(line: Line) -> AsyncIterator[str]:
         server.close()
 
 
+async def allow() -> DECIDED:
+    return PermissionResultAllow()
+
+
+async def not_yet() -> DECIDED:
+    return PermissionResultDeny(message="not yet")
+
+
 class Person:
     """Somebody at the CLI: what they say, what they see, and what they decide about Bash."""
 
@@ -60,10 +69,15 @@ class Person:
         self.drafts: list[dict[str, Any]] = []
         self.used: list[str] = []
         self.session = ""
-        self.decide: Any = PermissionResultAllow
+        self.decide: Callable[[], Awaitable[DECIDED]] = allow
         (folder / "agent").mkdir(parents=True)
         self.folder = folder / "agent"
-        environ = {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": token, "HOME": str(folder)}
+        environ = {
+            "ANTHROPIC_BASE_URL": url,
+            "ANTHROPIC_API_KEY": token,
+            "HOME": str(folder),
+            "XDG_RUNTIME_DIR": str(folder),
+        }
         self.environ = environ | {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"}
 
     @asynccontextmanager
@@ -106,8 +120,7 @@ class Person:
         if name != "Bash":
             return PermissionResultAllow()
         self.asked.append(given["command"])
-        decided = self.decide()
-        return await decided if asyncio.iscoroutine(decided) else decided
+        return await self.decide()
 
 
 @pytest.fixture
@@ -134,13 +147,13 @@ async def test_from_hello_to_a_finished_agent_and_a_change(person: Person) -> No
 
 
 async def test_a_denial_is_taken_and_a_change_of_mind_too(person: Person) -> None:
-    person.decide = lambda: PermissionResultDeny(message="not yet")
+    person.decide = not_yet
     async with person.cli() as client:
         await person.say(client, "Make an agent that tidies my to-do list")
         answer = await person.say(client, "Short, as a list")
         assert 'I have read your note: "not yet"' in answer
         assert person.asked == ["python3 main.py"]
-        person.decide = PermissionResultAllow
+        person.decide = allow
         assert "Prepare the team meeting" in await person.say(client, "ok, run it")
 
 
@@ -159,7 +172,7 @@ async def test_a_request_left_open_by_a_dead_cli_is_made_again_when_it_is_allowe
         await asyncio.wait_for(waiting.wait(), TURN_S)
         turn.cancel()
         await asyncio.gather(turn, return_exceptions=True)
-    person.decide = PermissionResultAllow
+    person.decide = allow
     async with person.cli() as client:
         report = await person.say(client, ALLOWED)
     assert person.asked == ["python3 main.py"] * 2

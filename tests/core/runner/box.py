@@ -113,8 +113,10 @@ class Gateway:
 class Box:
     """`async with`: everything runs. `kill` and `start` are for the runner alone."""
 
-    def __init__(self, root: Path, *, apart: bool = False, alone_s: float = 60.0, **limits: float) -> None:
-        self.home, self.apart, self.alone_s = root / "home", apart, alone_s
+    def __init__(
+        self, root: Path, *, apart: bool = False, alone_s: float = 60.0, cli: str = CLI, **limits: float
+    ) -> None:
+        self.cli, self.home, self.apart, self.alone_s = cli, root / "home", apart, alone_s
         self.limits = {"max_live_sessions": 4, "idle_cli_s": 600.0, "orphan_s": 900.0, **limits}
         self.short = Path(tempfile.mkdtemp(prefix="oma-r-"))  # a socket's path has 108 bytes at most
         self.model = ModelServer()
@@ -150,7 +152,7 @@ class Box:
 
     async def _start_here(self, listening: socket.socket) -> None:
         box_sock = str(self.gateway.path)
-        self.runner = Runner(cli=CLI, home=self.home, box_sock=box_sock, boot_key=BOOT_KEY, alone_s=self.alone_s)
+        self.runner = Runner(cli=self.cli, home=self.home, box_sock=box_sock, boot_key=BOOT_KEY, alone_s=self.alone_s)
         await self.runner.open()
         self._served = web.AppRunner(App(self.runner).application(), access_log=None, shutdown_timeout=0.5)
         await self._served.setup()
@@ -158,7 +160,7 @@ class Box:
 
     async def _start_apart(self, listening: socket.socket) -> None:
         line = "import sys; from core.runner.daemon import main; sys.exit(main(sys.argv[1:]))"
-        options = ["--home", str(self.home), "--box-sock", str(self.gateway.path), "--cli", CLI]
+        options = ["--home", str(self.home), "--box-sock", str(self.gateway.path), "--cli", self.cli]
         fd = listening.fileno()
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", line, "--fd", str(fd), *options,

@@ -172,8 +172,8 @@ async def test_an_idle_cli_is_ended_and_resumed(tmp_path: Path) -> None:
             await session.say("SAY(((one)))")
             await watch.until(lambda e: isinstance(e, StateChanged) and e.state is SessionState.ASLEEP and e.seq > 4)
             await session.say("SAY(((two)))")
-            await watch.until(TurnFinished)
             await watch.until(lambda e: isinstance(e, Text) and e.text == "two")
+            await watch.until(TurnFinished)
     assert "one" in json.dumps(box.model.turns[-1].body["messages"])
 
 

@@ -99,8 +99,11 @@ def who(running: Box) -> Process:
 
 async def test_the_death_of_the_boxs_init_is_the_end_of_everything_in_it(spawner: LocalSpawner) -> None:
     async with started(spawner) as running:
-        inner = "subprocess = __import__('subprocess'); subprocess.Popen(['setsid', 'sleep', '778.5'])"
-        await attempt(spawner, running, inner)
+        inner = "['setsid', 'sh', '-c', 'echo up; while :; do sleep 778.5; done']"
+        await attempt(
+            spawner, running, f"import subprocess; subprocess.Popen({inner}, stdout=subprocess.PIPE).stdout.readline()"
+        )
+        assert any("778.5" in line for line in command_lines())
         kill(who(running))
         assert await ended(who(running), within_s=5.0)
         assert await spawner.poll(running) is Poll.GONE

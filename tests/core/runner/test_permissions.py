@@ -1,0 +1,76 @@
+"""Rules, suggestions and decisions, without a CLI."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from core.errors import BadInput
+from core.events import Answered, Asked, Parked
+from core.runner.permissions import Desk, Wish, asked_for, check, split_rules
+
+
+def wish(tool: str, raw: dict[str, Any], *rules: str) -> Wish:
+    return Wish(tool=tool, input=raw, tool_id="t", reason="r", rules=rules)
+
+
+@pytest.mark.parametrize(
+    ("asked", "rule"),
+    [
+        (wish("Bash", {"command": "npm test -- --watch"}), "Bash(npm test:*)"),
+        (wish("Bash", {"command": "./run.sh --fast"}), "Bash(./run.sh:*)"),
+        (wish("Bash", {"command": "curl x"}, "Bash(curl x *)"), "Bash(curl x *)"),
+        (wish("Bash", {"command": "a; b"}, "Bash(a *)", "Bash(b *)"), "Bash(a *), Bash(b *)"),
+        (wish("WebFetch", {"url": "https://x"}), "WebFetch"),
+    ],
+)
+def test_always_is_suggested_as_a_rule(asked: Wish, rule: str) -> None:
+    assert asked_for("r", asked).rule == rule
+
+
+def test_rules_are_separated_by_commas_outside_parentheses() -> None:
+    assert split_rules("Bash(a, b), Read , ,Edit(x)") == ["Bash(a, b)", "Read", "Edit(x)"]
+    assert split_rules("") == []
+
+
+@pytest.mark.parametrize(("kind", "decision"), [("question", "allow"), ("plan", "answer"), ("permission", "answer")])
+def test_a_decision_must_fit_its_kind(kind: Any, decision: str) -> None:
+    with pytest.raises(BadInput):
+        check(Asked(request_id="r", kind=kind), decision)
+
+
+async def test_a_request_is_recorded_before_anybody_waits_for_it() -> None:
+    recorded: list[Asked | Answered | Parked] = []
+    desk = Desk(recorded.append)
+    asking = asyncio.create_task(desk.ask("r1", wish("Bash", {"command": "ls"})))
+    await asyncio.sleep(0)
+    assert [type(event) for event in recorded] == [Asked] and desk.waiting
+    assert desk.settle(Answered(request_id="r1", decision="allow_always", rule="Bash(ls:*), Read"))
+    assert (await asking).rules == ("Bash(ls:*)", "Read")
+    assert not desk.settle(Answered(request_id="r1", decision="deny"))
+
+
+async def test_a_parked_request_is_neither_answered_nor_dropped_when_its_process_ends() -> None:
+    recorded: list[Asked | Answered | Parked] = []
+    desk = Desk(recorded.append)
+    asking = asyncio.create_task(desk.ask("r1", wish("Bash", {"command": "ls"})))
+    await asyncio.sleep(0)
+    desk.park()
+    asking.cancel()
+    await asyncio.wait([asking])
+    assert [type(event) for event in recorded] == [Asked, Parked]
+
+
+async def test_a_late_decision_is_good_once_and_only_for_exactly_that_input() -> None:
+    recorded: list[Asked | Answered | Parked] = []
+    desk = Desk(recorded.append)
+    asked = asked_for("r1", wish("Bash", {"command": "ls"}))
+    desk.decided_before(asked, Answered(request_id="r1", decision="allow"))
+    assert (await desk.ask("r2", wish("Bash", {"command": "ls"}))).allow
+    for n, command in enumerate(("ls", "ls -a")):
+        asking = asyncio.create_task(desk.ask(f"x{n}", wish("Bash", {"command": command})))
+        await asyncio.sleep(0)
+        assert isinstance(recorded[-1], Asked)
+        asking.cancel()
+        await asyncio.wait([asking])
+        assert isinstance(recorded[-1], Answered) and recorded[-1].decision == "deny"

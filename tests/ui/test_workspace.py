@@ -1,0 +1,590 @@
+"""The workspace in a real browser, over a conversation that the test makes happen event by event."""
+
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from core import events as e
+from core.states import SessionState as S
+from tests.ui.serve_workspace import AGENT, LONG, STORY
+
+ROOT = Path(__file__).resolve().parents[2]
+ARGS = [
+    *("--no-sandbox", "--headless=new", "--disable-gpu", "--disable-background-networking", "--no-first-run"),
+    *("--disable-component-update", "--disable-sync"),
+]
+
+
+class World:
+    """The server, and what a test makes happen in it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def post(self, path: str, body: bytes = b"") -> Any:
+        request = urllib.request.Request(f"{self.url}/_fake/{path}", data=body, method="POST")
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.loads(answer.read())
+
+    def session(self) -> str:
+        return str(self.post("open"))
+
+    def happen(self, session: str, *events: e.AnyEvent) -> None:
+        self.post(f"{session}/happen", e.encode_many(list(events)))
+
+    def calls(self, name: str) -> list[Any]:
+        with urllib.request.urlopen(f"{self.url}/_fake/calls", timeout=10) as answer:
+            return [call[1] for call in json.loads(answer.read()) if call[0] == name]
+
+    def address(self, session: str) -> str:
+        return f"{self.url}/workspace/{AGENT}?session={session}"
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "tests.ui.serve_workspace", "--port", "0"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", "HOME": "/tmp"},
+    )
+    assert process.stdout
+    url = process.stdout.readline().strip()
+    try:
+        assert url.startswith("http://127.0.0.1:")
+        yield World(url)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(locale="en", viewport={"width": 1280, "height": 800})
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
+    page.set_default_timeout(10_000)
+    yield page
+    context.close()
+    assert errors == []
+
+
+def visit(page: Page, address: str) -> None:
+    page.goto(address)
+    page.wait_for_function("window.did_handshake === true")
+
+
+def composer(page: Page) -> Any:
+    return page.get_by_test_id("composer")
+
+
+def texts(page: Page) -> list[str]:
+    return page.locator("[data-testid=message][data-role=assistant]").all_inner_texts()
+
+
+def said(text: str, id: str = "m1") -> e.UserSaid:
+    return e.UserSaid(message_id=id, text=text)
+
+
+def busy(turn: str = "m1") -> e.StateChanged:
+    return e.StateChanged(state=S.BUSY, turn=turn)
+
+
+def delta(text: str, message: str = "a1") -> e.TextDelta:
+    return e.TextDelta(message=message, block=0, text=text)
+
+
+def asked(id: str = "r1") -> e.Asked:
+    given = {"command": 'curl "$HOOK" --json @out.json', "description": "Posts the summary."}
+    return e.Asked(
+        request_id=id, kind="permission", tool="Bash", input=given, rule="Bash(curl:*)", folder="/home/agent/agents/a"
+    )
+
+
+def wait(check: Callable[[], bool]) -> None:
+    until = time.monotonic() + 8
+    while not check():
+        assert time.monotonic() < until, "it did not happen"
+        time.sleep(0.02)
+
+
+# ---- streaming (G2)
+
+
+def test_an_answer_streams_and_ends_as_the_rendering_of_the_models_text(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    source = "Here **it** is:\n\n1. one\n2. two\n\n```python\nprint('<b>')\n```\n\nand `done`."
+    world.happen(session, said("go"), busy(), delta(source[:8]))
+    live = page.locator("[data-testid=message][data-role=assistant][data-live]")
+    expect(live).to_contain_text("Here")
+    for at in range(8, len(source), 3):
+        world.happen(session, delta(source[at : at + 3]))
+    expect(live).to_contain_text("and")
+    world.happen(session, e.Text(message="a1", block=0, text=source), e.TurnFinished(outcome="ok", duration_s=1.0))
+    final = page.locator("[data-testid=message][data-role=assistant][data-seq]")
+    expect(final).to_have_count(1)
+    expect(final.locator("strong")).to_have_text("it")
+    expect(final.locator("pre code")).to_have_text("print('<b>')\n", use_inner_text=False)
+    expect(live).to_have_count(0)
+    page.locator(".copy-all").first.click()
+    assert page.evaluate("navigator.clipboard.readText()") == source
+    expect(page.get_by_test_id("transcript")).to_have_attribute("data-last-seq", "4")
+
+
+def test_a_stream_that_is_asked_again_leaves_no_word_of_the_first_try(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    world.happen(session, said("go"), busy(), delta("wrong words"))
+    expect(page.locator("[data-live]")).to_have_text("wrong words")
+    world.happen(session, delta("right words", "a2"))
+    expect(page.locator("[data-live]")).to_have_text("right words")
+    assert texts(page) == ["right words"]
+
+
+def test_a_reload_in_mid_answer_shows_what_was_there_and_goes_on(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    world.happen(session, said("go"), busy(), delta("first half, "))
+    expect(page.locator("[data-live]")).to_contain_text("first half")
+    page.reload()
+    expect(page.locator("[data-live]")).to_contain_text("first half")
+    world.happen(session, delta("second half"))
+    expect(page.locator("[data-live]")).to_have_text("first half, second half")
+    assert page.locator("[data-testid=message][data-role=user]").count() == 1
+
+
+def test_the_text_is_in_the_page_before_the_socket_is_up(page: Page, world: World) -> None:
+    page.add_init_script("window.WebSocket = class { constructor() { this.readyState = 0 } close() {} send() {} }")
+    page.goto(world.address(STORY))
+    expect(page.locator("[data-testid=message][data-role=user]")).to_have_count(2)
+    expect(page.get_by_test_id("session-state")).to_have_attribute("data-state", "asking")
+    composer(page).fill("typed before the socket")
+    expect(composer(page)).to_have_value("typed before the socket")
+
+
+def test_a_push_that_is_lost_is_noticed_and_made_good(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    world.happen(session, said("go"), busy(), delta("one "))
+    expect(page.locator("[data-live]")).to_contain_text("one")
+    page.evaluate(
+        """() => {
+            const whole = window.runMethod;
+            window.runMethod = (id, name, args) => {
+                if (name === "push") { window.runMethod = whole; window.lost = true; return; }
+                return whole(id, name, args);
+            };
+        }"""
+    )
+    world.happen(session, delta("two "))
+    page.wait_for_function("window.lost")
+    world.happen(session, delta("three"))
+    expect(page.locator("[data-live]")).to_have_text("one two three")
+
+
+def test_two_tabs_show_the_same_and_are_rendered_once(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    other = page.context.new_page()
+    visit(other, world.address(session))
+    world.happen(session, said("go"), busy(), delta("for both"))
+    for one in (page, other):
+        expect(one.locator("[data-live]")).to_have_text("for both")
+    with urllib.request.urlopen(f"{world.url}/_fake/{session}/followers", timeout=5) as answer:
+        assert answer.read() == b"1"
+
+
+def test_a_runner_that_comes_back_tells_the_unfinished_text_anew(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    world.happen(session, said("go"), busy(), delta("lost with the runner"))
+    expect(page.locator("[data-live]")).to_be_visible()
+    world.post(f"{session}/reconnect?lose=true")
+    expect(page.locator("[data-live]")).to_have_count(0)
+
+
+# ---- history
+
+
+def test_a_long_session_opens_at_its_end_and_gives_what_was_before(page: Page, world: World) -> None:
+    visit(page, world.address(LONG))
+    expect(page.locator("[data-role=user]").last).to_be_in_viewport()
+    assert page.locator("[data-role=user]").count() == 100
+    first = page.locator("[data-role=user]").first
+    expect(first).to_contain_text("question 401")
+    page.get_by_role("button", name="Show earlier messages").click()
+    expect(page.locator("[data-role=user]").first).to_contain_text("question 335")
+    assert page.evaluate(
+        "new Set([...document.querySelectorAll('[data-role=user]')].map(x => x.dataset.seq)).size"
+    ) == (page.locator("[data-role=user]").count())
+
+
+def test_a_reader_who_has_scrolled_up_is_left_where_they_are(page: Page, world: World) -> None:
+    session = world.session()
+    world.happen(session, *(e.Text(message=f"x{n}", block=0, text=f"paragraph {n}") for n in range(60)))
+    visit(page, world.address(session))
+    box = page.get_by_test_id("transcript")
+    expect(page.get_by_text("paragraph 59")).to_be_in_viewport()
+    box.evaluate("box => box.scrollTop = 100")
+    pill = page.get_by_role("button", name="New messages")
+    world.happen(session, said("go"), busy(), delta("new words"))
+    expect(pill).to_be_visible()
+    assert box.evaluate("box => box.scrollTop") == 100
+    pill.click()
+    expect(page.locator("[data-live]")).to_be_in_viewport()
+    expect(pill).to_be_hidden()
+
+
+# ---- the composer (G1)
+
+
+def test_enter_sends_once_and_the_text_leaves_the_box_when_it_is_shown(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    composer(page).fill("hello there")
+    composer(page).press("Enter")
+    message = page.locator("[data-testid=message][data-role=user]")
+    expect(message).to_have_attribute("data-seq", "1")
+    expect(message).to_have_count(1)
+    expect(composer(page)).to_have_value("")
+    assert [call["text"] for call in world.calls("say") if call["text"] == "hello there"] == ["hello there"]
+
+
+def test_enter_that_ends_a_korean_composition_does_not_send(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    before = len(world.calls("say"))
+    composer(page).focus()
+    cdp = page.context.new_cdp_session(page)
+    cdp.send("Input.imeSetComposition", {"text": "안녕", "selectionStart": 2, "selectionEnd": 2})
+    for ending in ("isComposing: true", "keyCode: 229"):  # as Chromium and Firefox say it, and as Safari does
+        press = f"new KeyboardEvent('keydown', {{key: 'Enter', {ending}, bubbles: true, cancelable: true}})"
+        composer(page).evaluate(f"box => box.dispatchEvent({press})")
+    expect(composer(page)).to_have_value("안녕")
+    cdp.send("Input.insertText", {"text": "안녕"})
+    composer(page).press("Enter")
+    expect(page.locator("[data-testid=message][data-role=user]")).to_contain_text("안녕")
+    assert len(world.calls("say")) == before + 1
+
+
+def test_shift_enter_makes_a_line_and_sends_nothing(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    composer(page).press_sequentially("a")
+    composer(page).press("Shift+Enter")
+    composer(page).press_sequentially("b")
+    expect(composer(page)).to_have_value("a\nb")
+    expect(page.locator("[data-role=user]")).to_have_count(0)
+
+
+def test_unsent_text_survives_a_reload(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    composer(page).press_sequentially("not yet")
+    page.reload()
+    expect(composer(page)).to_have_value("not yet")
+
+
+def test_a_message_that_nobody_took_can_be_sent_again_and_arrives_once(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    world.post("refuse?on=true")
+    try:
+        composer(page).fill("try me")
+        composer(page).press("Enter")
+        expect(page.locator("[data-role=user][data-state=failed]")).to_contain_text("try me")
+        page.reload()
+        expect(page.locator("[data-role=user][data-state=failed]")).to_contain_text("try me")
+    finally:
+        world.post("refuse?on=false")
+    page.get_by_role("button", name="Send again").click()
+    expect(page.locator("[data-role=user][data-seq]")).to_contain_text("try me")
+    expect(page.locator("[data-role=user]")).to_have_count(1)
+
+
+def test_a_message_sent_while_the_socket_is_away_is_sent_under_the_same_id_later(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    page.evaluate("window.socket.disconnect()")
+    composer(page).fill("from the tunnel")
+    composer(page).press("Enter")
+    expect(page.locator("[data-role=user][data-state=sending]")).to_be_visible()
+    page.reload()
+    expect(page.locator("[data-role=user][data-seq]")).to_contain_text("from the tunnel")
+    expect(page.locator("[data-role=user]")).to_have_count(1)
+    assert len({call["message_id"] for call in world.calls("say") if call["text"] == "from the tunnel"}) == 1
+
+
+def test_while_it_works_enter_queues_and_control_enter_steers(page: Page, world: World) -> None:
+    session = world.session()
+    world.happen(session, said("work"), busy())
+    visit(page, world.address(session))
+    expect(page.get_by_test_id("send")).to_contain_text("Queue")
+    composer(page).fill("later")
+    composer(page).press("Enter")
+    expect(page.get_by_text("Delivered when the current turn ends")).to_be_visible()
+    composer(page).fill("now")
+    composer(page).press("Control+Enter")
+    wait(lambda: [call["steer"] for call in world.calls("say") if call["text"] in ("later", "now")] == [False, True])
+
+
+def test_escape_stops(page: Page, world: World) -> None:
+    session = world.session()
+    world.happen(session, said("work"), busy())
+    visit(page, world.address(session))
+    composer(page).press("Escape")
+    wait(lambda: session in world.calls("interrupt"))
+    world.happen(session, e.TurnFinished(outcome="interrupted", reason="stopped_by_user"), e.StateChanged(state=S.IDLE))
+    expect(page.get_by_test_id("stop")).to_be_hidden()
+    expect(page.get_by_text("Stopped. Say something to go on.")).to_be_visible()
+
+
+# ---- permissions (G5)
+
+
+def answers(world: World, request: str) -> list[Any]:
+    return [call for call in world.calls("answer") if call["request_id"] == request]
+
+
+def test_a_digit_typed_into_text_never_approves(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    composer(page).press_sequentially("do ")
+    world.happen(session, said("go"), busy(), asked("digits"))
+    expect(page.get_by_test_id("permission")).to_have_attribute("data-state", "open")
+    composer(page).press_sequentially("1 2 3", delay=150)
+    expect(composer(page)).to_have_value("do 1 2 3")
+    composer(page).fill("")
+    composer(page).press_sequentially("123", delay=150)
+    expect(composer(page)).to_have_value("123")
+    page.locator("h1").click()
+    page.keyboard.press("1")
+    assert answers(world, "digits") == []
+
+
+def test_keys_answer_while_the_card_has_the_focus(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    world.happen(session, said("go"), busy(), asked("keys"))
+    card = page.get_by_test_id("permission")
+    expect(card).to_be_focused()
+    page.wait_for_timeout(400)  # keys count only once the card has stood for a moment
+    page.keyboard.press("1")
+    expect(page.locator("[data-testid=permission][data-state=allowed]")).to_contain_text("Allowed once")
+    assert [call["decision"] for call in answers(world, "keys")] == ["allow"]
+    expect(page.get_by_test_id("allow")).to_have_count(0)
+
+
+def test_a_letter_typed_at_the_card_goes_into_the_text_box(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    world.happen(session, said("go"), busy(), asked("letters"))
+    expect(page.get_by_test_id("permission")).to_be_focused()
+    page.keyboard.type("wait 1")
+    expect(composer(page)).to_have_value("wait 1")
+    assert answers(world, "letters") == []
+
+
+def test_the_card_shows_the_exact_command_and_whose_words_the_reason_is(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    world.happen(session, said("go"), busy(), asked("exact"))
+    card = page.get_by_test_id("permission")
+    expect(card.locator(".cmd")).to_have_text('curl "$HOOK" --json @out.json')
+    expect(card).to_contain_text("Claude says Posts the summary.")
+    expect(card).to_contain_text("~/agents/a")
+
+
+def test_always_shows_the_rule_and_takes_it_as_edited(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    world.happen(session, said("go"), busy(), asked("rule"))
+    page.get_by_test_id("allow-always").click()
+    rule = page.get_by_test_id("rule")
+    expect(rule).to_have_value("Bash(curl:*)")
+    assert answers(world, "rule") == []
+    rule.fill("Bash(curl --json:*)")
+    page.get_by_test_id("allow-always").click()
+    wait(lambda: [call.get("rule") for call in answers(world, "rule")] == ["Bash(curl --json:*)"])
+
+
+def test_denying_can_say_what_to_do_instead(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    world.happen(session, said("go"), busy(), asked("deny"))
+    page.get_by_test_id("deny-with").click()
+    page.get_by_test_id("deny-message").fill("use the test channel")
+    page.get_by_test_id("deny").click()
+    expect(page.locator("[data-testid=permission][data-state=denied]")).to_contain_text("use the test channel")
+
+
+def test_several_requests_come_one_after_the_other(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    world.happen(session, said("go"), busy(), asked("one"), asked("two"))
+    expect(page.get_by_test_id("permission")).to_contain_text("1/2")
+    expect(page.get_by_test_id("allow")).to_have_count(1)
+    page.get_by_test_id("allow").click()
+    wait(lambda: len(answers(world, "one")) == 1)
+    expect(page.get_by_test_id("allow")).to_be_enabled()
+    page.get_by_test_id("deny").click()
+    wait(lambda: [call["decision"] for call in answers(world, "two")] == ["deny"])
+
+
+def test_a_request_answered_elsewhere_leaves_this_page_too(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    world.happen(session, said("go"), busy(), asked("elsewhere"))
+    expect(page.get_by_test_id("allow")).to_be_visible()
+    world.happen(session, e.Answered(request_id="elsewhere", decision="allow", by="local-owner web"))
+    expect(page.get_by_test_id("allow")).to_have_count(0)
+    expect(page.locator("[data-testid=permission][data-state=allowed]")).to_be_visible()
+
+
+def test_a_parked_request_can_still_be_answered(page: Page, world: World) -> None:
+    session = world.session()
+    world.happen(session, said("go"), busy(), asked("parked"), e.Parked(request_id="parked"))
+    world.happen(session, e.TurnFinished(outcome="interrupted", reason="shutdown"), e.StateChanged(state=S.ASLEEP))
+    visit(page, world.address(session))
+    expect(page.get_by_test_id("permission")).to_have_attribute("data-state", "parked")
+    page.get_by_test_id("allow").click()
+    wait(lambda: len(answers(world, "parked")) == 1)
+
+
+def test_a_question_is_answered_by_option_and_in_own_words(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    questions = (
+        e.Question(text="Which channel?", options=(("dev", "for us"), ("all", "for everybody"))),
+        e.Question(text="When?", options=(("mornings", ""),), many=True),
+    )
+    world.happen(session, said("go"), busy(), e.Asked(request_id="q", kind="question", questions=questions))
+    card = page.get_by_test_id("question")
+    card.get_by_role("radio").first.check()
+    card.get_by_test_id("answer").click()
+    assert answers(world, "q") == []
+    card.get_by_label("When? Another answer").fill("at noon")
+    card.get_by_test_id("answer").click()
+    wait(lambda: [call["answers"] for call in answers(world, "q")] == [{"Which channel?": "dev", "When?": "at noon"}])
+    expect(page.locator("[data-testid=question][data-state=answered]")).to_contain_text("at noon")
+
+
+def test_a_plan_is_shown_and_accepted(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    world.happen(session, said("go"), busy(), e.Asked(request_id="plan", kind="plan", plan="# Steps\n\n1. look"))
+    card = page.locator("[data-testid=plan][data-state=open]")
+    expect(card.locator("h3").last).to_have_text("Steps")
+    card.get_by_test_id("allow").click()
+    expect(page.locator("[data-testid=plan][data-state=allowed]")).to_contain_text("Plan accepted")
+
+
+# ---- the page
+
+
+def test_markup_that_slips_through_the_server_is_still_dead(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    page.evaluate(
+        """() => {
+            const id = parseInt(document.querySelector(".transcript-box").id.slice(1));
+            const html = '<img src=x onerror="window.hit=1"><form action="/x"><button data-testid="allow">x</button></form>'
+                + '<a href="javascript:window.hit=1" style="position:fixed">x</a><script>window.hit=1</scr' + 'ipt>';
+            runMethod(id, "put", [{ o: "put", key: "t:evil", html }, true]);
+        }"""
+    )
+    item = page.locator(".item.k-t").last
+    expect(item).to_have_text("xx")
+    assert item.locator("img, form, button, script, [style], [href^=javascript]").count() == 0
+    assert page.evaluate("window.hit") is None
+
+
+def test_without_a_session_the_newest_is_opened_and_named_in_the_address(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, f"{world.url}/workspace/{AGENT}")
+    page.wait_for_url(f"**/workspace/{AGENT}?session={session}")
+    expect(page.locator("[data-testid=session-list] [aria-current=page]")).to_have_attribute("data-session", session)
+
+
+def test_opening_a_session_wakes_it(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    wait(lambda: session in world.calls("warm"))
+
+
+def test_the_list_follows_the_states_of_other_sessions(page: Page, world: World) -> None:
+    session, other = world.session(), world.session()
+    visit(page, world.address(session))
+    row = page.locator(f"[data-session='{other}']")
+    expect(row).to_have_attribute("data-state", "asleep")
+    world.happen(other, e.StateChanged(state=S.FAILED))
+    expect(row).to_have_attribute("data-state", "failed")
+
+
+def test_a_session_is_renamed_and_deleted_in_the_list(page: Page, world: World) -> None:
+    session, other = world.session(), world.session()
+    visit(page, world.address(session))
+    slot = page.locator(".slot", has=page.locator(f"[data-session='{other}']"))
+    slot.hover()
+    slot.locator("summary").click()
+    slot.get_by_role("button", name="Rename").click()
+    page.get_by_test_id("session-title").fill("A better name")
+    page.get_by_test_id("session-title").press("Enter")
+    expect(page.locator(f"[data-session='{other}']")).to_contain_text("A better name")
+    slot.hover()
+    slot.locator("summary").click()
+    slot.get_by_role("button", name="Delete").click()
+    page.get_by_test_id("delete-session").click()
+    expect(page.locator(f"[data-session='{other}']")).to_have_count(0)
+
+
+@pytest.mark.parametrize("path", ["zzzzzzzzzzzz", f"{AGENT}?session=00000000-0000-4000-8000-ffffffffffff"])
+def test_what_is_not_there_and_what_is_not_yours_are_the_same_page(page: Page, world: World, path: str) -> None:
+    answer = page.goto(f"{world.url}/workspace/{path}")
+    assert answer and answer.status == 404
+
+
+def test_on_a_phone_sessions_are_a_sheet_and_nothing_sticks_out(browser: Browser, world: World) -> None:
+    context = browser.new_context(locale="en", viewport={"width": 390, "height": 844}, has_touch=True)
+    page = context.new_page()
+    visit(page, world.address(STORY))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for name in ("send", "stop", "allow", "deny"):
+        box = page.get_by_test_id(name).bounding_box()
+        assert box and box["height"] >= 44 and box["x"] + box["width"] <= 390
+    expect(page.get_by_test_id("session-list")).to_be_hidden()
+    page.get_by_test_id("open-sessions").tap()
+    expect(page.get_by_test_id("new-session")).to_be_in_viewport()
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("session-list")).to_be_hidden()
+    context.close()
+
+
+def test_the_story_reads_as_it_was(page: Page, world: World) -> None:
+    visit(page, world.address(STORY))
+    raw = msgspec.json.decode((ROOT / "tests/ui/story.json").read_bytes())
+    assert page.get_by_test_id("tool-call").count() == sum(one["type"] == "tool_called" for one in raw)
+    expect(page.locator("details.run > summary")).to_have_text("4 steps · 11sread 2 files, 1 search, ran 1 command")
+    expect(page.get_by_test_id("session-list")).to_contain_text("담당자별로 묶기")
