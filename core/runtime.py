@@ -93,7 +93,9 @@ class Runtime:
 
     def make_box(self, box_id: str) -> Path:
         """The directory of one box, with what the box may see of it."""
-        self.box_out(box_id).mkdir(mode=0o700, parents=True, exist_ok=True)
+        _private(self.root)  # a gateway that ended just now may have removed it
+        for folder in (self.boxes, self.box(box_id), self.box_out(box_id)):
+            folder.mkdir(mode=0o700, exist_ok=True)
         return self.box(box_id)
 
     def remove_box(self, box_id: str) -> None:

@@ -169,13 +169,17 @@ class Product:
         return [process for process in found if not role or role_of(process) == role]
 
     def _is_mine(self, process: psutil.Process) -> bool:
+        """By its arguments, its environment, or (a box's: both are empty) by the home that is mounted in it."""
         try:
             if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
                 return False
             words = [*process.cmdline(), process.environ().get("OMA_DATA_DIR", "")]
+            if process.name() == "bwrap":
+                words += [mounts(pid) for pid in (process.pid, *(child.pid for child in process.children()))]
         except psutil.Error:
             return False
-        return any(str(self.root) in word or str(self.runtime) in word for word in words)
+        marks = (str(self.root), str(self.runtime), f"{self.root.parent.name}/{self.root.name}/data/homes")
+        return any(mark in word for mark in marks for word in words)
 
     async def until_gone(self, role: str = "", *, within_s: float) -> None:
         """Wait for the end of everything (of one role). Raises: LeftBehind."""
@@ -234,6 +238,14 @@ def role_of(process: psutil.Process) -> str:
     if any(Path(word).name == "main.py" for word in argv[1:3]):
         return argv[2] if len(argv) > 2 and argv[2] in ("gateway", "runner") else "web"
     return "tool"
+
+
+def mounts(pid: int) -> str:
+    """What is mounted in a process's world; empty when it has gone."""
+    try:
+        return Path(f"/proc/{pid}/mountinfo").read_text()
+    except OSError:
+        return ""
 
 
 def alive(process: psutil.Process) -> bool:

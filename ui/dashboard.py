@@ -82,6 +82,8 @@ class Dashboard:
 
     def show(self, seen: Seen | None) -> None:
         """Cards, or the beginning when there are none; None: not known yet."""
+        if isinstance(self.view, Start) and self.view.begun:
+            return
         empty = seen is not None and not seen.cards
         if self.view is None or empty != isinstance(self.view, Start):
             self.body.clear()

@@ -44,6 +44,11 @@ class Start:
                 for name, glyph in STARTERS.items():
                     self._starter(name, glyph)
 
+    @property
+    def begun(self) -> bool:
+        """An agent is made already, and its first words are on the way or could not be sent: stay, and keep them."""
+        return self._made is not None
+
     def _starter(self, name: str, glyph: str) -> None:
         words = self._page.words
         card = tag("button", classes="card st", type="button", data_starter=name)

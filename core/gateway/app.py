@@ -39,7 +39,7 @@ async def serve(
     key = runtime_.platform_key(settings)
     async with _only_one(settings) as runtime:
         if runtime is None:
-            log.info("a gateway is there already")
+            log.debug("a gateway is there already")
             return
         provider = provider_for(settings)
         doors = Doors(runtime=runtime, store=store)

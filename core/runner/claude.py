@@ -20,7 +20,7 @@ from core.events import (
     ToolReturned,
 )
 from core.runner import cut
-from core.runner.results import TurnOver, turn_over
+from core.runner.results import TurnOver, retry_reason, turn_over
 
 Json = dict[str, Any]
 ID_CHARS = 128
@@ -148,11 +148,11 @@ class Translator:
             # Came whole, without streaming: one delta first, so that one rule discards what it replaces.
             first = [] if number in self._unfinished else [TextDelta(message=self._message, block=number, text=text)]
             self._drop(number)
-            return [*first, Text(message=self._message, block=number, text=text)] if text else []
+            return [*first, Text(message=self._message, block=number, text=cut.text(text))] if text else []
         thought = block.get("thinking")
         if kind == "thinking" and isinstance(thought, str):
             self._drop(number)
-            return [Thinking(message=self._message, block=number, text=thought)] if thought else []
+            return [Thinking(message=self._message, block=number, text=cut.text(thought))] if thought else []
         return []
 
     def _number(self) -> int:
@@ -192,11 +192,9 @@ def _returned(said: Json) -> list[Heard]:
 def _system(said: Json) -> list[Heard]:
     match said.get("subtype"):
         case "api_retry":
-            status = said.get("error_status")
-            reason = _str(said.get("error")) or "unknown"
             return [
                 Retrying(
-                    reason=f"{status} {reason}" if isinstance(status, int) else reason,
+                    reason=retry_reason(said.get("error_status"), _str(said.get("error"))),
                     in_s=round(_number_of(said.get("retry_delay_ms")) / 1000, 3),
                     attempt=int(_number_of(said.get("attempt"))) or 1,
                 )

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import msgspec
+
 CONTENT_CHARS = 64 * 1024  # of one tool result
 STRING_CHARS = 64 * 1024  # of one string inside a tool's input
 INPUT_CHARS = 512 * 1024  # of all strings of one input together
 DEPTH = 12
+TEXT_BYTES = 7 * 1024 * 1024  # of one event, encoded: ingest takes 8 MiB at once
 
 
 def content(raw: object) -> tuple[str, int]:
@@ -22,6 +25,13 @@ def _part(part: object) -> str:
         return str(part)
     text = part.get("text")
     return text if isinstance(text, str) else f"[{str(part.get('type', 'data'))[:40]}]"
+
+
+def text(raw: str) -> str:
+    """The model's text: whole, unless it is so large that the gateway would refuse it for ever."""
+    while len(raw) > TEXT_BYTES // 6 and len(msgspec.json.encode(raw)) > TEXT_BYTES:
+        raw = raw[: len(raw) // 2]
+    return raw
 
 
 def tool_input(raw: object) -> dict[str, Any]:

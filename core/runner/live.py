@@ -7,6 +7,7 @@ This module is imported late and in a thread, because the SDK takes a second to 
 
 import asyncio
 import json
+import logging
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -29,7 +30,14 @@ from core.runner.cli import Cli, Json
 from core.runner.gateway import Gateway, Spec
 from core.runner.permissions import OURS, Verdict, Wish
 
-CONTROL = frozenset({"control_request", "control_response", "control_cancel_request"})
+log = logging.getLogger("oma.live")
+
+# The control lines, and where in each the object stands that has to have a request_id: the SDK's reader dies without.
+CONTROL: dict[object, str] = {
+    "control_request": "request",
+    "control_response": "response",
+    "control_cancel_request": "",
+}
 CONTROL_QUEUE = 1_000  # requests the CLI may have open before we stop believing it
 
 Ask = Callable[[str, Wish], Awaitable[Verdict]]
@@ -48,6 +56,9 @@ class Wire(Transport):
     def _hear(self, said: Json) -> None:
         if said.get("type") not in CONTROL:
             self._heard(said)
+            return
+        if not _sound(said):
+            log.warning("a control line of the CLI is broken: %.200r", said)
             return
         try:
             self._control.put_nowait(said)
@@ -78,6 +89,12 @@ class Wire(Transport):
 
     async def end_input(self) -> None:
         """Never: the CLI's stdin is open as long as it lives."""
+
+
+def _sound(said: Json) -> bool:
+    inner = said.get(CONTROL[said["type"]], {})
+    asked = (inner if said["type"] == "control_response" else said) if isinstance(inner, dict) else {}
+    return isinstance(asked.get("request_id"), str) and (said["type"] != "control_request" or "subtype" in inner)
 
 
 class Live:

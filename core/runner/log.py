@@ -102,7 +102,7 @@ def _scan(raw: bytes) -> "tuple[array[int], list[AnyEvent]]":
 
 
 def _event(line: bytes) -> list[AnyEvent]:
-    """None for a kind from a newer version, whose number we must not give again. Raises: msgspec.DecodeError: no JSON."""
+    """Nothing for a kind from a newer version: it keeps its number. Raises: msgspec.DecodeError: no JSON."""
     try:
         return [decode(line)]
     except msgspec.ValidationError:

@@ -13,7 +13,7 @@ Outcome = Literal["ok", "error", "interrupted", "limit"]
 # The first that fits decides; the text is the CLI's `result`, which quotes the gateway's or the provider's own words.
 _TEXTS: tuple[tuple[str, Outcome, str], ...] = (
     (r"spend_limit|spending limit|credit balance", "limit", "spend_limit"),
-    (r"prompt is too long|too_long|context (window|length)|request too large", "error", "too_long"),
+    (r"prompt is too long|too_long|context (window|length)|request.too.large|too_large", "error", "too_long"),
     (r"model_key_refused|(authentication|permission)_error|invalid.{0,10}api.?key|\b40[13]\b", "error",
      "model_key_refused"),
     (r"overloaded|rate.?limit|\b429\b|\b529\b", "error", "model_overloaded"),
@@ -54,6 +54,18 @@ def turn_over(said: dict[str, Any]) -> TurnOver:
         duration_s=round(_amount(said.get("duration_ms")) / 1000, 3),
         uuids=tuple(uuid for uuid in uuids if isinstance(uuid, str)) if isinstance(uuids, list) else None,
     )
+
+
+def retry_reason(status: object, error: str) -> str:
+    """Why the model is asked again, in the same codes."""
+    if isinstance(status, int):
+        return _STATUS.get(status, "model_error")
+    return "model_overloaded" if "overloaded" in error or "rate_limit" in error else "no_answer"
+
+
+def stopped(reason: str) -> TurnOver:
+    """The end of a turn that we have ended. A model that never answered is a failure, not somebody's wish."""
+    return TurnOver(outcome="error" if reason == "no_answer" else "interrupted", reason=reason)
 
 
 def _verdict(said: dict[str, Any]) -> tuple[Outcome, str]:

@@ -72,6 +72,11 @@ class Session:
         return self.talk.live is not None or self._starting is not None
 
     @property
+    def busy(self) -> bool:
+        """Something is under way that an idle session has not: a turn, a start, an end."""
+        return self._starting is not None or self.talk.turn is not None or self.talk.held > 0
+
+    @property
     def working(self) -> bool:
         """It has a CLI and something to do with it that is not waiting for a person."""
         return self._starting is not None or (self.talk.turn is not None and not self.talk.desk.waiting)

@@ -5,13 +5,14 @@ import contextlib
 import logging
 import shutil
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, KeysView
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from core.errors import NotFound
-from core.events import SessionOpened
+from core.events import SessionOpened, decode
 from core.runner.engine import Engine
 from core.runner.ingest import Outbox, read_cursor
 from core.runner.journal import Journal
@@ -23,7 +24,6 @@ log = logging.getLogger("oma.sessions")
 
 LOOK_S = 1.0
 FLUSH_S = 1.5  # for the gateway to take what is left when the runner ends
-LISTENERS_BEHIND = 2_000
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,8 +109,8 @@ class Sessions:
 
     async def delete_agent(self, agent: str) -> None:
         """Remove the agent's folder and all its sessions."""
-        for path in self._folder.glob("*.jsonl"):
-            if self.get(path.stem).journal.recall.agent == agent:
+        for path in list(self._folder.glob("*.jsonl")):
+            if await asyncio.to_thread(_agent_of, path) == agent:
                 await self.delete(path.stem)
         await asyncio.to_thread(shutil.rmtree, self._engine.place.folder(agent), ignore_errors=True)
 
@@ -140,8 +140,9 @@ class Sessions:
         return sum(bool(s.talk.turn or s.journal.recall.waiting) for s in self._sessions.values())
 
     @property
-    def known(self) -> list[str]:
-        return list(self._sessions)
+    def known(self) -> KeysView[str]:
+        """Those that are open here; the others sleep, and the store knows all of them."""
+        return self._sessions.keys()
 
     def change(self, session: str) -> Change:
         """Where a known session stands."""
@@ -201,14 +202,16 @@ class Sessions:
             for session in list(self._sessions.values()):
                 session.look(now)
                 idle_s = now - session.talk.last_used
-                if session.alive and session.talk.turn is None and idle_s > self.limits.idle_cli_s:
+                if session.alive and not session.busy and idle_s > self.limits.idle_cli_s:
                     self.spawn(session.sleep(), f"idle {session.id}")
 
     async def close(self, reason: str) -> None:
         """Open turns are interrupted, requests parked, CLIs ended, events flushed; within some 6 s."""
         for session in self._sessions.values():
             session.closed = True
-        await asyncio.gather(*(session.sleep(reason) for session in self._sessions.values()))
+        ends = await asyncio.gather(*(s.sleep(reason) for s in self._sessions.values()), return_exceptions=True)
+        for error in filter(None, ends):
+            log.error("a session did not end in good order", exc_info=error)
         flushing = [asyncio.ensure_future(outbox.flushed()) for outbox, _ in self._outboxes.values()]
         if flushing:
             await asyncio.wait(flushing, timeout=FLUSH_S)
@@ -218,6 +221,13 @@ class Sessions:
         await asyncio.gather(*tasks, return_exceptions=True)
         for session in self._sessions.values():
             session.journal.log.close()
+
+
+def _agent_of(path: Path) -> str:
+    with path.open("rb") as lines, contextlib.suppress(msgspec.DecodeError):
+        first = decode(lines.readline())
+        return first.agent if isinstance(first, SessionOpened) else ""
+    return ""
 
 
 def _age(session: Session) -> tuple[bool, float]:

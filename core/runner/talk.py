@@ -35,7 +35,7 @@ from core.runner.cli import Json
 from core.runner.journal import Journal
 from core.runner.permissions import Desk, Verdict, Wish, check
 from core.runner.prompts import told_later
-from core.runner.results import TurnOver
+from core.runner.results import TurnOver, stopped
 from core.runner.turn import Turn, plan_in, words_of
 from core.states import SessionState as S
 
@@ -95,6 +95,8 @@ class Talk:
         if asked is None:
             raise NotFound("no such request")
         check(asked, answered.decision)
+        if answered.decision == "allow_always" and not answered.rule:
+            answered = structs.replace(answered, rule=asked.rule)
         seq = self.journal.record(answered)
         if self.desk.settle(answered):
             self._reflect()
@@ -135,7 +137,7 @@ class Talk:
         self.last_heard = time.monotonic()
         if self.stop_next:
             self.stop_next = False
-            self.finish(TurnOver(outcome="interrupted", reason=STOPPED))
+            self.finish(stopped(STOPPED))
         else:
             self.turn.sent_as(live.say(words))
 
@@ -173,7 +175,7 @@ class Talk:
 
     def fail(self, detail: str) -> None:
         """There is no CLI to be had: everything that waits ends here, each in a turn of its own."""
-        works = 0
+        works, self.stop_next = 0, False
         while (work := self._next()) is not None:
             works += 1
             self.journal.become(S.BUSY, work[0])
@@ -194,7 +196,7 @@ class Talk:
         if turn is None:
             self.journal.become(S.ASLEEP)
         elif turn.stopping:
-            self.finish(TurnOver(outcome="interrupted", reason=turn.stopping), then=S.ASLEEP)
+            self.finish(stopped(turn.stopping), then=S.ASLEEP)
         else:
             self.finish(TurnOver(outcome="error", reason="cli_died", detail=detail[-500:]), then=S.ASLEEP)
 
@@ -268,7 +270,7 @@ class Talk:
         self._taken_in(over.uuids or ())
         if turn.stopping and over.outcome != "ok":
             self.desk.drop()
-            over = TurnOver(outcome="interrupted", reason=turn.stopping, usage=over.usage)
+            over = structs.replace(stopped(turn.stopping), usage=over.usage)
         self.finish(over, cost_usd=cost)
 
     # --- requests ----------------------------------------------------------------------------------------------------

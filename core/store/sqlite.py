@@ -170,6 +170,8 @@ class SqliteStore:
     async def claim(self, name: str, *, holder: str, lease_s: float) -> bool:
         now = self._clock()
         async with self._transaction() as db:
+            # what ran out is nobody's: the table stays as small as what is claimed now
+            await db.execute("DELETE FROM claims WHERE until <= ? AND name <> ?", (now, name))
             cursor = await db.execute(CLAIM, {"name": name, "holder": holder, "until": now + lease_s, "now": now})
             return cursor.rowcount == 1
 

@@ -149,11 +149,14 @@ class TestStateAndCode:
         code = parse_qs(urlsplit(await at_provider(browser)).query)["code"][0]
         await self.refused(await browser.get(f"/auth/callback?code={code}{state}"), store)
 
-    async def test_a_callback_works_once_even_with_a_kept_cookie(self, house: House, store: SqliteStore) -> None:
+    async def test_a_callback_works_once_even_with_a_kept_cookie_and_a_provider_that_forgets(
+        self, house: House, idp: Provider, store: SqliteStore
+    ) -> None:
         browser = house.browser()
         back = await at_provider(browser)
-        kept = dict(browser.cookies)
+        kept, codes = dict(browser.cookies), dict(idp.codes)
         assert (await browser.get(back)).status_code == 303
+        idp.codes.update(codes)
         again = house.browser()
         again.cookies.update(kept)
         assert (await again.get(back)).status_code == 400

@@ -183,8 +183,9 @@ class Peer:
     async def closed(self) -> float:
         """Seconds until it is closed."""
         start = time.monotonic()
-        while await self.next():
-            pass
+        async with asyncio.timeout(SOON_S):
+            while await self.next():
+                pass
         return time.monotonic() - start
 
 

@@ -52,9 +52,10 @@ def test_a_path_too_long_for_sockets_is_refused_with_what_to_do(
 
 
 def test_what_a_box_sees_lies_apart_from_its_runners_socket(tmp_path: Path) -> None:
-    place = Runtime(tmp_path)
+    place = Runtime(tmp_path / "gone")
     place.make_box("b1")
     place.make_box("b1")
+    assert {path.stat().st_mode & 0o777 for path in (place.root, place.boxes, *place.boxes.glob("**/"))} == {0o700}
     assert place.box_socket("b1").parent == place.box_out("b1")
     assert place.runner_socket("b1").parent != place.box_out("b1")
     place.remove_box("b1")

@@ -1,5 +1,7 @@
 """What an agent can reach, asked of its own Bash: its folder, the system's programs, and box.sock (SECURITY.md §4)."""
 
+import re
+
 from playwright.async_api import expect
 
 from tests.e2e.screen import Screen, kinds
@@ -62,7 +64,7 @@ async def bash(me: Screen, command: str) -> str:
     """Let the agent run this, allowed by the user if it has to be, and give what came out."""
     turns = len(kinds(await me.events(), "turn_finished"))
     await me.say(f"TOOL((({command} ; true)))")
-    over = me.page.get_by_text("Result:").or_(me.page.get_by_text("Refused:"))
+    over = me.answers.filter(has_text=re.compile("^(Result|Refused):"))
     await expect(me.permission.or_(over.nth(turns))).to_be_visible()
     if await me.permission.count():
         await me.get("allow").click()

@@ -77,7 +77,7 @@ async def test_a_cli_that_is_killed_ends_the_turn_with_its_words_kept_and_the_ne
 
 
 async def test_a_cli_that_dies_takes_its_tools_with_it(me: Screen) -> None:
-    await me.say("TOOL(((sleep 321 & sleep 322)))")
+    await me.say("TOOL(((bash -c 'sleep 321 & sleep 322')))")
     await me.get("allow").click()
     await until(lambda: len(sleepers(me)) == 2)
     await me.product.kill("cli")

@@ -28,7 +28,7 @@ async def test_no_page_breaks_a_rule_of_accessibility(
     await judge(screen, "empty dashboard")
     await screen.new_agent()
     await judge(screen, "empty workspace")
-    await screen.say("TOOL(((touch one.txt))) SAY(((# Title\n\n- `one`\n- two\n\n```py\nprint(1)\n```)))")
+    await screen.say("TOOL(((bash -c 'echo x > one.txt'))) SAY(((# Title\n\n- `one`\n- two\n\n```py\nprint(1)\n```)))")
     await expect(screen.permission).to_be_visible()
     await judge(screen, "permission card")
     await screen.get("allow").click()

@@ -6,13 +6,13 @@ from playwright.async_api import expect
 
 from tests.e2e.screen import Screen, kinds, texts
 
-TOUCH = "TOOL(((touch one.txt && echo made)))"
+MAKE = "TOOL(((bash -c 'echo x > one.txt; echo made')))"  # neither harmless nor a mere edit: the CLI has to ask
 
 
 async def test_a_command_runs_only_after_it_was_allowed(me: Screen) -> None:
-    await me.say(TOUCH)
+    await me.say(MAKE)
     await expect(me.permission).to_have_count(1)
-    await expect(me.permission).to_contain_text("touch one.txt && echo made")
+    await expect(me.permission).to_contain_text("echo x > one.txt; echo made")
     await me.until_state("asking")
     assert not list(me.product.data_dir.rglob("one.txt"))
     await me.get("allow").click()
@@ -25,7 +25,7 @@ async def test_a_command_runs_only_after_it_was_allowed(me: Screen) -> None:
 
 
 async def test_a_refusal_reaches_the_model_in_the_users_words(me: Screen) -> None:
-    await me.say(TOUCH)
+    await me.say(MAKE)
     await deny(me, "not on a Sunday")
     events = await me.until_turns(1)
     assert "not on a Sunday" in texts(events)[-1]
@@ -35,13 +35,13 @@ async def test_a_refusal_reaches_the_model_in_the_users_words(me: Screen) -> Non
 
 async def test_always_holds_after_a_restart_of_everything(me: Screen) -> None:
     me.allow_disconnects()
-    await me.say("TOOL(((touch first.txt)))")
+    await me.say(MAKE)
     await always(me)
     await me.until_turns(1)
     await me.product.stop()
     await me.product.start_web()
     await me.page.goto(me.page.url)
-    await me.say("TOOL(((touch first.txt)))")
+    await me.say(MAKE)
     events = await me.until_turns(2)
     assert len(kinds(events, "asked")) == 1, "asked again although the answer was: always"
     assert kinds(events, "tool_returned")[-1]["ok"]
@@ -49,7 +49,7 @@ async def test_always_holds_after_a_restart_of_everything(me: Screen) -> None:
 
 async def test_a_request_is_parked_by_a_restart_and_answering_it_goes_on(me: Screen) -> None:
     me.allow_disconnects()
-    await me.say(TOUCH)
+    await me.say(MAKE)
     await expect(me.permission).to_have_count(1)
     await me.product.stop()
     await me.product.start_web()
@@ -64,7 +64,7 @@ async def test_a_request_is_parked_by_a_restart_and_answering_it_goes_on(me: Scr
 
 async def test_two_tabs_show_one_request_and_one_answer_closes_both(me: Screen) -> None:
     second = await me.another_tab()
-    await me.say(TOUCH)
+    await me.say(MAKE)
     await expect(second.permission).to_have_count(1)
     await second.get("allow").click()
     await expect(me.permission).to_have_count(0)

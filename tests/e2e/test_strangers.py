@@ -36,7 +36,7 @@ async def test_what_is_another_users_answers_like_what_was_never_there(shared: P
     alice, bob = await visit(shared), await visit(shared)
     await by_provider(alice, ALICE)
     await alice.new_agent()
-    await alice.say("TOOL(((touch mine.txt)))")
+    await alice.say("TOOL(((bash -c 'echo x > mine.txt')))")
     await expect(alice.permission).to_be_visible()
     agent, session = alice.agent, alice.session
     await by_provider(bob, BOB)
@@ -65,7 +65,9 @@ async def test_each_user_has_a_box_of_their_own(shared: Product, visit: Visit) -
     for screen, person in ((alice, ALICE), (bob, BOB)):
         await by_provider(screen, person)
         await screen.new_agent()
-        await screen.say(f"TOOL(((touch of-{person['sub']}.txt; find / -name 'of-*.txt' -not -path '/proc/*')))")
+        await screen.say(
+            f"TOOL(((bash -c 'echo x > of-{person['sub']}.txt'; find / -name 'of-*.txt' -not -path '/proc/*')))"
+        )
         await screen.get("allow").click()
         await screen.until_turns(1)
         await expect(screen.answers.last).to_contain_text(f"of-{person['sub']}.txt")

@@ -52,8 +52,7 @@ async def fake_server(*flags: str) -> AsyncIterator[str]:
     )
     try:
         assert process.stdout
-        async with asyncio.timeout(20):
-            yield (await process.stdout.readline()).decode().strip()
+        yield (await asyncio.wait_for(process.stdout.readline(), 20)).decode().strip()
     finally:
         process.terminate()
         await asyncio.wait_for(process.wait(), 10)

@@ -130,6 +130,7 @@ def main() -> None:
     talk.open(AGENT, id=EMPTY, ago=timedelta(hours=2))
     story(talk)
     with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
         config = uvicorn.Config(build(talk), log_level="warning", ws="websockets-sansio", timeout_graceful_shutdown=1)

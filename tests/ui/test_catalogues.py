@@ -18,6 +18,7 @@ PLACE = re.compile(r"\{[a-z_]*\}")
 HANGUL = re.compile(r"[가-힣]")
 SENTENCE = re.compile(r"^[A-Z][a-z]+( [a-z]+){2,}|^[A-Z][a-z]+ [a-z]+[.?]$")
 NOT_FOR_PEOPLE = {"server.py", "api.py"}  # the terminal and machines speak English
+BETWEEN_MACHINES = {"gap", "seq_taken", "misconfigured", "bad_token", "bound", "dormant"}
 SOURCES = sorted(path for path in UI.rglob("*.py") if "__pycache__" not in path.parts)
 VALUES = [UI.parent / "core" / name for name in ("states.py", "events.py")]  # whose choices complete keys
 
@@ -145,3 +146,13 @@ def test_no_sentence_is_written_in_the_code() -> None:
         and text not in {"가", "힣"}
     ]
     assert found == []
+
+
+def test_every_error_that_can_reach_a_page_has_a_sentence() -> None:
+    core = UI.parent / "core"
+    sources = [core / f"{name}.py" for name in ("errors", "agents", "conversations", "runners", "runner_client")]
+    sources += sorted((core / "runner").glob("*.py"))
+    said = {
+        code for path in sources for code in re.findall(r'\bcode(?:, status)? ?= ?"([a-z_]+)"', path.read_text("utf-8"))
+    }
+    assert {code for code in said - BETWEEN_MACHINES if f"error.{code}" not in keys("ko")} == set()

@@ -51,8 +51,9 @@ export default {
       this.n = n;
       box.dataset.lastSeq = seq;
       window.dispatchEvent(new CustomEvent("oma-seq", { detail: seq }));
-      if (base === 0) this.tick();
       if (!this.following && base !== 0 && ops.length) this.pill.hidden = false;
+      if (base !== 0) return; // what has grown is followed by `sizes`, once a frame and without a layout of its own
+      this.tick();
       if (this.following) this.toEnd();
     },
     earlier(ops, first) {

@@ -235,6 +235,24 @@ async def test_who_hangs_up_ends_the_call_upstream() -> None:
         await until(ended.is_set)
 
 
+async def test_a_connection_that_dies_as_it_is_used_is_replaced_without_a_word() -> None:
+    asked = 0
+
+    async def model(request: web.Request) -> web.Response:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            assert request.transport
+            request.transport.abort()
+        return web.json_response({})
+
+    async with served(model) as upstream, passed_through(upstream) as url:
+        for _ in range(2):
+            async with asking(url) as answer:
+                assert answer.status == 200
+    assert asked == 3
+
+
 async def test_connections_upstream_are_kept_and_a_dead_one_is_replaced() -> None:
     ports: list[object] = []
 

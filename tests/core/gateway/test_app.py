@@ -5,15 +5,20 @@ import os
 import signal
 import stat
 import sys
+from dataclasses import replace
 
 import aiohttp
 import msgspec
 import pytest
+from aiohttp import web
 
-from core.errors import NotFound
+from core.errors import Misconfigured, NotFound
+from core.gateway.app import serve
 from core.model import SYSTEM, Box
 from core.runtime import Process
+from core.settings import Secret
 from tests.core.gateway.house import ALICE, House, living, until
+from tests.core.gateway.test_anthropic import served
 
 SOON = {"watch_s": 0.05}
 
@@ -111,6 +116,35 @@ async def test_a_holder_is_let_go_when_it_stops(house: House) -> None:
             await house.control("POST", "/stop")
             assert (await held.receive(timeout=5)).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
         await asyncio.wait_for(gateway, 5)
+
+
+async def test_a_provider_that_is_not_built_is_refused_in_one_line(house: House) -> None:
+    with pytest.raises(Misconfigured, match="vertex"):
+        await serve(replace(house.settings, model="vertex"), house.store, asyncio.Event())
+    assert not house.settings.runtime_dir.exists()
+
+
+async def test_a_box_that_hangs_up_ends_the_call_of_the_model(house: House, process: Process) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def model(request: web.Request) -> web.StreamResponse:
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+        return web.Response()
+
+    await house.talk(ALICE)
+    async with served(model) as url:
+        real = replace(house.settings, model="anthropic", anthropic_api_key=Secret("sk-real"), anthropic_base_url=url)
+        async with House(real, house.store).gateway(**SOON):
+            line = await house.open_box(ALICE, process)
+            token = (await line("POST", "/internal/spec", {"session": "s1"})).body["token"]
+            call = asyncio.create_task(line("POST", "/v1/messages", {"stream": True}, headers={"x-api-key": token}))
+            await asyncio.wait_for(begun.wait(), 5)
+            call.cancel()
+            await asyncio.wait_for(ended.wait(), 5)
 
 
 async def test_a_killed_one_leaves_a_socket_that_the_next_one_takes_over(house: House) -> None:

@@ -239,6 +239,16 @@ async def test_a_long_log_whose_follow_up_was_lost_is_followed_to_its_end(house:
     assert (session.last_seq, session.cost_usd) == (1800, 75.0)
 
 
+async def test_a_lost_follow_up_is_made_good_when_more_comes_with_the_next_try(house: House) -> None:
+    await house.talk(ALICE)
+    events = logged(*TURN, *TURN[1:])
+    await house.store.append("s1", events[:6], owner=ALICE)
+    assert await Ingest(house.store).take(read_batch(batch("s1", events)), owner=ALICE) == 11
+    assert (await counted(house.store, month()))["turns"] == 2
+    session = await house.store.get(Session, "s1", owner=ALICE)
+    assert (session.cost_usd, session.title) == (0.5, "환율을 알려 줘")
+
+
 async def test_a_log_that_another_box_went_on_with_is_not_this_ones(house: House) -> None:
     await house.talk(ALICE)
 

@@ -142,7 +142,7 @@ def test_system_lines_that_mean_something() -> None:
     progress = {"type": "tool_progress", "tool_use_id": "t", "elapsed_time_seconds": 3}
     heard = hear(Translator(), retry, life, progress, {"type": "system", "subtype": "init"}, {"type": "news"})
     assert heard == [
-        Retrying(reason="529 overloaded", in_s=0.55, attempt=2),
+        Retrying(reason="model_overloaded", in_s=0.55, attempt=2),
         TakenIn(("u1",)),
         ToolProgress(id="t", elapsed_s=3.0),
     ]

@@ -12,11 +12,13 @@ import json, os, sys
 out = sys.stdout.buffer
 def line(raw): out.write(raw + b"\\n"); out.flush()
 def say(**said): line(json.dumps(said).encode())
-def assistant(text): say(type="assistant", uuid="u", message={{"id": "m" + text[:3], "content": [{{"type": "text", "text": text}}]}})
+def assistant(text):
+    say(type="assistant", uuid="u", message={{"id": "m" + text[:3], "content": [{{"type": "text", "text": text}}]}})
 for raw in sys.stdin.buffer:
     asked = json.loads(raw)
     if asked["type"] == "control_request":
-        say(type="control_response", response={{"subtype": "success", "request_id": asked["request_id"], "response": {{}}}})
+        answer = {{"subtype": "success", "request_id": asked["request_id"], "response": {{}}}}
+        say(type="control_response", response=answer)
         continue
     if asked["type"] != "user": continue
     what = asked["message"]["content"]
@@ -29,11 +31,15 @@ for raw in sys.stdin.buffer:
         line(b'{{"type":"control_request","request_id":"x","request":{{"subtype":"can_use_tool"}}}}')
         line(b'{{"type":"control_request"}}'); line(b'{{"type":"control_response","response":7}}')
         sys.stderr.write("e" * 3_000_000); sys.stderr.flush()
-        for byte in '{{"type":"assistant","uuid":"u","message":{{"id":"b","content":[{{"type":"text","text":"€😀\\u2028"}}]}}}}\\n'.encode():
+        text = '{{"type":"text","text":"€😀\\u2028"}}'
+        whole = '{{"type":"assistant","uuid":"u","message":{{"id":"b","content":[' + text + ']}}}}\\n'
+        for byte in whole.encode():
             out.write(bytes([byte])); out.flush()
     if what == "flood":
+        delta = {{"type": "content_block_delta", "index": 0, "delta": {{"type": "text_delta", "text": "x"}}}}
+        say(type="stream_event", uuid="v", event={{"type": "message_start", "message": {{"id": "flood"}}}})
         for n in range(100_000):
-            out.write(b'{{"type":"stream_event","uuid":"u","event":{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":"x"}}}}}}\\n')
+            out.write(json.dumps({{"type": "stream_event", "uuid": "v", "event": delta}}).encode() + b"\\n")
         out.flush()
     if what == "torn":
         out.write(b'{{"type":"assistant","mess'); out.flush(); os._exit(3)

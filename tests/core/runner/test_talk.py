@@ -264,7 +264,7 @@ async def test_an_overloaded_model_is_asked_again_and_it_shows(tmp_path: Path) -
             await session.say("ERR529x2 SAY(((at last)))")
             assert (await watch.until(TurnFinished, limit_s=30)).outcome == "ok"
     assert [retry.attempt for retry in watch.of(Retrying)] == [1, 2]
-    assert "529" in watch.of(Retrying)[0].reason and watch.of(Retrying)[0].in_s > 0
+    assert watch.of(Retrying)[0].reason == "model_overloaded" and watch.of(Retrying)[0].in_s > 0
     assert len(watch.of(UserSaid)) == 1 and watch.of(Text)[0].text == "at last"
 
 
@@ -283,3 +283,68 @@ async def _exists(path: Path) -> None:
     async with asyncio.timeout(10):
         while not path.exists():
             await asyncio.sleep(0.02)
+
+
+async def test_steering_said_before_a_tool_starts_is_handed_over_when_it_does(tmp_path: Path) -> None:
+    async with Box(tmp_path) as box:
+        session = await box.session(rules=["Bash"])
+        async with session.watch() as watch:
+            await session.say("N=30 GAP=0.02 TOOL(((until test -e go; do sleep 0.05; done)))", message_id="a")
+            await watch.until(TextDelta)
+            await session.say("SAY(((steered)))", message_id="b", steer=True)
+            await watch.until(ToolCalled)
+            (session.folder / "go").touch()
+            await watch.until(TurnFinished)
+            await watch.until(lambda e: isinstance(e, StateChanged) and e.state is SessionState.IDLE)
+    assert [event.turn for event in watch.of(StateChanged) if event.turn] == ["a", "b"]
+    assert len(watch.of(TurnFinished)) == 1 and len(box.model.turns) == 2
+
+
+async def test_steering_that_comes_too_late_is_a_turn_of_its_own(tmp_path: Path) -> None:
+    async with Box(tmp_path) as box:
+        session = await box.session(rules=["Bash"])
+        async with session.watch() as watch:
+            await session.say("TOOL(((true)))", message_id="a")
+            await watch.until(ToolCalled)
+            await session.say("SAY(((steered)))", message_id="b", steer=True)
+            talk = box.runner.sessions.get(session.id).talk
+            async with asyncio.timeout(10):
+                while talk.turn or talk.handed or talk.recall.waiting:
+                    await asyncio.sleep(0.02)
+        stored = await session.stored()
+    finished = [event for event in stored if isinstance(event, TurnFinished)]
+    assert {event.outcome for event in finished} == {"ok"} and len(finished) in (1, 2)
+    assert "b" in [event.turn for event in stored if isinstance(event, StateChanged)]
+
+
+async def test_a_silent_model_is_told_of_and_at_last_given_up(tmp_path: Path) -> None:
+    async with Box(tmp_path) as box:
+        session = await box.session()
+        async with session.watch() as watch:
+            await session.say("STALL@3 N=9")
+            await watch.until(lambda e: isinstance(e, TextDelta) and "w2" in e.text)
+            here = box.runner.sessions.get(session.id)
+            here.look(time.monotonic() + 29)
+            here.look(time.monotonic() + 31)
+            here.look(time.monotonic() + 32)
+            here.look(time.monotonic() + 601)
+            end = await watch.until(TurnFinished)
+    assert [notice.text for notice in watch.of(Notice)] == ["model_silent"]
+    assert (end.outcome, end.reason) == ("error", "no_answer")
+    assert watch.of(Text)[0].text == "w0 w1 w2" and watch.of(Text)[0].partial
+
+
+async def test_a_gateway_restart_in_mid_answer_is_bridged(tmp_path: Path) -> None:
+    async with Box(tmp_path) as box:
+        session = await box.session(rules=["Bash"])
+        async with session.watch() as watch:
+            await session.say("TOOL(((until test -e go; do sleep 0.05; done))) SAY(((after)))")
+            await watch.until(ToolCalled)
+            await box.gateway.close()
+            (session.folder / "go").touch()
+            await watch.until(ToolReturned)
+            await asyncio.sleep(1.0)  # the length of the outage, not a synchronisation
+            await box.gateway.open()
+            assert (await watch.until(TurnFinished, limit_s=30)).outcome == "ok"
+            await box.gateway.until(session.id, numbers(watch.seen)[-1])
+    assert watch.of(Text)[-1].text == "after"

@@ -1,0 +1,99 @@
+"""Readers of a session: all of it once, in order, and no reader can hurt another."""
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from core.errors import Conflict
+from core.events import (
+    Answered,
+    Asked,
+    Live,
+    Notice,
+    Parked,
+    SessionOpened,
+    StateChanged,
+    TextDelta,
+    TurnFinished,
+    UserSaid,
+    decode_many,
+    seq_of,
+)
+from core.runner.journal import QUEUE_EVENTS, Journal, Lagging
+from core.runner.log import Log
+from core.states import SessionState
+
+
+def journal(path: Path) -> Journal:
+    log, events = Log.open(path / "s.jsonl")
+    return Journal("s", log, events, lambda: None)
+
+
+async def test_a_reader_gets_the_past_the_present_and_what_happens_each_once(tmp_path: Path) -> None:
+    book = journal(tmp_path)
+    for n in range(1200):
+        book.record(Notice(text=str(n)))
+    unfinished = [TextDelta(message="m", block=0, text="so far")]
+    with book.watch(100, unfinished) as watcher:
+        book.record(Notice(text="new"))
+        book.show(TextDelta(message="m", block=0, text=" more"))
+        got = []
+        async with asyncio.timeout(5):
+            async for frame in watcher.frames():
+                got += decode_many(frame)
+                if isinstance(got[-1], TextDelta) and got[-1].text == " more":
+                    break
+    assert [seq_of(event) for event in got if seq_of(event)] == [*range(101, 1201), 1201]
+    live = next(n for n, event in enumerate(got) if isinstance(event, Live))
+    assert (got[live].last_seq, got[live + 1].text, got[live + 2].text) == (1200, "so far", "new")
+    assert not book.watched
+
+
+async def test_a_reader_that_lags_is_told_and_others_are_not_disturbed(tmp_path: Path) -> None:
+    book = journal(tmp_path)
+    with book.watch(0, []) as slow, book.watch(0, []) as quick:
+        frames = quick.frames()
+        await anext(frames)
+        for n in range(QUEUE_EVENTS + 1):
+            book.show(TextDelta(message="m", block=0, text=str(n)))
+            if n % 100 == 0:
+                await anext(frames)
+        with pytest.raises(Lagging):
+            async for _ in slow.frames():
+                pass
+
+
+def test_what_the_log_says_is_the_same_live_and_after_opening(tmp_path: Path) -> None:
+    book = journal(tmp_path)
+    for event in (
+        SessionOpened(agent="a", kind="builder"),
+        UserSaid(message_id="m1", text="hello"),
+        UserSaid(message_id="m2", text="  and\nmore "),
+        StateChanged(state=SessionState.STARTING),
+        StateChanged(state=SessionState.BUSY, turn="m1"),
+        Asked(request_id="r1", kind="permission", tool="Bash", input={"command": "ls"}),
+        Asked(request_id="r2", kind="permission"),
+        Parked(request_id="r1"),
+        TurnFinished(outcome="interrupted"),
+        StateChanged(state=SessionState.ASLEEP),
+        Answered(request_id="r1", decision="allow"),
+    ):
+        book.record(event)
+    again = journal(tmp_path)
+    for recall in (book.recall, again.recall):
+        assert (recall.agent, recall.kind, recall.state, recall.turn) == ("a", "builder", SessionState.ASLEEP, "")
+        assert recall.seqs == {"m1": 2, "m2": 3} and list(recall.waiting) == ["m2"]
+        assert list(recall.asked) == ["r2"] and list(recall.decided) == ["r1"] and not recall.at_rest
+    assert vars(book.recall) == vars(again.recall)
+
+
+def test_a_state_that_may_not_follow_is_not_written(tmp_path: Path) -> None:
+    book = journal(tmp_path)
+    with pytest.raises(Conflict):
+        book.become(SessionState.ASKING)
+    assert book.log.last_seq == 0
+    book.become(SessionState.ASLEEP)
+    assert book.log.last_seq == 0
+    assert msgspec.json.decode(b"[]") == []
