@@ -25,7 +25,7 @@ export default {
       const print = ask ? JSON.stringify([ask, meta.asks.length]) : "";
       if (print === this.shown) return;
       const isNew = !this.shown || JSON.parse(this.shown)[0].id !== ask?.id;
-      const focused = this.$refs.root.contains(document.activeElement);
+      const focused = this.$refs.root.contains(document.activeElement) || this.box?.dataset.sent;
       this.shown = print;
       this.$refs.root.replaceChildren(...(ask ? [this.card(ask, meta.asks.length)] : []));
       this.tick();

@@ -147,7 +147,12 @@ class _Server(uvicorn.Server):
     def __init__(self, app: FastAPI, *, serving: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
-                app, log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_S, ws="websockets-sansio"
+                app,
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=DRAIN_S,
+                ws="websockets-sansio",
             )
         )
         self._serving = serving

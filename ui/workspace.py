@@ -104,7 +104,7 @@ class Talk:
         with tag("div", classes="head"):
             with tag("a", href="/dashboard", classes="home-mark", aria_label=self._words.t("workspace.dashboard")):
                 mark(22)
-            tag("span", self._agent_name(), classes="grow b cut agent-name")
+            self._name = tag("span", self._agent_name(), classes="grow b cut")
             self._page.inbox_link("btn ghost sm")
         self._list = SessionList(
             agent=self._agent.id,
@@ -163,13 +163,24 @@ class Talk:
             log.info("session %s is not warm: %s", self._session.id, error)
 
     async def _refresh(self) -> None:
-        sessions = await self._agents.sessions(self._agent.id, user=self._user)
+        try:
+            agent = await self._agents.get(self._agent.id, user=self._user)
+            sessions = await self._agents.sessions(agent.id, user=self._user)
+        except NotFound:  # deleted in another tab
+            self._page.client.open("/dashboard")
+            return
         self._list.show(sessions)
-        here = next((one for one in sessions if one.id == self._session.id), None)
-        if here and here.title != self._session.title:
-            self._session = here
-            self._head.retitle(title_of(here, self._words))
-            self._page.retitle(f"{title_of(here, self._words)} · {self._agent_name()}")
+        here = next((one for one in sessions if one.id == self._session.id), self._session)
+        if (here.title, agent.name) != (self._session.title, self._agent.name):
+            self._agent, self._session = agent, here
+            self._retitle()
+
+    def _retitle(self) -> None:
+        name, title = self._agent_name(), title_of(self._session, self._words)
+        self._name.set_text(name)
+        self._head.retitle(name, title)
+        with self._page.client:
+            self._page.retitle(f"{title} · {name}")
 
     async def _begin(self) -> None:
         made = await self._agents.new_session(self._agent.id, user=self._user, locale=self._words.locale)

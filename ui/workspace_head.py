@@ -22,6 +22,6 @@ class WorkspaceHead(Element, component="workspace_head.js"):
         self.props["start"] = {key: start[key] for key in ("state", "word", "cost")}
         self.props["words"] = {label: words.t(f"head.{label}") for label in LABELS}
 
-    def retitle(self, title: str) -> None:
-        """The session has another title."""
-        self.run_method("retitle", title)
+    def retitle(self, agent: str, title: str) -> None:
+        """Agent or session are called otherwise now."""
+        self.run_method("retitle", agent, title)

@@ -135,6 +135,7 @@ class App:
         return _json({})
 
     async def _hold(self, request: web.Request) -> web.WebSocketResponse:
+        socket = await _socket(request)
         sessions = self._runner.sessions
         dirty = dict.fromkeys(sessions.known)
         awake = asyncio.Event()
@@ -154,7 +155,6 @@ class App:
                     if session in sessions.known:
                         await socket.send_frame(msgspec.json.encode(sessions.change(session)), WSMsgType.TEXT)
 
-        socket = await _socket(request)
         with sessions.changes(changed):
             await _until_closed(socket, tell())
         return socket

@@ -32,6 +32,11 @@ class Place(NamedTuple):
         """The CLI's own record of a session; without one it cannot be resumed."""
         return [path for path in self.home.glob(f".claude/projects/*/{session}.jsonl") if path.stat().st_size]
 
+    def traces(self, session: str) -> list[Path]:
+        """Everything the CLI keeps by the session's id: the transcript, tool results, its tasks."""
+        claude = self.home / ".claude"
+        return [*claude.glob(f"projects/*/{session}*"), *claude.glob(f"*/{session}*")]
+
 
 def argv(spec: Spec, place: Place) -> list[str]:
     """Values are bound by `=`: none of them can become a flag of its own."""

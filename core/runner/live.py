@@ -104,6 +104,7 @@ class Live:
                  gone: Callable[[], None], ask: Ask) -> None:  # fmt: skip
         self.cli = cli
         self._total_cost_usd = 0.0
+        self._free = spec.provider == "practice"  # the CLI counts by a price list, whoever answers
         self._connected = False
         self._closing = asyncio.Lock()
         self._ask = ask
@@ -113,8 +114,19 @@ class Live:
 
     async def connect(self) -> None:
         """Until the CLI takes messages. Raises: Exception: whatever the SDK makes of a CLI that does not."""
-        self._connected = True
-        await self._client.connect()
+        # The SDK would wait its whole minute for the answer of a CLI that has ended.
+        ended = asyncio.ensure_future(self.cli.over.wait())
+        connecting = asyncio.ensure_future(self._client.connect())
+        try:
+            await asyncio.wait((ended, connecting), return_when=asyncio.FIRST_COMPLETED)
+            if not connecting.done():
+                raise CLIConnectionError("the CLI ended before it took messages")
+            connecting.result()
+            self._connected = True
+        finally:
+            ended.cancel()
+            connecting.cancel()
+            await asyncio.wait((ended, connecting))
 
     async def close(self) -> None:
         """Ends the CLI; bounded, and once only: a second caller waits for the first."""
@@ -135,7 +147,7 @@ class Live:
     def cost_since(self, total_usd: float) -> float:
         """What has been spent since this was asked last; the CLI reports the sum of its whole life."""
         spent, self._total_cost_usd = max(0.0, total_usd - self._total_cost_usd), total_usd
-        return spent
+        return 0.0 if self._free else spent
 
     def interrupt(self) -> None:
         """Ask the CLI to end its turn; that it does so is seen by its result."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from core.errors import NotFound
+from core.errors import NotFound, StoreUnavailable
 from core.events import SessionOpened, decode
 from core.runner.engine import Engine
 from core.runner.ingest import Outbox, read_cursor
@@ -104,8 +104,8 @@ class Sessions:
             found.closed = True
             await found.sleep()
             await self._forget(found)
-        for path in (*self._folder.glob(f"{session}.*"), *self._engine.place.transcripts(session)):
-            path.unlink(missing_ok=True)
+        for path in (*self._folder.glob(f"{session}.*"), *self._engine.place.traces(session)):
+            await asyncio.to_thread(_remove, path)
 
     async def delete_agent(self, agent: str) -> None:
         """Remove the agent's folder and all its sessions."""
@@ -200,7 +200,8 @@ class Sessions:
             self._reaper.reap()
             now = time.monotonic()
             for session in list(self._sessions.values()):
-                session.look(now)
+                with contextlib.suppress(StoreUnavailable):  # told by whatever is to be written next
+                    session.look(now)
                 idle_s = now - session.talk.last_used
                 if session.alive and not session.busy and idle_s > self.limits.idle_cli_s:
                     self.spawn(session.sleep(), f"idle {session.id}")
@@ -221,6 +222,13 @@ class Sessions:
         await asyncio.gather(*tasks, return_exceptions=True)
         for session in self._sessions.values():
             session.journal.log.close()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _agent_of(path: Path) -> str:

@@ -87,6 +87,7 @@ async def test_signing_out_ends_what_the_page_may_do(shared: Product, visit: Vis
 
 async def by_provider(screen: Screen, person: Person) -> None:
     """Through /login and the provider's own page, to the dashboard."""
+    screen.allow(r"/favicon\.ico")  # the provider has none
     await screen.page.goto(screen.product.url + "/login")
     await screen.page.locator("a[data-testid=sign-in]").click()
     await screen.page.get_by_text(person["name"]).click()

@@ -106,6 +106,12 @@ def _doors(app: FastAPI, talk: FakeTalk) -> None:
     async def open_() -> str:
         return talk.open(AGENT).id
 
+    @app.post("/_fake/rename/{session}")
+    async def rename(session: str, agent: str, title: str) -> None:
+        talk.agent(AGENT, agent)
+        await talk.change_session(session, user=talk.owner, title=title)
+        talk.happen(session, e.StateChanged(state=S.IDLE))
+
     @app.post("/_fake/refuse")
     async def refuse(on: bool) -> None:
         talk.refusing = on

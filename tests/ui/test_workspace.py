@@ -517,7 +517,8 @@ def test_markup_that_slips_through_the_server_is_still_dead(page: Page, world: W
     page.evaluate(
         """() => {
             const id = parseInt(document.querySelector(".transcript-box").id.slice(1));
-            const html = '<img src=x onerror="window.hit=1"><form action="/x"><button data-testid="allow">x</button></form>'
+            const html = '<img src=x onerror="window.hit=1">'
+                + '<form action="/x"><button data-testid="allow">x</button></form>'
                 + '<a href="javascript:window.hit=1" style="position:fixed">x</a><script>window.hit=1</scr' + 'ipt>';
             runMethod(id, "put", [{ o: "put", key: "t:evil", html }, true]);
         }"""
@@ -549,6 +550,18 @@ def test_the_list_follows_the_states_of_other_sessions(page: Page, world: World)
     expect(row).to_have_attribute("data-state", "asleep")
     world.happen(other, e.StateChanged(state=S.FAILED))
     expect(row).to_have_attribute("data-state", "failed")
+
+
+def test_names_that_change_elsewhere_change_here(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    try:
+        world.post(f"rename/{session}?agent=Helper&title=Morning")
+        expect(page.locator("h1")).to_have_text("Morning")
+        expect(page).to_have_title("Morning · Helper · Oh My Agent")
+        expect(page.locator(".crumb")).to_contain_text("Helper")
+    finally:
+        world.post(f"rename/{session}?agent=Agent&title=Morning")
 
 
 def test_a_session_is_renamed_and_deleted_in_the_list(page: Page, world: World) -> None:

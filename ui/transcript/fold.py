@@ -111,7 +111,7 @@ class Fold:
         return Meta(
             state=state,
             word=self._words.t(f"state.{state}"),
-            doing=self._doing(),
+            doing=self._doing(waiting=bool(cards)),
             since=self._since if self.state in OPEN_TURN else "",
             cost=self._words.money(self._cost_usd) if self._cost_usd else "",
             asks=cards,
@@ -231,10 +231,10 @@ class Fold:
         self._writing.clear()
         self._musing.clear()
 
-    def _doing(self) -> str:
+    def _doing(self, *, waiting: bool) -> str:
         if self.state is SessionState.STARTING:
             return self._words.t("doing.starting")
-        if self.state is not SessionState.BUSY:
+        if self.state is not SessionState.BUSY or waiting:
             return ""
         return self._words.t("doing.writing") if self._writing else self._work.now() or self._words.t("doing.thinking")
 

@@ -94,14 +94,14 @@ class Items:
         key = f"notice.{event.text}"
         text = self._words.t(key) if self._words.has(key) else event.text
         name = "info" if event.level == "info" else "alert"
-        return f'<div class="act note {event.level}">{icon(name)}<span>{escape(text, quote=False)}</span></div>'
+        return f'<div class="act remark {event.level}">{icon(name)}<span>{escape(text, quote=False)}</span></div>'
 
     def retrying(self, event: Retrying) -> str:
         """The model is asked again; the page counts the seconds down."""
         text = self._words.code("retry", event.reason, "other", attempt=event.attempt)
         until = f' data-in="{event.in_s:.1f}"' if event.in_s else ""
         end = f'<span class="end"{until}></span>'
-        return f'<div class="act note warn">{icon("clock")}<span>{escape(text)}</span>{end}</div>'
+        return f'<div class="act remark warn">{icon("clock")}<span>{escape(text)}</span>{end}</div>'
 
     def ended(self, event: TurnFinished) -> str:
         """Time, tokens, cost in one line; before it what went wrong, and what to do."""

@@ -4,6 +4,8 @@ import os
 import sys
 from pathlib import Path
 
+from aiohttp import WSMsgType
+
 from core.events import Notice, Text, ToolReturned, TurnFinished
 from tests.core.runner.box import Box
 
@@ -74,6 +76,24 @@ async def test_a_flood_of_deltas_is_survived_and_the_turn_ends(tmp_path: Path) -
         await session.say("flood")
         async with session.watch() as watch:
             assert (await watch.until(TurnFinished, limit_s=30)).outcome == "ok"
+
+
+async def test_a_reader_that_does_not_read_is_closed_and_comes_back_with_its_number(tmp_path: Path) -> None:
+    async with Box(tmp_path, cli=stand_in(tmp_path)) as box:
+        session = await box.session()
+        async with session.watch() as asleep:
+            await session.say("flood")
+            async with session.watch() as watch:
+                while not watch.of(TurnFinished):
+                    try:
+                        await watch.until(TurnFinished, limit_s=30)
+                    except ConnectionError:
+                        break
+            while (await asleep.socket.receive()).type is WSMsgType.TEXT:
+                pass
+            assert asleep.socket.close_code == 4008
+        async with session.watch() as again:
+            await again.until(TurnFinished)
 
 
 async def test_a_cli_that_dies_in_the_middle_of_a_line_ends_its_turn(tmp_path: Path) -> None:

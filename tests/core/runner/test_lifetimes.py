@@ -223,7 +223,7 @@ async def test_a_deleted_session_is_gone_with_everything_of_it(tmp_path: Path) -
         assert list(box.home.glob(f".claude/projects/*/{session.id}.jsonl"))
         assert (await box.call("DELETE", session.path))["status"] == 200
         assert not box.marked(session.id)
-        assert not list(box.home.rglob(f"{session.id}*.jsonl"))
+        assert not list(box.home.rglob(f"{session.id}*"))
         assert (await box.call("POST", session.path + "/warm"))["status"] == 404
         assert (await box.call("DELETE", f"/v1/agents/{session.agent}"))["status"] == 200
         assert not session.folder.exists()
