@@ -1,7 +1,7 @@
 """The real CLI driven over stdio with nothing between: what the product is compared with.
 
 It gets the arguments and the environment that the product gave its own CLI, read from that process, but for the
-in-process MCP server (there is nobody here to serve it) and the session's id.
+session's id. An in-process MCP server among them is served here too, with one tool.
 """
 
 import asyncio
@@ -19,7 +19,8 @@ import psutil
 LINE_BYTES = 16 << 20
 ANSWER_S = 30.0
 END_S = 10.0
-LEFT_OUT = ("--mcp-config", "--resume", "--session-id", "--allowedTools")
+LEFT_OUT = ("--resume", "--session-id")
+TOOL = {"name": "draft_agent", "description": "A tool.", "inputSchema": {"type": "object", "properties": {}}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +121,23 @@ class RawCli:
         if not raw:
             raise RuntimeError("the raw CLI ended")
         line: dict[str, Any] = json.loads(raw)
+        if line["type"] == "control_request" and line["request"]["subtype"] == "mcp_message":
+            await self._serve(line["request_id"], line["request"]["message"])
+            return await self._line()
         return line
+
+    async def _serve(self, request_id: str, asked: dict[str, Any]) -> None:
+        """What the SDK answers for an in-process MCP server."""
+        result: dict[str, Any] = {}
+        if asked["method"] == "initialize":
+            version = asked["params"]["protocolVersion"]
+            info = {"name": "oma", "version": "1"}
+            result = {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": info}
+        elif asked["method"] == "tools/list":
+            result = {"tools": [TOOL]}
+        reply = {"jsonrpc": "2.0", "id": asked.get("id"), "result": result}
+        response = {"subtype": "success", "request_id": request_id, "response": {"mcp_response": reply}}
+        await self._write({"type": "control_response", "response": response})
 
     async def _control(self, request: dict[str, Any]) -> None:
         await self._write({"type": "control_request", "request_id": uuid.uuid4().hex, "request": request})

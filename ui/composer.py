@@ -1,5 +1,6 @@
 """Where the user writes. What leaves it is kept in the browser until it is acknowledged, and sent again if need be."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ class Composer(Element, component="composer.js", dependencies=["transcript/oma_i
     ) -> None:
         super().__init__()
         self._words, self._say, self._stop, self._fail = words, say, stop, fail
+        self._in_order = asyncio.Lock()
         self.props["session"] = session
         self.props["user"] = user
         self.props["start"] = msgspec.to_builtins(meta)
@@ -43,7 +45,8 @@ class Composer(Element, component="composer.js", dependencies=["transcript/oma_i
         message = event.args if isinstance(event.args, dict) else {}
         id, text = _text(message, "id"), _text(message, "text")
         try:
-            seq = await self._say(text, id, bool(message.get("steer")))
+            async with self._in_order:  # what was typed first is said first
+                seq = await self._say(text, id, bool(message.get("steer")))
         except PlatformError as error:
             self.run_method("refused", id, self._words.code("error", error.code, "internal"))
         else:

@@ -50,7 +50,7 @@ export default {
       sign.append(icon({ question: "question", plan: "plan" }[ask.kind] || "shield"));
       this.waiting = element("span", "waiting");
       this.waiting.dataset.since = ask.since;
-      top.append(sign, element("h3", "", ask.title));
+      top.append(sign, element("h2", "", ask.title));
       if (count > 1) top.append(element("span", "chip warn", this.words.several.replace("{all}", count)));
       top.append(this.waiting);
       const body = element("div", "body");

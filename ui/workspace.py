@@ -170,8 +170,10 @@ class Talk:
             self._page.client.open("/dashboard")
             return
         self._list.show(sessions)
-        here = next((one for one in sessions if one.id == self._session.id), self._session)
-        if (here.title, agent.name) != (self._session.title, self._agent.name):
+        here = next((one for one in sessions if one.id == self._session.id), None)
+        if here is None:
+            self._page.client.open(f"/workspace/{quote(agent.id)}")
+        elif (here.title, agent.name) != (self._session.title, self._agent.name):
             self._agent, self._session = agent, here
             self._retitle()
 

@@ -19,7 +19,8 @@ from typing import NamedTuple
 MARK = "OMA_SESSION"
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 TERM_GRACE_S = 0.4  # after SIGTERM; what is left then gets SIGKILL
-KILL_ROUNDS = 5  # whoever forks while being killed is found in the next round
+LOOK_S = 0.03
+KILL_ROUNDS = 10  # whoever forks while being killed is found in the next round
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _TICKS = os.sysconf("SC_CLK_TCK")
 _LIMITS = {
@@ -89,17 +90,25 @@ async def end_all(session: str, *, spare: int = 0, since: float = 0.0) -> None:
         # A tick early: start times are rounded down to ticks.
         return [p for p in marked(session) if p.pid != spare and p.started >= since - 1 / _TICKS]
 
-    if not await _signal_all(look, signal.SIGTERM):
+    if await _none(look):
         return
+    await _signal_all(look, signal.SIGTERM)
     deadline = time.monotonic() + TERM_GRACE_S
     while time.monotonic() < deadline:
-        if not await asyncio.to_thread(look):
+        if await _none(look):
             return
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(LOOK_S)
     for _ in range(KILL_ROUNDS):
-        if not await _signal_all(look, signal.SIGKILL):
+        if not await _signal_all(look, signal.SIGKILL) and await _none(look):
             return
-        await asyncio.sleep(0.05)
+
+
+async def _none(look: Callable[[], list[Marked]]) -> bool:
+    """Nothing is left. Looked for twice: in the moment of its exec, a process shows no environment."""
+    if await asyncio.to_thread(look):
+        return False
+    await asyncio.sleep(LOOK_S)
+    return not await asyncio.to_thread(look)
 
 
 async def _signal_all(look: Callable[[], list[Marked]], number: signal.Signals) -> bool:

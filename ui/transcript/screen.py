@@ -42,14 +42,22 @@ class Push(msgspec.Struct, frozen=True, kw_only=True):
 class Screen:
     """Live while `run` runs; `arrived` is set once history is there."""
 
-    def __init__(self, *, follow: Follow, fold: Callable[[Callable[[str], str]], Fold]) -> None:
-        self._follow = follow
+    def __init__(
+        self,
+        *,
+        follow: Follow,
+        fold: Callable[[Callable[[str], str]], Fold],
+        fast_s: float = FAST_S,
+        slow_s: float = SLOW_S,
+    ) -> None:
+        self._follow, self._fast_s, self._slow_s = follow, fast_s, slow_s
         self._rendered: dict[str, str] = {}
         self._fold = fold(self._render)
         self._batches: deque[tuple[int, str, Meta | None]] = deque(maxlen=BATCHES)
         self._cursors: set[Cursor] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._flushed_at = 0.0
+        self._sent_seq = 0
         self._meta = self._fold.meta()
         self.n = 1
         self.arrived = asyncio.Event()
@@ -135,7 +143,7 @@ class Screen:
     def _schedule(self, batch: list[AnyEvent]) -> None:
         """The first delta of a text and everything that is not a delta leave at once, the rest at a steady pace."""
         steady = all(isinstance(event, TextDelta | ThinkingDelta | ToolProgress) for event in batch)
-        pace = BURST_S if not steady or self._fold.fresh else FAST_S if self._fold.cheap else SLOW_S
+        pace = BURST_S if not steady or self._fold.fresh else self._fast_s if self._fold.cheap else self._slow_s
         loop = asyncio.get_running_loop()
         due = self._flushed_at + pace
         if due <= loop.time():
@@ -152,9 +160,9 @@ class Screen:
         changed = self._fold.drain()
         meta = self._fold.meta()
         news = meta if meta != self._meta else None
-        if not changed and news is None:
+        if not changed and news is None and self._fold.last_seq == self._sent_seq:
             return
-        self._meta = meta
+        self._meta, self._sent_seq = meta, self._fold.last_seq
         self._flushed_at = asyncio.get_running_loop().time()
         self.n += 1
         self._batches.append((self.n, ops.encode(changed), news))

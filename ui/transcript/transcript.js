@@ -176,7 +176,11 @@ export default {
       this.pill = button(this.words.new, "btn pill", "down", () => ((this.following = true), this.toEnd()));
       this.pill.hidden = true;
       foot.append(this.pill);
-      this.earlierButton = button(this.words.earlier, "btn ghost sm", "up", () => ((this.earlierButton.disabled = true), this.$emit("earlier")));
+      this.earlierButton = button(this.words.earlier, "btn ghost sm", "up", () => {
+        this.earlierButton.disabled = true;
+        this.$emit("earlier");
+        setTimeout(() => (this.earlierButton.disabled = false), 5000); // it may have failed
+      });
       more.append(this.earlierButton);
       const ring = element("span", "dot");
       ring.dataset.state = "busy";
