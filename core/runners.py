@@ -26,7 +26,7 @@ log = logging.getLogger("oma.runners")
 
 READY_S = 20.0  # from the start of the box to an answer; a cold interpreter on a busy laptop
 RETRY_S = 0.1
-STOP_S = 5.0
+CALL_STOP_S, STOP_S = 2.0, 4.0  # both together, with the web's own drain, within the 10 s of G4
 SWEEP_S = 30.0
 RECOVERIES = 3  # a box that dies with an open turn is started again so often in RECOVERY_WINDOW_S, then left alone
 RECOVERY_WINDOW_S = 300.0
@@ -67,7 +67,8 @@ class Runners:
 
     async def __aenter__(self) -> "Runners":
         boxes = await self._store.find(Box, owner=SYSTEM, limit=10_000)
-        await asyncio.gather(*(self._adopt(box) for box in boxes))
+        for box in boxes:  # not waited for: one that hangs must not keep the pages from everybody else
+            self._task(self._adopt(box), f"adopt {box.id}")
         self._task(self._sweep(), "sweep")
         return self
 
@@ -89,7 +90,7 @@ class Runners:
         """
         if client := self._clients.get(user):
             return client
-        async with self._locks.setdefault(user, asyncio.Lock()):
+        async with self._lock(user):
             if client := self._clients.get(user):
                 return client
             return await self._start(user)
@@ -100,7 +101,7 @@ class Runners:
         if client is None:
             return
         try:
-            await client.call("POST", "/v1/stop", timeout_s=STOP_S)
+            await client.call("POST", "/v1/stop", timeout_s=CALL_STOP_S)
         except PlatformError as error:
             log.warning("runner %s did not take the stop: %s", client.box.id, error)
         await self._spawner.stop(client.box, grace_s=STOP_S)
@@ -113,7 +114,15 @@ class Runners:
         if spare_open_turns:
             busy = await asyncio.gather(*(self._has_open_turn(user) for user in users))
             users = [user for user, open_turn in zip(users, busy, strict=True) if not open_turn]
+        else:
+            await asyncio.gather(*(self._end_unmet(box) for box in await self._store.find(Box, owner=SYSTEM)))
         await asyncio.gather(*(self.stop(user) for user in users), return_exceptions=True)
+
+    async def _end_unmet(self, box: Box) -> None:
+        """A box of an earlier web that we were only just adopting."""
+        if box.user not in self._clients:
+            await self._spawner.stop(box, grace_s=0)
+            await self._store.delete(Box, box.id, owner=SYSTEM)
 
     async def _has_open_turn(self, user: UserId) -> bool:
         try:
@@ -146,9 +155,14 @@ class Runners:
                 await self._store.delete(Box, box.id, owner=SYSTEM)
                 self._task(self._recover(box.user), "recover")
                 return
-            await self._bind(box)
+            async with self._lock(box.user):
+                if box.user not in self._clients:
+                    await self._bind(box)
         except Unavailable as error:
             log.warning("runner %s was not adopted: %s", box.id, error)
+
+    def _lock(self, user: UserId) -> asyncio.Lock:
+        return self._locks.setdefault(user, asyncio.Lock())
 
     async def _bind(self, box: Box) -> RunnerClient:
         """Wait until it answers, tell it whose it is, and hold it from now on."""

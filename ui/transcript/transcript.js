@@ -16,7 +16,7 @@ export default {
     this.items = new Map();
     this.sources = new Map();
     this.following = true;
-    this.doing = {};
+    this.end = 0;
     this.skew = Date.parse(this.start.now) - Date.now();
     this.build();
     window.addEventListener("oma-outbox", (this.onOutbox = (event) => this.showPending(event.detail)));
@@ -40,6 +40,7 @@ export default {
     },
     apply(base, n, seq, ops, first, live) {
       const box = this.$refs.scroll;
+      if (base !== 0 && this.away()) this.following = false; // looked at before anything changes: no layout of its own
       if (base === 0) {
         for (const part of ["old", "now"]) this.$refs[part].replaceChildren();
         this.items.clear();
@@ -67,7 +68,6 @@ export default {
       box.scrollTop = box.scrollHeight - below;
     },
     meta(meta) {
-      this.doing = meta;
       const line = this.$refs.working;
       line.hidden = !meta.doing;
       if (meta.doing) {
@@ -193,7 +193,7 @@ export default {
         this.following = false;
         requestAnimationFrame(() => requestAnimationFrame(() => this.look()));
       });
-      this.sizes = new ResizeObserver(() => this.following && this.toEnd());
+      this.sizes = new ResizeObserver(() => this.follow());
       this.sizes.observe(scroll);
       this.sizes.observe(this.$refs.col);
     },
@@ -202,9 +202,19 @@ export default {
       this.following = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR;
       if (this.following) this.pill.hidden = true;
     },
+    follow() {
+      if (this.away()) this.following = false;
+      if (this.following) this.toEnd();
+    },
+    away() {
+      // Scrolled up a moment ago, though the event for it may not have come yet.
+      const box = this.$refs.scroll;
+      return box.scrollTop < this.end - NEAR && box.scrollHeight - box.scrollTop - box.clientHeight > NEAR;
+    },
     toEnd() {
       const box = this.$refs.scroll;
       box.scrollTop = box.scrollHeight;
+      this.end = box.scrollTop;
       this.pill.hidden = true;
     },
     showEarlier(first) {
