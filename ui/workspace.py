@@ -123,7 +123,12 @@ class Talk:
     def _mid(self, cursor: Cursor) -> None:
         words, id, user, talk = self._words, self._session.id, self._user, self._conversations
         self._head = WorkspaceHead(
-            agent=self._agent_name(), title=title_of(self._session, words), meta=cursor.screen.meta, words=words
+            agent=self._agent_name(),
+            draft=self._unfinished(),
+            title=title_of(self._session, words),
+            meta=cursor.screen.meta,
+            words=words,
+            publish=self._publish,
         )
         transcript_place = tag("div", classes="place")
         with tag("div", classes="dock"), tag("div", classes="col"):
@@ -184,6 +189,12 @@ class Talk:
         with self._page.client:
             self._page.retitle(f"{title} · {name}")
 
+    async def _publish(self) -> None:
+        """The draft is finished: from now on its sessions use it instead of building it."""
+        await self._agents.change(self._agent.id, user=self._user, draft=False)
+        await self._refresh()
+        self._page.toasts.show(self._words.t("head.published"), "ok")
+
     async def _begin(self) -> None:
         made = await self._agents.new_session(self._agent.id, user=self._user, locale=self._words.locale)
         ui.navigate.to(f"/workspace/{quote(self._agent.id)}?session={quote(made.id)}")
@@ -198,6 +209,10 @@ class Talk:
             ui.navigate.to(f"/workspace/{quote(self._agent.id)}")
         else:
             await self._refresh()
+
+    def _unfinished(self) -> bool:
+        """A draft that has become something: one without a name has nothing to publish."""
+        return self._agent.draft and bool(self._agent.name)
 
     def _agent_name(self) -> str:
         return self._agent.name or self._words.t("workspace.untitled")
