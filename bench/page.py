@@ -82,12 +82,16 @@ class BenchPage:
 
 
 @asynccontextmanager
-async def bench_page(browser: Browser, product: Product) -> AsyncIterator[BenchPage]:
-    """A browser profile with one signed-in tab on the dashboard."""
+async def bench_page(browser: Browser, product: Product, *, like: Screen | None = None) -> AsyncIterator[BenchPage]:
+    """A browser profile with one signed-in tab on the dashboard, by the printed link or with the cookies of another."""
     async with Screen.open(browser, product, locale="en-US") as screen:
         screen.allow(".*")
         await screen.page.context.add_init_script(PROBE)
-        await screen.sign_in()
+        if like:
+            await screen.page.context.add_cookies(await like.page.context.cookies())  # type: ignore[arg-type]
+            await screen.page.goto(product.url + "/dashboard")
+        else:
+            await screen.sign_in()
         yield BenchPage(screen)
 
 

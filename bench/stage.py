@@ -28,9 +28,9 @@ class Stage:
     page: BenchPage
     recipe: Recipe
 
-    def fresh(self, name: str, **settings: str) -> Product:
+    def fresh(self, name: str) -> Product:
         """Another product, with nothing in it."""
-        return Product(self.root / name, model_url=self.model.url, **settings)
+        return Product(self.root / name, model_url=self.model.url)
 
 
 @asynccontextmanager

@@ -13,20 +13,22 @@ ROUNDS = 8
 STARTS = 3  # of a whole box or product: slow, and steady enough
 TYPING_S = 1.5  # what a person needs to type a first message; the CLI is started while they do
 SLEEP_S = 10.0
+SETTLE_S = 1.0  # after a runner's death, for the web to have noticed
 
 
 async def asleep(stage: Stage) -> dict[str, Figure]:
     """P3: the session sleeps; resumed when its page opens, when a message is sent, and with the runner gone too."""
     when_opened, when_sent, runner_down = [], [], []
     for number in range(ROUNDS):
-        await put_to_sleep(stage, "cli")
+        await put_to_sleep(stage)
         await stage.page.goto(stage.page.page.url)
         await asyncio.sleep(TYPING_S)
         when_opened.append(await first_text(stage.page, f"after opening {number}"))
-        await put_to_sleep(stage, "cli")
+        await put_to_sleep(stage)
         when_sent.append(await first_text(stage.page, f"from sleep {number}"))
     for number in range(STARTS):
-        await put_to_sleep(stage, "runner")
+        await stage.product.kill("runner")
+        await asyncio.sleep(SETTLE_S)
         runner_down.append(await first_text(stage.page, f"without a runner {number}"))
     raw = await raw_resume(stage)
     return {
@@ -41,9 +43,9 @@ async def asleep(stage: Stage) -> dict[str, Figure]:
     }
 
 
-async def put_to_sleep(stage: Stage, role: str) -> None:
-    """End the CLI or the whole runner while nothing is going on, and wait until the page says so."""
-    await stage.product.kill(role)
+async def put_to_sleep(stage: Stage) -> None:
+    """End the CLI while nothing is going on, and wait until the page says so."""
+    await stage.product.kill("cli")
     await stage.page.page.wait_for_selector(
         "[data-testid=session-state][data-state=asleep]", timeout=SLEEP_S * 1000, state="attached"
     )
@@ -113,7 +115,7 @@ async def new_user(stage: Stage) -> dict[str, Figure]:
         async with stage.fresh(f"new-user-{number}") as product, bench_page(stage.browser, product) as page:
             clicked = time.monotonic()
             await new_agent(page)
-            one = await page.say("my first message", words=6)
+            one = await page.say("my first message", words=5)
             from_enter.append((one.first_text_at - one.sent_at) * 1000)
             from_click.append((one.first_text_at - clicked) * 1000)
     return {"P4_new_user": figure(from_enter, budget="p50 ≤ 2500", from_click_on_new_agent=figure(from_click))}
