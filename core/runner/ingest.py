@@ -19,7 +19,7 @@ from core.runner.log import Log
 log = logging.getLogger("oma.ingest")
 
 BATCH_EVENTS = 500
-GATHER_S = 0.02  # events come in bursts; the store is spared a call each
+GATHER_S = 0.15  # events come in bursts; the store is spared a call each
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
