@@ -79,6 +79,12 @@ class Auth:
         return await self.logins.check(login, active=active, fresh=True)
 
 
+def check(settings: Settings) -> None:
+    """Before anything is opened. Raises: Misconfigured: sign-in cannot work like this."""
+    _provider(settings, Site(settings))
+    _links(settings)
+
+
 def install(app: FastAPI, settings: Settings, store: Store, keys: Sequence[str]) -> Auth:
     """Put guards, headers and routes onto `app`, before NiceGUI is mounted; the first of `keys` signs.
 

@@ -10,13 +10,16 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
+import msgspec
 
-from core.errors import BadInput, NotFound, PlatformError
+from core.errors import BadInput, NotFound, PlatformError, StoreUnavailable
 from core.events import AnyEvent, Live, StateChanged, decode_many, seq_of
 from core.hub import Listener
 from core.model import Agent, Session, UserId
+from core.recovery import Change, opening
+from core.rules import parse_rules
 from core.runner_client import RunnerClient
-from core.runners import Change, Runners, opening
+from core.runners import Runners
 from core.states import SessionState
 from core.store import Store
 
@@ -24,8 +27,8 @@ log = logging.getLogger("oma.conversations")
 
 HISTORY = 300  # events a page starts with; older ones on demand
 MESSAGE_CHARS = 200_000
-RULE_CHARS = 500
 KNOWN_SESSIONS = 10_000  # owners remembered, so that a message does not cost a look into the Store
+BROKEN = (PlatformError, aiohttp.ClientError, OSError, msgspec.DecodeError)  # a connection or what came over it
 BACKOFF_S = (0.05, 0.2, 0.5, 1.0, 2.0)
 
 
@@ -67,17 +70,17 @@ class Conversations:
         rule: str = "",
         answers: dict[str, str] | None = None,
     ) -> None:
-        """Answer a request, once (G5). `allow_always` writes `rule` to the agent's record first.
+        """Answer a request, once (G5). `allow_always` also writes `rule` to the agent's record, if the answer counted.
 
         Raises: NotFound. BadInput: the decision or rule makes no sense. Conflict: somebody answered otherwise.
         """
         if decision not in ("allow", "allow_always", "deny", "answer"):
             raise BadInput(f"unknown decision {decision!r}")
+        rules = parse_rules(rule) if decision == "allow_always" else ()
         runner = await self._open(session, user=user)
-        if decision == "allow_always":
-            await self._add_rule(session, rule, user=user)
         body = {"decision": decision, "by": user, "message": message, "rule": rule, "answers": answers or {}}
         await runner.call("POST", f"/v1/sessions/{session}/requests/{request_id}", body)
+        await self._add_rules(session, rules, user=user)
 
     async def warm(self, session: str, *, user: UserId) -> None:
         """Start or resume the session's CLI, because somebody is about to speak."""
@@ -113,10 +116,7 @@ class Conversations:
             await batches.aclose()
 
     async def _batches(self, session: str, user: UserId, after: int | None) -> AsyncGenerator[list[AnyEvent], None]:
-        if after is None:
-            history = await self._store.last_events(session, owner=user, limit=HISTORY)
-        else:
-            history = await self._store.events(session, owner=user, after=after)
+        history = await self._history(session, user, after)
         seen = seq_of(history[-1]) if history else (after or 0)
         yield history
         failures = 0
@@ -135,12 +135,25 @@ class Conversations:
                             yield batch
                 except NotFound:
                     return
-                except (PlatformError, aiohttp.ClientError, OSError) as error:
+                except BROKEN as error:
                     log.info("following %s: %s", session, error)
                 if self._runners.at_hand(user) is None:
                     yield [Live(last_seq=seen), StateChanged(state=SessionState.ASLEEP)]
                 await asyncio.sleep(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
                 failures += 1
+
+    async def _history(self, session: str, user: UserId, after: int | None) -> list[AnyEvent]:
+        for wait_s in (*BACKOFF_S, None):
+            try:
+                if after is None:
+                    return await self._store.last_events(session, owner=user, limit=HISTORY)
+                return await self._store.events(session, owner=user, after=after)
+            except StoreUnavailable as error:
+                if wait_s is None:
+                    raise
+                log.warning("the history of %s: %s", session, error)
+                await asyncio.sleep(wait_s)
+        raise AssertionError("the last round returns or raises")
 
     async def _known(self, session: str, *, user: UserId) -> Session:
         known = self._sessions.get((user, session))
@@ -162,14 +175,11 @@ class Conversations:
             self._opened[session] = runner.box.id
         return runner
 
-    async def _add_rule(self, session: str, rule: str, *, user: UserId) -> None:
-        rule = rule.strip()
-        if not 0 < len(rule) <= RULE_CHARS or "\n" in rule:
-            raise BadInput("a rule is one line", code="bad_rule")
+    async def _add_rules(self, session: str, rules: tuple[str, ...], *, user: UserId) -> None:
         known = await self._known(session, user=user)
         agent = await self._store.get(Agent, known.agent, owner=user)
-        if rule not in agent.rules:
-            await self._store.change(Agent, agent.id, owner=user, rules=(*agent.rules, rule))
+        if fresh := tuple(rule for rule in rules if rule not in agent.rules):
+            await self._store.change(Agent, agent.id, owner=user, rules=(*agent.rules, *fresh))
 
     def forget(self, session: str) -> None:
         """A session was deleted: nothing of it is remembered here."""

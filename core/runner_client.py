@@ -1,5 +1,6 @@
 """The web's end of the runner API: one connection pool to one runner of one user."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -70,13 +71,14 @@ class RunnerClient:
         if self._http.closed:
             raise RunnerUnavailable(f"{path}: the runner is gone")
         try:
-            socket = await self._http.ws_connect(
-                self._url + path,
-                headers=self._headers(),
-                heartbeat=HEARTBEAT_S,
-                max_msg_size=FRAME_BYTES,
-                timeout=aiohttp.ClientWSTimeout(ws_close=0.5),
-            )
+            async with asyncio.timeout(CALL_S):
+                socket = await self._http.ws_connect(
+                    self._url + path,
+                    headers=self._headers(),
+                    heartbeat=HEARTBEAT_S,
+                    max_msg_size=FRAME_BYTES,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=0.5),
+                )
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise RunnerUnavailable(f"{path}: {type(error).__name__} {error}") from error
         try:

@@ -13,33 +13,23 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from core.errors import NotFound, PlatformError, RunnerUnavailable, Unavailable
+from core.errors import PlatformError, RunnerUnavailable, Unavailable
 from core.gate import Gate
 from core.hub import Hub
-from core.model import SYSTEM, Box, Session, UserId, now
+from core.model import SYSTEM, Box, UserId, now
+from core.recovery import Change, Recovery
 from core.runner_client import RunnerClient
 from core.spawner import Poll, Spawner
-from core.states import OPEN_TURN, SessionState
 from core.store import Store
 
 log = logging.getLogger("oma.runners")
 
 READY_S = 20.0  # from the start of the box to an answer; a cold interpreter on a busy laptop
 RETRY_S = 0.1
-CALL_STOP_S, STOP_S = 2.0, 4.0  # both together, with the web's own drain, within the 10 s of G4
+CALL_STOP_S, STOP_S, DEAF_STOP_S = 2.0, 4.0, 0.5  # both together, with the web's own drain, within the 10 s of G4
 SWEEP_S = 30.0
-RECOVERIES = 3  # a box that dies with an open turn is started again so often in RECOVERY_WINDOW_S, then left alone
-RECOVERY_WINDOW_S = 300.0
-
-
-class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """Something about a session changed; `line` is the last thing said or done in it."""
-
-    session: str
-    agent: str
-    state: SessionState
-    last_seq: int = 0
-    line: str = ""
+HUNG_S = 60.0  # a runner that lives but does not answer for so long is ended; an agent can stop its own runner
+ALL = 10_000  # boxes read at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +50,13 @@ class Runners:
         self._clients: dict[UserId, RunnerClient] = {}
         self._locks: dict[UserId, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._deaths: dict[UserId, list[float]] = {}
         self._stopping = False
         self.changes: Hub[Change] = Hub()
         self.arrivals: Hub[RunnerClient] = Hub()
+        self._recovery = Recovery(store=store, changes=self.changes, runner_of=self.of)
 
     async def __aenter__(self) -> "Runners":
-        boxes = await self._store.find(Box, owner=SYSTEM, limit=10_000)
+        boxes = await self._store.find(Box, owner=SYSTEM, limit=ALL)
         for box in boxes:  # not waited for: one that hangs must not keep the pages from everybody else
             self._task(self._adopt(box), f"adopt {box.id}")
         self._task(self._sweep(), "sweep")
@@ -90,22 +80,27 @@ class Runners:
         """
         if client := self._clients.get(user):
             return client
+        if self._stopping:
+            raise RunnerUnavailable("the platform is being ended")
         async with self._lock(user):
             if client := self._clients.get(user):
                 return client
             return await self._start(user)
 
     async def stop(self, user: UserId) -> None:
-        """End the user's runner in good order, then for certain."""
-        client = self._clients.pop(user, None)
-        if client is None:
-            return
-        try:
-            await client.call("POST", "/v1/stop", timeout_s=CALL_STOP_S)
-        except PlatformError as error:
-            log.warning("runner %s did not take the stop: %s", client.box.id, error)
-        await self._spawner.stop(client.box, grace_s=STOP_S)
-        await self._forget(client)
+        """End the user's runner in good order, then for certain. Whoever wants it meanwhile waits for a new one."""
+        async with self._lock(user):
+            client = self._clients.pop(user, None)
+            if client is None:
+                return
+            grace_s = STOP_S
+            try:
+                await client.call("POST", "/v1/stop", timeout_s=CALL_STOP_S)
+            except PlatformError as error:
+                log.warning("runner %s did not take the stop: %s", client.box.id, error)
+                grace_s = DEAF_STOP_S
+            await self._spawner.stop(client.box, grace_s=grace_s)
+            await self._forget(client)
 
     async def stop_all(self, *, spare_open_turns: bool) -> None:
         """End all runners at once; with `spare_open_turns` those that work stay (a deploy, G4)."""
@@ -115,7 +110,8 @@ class Runners:
             busy = await asyncio.gather(*(self._has_open_turn(user) for user in users))
             users = [user for user, open_turn in zip(users, busy, strict=True) if not open_turn]
         else:
-            await asyncio.gather(*(self._end_unmet(box) for box in await self._store.find(Box, owner=SYSTEM)))
+            boxes = await self._store.find(Box, owner=SYSTEM, limit=ALL)
+            await asyncio.gather(*(self._end_unmet(box) for box in boxes), return_exceptions=True)
         await asyncio.gather(*(self.stop(user) for user in users), return_exceptions=True)
 
     async def _end_unmet(self, box: Box) -> None:
@@ -139,21 +135,29 @@ class Runners:
                 return await self._bind(box)
             await self._store.delete(Box, box.id, owner=SYSTEM)
         box = Box(id=secrets.token_hex(5), user=user, key=secrets.token_urlsafe(32), started_at=now())
-        box = msgspec.structs.replace(box, memory=await self._spawner.start(box))
+        box = await self._spawn(box)
         try:
             await self._store.put(box, owner=SYSTEM)
-            await self._gate.register(box)
             return await self._bind(box)
         except BaseException:
             await self._spawner.stop(box, grace_s=0)
             await self._store.delete(Box, box.id, owner=SYSTEM)
             raise
 
+    async def _spawn(self, box: Box) -> Box:
+        """Started, with what the spawner remembers of it; nothing is left if this is cancelled meanwhile."""
+        starting = asyncio.ensure_future(self._spawner.start(box))
+        try:
+            return msgspec.structs.replace(box, memory=await asyncio.shield(starting))
+        except asyncio.CancelledError:
+            await self._spawner.stop(msgspec.structs.replace(box, memory=await starting), grace_s=0)
+            raise
+
     async def _adopt(self, box: Box) -> None:
         try:
             if await self._spawner.poll(box) is Poll.GONE:
                 await self._store.delete(Box, box.id, owner=SYSTEM)
-                self._task(self._recover(box.user), "recover")
+                self._task(self._recovery.after_death(box.user), "recover")
                 return
             async with self._lock(box.user):
                 if box.user not in self._clients:
@@ -166,6 +170,7 @@ class Runners:
 
     async def _bind(self, box: Box) -> RunnerClient:
         """Wait until it answers, tell it whose it is, and hold it from now on."""
+        await self._gate.register(box)
         client = RunnerClient(box, self._spawner.door(box))
         init = {"user": box.user, "box": box.id, "key": box.key} | {
             name: getattr(self._limits, name) for name in ("max_live_sessions", "idle_cli_s", "orphan_s")
@@ -192,20 +197,24 @@ class Runners:
 
     async def _hold(self, client: RunnerClient) -> None:
         """Keep a socket open to it and pass on its news until it is gone."""
-        user = client.box.user
+        user, clock = client.box.user, asyncio.get_running_loop().time
+        heard = clock()
         while self._clients.get(user) is client:
             try:
                 async with client.socket("/v1/hold") as socket:
                     async for frame in socket:
+                        heard = clock()
                         if frame.type is aiohttp.WSMsgType.TEXT:
                             self._tell(user, frame.data)
+                    heard = clock()
             except (RunnerUnavailable, aiohttp.ClientError, OSError) as error:
                 log.info("lost the hold on runner %s: %s", client.box.id, error)
-            if self._clients.get(user) is client and await self._spawner.poll(client.box) is Poll.GONE:
+            hung = clock() - heard > HUNG_S
+            if self._clients.get(user) is client and (hung or await self._spawner.poll(client.box) is Poll.GONE):
                 del self._clients[user]
                 await self._forget(client)
                 if not self._stopping:
-                    self._task(self._recover(user), "recover")
+                    self._task(self._recovery.after_death(user), "recover")
                 return
             await asyncio.sleep(RETRY_S)
 
@@ -224,32 +233,6 @@ class Runners:
             await self._gate.unregister(client.box.id)
         except Unavailable as error:
             log.info("the gateway will notice by itself: %s", error)
-
-    async def _recover(self, user: UserId) -> None:
-        """Nothing is RUNNING for ever: a dead runner's open turns are ended by its successor, from the log."""
-        sessions = await self._store.find(Session, owner=user, newest_by="updated_at", limit=200)
-        lost = [session for session in sessions if session.state in OPEN_TURN]
-        for session in sessions:
-            if session.state in (SessionState.IDLE, SessionState.STARTING):
-                await self._put_to_sleep(session, user)
-        clock = asyncio.get_running_loop().time()
-        deaths = [at for at in self._deaths.get(user, []) if clock - at < RECOVERY_WINDOW_S]
-        self._deaths[user] = [*deaths, clock]
-        if not lost or len(deaths) >= RECOVERIES:
-            return
-        try:
-            client = await self.of(user)
-            for session in lost:
-                await client.call("PUT", f"/v1/sessions/{session.id}", opening(session))
-        except PlatformError as error:
-            log.warning("recovery for %s: %s", user, error)
-
-    async def _put_to_sleep(self, session: Session, user: UserId) -> None:
-        try:
-            await self._store.change(Session, session.id, owner=user, state=SessionState.ASLEEP)
-        except NotFound:
-            return
-        self.changes.say(user, Change(session=session.id, agent=session.agent, state=SessionState.ASLEEP))
 
     async def _sweep(self) -> None:
         """Let runners go that have done nothing for `idle_runner_s`; waking them costs a second."""
@@ -273,8 +256,3 @@ class Runners:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log.error("task %s ended: %r", task.get_name(), error, exc_info=error)
-
-
-def opening(session: Session) -> dict[str, str]:
-    """The body of `PUT /v1/sessions/{id}`."""
-    return {"agent": session.agent, "kind": session.kind, "locale": session.locale, "title": session.title}

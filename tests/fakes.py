@@ -106,9 +106,14 @@ class ScriptedRunner:
         return web.json_response({"seq": len(self.logs[session])})
 
     async def _answer(self, request: web.Request) -> web.Response:
-        session, body = request.match_info["id"], await request.json()
-        answer = Answered(request_id=request.match_info["request"], decision=body["decision"], rule=body["rule"])
-        await self.append(session, answer)
+        session, body, name = request.match_info["id"], await request.json(), request.match_info["request"]
+        for event in self.logs[session]:
+            if isinstance(event, Answered) and event.request_id == name:
+                same = event.decision == body["decision"]
+                return web.json_response(
+                    {"seq": seq_of(event), "code": "already_answered"}, status=200 if same else 409
+                )
+        await self.append(session, Answered(request_id=name, decision=body["decision"], rule=body["rule"]))
         return web.json_response({"seq": len(self.logs[session])})
 
     async def _hold(self, request: web.Request) -> web.WebSocketResponse:
@@ -153,6 +158,7 @@ class ScriptedSpawner:
         self.alive: dict[str, ScriptedRunner] = {}
         self.started = 0
         self.refuse = False
+        self.slow_s = 0.0
 
     def runner_of(self, user: UserId) -> ScriptedRunner:
         return next(runner for runner in self.alive.values() if runner.box and runner.box.user == user)
@@ -170,6 +176,7 @@ class ScriptedSpawner:
         if self.refuse:
             raise RunnerUnavailable("no room")
         self.started += 1
+        await asyncio.sleep(self.slow_s)
         runner = ScriptedRunner(self.disks.setdefault(box.user, {}))
         await runner.listen(self.door(box).unix, box)
         self.alive[box.id] = runner

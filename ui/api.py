@@ -1,6 +1,8 @@
 """The JSON API and the health checks: the same use cases as the pages, without a screen."""
 
+import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,11 +19,13 @@ from ui.desk import Desk
 
 log = logging.getLogger("oma.api")
 
+PULSE_S = 1.0
 EVENTS = 1000  # most in one answer; `last_seq` is the next `after`
 
 
 def install(app: FastAPI, *, desk: Desk, store: Store, gate: Gate, draining: Callable[[], bool]) -> None:
     """Routes of ARCHITECTURE.md §6.3 that exist so far."""
+    pulse = Pulse(store)
 
     @app.exception_handler(PlatformError)
     async def refused(request: Request, error: PlatformError) -> Response:
@@ -36,13 +40,35 @@ def install(app: FastAPI, *, desk: Desk, store: Store, gate: Gate, draining: Cal
         if draining():
             return JSONResponse({"status": "draining"}, status_code=503)
         try:
-            await store.ping()
+            await pulse()
         except PlatformError as error:
             return problem(error)
         return JSONResponse({"status": "ok" if gate.up else "no gateway"}, status_code=200 if gate.up else 503)
 
     _agents(app, desk)
     _sessions(app, desk, store)
+
+
+class Pulse:
+    """Whether the store answers, asked at most once in PULSE_S: strangers may ask, and each time costs a write."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._fresh_until = store, 0.0
+        self._asking = asyncio.Lock()
+        self._error: PlatformError | None = None
+
+    async def __call__(self) -> None:
+        """Raises: StoreUnavailable."""
+        async with self._asking:
+            if time.monotonic() > self._fresh_until:
+                try:
+                    await self._store.ping()
+                    self._error = None
+                except PlatformError as error:
+                    self._error = error
+                self._fresh_until = time.monotonic() + PULSE_S
+        if self._error:
+            raise self._error
 
 
 def _agents(app: FastAPI, desk: Desk) -> None:

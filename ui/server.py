@@ -9,6 +9,7 @@ import contextlib
 import logging
 import signal
 import socket
+import sys
 import threading
 import webbrowser
 from collections.abc import AsyncIterator, Callable
@@ -39,8 +40,9 @@ from ui.desk import Desk
 
 log = logging.getLogger("oma.web")
 
+END_S = 5.0  # for all boxes together; with the other two within the 10 s of G4
 DRAIN_S = 3  # for requests and sockets at the end; the turns themselves go on elsewhere
-GATEWAY_END_S = 3.0
+GATEWAY_END_S = 1.5
 
 
 def run(settings: Settings, *, program: Path, open_browser: bool) -> int:
@@ -49,6 +51,7 @@ def run(settings: Settings, *, program: Path, open_browser: bool) -> int:
 
 
 async def _serve(settings: Settings, *, program: Path, open_browser: bool) -> int:
+    auth.check(settings)
     listener = _listen(settings)
     runtime = runtime_.make(settings)
     keys = settings.session_secret or (runtime_.platform_key(settings),)
@@ -69,7 +72,10 @@ async def _serve(settings: Settings, *, program: Path, open_browser: bool) -> in
             await server.serve(sockets=[listener])
         interrupts.cancel()
         everything = server.signal != signal.SIGTERM
-        await runners.stop_all(spare_open_turns=not everything)
+        _deaf_to_interrupts()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_S):
+                await runners.stop_all(spare_open_turns=not everything)
         if everything:
             await gate.stop()
             await asyncio.to_thread(launcher.reap, wait_s=GATEWAY_END_S)
@@ -129,6 +135,13 @@ def _mount(app: FastAPI) -> None:
         tailwind=False,
         show_welcome_message=False,
     )
+
+
+def _deaf_to_interrupts() -> None:
+    """A second Ctrl-C must not leave boxes and gateway behind: what is left to do is bounded."""
+    sys.stderr.write("ending…\n")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, lambda: None)
 
 
 def _greet(settings: Settings, door: auth.Auth, open_browser: bool) -> None:

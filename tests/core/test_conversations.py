@@ -10,7 +10,7 @@ import pytest
 
 from core.agents import Agents
 from core.conversations import Conversations
-from core.errors import BadInput, NotFound, RunnerUnavailable
+from core.errors import BadInput, Conflict, NotFound, RunnerUnavailable
 from core.events import AnyEvent, Live, StateChanged, Text, TurnFinished, UserSaid, seq_of
 from core.model import SYSTEM, Agent, Box, Session, UserId, now
 from core.runners import Limits, Runners
@@ -136,6 +136,41 @@ async def test_a_runner_that_dies_in_a_turn_is_started_again_to_close_it(stage: 
     assert len(await stage.store.find(Box, owner=SYSTEM)) == 1
 
 
+async def test_a_box_that_keeps_dying_is_given_up_and_its_open_turn_is_shown_as_failed(stage: Stage) -> None:
+    session = await stage.new()
+    await stage.conversations.say(session.id, user=ALICE, text="a", message_id="1")
+    await stage.store.change(Session, session.id, owner=ALICE, state=SessionState.BUSY)
+    async with asyncio.timeout(PATIENCE_S):
+        for deaths in range(1, 5):
+            await stage.spawner.kill(ALICE)
+            while deaths < 4 and not (stage.spawner.started > deaths and stage.runners.at_hand(ALICE)):
+                await asyncio.sleep(0.02)
+        while (await stage.agents.session(session.id, user=ALICE)).state is not SessionState.FAILED:
+            await asyncio.sleep(0.02)
+    assert stage.spawner.started == 4
+
+
+async def test_a_start_that_is_given_up_leaves_no_box(stage: Stage) -> None:
+    session = await stage.new()
+    stage.spawner.slow_s = 0.1
+    saying = asyncio.create_task(stage.conversations.say(session.id, user=ALICE, text="a", message_id="1"))
+    await asyncio.sleep(0.02)
+    saying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await saying
+    assert (stage.spawner.started, stage.spawner.alive) == (1, {})
+    assert not await stage.store.find(Box, owner=SYSTEM)
+
+
+async def test_whoever_speaks_while_a_runner_ends_gets_a_new_one(stage: Stage) -> None:
+    session = await stage.new()
+    await stage.conversations.say(session.id, user=ALICE, text="a", message_id="1")
+    _, number = await asyncio.gather(
+        stage.runners.stop(ALICE), stage.conversations.say(session.id, user=ALICE, text="b", message_id="2")
+    )
+    assert (number, len(stage.spawner.alive)) == (3, stage.spawner.started - 1)
+
+
 async def test_a_restarted_web_finds_the_same_runner(stage: Stage) -> None:
     session = await stage.new()
     await stage.conversations.say(session.id, user=ALICE, text="a", message_id="1")
@@ -161,17 +196,28 @@ async def test_a_runner_that_does_not_start_is_an_error_with_a_reason_and_leaves
     assert not await stage.store.find(Box, owner=SYSTEM)
 
 
-async def test_always_allow_is_written_to_the_agent_before_the_runner_hears_of_it(stage: Stage) -> None:
-    session = await stage.new()
-    await stage.conversations.answer(
-        session.id, "r", user=ALICE, decision="allow_always", rule="Bash(python3 main.py:*)"
-    )
-    agent = await stage.store.get(Agent, session.agent, owner=ALICE)
-    assert agent.rules == ("Bash(python3 main.py:*)",)
+async def test_always_allow_is_written_to_the_agent_once_the_answer_counted(stage: Stage) -> None:
+    session, answer = await stage.new(), stage.conversations.answer
+    for _ in range(2):
+        await answer(session.id, "r", user=ALICE, decision="allow_always", rule="Bash(python3 main.py:*), Read")
+    assert (await stage.store.get(Agent, session.agent, owner=ALICE)).rules == ("Bash(python3 main.py:*)", "Read")
+
+
+async def test_an_always_that_comes_after_a_denial_leaves_no_rule(stage: Stage) -> None:
+    session, answer = await stage.new(), stage.conversations.answer
+    await answer(session.id, "r", user=ALICE, decision="deny")
+    with pytest.raises(Conflict):
+        await answer(session.id, "r", user=ALICE, decision="allow_always", rule="Bash(rm:*)")
+    assert (await stage.store.get(Agent, session.agent, owner=ALICE)).rules == ()
+
+
+async def test_a_decision_or_rule_without_sense_is_refused_and_nothing_is_answered(stage: Stage) -> None:
+    session, answer = await stage.new(), stage.conversations.answer
     with pytest.raises(BadInput):
-        await stage.conversations.answer(session.id, "r", user=ALICE, decision="allow_always", rule="a\nb")
+        await answer(session.id, "r", user=ALICE, decision="maybe")
     with pytest.raises(BadInput):
-        await stage.conversations.answer(session.id, "r", user=ALICE, decision="maybe")
+        await answer(session.id, "r", user=ALICE, decision="allow_always", rule="totally bogus ((")
+    assert stage.spawner.started == 0
 
 
 async def test_the_news_of_a_users_sessions_reach_that_user_only(stage: Stage) -> None:

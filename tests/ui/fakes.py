@@ -12,7 +12,7 @@ from core.agents import Card
 from core.errors import NotFound, NotSignedIn, RunnerUnavailable
 from core.hub import Hub, Listener
 from core.model import Agent, Request, Session, User, UserId, new_agent_id, new_session_id, now
-from core.runners import Change
+from core.recovery import Change
 from core.spawner import Isolation
 from core.states import SessionState as S
 

@@ -12,7 +12,7 @@ from core import events as e
 from core.errors import Conflict, NotFound, RunnerUnavailable
 from core.hub import Hub, Listener
 from core.model import Agent, Request, Session, UserId, new_session_id, now
-from core.runners import Change
+from core.recovery import Change
 from core.states import SessionState as S
 
 HISTORY = 300
