@@ -1,6 +1,7 @@
 """Signing in and out over plain HTTP, because a socket cannot set cookies.
 
-A failed sign-in answers with its status and sends the browser on to `/login?error=<code>`, where a sentence waits.
+A failed sign-in sends the browser on to `/login?error=<code>`, where a sentence waits; one at the provider answers
+with its status besides.
 """
 
 import logging
@@ -28,6 +29,7 @@ from core.store import Store
 
 log = logging.getLogger("oma.auth")
 LANDING = "/dashboard"
+VIEWPORT = '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">'
 
 
 class SignIn:
@@ -155,6 +157,9 @@ class ByLink:
             if "user" in request.scope["state"]:
                 return RedirectResponse(LANDING, 303)
             raise BadInput("this link was used or is too old", code="link_used")
+        except BadInput as error:
+            log.warning("sign-in refused: %s", error)
+            return RedirectResponse(f"/login?{urlencode({'error': error.code})}", 303)
         except PlatformError as error:
             return failed(error)
 
@@ -174,5 +179,5 @@ def failed(error: PlatformError) -> Response:
     log.warning("sign-in refused: %s", error)
     status = 400 if isinstance(error, BadInput | NotSignedIn) else error.status
     target = escape(f"/login?{urlencode({'error': error.code})}")
-    page = f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={target}">'
+    page = f'<!doctype html><meta charset="utf-8">{VIEWPORT}<meta http-equiv="refresh" content="0; url={target}">'
     return HTMLResponse(f'{page}<a href="{target}">/login</a>', status)

@@ -133,7 +133,7 @@ def _card(agent: Agent, sessions: list[Session], asking: int, cost_usd: float) -
     """The state that matters most wins: asking, then busy, then that of the newest session."""
     newest = sessions[0] if sessions else None
     states = {session.state for session in sessions}
-    state = newest.state if newest else SessionState.ASLEEP
+    state = newest.shown_state if newest else SessionState.ASLEEP
     for strong in (SessionState.BUSY, SessionState.ASKING):
         state = strong if strong in states else state
     if asking and state not in OPEN_TURN:

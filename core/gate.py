@@ -1,4 +1,4 @@
-"""The web's end of the gateway: start it if there is none, keep it alive, tell it about new boxes."""
+"""The web's end of the gateway: start it if there is none or another one than ours, keep it, tell it of new boxes."""
 
 import asyncio
 import logging
@@ -8,21 +8,28 @@ from typing import Any
 
 import aiohttp
 
-from core.errors import Unavailable
+from core.errors import PlatformError, Unavailable
 from core.model import Box
 
 log = logging.getLogger("oma.gate")
 
-START_S = 15.0  # a cold interpreter on a busy laptop
+START_S = 25.0  # a cold interpreter on a busy laptop, after the end of the gateway before it
 CALL_S = 5.0
-RETRY_S = 0.2
+END_S = 10.0
+POLL_S = 0.05
+RETRY_S, RETRY_MOST_S = 0.2, 5.0
 
 
 class Gate:
-    """While the context is open the gateway is held, and started again whenever it is gone (G4: boxes wait 120 s)."""
+    """While the context is open the gateway is held, and started again whenever it is gone (G4: boxes wait 120 s).
 
-    def __init__(self, socket: Path, launch: Callable[[], Awaitable[None]]) -> None:
-        self._launch = launch
+    `expected` is the digest of the gateway that this web means (core.gateway.digest): one that has another is ended
+    and replaced at the start. Later another web may replace ours; that one is held, or the two would never stop.
+    """
+
+    def __init__(self, socket: Path, launch: Callable[[], Awaitable[None]], expected: str = "") -> None:
+        self._socket, self._launch, self._expected = socket, launch, expected
+        self._first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._http = aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket)))
         self._up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -30,12 +37,14 @@ class Gate:
     async def __aenter__(self) -> "Gate":
         self._task = asyncio.create_task(self._hold(), name="gate")
         try:
-            await asyncio.wait_for(self._up.wait(), START_S)
-        except TimeoutError as error:
+            async with asyncio.timeout(START_S):
+                await self._first
+        except BaseException as error:
             await self.__aexit__()
-            raise Unavailable(
-                f"the gateway did not start within {START_S:.0f} s", code="gateway_unavailable"
-            ) from error
+            if isinstance(error, TimeoutError):
+                said = f"the gateway did not start within {START_S:.0f} s"
+                raise Unavailable(said, code="gateway_unavailable") from error
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -74,14 +83,62 @@ class Gate:
             raise Unavailable(f"{method} {path}: {error}", code="gateway_unavailable") from error
 
     async def _hold(self) -> None:
+        pause_s = RETRY_S
         while True:
             try:
+                await self._make_way()
                 async with self._http.ws_connect("http://gateway/hold", heartbeat=10.0) as socket:
-                    self._up.set()
+                    self._came_up()
+                    pause_s = RETRY_S
                     async for _ in socket:
                         pass
                 log.warning("the gateway went away")
-            except (aiohttp.ClientError, OSError):
-                await self._launch()
+            except (Unavailable, aiohttp.ClientError, OSError):
+                if not await self._launched(pause_s):
+                    pause_s = min(2 * pause_s, RETRY_MOST_S)
             self._up.clear()
-            await asyncio.sleep(RETRY_S)
+            await asyncio.sleep(pause_s)
+
+    def _came_up(self) -> None:
+        self._up.set()
+        if not self._first.done():
+            self._first.set_result(None)
+
+    async def _launched(self, pause_s: float) -> bool:
+        """A start that fails is the end of our own start, and later a reason to try again."""
+        self._up.clear()
+        try:
+            await self._launch()
+        except (PlatformError, OSError) as error:
+            if self._first.done():
+                log.error("the gateway did not start, next try in %.1f s: %s", pause_s, error)
+            else:
+                text = f"the gateway cannot be started: {error}"
+                known = isinstance(error, PlatformError)
+                self._first.set_exception(error if known else Unavailable(text, code="gateway_unavailable"))
+            return False
+        return True
+
+    async def _make_way(self) -> None:
+        """End a gateway that is not ours.
+
+        Raises: Unavailable, aiohttp.ClientError, OSError: there is none, now or any more.
+        """
+        if not self._expected or (found := await self._digest()) == self._expected:
+            return
+        if self._first.done():
+            log.warning("the gateway is another web's (%s)", found)
+            return
+        log.info("the gateway there has other settings or another version: it is replaced")
+        await self._call("POST", "/stop")
+        async with asyncio.timeout(END_S):
+            while await self._digest() != self._expected:  # noqa: ASYNC110  # of another process; ends by an error
+                await asyncio.sleep(POLL_S)
+
+    async def _digest(self) -> str:
+        """Of the gateway that is there. Raises: Unavailable, aiohttp.ClientError, OSError: there is none."""
+        async with self._http.get("http://gateway/healthz", timeout=aiohttp.ClientTimeout(total=CALL_S)) as answer:
+            try:
+                return str((await answer.json()).get("digest", ""))
+            except (ValueError, AttributeError, aiohttp.ContentTypeError):
+                return ""  # an older one

@@ -1,9 +1,11 @@
 """Start the gateway in a session of its own, so that it outlives the web as the runners do."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 from core.errors import Unavailable
 
@@ -22,10 +24,7 @@ class GatewayProcess:
     async def __call__(self) -> None:
         """Raises: Unavailable: it ended or did not listen in time; its log says why."""
         self.reap()
-        self._log.parent.mkdir(parents=True, exist_ok=True)
-        if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
-            self._log.rename(self._log.with_suffix(".1"))
-        with self._log.open("ab") as log:
+        with self._open_log() as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220  # a fork of some ms, and the child must not be ours
                 [sys.executable, str(self._program), "gateway"],
                 stdin=subprocess.DEVNULL,
@@ -42,6 +41,16 @@ class GatewayProcess:
                     await asyncio.sleep(POLL_S)
         except TimeoutError as error:
             raise Unavailable(f"the gateway does not listen; see {self._log}", code="gateway_unavailable") from error
+
+    def _open_log(self) -> IO[bytes]:
+        """For its user alone, also where an earlier version made it for everybody."""
+        self._log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._log.parent.chmod(0o700)
+        if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
+            self._log.rename(self._log.with_suffix(".1"))
+        log = os.fdopen(os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "ab")
+        os.fchmod(log.fileno(), 0o600)
+        return log
 
     def reap(self, *, wait_s: float = 0.0) -> None:
         """Take the exit status of an ended one, so that it is no zombie."""

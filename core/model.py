@@ -13,7 +13,7 @@ from typing import Any, NewType
 
 import msgspec
 
-from core.states import SessionState
+from core.states import OPEN_TURN, SessionState
 
 UserId = NewType("UserId", str)
 SYSTEM = UserId("system")  # owner of the platform's own rows: users, logins, runners
@@ -112,7 +112,11 @@ class Agent(Record, frozen=True, kw_only=True):
 
 
 class Session(Record, frozen=True, kw_only=True):
-    """One conversation with one agent. `kind`: chat, builder or run. The last four fields follow the log (ingest)."""
+    """One conversation with one agent. `kind`: chat, builder or run. All from `state` on follows the log (ingest).
+
+    `last_outcome` and `last_reason` are those of the last turn, empty while there is an open one. `given_title` is the
+    title that the platform gave; another one was given by hand, and stays.
+    """
 
     agent: str
     kind: str = "chat"
@@ -125,15 +129,29 @@ class Session(Record, frozen=True, kw_only=True):
     last_seq: int = 0
     last_line: str = ""
     cost_usd: float = 0.0
+    last_outcome: str = ""
+    last_reason: str = ""
+    given_title: str = ""
+
+    @property
+    def shown_state(self) -> SessionState:
+        """As a person sees it: what failed is not merely idle until the next turn begins."""
+        failed = self.last_outcome == "error" and self.state not in OPEN_TURN
+        return SessionState.FAILED if failed else self.state
 
 
 class Request(Record, frozen=True, kw_only=True):
-    """An entry of the inbox: something `asked` and not `answered` yet. `id` is the request_id."""
+    """An entry of the inbox: something `asked` and not `answered` yet. `id` is the request_id.
+
+    `summary` is the exact target (command, file, question), `reason` the model's own words for it.
+    """
 
     agent: str
     session: str
     kind: str
+    tool: str = ""
     summary: str = ""
+    reason: str = ""
     asked_at: datetime
     parked: bool = False
 

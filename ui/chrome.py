@@ -41,13 +41,14 @@ def mark(size: int) -> ui.html:
 def banners(desk: Desk, words: Words) -> None:
     """What is not as it will be in earnest, on every page, with the way to mend it."""
     if desk.settings.provider == "practice":
-        _banner(words, "practice", "export ANTHROPIC_API_KEY=…\nmake run")
+        _banner(words, "practice", "", "export ANTHROPIC_API_KEY=…\nmake run")
     isolation = desk.isolation()
     if isolation.name == "none":
-        _banner(words, "no_sandbox", "\n".join(isolation.missing))
+        why = words.code("banner.no_sandbox", isolation.code, "broken")
+        _banner(words, "no_sandbox", why, isolation.command)
 
 
-def _banner(words: Words, kind: str, mend: str) -> None:
+def _banner(words: Words, kind: str, why: str, mend: str) -> None:
     label, shown = words.t(f"banner.{kind}.name"), kind.replace("_", "-")
     with tag("aside", classes="banner", testid="banner", data_kind=shown, aria_label=label):
         icon("info" if kind == "practice" else "alert")
@@ -55,8 +56,10 @@ def _banner(words: Words, kind: str, mend: str) -> None:
         with tag("details", classes="menu"):
             tag("summary", words.t(f"banner.{kind}.mend"), classes="btn ghost sm")
             with tag("div", classes="pop how stay"):
-                tag("p", words.t(f"banner.{kind}.how"), classes="meta")
+                if why:
+                    tag("p", why, classes="meta")
                 if mend:
+                    tag("p", words.t(f"banner.{kind}.how"), classes="meta")
                     tag("pre", mend, classes="code")
 
 

@@ -17,10 +17,12 @@ export default {
     const box = this.$refs.box;
     box.value = this.read(this.draftKey, "");
     this.fit();
+    this.light();
     this.listen(window, "oma-stored", (event) => this.leave((one) => one.id === event.detail));
     this.listen(window, "oma-seq", (event) => this.leave((one) => one.seq && one.seq <= event.detail));
     this.listen(window, "oma-transcript", () => this.show());
     this.listen(window, "oma-retry", (event) => this.retry(event.detail));
+    this.listen(window, "oma-fill", (event) => this.fill(event.detail));
     this.listen(window, "oma-dismiss", (event) => this.dismiss(event.detail));
     this.listen(document, "keydown", (event) => this.escape(event));
     this.show();
@@ -55,7 +57,8 @@ export default {
       const asked = meta.asks.length > 0;
       this.stopButton.hidden = !working;
       this.steerButton.hidden = !working;
-      this.sendButton.classList.toggle("primary", !working && !asked);
+      this.calm = working || asked; // then sending is not the one thing to press
+      this.light();
       this.sendButton.querySelector("span").textContent = working ? this.words.queue : this.words.send;
       this.sendButton.querySelector(".ic").className = working ? "ic ic-queue" : "ic ic-send";
       this.stopButton.querySelector("span").textContent = this.words.stop;
@@ -77,7 +80,7 @@ export default {
       bar.append(this.stopButton, this.sendButton, this.steerButton);
       form.addEventListener("submit", (event) => event.preventDefault());
       form.addEventListener("pointerdown", (event) => event.target.closest("button, textarea") || (event.preventDefault(), box.focus()));
-      box.addEventListener("input", () => (this.write(this.draftKey, box.value), this.fit()));
+      box.addEventListener("input", () => (this.write(this.draftKey, box.value), this.fit(), this.light()));
       box.addEventListener("keydown", (event) => this.enter(event));
     },
     key(made, name, hint) {
@@ -109,6 +112,7 @@ export default {
       this.write(this.draftKey, "");
       this.deliver(message);
       this.fit();
+      this.light();
       this.show();
       box.focus();
     },
@@ -129,12 +133,20 @@ export default {
     dismiss(id) {
       const message = this.out.find((one) => one.id === id);
       const box = this.$refs.box;
-      if (message && !box.value.trim()) {
-        box.value = message.text;
-        this.write(this.draftKey, box.value);
-        this.fit();
-      }
+      if (message && !box.value.trim()) this.fill(message.text);
       this.leave((one) => one.id === id);
+    },
+    fill(text) {
+      const box = this.$refs.box;
+      box.value = text;
+      this.write(this.draftKey, text);
+      this.fit();
+      this.light();
+      this.begin();
+    },
+    begin() {
+      document.querySelector(".workspace")?.classList.remove("sheet-open");
+      this.$refs.box.focus();
     },
 
     // ---- the outbox
@@ -179,6 +191,11 @@ export default {
     listen(target, name, act) {
       target.addEventListener(name, act);
       this.listening.push(() => target.removeEventListener(name, act));
+    },
+    light() {
+      const text = Boolean(this.$refs.box.value.trim());
+      this.sendButton.classList.toggle("primary", text && !this.calm);
+      this.sendButton.classList.toggle("muted", !text);
     },
     fit() {
       const box = this.$refs.box;

@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from core.agents import Card
 from core.model import Request
 from core.states import SessionState
+from ui.agent_acts import AgentActs
 from ui.desk import Desk
 from ui.frame import Frame, frame, screen
 from ui.start import Start, make
@@ -25,7 +26,7 @@ LABELS = "filter create name draft answer retry resume rename archive restore de
 FILTERS: tuple[tuple[str, tuple[SessionState, ...] | None, bool], ...] = (
     ("all", None, False),
     ("asking", (SessionState.ASKING,), False),
-    ("busy", (SessionState.BUSY, SessionState.STARTING), False),
+    ("busy", (SessionState.BUSY,), False),  # not STARTING: after a restart open tabs wake what has nothing to do
     ("failed", (SessionState.FAILED,), False),
     ("archived", None, True),
 )
@@ -74,6 +75,7 @@ class Dashboard:
         self.page, self.desk = page, page.desk
         self.body = tag("div", classes="page")
         self.view: AgentCards | Start | None = None
+        self.acts = AgentActs(page, self.look)
 
     async def look(self) -> None:
         """Read everything again and show it."""
@@ -112,21 +114,10 @@ class Dashboard:
 
     async def _rename(self, event: GenericEventArguments) -> None:
         agent, name = _strings(event.args, 2)
-        await self.desk.agents.change(agent, user=self.page.user_id, name=name)
-        await self.look()
+        await self.acts.rename(agent, name)
 
     async def _archive(self, event: GenericEventArguments) -> None:
-        agent, archived = str(event.args[0]), bool(event.args[1])
-        changed = await self.desk.agents.change(agent, user=self.page.user_id, archived=archived)
-        await self.look()
-
-        async def undo() -> None:
-            await self.desk.agents.change(agent, user=self.page.user_id, archived=not archived)
-            await self.look()
-
-        words = self.page.words
-        said = words.t(f"dashboard.{'archived' if archived else 'restored'}", name=_name(changed.name, words))
-        self.page.toasts.show(said, action=words.t("common.undo"), undo=undo)
+        await self.acts.archive(str(event.args[0]), bool(event.args[1]))
 
     async def _retry(self, event: GenericEventArguments) -> None:
         cards = await self.desk.agents.cards(user=self.page.user_id)
@@ -136,19 +127,14 @@ class Dashboard:
 
     async def _ask(self, event: GenericEventArguments) -> None:
         (id,) = _strings([event.args], 1)
-        agent = await self.desk.agents.get(id, user=self.page.user_id)
-        sessions = await self.desk.agents.sessions(id, user=self.page.user_id)
-        words = self.page.words
-        title = words.t("dashboard.delete_title", name=_name(agent.name, words))
-        self._call("confirm", {"id": id, "title": title, "text": words.t("dashboard.delete_text", n=len(sessions))})
+        self._call("confirm", await self.acts.doomed(id))
 
     async def _remove(self, event: GenericEventArguments) -> None:
         (id,) = _strings([event.args], 1)
         try:
-            await self.desk.agents.delete(id, user=self.page.user_id)
+            await self.acts.delete(id)
         finally:
             self._call("removed")
-        await self.look()
         self.page.toasts.show(self.page.words.t("dashboard.deleted"))
 
     def _call(self, method: str, *args: Any) -> None:
@@ -170,7 +156,7 @@ def view(card: Card, requests: list[Request], words: Words) -> dict[str, Any]:
         "state": card.state,
         "word": words.t(f"state.{card.state}"),
         "line": _line(card, waiting, words),
-        "exact": bool(waiting and waiting[0].kind == "permission" and waiting[0].summary),
+        "exact": bool(waiting and waiting[0].kind == "permission" and not waiting[0].reason),
         "when": words.t("dashboard.waiting", since=words.since(waiting[0].asked_at))
         if waiting
         else words.when(card.at),
@@ -187,7 +173,7 @@ def _waits(request: Request, words: Words) -> str:
 
 
 def _line(card: Card, waiting: list[Request], words: Words) -> str:
-    asked = waiting[0].summary if waiting else ""
+    asked = waiting[0].reason or waiting[0].summary if waiting else ""
     return asked or card.line or card.agent.description or words.t("dashboard.quiet")
 
 

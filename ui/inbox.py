@@ -8,6 +8,7 @@ from ui.frame import Frame, frame, screen
 from ui.tags import icon, tag
 
 GLYPHS = {"permission": "shield", "question": "question", "plan": "plan"}
+TOOLS = frozenset({"bash", "write", "edit", "read", "webfetch", "websearch"})  # that have words of their own
 SHOWN = 100  # more than anybody answers at one sitting; the rest follows as these go
 
 
@@ -39,6 +40,7 @@ class Inbox:
 
     def _row(self, request: Request, agent: Agent | None) -> None:
         words = self._page.words
+        by_tool = f"inbox.tool_{tool}" if (tool := request.tool.lower()) in TOOLS else ""
         href = f"/workspace/{quote(request.agent)}?session={quote(request.session)}"
         with tag("a", classes="card request", href=href, testid="request", data_kind=request.kind):
             with tag("span", classes="tile"):
@@ -46,7 +48,11 @@ class Inbox:
             with tag("span", classes="grow"):
                 with tag("span", classes="row"):
                     tag("span", (agent and agent.name) or words.t("dashboard.untitled"), classes="b cut")
-                    tag("span", words.code("inbox", request.kind, "question"), classes="meta cut")
+                    tag(
+                        "span",
+                        words.t(by_tool) if by_tool else words.code("inbox", request.kind, "question"),
+                        classes="meta cut",
+                    )
                 tag("span", request.summary, classes="mono cut what")
             since = words.t("dashboard.waiting", since=words.since(request.asked_at))
             tag("span", since, classes="meta nowrap", title=words.full(request.asked_at))

@@ -33,8 +33,12 @@ export default {
       if (ask && isNew) this.takeFocus();
       if (!ask && focused) this.composer()?.focus();
     },
-    refused(id) {
-      if (this.asks[0]?.id === id) this.enable(true);
+    refused(id, sentence) {
+      if (this.asks[0]?.id !== id) return;
+      this.enable(true);
+      if (!sentence || !this.rule?.isConnected) return;
+      this.complain(sentence);
+      this.rule.focus();
     },
 
     // ---- the card
@@ -103,7 +107,7 @@ export default {
       const set = element("fieldset", "choice");
       set.append(element("legend", "b", one.text));
       const name = `question-${at}`;
-      for (const [label, note] of one.options) {
+      for (const [n, [label, note]] of one.options.entries()) {
         const row = element("label", "option");
         const mark = element("input");
         mark.type = one.many ? "checkbox" : "radio";
@@ -112,12 +116,13 @@ export default {
         const words = element("span", "", label);
         if (note) words.append(element("span", "tiny", note));
         row.append(mark, words);
+        if (n < 9) row.append(Object.assign(element("kbd", "hide-phone", n + 1), { ariaHidden: "true" }));
         set.append(row);
       }
       const own = element("input", "input own");
       own.placeholder = this.words.other_answer;
       own.setAttribute("aria-label", `${one.text} ${this.words.other_answer}`);
-      own.addEventListener("keydown", (event) => event.key === "Enter" && !event.isComposing && (event.preventDefault(), this.reply()));
+      this.keys(own, () => this.reply(), () => {});
       set.append(own);
       return set;
     },
@@ -147,11 +152,33 @@ export default {
       return row;
     },
     always(ask) {
-      if (this.rule?.isConnected) return this.answer("allow_always", { rule: this.rule.value.trim() });
-      this.rule = this.line(this.words.rule, ask.rule, "rule", () => this.answer("allow_always", { rule: this.rule.value.trim() }));
+      if (this.rule?.isConnected) return this.keep();
+      this.rule = this.line(this.words.rule, ask.rule, "rule", () => this.keep());
       this.rule.classList.add("mono");
-      this.more.append(element("p", "tiny", this.words.rule_hint));
-      this.alwaysButton.querySelector("span").textContent = this.words.always_now;
+      this.rule.addEventListener("input", () => this.doubt(""));
+      this.ruleNote = element("p", "tiny", this.words.rule_hint);
+      this.more.append(this.ruleNote);
+      this.doubt("");
+    },
+    keep() {
+      const rule = this.rule.value.trim();
+      const bare = rule.replace(/\([^)]*\)/g, "()").split(",").map((one) => one.trim()).find((one) => /^[A-Za-z_][\w-]*$/.test(one));
+      if (bare && this.doubted !== rule) return this.doubt(rule, bare);
+      this.answer("allow_always", { rule });
+    },
+    doubt(rule, tool) {
+      // A rule without a pattern allows everything of a tool: that takes a second press.
+      this.doubted = rule;
+      this.ruleNote.textContent = tool ? this.words.rule_all.replace("{tool}", tool) : this.words.rule_hint;
+      this.ruleNote.className = tool ? "tiny warn" : "tiny";
+      delete this.ruleNote.dataset.testid;
+      this.alwaysButton.querySelector("span").textContent = tool ? this.words.always_sure : this.words.always_now;
+    },
+    complain(sentence) {
+      this.ruleNote.textContent = sentence;
+      this.ruleNote.className = "tiny bad";
+      this.ruleNote.role = "alert";
+      this.ruleNote.dataset.testid = "rule-error";
     },
     denyWith(label) {
       if (this.note?.isConnected) return this.answer("deny", { message: this.note.value.trim() });
@@ -162,11 +189,26 @@ export default {
       const input = element("input", "input");
       input.value = value;
       input.dataset.testid = testid;
-      input.addEventListener("keydown", (event) => event.key === "Enter" && !event.isComposing && (event.preventDefault(), done()));
+      this.keys(input, done, () => this.closeLine());
       row.append(element("span", "tiny", label), input);
       this.more.replaceChildren(row);
       input.focus();
       return input;
+    },
+
+    closeLine() {
+      this.more.replaceChildren();
+      if (this.alwaysButton) this.alwaysButton.querySelector("span").textContent = this.words.always;
+    },
+    keys(input, done, close) {
+      input.addEventListener("keydown", (event) => {
+        if (event.isComposing || event.keyCode === 229) return;
+        if (event.key === "Enter") event.preventDefault(), done();
+        if (event.key !== "Escape") return;
+        event.preventDefault(); // Escape leaves the field; it does not stop the agent
+        close();
+        this.box.focus({ preventScroll: true });
+      });
     },
 
     // ---- the answer
@@ -209,16 +251,30 @@ export default {
       const ask = this.asks[0];
       if (!ask || event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat) return;
       const at = event.target;
-      if (at.closest("input, textarea, select, [contenteditable], dialog, details.menu")) return;
+      if (at.closest("input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable], dialog, details.menu")) return;
       const inside = this.box.contains(at);
       if (!inside && (this.composer()?.value || at !== document.body)) return;
-      const wanted = { 1: "allow", 2: "allow-always", 3: "deny" }[event.key];
+      if (ask.kind === "question" && this.pick(event)) return;
+      const wanted = ask.kind === "question" ? "" : { 1: "allow", 2: "allow-always", 3: "deny" }[event.key];
       if (wanted && performance.now() - this.since > SETTLE_MS) {
         event.preventDefault();
         this.box.querySelector(`[data-testid=${wanted}]`)?.click();
       } else if (at === this.box && event.key.length === 1 && !wanted && event.key !== " ") {
         this.composer()?.focus(); // the letter goes on into the text box
       }
+    },
+    pick(event) {
+      // Digits pick an option, of the question that has the focus or else of the first without an answer; Enter replies.
+      if (performance.now() - this.since <= SETTLE_MS) return false;
+      const sets = [...this.box.querySelectorAll("fieldset")];
+      const set = event.target.closest("fieldset") || sets.find((one) => !one.querySelector("input:checked")) || sets[0];
+      const option = set?.querySelectorAll("input:not(.own)")[Number(event.key) - 1];
+      const reply = event.key === "Enter" && (event.target === this.box || event.target.matches("input"));
+      if (option) option.click(), option.focus();
+      else if (reply) this.reply();
+      else return false;
+      event.preventDefault();
+      return true;
     },
     tick() {
       if (!this.waiting?.isConnected) return;

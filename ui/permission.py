@@ -12,8 +12,8 @@ from ui.transcript.fold import Meta
 from ui.words import Words
 
 LABELS: Final = (
-    "allow always always_now deny deny_with deny_message why rule rule_hint waiting parked other_answer answer skip "
-    "plan_go plan_more plan_message several s m h"
+    "allow always always_now always_sure deny deny_with deny_message why rule rule_hint rule_all waiting parked "
+    "other_answer answer skip plan_go plan_more plan_message several s m h"
 ).split()
 DECISIONS: Final = frozenset({"allow", "allow_always", "deny", "answer"})
 Answer = Callable[..., Awaitable[None]]
@@ -24,7 +24,7 @@ class Permission(Element, component="permission.js", dependencies=["transcript/o
 
     def __init__(self, *, words: Words, meta: Meta, answer: Answer, fail: Callable[[Exception], None]) -> None:
         super().__init__()
-        self._answer, self._fail = answer, fail
+        self._words, self._answer, self._fail = words, answer, fail
         self.props["start"] = msgspec.to_builtins(meta)
         self.props["words"] = {label: words.t(f"card.{label}") for label in LABELS}
         self.on("answer", self._answered)
@@ -44,5 +44,7 @@ class Permission(Element, component="permission.js", dependencies=["transcript/o
                 answers={str(k): str(v) for k, v in answers.items()} if isinstance(answers, dict) else None,
             )
         except PlatformError as error:
-            self._fail(error)
-            self.run_method("refused", str(said.get("id", "")))
+            sentence = self._words.t("error.bad_rule") if error.code == "bad_rule" else ""
+            if not sentence:
+                self._fail(error)
+            self.run_method("refused", str(said.get("id", "")), sentence)

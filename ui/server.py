@@ -28,6 +28,7 @@ from core.agents import Agents
 from core.conversations import Conversations
 from core.errors import Misconfigured
 from core.gate import Gate
+from core.gateway.digest import gateway_digest
 from core.gateway_process import GatewayProcess
 from core.parent import pass_on_interrupt
 from core.runners import Limits, Runners
@@ -97,7 +98,9 @@ async def _platform(
             log=settings.data_dir / "logs" / "gateway.log",
             environ=overridden({"data_dir": str(settings.data_dir), "model": settings.provider}),
         )
-        gate = await stack.enter_async_context(Gate(runtime.gateway_socket, launcher))
+        gate = await stack.enter_async_context(
+            Gate(runtime.gateway_socket, launcher, expected=gateway_digest(settings))
+        )
         limits = Limits(
             max_live_sessions=settings.max_live_sessions,
             idle_cli_s=settings.idle_cli_s,

@@ -2,12 +2,18 @@
 export default {
   template: `<form class="composer big" @submit.prevent="send">
     <textarea ref="text" class="txt" rows="2" maxlength="20000" data-testid="composer" :placeholder="words.example" :aria-label="words.title"
-      autofocus @keydown.enter.exact="enter"></textarea>
+      autofocus @keydown.enter.exact="enter" @input="keep"></textarea>
     <div class="bar"><span class="tiny grow">{{ words.hint }}</span>
     <button type="submit" class="btn primary" data-testid="new-agent" :disabled="making">{{ making ? words.making : words.create }} <kbd aria-hidden="true">⏎</kbd></button></div></form>`,
-  props: { words: Object },
+  props: { words: Object, user: String },
   data: () => ({ making: false }),
   mounted() {
+    this.key = `oma:draft:${this.user}:start`;
+    try {
+      this.$refs.text.value = JSON.parse(localStorage.getItem(this.key)) || "";
+    } catch {
+      // forbidden: the page works without
+    }
     this.$refs.text.focus({ preventScroll: true });
   },
   methods: {
@@ -21,11 +27,21 @@ export default {
       this.making = true;
       this.$emit("make", this.$refs.text.value);
     },
-    made() {
-      this.making = false; // it failed: the words are still here
+    made(well) {
+      if (well) (this.$refs.text.value = ""), this.keep();
+      this.making = well; // if it failed the words are still here
+    },
+    keep() {
+      const text = this.$refs.text.value;
+      try {
+        text ? localStorage.setItem(this.key, JSON.stringify(text)) : localStorage.removeItem(this.key);
+      } catch {
+        // full or forbidden
+      }
     },
     fill(text) {
       this.$refs.text.value = text;
+      this.keep();
       this.$refs.text.focus();
     },
   },

@@ -7,9 +7,10 @@ from nicegui import ui
 from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
-from core.model import Agent, Session
+from core.errors import PlatformError
 from ui.frame import Frame
 from ui.tags import icon, tag
+from ui.welcome import untouched
 
 STARTERS = {
     "issues": "issue",
@@ -30,7 +31,7 @@ class Start:
 
     def __init__(self, page: Frame) -> None:
         self._page = page
-        self._made: tuple[Agent, Session] | None = None
+        self._made: tuple[str, str] | None = None  # agent and session
         self._said = ("", "")  # the same words sent again after a failure are the same message
         words = page.words
         with tag("div", classes="start"):
@@ -38,6 +39,7 @@ class Start:
             self._box = Begin()
             labels = ("title", "example", "hint", "create", "making")
             self._box.props["words"] = {label: words.t(f"start.{label}") for label in labels}
+            self._box.props["user"] = page.user_id
             self._box.on("make", self._make)
             tag("h2", words.t("start.starters"))
             with tag("div", classes="starters"):
@@ -66,15 +68,17 @@ class Start:
             self._made = self._made or await _create(self._page)
             if text:
                 await self._say(self._made[1], text)
-            _open(*self._made)
-        finally:
-            self._box.run_method("made")
+        except PlatformError:
+            self._box.run_method("made", False)
+            raise
+        self._box.run_method("made", True)
+        _open(*self._made)
 
-    async def _say(self, session: Session, text: str) -> None:
+    async def _say(self, session: str, text: str) -> None:
         if self._said[0] != text:
             self._said = (text, str(uuid4()))
         say = self._page.desk.conversations.say
-        await say(session.id, user=self._page.user_id, text=text, message_id=self._said[1])
+        await say(session, user=self._page.user_id, text=text, message_id=self._said[1])
 
 
 async def make(page: Frame) -> None:
@@ -82,9 +86,18 @@ async def make(page: Frame) -> None:
     _open(*await _create(page))
 
 
-async def _create(page: Frame) -> tuple[Agent, Session]:
-    return await page.desk.agents.create(user=page.user_id, locale=page.words.locale)
+async def _create(page: Frame) -> tuple[str, str]:
+    """Agent and session: the newest draft in which nothing was said yet, else a new one."""
+    agents, user = page.desk.agents, page.user_id
+    for card in await agents.cards(user=user):
+        agent = card.agent
+        if agent.draft and not (agent.name or agent.archived or card.line) and card.session:
+            sessions = await agents.sessions(agent.id, user=user)
+            if all(untouched(session) for session in sessions):
+                return agent.id, card.session
+    made, session = await agents.create(user=user, locale=page.words.locale)
+    return made.id, session.id
 
 
-def _open(agent: Agent, session: Session) -> None:
-    ui.navigate.to(f"/workspace/{quote(agent.id)}?session={quote(session.id)}")
+def _open(agent: str, session: str) -> None:
+    ui.navigate.to(f"/workspace/{quote(agent)}?session={quote(session)}")

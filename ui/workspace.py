@@ -11,6 +11,7 @@ from nicegui import background_tasks, ui
 from core.errors import NotFound, PlatformError
 from core.events import AnyEvent
 from core.model import Agent, Session, UserId
+from ui.agent_acts import AgentActs
 from ui.chrome import mark
 from ui.composer import Composer
 from ui.desk import Desk
@@ -20,6 +21,7 @@ from ui.tags import tag
 from ui.transcript.fold import Fold
 from ui.transcript.screen import Cursor, Screen, Screens
 from ui.transcript.transcript import Transcript
+from ui.welcome import untouched, welcome
 from ui.words import Words
 from ui.workspace_head import WorkspaceHead
 from ui.workspace_list import SessionList, title_of
@@ -69,6 +71,7 @@ class Talk:
         self._agents, self._conversations = page.desk.agents, page.desk.conversations
         self._user: UserId = page.user.id
         self._words = page.words
+        self._acts = AgentActs(page, self._refresh)
 
     async def build(self) -> None:
         """Everything on the page; the text is there before the runner is."""
@@ -102,10 +105,12 @@ class Talk:
 
     def _side(self) -> None:
         with tag("div", classes="head"):
-            with tag("a", href="/dashboard", classes="home-mark", aria_label=self._words.t("workspace.dashboard")):
+            with tag("a", href="/dashboard", classes="row home-mark"):
                 mark(22)
-            self._name = tag("span", self._agent_name(), classes="grow b cut")
+                tag("span", self._words.t("workspace.dashboard"), classes="cut")
+            tag("span", classes="grow")
             self._page.inbox_link("btn ghost sm")
+        self._name = tag("div", self._agent_name(), classes="agent-name b cut")
         self._list = SessionList(
             agent=self._agent.id,
             current=self._session.id,
@@ -123,19 +128,22 @@ class Talk:
     def _mid(self, cursor: Cursor) -> None:
         words, id, user, talk = self._words, self._session.id, self._user, self._conversations
         self._head = WorkspaceHead(
-            agent=self._agent_name(),
-            draft=self._unfinished(),
+            agent=self._agent,
             title=title_of(self._session, words),
             meta=cursor.screen.meta,
             words=words,
             publish=self._publish,
+            rename=partial(self._acts.rename, self._agent.id),
+            archive=partial(self._acts.archive, self._agent.id),
+            doomed=partial(self._acts.doomed, self._agent.id),
+            delete=partial(self._acts.delete, self._agent.id),
         )
         transcript_place = tag("div", classes="place")
         with tag("div", classes="dock"), tag("div", classes="col"):
             card = Permission(
                 words=words, answer=partial(talk.answer, id, user=user), fail=self._page.fail, meta=cursor.screen.meta
             )
-            composer = Composer(
+            composer = self._composer = Composer(
                 session=id,
                 user=user,
                 words=words,
@@ -150,6 +158,7 @@ class Talk:
                 words=words,
                 older=self._older,
                 listeners=[self._head, card, composer],
+                hello=welcome(self._agent, self._session, words),
             )
 
     async def _say(self, text: str, message_id: str, steer: bool) -> int:
@@ -178,14 +187,16 @@ class Talk:
         here = next((one for one in sessions if one.id == self._session.id), None)
         if here is None:
             self._page.client.open(f"/workspace/{quote(agent.id)}")
-        elif (here.title, agent.name) != (self._session.title, self._agent.name):
-            self._agent, self._session = agent, here
+            return
+        before = (self._session.title, self._agent.name, self._agent.draft, self._agent.archived)
+        self._agent, self._session, self._sessions = agent, here, sessions
+        if (here.title, agent.name, agent.draft, agent.archived) != before:
             self._retitle()
 
     def _retitle(self) -> None:
         name, title = self._agent_name(), title_of(self._session, self._words)
         self._name.set_text(name)
-        self._head.retitle(name, title)
+        self._head.show(self._agent, title)
         with self._page.client:
             self._page.retitle(f"{title} · {name}")
 
@@ -196,7 +207,14 @@ class Talk:
         self._page.toasts.show(self._words.t("head.published"), "ok")
 
     async def _begin(self) -> None:
-        made = await self._agents.new_session(self._agent.id, user=self._user, locale=self._words.locale)
+        """Another session, or the one that nobody has said anything in yet."""
+        sessions = await self._agents.sessions(self._agent.id, user=self._user)
+        kind = "builder" if self._agent.draft else "chat"
+        made = next((one for one in sessions if one.kind == kind and untouched(one)), None)
+        if made is not None and made.id == self._session.id:
+            self._composer.run_method("begin")
+            return
+        made = made or await self._agents.new_session(self._agent.id, user=self._user, locale=self._words.locale)
         ui.navigate.to(f"/workspace/{quote(self._agent.id)}?session={quote(made.id)}")
 
     async def _rename(self, session: str, title: str) -> None:
@@ -210,16 +228,15 @@ class Talk:
         else:
             await self._refresh()
 
-    def _unfinished(self) -> bool:
-        """A draft that has become something: one without a name has nothing to publish."""
-        return self._agent.draft and bool(self._agent.name)
-
     def _agent_name(self) -> str:
         return self._agent.name or self._words.t("workspace.untitled")
 
 
 def _fold(session: Session, words: Words, render: Any) -> Fold:
-    return Fold(words, state=session.state, cost_usd=session.cost_usd, counted=session.last_seq, render=render)
+    folder = f"~/agents/{session.agent}"
+    return Fold(
+        words, folder=folder, state=session.state, cost_usd=session.cost_usd, counted=session.last_seq, render=render
+    )
 
 
 async def _run(screen: Screen, session: str) -> None:

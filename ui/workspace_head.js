@@ -1,21 +1,71 @@
-// Agent ▸ session · state · cost; on a phone also the way to the session list.
+// Agent ▸ session · state · cost · publish; the agent's name is its menu. On a phone also the ways to dashboard and sessions.
 export default {
   template: `<header class="head">
-    <button type="button" class="btn ghost icon only-phone" :aria-label="words.sessions" data-testid="open-sessions" @click="sheet"><i class="ic lg ic-menu" aria-hidden="true"></i></button>
-    <div class="crumb"><span class="muted nowrap cut hide-phone">{{ name }}</span><i class="ic sm ic-right hide-phone" aria-hidden="true"></i><h1 class="cut">{{ shown }}</h1></div>
+    <a class="btn ghost icon only-phone" href="/dashboard" :aria-label="words.agents" data-testid="to-dashboard"><i class="ic lg ic-back" aria-hidden="true"></i></a>
+    <form v-if="renaming" class="rename" @submit.prevent="rename($event.target.elements[0].value)">
+      <input ref="name" class="input" maxlength="80" :value="names.own" :aria-label="words.name" data-testid="rename-agent"
+        @keydown.esc.stop.prevent="stop" @blur="rename($event.target.value)"></form>
+    <div class="crumb" v-show="!renaming">
+      <details class="menu whose"><summary ref="menu" class="btn ghost sm" data-testid="agent-menu" :aria-label="words.menu.replace('{name}', names.agent)">
+          <span class="cut hide-phone">{{ names.agent }}</span><i class="ic sm ic-down hide-phone" aria-hidden="true"></i><i class="ic lg ic-more only-phone" aria-hidden="true"></i></summary>
+        <div class="pop">
+          <a class="li" href="/dashboard"><i class="ic ic-list" aria-hidden="true"></i>{{ words.agents }}</a>
+          <button type="button" class="li" @click="begin"><i class="ic ic-edit" aria-hidden="true"></i>{{ words.rename }}</button>
+          <button type="button" class="li" @click="$emit('archive', !names.archived)"><i class="ic" :class="names.archived ? 'ic-restore' : 'ic-archive'" aria-hidden="true"></i>{{ names.archived ? words.restore : words.archive }}</button>
+          <button type="button" class="li bad" @click="$emit('ask')"><i class="ic ic-trash" aria-hidden="true"></i>{{ words.delete }}</button>
+        </div></details>
+      <i class="ic sm ic-right hide-phone" aria-hidden="true"></i><h1 class="cut">{{ names.title }}</h1>
+      <span v-if="names.archived || names.draft" class="chip">{{ names.archived ? words.archived : words.draft }}</span></div>
     <span class="state" data-testid="session-state" role="status" :data-state="now.state">{{ now.word }}</span>
-    <div class="facts"><span v-if="now.cost" :title="words.cost">{{ now.cost }}</span></div></header>`,
-  props: { agent: String, title: String, start: Object, words: Object },
+    <div class="facts"><span v-if="now.cost" :title="words.cost">{{ now.cost }}</span></div>
+    <button v-if="names.draft && !names.archived" type="button" class="btn sm publish" data-testid="publish" :title="words.publish_why" :disabled="publishing" @click="publish">{{ words.publish }}</button>
+    <button type="button" class="btn ghost icon only-phone" :aria-label="words.sessions" data-testid="open-sessions" @click="sheet"><i class="ic lg ic-menu" aria-hidden="true"></i></button>
+    <dialog ref="dialog" aria-labelledby="agent-sure" data-testid="confirm-delete" @close="doomed = null">
+      <template v-if="doomed"><h2 id="agent-sure">{{ doomed.title }}</h2><p>{{ doomed.text }}</p>
+      <div class="acts"><button type="button" class="btn" autofocus @click="$refs.dialog.close()">{{ words.cancel }}</button>
+      <button type="button" class="btn danger" :disabled="going" data-testid="delete" @click="remove">{{ going ? words.deleting : words.delete }}</button></div></template>
+    </dialog></header>`,
+  props: { first: Object, start: Object, words: Object },
   data() {
-    return { now: this.start, name: this.agent, shown: this.title };
+    return { now: this.start, names: this.first, renaming: false, publishing: false, doomed: null, going: false };
   },
   methods: {
     meta(meta) {
       this.now = { state: meta.state, word: meta.word, cost: meta.cost };
     },
-    retitle(agent, title) {
-      this.name = agent;
-      this.shown = title;
+    show(names) {
+      this.names = names;
+      this.publishing = false;
+    },
+    publish() {
+      this.publishing = true;
+      this.$emit("publish");
+      setTimeout(() => (this.publishing = false), 5000); // it may have failed
+    },
+    begin() {
+      this.renaming = true;
+      this.$nextTick(() => this.$refs.name.select());
+    },
+    stop() {
+      this.renaming = false;
+      this.$nextTick(() => this.$refs.menu.focus());
+    },
+    rename(name) {
+      if (!this.renaming) return; // Enter was followed by blur
+      this.stop();
+      if (name.trim() && name.trim() !== this.names.own) this.$emit("rename", name.trim());
+    },
+    confirm(doomed) {
+      this.doomed = doomed;
+      this.$nextTick(() => this.$refs.dialog.showModal());
+    },
+    remove() {
+      this.going = true;
+      this.$emit("remove");
+    },
+    removed() {
+      this.going = false;
+      this.$refs.dialog.close();
     },
     sheet() {
       const page = document.querySelector(".workspace");

@@ -1,37 +1,76 @@
-"""The line above the transcript: which agent, which session, in what state, at what cost."""
+"""The line above the transcript: which agent, session, state and cost, and what can be done with the agent."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
 from nicegui.element import Element
+from nicegui.events import GenericEventArguments
 
+from core.model import Agent
 from ui.transcript.fold import Meta
 from ui.words import Words
 
-LABELS: Final = "sessions cost draft publish publish_why".split()
+LABELS: Final = "sessions cost draft archived publish publish_why menu".split()
+MENU: Final = "name rename archive restore delete deleting".split()
 
 
 class WorkspaceHead(Element, component="workspace_head.js"):
-    """State and cost come by `meta`, as to all that stands around the transcript."""
+    """State and cost come by `meta`, as to all that stands around the transcript; names by `show`."""
 
     def __init__(
-        self, *, agent: str, draft: bool, title: str, meta: Meta, words: Words, publish: Callable[[], Awaitable[None]]
+        self,
+        *,
+        agent: Agent,
+        title: str,
+        meta: Meta,
+        words: Words,
+        publish: Callable[[], Awaitable[None]],
+        rename: Callable[[str], Awaitable[None]],
+        archive: Callable[[bool], Awaitable[None]],
+        doomed: Callable[[], Awaitable[dict[str, Any]]],
+        delete: Callable[[], Awaitable[None]],
     ) -> None:
         super().__init__()
+        self._words, self._rename, self._archive = words, rename, archive
+        self._doomed, self._delete = doomed, delete
         start: dict[str, Any] = msgspec.to_builtins(meta)
-        self.props["agent"] = agent
-        self.props["draft"] = draft
-        self.props["title"] = title
+        self.props["first"] = self._names(agent, title)
         self.props["start"] = {key: start[key] for key in ("state", "word", "cost")}
-        self.props["words"] = {label: words.t(f"head.{label}") for label in LABELS}
-
+        own = {label: words.t(f"head.{label}") for label in LABELS}
+        menu = {label: words.t(f"dashboard.{label}") for label in MENU}
+        shared = {"cancel": words.t("common.cancel"), "agents": words.t("workspace.dashboard")}
+        self.props["words"] = {**own, **menu, **shared}
         self.on("publish", publish, args=[])
+        self.on("rename", self._renamed)
+        self.on("archive", self._archived)
+        self.on("ask", self._asked, args=[])
+        self.on("remove", self._removed, args=[])
 
-    def rename(self, agent: str, *, draft: bool) -> None:
-        """The agent has a name now, or another one, or is finished."""
-        self.run_method("rename", agent, draft)
+    def show(self, agent: Agent, title: str) -> None:
+        """Agent or session are called otherwise now, or the agent is no draft any more."""
+        self.run_method("show", self._names(agent, title))
 
-    def retitle(self, agent: str, title: str) -> None:
-        """Agent or session are called otherwise now."""
-        self.run_method("retitle", agent, title)
+    def _names(self, agent: Agent, title: str) -> dict[str, Any]:
+        return {
+            "agent": agent.name or self._words.t("workspace.untitled"),
+            "own": agent.name,
+            "title": title,
+            "draft": agent.draft and bool(agent.name),  # one without a name is nothing yet that could be published
+            "archived": agent.archived,
+        }
+
+    async def _renamed(self, event: GenericEventArguments) -> None:
+        await self._rename(str(event.args))
+
+    async def _archived(self, event: GenericEventArguments) -> None:
+        await self._archive(bool(event.args))
+
+    async def _asked(self) -> None:
+        self.run_method("confirm", await self._doomed())
+
+    async def _removed(self) -> None:
+        try:
+            await self._delete()
+        finally:
+            self.run_method("removed")

@@ -70,13 +70,14 @@ def title_of(session: Session, words: Words) -> str:
 
 
 def _row(session: Session, *, agent: str, words: Words) -> dict[str, Any]:
-    telling = session.state in TELLING
+    state = session.shown_state
+    telling = state in TELLING
     return {
         "id": session.id,
         "title": title_of(session, words),
-        "state": session.state,
-        "word": words.t(f"state.{session.state}"),
-        "end": words.t(f"state.{session.state}") if telling else _stamp(session, words),
+        "state": state,
+        "word": words.t(f"state.{state}"),
+        "end": words.t(f"state.{state}") if telling else _stamp(session, words),
         "full": words.full(session.updated_at),
         "group": words.t("sessions.pinned") if session.pinned else _day(session, words),
         "pinned": session.pinned,

@@ -14,8 +14,10 @@ from core import runtime as runtime_
 from core.errors import BadInput
 from core.gateway.box_api import BoxApi
 from core.gateway.control import Control
+from core.gateway.digest import gateway_digest
 from core.gateway.doors import Doors
 from core.gateway.providers.choice import provider_for
+from core.gateway.room import PATIENCE_S
 from core.runtime import Runtime
 from core.settings import Settings
 from core.store import Store
@@ -23,29 +25,35 @@ from core.store import Store
 log = logging.getLogger("oma.gateway")
 
 WATCH_S = 2.0  # how long a dead box may go unnoticed
-UNUSED_S = 60.0  # without web and box; a web that is restarted is back long before
+UNUSED_S = 60.0  # without a web; one that is restarted is back long before
 HANDOVER_S = 10.0  # a gateway that is ending lets go of the lock within this
 DRAIN_S = 2.0  # open streams at the end; the bridge and the CLI ask again
 
 
 async def serve(
-    settings: Settings, store: Store, stop: asyncio.Event, *, unused_s: float = UNUSED_S, watch_s: float = WATCH_S
+    settings: Settings,
+    store: Store,
+    stop: asyncio.Event,
+    *,
+    unused_s: float = UNUSED_S,
+    watch_s: float = WATCH_S,
+    patience_s: float = PATIENCE_S,
 ) -> None:
-    """Be the gateway until `stop`, or until nobody has needed one for `unused_s`.
+    """Be the gateway until `stop`, or until no box lives and no web was there for `unused_s`.
 
     Returns at once if another gateway serves this data directory already.
     Raises: Misconfigured: no private runtime directory, or no key.
     """
-    key = runtime_.platform_key(settings)
+    keys, digest = settings.session_secret or (runtime_.platform_key(settings),), gateway_digest(settings)
     async with _only_one(settings) as runtime:
         if runtime is None:
             log.debug("a gateway is there already")
             return
         provider = provider_for(settings)
-        doors = Doors(runtime=runtime, store=store)
-        control = Control(doors=doors, stop=stop)
+        doors = Doors(runtime=runtime, store=store, patience_s=patience_s)
+        control = Control(doors=doors, stop=stop, digest=digest)
         boxes = web.AppRunner(
-            BoxApi(store=store, doors=doors, provider=provider, provider_name=settings.provider, key=key).app(),
+            BoxApi(store=store, doors=doors, provider=provider, provider_name=settings.provider, keys=keys).app(),
             handler_cancellation=True,  # a CLI that hangs up ends the call upstream, and its cost
             access_log=None,
             shutdown_timeout=DRAIN_S,
@@ -54,7 +62,7 @@ async def serve(
             await boxes.setup()
             doors.runner = boxes
             await doors.restore()
-            async with _control_socket(control, runtime):
+            async with _control_socket(control, runtime, digest):
                 await _watch(doors, control, stop, unused_s=unused_s, watch_s=watch_s)
             if not stop.is_set():
                 runtime.remove_boxes()  # nobody is left who could own what is in there
@@ -65,28 +73,29 @@ async def serve(
 
 
 async def _watch(doors: Doors, control: Control, stop: asyncio.Event, *, unused_s: float, watch_s: float) -> None:
+    """Boxes keep the gateway as a web does, but they do not start a web's time anew: nobody comes for the last one."""
     clock = asyncio.get_running_loop().time
-    needed = clock()
-    while clock() - needed < unused_s:
+    held = clock()
+    while len(doors) or clock() - held < unused_s:
         try:
             await asyncio.wait_for(stop.wait(), min(watch_s, unused_s))
             return
         except TimeoutError:
             await doors.bury_the_dead()
-        if control.holders or len(doors):
-            needed = clock()
-    log.info("nobody has needed the gateway for %.0f s", unused_s)
+        if control.holders:
+            held = clock()
+    log.info("no box lives, and no web was here for %.0f s", unused_s)
 
 
 @asynccontextmanager
-async def _control_socket(control: Control, runtime: Runtime) -> AsyncIterator[None]:
+async def _control_socket(control: Control, runtime: Runtime, digest: str) -> AsyncIterator[None]:
     """gateway.sock and gateway.json are there while the context is open. The socket appears last: it means ready."""
     runner = web.AppRunner(control.app(), access_log=None, shutdown_timeout=DRAIN_S)
     await runner.setup()
     try:
         me = runtime_.process()
         identity = {"pid": me.pid, "start": me.start} if me else {"pid": os.getpid(), "start": 0}
-        runtime.gateway_file.write_bytes(msgspec.json.encode(identity))
+        runtime.gateway_file.write_bytes(msgspec.json.encode(identity | {"digest": digest}))
         await web.UnixSite(runner, str(runtime.gateway_socket)).start()
         runtime.gateway_socket.chmod(0o600)
         yield

@@ -1,6 +1,7 @@
 """Box → gateway: what a runner starts with, what its builder may change, its log, and its model calls."""
 
-import logging
+import asyncio
+import contextlib
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -8,18 +9,17 @@ from aiohttp import web
 
 from core import tokens
 from core.errors import BadInput, NotSignedIn
+from core.gateway.batch import BATCH_BYTES, Read, is_light, read_batch
 from core.gateway.doors import Caller, Doors
-from core.gateway.ingest import BATCH_BYTES, Gap, Ingest, read_batch
+from core.gateway.ingest import Gap, Ingest, LogBehind
 from core.gateway.providers import Call, Provider
 from core.gateway.web_errors import errors, read_body
 from core.model import Agent, Session, now
 from core.settings import Secret
 from core.store import Store
 
-log = logging.getLogger("oma.gateway")
-
 TOKEN_S = 24 * 3600  # a CLI lives shorter than this; its runner asks for a new one at every start
-MODEL_BYTES = 64 * 1024 * 1024
+MODEL_BYTES = 32 * 1024 * 1024  # as much as the Messages API takes
 SMALL_BYTES = 64 * 1024
 NAME_CHARS = 60
 DESCRIPTION_CHARS = 300
@@ -48,10 +48,13 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 class BoxApi:
     """The routes of every box.sock. Who calls is told by the socket; what they may see, by the Store."""
 
-    def __init__(self, *, store: Store, doors: Doors, provider: Provider, provider_name: str, key: Secret) -> None:
+    def __init__(
+        self, *, store: Store, doors: Doors, provider: Provider, provider_name: str, keys: tuple[Secret, ...]
+    ) -> None:
         self._store, self._doors, self._provider = store, doors, provider
-        self._provider_name, self._key = provider_name, key
+        self._provider_name, self._keys = provider_name, keys  # the first signs, all verify
         self._ingest = Ingest(store)
+        self._heavy = asyncio.Semaphore(1)  # two threads that decode would starve this one
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[errors])
@@ -77,7 +80,7 @@ class BoxApi:
         session, agent = await self._mine(asked.session, caller)
         claims = {"user": caller.user, "agent": agent.id, "session": session.id}
         spec = {
-            "token": tokens.sign(claims, key=self._key, audience=_audience(caller)),
+            "token": tokens.sign(claims, key=self._keys[0], audience=_audience(caller)),
             "provider": self._provider_name,
             "agent": _fields(agent, "id", "name", "description", "model", "permission_mode", "rules", "draft"),
             "session": _fields(session, "id", "kind", "locale"),
@@ -101,36 +104,50 @@ class BoxApi:
 
     async def events(self, request: web.Request) -> web.Response:
         caller = self._doors.caller(request)
-        batch = read_batch(await read_body(request, limit_bytes=BATCH_BYTES))
-        async with caller.ingest:
+        async with caller.room.batch():
+            batch = await self._batch(await read_body(request, limit_bytes=BATCH_BYTES))
             try:
                 acked = await self._ingest.take(batch, owner=caller.user)
-            except Gap as gap:
-                body = {"code": gap.code, "detail": str(gap), "acked": gap.acked}
-                return web.json_response(body, status=gap.status)
+            except (Gap, LogBehind) as error:
+                body = {"code": error.code, "detail": str(error), **error.numbers}
+                return web.json_response(body, status=error.status)
         return web.json_response({"acked": acked})
+
+    async def _batch(self, body: bytes) -> Read:
+        if is_light(body):
+            return read_batch(body)
+        async with self._heavy:
+            return await asyncio.to_thread(read_batch, body)
 
     async def model(self, request: web.Request) -> web.StreamResponse:
         caller = self._doors.caller(request)
         claims = self._claims(request, caller)
         session, _ = await self._mine(str(claims.get("session")), caller)
-        call = Call(
-            user=caller.user,
-            agent=session.agent,
-            session=session.id,
-            path=request.path,
-            query=request.query_string,
-            headers=request.headers,
-            body=await read_body(request, limit_bytes=MODEL_BYTES),
-        )
-        return await self._provider.answer(call, request)
+        async with caller.room.call(request.content_length):
+            call = Call(
+                user=caller.user,
+                agent=session.agent,
+                session=session.id,
+                path=request.path,
+                query=request.query_string,
+                headers=request.headers,
+                body=await read_body(request, limit_bytes=MODEL_BYTES),
+            )
+            return await self._provider.answer(call, request)
 
     def _claims(self, request: web.Request, caller: Caller) -> dict[str, Any]:
         given = request.headers.get("x-api-key") or request.headers.get("Authorization", "").removeprefix("Bearer ")
-        claims = tokens.verify(given, key=self._key, audience=_audience(caller), max_age_s=TOKEN_S)
+        claims = self._verified(given, _audience(caller))
         if claims.get("user") != caller.user:
             raise NotSignedIn("the token is another user's", code="bad_token")
         return claims
+
+    def _verified(self, token: str, audience: str) -> dict[str, Any]:
+        *earlier, last = self._keys
+        for key in earlier:
+            with contextlib.suppress(NotSignedIn):
+                return tokens.verify(token, key=key, audience=audience, max_age_s=TOKEN_S)
+        return tokens.verify(token, key=last, audience=audience, max_age_s=TOKEN_S)
 
     async def _mine(self, session_id: str, caller: Caller) -> tuple[Session, Agent]:
         """Raises: NotFound: there is no such session, or it is somebody else's; nobody can tell which."""

@@ -28,8 +28,8 @@ class NewBox(msgspec.Struct, frozen=True, kw_only=True):
 class Control:
     """The routes of gateway.sock, and how many webs hold us."""
 
-    def __init__(self, *, doors: Doors, stop: asyncio.Event) -> None:
-        self._doors, self._stop = doors, stop
+    def __init__(self, *, doors: Doors, stop: asyncio.Event, digest: str) -> None:
+        self._doors, self._stop, self._digest = doors, stop, digest
         self._held: set[web.WebSocketResponse] = set()
 
     @property
@@ -51,7 +51,7 @@ class Control:
         return app
 
     async def health(self, _: web.Request) -> web.Response:
-        return web.json_response({"status": "ok", "boxes": len(self._doors)})
+        return web.json_response({"status": "ok", "boxes": len(self._doors), "digest": self._digest})
 
     async def put_box(self, request: web.Request) -> web.Response:
         try:

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
 
-from core.errors import BadInput, StoreUnavailable, Unavailable
+from core.errors import BadInput, Unavailable
+from core.gateway.room import PATIENCE_S, Room
 from core.model import SYSTEM, Box, UserId
 from core.runtime import Process, Runtime
 from core.store import Store
@@ -24,7 +25,7 @@ class Caller:
 
     box: str
     user: UserId
-    ingest: asyncio.Lock = field(default_factory=asyncio.Lock)  # one batch of a box at a time: its order is its log's
+    room: Room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +45,8 @@ class Doors:
     (TCP and a token, OMA_GATEWAY_PORT) adds a second way there and changes nothing else.
     """
 
-    def __init__(self, *, runtime: Runtime, store: Store) -> None:
-        self._runtime, self._store = runtime, store
+    def __init__(self, *, runtime: Runtime, store: Store, patience_s: float = PATIENCE_S) -> None:
+        self._runtime, self._store, self._patience_s = runtime, store, patience_s
         self._doors: dict[str, Door] = {}
         self._by_path: dict[str, Caller] = {}
         self._changing = asyncio.Lock()
@@ -90,7 +91,7 @@ class Doors:
             if old and old.process == process and old.caller.user == user and path.is_socket():
                 return
             await self._close(box_id)
-            self._doors[box_id] = door = await self._listen(Caller(box=box_id, user=user), process, path)
+            self._doors[box_id] = door = await self._listen(box_id, user, process, path)
             self._by_path[str(path)] = door.caller
 
     async def close(self, box_id: str) -> None:
@@ -111,7 +112,7 @@ class Doors:
             if not door.process.alive():
                 await self._bury(box_id, door.process)
 
-    async def _listen(self, caller: Caller, process: Process, path: Path) -> Door:
+    async def _listen(self, box_id: str, user: UserId, process: Process, path: Path) -> Door:
         if self.runner is None:
             raise BadInput("the gateway is not open yet")
         if not path.parent.is_dir():
@@ -121,6 +122,7 @@ class Doors:
         await asyncio.to_thread(
             path.chmod, 0o600
         )  # the agent in the box is the same user of the host, under another name
+        caller = Caller(box=box_id, user=user, room=Room(patience_s=self._patience_s))
         return Door(caller=caller, process=process, site=site, path=path)
 
     async def _close(self, box_id: str) -> None:
@@ -130,14 +132,9 @@ class Doors:
             door.path.unlink(missing_ok=True)
 
     async def _bury(self, box_id: str, process: Process) -> None:
+        """Its record stays: by that the web, which may be away, learns that there is something to recover."""
         door = self._doors.get(box_id)
         if door and door.process != process:
             return  # the box lives again, as another process
         log.info("box %s is gone", box_id)
         await self.close(box_id)
-        try:
-            for box in await self._store.find(Box, owner=SYSTEM, where={"id": box_id}):
-                if Process.read(box.memory) == process:
-                    await self._store.delete(Box, box_id, owner=SYSTEM)
-        except StoreUnavailable as error:
-            log.warning("the record of box %s stays for now: %s", box_id, error)

@@ -11,14 +11,30 @@ import msgspec
 from msgspec import UNSET
 
 from core.errors import NotFound
-from core.events import Answered, AnyEvent, Asked, Parked, StateChanged, Text, TurnFinished, UserSaid, seq_of
+from core.events import (
+    Answered,
+    AnyEvent,
+    Asked,
+    Parked,
+    StateChanged,
+    Text,
+    ToolCalled,
+    ToolReturned,
+    TurnFinished,
+    UserSaid,
+    seq_of,
+)
+from core.gateway.lines import cut, first_line, gist
 from core.model import Request, Session, UserId, now
+from core.states import SessionState
 from core.store import Store
 
 TITLE_CHARS = 60
 LINE_CHARS = 160
 SUMMARY_CHARS = 200
 TELLING = ("command", "file_path", "path", "url", "query", "pattern", "description", "name")  # of a tool's input
+DOINGS = (UserSaid, Text, ToolCalled, ToolReturned, Asked, Answered, TurnFinished)  # of somebody, person or model
+DRAFT = "mcp__oma__draft_agent"  # the runner's tool by which a builder names its agent
 
 
 async def follow(store: Store, session: Session, events: Sequence[AnyEvent], *, owner: UserId) -> Session:
@@ -78,7 +94,9 @@ def _entry(session: Session, asked: Asked) -> Request:
         agent=session.agent,
         session=session.id,
         kind=asked.kind,
-        summary=summary(asked),
+        summary=target(asked),
+        tool=cut(asked.tool, TITLE_CHARS),
+        reason=first_line(asked.reason, SUMMARY_CHARS),
         asked_at=now() if asked.at is UNSET else asked.at,
     )
 
@@ -93,36 +111,61 @@ async def _whose(store: Store, request_id: str, owner: UserId) -> str:
 
 def changes_of(session: Session, events: Sequence[AnyEvent]) -> dict[str, Any]:
     """The fields of the session's record that these events change."""
-    changes: dict[str, Any] = {"last_seq": seq_of(events[-1]), "updated_at": now()}
-    title, cost = session.title, session.cost_usd
+    changes: dict[str, Any] = {"last_seq": seq_of(events[-1])} | _title(session, events)
+    if any(isinstance(event, DOINGS) for event in events):
+        changes["updated_at"] = now()  # not by a mere waking: lists are sorted by it
+    if line := _last_line(events):
+        changes["last_line"] = line
+    cost = session.cost_usd
     for event in events:
         match event:
-            case UserSaid() if not title:
-                title = changes["title"] = first_line(event.text, TITLE_CHARS)
-            case Text():
-                if line := first_line(event.text, LINE_CHARS):
-                    changes["last_line"] = line
             case StateChanged():
                 changes["state"] = event.state
+                if event.state is SessionState.BUSY:
+                    changes |= {"last_outcome": "", "last_reason": ""}
             case TurnFinished():
                 cost = changes["cost_usd"] = cost + event.cost_usd
+                changes |= {"last_outcome": event.outcome, "last_reason": event.reason}
     return changes
 
 
-def summary(asked: Asked) -> str:
-    """One line for the inbox: what exactly is asked."""
+def _title(session: Session, events: Sequence[AnyEvent]) -> dict[str, str]:
+    """The session's title, as long as nobody gave it one by hand: the first words, then the name of what is built."""
+    title, given = session.title, session.given_title
+    for event in events:
+        if isinstance(event, UserSaid) and not title:
+            title = given = first_line(event.text, TITLE_CHARS)
+        elif title == given and session.kind == "builder" and (name := _drafted(event)):
+            title = given = name
+    return {} if title == session.title else {"title": title, "given_title": given}
+
+
+def _drafted(event: AnyEvent) -> str:
+    """The name that a call of the builder's tool gives the agent; empty if it gives none."""
+    if not isinstance(event, ToolCalled) or event.name != DRAFT:
+        return ""
+    name = event.input.get("name")
+    return first_line(name, TITLE_CHARS) if isinstance(name, str) else ""
+
+
+def _last_line(events: Sequence[AnyEvent]) -> str:
+    """What was said or asked last, if it tells something in one line."""
+    for event in reversed(events):
+        line = ""
+        if isinstance(event, Text):
+            line = gist(event.text, LINE_CHARS)
+        elif isinstance(event, Asked):
+            line = first_line(event.reason, LINE_CHARS) or cut(target(event), LINE_CHARS)
+        if line:
+            return line
+    return ""
+
+
+def target(asked: Asked) -> str:
+    """One line for the inbox: what exactly is asked, the tool apart."""
     if asked.questions:
         return first_line(asked.questions[0].text, SUMMARY_CHARS)
     if asked.plan:
         return first_line(asked.plan, SUMMARY_CHARS)
     telling = next((asked.input[name] for name in TELLING if isinstance(asked.input.get(name), str)), "")
-    return first_line(f"{asked.tool}: {telling}" if telling else asked.tool, SUMMARY_CHARS)
-
-
-def first_line(text: str, limit: int) -> str:
-    """The first line with something in it, without Markdown's marks at its beginning, at most `limit` characters."""
-    for line in text[:10_000].splitlines():
-        shown = "".join(c if c.isprintable() else " " for c in line).strip().lstrip("#>*- ").strip()
-        if shown:
-            return shown if len(shown) <= limit else shown[: limit - 1].rstrip() + "…"
-    return ""
+    return first_line(telling, SUMMARY_CHARS) or cut(asked.tool, SUMMARY_CHARS)

@@ -16,6 +16,7 @@ EXACT_INT = 2**53  # beyond it browsers and stores do not agree on what a number
 COST_USD = 10_000.0  # of one turn; what a runner says of cost counts against its own user only
 TOKENS = 1_000_000_000  # likewise
 SECONDS = 10_000_000.0
+UNKNOWN = "unknown_event"
 
 SHORT = frozenset({
     "id", "name", "parent", "message", "message_id", "request_id", "tool", "tool_id", "by", "via", "kind", "agent",
@@ -28,32 +29,37 @@ class Numbered(msgspec.Struct, frozen=True):
 
     seq: int
     type: str
-    at: str = ""
 
 
 def tame(raw: bytes | msgspec.Raw) -> AnyEvent:
-    """The event, or a notice in its place if its kind is unknown: a number must not be lost, or the log would stop.
+    """The event, or what stands in for one of an unknown kind, or one that is no JSON anybody could keep.
 
-    Raises: BadInput: it has no number. msgspec.DecodeError, RecursionError: it is no JSON that we could keep.
+    Raises: BadInput: its number is impossible. msgspec.DecodeError: it has none.
     """
-    plain = msgspec.json.decode(raw)
-    if not isinstance(plain, dict):
-        raise BadInput("an event is an object")
-    number = msgspec.convert(plain, Numbered)
     try:
-        event = decode(msgspec.json.encode(_bounded(plain)))
-    except msgspec.ValidationError:
-        return _unknown(number)
+        event = decode(msgspec.json.encode(_bounded(msgspec.json.decode(raw))))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return stand_in(raw)
     if isinstance(event, LIVE_ONLY):
-        return _unknown(number)
+        return stand_in(raw)
     return _counted(event) if isinstance(event, TurnFinished) else event
 
 
-def _unknown(number: Numbered) -> AnyEvent:
+def stand_in(raw: bytes | msgspec.Raw) -> AnyEvent:
+    """A notice with the event's number, which must not be lost, or the log would stop there for ever.
+
+    Raises: BadInput: its number is impossible. msgspec.DecodeError: it has none.
+    """
+    number = msgspec.json.decode(raw, type=Numbered)
     try:
-        return decode(encode(Notice(seq=number.seq, text="unknown_event")))
-    except msgspec.ValidationError as error:
+        return decode(encode(Notice(seq=number.seq, text=UNKNOWN)))
+    except (msgspec.ValidationError, OverflowError) as error:
         raise BadInput("an event has an impossible number") from error
+
+
+def stands_in(event: AnyEvent) -> bool:
+    """Whether this is only the place of an event."""
+    return isinstance(event, Notice) and event.text == UNKNOWN
 
 
 def _bounded(value: Any, *, name: str = "", depth: int = 0) -> Any:

@@ -2,7 +2,7 @@
 
 A batch is written in four steps, each of which may be the last before a power cut:
 
-1. the new events are appended (all or nothing; what is stored already is never compared or changed),
+1. the new events are appended (all or nothing; what is stored already is compared, and never changed),
 2. usage counters: one atomic addition per counter row, which also moves the row's own mark of this session,
 3. inbox: entries put and deleted, which is the same done twice,
 4. the Session record, `last_seq` among its fields, in one change.
@@ -14,23 +14,20 @@ it comes again, nothing of it is new, and steps 2 to 4 are made good from the St
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 
 import msgspec
 from msgspec import UNSET
 
-from core.errors import BadInput, Conflict, NotFound
+from core.errors import Conflict, NotFound
 from core.events import AnyEvent, seq_of
+from core.gateway.batch import BATCH_EVENTS, Read
 from core.gateway.followup import follow
-from core.gateway.hostile import tame
+from core.gateway.hostile import stands_in
 from core.model import Request, Session, UserId, now
 from core.store import Store
 
 log = logging.getLogger("oma.gateway")
 
-BATCH_EVENTS = 500
-BATCH_BYTES = 8 * 1024 * 1024
-HIGHEST_SEQ = 2**31
 AHEAD = timedelta(minutes=5)  # a clock in a box may be off; more than this is made up
 
 
@@ -41,38 +38,17 @@ class Gap(Conflict):
 
     def __init__(self, acked: int) -> None:
         super().__init__(f"the log goes on after {acked}")
-        self.acked = acked
+        self.numbers = {"acked": acked}
 
 
-class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """Body of `POST /internal/events`, its events not yet looked into."""
+class LogBehind(Conflict):
+    """The runner's log has lost its end and used the numbers again: all after `acked` is another event here."""
 
-    session: str
-    events: list[msgspec.Raw]
+    code = "log_behind"
 
-
-class Read(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch whose shape and order are right: numbers go up by one."""
-
-    session: str
-    events: tuple[AnyEvent, ...]
-
-
-def read_batch(body: bytes) -> Read:
-    """Raises: BadInput: not a batch, too long, or its numbers have a gap inside."""
-    try:
-        batch = msgspec.json.decode(body, type=Batch)
-        if len(batch.events) > BATCH_EVENTS:
-            raise BadInput(f"more than {BATCH_EVENTS} events", code="too_large")
-        events = tuple(tame(raw) for raw in batch.events)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadInput(f"not a batch of events: {error}"[:300]) from error
-    numbers = [seq_of(event) for event in events]
-    if numbers and not 1 <= numbers[0] <= HIGHEST_SEQ:
-        raise BadInput("an event has no number, or an impossible one")
-    if any(then != first + 1 for first, then in pairwise(numbers)):
-        raise BadInput("the numbers of a batch must follow each other")
-    return Read(session=batch.session, events=events)
+    def __init__(self, acked: int, last_seq: int) -> None:
+        super().__init__(f"event {acked + 1} is here with other content; the log goes on after {last_seq}")
+        self.numbers = {"acked": acked, "last_seq": last_seq}
 
 
 class Ingest:
@@ -85,10 +61,13 @@ class Ingest:
         """The number up to which everything is kept, log and records.
 
         Raises: NotFound: the session is not this owner's, or was deleted. Gap: earlier numbers are missing.
+        LogBehind: a number is stored already, with other content; nothing was written.
         """
         session = await self._store.get(Session, batch.session, owner=owner)
         stored = await self._last_stored(session, owner)
-        new = [_dated(event, session) for event in batch.events if seq_of(event) > stored]
+        said = [_dated(event, session) for event in batch.events]
+        await self._compare(session, [event for event in said if seq_of(event) <= stored], stored, owner)
+        new = [event for event in said if seq_of(event) > stored]
         if new:
             if seq_of(new[0]) != stored + 1:
                 raise Gap(stored)
@@ -103,6 +82,17 @@ class Ingest:
             await self._forget(session, owner)
             raise
         return stored
+
+    async def _compare(self, session: Session, again: Sequence[AnyEvent], stored: int, owner: UserId) -> None:
+        if not again:
+            return
+        first = seq_of(again[0])
+        found = await self._store.events(session.id, owner=owner, after=first - 1, limit=len(again))
+        kept = {seq_of(event): event for event in found}
+        for event in again:
+            if not _same(kept.get(seq_of(event)), event):
+                log.warning("session %s: the log of its box lost events after %d", session.id, seq_of(event) - 1)
+                raise LogBehind(seq_of(event) - 1, stored)
 
     async def _catch_up(self, session: Session, new: Sequence[AnyEvent], stored: int, owner: UserId) -> None:
         if new and session.last_seq == seq_of(new[0]) - 1:
@@ -123,6 +113,19 @@ class Ingest:
     async def _last_stored(self, session: Session, owner: UserId) -> int:
         newest = await self._store.last_events(session.id, owner=owner, limit=1)
         return seq_of(newest[-1]) if newest else 0
+
+
+def _same(kept: AnyEvent | None, said: AnyEvent) -> bool:
+    """Whether this is the stored event, told again.
+
+    The time decides if it is the same to the microsecond: a gateway of another version may have kept other fields.
+    Where it was put right, or there was none, the content does. What one of the two does not know is no difference.
+    """
+    if kept is None or stands_in(kept) or stands_in(said):
+        return True
+    if type(kept) is not type(said):
+        return False
+    return kept.at == said.at or msgspec.structs.replace(kept, at=UNSET) == msgspec.structs.replace(said, at=UNSET)
 
 
 def _dated(event: AnyEvent, session: Session) -> AnyEvent:

@@ -127,8 +127,7 @@ class App:
 
     async def _status(self, _: web.Request) -> web.Response:
         bound = self._runner.bound
-        about = {"user": bound.user if bound else "", "idle_s": round(self._runner.idle_s, 1)}
-        return _json(about | self._runner.sessions.status())
+        return _json({"user": bound.user if bound else ""} | self._runner.sessions.status())
 
     async def _stop(self, _: web.Request) -> web.Response:
         await self._runner.stop()
@@ -187,7 +186,10 @@ class App:
         if not body.message_id or len(body.message_id) > 128:
             raise BadInput("message_id is missing or too long")
         said = UserSaid(**msgspec.structs.asdict(body))
-        return _json({"seq": self._session(request).talk.say(said)})
+        session = self._session(request)
+        seq = session.talk.say(said)
+        await session.safe()
+        return _json({"seq": seq})
 
     async def _interrupt(self, request: web.Request) -> web.Response:
         self._session(request).interrupt()
@@ -198,7 +200,10 @@ class App:
         if body.decision not in ("allow", "allow_always", "deny", "answer"):
             raise BadInput("not a decision")
         answered = Answered(request_id=_name(request, "request"), **msgspec.structs.asdict(body))
-        return _json({"seq": self._session(request).talk.answer(answered)})
+        session = self._session(request)
+        seq = session.talk.answer(answered)
+        await session.safe()
+        return _json({"seq": seq})
 
     async def _events(self, request: web.Request) -> web.Response:
         log_file = self._session(request).journal.log

@@ -27,6 +27,7 @@ class Listener(Protocol):
 
     def heard(self, said: Json) -> None: ...
     def gone(self) -> None: ...
+    def coming(self, live: "Live") -> None: ...
     async def ask(self, request_id: str, wish: Wish) -> Verdict: ...
 
 
@@ -44,7 +45,7 @@ class Engine:
         """A CLI that takes messages.
 
         Raises: Unavailable, NotFound: the gateway does not know the session or does not answer. Unavailable: the CLI
-        did not come up; the text has its last words.
+        did not come up; the text has its last words. OSError: the folder or a transcript is not what it should be.
         """
         spec = await self.gateway.spec(session.id)
         self.place.folder(spec.agent.id).mkdir(parents=True, exist_ok=True)
@@ -65,7 +66,7 @@ class Engine:
             live: Live = module.Live(
                 cli, spec, gateway=self.gateway, heard=session.heard, gone=session.gone, ask=session.ask
             )
-            await asyncio.wait_for(live.connect(), CONNECT_S)
+            await asyncio.wait_for(live.connect(lambda: session.coming(live)), CONNECT_S)
         except BaseException as error:
             await cli.close()
             if not isinstance(error, Exception):

@@ -10,7 +10,7 @@ import msgspec
 from core.errors import Conflict, NotFound, PlatformError, Unavailable
 
 CALL_S = 10.0
-AWAY_S = 30.0  # how long a start waits for a gateway that is being restarted
+AWAY_S = 120.0  # how long a start waits for a gateway that is away, as the bridge does (G4)
 RETRY_S = 0.2
 
 
@@ -53,6 +53,12 @@ class Gap(Conflict):
         self.acked = acked
 
 
+class LogBehind(Conflict):
+    """The gateway has other events under our numbers: our log has lost its end, and the numbers were given again."""
+
+    code = "log_behind"
+
+
 class Gateway:
     """Calls over box.sock. One instance a runner; it reconnects by itself."""
 
@@ -86,7 +92,7 @@ class Gateway:
     async def ingest(self, session: str, lines: list[bytes]) -> int:
         """Hand over stored events; the number up to which the gateway has them.
 
-        Raises: Gap, NotFound (the session was deleted), Unavailable.
+        Raises: Gap, LogBehind, NotFound (the session was deleted), Unavailable.
         """
         raw = await self._call(
             "/internal/events", b'{"session":"%s","events":[%s]}' % (session.encode(), b",".join(lines))
@@ -112,7 +118,7 @@ def _refusal(path: str, status: int, raw: bytes) -> PlatformError:
     if status == 404:
         return NotFound(said)
     if status == 409:
-        return Gap(_acked(raw))
+        return LogBehind(said) if b'"log_behind"' in raw else Gap(_acked(raw))
     return Unavailable(said)
 
 

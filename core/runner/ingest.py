@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from core.errors import NotFound, Unavailable
-from core.runner.gateway import Gap, Gateway
+from core.runner.gateway import Gap, Gateway, LogBehind
 from core.runner.log import Log
 
 log = logging.getLogger("oma.ingest")
@@ -43,8 +43,10 @@ def read_cursor(path: Path) -> Cursor:
 class Outbox:
     """One session's way to the gateway. `wake` after each append; `run` is its task."""
 
-    def __init__(self, session: str, log_file: Log, gateway: Gateway, at_rest: Callable[[], bool]) -> None:
-        self._session, self._log, self._gateway, self._at_rest = session, log_file, gateway, at_rest
+    def __init__(self, session: str, log_file: Log, gateway: Gateway, *, at_rest: Callable[[], bool],
+                 behind: Callable[[], None]) -> None:  # fmt: skip
+        self._session, self._log, self._gateway = session, log_file, gateway
+        self._at_rest, self._tell_behind = at_rest, behind
         self._path = log_file.path.with_suffix(".json")
         self._cursor = read_cursor(self._path)
         self._cursor.acked = min(self._cursor.acked, log_file.last_seq)
@@ -82,6 +84,7 @@ class Outbox:
     async def _send(self) -> bool:
         lines = self._log.read(self._cursor.acked, BATCH_EVENTS)
         try:
+            await asyncio.to_thread(self._log.sync)  # first: the Store must never know more than our disk
             self._cursor.acked = await self._gateway.ingest(self._session, lines)
         except Gap as gap:
             if gap.acked == self._cursor.acked:
@@ -90,7 +93,11 @@ class Outbox:
         except NotFound:
             log.info("session %s is gone; its events are dropped", self._session)
             self._cursor.dropped = True
-        except Unavailable as error:
+        except LogBehind as error:
+            log.warning("session %s: its events cannot be kept outside any more: %s", self._session, error)
+            self._cursor.dropped = True
+            self._tell_behind()
+        except (Unavailable, OSError) as error:
             log.debug("ingest waits: %s", error)
             return False
         return True

@@ -2,9 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from core.events import AnyEvent, Live, StateChanged, TextDelta, ThinkingDelta, encode, encode_many, seq_of
+from core.errors import StoreUnavailable
+from core.events import (
+    AnyEvent,
+    Live,
+    Notice,
+    StateChanged,
+    TextDelta,
+    ThinkingDelta,
+    encode,
+    encode_many,
+    seq_of,
+)
 from core.runner.log import Log
 from core.runner.recall import Recall
 from core.runner.todos import Checklist
@@ -78,6 +89,11 @@ class Journal:
             self.record(todos)
         self._stored()
         return seq_of(stored)
+
+    def tell(self, problem: str) -> None:
+        """A notice of something that is wrong; where even that cannot be stored, there is nobody left to tell."""
+        with suppress(StoreUnavailable):
+            self.record(Notice(level="error", text=problem))
 
     def show(self, event: AnyEvent) -> None:
         """To those who look on now; it is not stored."""

@@ -29,6 +29,7 @@ from core.runner import tools
 from core.runner.cli import Cli, Json
 from core.runner.gateway import Gateway, Spec
 from core.runner.permissions import OURS, Verdict, Wish
+from core.runner.processes import boottime
 
 log = logging.getLogger("oma.live")
 
@@ -38,6 +39,7 @@ CONTROL: dict[object, str] = {
     "control_response": "response",
     "control_cancel_request": "",
 }
+TOKEN_S = 20 * 3600.0  # the model token is good for 24 h: a CLI this old makes way for a new one between two turns
 CONTROL_QUEUE = 1_000  # requests the CLI may have open before we stop believing it
 
 Ask = Callable[[str, Wish], Awaitable[Verdict]]
@@ -48,6 +50,7 @@ class Wire(Transport):
 
     def __init__(self, cli: Cli, heard: Callable[[Json], None], gone: Callable[[], None]) -> None:
         self._cli, self._heard, self._gone = cli, heard, gone
+        self.opened: Callable[[], None] | None = None  # called once, when the first line, `initialize`, is on its way
         self._control: asyncio.Queue[Json | None] = asyncio.Queue(CONTROL_QUEUE)
         cli.heard, cli.gone = self._hear, self._end
         if cli.over.is_set():
@@ -76,6 +79,9 @@ class Wire(Transport):
 
     async def write(self, data: str) -> None:
         self._cli.write(data.encode())
+        opened, self.opened = self.opened, None
+        if opened:
+            opened()
 
     async def read_messages(self) -> AsyncIterator[Json]:
         while (said := await self._control.get()) is not None:
@@ -103,6 +109,8 @@ class Live:
     def __init__(self, cli: Cli, spec: Spec, *, gateway: Gateway, heard: Callable[[Json], None],
                  gone: Callable[[], None], ask: Ask) -> None:  # fmt: skip
         self.cli = cli
+        self.born = boottime()  # and so was its token
+        self.refused = False  # the gateway does not take its token any more
         self._total_cost_usd = 0.0
         self._free = spec.provider == "practice"  # the CLI counts by a price list, whoever answers
         self._connected = False
@@ -110,10 +118,20 @@ class Live:
         self._ask = ask
         servers = {"oma": tools.server(gateway, spec.session.id)} if spec.session.kind == "builder" else {}
         options = ClaudeAgentOptions(can_use_tool=self._may_use, mcp_servers=dict(servers))
-        self._client = ClaudeSDKClient(options, transport=Wire(cli, heard, gone))
+        self._wire = Wire(cli, heard, gone)
+        self._client = ClaudeSDKClient(options, transport=self._wire)
 
-    async def connect(self) -> None:
-        """Until the CLI takes messages. Raises: Exception: whatever the SDK makes of a CLI that does not."""
+    @property
+    def stale(self) -> bool:
+        """Its token is at its end: no new turn in this one."""
+        return self.refused or boottime() - self.born > TOKEN_S
+
+    async def connect(self, opened: Callable[[], None]) -> None:
+        """Until the CLI has said that it listens; from `opened` on it may be told things, which it reads in order.
+
+        Raises: Exception: whatever the SDK makes of a CLI that does not.
+        """
+        self._wire.opened = opened
         # The SDK would wait its whole minute for the answer of a CLI that has ended.
         ended = asyncio.ensure_future(self.cli.over.wait())
         connecting = asyncio.ensure_future(self._client.connect())

@@ -2,10 +2,18 @@
 
 A line reaches the file by a single write on an O_APPEND descriptor: killed between any two instructions, the process
 leaves whole lines and at most one torn one at the end, which the next opening cuts off. What was acknowledged is
-therefore there, and numbers are never given twice. fsync follows in the background, for the machine's own death.
+therefore there, and numbers are never given twice.
+
+The machine's own death (a power cut) may take what the disk does not have yet. Therefore `sync` comes before anybody
+else is told that something is kept: before a message or an answer is acknowledged, and before events are handed to the
+gateway, so that the Store is never ahead of the log and a lost number was in nobody's hands but a page's. A message is
+given to the CLI before that: here one fdatasync takes 1 to 2 ms, under load 10. Should the Store be ahead all the same
+(a home put back from a backup), the gateway refuses the events with `log_behind`: what it has stays, the session goes
+on in its box with a notice, and nothing of it is kept outside any more.
 """
 
 import os
+import stat
 from array import array
 from pathlib import Path
 from typing import Self
@@ -25,6 +33,7 @@ class Log:
         self.path = path
         self._fd = fd
         self._ends = ends  # where line n ends in the file; [0] is 0
+        self._synced_bytes = -1
 
     @classmethod
     def open(cls, path: Path) -> tuple[Self, list[AnyEvent]]:
@@ -32,8 +41,10 @@ class Log:
 
         Raises: OSError: the file cannot be made or read.
         """
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise OSError(f"{path.name} is not a file")
             ends, events = _scan(path.read_bytes())
             if ends[-1] != os.fstat(fd).st_size:
                 os.ftruncate(fd, ends[-1])
@@ -79,13 +90,28 @@ class Log:
         return raw.split(b"\n")[:-1]
 
     def sync(self) -> None:
-        """Blocks until the disk has it: for a thread."""
-        os.fsync(self._fd)
+        """Blocks until the disk has all that is appended now: for a thread. Raises: OSError."""
+        fd, size = self._fd, self.size_bytes
+        if fd < 0 or self._synced_bytes >= size:
+            return
+        os.fdatasync(fd)
+        if self._synced_bytes < 0:
+            _sync_name(self.path)
+        self._synced_bytes = size
 
     def close(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def _sync_name(path: Path) -> None:
+    """A new file's name is its folder's business."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _scan(raw: bytes) -> "tuple[array[int], list[AnyEvent]]":

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from core.events import Usage
+from core.events import TurnFinished, Usage
 
 DETAIL_CHARS = 1000
 Outcome = Literal["ok", "error", "interrupted", "limit"]
@@ -38,6 +38,17 @@ class TurnOver(msgspec.Struct, frozen=True, kw_only=True):
     total_cost_usd: float = 0.0  # of the whole process, as the CLI counts
     duration_s: float = 0.0
     uuids: tuple[str, ...] | None = None
+
+    def event(self, cost_usd: float, duration_s: float) -> TurnFinished:
+        """As it is stored: what it cost, and how long it took, we have counted ourselves."""
+        return TurnFinished(
+            outcome=self.outcome,
+            reason=self.reason,
+            detail=self.detail,
+            usage=self.usage,
+            cost_usd=round(cost_usd, 9),
+            duration_s=duration_s,
+        )
 
 
 def turn_over(said: dict[str, Any]) -> TurnOver:

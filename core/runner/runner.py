@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from core.errors import BadInput, Conflict, Unavailable
+from core.errors import BadInput, Conflict, StoreUnavailable, Unavailable
 from core.runner.bridge import Bridge
 from core.runner.command import Place
 from core.runner.engine import Engine
@@ -54,18 +54,25 @@ class Runner:
             self._tasks.add(asyncio.get_running_loop().create_task(work))
 
     def bind(self, init: Init) -> None:
-        """Idempotent for the same user. Raises: Conflict: this runner is another user's."""
+        """Idempotent for the same user.
+
+        Raises: Conflict: this runner is another user's. StoreUnavailable: there is no place for logs; it may be tried
+        again.
+        """
         bound = self._bound
         if bound and (bound.user, bound.box) != (init.user, init.box):
             raise Conflict("this runner is bound to another user", code="bound")
-        self._bound = init
         limits = Limits(
             max_live_sessions=max(1, init.max_live_sessions), idle_cli_s=init.idle_cli_s, orphan_s=init.orphan_s
         )
         if self._sessions is None:
-            self._sessions = Sessions(self._engine, limits)
-            self._sessions.open_all()
-        self._sessions.limits = limits
+            sessions = Sessions(self._engine, limits)
+            try:
+                sessions.open_all()
+            except OSError as error:
+                raise StoreUnavailable(f"the sessions cannot be opened: {error}") from error
+            self._sessions = sessions
+        self._bound, self._sessions.limits = init, limits
 
     @property
     def bound(self) -> Init | None:

@@ -13,7 +13,8 @@ from core.runner.cli import Json
 from core.runner.engine import Engine
 from core.runner.journal import Journal
 from core.runner.permissions import Verdict, Wish
-from core.runner.processes import end_all
+from core.runner.processes import boottime, end_all
+from core.runner.results import TurnOver, stopped
 from core.runner.talk import STOPPED, Talk
 from core.runner.turn import Turn
 from core.states import SessionState as S
@@ -40,9 +41,10 @@ class Session:
         self, journal: Journal, engine: Engine, *, spawn: Spawn, room: Room, rested: Callable[[], None]
     ) -> None:
         self.id, self.journal = journal.session, journal
-        self.talk = Talk(journal, need_cli=self.warm, finished=self._finished)
+        self.talk = Talk(journal, need_cli=self.warm, end_cli=self._renew, finished=self._finished)
         self._engine, self._spawn, self._room, self._rested = engine, spawn, room, rested
         self._starting: asyncio.Task[None] | None = None
+        self.admitted = False  # it holds one of the places for CLIs
         self.closed = False
 
     # --- what the engine is connected to -----------------------------------------------------------------------------
@@ -51,13 +53,19 @@ class Session:
         self.talk.heard(said)
 
     async def ask(self, request_id: str, wish: Wish) -> Verdict:
+        self._sync()  # runs when this has been recorded and waits
         return await self.talk.ask(request_id, wish)
+
+    def coming(self, live: "Live") -> None:
+        """Its CLI has been started, and listens soon."""
+        self.talk.comes(live)
 
     def gone(self) -> None:
         """The CLI has ended, wanted or not."""
         live = self.talk.live
-        if live is None:
+        if live is None or self._starting:
             return  # while it started: whoever starts it notices
+        self._leave()
         self._sweep(live)
         try:
             self.talk.cli_ended(live.cli.last_words)
@@ -102,10 +110,11 @@ class Session:
             self._starting = self._spawn(self._start(), f"start {self.id}")
 
     def interrupt(self, reason: str = STOPPED) -> None:
-        """Stop (G6). Without an open turn, a message that waits for the CLI's start is stopped instead."""
+        """Stop (G6). Without an open turn, a message that waits for a CLI is stopped instead."""
         turn = self.talk.turn
         if turn is None:
-            self.talk.stop_next = self._starting is not None and bool(self.journal.recall.waiting)
+            handed = set(self.talk.handed.values())
+            self.talk.stop_next = bool(self.journal.recall.waiting.keys() - handed)
         elif not turn.stopping:
             turn.stopping = reason
             self._spawn(self._stop(turn), f"stop {self.id}")
@@ -115,6 +124,8 @@ class Session:
         self.talk.held += 1
         try:
             if self._starting:
+                if turn := self.talk.turn:
+                    turn.stopping = turn.stopping or reason
                 self._starting.cancel()
                 await asyncio.wait([self._starting])
             if live := self.talk.live:
@@ -153,20 +164,58 @@ class Session:
             if live.cli.over.is_set():
                 raise Unavailable(f"the CLI ended at once: {live.cli.last_words}")
         except asyncio.CancelledError:
-            self._starting = None
-            self.journal.become(S.ASLEEP)
+            self._not_started("", then=S.ASLEEP)
             raise
-        except PlatformError as error:
+        except (PlatformError, OSError) as error:
             log.warning("session %s: no CLI: %s", self.id, error)
-            self._starting = None
-            self.talk.fail(str(error))
-            self._rested()
-            return
+            self._not_started(str(error))
+        except Exception as error:  # whatever it was: without an end the session would be starting for ever
+            log.exception("session %s: no CLI", self.id)
+            self._not_started(f"{type(error).__name__}: {error}")
+        else:
+            self._started(live)
+
+    def _started(self, live: "Live") -> None:
         self.talk.live, self._starting = live, None
+        if turn := self.talk.turn:
+            turn.started_boottime = boottime()  # what the CLI has started until now is its own: Stop spares it
         self.talk.go_on()
         if self.talk.turn is None and self.talk.live:
             self.journal.become(S.IDLE)
             self._rested()
+
+    def _not_started(self, detail: str, *, then: S = S.FAILED) -> None:
+        talk, turn = self.talk, self.talk.turn
+        talk.live = None
+        try:
+            if turn and (turn.stopping or turn.begun):
+                over = stopped(turn.stopping) if turn.stopping else TurnOver(outcome="error", reason="cli_died")
+                talk.desk.park()
+                talk.finish(over, then=S.ASLEEP)  # asks for no new CLI: this one is still being started
+            elif then is S.FAILED:
+                talk.fail(detail)
+            else:
+                self.journal.become(then)
+        finally:
+            self._starting = None
+            self._leave()
+        if turn and then is S.FAILED and not self.closed:
+            talk.go_on()
+
+    def _leave(self) -> None:
+        self.admitted = False
+        self._rested()
+
+    def _renew(self) -> None:
+        """Its token is at its end: the next CLI, which resumes, gets a new one."""
+        self._spawn(self.sleep(), f"renew {self.id}")
+
+    async def safe(self) -> None:
+        """Until all that is stored survives a power cut. Raises: StoreUnavailable."""
+        try:
+            await asyncio.to_thread(self.journal.log.sync)
+        except OSError as error:
+            raise StoreUnavailable(f"the log cannot be written: {error}") from error
 
     async def _stop(self, turn: Turn) -> None:
         live = self.talk.live
@@ -200,7 +249,10 @@ class Session:
 
     def _finished(self) -> None:
         self._rested()
-        self._spawn(asyncio.to_thread(self.journal.log.sync), f"fsync {self.id}")
+        self._sync()
+
+    def _sync(self) -> None:
+        self._spawn(self.safe(), f"fsync {self.id}")
 
 
 async def _wait(event: asyncio.Event, limit_s: float) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from core.errors import NotFound, StoreUnavailable
+from core.errors import NotFound, PlatformError, StoreUnavailable
 from core.events import SessionOpened, decode
 from core.runner.engine import Engine
 from core.runner.ingest import Outbox, read_cursor
@@ -58,43 +58,72 @@ class Sessions:
         self._admission = asyncio.Lock()
         self._room = asyncio.Event()
         self._reaper = Reaper()
-        self._closing = False
+        self._opened = time.monotonic()
 
     def open_all(self) -> None:
-        """Find the sessions that have something to do: an open turn, a queue, events that the gateway lacks."""
+        """Find the sessions that have something to do: an open turn, a queue, events that the gateway lacks.
+
+        Raises: OSError: there is no folder for them; nothing was begun.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
-        for path in sorted(self._folder.glob("*.jsonl")):
-            cursor = read_cursor(path.with_suffix(".json"))
-            if not (cursor.at_rest and cursor.size_bytes == path.stat().st_size):
-                self._open(path.stem)
+        paths = sorted(self._folder.glob("*.jsonl"))
         self.spawn(self._look(), "look")
+        for path in paths:
+            try:
+                cursor = read_cursor(path.with_suffix(".json"))
+                if not (cursor.at_rest and cursor.size_bytes == path.stat().st_size):
+                    self._open(path.stem)
+            except (OSError, PlatformError) as error:  # this one's trouble; whoever asks for it is told
+                log.warning("the log %s cannot be opened: %s", path.name, error)
 
     # --- sessions ----------------------------------------------------------------------------------------------------
 
     def get(self, session: str) -> Session:
-        """Raises: NotFound."""
+        """Raises: NotFound. StoreUnavailable: its log cannot be opened."""
         if found := self._sessions.get(session):
             return found
-        if not (self._folder / f"{session}.jsonl").exists():
+        if not (self._folder / f"{session}.jsonl").is_file():
             raise NotFound("no such session")
         return self._open(session)
 
     def put(self, session: str, agent: str, kind: str) -> Session:
-        """The session, made if it is new: its agent's folder and its log."""
-        self._engine.place.folder(agent).mkdir(parents=True, exist_ok=True)
+        """The session, made if it is new: its agent's folder and its log.
+
+        Raises: StoreUnavailable: one of them cannot be made.
+        """
+        try:
+            self._engine.place.folder(agent).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(f"the agent's folder cannot be made: {error}") from error
         found = self._sessions.get(session) or self._open(session)
+        found.talk.last_used = time.monotonic()
         if not found.journal.log.last_seq:
             found.journal.record(SessionOpened(agent=agent, kind=kind))
         return found
 
     def _open(self, session: str) -> Session:
-        file, events = Log.open(self._folder / f"{session}.jsonl")
+        try:
+            file, events = Log.open(self._folder / f"{session}.jsonl")
+        except OSError as error:
+            raise StoreUnavailable(f"the log cannot be opened: {error}") from error
         journal = Journal(session, file, events, lambda: self._stored(session))
         found = Session(journal, self._engine, spawn=self.spawn, room=self._make_room, rested=self._room.set)
-        outbox = Outbox(session, file, self._engine.gateway, lambda: journal.recall.at_rest)
+        outbox = Outbox(
+            session,
+            file,
+            self._engine.gateway,
+            at_rest=lambda: journal.recall.at_rest,
+            behind=lambda: journal.tell("log_behind"),
+        )
         self._sessions[session] = found
         self._outboxes[session] = (outbox, self.spawn(outbox.run(), f"ingest {session}"))
-        found.recover()
+        try:
+            found.recover()
+        except PlatformError:  # half recovered, it would be stuck; opened again, it goes on from its log
+            del self._sessions[session]
+            self._outboxes.pop(session)[1].cancel()
+            file.close()
+            raise
         return found
 
     async def delete(self, session: str) -> None:
@@ -127,6 +156,7 @@ class Sessions:
         """For the web: may this runner be stopped?"""
         return {
             "open_turns": self.open_turns,
+            "idle_s": round(self.idle_s, 1),
             "live": sum(session.alive for session in self._sessions.values()),
             "sessions": [
                 {"id": change.session, "agent": change.agent, "state": change.state, "last_seq": change.last_seq}
@@ -138,6 +168,13 @@ class Sessions:
     def open_turns(self) -> int:
         """Turns that are open, and messages that will be one."""
         return sum(bool(s.talk.turn or s.journal.recall.waiting) for s in self._sessions.values())
+
+    @property
+    def idle_s(self) -> float:
+        """How long nobody has done anything with any session, nor has a CLI; looking on is nothing."""
+        if self.open_turns:
+            return 0.0
+        return time.monotonic() - max([self._opened, *(s.talk.last_active for s in self._sessions.values())])
 
     @property
     def known(self) -> KeysView[str]:
@@ -185,14 +222,17 @@ class Sessions:
         """Until one more CLI may live. The least recently used that does nothing goes first, then one that asks."""
         async with self._admission:
             while True:
-                living = [other for other in self._sessions.values() if other.alive and other is not session]
+                # Not those that are only on their way here: each would wait for the others for ever.
+                living = [other for other in self._sessions.values() if other.admitted and other is not session]
                 if len(living) < self.limits.max_live_sessions:
+                    session.admitted = True
                     return
                 if victim := min((s for s in living if not s.working), key=_age, default=None):
                     await victim.sleep()
                 else:
                     self._room.clear()
-                    await self._room.wait()
+                    with contextlib.suppress(TimeoutError):  # one that asks a person makes room without a word
+                        await asyncio.wait_for(self._room.wait(), LOOK_S)
 
     async def _look(self) -> None:
         while True:

@@ -49,9 +49,10 @@ STOPPED = "stopped_by_user"
 
 
 class Talk:
-    """`need_cli` is called when there is work and no CLI; `live` is set by whoever brings one."""
+    """`need_cli` is called when there is work and no CLI, `end_cli` when it is too old; `live` comes from outside."""
 
-    def __init__(self, journal: Journal, *, need_cli: Callable[[], None], finished: Callable[[], None]) -> None:
+    def __init__(self, journal: Journal, *, need_cli: Callable[[], None], end_cli: Callable[[], None],
+                 finished: Callable[[], None]) -> None:  # fmt: skip
         self.journal = journal
         self.recall = journal.recall
         self.live: Cli | None = None
@@ -61,9 +62,14 @@ class Talk:
         self.handed: dict[str, str] = {}  # uuid → message_id: given to the CLI as steering, not begun there yet
         self.desk = Desk(self._record_request)
         self._translator = Translator()
-        self._need_cli, self._finished = need_cli, finished
+        self._need_cli, self._end_cli, self._finished = need_cli, end_cli, finished
         self._dropped = 0
         self.last_heard = self.last_used = time.monotonic()
+
+    @property
+    def last_active(self) -> float:
+        """When a person or the CLI did something."""
+        return max(self.last_used, self.last_heard)
 
     # --- what people do ----------------------------------------------------------------------------------------------
 
@@ -116,11 +122,10 @@ class Talk:
             return
         if self.turn is not None:
             self._steer()
+        elif self.live is not None and self.live.stale and not self.handed:
+            self._end_cli()
         elif not self.handed and (work := self._next()):
-            if self.live is None:
-                self._need_cli()
-            else:
-                self._begin(self.live, *work)
+            self._begin(self.live, *work) if self.live else self._need_cli()
 
     def _next(self) -> tuple[str, str] | None:
         """The name of the next turn and the words that open it."""
@@ -139,7 +144,15 @@ class Talk:
             self.stop_next = False
             self.finish(stopped(STOPPED))
         else:
+            self.turn.words = words
             self.turn.sent_as(live.say(words))
+
+    def comes(self, live: "Cli") -> None:
+        """A CLI that has just been started reads what it is told in its own time: it need not be waited for."""
+        self.live = live
+        if self.turn is not None and not self.turn.stopping:  # the one before it did not come up: it never read this
+            self.turn.sent_as(live.say(self.turn.words))
+        self.go_on()
 
     def _steer(self) -> None:
         """Into the running turn, but only while a tool is at work: else the CLI would make it a turn of its own."""
@@ -156,16 +169,7 @@ class Talk:
         turn, self.turn = self.turn, None
         for left in self._translator.break_off():
             self.journal.record(left)
-        self.journal.record(
-            TurnFinished(
-                outcome=over.outcome,
-                reason=over.reason,
-                detail=over.detail,
-                usage=over.usage,
-                cost_usd=round(cost_usd, 9),
-                duration_s=turn.duration_s if turn else over.duration_s,
-            )
-        )
+        self.journal.record(over.event(cost_usd, turn.duration_s if turn else over.duration_s))
         self.last_used = time.monotonic()
         self.journal.become(then)
         if turn:
@@ -175,11 +179,15 @@ class Talk:
 
     def fail(self, detail: str) -> None:
         """There is no CLI to be had: everything that waits ends here, each in a turn of its own."""
-        works, self.stop_next = 0, False
+        end = TurnFinished(outcome="error", reason="cli_not_started", detail=detail[-1000:])
+        works, self.stop_next, self.live = int(self.turn is not None), False, None
+        if self.turn is not None:
+            self.turn.over.set()
+            self.turn = None
+            self.journal.record(end)
         while (work := self._next()) is not None:
             works += 1
             self.journal.become(S.BUSY, work[0])
-            end = TurnFinished(outcome="error", reason="cli_not_started", detail=detail[-1000:])
             self.journal.record(end)
         if not works:
             self.journal.record(Notice(level="error", text="cli_not_started"))
@@ -271,6 +279,8 @@ class Talk:
         if turn.stopping and over.outcome != "ok":
             self.desk.drop()
             over = structs.replace(stopped(turn.stopping), usage=over.usage)
+        if self.live and over.outcome == "error" and "bad_token" in over.detail:
+            self.live.refused = True
         self.finish(over, cost_usd=cost)
 
     # --- requests ----------------------------------------------------------------------------------------------------

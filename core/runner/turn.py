@@ -12,6 +12,7 @@ class Turn:
 
     def __init__(self, name: str) -> None:
         self.name = name  # what StateChanged.turn says
+        self.words = ""  # that open it, until the CLI has them for certain
         self.uuid = ""  # of our message to the CLI; empty when the CLI began by itself
         self.begun = True  # the CLI has taken that message in
         self.tools: set[str] = set()

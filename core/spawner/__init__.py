@@ -25,11 +25,16 @@ class Door:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Isolation:
-    """What stands between a user's agents and the rest. `missing` are sentences with the command that mends."""
+    """What stands between a user's agents and the rest. `missing` are sentences with the command that mends.
+
+    For pages: `code` is why there is no box, and `command` mends it, where one does.
+    """
 
     name: str  # bubblewrap | none | kubernetes
     layers: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    code: str = ""
+    command: str = ""
 
 
 class Spawner(Protocol):

@@ -65,21 +65,31 @@ def claude_cli() -> Path:
     raise RunnerUnavailable("the Claude Code CLI is not installed: its wheel did not come with claude-agent-sdk")
 
 
-def mend(said: str) -> str:
-    """A sentence with the command that gets bubblewrap running here; `said` is what it answered when tried."""
+def remedy() -> tuple[str, str]:
+    """(why bubblewrap does not run here, as a code; the command that mends it, if there is one)."""
     if not sys.platform.startswith("linux"):
-        return "boxes need Linux; here agents run as you do, with all that you can reach"
+        return "no_linux", ""
     sudo = "" if os.getuid() == 0 else "sudo "
     if not shutil.which("bwrap"):
         command = next((line for tool, line in INSTALL.items() if shutil.which(tool)), "")
-        return (
-            f"bubblewrap is not installed: {sudo}{command}" if command else "install bubblewrap (the command is bwrap)"
-        )
+        return "not_installed", f"{sudo}{command}" if command else ""
     for file, forbids, command in SWITCHES:
         if _read(file) == forbids:
-            return f"the kernel forbids user namespaces: {sudo}{command}"
+            return "forbidden", f"{sudo}{command}"
+    return "broken", "docker run --privileged"
+
+
+def mend(said: str) -> str:
+    """A sentence with the command that gets bubblewrap running here; `said` is what it answered when tried."""
+    code, command = remedy()
+    if code == "no_linux":
+        return "boxes need Linux; here agents run as you do, with all that you can reach"
+    if code == "not_installed":
+        return f"bubblewrap is not installed: {command}" if command else "install bubblewrap (the command is bwrap)"
+    if code == "forbidden":
+        return f"the kernel forbids user namespaces: {command}"
     last = said.strip().splitlines()[-1:] or ["no answer"]
-    return f"bubblewrap does not run here ({last[0]}); in a container it needs docker run --privileged"
+    return f"bubblewrap does not run here ({last[0]}); in a container it needs {command}"
 
 
 def _read(file: str) -> str:

@@ -8,7 +8,7 @@ from core.errors import Misconfigured, RunnerUnavailable
 from core.settings import Settings
 from core.spawner import Isolation
 from core.spawner.box import LAYERS, PROGRAM, Host
-from core.spawner.host import mend
+from core.spawner.host import mend, remedy
 from core.spawner.process import START_S, Command, boxed, tail
 
 # The box's own interpreter with our packages and our program, and no other way out than the loopback device.
@@ -54,7 +54,9 @@ def choose(settings: Settings, trouble: str) -> Literal["bubblewrap", "none"]:
 def describe(settings: Settings, trouble: str) -> Isolation:
     """The same for people: what stands, or what is missing and how to mend it."""
     if settings.sandbox == "none":
-        return Isolation(name="none", missing=("agents run without a box because of OMA_SANDBOX=none: unset it",))
+        missing = ("agents run without a box because of OMA_SANDBOX=none: unset it",)
+        return Isolation(name="none", missing=missing, code="switched_off", command="unset OMA_SANDBOX")
     if trouble:
-        return Isolation(name="none", missing=(trouble,))
+        code, command = remedy()
+        return Isolation(name="none", missing=(trouble,), code=code, command=command)
     return Isolation(name="bubblewrap", layers=LAYERS)

@@ -157,4 +157,9 @@ def bubblewrap() -> Isolation:
 
 
 def nothing() -> Isolation:
-    return Isolation(name="none", missing=("sudo apt-get install -y bubblewrap",))
+    return Isolation(
+        name="none",
+        missing=("sudo apt-get install -y bubblewrap",),
+        code="not_installed",
+        command="sudo apt-get install bubblewrap",
+    )

@@ -13,6 +13,7 @@ from core.errors import Conflict, NotFound, RunnerUnavailable
 from core.hub import Hub, Listener
 from core.model import Agent, Request, Session, UserId, new_session_id, now
 from core.recovery import Change
+from core.rules import parse_rules
 from core.states import SessionState as S
 
 HISTORY = 300
@@ -42,6 +43,8 @@ class FakeTalk:
         self, agent: str, *, id: str = "", title: str = "", ago: timedelta = timedelta(), **fields: Any
     ) -> Session:
         at = now() - ago
+        draft = agent in self.agents_ and self.agents_[agent].draft
+        fields = {"kind": "builder" if draft else "chat", **fields}
         made = Session(id=id or new_session_id(), agent=agent, title=title, created_at=at, updated_at=at, **fields)
         self.sessions_[made.id] = made
         self.logs[made.id], self.unfinished[made.id], self.followers[made.id] = [], [], set()
@@ -58,6 +61,9 @@ class FakeTalk:
             at = event.at if event.at is not msgspec.UNSET else None
             out.append(e.numbered(event, seq=len(self.logs[session]) + 1, at=at))
             self.logs[session].append(out[-1])
+            if isinstance(event, e.UserSaid):
+                kept = msgspec.structs.replace(self.sessions_[session], last_line=event.text)
+                self.sessions_[session] = kept
             if isinstance(event, e.Text | e.TurnFinished):
                 self.unfinished[session].clear()
             if isinstance(event, e.StateChanged):
@@ -92,6 +98,14 @@ class FakeTalk:
         if user != self.owner or agent not in self.agents_:
             raise NotFound(agent)
         return self.agents_[agent]
+
+    async def change(self, agent: str, *, user: UserId, **fields: Any) -> Agent:
+        self.agents_[agent] = msgspec.structs.replace(await self.get(agent, user=user), **fields)
+        return self.agents_[agent]
+
+    async def delete(self, agent: str, *, user: UserId) -> None:
+        await self.get(agent, user=user)
+        del self.agents_[agent]
 
     async def sessions(self, agent: str, *, user: UserId) -> list[Session]:
         own = [one for one in self.sessions_.values() if one.agent == agent and user == self.owner]
@@ -135,6 +149,8 @@ class FakeTalk:
         self._own(session, user)
         if any(isinstance(one, e.Answered) and one.request_id == request_id for one in self.logs[session]):
             raise Conflict("answered", code="already_answered")
+        if decision == "allow_always":
+            parse_rules(str(said.get("rule", "")))
         self.calls.append(("answer", {"request_id": request_id, "decision": decision, **said}))
         given = {key: value for key, value in said.items() if value}
         self.happen(session, e.Answered(request_id=request_id, decision=decision, by=f"{user} web", **given))  # type: ignore[arg-type]

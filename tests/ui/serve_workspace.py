@@ -103,14 +103,22 @@ def _doors(app: FastAPI, talk: FakeTalk) -> None:
         talk.reconnect(session, lose_unfinished=lose)
 
     @app.post("/_fake/open")
-    async def open_() -> str:
-        return talk.open(AGENT).id
+    async def open_(agent: str = AGENT) -> str:
+        return talk.open(agent).id
 
     @app.post("/_fake/rename/{session}")
     async def rename(session: str, agent: str, title: str) -> None:
         talk.agent(AGENT, agent)
         await talk.change_session(session, user=talk.owner, title=title)
         talk.happen(session, e.StateChanged(state=S.IDLE))
+
+    @app.post("/_fake/draft")
+    async def draft(agent: str, name: str = "") -> None:
+        """A draft of this name; whoever looks at one of its sessions hears of it."""
+        made = talk.agent(agent, name)
+        talk.agents_[agent] = msgspec.structs.replace(made, draft=True)
+        for session in [one for one in talk.sessions_.values() if one.agent == agent]:
+            talk.happen(session.id, e.StateChanged(state=S.IDLE))
 
     @app.post("/_fake/refuse")
     async def refuse(on: bool) -> None:

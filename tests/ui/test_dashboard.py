@@ -170,3 +170,41 @@ async def test_words_that_could_not_be_sent_stay_and_are_sent_once_in_the_end(se
     await page.wait_for_url(re.compile(r"/workspace/\w{12}\?session="))
     heard = await ask(page, "heard")
     assert len(heard["said"]) == 1 and len(heard["agents"]) == 1
+
+
+async def test_words_typed_at_the_beginning_survive_a_reload_until_they_are_sent(serve: Serve, open_page: Open) -> None:
+    base = await serve("--empty")
+    page = await open_page(base + "/dashboard")
+    await page.get_by_test_id("composer").press_sequentially("아직")
+    await page.reload()
+    await ready(page)
+    await expect(page.get_by_test_id("composer")).to_have_value("아직")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(re.compile(r"/workspace/\w{12}\?session="))
+    assert await page.evaluate("Object.keys(localStorage).filter((key) => key.endsWith(':start'))") == []
+
+
+async def test_new_agent_goes_to_the_draft_in_which_nothing_was_said_yet(serve: Serve, open_page: Open) -> None:
+    base = await serve()
+    page = await open_page(base + "/dashboard")
+    await page.get_by_test_id("new-agent").click()
+    await page.wait_for_url(re.compile(r"/workspace/\w{12}\?session="))
+    first = page.url
+    await page.goto(base + "/dashboard")
+    await ready(page)
+    await expect(page.get_by_test_id("agent-card")).to_have_count(8)
+    await page.get_by_test_id("new-agent").click()
+    await page.wait_for_url(first)
+
+
+async def test_an_agent_without_a_name_is_spoken_of_in_a_sentence_of_its_own(serve: Serve, open_page: Open) -> None:
+    page = await open_page(await serve() + "/dashboard")
+    await press(page, "이름 없는 에이전트", "보관하기")
+    await expect(page.get_by_test_id("toast")).to_contain_text("이름 없는 에이전트를 보관했어요.")
+
+
+async def test_what_only_starts_is_not_counted_as_working(serve: Serve, open_page: Open) -> None:
+    page = await open_page(await serve() + "/dashboard")
+    await ask(page, "move?name=논문 읽기&state=starting&line=")
+    await expect(card(page, "논문 읽기")).to_have_attribute("data-state", "starting")
+    await expect(page.get_by_role("button", name="작업 중 1")).to_be_visible()

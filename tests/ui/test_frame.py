@@ -124,7 +124,7 @@ async def test_banners_say_what_is_not_in_earnest_and_how_to_mend_it(serve: Serv
     await page.keyboard.press("Escape")
     await expect(practice.locator("pre")).to_be_hidden()
     await open_box.get_by_text("격리 켜기").click()
-    await expect(open_box.locator("pre")).to_have_text("sudo apt-get install -y bubblewrap")
+    await expect(open_box.locator("pre")).to_have_text("sudo apt-get install bubblewrap")
 
 
 async def test_with_a_real_model_in_a_box_there_is_no_banner(serve: Serve, open_page: Open) -> None:

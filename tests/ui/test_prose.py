@@ -145,3 +145,31 @@ def test_finished_blocks_are_cut_outside_code_only() -> None:
     assert split_blocks("text\n```py\na\n\nb\n```\nafter") == ("text\n```py\na\n\nb\n```\n", "after")
     assert split_blocks("text:\n```py\nx") == ("text:\n", "```py\nx")
     assert split_blocks("- a\n  ```\n  x\n\n  y\n  ```\n- b") == ("", "- a\n  ```\n  x\n\n  y\n  ```\n- b")
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("see https://a.example/x_y_z?q=1&r=2.", "https://a.example/x_y_z?q=1&amp;r=2"),
+        ("(https://a.example/b)", "https://a.example/b"),
+        ("https://a.example/b_(c)", "https://a.example/b_(c)"),
+        ("https://a.example/를 보세요", "https://a.example/"),
+    ],
+)
+def test_a_bare_address_is_a_link_without_the_sentence_around_it(text: str, address: str) -> None:
+    assert f'<a href="{address}" ' in render(text)
+    assert f">{address}</a>" in render(text)
+
+
+@pytest.mark.parametrize("text", ["`https://a.example`", "javascript:alert(1)", "https://", "data:text/html,x"])
+def test_what_is_code_or_no_address_of_the_web_is_no_link(text: str) -> None:
+    assert "<a " not in render(text)
+
+
+def test_an_address_as_the_text_of_a_link_is_not_a_link_in_it() -> None:
+    assert render("[https://a.example](https://b.example)").count("<a ") == 1
+
+
+def test_a_task_list_shows_its_boxes() -> None:
+    html = render("- [ ] one\n- [x] two\n- [ok](https://a.example)")
+    assert html.count('<li class="task">') == 2 and "☐ one" in html and "☑ two" in html

@@ -149,11 +149,22 @@ def test_a_message_sent_during_a_turn_stays_below_it_until_its_own_begins() -> N
     assert list(shown(log.again())) == list(shown(log.fold))
 
 
-def test_a_steering_message_stands_where_it_was_said() -> None:
+def test_a_steering_message_waits_until_it_is_taken_in() -> None:
     log = Log()
     log.take(said(), busy(), bash("t1"), e.UserSaid(message_id="m2", text="stop that", steer=True))
-    log.take(e.Text(message="a", block=0, text="ok"))
+    since = log.fold.meta().since
+    assert "between tools" in shown(log.fold)["u:4"]
+    log.take(e.ToolReturned(id="t1", ok=True), busy("m2"), e.Text(message="a", block=0, text="ok"))
     assert list(shown(log.fold)) == ["u:1", "a:t1", "u:4", "t:a:0"]
+    assert "between tools" not in shown(log.fold)["u:4"] and "while working" in shown(log.fold)["u:4"]
+    assert log.fold.meta().since == since, "it is still the same turn"
+
+
+def test_a_steering_message_that_came_too_late_is_a_turn_of_its_own() -> None:
+    log = Log()
+    log.take(said(), busy(), e.UserSaid(message_id="m2", text="stop that", steer=True), done(), busy("m2"))
+    assert list(shown(log.fold)) == ["u:1", "e:4", "u:3"]
+    assert "while working" not in shown(log.fold)["u:3"]
 
 
 def test_everything_in_the_log_is_escaped() -> None:
@@ -173,6 +184,15 @@ def test_everything_in_the_log_is_escaped() -> None:
     for html in shown(log.fold).values():
         seen = Seen(html)
         assert "img" not in seen.tags and not [name for name, _ in seen.attributes if name.startswith("on")]
+
+
+def test_a_message_of_many_lines_shows_its_beginning_and_opens() -> None:
+    log = Log()
+    log.take(said("\n".join(f"line {n}" for n in range(40))), said("short", "m2"))
+    html = shown(log.fold)["u:1"]
+    head, _, rest = html.partition("</summary>")
+    assert "<details" in head and "line 9\n" not in rest and "line 10" in rest and "line 39" in rest
+    assert "<details" not in shown(log.fold)["u:2"]
 
 
 # ---- acts
@@ -230,6 +250,13 @@ def test_the_checklist_is_shown_once_as_it_stands() -> None:
     assert list(items) == ["u:1", "a:t", "d:3"] and "Tasks 1/2" in items["d:3"]
 
 
+def test_the_time_of_a_tool_is_its_own_and_not_that_of_whoever_was_asked() -> None:
+    log = Log()
+    log.take(bash("t1"), asked(), *(e.Notice(text="x") for _ in range(30)))
+    log.take(e.Answered(request_id="r1", decision="allow", by="u web"), e.ToolReturned(id="t1", ok=True))
+    assert text_of(shown(log.fold)["a:t1"]).endswith("1s")
+
+
 # ---- what a person decides (G5)
 
 
@@ -242,9 +269,26 @@ def test_an_open_request_is_on_the_card_until_it_is_answered() -> None:
     assert 'data-state="waiting"' in shown(log.fold)["a:t1"]
     log.take(e.Answered(request_id="r1", decision="deny", by="u web", message="not that"))
     assert log.fold.meta().asks == ()
-    assert 'data-state="denied"' in shown(log.fold)["r:r1"] and "not that" in shown(log.fold)["r:r1"]
     log.take(e.ToolReturned(id="t1", ok=False, content="denied by user"))
-    assert 'data-state="denied"' in shown(log.fold)["a:t1"]
+    line = shown(log.fold)["a:t1"]
+    assert line.count('data-testid="permission" data-state="denied"') == 1 and "not that" in line
+    assert "r:r1" not in shown(log.fold), "it is said once, at the end of the tool's own line"
+
+
+def test_what_a_stop_cancelled_is_not_said_to_be_the_persons_denial() -> None:
+    log = Log()
+    log.take(said(), busy(), bash("t1"), asked(), e.Text(message="a", block=0, text="half", partial=True))
+    log.take(e.Answered(request_id="r1", decision="deny", by="stop"))
+    log.take(done(outcome="interrupted", reason="stopped_by_user"))
+    items = shown(log.fold)
+    assert "Cancelled by stop" in items["a:t1"] and "Denied" not in items["a:t1"] and "You" not in items["a:t1"]
+    assert "Cut off" not in items["t:a:0"], "who has stopped it knows"
+
+
+def test_the_card_of_a_request_without_a_folder_shows_the_agents() -> None:
+    log = Log(folder="~/agents/x")
+    log.take(msgspec.structs.replace(asked(), folder=""))
+    assert log.fold.meta().asks[0].folder == "~/agents/x"
 
 
 def test_a_parked_request_stays_open_when_its_turn_has_ended() -> None:

@@ -1,9 +1,11 @@
 """The workspace in a real browser, over a conversation that the test makes happen event by event."""
 
 import json
+import re
 import subprocess
 import sys
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -37,6 +39,9 @@ class World:
 
     def session(self) -> str:
         return str(self.post("open"))
+
+    def draft(self, agent: str, name: str = "") -> None:
+        self.post(f"draft?{urllib.parse.urlencode({'agent': agent, 'name': name})}")
 
     def happen(self, session: str, *events: e.AnyEvent) -> None:
         self.post(f"{session}/happen", e.encode_many(list(events)))
@@ -264,6 +269,114 @@ def test_a_reader_who_has_scrolled_up_is_left_where_they_are(page: Page, world: 
     expect(pill).to_be_hidden()
 
 
+def left_below(page: Page) -> float:
+    """Pixels between what is seen and the end."""
+    box = page.get_by_test_id("transcript")
+    return float(box.evaluate("box => box.scrollHeight - box.scrollTop - box.clientHeight"))
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_a_reader_at_the_end_stays_there_when_a_card_comes_and_goes(page: Page, world: World, phone: bool) -> None:
+    if phone:
+        page.set_viewport_size({"width": 390, "height": 844})
+    session, request = world.session(), f"follow-{phone}"
+    world.happen(session, *(e.Text(message=f"x{n}", block=0, text=f"paragraph {n}") for n in range(60)))
+    visit(page, world.address(session))
+    world.happen(session, said("go"), busy(), e.Text(message="y", block=0, text="just before"), asked(request))
+    expect(page.get_by_test_id("permission")).to_be_visible()
+    wait(lambda: left_below(page) < 100)
+    page.wait_for_timeout(300)  # a late event of our own scrolling is what used to end the following
+    assert left_below(page) < 100
+    page.get_by_test_id("allow").click()
+    expect(page.get_by_test_id("allow")).to_have_count(0)
+    world.happen(session, *(e.Text(message=f"z{n}", block=0, text=f"after {n}") for n in range(20)))
+    expect(page.get_by_text("after 19").first).to_be_in_viewport()
+    wait(lambda: left_below(page) < 100)
+
+
+def test_one_turn_of_the_wheel_while_text_comes_ends_the_following(page: Page, world: World) -> None:
+    session = world.session()
+    world.happen(session, *(e.Text(message=f"x{n}", block=0, text=f"paragraph {n}") for n in range(60)))
+    visit(page, world.address(session))
+    wait(lambda: left_below(page) < 5)
+    world.happen(session, said("go"), busy(), delta("word "))
+    page.get_by_test_id("transcript").hover()
+    page.mouse.wheel(0, -400)
+    wait(lambda: left_below(page) > 300)
+    for _ in range(10):
+        world.happen(session, delta("more words that go on for a while\n\n"))
+    expect(page.get_by_role("button", name="New messages")).to_be_visible()
+    assert left_below(page) > 300
+
+
+# ---- drafts
+
+
+def test_a_draft_gets_its_name_live_and_is_published_from_its_workspace(page: Page, world: World) -> None:
+    agent = "bbbbbbbbbbbb"
+    world.draft(agent)
+    session = str(world.post(f"open?agent={agent}"))
+    visit(page, f"{world.url}/workspace/{agent}?session={session}")
+    expect(page.get_by_test_id("publish")).to_have_count(0)
+    world.draft(agent, "Issue digest")
+    expect(page.locator(".mid .head")).to_contain_text("Issue digest")
+    expect(page.locator(".side")).to_contain_text("Issue digest")
+    expect(page.locator(".mid .head .chip")).to_have_text("Draft")
+    page.get_by_test_id("publish").click()
+    expect(page.get_by_test_id("publish")).to_have_count(0)
+    expect(page.locator(".mid .head .chip")).to_have_count(0)
+    expect(page.get_by_test_id("toast")).to_be_visible()
+
+
+def test_the_agents_name_is_a_menu_to_rename_archive_and_delete(page: Page, world: World) -> None:
+    agent = "dddddddddddd"
+    world.draft(agent, "Old name")
+    session = str(world.post(f"open?agent={agent}"))
+    visit(page, f"{world.url}/workspace/{agent}?session={session}")
+    page.get_by_test_id("agent-menu").click()
+    page.get_by_role("button", name="Rename").first.click()
+    page.get_by_test_id("rename-agent").fill("New name")
+    page.get_by_test_id("rename-agent").press("Enter")
+    expect(page.get_by_test_id("agent-menu")).to_contain_text("New name")
+    page.get_by_test_id("agent-menu").click()
+    page.get_by_role("button", name="Archive").click()
+    expect(page.locator(".mid .head .chip")).to_have_text("Archived")
+    page.get_by_test_id("toast").get_by_role("button", name="Undo").click()
+    expect(page.locator(".mid .head .chip")).to_have_text("Draft")
+    page.get_by_test_id("agent-menu").click()
+    page.locator(".mid .head .pop").get_by_role("button", name="Delete").click()
+    expect(page.get_by_test_id("confirm-delete")).to_contain_text("Delete New name?")
+    page.get_by_test_id("delete").click()
+    page.wait_for_url("**/dashboard")
+
+
+def test_sending_is_the_thing_to_press_only_when_there_is_something_to_send(page: Page, world: World) -> None:
+    visit(page, world.address(world.session()))
+    send = page.get_by_test_id("send")
+    expect(send).not_to_have_class(re.compile("primary"))
+    composer(page).press_sequentially("a")
+    expect(send).to_have_class(re.compile("primary"))
+    composer(page).press("Backspace")
+    expect(send).not_to_have_class(re.compile("primary"))
+
+
+def test_an_untouched_session_says_what_to_do_and_new_session_stays_in_it(page: Page, world: World) -> None:
+    agent = "cccccccccccc"
+    world.draft(agent)
+    session = str(world.post(f"open?agent={agent}"))
+    visit(page, f"{world.url}/workspace/{agent}?session={session}")
+    welcome = page.get_by_test_id("welcome")
+    expect(welcome).to_contain_text("What should we automate?")
+    page.get_by_test_id("new-session").click()
+    expect(composer(page)).to_be_focused()
+    assert page.locator("[data-session]").count() == 1
+    welcome.get_by_role("button").first.click()
+    expect(composer(page)).not_to_have_value("")
+    composer(page).press("Enter")
+    expect(page.locator("[data-role=user]")).to_have_count(1)
+    expect(welcome).to_be_hidden()
+
+
 # ---- the composer (G1)
 
 
@@ -437,6 +550,49 @@ def test_always_shows_the_rule_and_takes_it_as_edited(page: Page, world: World) 
     wait(lambda: [call.get("rule") for call in answers(world, "rule")] == ["Bash(curl --json:*)"])
 
 
+def test_a_rule_that_is_none_is_refused_at_its_field(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    world.happen(session, said("go"), busy(), asked("bad-rule"))
+    page.get_by_test_id("allow-always").click()
+    page.get_by_test_id("rule").fill("rm everything")
+    page.get_by_test_id("allow-always").click()
+    expect(page.get_by_test_id("rule-error")).to_be_visible()
+    expect(page.get_by_test_id("rule")).to_be_focused()
+    expect(page.get_by_test_id("permission")).to_have_attribute("data-state", "open")
+    page.get_by_test_id("rule").fill("Bash(curl:*)")
+    page.get_by_test_id("allow-always").click()
+    wait(lambda: len(answers(world, "bad-rule")) == 1)
+
+
+def test_a_rule_that_allows_everything_of_a_tool_is_asked_twice(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    world.happen(session, said("go"), busy(), asked("bare"))
+    page.get_by_test_id("allow-always").click()
+    page.get_by_test_id("rule").fill("Bash")
+    page.get_by_test_id("rule").press("Enter")
+    expect(page.get_by_test_id("allow-always")).to_contain_text("Allow everything")
+    assert answers(world, "bare") == []
+    page.get_by_test_id("allow-always").click()
+    wait(lambda: [call.get("rule") for call in answers(world, "bare")] == ["Bash"])
+
+
+@pytest.mark.parametrize(("button", "field"), [("allow-always", "rule"), ("deny-with", "deny-message")])
+def test_escape_in_a_field_of_the_card_closes_the_field_and_stops_nothing(
+    page: Page, world: World, button: str, field: str
+) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    world.happen(session, said("go"), busy(), asked(f"escape-{field}"))
+    page.get_by_test_id(button).click()
+    page.get_by_test_id(field).press("Escape")
+    expect(page.get_by_test_id(field)).to_have_count(0)
+    expect(page.get_by_test_id("permission")).to_be_focused()
+    assert session not in world.calls("interrupt")
+    expect(page.get_by_test_id("allow-always")).to_contain_text("Always allow…")
+
+
 def test_denying_can_say_what_to_do_instead(page: Page, world: World) -> None:
     session = world.session()
     visit(page, world.address(session))
@@ -496,6 +652,23 @@ def test_a_question_is_answered_by_option_and_in_own_words(page: Page, world: Wo
     card.get_by_test_id("answer").click()
     wait(lambda: [call["answers"] for call in answers(world, "q")] == [{"Which channel?": "dev", "When?": "at noon"}])
     expect(page.locator("[data-testid=question][data-state=answered]")).to_contain_text("at noon")
+
+
+def test_a_question_is_answered_with_the_keyboard_alone(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    questions = (e.Question(text="Which?", options=(("dev", ""), ("all", ""))),)
+    world.happen(session, said("go"), busy(), e.Asked(request_id="keyq", kind="question", questions=questions))
+    card = page.get_by_test_id("question")
+    expect(card).to_be_focused()
+    card.get_by_label("Which? Another answer").press("Escape")
+    assert session not in world.calls("interrupt")
+    expect(card).to_be_focused()
+    page.wait_for_timeout(400)  # keys count only once the card has stood for a moment
+    page.keyboard.press("2")
+    expect(card.get_by_role("radio").nth(1)).to_be_checked()
+    page.keyboard.press("Enter")
+    wait(lambda: [call["answers"] for call in answers(world, "keyq")] == [{"Which?": "all"}])
 
 
 def test_a_plan_is_shown_and_accepted(page: Page, world: World) -> None:
@@ -596,6 +769,7 @@ def test_on_a_phone_sessions_are_a_sheet_and_nothing_sticks_out(browser: Browser
         box = page.get_by_test_id(name).bounding_box()
         assert box and box["height"] >= 44 and box["x"] + box["width"] <= 390
     expect(page.get_by_test_id("session-list")).to_be_hidden()
+    expect(page.get_by_test_id("to-dashboard")).to_be_in_viewport()
     page.get_by_test_id("open-sessions").tap()
     expect(page.get_by_test_id("new-session")).to_be_in_viewport()
     page.keyboard.press("Escape")

@@ -43,15 +43,15 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     questions: tuple[Choice, ...] = ()
 
 
-def card(asked: Asked, *, parked: bool, words: Words) -> Card:
-    """The card of this request."""
+def card(asked: Asked, *, parked: bool, words: Words, folder: str = "") -> Card:
+    """The card of this request; `folder` is where it happens if it does not say."""
     base = Card(
         id=asked.request_id,
         kind=asked.kind,
         title=_title(asked, words),
         since=asked.at.isoformat() if isinstance(asked.at, datetime) else "",
         parked=parked,
-        folder=_near_folder(asked.folder),
+        folder=_near_folder(asked.folder) or folder,
     )
     if asked.kind == "question":
         return msgspec.structs.replace(base, questions=tuple(_choice(asked)))

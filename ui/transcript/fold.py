@@ -36,18 +36,20 @@ class Fold:
         self,
         words: Words,
         *,
+        folder: str = "",
         state: SessionState = SessionState.ASLEEP,
         cost_usd: float = 0.0,
         counted: int = 0,
         render: Callable[[str], str] = prose.render,
     ) -> None:
-        """`cost_usd` is that of the turns up to event number `counted`."""
+        """`cost_usd` is that of the turns up to event number `counted`; `folder` is the agent's, as people see it."""
         self._words, self._items, self._render = words, Items(words), render
         self._cost_usd, self._counted = cost_usd, counted
         self.state, self.last_seq, self.first_seq = state, 0, 0
         self._sheet = Sheet()
-        self._work = Work(self._sheet, self._items, words)
+        self._work = Work(self._sheet, self._items, words, folder=folder)
         self._queued: dict[str, e.UserSaid] = {}
+        self._cut_off: dict[str, e.Text] = {}  # texts of this turn that were not finished
         self._writing: dict[str, Writing] = {}
         self._musing: set[str] = set()  # keys of unfinished thinking
         self._message = self._turn = self._since = self._todos = ""
@@ -133,9 +135,9 @@ class Fold:
         return all(writing.cheap for writing in self._writing.values())
 
     def _said(self, event: e.UserSaid) -> None:
-        """A message that comes during another's turn waits below everything until its own begins."""
+        """A message that comes during another's turn waits below everything until it is taken in."""
         key = f"u:{event.seq}"
-        queued = bool(self._turn) and self._turn != event.message_id and not event.steer
+        queued = bool(self._turn) and self._turn != event.message_id
         if queued:
             self._queued[key] = event
         else:
@@ -158,7 +160,12 @@ class Fold:
         key = f"t:{event.message}:{event.block}"
         self._writing.pop(key, None)
         self._work.close_row()
-        html = self._items.text(self._render(event.text), seq=e.seq_of(event), partial=event.partial)
+        if event.partial:
+            self._cut_off[key] = event
+        self._put_text(key, event, partial=event.partial)
+
+    def _put_text(self, key: str, event: e.Text, *, partial: bool) -> None:
+        html = self._items.text(self._render(event.text), seq=e.seq_of(event), partial=partial)
         self._sheet.put(key, html, event, source=event.text)
 
     def _thinking_delta(self, event: e.ThinkingDelta) -> None:
@@ -198,17 +205,24 @@ class Fold:
         self.state = event.state
         if event.turn == self._turn:
             return
+        inside = bool(self._turn and event.turn)  # a message was taken into the running turn
         self._turn = event.turn
-        self._since = event.at.isoformat() if event.turn and isinstance(event.at, datetime) else ""
+        if not inside:
+            self._since = event.at.isoformat() if event.turn and isinstance(event.at, datetime) else ""
         key = next((key for key, said in self._queued.items() if said.message_id == event.turn), "")
         if key:
             said = self._queued.pop(key)
             self._work.close_row()
-            self._sheet.move(key, self._items.said(said, queued=False), said, source=said.text)
+            html = self._items.said(said, queued=False, steered=inside)
+            self._sheet.move(key, html, said, source=said.text)
 
     def _finish(self, event: e.TurnFinished) -> None:
         self._forget_unfinished()
         self._work.end(event)
+        if event.reason == "stopped_by_user":  # who has stopped it knows why it ends there
+            for key, text in self._cut_off.items():
+                self._put_text(key, text, partial=False)
+        self._cut_off.clear()
         self._turn = self._since = self._todos = ""
         if e.seq_of(event) > self._counted:
             self._cost_usd += event.cost_usd

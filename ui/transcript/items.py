@@ -6,9 +6,12 @@ from typing import Final
 
 from core.events import Answered, Asked, Notice, Retrying, TodoItem, TurnFinished, UserSaid
 from ui.transcript import acts
-from ui.transcript.step import icon
+from ui.transcript.step import decided, icon, who
 from ui.words import Words
 
+LONG_LINES: Final = 15
+HEAD_LINES: Final = 10
+LINE_CHARS: Final = 70  # what fits into a line of a bubble, roughly
 MARKS: Final = {"done": "check", "now": "half", "later": "circle"}
 
 
@@ -18,18 +21,30 @@ class Items:
     def __init__(self, words: Words) -> None:
         self._words = words
 
-    def said(self, event: UserSaid, *, queued: bool) -> str:
-        """A message of the user."""
+    def said(self, event: UserSaid, *, queued: bool, steered: bool = False) -> str:
+        """A message of the user; `steered`: it was taken in while the agent worked."""
         t = self._words.t
-        marks = [("queue", t("say.queued"))] if queued else []
-        marks += [("bolt", t("say.steered"))] if event.steer else []
+        waits = ("bolt", t("say.steering")) if event.steer else ("queue", t("say.queued"))
+        marks = [waits] if queued else [("bolt", t("say.steered"))] if steered else []
         marks += [("info", t("say.via", via=event.via))] if event.via != "web" else []
         notes = "".join(f'<span class="tiny">{icon(name)}{escape(text)}</span>' for name, text in marks)
         files = "".join(f'<span class="chip">{icon("clip")}{escape(file.name)}</span>' for file in event.attachments)
         return (
             f'<div class="said-row" data-testid="message" data-role="user" data-seq="{event.seq}"'
-            f' data-message="{escape(event.message_id)}"><div class="said">{escape(event.text, quote=False)}</div>'
+            f' data-message="{escape(event.message_id)}">{self._bubble(event.text)}'
             f"{files}{notes}</div>"
+        )
+
+    def _bubble(self, text: str) -> str:
+        """What was said; of a long text the beginning, and the rest under a line that opens it."""
+        head, rest = fold_long(text)
+        if not rest:
+            return f'<div class="said">{escape(text, quote=False)}</div>'
+        more = self._words.t("say.more", chars=self._words.number(len(rest)))
+        return (
+            f'<details class="said"><summary><span>{escape(head, quote=False)}</span>'
+            f'<span class="tiny more">{icon("right", "chev")}{escape(more)}</span></summary>'
+            f"<div>{escape(rest, quote=False)}</div></details>"
         )
 
     def text(self, html: str, *, seq: int = 0, partial: bool = False) -> str:
@@ -51,24 +66,25 @@ class Items:
         if asked.kind == "question":
             return self._question(asked, answer)
         allowed = answer.decision != "deny"
+        verb = decided(asked, answer, self._words)
         what = acts.short(acts.target(asked.tool, asked.input)) if asked.kind == "permission" else ""
         rule = f'<code class="rule">{escape(answer.rule)}</code>' if answer.decision == "allow_always" else ""
         note = f'<div class="out">{escape(answer.message, quote=False)}</div>' if answer.message else ""
         return (
             f'<div class="decided" data-testid="{asked.kind}" data-state="{"allowed" if allowed else "denied"}">'
             f'<div class="act">{icon("shield" if allowed else "x")}'
-            f'<span class="v nowrap">{self._words.t(f"answered.{asked.kind}.{answer.decision}")}</span>'
+            f'<span class="v nowrap">{escape(verb)}</span>'
             f'<span class="o cut">{escape(what, quote=False)}</span>{rule}'
-            f'<span class="end">{escape(self._who(answer))}</span></div>{note}</div>'
+            f'<span class="end">{escape(who(answer, self._words))}</span></div>{note}</div>'
         )
 
     def _question(self, asked: Asked, answer: Answered) -> str:
         denied = answer.decision == "deny"
-        skipped = answer.message or self._words.t("answered.question.deny")
+        skipped = answer.message or decided(asked, answer, self._words)
         rows = "".join(
             f'<div class="act">{icon("question")}<span class="v">{escape(question.text, quote=False)}</span>'
             f'<span class="said-inline">{escape(answer.answers.get(question.text, skipped), quote=False)}</span>'
-            f'<span class="end">{escape(self._who(answer))}</span></div>'
+            f'<span class="end">{escape(who(answer, self._words))}</span></div>'
             for question in asked.questions
         )
         state = "denied" if denied else "answered"
@@ -124,6 +140,12 @@ class Items:
         body = f"<div><p>{sentence}</p>{more if event.detail else ''}</div>"
         return f'<div class="trouble {event.outcome}" role="note">{icon(name)}{body}</div>'
 
-    def _who(self, answer: Answered) -> str:
-        by = self._words.t("answered.by_rule" if answer.by.startswith("rule") else "answered.by_you")
-        return f"{by} · {self._words.clock(answer.at)}" if isinstance(answer.at, datetime) else by
+
+def fold_long(text: str) -> tuple[str, str]:
+    """(what is shown, the rest) of a message that would fill more than about fifteen lines."""
+    height, cut = 0, 0
+    for line in text.splitlines(keepends=True):
+        if height < HEAD_LINES:
+            cut += min(len(line), (HEAD_LINES - height) * LINE_CHARS)
+        height += 1 + len(line) // LINE_CHARS
+    return (text[:cut].rstrip("\n"), text[cut:]) if height > LONG_LINES else (text, "")

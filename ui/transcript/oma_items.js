@@ -54,3 +54,31 @@ export function lasting(seconds, words) {
   if (whole < 3600) return words.m.replace("{m}", Math.floor(whole / 60)).replace("{s}", whole % 60);
   return words.h.replace("{h}", Math.floor(whole / 3600)).replace("{m}", Math.floor((whole % 3600) / 60));
 }
+
+// A message of the user that the server has not told of yet.
+export function bubble(message, words) {
+  const row = element("div", "item k-u");
+  const said = element("div", "said-row");
+  said.dataset.testid = "message";
+  said.dataset.role = "user";
+  said.dataset.state = message.failed ? "failed" : "sending";
+  said.append(element("div", "said", message.text));
+  const mark = element("span", message.failed ? "tiny bad" : "tiny");
+  mark.append(message.failed ? icon("alert") : icon("clock"), message.failed || words.sending);
+  said.append(mark);
+  const say = (name) => () => window.dispatchEvent(new CustomEvent(name, { detail: message.id }));
+  if (message.failed) {
+    const ways = element("span", "row");
+    ways.append(button(words.retry, "btn sm", "restore", say("oma-retry")), button(words.dismiss, "btn ghost sm", "", say("oma-dismiss")));
+    said.append(ways);
+  }
+  row.append(said);
+  return row;
+}
+
+// What an empty conversation shows.
+export function greeting({ title, text, starters }) {
+  const row = element("div", "ways");
+  for (const one of starters) row.append(button(one.text, "btn", one.icon, () => window.dispatchEvent(new CustomEvent("oma-fill", { detail: one.say }))));
+  return [element("h2", "", title), ...(text ? [element("p", "muted", text)] : []), row];
+}

@@ -1,5 +1,6 @@
 """Model text to safe HTML: Markdown without raw HTML, in bounded time, with nothing loaded from elsewhere."""
 
+import re
 import time
 from collections.abc import Sequence
 from html import escape
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.rules_block import StateBlock
+from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
@@ -19,6 +21,9 @@ MAX_CHARS: Final = 200_000  # more is shown as plain text
 # CPU seconds of one render: five times what ordinary prose needs, so 0.18 for 20 KB.
 BUDGET_S: Final = 0.1
 BUDGET_S_PER_CHAR: Final = 4e-6
+# A bare address: ASCII only, because what follows without a space is mostly a Korean particle.
+ADDRESS: Final = re.compile(r"https?://[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
+TASK: Final = re.compile(r"\[([ xX])\] ")
 SCHEMES: Final = frozenset({"http", "https", "mailto"})
 
 
@@ -124,7 +129,17 @@ def _link(address: str) -> str:
 class _Renderer(RendererHTML):
     """Markdown-it's own output, but for what would leave the page or break its layout."""
 
+    def text(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
+        """Text, with bare addresses as links; in a link of its own it stays text."""
+        words = tokens[at].content
+        return escape(words) if env.get("in_link") else _linked(words)
+
+    def link_close(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
+        env["in_link"] = False
+        return "</a>"
+
     def link_open(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
+        env["in_link"] = True
         return _link(str(tokens[at].attrs.get("href", "")))
 
     def image(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
@@ -157,6 +172,39 @@ class _Renderer(RendererHTML):
         return "</table></div>\n"
 
 
+def _linked(words: str) -> str:
+    """Escaped text with its bare addresses as links, each without the punctuation of the sentence around it."""
+    parts, done = [], 0
+    for found in ADDRESS.finditer(words):
+        address = _trimmed(found[0])
+        if safe_address(address):
+            parts += [escape(words[done : found.start()]), f"{_link(address)}{escape(address)}</a>"]
+            done = found.start() + len(address)
+    return "".join([*parts, escape(words[done:])])
+
+
+def _trimmed(address: str) -> str:
+    """Without closing marks that belong to the sentence: its point, or a bracket that was opened before."""
+    end = len(address)
+    open_ = {mark: address.count(left) - address.count(mark) for left, mark in ("()", "[]")}
+    while end and (address[end - 1] in ".,;:!?'*" or open_.get(address[end - 1], 0) < 0):
+        if address[end - 1] in open_:
+            open_[address[end - 1]] += 1
+        end -= 1
+    return address[:end]
+
+
+def _tasks(state: StateCore) -> None:
+    """`- [ ] item`: a box before the item, as text, which screen readers and copies have too."""
+    for item, paragraph, inline in zip(state.tokens, state.tokens[1:], state.tokens[2:], strict=False):
+        if (item.type, paragraph.type, inline.type) != ("list_item_open", "paragraph_open", "inline"):
+            continue
+        first = inline.children[0] if inline.children else None
+        if first is not None and first.type == "text" and (found := TASK.match(first.content)):
+            first.content = ("☐ " if found[1] == " " else "☑ ") + first.content[found.end() :]
+            item.attrSet("class", "task")
+
+
 def _below_page(tag: str) -> int:
     """Headings of the model come under the page's own h1 and h2."""
     return min(int(tag[1]) + 2, 6)
@@ -168,6 +216,7 @@ def _markdown() -> MarkdownIt:
     markdown.validateLink = safe_address  # type: ignore[method-assign,assignment]
     markdown.inline.ruler.before("text", "tick", _tick_inline)
     markdown.block.ruler.before("table", "tick", _tick_block)
+    markdown.core.ruler.push("tasks", _tasks)
     return markdown
 
 

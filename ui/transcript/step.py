@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from core.events import ToolCalled, ToolReturned
+from core.events import Answered, Asked, ToolCalled, ToolReturned
 from ui.transcript import acts, diff
 from ui.transcript.prose import code_block
 from ui.words import Words
@@ -26,13 +26,14 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     call: ToolCalled
     result: ToolReturned | None = None
     waiting: bool = False
-    denied: bool = False
+    asked: Asked | None = None
+    answered: Answered | None = None
     stopped: bool = False  # the turn ended before the tool did
 
     @property
     def state(self) -> str:
         """running, waiting, ok, failed or denied."""
-        if self.denied:
+        if self.answered is not None and self.answered.decision == "deny":
             return "denied"
         if self.result is not None:
             return "ok" if self.result.ok else "failed"
@@ -44,11 +45,17 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
         return acts.target(self.call.name, self.call.input)
 
     @property
+    def began(self) -> datetime | None:
+        """When the tool could begin: a person's thinking is not its time."""
+        at = (self.answered or self.call).at
+        return at if isinstance(at, datetime) else None
+
+    @property
     def took_s(self) -> float:
-        """Seconds from call to result."""
-        if self.result is None or not isinstance(self.call.at, datetime) or not isinstance(self.result.at, datetime):
+        """Seconds until the result."""
+        if self.result is None or self.began is None or not isinstance(self.result.at, datetime):
             return 0.0
-        return max(0.0, (self.result.at - self.call.at).total_seconds())
+        return max(0.0, (self.result.at - self.began).total_seconds())
 
 
 def step(act: Act, words: Words) -> str:
@@ -56,7 +63,7 @@ def step(act: Act, words: Words) -> str:
     call, state = act.call, act.state
     kind = acts.kind(call.name)
     verb = words.t(f"act.{kind.verb}")
-    if state in ("failed", "denied"):
+    if state in ("failed", "denied") and not (act.answered and state == "denied"):
         verb = words.t("act.stopped" if act.stopped else f"act.{state}", verb=verb)
     body, lines = _details(act, words)
     opened = " open" if body and (state == "failed" or (state == "ok" and 0 < lines <= OPEN_LINES)) else ""
@@ -64,7 +71,7 @@ def step(act: Act, words: Words) -> str:
         f'{icon(ICONS.get(state, kind.icon))}<span class="v nowrap">{escape(verb)}</span>'
         f'<span class="o cut" title="{escape(cut(act.target, 400))}">'
         f"{escape(acts.short(act.target), quote=False)}</span>"
-        f"{_counts(call)}{_end(act, words)}{icon('right', 'chev')}"
+        f"{_counts(call)}{_decision(act, words)}{_end(act, words)}{icon('right', 'chev')}"
     )
     classes = "step nested" if call.parent else "step"
     fail = " fail" if state == "failed" else ""
@@ -84,6 +91,22 @@ def run(done: Iterable[Act], words: Words) -> str:
         f'{icon("right", "chev")}<span class="v nowrap">{escape(words.t("run.steps", n=len(done), took=took))}</span>'
         f'<span class="cut">{escape(", ".join(parts))}</span>'
     )
+
+
+def decided(asked: Asked, answer: Answered, words: Words) -> str:
+    """What was decided, in a word or two."""
+    if answer.by == "stop":
+        return words.t("answered.by_stop")
+    return words.t(f"answered.{asked.kind}.{answer.decision}")
+
+
+def who(answer: Answered, words: Words) -> str:
+    """Who decided, and when."""
+    clock = words.clock(answer.at) if isinstance(answer.at, datetime) else ""
+    if answer.by == "stop":
+        return clock
+    by = words.t("answered.by_rule" if answer.by.startswith("rule") else "answered.by_you")
+    return f"{by} · {clock}" if clock else by
 
 
 def fields(given: dict[str, Any]) -> list[tuple[str, str]]:
@@ -151,9 +174,23 @@ def _counts(call: ToolCalled) -> str:
     return f'<span class="nowrap"><span class="ok">+{added}</span>{minus}</span>'
 
 
+def _decision(act: Act, words: Words) -> str:
+    """Who let it do this or did not, with the rule that came of it or what was said."""
+    asked, answer = act.asked, act.answered
+    if asked is None or answer is None:
+        return ""
+    state = "denied" if answer.decision == "deny" else "allowed"
+    rule = f'<code class="rule">{escape(answer.rule)}</code>' if answer.decision == "allow_always" else ""
+    note = f'<span class="word">“{escape(cut(answer.message, 400), quote=False)}”</span>' if answer.message else ""
+    told = escape(f"{decided(asked, answer, words)} · {who(answer, words)}".removesuffix(" · "))
+    return (
+        f'<span class="decision" data-testid="{asked.kind}" data-state="{state}"><span>{told}</span>{rule}{note}</span>'
+    )
+
+
 def _end(act: Act, words: Words) -> str:
     if act.state in ("waiting", "running"):
-        since = act.call.at.isoformat() if isinstance(act.call.at, datetime) else ""
+        since = act.began.isoformat() if act.began else ""
         waiting = f'<span class="end warn">{words.t("act.waiting")}</span>'
         return waiting if act.waiting else f'<span class="end" data-since="{since}"></span>'
     return f'<span class="end">{escape(words.lasting(act.took_s)) if act.took_s >= 0.05 else ""}</span>'

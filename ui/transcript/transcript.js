@@ -1,22 +1,26 @@
 // The transcript: a list of keyed items in plain DOM. Vue only mounts the frame; everything in it comes by push().
-import { button, clean, copy, element, icon, lasting } from "oma_items";
+import { bubble, button, clean, copy, element, greeting, lasting } from "oma_items";
 
 const NEAR = 100; // px from the bottom within which the reader is followed
+const MOVING_MS = 400; // a scroll event this long after wheel, finger or key is the reader's
 
 export default {
   template: `<div class="transcript-box">
     <div ref="scroll" class="transcript" data-testid="transcript" data-last-seq="0" tabindex="0" role="log" aria-live="off">
-      <div ref="col" class="col"><div ref="more" class="earlier"></div><div ref="old" class="items"></div><div ref="now" class="items"></div>
+      <div ref="col" class="col"><div ref="more" class="earlier"></div><div ref="welcome" class="welcome" data-testid="welcome" hidden></div><div ref="old" class="items"></div><div ref="now" class="items"></div>
         <div ref="pending" class="items"></div><div ref="working" class="working act" hidden></div></div>
     </div>
     <div ref="foot" class="foot-pill"></div><div ref="spoken" class="sr" aria-live="polite"></div></div>`,
-  props: { start: Object, words: Object },
+  props: { start: Object, words: Object, hello: Object },
   mounted() {
     this.n = 0;
     this.items = new Map();
     this.sources = new Map();
     this.following = true;
-    this.end = 0;
+    this.end = 0; // scrollTop, and the sizes of what scrolls, when we were last at the end
+    this.sizesAtEnd = "";
+    this.movedAt = 0; // when the reader last used wheel, finger or key
+    this.news = false;
     this.skew = Date.parse(this.start.now) - Date.now();
     this.build();
     window.addEventListener("oma-outbox", (this.onOutbox = (event) => this.showPending(event.detail)));
@@ -52,7 +56,8 @@ export default {
       this.n = n;
       box.dataset.lastSeq = seq;
       window.dispatchEvent(new CustomEvent("oma-seq", { detail: seq }));
-      if (!this.following && base !== 0 && ops.length) this.pill.hidden = false;
+      this.welcome();
+      if (!this.following && base !== 0 && ops.length) this.news = true;
       if (base !== 0) return; // what has grown is followed by `sizes`, once a frame and without a layout of its own
       this.tick();
       if (this.following) this.toEnd();
@@ -173,9 +178,10 @@ export default {
 
     build() {
       const { scroll, working, foot, more } = this.$refs;
-      this.pill = button(this.words.new, "btn pill", "down", () => ((this.following = true), this.toEnd()));
+      this.pill = button(this.words.end, "btn pill", "down", () => ((this.following = true), this.toEnd()));
       this.pill.hidden = true;
       foot.append(this.pill);
+      this.$refs.welcome.append(...greeting(this.hello));
       this.earlierButton = button(this.words.earlier, "btn ghost sm", "up", () => {
         this.earlierButton.disabled = true;
         this.$emit("earlier");
@@ -186,6 +192,7 @@ export default {
       ring.dataset.state = "busy";
       working.append(ring, element("span", "v cut"), element("span", "end"));
       scroll.addEventListener("scroll", () => this.look(), { passive: true });
+      for (const kind of ["wheel", "touchmove", "keydown", "pointerdown"]) scroll.addEventListener(kind, () => (this.movedAt = performance.now()), { passive: true });
       scroll.addEventListener("click", (event) => {
         const summary = event.target.closest("summary");
         if (!summary) return;
@@ -198,24 +205,61 @@ export default {
       this.sizes.observe(this.$refs.col);
     },
     look() {
+      // Only a move of the reader ends the following. A scroll event also comes late for our own toEnd(), when the
+      // dock or the text has grown meanwhile: then the sizes differ from those at the end, and we go there again.
       const box = this.$refs.scroll;
-      this.following = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR;
-      if (this.following) this.pill.hidden = true;
+      if (this.below() < NEAR) this.following = true;
+      else if (this.following && this.moved() && box.scrollTop < Math.min(this.end, this.last())) this.following = false;
+      else if (this.following) this.toEnd();
+      this.point();
     },
     follow() {
+      this.dock();
       if (this.away()) this.following = false;
       if (this.following) this.toEnd();
+      this.point();
     },
     away() {
       // Scrolled up a moment ago, though the event for it may not have come yet.
       const box = this.$refs.scroll;
-      return box.scrollTop < this.end - NEAR && box.scrollHeight - box.scrollTop - box.clientHeight > NEAR;
+      return box.scrollTop < Math.min(this.end, this.last()) - NEAR && this.below() > NEAR;
+    },
+    moved() {
+      return this.sizesAtEnd === this.sizesNow() || performance.now() - this.movedAt < MOVING_MS;
     },
     toEnd() {
       const box = this.$refs.scroll;
       box.scrollTop = box.scrollHeight;
       this.end = box.scrollTop;
+      this.sizesAtEnd = this.sizesNow();
+      this.news = false;
       this.pill.hidden = true;
+    },
+    below() {
+      const box = this.$refs.scroll;
+      return box.scrollHeight - box.scrollTop - box.clientHeight;
+    },
+    last() {
+      const box = this.$refs.scroll;
+      return box.scrollHeight - box.clientHeight;
+    },
+    sizesNow() {
+      const box = this.$refs.scroll;
+      return `${box.clientHeight} ${box.scrollHeight}`;
+    },
+    point() {
+      if (this.following) this.news = false;
+      this.pill.hidden = this.following || this.below() <= NEAR;
+      const label = this.news ? this.words.new : this.words.end;
+      if (this.pill.lastChild.textContent !== label) this.pill.lastChild.textContent = label;
+    },
+    dock() {
+      // What floats at the bottom of the page (toasts, a lost connection) stays above the text box.
+      const height = `${Math.round(innerHeight - this.$refs.scroll.getBoundingClientRect().bottom)}px`;
+      if (this.dockHeight !== height) document.documentElement.style.setProperty("--dock", (this.dockHeight = height));
+    },
+    welcome() {
+      this.$refs.welcome.hidden = this.items.size > 0 || this.$refs.pending.childElementCount > 0 || !this.$refs.more.hidden;
     },
     showEarlier(first) {
       this.$refs.more.hidden = !(first > 1);
@@ -224,28 +268,10 @@ export default {
     showPending(messages) {
       const box = this.$refs.pending;
       const had = box.childElementCount;
-      box.replaceChildren(...messages.map((message) => this.bubble(message)));
+      box.replaceChildren(...messages.map((message) => bubble(message, this.words)));
+      this.welcome();
       if (messages.length > had) this.following = true;
       if (this.following) this.toEnd();
-    },
-    bubble(message) {
-      const row = element("div", "item k-u");
-      const said = element("div", "said-row");
-      said.dataset.testid = "message";
-      said.dataset.role = "user";
-      said.dataset.state = message.failed ? "failed" : "sending";
-      said.append(element("div", "said", message.text));
-      const mark = element("span", message.failed ? "tiny bad" : "tiny");
-      mark.append(message.failed ? icon("alert") : icon("clock"), message.failed || this.words.sending);
-      said.append(mark);
-      const say = (name) => () => window.dispatchEvent(new CustomEvent(name, { detail: message.id }));
-      if (message.failed) {
-        const ways = element("span", "row");
-        ways.append(button(this.words.retry, "btn sm", "restore", say("oma-retry")), button(this.words.dismiss, "btn ghost sm", "", say("oma-dismiss")));
-        said.append(ways);
-      }
-      row.append(said);
-      return row;
     },
     tick() {
       const now = Date.now() + this.skew;

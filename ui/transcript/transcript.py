@@ -19,13 +19,16 @@ from ui.transcript.screen import Cursor, Push
 from ui.words import Words
 
 Older = Callable[[int], Awaitable[list[AnyEvent]]]
-LABELS: Final = "copy copied earlier new sending retry dismiss in_s s m h".split()
+LABELS: Final = "copy copied earlier new end sending retry dismiss in_s s m h".split()
 
 
 class Transcript(Element, component="transcript.js", dependencies=["oma_items.js"]):
     """One tab's view of a screen. `listeners` are elements whose `meta` is told what changes around it."""
 
-    def __init__(self, cursor: Cursor, *, words: Words, older: Older, listeners: list[Element]) -> None:
+    def __init__(
+        self, cursor: Cursor, *, words: Words, older: Older, listeners: list[Element], hello: dict[str, Any]
+    ) -> None:
+        """`hello` is what an empty one shows: `title`, `text`, and `starters` of `{text, say, icon}`."""
         super().__init__()
         self._cursor, self._words, self._older, self._listeners = cursor, words, older, listeners
         self._online = asyncio.Event()
@@ -34,6 +37,7 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
         # In the page itself, so that the text is there before the socket is. Never updated: it would be sent again.
         self.props["start"] = self._start(first)
         self.props["words"] = {label: words.t(f"transcript.{label}") for label in LABELS}
+        self.props["hello"] = hello
         self.on("sync", self._sync)
         self.on("earlier", self._earlier, args=[])
         self.client.on_connect(self._online.set)

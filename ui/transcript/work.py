@@ -19,8 +19,8 @@ ORPHANS: Final = 200
 class Work:
     """Puts acts and answers on the sheet."""
 
-    def __init__(self, sheet: Sheet, items: Items, words: Words) -> None:
-        self._sheet, self._items, self._words = sheet, items, words
+    def __init__(self, sheet: Sheet, items: Items, words: Words, *, folder: str = "") -> None:
+        self._sheet, self._items, self._words, self._folder = sheet, items, words, folder
         self._acts: dict[str, Act] = {}
         self._asked: dict[str, e.Asked] = {}
         self._open: dict[str, bool] = {}  # request → parked
@@ -47,7 +47,7 @@ class Work:
         self._asked[event.request_id] = event
         self._open[event.request_id] = False
         if event.tool_id in self._acts:
-            self._change(event.tool_id, event, waiting=True)
+            self._change(event.tool_id, event, waiting=True, asked=event, answered=None)
 
     def answer(self, event: e.Answered) -> None:
         """It was decided."""
@@ -56,13 +56,10 @@ class Work:
         if asked is None:
             self._orphan(event)
             return
-        denied = event.decision == "deny"
-        if asked.tool_id in self._acts:
-            self._change(asked.tool_id, event, waiting=False, denied=denied)
-        if denied or asked.kind != "permission":
-            self.close_row()
-        else:
-            self._row.append(f"r:{event.request_id}")
+        if asked.tool_id in self._acts and asked.kind == "permission":
+            self._change(asked.tool_id, event, waiting=False, answered=event)  # said at the end of its own line
+            return
+        self.close_row()
         self._sheet.put(f"r:{event.request_id}", self._items.answered(asked, event), event)
 
     def park(self, event: e.Parked) -> None:
@@ -99,7 +96,10 @@ class Work:
 
     def cards(self) -> tuple[Card, ...]:
         """The open requests, oldest first."""
-        return tuple(card(self._asked[id], parked=parked, words=self._words) for id, parked in self._open.items())
+        return tuple(
+            card(self._asked[id], parked=parked, words=self._words, folder=self._folder)
+            for id, parked in self._open.items()
+        )
 
     def now(self) -> str:
         """The act that runs, in words, or nothing."""

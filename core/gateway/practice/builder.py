@@ -15,6 +15,7 @@ from core.gateway.practice.calls import (
     refusal,
     run_script,
     step_of,
+    told,
 )
 from core.gateway.practice.hearing import Heard, Kind, listen
 from core.gateway.practice.project import Project, project_of
@@ -48,6 +49,8 @@ class _Answer:
         words, project = self._words, self._project
         if plain := self._plain():
             return (Speak(text=plain),)
+        if project is None and self._last.kind is Kind.RUN:
+            return self._look()
         if project is None or len(self._since) > MAX_CALLS:
             return (Speak(text=words.more),)
         if not self._talk.tools & {"Write", "Bash"}:
@@ -77,6 +80,20 @@ class _Answer:
                 return refusal(words, added_to(self._last.text), of_run=noted is None or noted.name == "Bash")
         return ""
 
+    def _look(self) -> tuple[Block, ...]:
+        """Told to run what was built in a conversation that is not this one: if it is there, it is run."""
+        words = self._words
+        looks = [call for call in self._since if call.name == "Read"]
+        if not looks and "Read" in self._talk.tools:
+            return (Speak(text=words.looking), Use(name="Read", input={"file_path": self._path("main.py")}))
+        if not looks or looks[-1].outcome != "ok":
+            return (Speak(text=words.nothing_here),)
+        runs = [call for call in self._since if step_of(call) is Step.RUN]
+        if runs:
+            return (Speak(text=told(runs[-1], words, words.reported_again)),)
+        run = self._run()
+        return (Speak(text=words.doing_run), run) if run else (Speak(text=words.more),)
+
     def _work(self, project: Project) -> tuple[Block, ...]:
         if self._last.kind in (Kind.ALLOWED, Kind.GO_ON) and not self._since and (use := self._left_open()):
             return (Speak(text=self._words.going_on), use)
@@ -91,6 +108,10 @@ class _Answer:
         match self._last.kind:
             case Kind.RUN:
                 return [(Step.RUN, now)]
+            case Kind.RENAME if project.before:
+                return [(Step.DRAFT, now), (Step.RULES, now)]
+            case _ if project.before:
+                return [(Step.RULES, now)] if self._last.kind is Kind.ADD else []
             case Kind.RENAME | Kind.ADD:
                 renamed = [(Step.DRAFT, now)] if self._last.kind is Kind.RENAME else []
                 rest = [(step, began) for step in (Step.SCRIPT, Step.RUN) if not self._tried(step, began)]
@@ -140,6 +161,8 @@ class _Answer:
             case Step.DRAFT:
                 use = self._draft(project)
                 line = words.doing_name if self._last.kind is Kind.RENAME else words.doing_draft
+            case Step.RULES if project.before and not project.text:
+                return self._reading()
             case Step.RULES:
                 use = self._write("CLAUDE.md", project.guide)
                 line = words.doing_rules
@@ -153,6 +176,13 @@ class _Answer:
             return ()
         return (Speak(text=line if self._since else self._opening(line, project)), use)
 
+    def _reading(self) -> tuple[Block, ...]:
+        """Before a file that others wrote is changed; once."""
+        path = self._path("CLAUDE.md")
+        if any(call.name == "Read" and call.input.get("file_path") == path for call in self._since):
+            return (Speak(text=self._words.unread),)
+        return (Speak(text=self._words.reading), Use(name="Read", input={"file_path": path}))
+
     def _opening(self, line: str, project: Project) -> str:
         """The words before the first call: the plan when building begins."""
         words = self._words
@@ -164,8 +194,8 @@ class _Answer:
 
     def _draft(self, project: Project) -> Use | None:
         if DRAFT in self._talk.tools:
-            given = {"name": project.name, "description": project.does, "icon": project.topic.icon}
-            return Use(name=DRAFT, input=given)
+            about = {} if project.before else {"description": project.does, "icon": project.topic.icon}
+            return Use(name=DRAFT, input={"name": project.name, "description": "", "icon": ""} | about)
         looked = any(call.name == "ToolSearch" for call in self._since)
         if self._talk.later_tools and not looked:
             return Use(name="ToolSearch", input={"query": f"select:{DRAFT}", "max_results": 1})
@@ -199,7 +229,7 @@ class _Answer:
         runs = [call for call in self._since if step_of(call) is Step.RUN]
         if runs:
             output = fence(runs[-1].result) if runs[-1].result.strip() else words.no_output
-            again = any(at < self._last.at and _ran(call) for at, call in self._calls)
+            again = project.before or any(at < self._last.at and _ran(call) for at, call in self._calls)
             return (words.reported_again if again else words.report).format(output=output, name=project.name)
         match self._last.kind:
             case Kind.RENAME:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from core.gateway.practice.talk import DRAFT, Called
+from core.gateway.practice.talk import DRAFT, REMINDER, Called
 from core.gateway.practice.words import Words
 
+NUMBERED = re.compile(r"^ *\d+[\t→]", re.MULTILINE)  # a line as the CLI's Read shows it
 OUTPUT_LINES = 40
 OUTPUT_CHARS = 3_000
 NOTE_CHARS = 300
@@ -66,6 +67,14 @@ def step_of(call: Called) -> Step | None:
     return None
 
 
+def text_read(calls: tuple[Called, ...]) -> str:
+    """CLAUDE.md as it was read last; empty if it was not."""
+    for call in reversed(calls):
+        if call.name == "Read" and call.outcome == "ok" and str(call.input.get("file_path", "")).endswith("CLAUDE.md"):
+            return NUMBERED.sub("", REMINDER.sub("", call.result))
+    return ""
+
+
 def run_script(description: str) -> Use:
     return Use(name="Bash", input={"command": "python3 main.py", "description": description})
 
@@ -89,6 +98,16 @@ def refusal(words: Words, note: str, *, of_run: bool) -> str:
     """The answer to a denial, with what the person wrote."""
     text = words.denied_run if of_run else words.denied_write
     return f"{words.denied_said.format(message=note)}\n\n{text}" if note else text
+
+
+def told(call: Called, words: Words, report: str) -> str:
+    """What came of a run, by itself; `report` is the template for one that ended well."""
+    match call.outcome:
+        case "ok":
+            return report.format(output=fence(call.result) if call.result.strip() else words.no_output)
+        case "denied":
+            return refusal(words, note_of(call.result), of_run=True)
+    return words.failed_run.format(output=fence(call.result))
 
 
 def call_in(note: str) -> Use | None:

@@ -3,7 +3,7 @@
 from string import Template
 
 from core.gateway.practice.talk import Language
-from core.gateway.practice.wishes import Shape, Topic
+from core.gateway.practice.topic import Shape, Topic
 
 KO = """# $name
 
@@ -84,13 +84,15 @@ HEADINGS: dict[Language, tuple[str, str]] = {
 }
 
 
-def guide(topic: Topic, *, name: str, wish: str, answer: str, additions: tuple[str, ...], language: Language) -> str:
+def guide(
+    topic: Topic, *, name: str, does: str, wish: str, answer: str, additions: tuple[str, ...], language: Language
+) -> str:
     """The whole file."""
     more, later = HEADINGS[language]
     steps = STEPS[topic.shape, language]
     return Template(KO if language == "ko" else EN).substitute(
         name=name,
-        does=topic.does[language],
+        does=does,
         wish=_quote(wish),
         answer=f"\n{more}:\n> {_quote(answer)}\n" if answer else "",
         steps="\n".join(f"{number}. {step}" for number, step in enumerate(steps, start=1)),
@@ -103,3 +105,22 @@ def guide(topic: Topic, *, name: str, wish: str, answer: str, additions: tuple[s
 def _quote(text: str) -> str:
     """For Markdown's quotes: every line begins with its mark."""
     return "\n> ".join(line.strip() for line in text.strip().splitlines())
+
+
+def amended(text: str, *, name: str, additions: tuple[str, ...], language: Language) -> str:
+    """A file that is there already, with the agent's name now and with what is added."""
+    lines = text.strip("\n").splitlines()
+    at = next((number for number, line in enumerate(lines) if line.startswith("# ")), None)
+    if at is None:
+        lines = [f"# {name}", "", *lines]
+    else:
+        lines[at] = f"# {name}"
+    heads = [f"## {later}" for _, later in HEADINGS.values()]
+    under = next((number for number, line in enumerate(lines) if line.strip() in heads), None)
+    added = [f"- {' '.join(addition.split())}" for addition in additions]
+    if added and under is None:
+        lines += ["", f"## {HEADINGS[language][1]}", *added]
+    elif added and under is not None:
+        end = next((n for n in range(under + 1, len(lines)) if not lines[n].strip().startswith("- ")), len(lines))
+        lines[end:end] = added
+    return "\n".join(lines) + "\n"

@@ -88,6 +88,11 @@ _WITHIN: tuple[tuple[Kind, str], ...] = (
     ),
 )  # fmt: skip
 
+# With nothing before it, this is said of an agent that was built in another conversation.
+AGAIN = re.compile(
+    r"(그거 |이거 |지금 |한 ?번 )?(다시 |한 ?번 (더 )?)?(실행|돌려)(해| 좀)?( ?(줘요?|주세요|봐요?|줄래요?))?"
+    r"|(please )?(run|execute) (it|that|the script|main py)( again| once more| now)?( please)?"
+)
 _QUOTED = re.compile(r"[\"'“‘「『]([^\"'”’」』]{1,60})[\"'”’」』]")
 _NEW_NAME = (
     re.compile(r"이름(?:을|은|도|만)?\s+(?:좀\s+)?(.{1,60}?)(?:으로|로)\s*(?:바꿔|바꾸|변경|고쳐|해|지어|불러)"),
@@ -99,7 +104,7 @@ _NEW_NAME = (
 def listen(talk: Talk) -> list[Heard]:
     """Every utterance of the talk, in order."""
     heard: list[Heard] = []
-    stage = Stage.FRESH
+    stage = Stage.BUILT if talk.built else Stage.FRESH
     for at, item in talk.words():
         if isinstance(item, Noted):
             heard.append(Heard(at=at, kind=Kind.ALLOWED if item.allowed else Kind.DENIED, text=item.text))
@@ -118,6 +123,8 @@ def _understand(text: str, stage: Stage) -> tuple[Kind, str]:
     if within is Kind.WHO and len(text) < 60:
         return within, text
     match stage:
+        case Stage.FRESH if within is Kind.RUN and AGAIN.fullmatch(_plain(text)):
+            return within, text
         case Stage.FRESH:
             return (Kind.DETAILED if _detailed(text) else Kind.WISH), text
         case Stage.ASKED:
@@ -138,13 +145,19 @@ def _next(stage: Stage, kind: Kind) -> Stage:
             return Stage.NAMING
         case Kind.GREET | Kind.WHO | Kind.THANK:
             return stage
+        case Kind.RUN if stage is Stage.FRESH:
+            return stage
         case _:
             return Stage.BUILT
 
 
 def _alone(text: str) -> Kind | None:
-    plain = re.sub(r"[\s.,?!~^]+", " ", text.lower()).strip()
+    plain = _plain(text)
     return next((kind for kind, words in _ALONE if re.fullmatch(words, plain)), None)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[\s.,?!~^]+", " ", text.lower()).strip()
 
 
 def _within(text: str) -> Kind | None:

@@ -2,18 +2,24 @@
 
 from dataclasses import dataclass
 
-from core.gateway.practice.guide import guide
+from core.gateway.practice.calls import text_read
+from core.gateway.practice.desk_topics import ANYTHING
+from core.gateway.practice.guide import amended, guide
 from core.gateway.practice.hearing import Heard, Kind
 from core.gateway.practice.scripts import script
 from core.gateway.practice.talk import Language, Talk
-from core.gateway.practice.wishes import Topic, name_of, topic_of
+from core.gateway.practice.topic import Topic
+from core.gateway.practice.wishes import does_of, name_of, topic_of
 
 WISH_CHARS = 4_000  # of what is quoted in CLAUDE.md
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """`began` is the place of the words that set the building off."""
+    """`began` is the place of the words that set the building off.
+
+    An agent that was built in an earlier conversation has no wish here, but `text`: its CLAUDE.md, once that was read.
+    """
 
     began: int
     wish: str
@@ -21,6 +27,8 @@ class Project:
     name: str
     additions: tuple[str, ...]
     language: Language
+    before: bool = False
+    text: str = ""
 
     @property
     def topic(self) -> Topic:
@@ -28,12 +36,17 @@ class Project:
 
     @property
     def does(self) -> str:
+        if self.topic is ANYTHING:
+            return does_of(self.wish, self.language)
         return self.topic.does[self.language]
 
     def guide(self) -> str:
+        if self.before:
+            return amended(self.text, name=self.name, additions=self.additions, language=self.language)
         return guide(
             self.topic,
             name=self.name,
+            does=self.does,
             wish=self.wish,
             answer=self.answer,
             additions=self.additions,
@@ -46,6 +59,8 @@ class Project:
 
 def project_of(talk: Talk, heard: list[Heard]) -> Project | None:
     """The project as it stands after these utterances; None while nothing has set it off."""
+    if talk.built:
+        return _built_before(talk, heard)
     wish = next((h for h in heard if h.kind in (Kind.WISH, Kind.DETAILED)), None)
     start = next((h for h in heard if h.kind in (Kind.ANSWER, Kind.DETAILED)), None)
     if wish is None or start is None:
@@ -59,4 +74,20 @@ def project_of(talk: Talk, heard: list[Heard]) -> Project | None:
         name=names[-1] if names else name_of(wish.text, language),
         additions=tuple(h.text[:WISH_CHARS] for h in heard if h.kind is Kind.ADD),
         language=language,
+    )
+
+
+def _built_before(talk: Talk, heard: list[Heard]) -> Project:
+    """Only the last words change it: what was asked for before them is in the file already."""
+    last = heard[-1]
+    names = [h.text for h in heard if h.kind is Kind.RENAME and h.text]
+    return Project(
+        began=0,
+        wish="",
+        answer="",
+        name=names[-1] if names else talk.built,
+        additions=(last.text[:WISH_CHARS],) if last.kind is Kind.ADD else (),
+        language=talk.language(last.at),
+        before=True,
+        text=text_read(talk.calls(last.at)),
     )

@@ -4,7 +4,7 @@ import json
 from string import Template
 
 from core.gateway.practice.talk import Language
-from core.gateway.practice.wishes import Shape, Topic
+from core.gateway.practice.topic import Shape, Topic
 
 HEAD = '''"""$title
 

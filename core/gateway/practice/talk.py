@@ -66,6 +66,7 @@ NOT_SAID = (
 )
 REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
 FOLDER = re.compile(r"(?:Primary w|W)orking directory: *(\S[^\n]*)")
+GUIDE = re.compile(r"Contents of ([^\n]{0,4000}?/CLAUDE\.md)\b[^\n]{0,200}:\s{1,20}# +([^\n]{1,80})")
 AGENT = re.compile(r'You are the agent "(.{1,200}?)" on Oh My Agent')
 HANGUL = re.compile(r"[가-힣ㄱ-ㅎㅏ-ㅣ]")
 LATIN = re.compile(r"[A-Za-z]")
@@ -80,6 +81,7 @@ class Talk:
     later_tools: bool  # DRAFT is there, but has to be looked up first
     folder: str
     agent: str  # the name of the agent that talks; empty in a builder session
+    built: str  # the name of the agent that was in the folder before this conversation; empty if there was none
 
     def words(self) -> tuple[tuple[int, Said | Noted], ...]:
         """All that was said or noted, with its place."""
@@ -115,7 +117,18 @@ def read(body: dict[str, Any]) -> Talk:
         later_tools=DRAFT not in tools and "ToolSearch" in tools and f"\n{DRAFT}" in around,
         folder=found[-1].strip() if found else "",
         agent=named.group(1) if (named := AGENT.search(around)) else "",
+        built=_built(items, around, found[-1].strip() if found else ""),
     )
+
+
+def _built(items: list[Item], around: str, folder: str) -> str:
+    """The CLI shows the folder's CLAUDE.md to the model, also one that was made earlier in the same conversation."""
+    for item in items:
+        if isinstance(item, Called) and item.name == "Write" and "created" in item.result:
+            if str(item.input.get("file_path", "")).endswith("/CLAUDE.md"):
+                return ""
+    shown = [name for path, name in GUIDE.findall(around) if path == f"{folder.rstrip('/')}/CLAUDE.md"]
+    return " ".join(shown[-1].split()) if shown else ""
 
 
 def _items(message: dict[str, Any]) -> Iterator[Item | tuple[str, Outcome, str]]:

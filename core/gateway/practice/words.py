@@ -27,6 +27,9 @@ class Words:
     doing_script: str
     doing_run: str
     reading: str
+    unread: str
+    looking: str
+    nothing_here: str
     run_description: str
     going_on: str
     denied_run: str
@@ -77,6 +80,9 @@ KO = Words(
     doing_script="이제 스크립트를 만들게요.",
     doing_run="잘 움직이는지 한 번 실행해 볼게요.",
     reading="지금 내용을 먼저 읽을게요.",
+    unread="`CLAUDE.md`를 읽지 못해서 고치지 않았어요. 파일이 있는지 확인한 뒤 다시 말씀해 주세요.",
+    looking="만들어 둔 것이 있는지 볼게요.",
+    nothing_here="이 폴더에는 아직 실행할 것이 없어요. 어떤 일을 자동화하고 싶은지 말씀해 주시면 만들어 드릴게요.",
     run_description="예시 자료로 스크립트를 한 번 실행해요",
     going_on="이어서 할게요.",
     denied_run=(
@@ -149,6 +155,9 @@ EN = Words(
     doing_script="Now the script.",
     doing_run="Let me run it once to see that it works.",
     reading="Let me read what is there first.",
+    unread="I could not read `CLAUDE.md`, so I left it alone. Check that it is there, then tell me again.",
+    looking="Let me see what is here.",
+    nothing_here="There is nothing to run in this folder yet. Tell me what you want automated, and I will build it.",
     run_description="Run the script once on sample data",
     going_on="Going on from here.",
     denied_run=(

@@ -82,8 +82,16 @@ class Talking:
             case "Write":
                 path = Path(use.input["file_path"])
                 assert path.is_absolute(), "the CLI takes no other"
+                done = (
+                    f"The file {path} has been updated." if path.exists() else f"File created successfully at: {path}"
+                )
                 path.write_text(use.input["content"])
-                return "File created successfully", False
+                return done, False
+            case "Read" if Path(use.input["file_path"]).is_file():
+                lines = Path(use.input["file_path"]).read_text().splitlines()
+                return "\n".join(f"{number:6}\t{line}" for number, line in enumerate(lines, start=1)), False
+            case "Read":
+                return "<tool_use_error>File does not exist.</tool_use_error>", ERROR
             case "Bash":
                 return self._bash(use.input["command"])
             case name if name == DRAFT:

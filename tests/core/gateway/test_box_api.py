@@ -2,13 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
+from aiohttp import web
 
 from core import runtime, tokens
+from core.gateway.room import CALLS
 from core.model import Agent, Box, Session
 from core.runtime import Process
+from core.settings import Secret
 from tests.core.gateway.house import ALICE, BOB, Answer, House, Line
+from tests.core.gateway.test_anthropic import served
 
 ASK = {"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "안녕?"}]}
 
@@ -122,6 +127,50 @@ async def test_a_token_for_another_user_or_another_door_is_refused(house: House,
     ]
     for given in forged:
         assert_refused(await line("POST", "/v1/messages", ASK, headers={"x-api-key": given}))
+
+
+async def test_the_first_secret_signs_and_all_of_them_verify(house: House, process: Process) -> None:
+    new, old = Secret("new-" + "0123456789" * 4), Secret("old-" + "0123456789" * 4)
+    await house.talk(ALICE)
+    rotated = House(replace(house.settings, session_secret=(new, old)), house.store)
+    async with rotated.gateway(watch_s=0.05):
+        line = await rotated.open_box(ALICE, process)
+        claims = tokens.verify(await token(line), key=new, audience="model:box1", max_age_s=60)
+        for key in (new, old):
+            given = tokens.sign(claims, key=key, audience="model:box1")
+            assert (await line("POST", "/v1/messages", ASK, headers={"x-api-key": given})).status == 200
+        forged = tokens.sign(claims, key="another", audience="model:box1")
+        assert_refused(await line("POST", "/v1/messages", ASK, headers={"x-api-key": forged}))
+
+
+async def test_a_box_has_so_many_calls_at_once_and_the_others_have_theirs(house: House, process: Process) -> None:
+    begun, go_on = asyncio.Semaphore(0), asyncio.Event()
+
+    async def model(_: web.Request) -> web.Response:
+        begun.release()
+        await go_on.wait()
+        return web.json_response({})
+
+    await house.talk(ALICE)
+    await house.talk(BOB, id="s2", agent="a2")
+    async with served(model) as url:
+        real = replace(house.settings, model="anthropic", anthropic_api_key=Secret("sk-real"), anthropic_base_url=url)
+        async with House(real, house.store).gateway(watch_s=0.05, patience_s=0.1):
+            line = await house.open_box(ALICE, process)
+            bobs = await house.open_box(BOB, process, id="box2")
+            key = {"x-api-key": await token(line)}
+            calls = [asyncio.create_task(line("POST", "/v1/messages", ASK, headers=key)) for _ in range(CALLS)]
+            for _ in calls:
+                await asyncio.wait_for(begun.acquire(), 5)
+            refused = await line("POST", "/v1/messages", ASK, headers=key)
+            assert (refused.status, refused.body["error"]["type"]) == (429, "rate_limit_error")
+            assert refused.body["error"]["message"].startswith("model_overloaded:")
+            others = {"x-api-key": (await bobs("POST", "/internal/spec", {"session": "s2"})).body["token"]}
+            theirs = asyncio.create_task(bobs("POST", "/v1/messages", ASK, headers=others))
+            await asyncio.wait_for(begun.acquire(), 5)
+            go_on.set()
+            assert {answer.status for answer in await asyncio.gather(theirs, *calls)} == {200}
+            assert (await line("POST", "/v1/messages", ASK, headers=key)).status == 200
 
 
 async def test_a_token_ends_with_its_session(house: House, line: Line) -> None:

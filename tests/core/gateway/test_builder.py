@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from core.gateway.practice.desk_topics import ANYTHING
 from core.gateway.practice.talk import DRAFT
-from core.gateway.practice.wishes import ANYTHING, TOPICS, Topic, name_of
+from core.gateway.practice.topic import Topic
+from core.gateway.practice.wishes import TOPICS
 from core.gateway.practice.words import EN, KO
 from core.gateway.providers.practice import blocks_of
 from tests.core.gateway.talks import Talking, plain
@@ -79,10 +81,11 @@ def test_a_wish_that_says_everything_is_not_asked_about(tmp_path: Path) -> None:
 
 
 THINGS = [
+    ("이슈 요약", "an issue digest"), ("버그", "bug reports"), ("배포 오류율", "the error rate"), ("출시", "a release"),
+    ("패키지", "dependencies"), ("고객 문의", "customer questions"), ("재고", "the inventory"), ("가격", "prices"),
     ("환율", "exchange rates"), ("날씨", "the weather"), ("메일", "my inbox"), ("회의록", "meeting minutes"),
-    ("고객 문의", "bug reports"), ("뉴스", "the news"), ("배포", "a release"), ("재고", "the inventory"),
-    ("매출", "last week's sales"), ("블로그", "a blog"), ("논문", "papers"), ("일정", "my calendar"),
-    ("이것저것", "things"),
+    ("자료 조사", "research"), ("뉴스", "the news"), ("매출", "last week's sales"), ("블로그", "a blog"),
+    ("논문", "papers"), ("일정", "my calendar"), ("이것저것", "things"),
 ]  # fmt: skip
 
 
@@ -211,20 +214,6 @@ def test_nothing_that_is_said_is_a_directive(tmp_path: Path, text: str) -> None:
     talking = Talking(tmp_path)
     talking.say(text)
     assert talking.used == []
-
-
-@pytest.mark.parametrize(
-    ("wish", "name"),
-    [
-        ("매일 아침 환율을 알려 줘", "환율 알림이"),
-        ("화분에 물 주는 날을 정해 줘", "화분에 물 주는 날 도우미"),
-        ("반려견 산책 도와줘", "반려견 산책 도우미"),
-        ("Please make me an agent that waters my plants", "Waters my plants helper"),
-        ("?", "새 도우미"),
-    ],
-)
-def test_names_are_short_and_of_the_wish(wish: str, name: str) -> None:
-    assert name_of(wish, "ko" if re.search("[가-힣?]", wish) else "en") == name
 
 
 def test_two_sessions_with_the_same_words_are_the_same(tmp_path: Path) -> None:

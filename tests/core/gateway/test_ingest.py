@@ -1,6 +1,7 @@
 """Logs arrive whole and once, whatever a runner says and whenever the gateway dies."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,12 +19,15 @@ from core.events import (
     SessionOpened,
     StateChanged,
     Text,
+    ToolCalled,
     TurnFinished,
     Usage,
     UserSaid,
+    encode,
     numbered,
 )
-from core.gateway.ingest import Gap, Ingest, read_batch
+from core.gateway.batch import BATCH_BYTES, read_batch
+from core.gateway.ingest import Gap, Ingest
 from core.model import Request, Session, now
 from core.runtime import Process
 from core.states import SessionState
@@ -31,6 +35,8 @@ from core.store.sqlite import SqliteStore
 from tests.core.gateway.house import ALICE, House, Line, batch
 
 USAGE = Usage(input_tokens=100, output_tokens=20, cache_read_tokens=5)
+CALL = b'{"seq":%d,"type":"tool_called","id":"t","name":"n","input":{"x":[%s]}}'
+EACH = b",".join(CALL % (n, b",".join([b"[]"] * 4_000)) for n in range(1, 501))
 TURN = (
     SessionOpened(agent="a1"),
     UserSaid(message_id="m1", text="\n환율을 알려 줘\n그리고 더"),
@@ -73,7 +79,7 @@ async def test_a_turn_is_kept_and_the_records_follow(house: House, line: Line) -
     assert [event.seq for event in await house.store.events("s1", owner=ALICE)] == [1, 2, 3, 4, 5, 6]
     session = await house.store.get(Session, "s1", owner=ALICE)
     assert session.title == "환율을 알려 줘"
-    assert session.last_line == "좋아요"
+    assert session.last_line == "해 볼게요"
     assert (session.state, session.last_seq, session.cost_usd) == (SessionState.IDLE, 6, 0.25)
     assert await counted(house.store, month()) == SUMS
     assert await counted(house.store, f"agent/a1/{month()}") == SUMS
@@ -88,12 +94,74 @@ async def test_the_same_again_changes_nothing(house: House, line: Line) -> None:
     assert len(await house.store.events("s1", owner=ALICE)) == 6
 
 
-async def test_what_is_stored_is_not_changed_by_a_second_telling(house: House, line: Line) -> None:
-    await send(line, logged(*TURN))
-    lies = logged(*[Notice(text="nothing happened")] * 6, Notice(text="more"))
-    assert await send(line, lies) == (200, {"acked": 7})
+async def test_a_log_that_lost_its_end_and_used_its_numbers_again_is_told_so(house: House, line: Line) -> None:
+    first = logged(*TURN)
+    await send(line, first)
+    other = first[:3] + logged(Text(message="y", block=0, text="other"), *[Notice(text="more")] * 9, after=3)
+    status, body = await send(line, other)
+    assert (status, body["code"], body["acked"], body["last_seq"]) == (409, "log_behind", 3, 6)
+    assert (await send(line, other[4:5]))[1]["acked"] == 4
+    assert await house.store.events("s1", owner=ALICE) == first
+    assert await send(line, logged(*other[3:], after=6)) == (200, {"acked": 16})
+
+
+async def test_the_same_again_is_the_same_also_if_its_time_was_put_right(house: House, line: Line) -> None:
+    far = [datetime(1970, 1, 1, tzinfo=UTC), datetime(2300, 1, 1, tzinfo=UTC), datetime(2026, 1, 1)]
+    events = [numbered(Text(message="m", block=0, text=str(at)), seq=n, at=at) for n, at in enumerate(far, start=1)]
+    events.append(Text(seq=4, message="m", block=0, text="x" * 10))
+    for _ in range(2):
+        assert await send(line, events) == (200, {"acked": 4})
+
+
+async def test_what_stands_in_for_an_event_is_the_same_as_that_event(house: House) -> None:
+    """A gateway of another version knew the kind that this one does not, or the other way round."""
+    await house.talk(ALICE)
+    known = logged(Text(message="m", block=0, text="x"))
+    unknown = b'{"session":"s1","events":[{"seq":1,"type":"from_the_future"}]}'
+    for bodies in ((unknown, batch("s1", known)), (batch("s1", known), unknown)):
+        for body in bodies:
+            assert await Ingest(house.store).take(read_batch(body), owner=ALICE) == 1
+        await house.store.delete_events("s1", owner=ALICE)
+
+
+@pytest.mark.parametrize("bad", [b"1e999", b"-1e400", b'"\xff"', b"[%s]" % b",".join([b"[[]]"] * 60_000)])
+async def test_an_event_that_cannot_be_kept_gives_its_number_to_a_notice(house: House, line: Line, bad: bytes) -> None:
+    good = [encode(event) for event in logged(Notice(text="a"), Notice(text="b"), Notice(text="c"))]
+    good[1] = b'{"seq":2,"type":"tool_called","id":"t","name":"n","input":{"x":%s}}' % bad
+    body = b'{"session":"s1","events":[%s]}' % b",".join(good)
+    answer = await line("POST", "/internal/events", data=body)
+    assert (answer.status, answer.body) == (200, {"acked": 3})
     stored = await house.store.events("s1", owner=ALICE)
-    assert isinstance(stored[1], UserSaid) and isinstance(stored[6], Notice)
+    assert [event.text for event in stored if isinstance(event, Notice)] == ["a", "unknown_event", "c"]
+
+
+async def test_a_text_full_of_brackets_and_a_tool_input_full_of_code_are_kept(house: House, line: Line) -> None:
+    code = 'f[a, b] = {1: [2, 3]}\n\\ "x"' * 10_000
+    said = logged(Text(message="m", block=0, text=code * 5), ToolCalled(id="t", name="Write", input={"content": code}))
+    assert await send(line, said) == (200, {"acked": 2})
+    assert await house.store.events("s1", owner=ALICE) == said
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        CALL % (1, b",".join([b"[[]]"] * 1_500_000)),
+        b",".join([b"1"] * 4_000_000),
+        b",".join([b'{"seq":1,"type":""}'] * 400_000),
+EACH,
+    ],
+    ids=["deep", "numbers", "many", "each"],
+)  # fmt: skip
+async def test_a_batch_made_to_be_slow_does_not_hold_up_the_others(line: Line, events: bytes) -> None:
+    body = b'{"session":"s1","events":[%s]}' % events
+    assert len(body) < BATCH_BYTES
+    longest, last = 0.0, time.perf_counter()
+    sent = asyncio.create_task(line("POST", "/internal/events", data=body))
+    while not sent.done():
+        await asyncio.sleep(0.001)
+        longest, last = max(longest, time.perf_counter() - last), time.perf_counter()
+    assert (await sent).status in (200, 400)
+    assert longest < 0.4
 
 
 async def test_missing_numbers_are_asked_for(house: House, line: Line) -> None:
@@ -126,7 +194,7 @@ async def test_what_is_asked_waits_in_the_inbox_until_it_is_answered(house: Hous
     await send(line, logged(asked))
     [request] = await house.store.find(Request, owner=ALICE)
     assert (request.summary, request.session, request.agent, request.parked) == (
-        "Bash: python3 main.py",
+        "python3 main.py",
         "s1",
         "a1",
         False,

@@ -49,6 +49,9 @@ class Gateway:
         self.events: dict[str, dict[int, dict[str, Any]]] = {}
         self.drafts: list[dict[str, Any]] = []
         self.refuse_ingest = False
+        self.refused: set[str] = set()  # model tokens
+        self.behind: set[str] = set()  # sessions of which the store has other events
+        self.asked = 0
         self.doubled = 0
         self._came = asyncio.Condition()
 
@@ -80,7 +83,10 @@ class Gateway:
         body = await request.json()
         if self.refuse_ingest:
             return web.json_response({"code": "unavailable"}, status=503)
+        self.asked += 1
         have = self.events.setdefault(body["session"], {})
+        if body["session"] in self.behind:
+            return web.json_response({"code": "log_behind", "acked": 1, "last_seq": 9}, status=409)
         for event in body["events"]:
             if event["seq"] > len(have) + 1:
                 return web.json_response({"code": "gap", "acked": len(have)}, status=409)
@@ -95,6 +101,9 @@ class Gateway:
         return web.json_response({})
 
     async def _model(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("x-api-key") in self.refused:
+            error = {"type": "invalid_request_error", "message": "bad_token: the token does not verify"}
+            return web.json_response({"type": "error", "error": error}, status=400)
         headers = {k: v for k, v in request.headers.items() if k.lower() not in ("host", "content-length")}
         url = self.model_url + request.path_qs
         async with self._http.request(request.method, url, data=await request.read(), headers=headers) as answer:

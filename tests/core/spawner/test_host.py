@@ -73,4 +73,5 @@ def test_a_box_is_done_without_only_where_that_is_allowed(
 def test_what_stands_and_what_is_missing_is_told() -> None:
     assert describe(Settings(), "").layers == LAYERS
     assert describe(Settings(), "broken").missing == ("broken",)
+    assert describe(Settings(sandbox="none"), "").command == "unset OMA_SANDBOX"
     assert "OMA_SANDBOX=none" in describe(Settings(sandbox="none"), "").missing[0]

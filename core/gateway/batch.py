@@ -1,0 +1,90 @@
+"""A part of a runner's log as it arrives: bounded before it is looked into, then event by event made harmless.
+
+JSON is decoded by C code that lets nobody else run meanwhile, in a thread neither. So no single decoding may be
+large: what is in the batch is counted first, and what holds too many values is not decoded at all.
+"""
+
+from itertools import pairwise
+
+import msgspec
+
+from core.errors import BadInput
+from core.events import AnyEvent, seq_of
+from core.gateway.hostile import Numbered, stand_in, tame
+
+BATCH_EVENTS = 500
+BATCH_BYTES = 8 * 1024 * 1024
+HIGHEST_SEQ = 2**31
+EVENT_VALUES = 50_000  # in one event; 10 ms
+BATCH_VALUES = 200_000  # in all of them; the largest honest batches have some thousands
+LIGHT_BYTES, LIGHT_VALUES = 64 * 1024, 5_000
+
+
+class Shape(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of `POST /internal/events`, of which only numbers are read."""
+
+    session: str
+    events: list[Numbered]
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """The same, its events not yet looked into."""
+
+    session: str
+    events: list[msgspec.Raw]
+
+
+class Read(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch whose shape and order are right: numbers go up by one."""
+
+    session: str
+    events: tuple[AnyEvent, ...]
+
+
+def is_light(body: bytes) -> bool:
+    """Whether `read_batch` takes so short that a thread would take longer."""
+    return len(body) <= LIGHT_BYTES and _marks(body) <= LIGHT_VALUES
+
+
+def read_batch(body: bytes) -> Read:
+    """Raises: BadInput: not a batch, too long, or its numbers have a gap inside."""
+    try:
+        if len(msgspec.json.decode(body, type=Shape).events) > BATCH_EVENTS:
+            raise BadInput(f"more than {BATCH_EVENTS} events", code="too_large")
+        batch = msgspec.json.decode(body, type=Batch)
+        events = tuple(_tamed(batch.events))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadInput(f"not a batch of events: {error}"[:300]) from error
+    numbers = [seq_of(event) for event in events]
+    if numbers and not 1 <= numbers[0] <= HIGHEST_SEQ:
+        raise BadInput("an event has no number, or an impossible one")
+    if any(then != first + 1 for first, then in pairwise(numbers)):
+        raise BadInput("the numbers of a batch must follow each other")
+    return Read(session=batch.session, events=events)
+
+
+def _tamed(raws: list[msgspec.Raw]) -> list[AnyEvent]:
+    left, events = BATCH_VALUES, list[AnyEvent]()
+    for raw in raws:
+        values = values_in(bytes(raw))
+        if values > min(left, EVENT_VALUES):
+            events.append(stand_in(raw))
+        else:
+            left -= values
+            events.append(tame(raw))
+    return events
+
+
+def values_in(raw: bytes) -> int:
+    """About how many values a JSON text has, without decoding it: brackets and commas that are not in a string."""
+    if (most := _marks(raw)) <= LIGHT_VALUES:
+        return most
+    plain = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    strings = plain.count(b'"') // 2
+    if strings > 2 * EVENT_VALUES:  # a value has a name at most
+        return strings // 2
+    return _marks(b"".join(plain.split(b'"')[::2]))
+
+
+def _marks(raw: bytes) -> int:
+    return raw.count(b"[") + raw.count(b"{") + raw.count(b",")

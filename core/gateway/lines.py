@@ -1,0 +1,82 @@
+"""One line of what was said, for lists: plain words, without Markdown's marks."""
+
+import re
+
+TAIL_CHARS = 10_000  # of a text; the last paragraph is near its end
+TELLING_CHARS = 12  # a sentence shorter than this ("All right.") takes the next one along
+
+FENCE = re.compile(r"\s*(?:```|~~~)")
+HEADING = re.compile(r"\s*(?:#{1,6}\s|[-=*_]{3,}\s*$|\|)")  # and rules and tables: nothing to read in a list
+ITEM = re.compile(r"\s*(?:[-*+]|\d{1,3}[.)])\s+(?=\S)")
+SENTENCE = re.compile(r"(?<=[.!?。…])\s+")
+LINK = re.compile(r"!?\[([^\[\]\n]{0,300})\]\([^()\n]{0,2000}\)")
+MARKED = re.compile(r"(\*\*|__|~~|`{1,2}|(?<![\w*])[*_](?=\S))([^\n]{1,500}?)(?<=\S)\1(?!\w)")
+
+
+def gist(text: str, limit: int) -> str:
+    """What the text comes to: the first sentence of its last paragraph of prose; empty if it has none.
+
+    Words that only lead to a list or to code are passed over as long as there are others.
+    """
+    prose, leading, items = _paragraphs(text)
+    for part in (*reversed(prose), *reversed(leading), *items[:1]):
+        if line := _first_sentence(_unmarked(part)):
+            return cut(line, limit)
+    return ""
+
+
+def first_line(text: str, limit: int) -> str:
+    """The first line with something in it, without Markdown's marks at its beginning, at most `limit` characters."""
+    for line in text[:TAIL_CHARS].splitlines():
+        if shown := _printable(line).strip().lstrip("#>*- ").strip():
+            return cut(shown, limit)
+    return ""
+
+
+def cut(line: str, limit: int) -> str:
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def _paragraphs(text: str) -> tuple[list[str], list[str], list[str]]:
+    """Of the text's end: paragraphs of prose, those that lead to a list right below them, and the items of lists."""
+    prose: list[str] = []
+    leading: list[str] = []
+    items: list[str] = []
+    lines: list[str] = []
+    in_code = f"\n{text[:-TAIL_CHARS]}".count("\n```") % 2 == 1
+    for line in [*text[-TAIL_CHARS:].splitlines(), ""]:
+        item = None if in_code else ITEM.match(line)
+        if item:
+            items.append(line[item.end() :])
+        if FENCE.match(line):
+            in_code = not in_code
+        elif not (item or in_code or HEADING.match(line)) and line.strip():
+            lines.append(line.strip().lstrip("> "))
+            continue
+        if lines:
+            (leading if item else prose).append(" ".join(lines))
+            lines = []
+    return prose, leading, items
+
+
+def _first_sentence(part: str) -> str:
+    """Not one that ends in a colon: what it leads to is not here."""
+    line = ""
+    for sentence in SENTENCE.split(part):
+        if sentence.endswith((":", "：")):
+            break
+        line = f"{line} {sentence}".strip()
+        if len(line) >= TELLING_CHARS:
+            break
+    return line
+
+
+def _unmarked(part: str) -> str:
+    line = LINK.sub(r"\1", _printable(part))
+    for _ in range(2):  # marks inside marks
+        line = MARKED.sub(r"\2", line)
+    return " ".join(line.split())
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
