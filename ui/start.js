@@ -27,9 +27,12 @@ export default {
       this.making = true;
       this.$emit("make", this.$refs.text.value);
     },
-    made(well) {
-      if (well) (this.$refs.text.value = ""), this.keep();
-      this.making = well; // if it failed the words are still here
+    made(address) {
+      this.making = Boolean(address); // if it failed there is none, and the words are still here
+      if (!address) return;
+      this.$refs.text.value = "";
+      this.keep();
+      location.href = address;
     },
     keep() {
       const text = this.$refs.text.value;

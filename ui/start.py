@@ -69,10 +69,9 @@ class Start:
             if text:
                 await self._say(self._made[1], text)
         except PlatformError:
-            self._box.run_method("made", False)
+            self._box.run_method("made", "")
             raise
-        self._box.run_method("made", True)
-        _open(*self._made)
+        self._box.run_method("made", _address(*self._made))  # it forgets the words, then goes there
 
     async def _say(self, session: str, text: str) -> None:
         if self._said[0] != text:
@@ -83,7 +82,7 @@ class Start:
 
 async def make(page: Frame) -> None:
     """A draft agent and its builder session, and there."""
-    _open(*await _create(page))
+    ui.navigate.to(_address(*await _create(page)))
 
 
 async def _create(page: Frame) -> tuple[str, str]:
@@ -99,5 +98,5 @@ async def _create(page: Frame) -> tuple[str, str]:
     return made.id, session.id
 
 
-def _open(agent: str, session: str) -> None:
-    ui.navigate.to(f"/workspace/{quote(agent)}?session={quote(session)}")
+def _address(agent: str, session: str) -> str:
+    return f"/workspace/{quote(agent)}?session={quote(session)}"

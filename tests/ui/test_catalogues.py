@@ -20,7 +20,15 @@ SENTENCE = re.compile(r"^[A-Z][a-z]+( [a-z]+){2,}|^[A-Z][a-z]+ [a-z]+[.?]$")
 NOT_FOR_PEOPLE = {"server.py", "api.py"}  # the terminal and machines speak English
 BETWEEN_MACHINES = {"gap", "seq_taken", "misconfigured", "bad_token", "bound", "dormant"}
 SOURCES = sorted(path for path in UI.rglob("*.py") if "__pycache__" not in path.parts)
-COMPLETING = ("states.py", "events.py", "runner/talk.py", "runner/session.py", "gateway/hostile.py")
+COMPLETING = (
+    "states.py",
+    "events.py",
+    "runner/talk.py",
+    "runner/session.py",
+    "runner/ingest.py",
+    "runner/journal.py",
+    "gateway/hostile.py",
+)
 VALUES = [UI.parent / "core" / name for name in COMPLETING]  # whose choices and notices complete keys
 
 
