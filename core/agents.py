@@ -142,7 +142,7 @@ def _card(agent: Agent, sessions: list[Session], asking: int, cost_usd: float) -
         agent=agent,
         state=state,
         line=newest.last_line if newest else "",
-        at=max(agent.updated_at, newest.updated_at) if newest else agent.updated_at,
+        at=newest.updated_at if newest else agent.updated_at,
         session=newest.id if newest else "",
         cost_usd=cost_usd,
         asking=asking,

@@ -132,7 +132,9 @@ class Talk:
         for request_id, (asked, answered) in self.recall.decided.items():
             self.desk.decided_before(asked, answered)
             return request_id, told_later(asked, answered)
-        for message_id, said in self.recall.waiting.items():
+        # What was to be said at once comes before what was to wait; `min` keeps the order among equals.
+        if self.recall.waiting:
+            message_id, said = min(self.recall.waiting.items(), key=lambda item: not item[1].steer)
             return message_id, words_of(said)
         return None
 

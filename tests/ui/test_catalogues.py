@@ -25,6 +25,7 @@ COMPLETING = (
     "events.py",
     "runner/talk.py",
     "runner/session.py",
+    "runner/sessions.py",
     "runner/ingest.py",
     "runner/journal.py",
     "gateway/hostile.py",
