@@ -32,6 +32,13 @@ STEPS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE usage (owner TEXT NOT NULL, key TEXT NOT NULL, counter TEXT NOT NULL, amount REAL NOT NULL,
            PRIMARY KEY (owner, key, counter)) WITHOUT ROWID""",
     ),
+    (
+        "CREATE TABLE audit (seq INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL)",
+        """CREATE TRIGGER audit_unchanged BEFORE UPDATE ON audit
+           BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END""",
+        """CREATE TRIGGER audit_kept BEFORE DELETE ON audit
+           BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END""",
+    ),
 )
 
 
@@ -43,6 +50,7 @@ async def connect(path: Path) -> aiosqlite.Connection:
         # FULL: what was acknowledged is on the disk, also after a power cut
         await db.execute("PRAGMA synchronous = FULL")
         await db.execute("PRAGMA journal_size_limit = 67108864")
+        await db.execute("PRAGMA secure_delete = ON")  # what is deleted is not left readable in the file
     except BaseException:
         await db.close()
         raise
