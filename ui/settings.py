@@ -15,7 +15,7 @@ def _profile(page: Frame) -> None:
     words, user = page.words, page.user
     with tag("section", classes="part", aria_labelledby="profile"):
         tag("h2", words.t("settings.profile"), id="profile")
-        with tag("dl", classes="facts"):
+        with tag("dl", classes="profile"):
             _fact(words.t("settings.name"), user.name or words.t("common.owner"))
             if user.email:
                 _fact(words.t("settings.email"), user.email)

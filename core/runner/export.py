@@ -8,12 +8,15 @@ import asyncio
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 from aiohttp import web
 
 PIECE_BYTES = 64 * 1024
+DEEPEST = 100  # folders in folders
+ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # not blocking: a FIFO would wait for a writer
 
 
@@ -29,13 +32,32 @@ async def send(request: web.Request, root: Path) -> web.StreamResponse:
 
 
 def archive(root: Path) -> Iterator[bytes]:
-    """The stream. Files that cannot be read, or vanish meanwhile, are left out."""
-    for folder, folders, names, fd in os.fwalk(root, follow_symlinks=False):
-        folders.sort()
-        for name in sorted(names):
-            path = os.fsencode(os.path.join(os.path.relpath(folder, root), name)).decode("utf-8", "replace")
-            yield from _file(name, fd, path.removeprefix("./"))
+    """The stream. What cannot be read, or vanishes meanwhile, is left out."""
+    with suppress(OSError):
+        yield from _folder(os.open(root, ENTER), "", DEEPEST)
     yield b"{}\n"
+
+
+def _folder(handle: int, path: str, deeper: int) -> Iterator[bytes]:
+    """By handles all the way down: nobody can put a link into the way while we go. Closes `handle`."""
+    try:
+        for name in sorted(os.listdir(handle)):
+            below = f"{path}{os.fsencode(name).decode('utf-8', 'replace')}"
+            try:
+                folder = os.open(name, ENTER, dir_fd=handle)
+            except NotADirectoryError:
+                yield from _file(name, handle, below)
+            except OSError:
+                continue  # a link (ELOOP), not readable, or gone
+            else:
+                yield from _folder(folder, f"{below}/", deeper - 1) if deeper else _closed(folder)
+    finally:
+        os.close(handle)
+
+
+def _closed(handle: int) -> tuple[()]:
+    os.close(handle)
+    return ()
 
 
 def _file(name: str, folder: int, path: str) -> Iterator[bytes]:

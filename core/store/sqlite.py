@@ -213,7 +213,7 @@ class SqliteStore(Ledger):
     async def _settle(self) -> None:
         await self._wait_turn()
         try:
-            await self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            await schema.compact(self._writer)
         except sqlite3.Error as error:
             raise schema.explain(error, self._path) from error
         finally:
