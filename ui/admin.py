@@ -32,7 +32,7 @@ class Announce:
             area.attributes(testid="announcement").props["value"] = page.desk.announcements.text
             with tag("div", classes="row"):
                 say = tag("button", words.t("admin.announce_do"), classes="btn", type="button", testid="announce")
-                say.on("click", self._announce, args=[], js_handler=TYPED)
+                say.on("click", self._announce, js_handler=TYPED)
                 stop = tag("button", words.t("admin.announce_end"), classes="btn ghost", type="button")
                 stop.attributes(testid="announce-end").on("click", self._end, args=[])
         self._area = area

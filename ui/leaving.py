@@ -53,7 +53,7 @@ class Leaving:
             with tag("div", classes="row"):
                 tag("input", classes="input grow", id="phrase", type="text", autocomplete="off", testid="delete-phrase")
                 gone = tag("button", words.t("settings.delete_do"), classes="btn danger", type="button")
-                gone.attributes(testid="delete-account").on("click", self._delete, args=[], js_handler=TYPED)
+                gone.attributes(testid="delete-account").on("click", self._delete, js_handler=TYPED)
             self._wrong = tag("p", classes="bad", role="alert")
 
     async def _delete(self, event: GenericEventArguments) -> None:

@@ -25,7 +25,7 @@ class Users:
             tag("h2", words.t("admin.users"), id="users")
             search = tag("input", classes="input", type="search", autocomplete="off", testid="user-search")
             search.attributes(aria_label=words.t("admin.search"), placeholder=words.t("admin.search"), maxlength=100)
-            search.on("change", self._search, args=[], js_handler=TYPED)
+            search.on("change", self._search, js_handler=TYPED)
             self._rows = tag("ul", classes="rows")
             self._count = tag("p", classes="meta")
 
