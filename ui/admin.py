@@ -28,14 +28,14 @@ class Announce:
         with tag("section", classes="part", aria_labelledby="announce"):
             tag("h2", words.t("admin.announce"), id="announce")
             tag("label", words.t("admin.announce_text"), for_="announcement", classes="meta")
-            area = tag("textarea", classes="input area", id="announcement", maxlength=CHARS, rows=2)
-            area.attributes(testid="announcement").props["value"] = page.desk.announcements.text
+            # as its text, not its `value`: Vue sets that again with every change of the page, over what is being typed
+            area = tag("textarea", page.desk.announcements.text, classes="input area", id="announcement")
+            area.attributes(testid="announcement", maxlength=CHARS, rows=2)
             with tag("div", classes="row"):
                 say = tag("button", words.t("admin.announce_do"), classes="btn", type="button", testid="announce")
                 say.on("click", self._announce, js_handler=TYPED)
                 stop = tag("button", words.t("admin.announce_end"), classes="btn ghost", type="button")
                 stop.attributes(testid="announce-end").on("click", self._end, args=[])
-        self._area = area
 
     async def _announce(self, event: GenericEventArguments) -> None:
         await self._page.desk.people.admin(self._page.user_id)
@@ -45,8 +45,6 @@ class Announce:
     async def _end(self) -> None:
         await self._page.desk.people.admin(self._page.user_id)
         await self._page.desk.announcements.announce("", by=self._page.user_id)
-        self._area.props["value"] = ""
-        self._area.update()
 
 
 def _isolation(page: Frame) -> None:
