@@ -179,7 +179,7 @@ class SocketGuard:
         environ = self._sio.environ.get(eio_sid)
         await self._sio.eio.disconnect(eio_sid)
         if environ is not None:
-            with contextlib.suppress(RuntimeError):  # it is closed already
+            with contextlib.suppress(RuntimeError, OSError):  # it is closed already, by us or by the peer
                 await environ["asgi.send"]({"type": "websocket.close", "code": 4401})
 
 
