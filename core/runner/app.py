@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -79,7 +80,7 @@ class App:
                 web.delete(one, self._delete),
                 web.delete("/v1/agents/{agent}", self._delete_agent),
                 web.post("/v1/agents/{agent}/rest", self._rest),
-                web.get("/v1/export", self._export),
+                web.get("/v1/export", partial(export.send, root=self._runner.agents)),
                 web.post(one + "/warm", self._warm),
                 web.post(one + "/messages", self._say),
                 web.post(one + "/interrupt", self._interrupt),
@@ -181,9 +182,6 @@ class App:
     async def _rest(self, request: web.Request) -> web.Response:
         self._runner.sessions.rest(_name(request, "agent"))
         return _json({}, status=202)
-
-    async def _export(self, request: web.Request) -> web.StreamResponse:
-        return await export.send(request, self._runner.agents)
 
     async def _warm(self, request: web.Request) -> web.Response:
         self._session(request).warm()
