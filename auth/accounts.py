@@ -34,4 +34,5 @@ async def arrive(store: Store, identity: Identity, *, admin: bool) -> User:
         raise Forbidden("this account is disabled", code="disabled")
     news = {"email": identity.email, "name": identity.name, "picture": identity.picture}
     given = {name: value for name, value in news.items() if value}
+    role = Role.ADMIN if admin or known.appointed else Role.USER
     return await store.change(User, id, owner=SYSTEM, role=role, seen_at=at, **given)

@@ -11,7 +11,7 @@ from itsdangerous import URLSafeTimedSerializer
 from starlette.requests import Request
 
 from auth.cookies import Cookies
-from auth.guard import Guard, current_user
+from auth.guard import Guard, current_origin, current_user
 from auth.headers import SecurityHeaders
 from auth.local import LocalLinks
 from auth.logins import Logins
@@ -20,8 +20,9 @@ from auth.rate import Rate
 from auth.routes import ByLink, ByProvider, SignIn
 from auth.site import LOOPBACK, Site
 from auth.sockets import SocketGuard, watch
+from core.audit import Audit, Deed, Origin
 from core.errors import Misconfigured, NotFound, NotSignedIn
-from core.model import SYSTEM, User
+from core.model import SYSTEM, Login, User, UserId
 from core.settings import Settings
 from core.store import Store
 
@@ -33,9 +34,16 @@ class Auth:
     """What pages, API and `main.py` see of sign-in."""
 
     def __init__(
-        self, *, store: Store, logins: Logins, sockets: SocketGuard, links: LocalLinks | None, methods: tuple[str, ...]
+        self,
+        *,
+        store: Store,
+        logins: Logins,
+        sockets: SocketGuard,
+        links: LocalLinks | None,
+        methods: tuple[str, ...],
+        audit: Audit,
     ) -> None:
-        self._store, self.logins, self.sockets, self._links = store, logins, sockets, links
+        self._store, self.logins, self.sockets, self._links, self._audit = store, logins, sockets, links, audit
         self.sign_in_methods = methods
 
     def current(self) -> User:
@@ -58,6 +66,26 @@ class Auth:
         if chosen:
             self.logins.refresh(await self._store.change(User, user.id, owner=SYSTEM, **chosen))
 
+    def login_of(self, request: Request) -> str:
+        """The id of the login of this request, empty for strangers."""
+        return str((request.scope.get("state") or {}).get("login", ""))
+
+    async def devices(self, user: UserId) -> list[Login]:
+        """Where this user is signed in, last seen first."""
+        return await self.logins.of(user)
+
+    async def sign_out(self, login: str, *, user: UserId) -> None:
+        """End one of the user's logins and its sockets. Raises: NotFound: there is no such one, or not theirs."""
+        if login not in {one.id for one in await self.logins.of(user)}:
+            raise NotFound("no such login")
+        await self.logins.revoke(login)
+        await self._audit.note(Deed.LOGIN_REVOKED, who=user, about=login[:12])
+
+    async def sign_out_everywhere(self, user: UserId) -> None:
+        """End all logins of the user, this one too."""
+        await self._audit.note(Deed.LOGIN_REVOKED, who=user, detail="all")
+        await self.logins.revoke_all(user)
+
     def local_link(self) -> str:
         """A fresh one-time link. Raises: NotFound: there is no local sign-in in production."""
         if self._links is None:
@@ -75,8 +103,9 @@ class Auth:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def _check(self, login: str, active: bool) -> object:
-        return await self.logins.check(login, active=active, fresh=True)
+    async def _check(self, login: str, active: bool) -> str | None:
+        signed = await self.logins.check(login, active=active, fresh=True)
+        return None if signed is None else str(signed.user.role)
 
 
 def check(settings: Settings) -> None:
@@ -85,7 +114,12 @@ def check(settings: Settings) -> None:
     _links(settings)
 
 
-def install(app: FastAPI, settings: Settings, store: Store, keys: Sequence[str]) -> Auth:
+def whence() -> Origin:
+    """Where the request that is being answered came from, for the audit log."""
+    return current_origin.get() or Origin()
+
+
+def install(app: FastAPI, settings: Settings, store: Store, keys: Sequence[str], *, audit: Audit | None = None) -> Auth:
     """Put guards, headers and routes onto `app`, before NiceGUI is mounted; the first of `keys` signs.
 
     Raises: Misconfigured.
@@ -95,7 +129,8 @@ def install(app: FastAPI, settings: Settings, store: Store, keys: Sequence[str])
     provider, links = _provider(settings, site), _links(settings)
     logins.on_end(sockets.end)
     sockets.install()
-    sign_in = SignIn(store=store, jar=jar, logins=logins)
+    audit = audit or Audit(store, whence=whence)
+    sign_in = SignIn(store=store, jar=jar, logins=logins, audit=audit)
     routes = sign_in.routes()
     if links:
         routes += ByLink(sign_in, links, site=site).routes()
@@ -107,7 +142,7 @@ def install(app: FastAPI, settings: Settings, store: Store, keys: Sequence[str])
     app.add_middleware(Guard, site=site, jar=jar, logins=logins, rate=rate)
     app.add_middleware(SecurityHeaders, site=site)  # added last: outermost
     methods = [name for name, there in (("local", links), ("oidc", provider)) if there]
-    return Auth(store=store, logins=logins, sockets=sockets, links=links, methods=tuple(methods))
+    return Auth(store=store, logins=logins, sockets=sockets, links=links, methods=tuple(methods), audit=audit)
 
 
 def _flows(keys: Sequence[str]) -> URLSafeTimedSerializer:

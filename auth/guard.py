@@ -21,6 +21,7 @@ from auth.cookies import Cookies
 from auth.logins import Logins
 from auth.rate import Rate
 from auth.site import Site, network_of, strip_forwarded
+from core.audit import Origin
 from core.errors import BadInput, Forbidden, NotSignedIn, PlatformError, TooMuch
 from core.model import User
 
@@ -35,6 +36,9 @@ MAX_BODY_BYTES = 2 * 2**20  # the longest message, 200,000 characters, in its lo
 
 current_user: ContextVar[User | None] = ContextVar("current_user", default=None)
 """Set while a request is answered; page builders run inside that."""
+
+current_origin: ContextVar[Origin | None] = ContextVar("current_origin", default=None)
+"""Set while a request is answered, and while a socket is open for what comes over it."""
 
 
 class TooLarge(BadInput):
@@ -61,11 +65,12 @@ class Guard:
         if refusal is not None:
             await _refuse(refusal, scope, receive, send)
             return
-        token = current_user.set(state.get("user"))
+        user, origin = current_user.set(state.get("user")), current_origin.set(_origin(scope, state))
         try:
             await self._pass(scope, state, receive, send)
         finally:
-            current_user.reset(token)
+            current_user.reset(user)
+            current_origin.reset(origin)
 
     async def _admit(self, scope: Scope, state: MutableMapping[str, Any]) -> Response | None:
         """None: go on. Raises: PlatformError: refused."""
@@ -148,6 +153,11 @@ class Guard:
             if started:
                 raise
             await _refuse(problem(error), scope, receive, send)
+
+
+def _origin(scope: Scope, state: Mapping[str, Any]) -> Origin:
+    agents = [value for name, value in scope["headers"] if name == b"user-agent"]
+    return Origin(address=str(state.get("address", "")), device=agents[0].decode("latin-1") if agents else "")
 
 
 def problem(error: PlatformError) -> Response:

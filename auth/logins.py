@@ -100,6 +100,12 @@ class Logins:
         for watcher in self._watchers:
             watcher(id)
 
+    async def of(self, user: UserId) -> list[Login]:
+        """The user's living logins, last seen first."""
+        at = self._clock()
+        found = await self._store.find(Login, owner=SYSTEM, where={"user": user}, newest_by="seen_at", limit=PER_USER)
+        return [login for login in found if not (login.revoked or _over(login, at))]
+
     async def revoke_all(self, user: UserId, *, but: str = "") -> None:
         """End all logins of a user, except for `but`."""
         for login in await self._store.find(Login, owner=SYSTEM, where={"user": user}, limit=PER_USER):

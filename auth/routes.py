@@ -23,7 +23,9 @@ from auth.logins import Logins
 from auth.oidc import Flow, Provider
 from auth.paths import safe_next
 from auth.site import Site
-from core.errors import BadInput, NotSignedIn, PlatformError
+from core.audit import Audit, Deed
+from core.errors import BadInput, Forbidden, NotSignedIn, PlatformError
+from core.model import user_id
 from core.settings import Settings
 from core.store import Store
 
@@ -35,23 +37,29 @@ VIEWPORT = '<meta name="viewport" content="width=device-width"><meta name="color
 class SignIn:
     """What both ways in share, and the way out."""
 
-    def __init__(self, *, store: Store, jar: Cookies, logins: Logins) -> None:
-        self._store, self._jar, self._logins = store, jar, logins
+    def __init__(self, *, store: Store, jar: Cookies, logins: Logins, audit: Audit) -> None:
+        self._store, self._jar, self._logins, self._audit = store, jar, logins, audit
 
     def routes(self) -> list[Route]:
         return [Route("/auth/logout", self.logout, methods=["POST"])]
 
     async def logout(self, request: Request) -> Response:
         """End this login and its sockets. (That it comes from our own page, the guard has checked.)"""
-        if login := request.scope["state"].get("login"):
+        state = request.scope["state"]
+        if login := state.get("login"):
             await self._logins.revoke(login)
+            await self._audit.note(Deed.SIGN_OUT, who=state["user"].id)
         response = RedirectResponse("/login", 303)
         response.raw_headers.append(self._jar.clear(self._jar.login))
         return response
 
     async def enter(self, request: Request, identity: Identity, *, admin: bool, target: str) -> Response:
         """Start a login with a new id, whatever the browser held before. Raises: Forbidden: disabled."""
-        user = await arrive(self._store, identity, admin=admin)
+        try:
+            user = await arrive(self._store, identity, admin=admin)
+        except Forbidden as error:
+            await self.refused(identity, error)
+            raise
         self._logins.refresh(user)
         cookie = await self._logins.start(
             user,
@@ -59,10 +67,16 @@ class SignIn:
             device=request.headers.get("user-agent", ""),
             instead_of=request.cookies.get(self._jar.login, ""),
         )
+        await self._audit.note(Deed.SIGN_IN, who=user.id)
         log.info("signed in: %s", user.id)
         response = RedirectResponse(target, 303)
         response.raw_headers.append(self._jar.set(self._jar.login, cookie, max_age_s=LOGIN_S))
         return response
+
+    async def refused(self, identity: Identity, error: Forbidden) -> None:
+        """Somebody whom the provider knows may not come in: an administrator will want to know who."""
+        about = user_id(identity.issuer, identity.subject)
+        await self._audit.note(Deed.SIGN_IN_REFUSED, about=about, detail=f"{error.code} {identity.email}".strip())
 
 
 class ByProvider:
@@ -108,13 +122,21 @@ class ByProvider:
         try:
             flow, target = await self._flow(request)
             identity = await self._provider.finish(flow, request.query_params["code"])
-            admit(identity, self._settings)
+            await self._admit(identity)
             admin = is_admin(identity, self._settings)
             response = await self._sign_in.enter(request, identity, admin=admin, target=target)
         except PlatformError as error:
             response = failed(error)
         response.raw_headers.append(self._jar.clear(self._jar.flow))
         return response
+
+    async def _admit(self, identity: Identity) -> None:
+        """Raises: Forbidden."""
+        try:
+            admit(identity, self._settings)
+        except Forbidden as error:
+            await self._sign_in.refused(identity, error)
+            raise
 
     async def _flow(self, request: Request) -> tuple[Flow, str]:
         """What this browser began, once. Raises: BadInput: not begun here, too long ago, or used already."""

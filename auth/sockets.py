@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
@@ -41,6 +41,7 @@ class Bound:
     client_id: str
     bind: str
     login: str  # empty: anonymous
+    role: str = ""  # of its user when it was opened: what the page may show depends on it
     active: bool = False  # its user did something since the last look
     lines: int = 0
 
@@ -82,6 +83,11 @@ class SocketGuard:
             del self._bound[sid]
             background_tasks.create(self._dismiss(sid), name="dismiss socket")
 
+    def end_other_roles(self, login: str, role: str) -> None:
+        """Its user became something else: pages made for what they were are loaded anew."""
+        if any(bound.login == login and bound.role != role for bound in self._bound.values()):
+            self.end(login)
+
     async def sweep(self) -> None:
         """Close connections that never said what they want, and forget anonymous pages nobody looks at."""
         now = time.monotonic()
@@ -103,9 +109,10 @@ class SocketGuard:
         client = Client.instances.get(query.get("client_id", ""))
         login = str(state.get("login", ""))
         bind = str(state.get("bind", ""))
+        role = str(getattr(state.get("user"), "role", ""))
         if client is None or not bind or _bind_of(client) != bind or self._too_many(login):
             raise self._turned_away(sid)
-        self._bound[sid] = Bound(client_id=client.id, bind=bind, login=login)
+        self._bound[sid] = Bound(client_id=client.id, bind=bind, login=login, role=role)
         try:
             await nicegui_server._on_connect(sid, environ)
         except ConnectionRefusedError as error:
@@ -172,7 +179,7 @@ class SocketGuard:
         environ = self._sio.environ.get(eio_sid)
         await self._sio.eio.disconnect(eio_sid)
         if environ is not None:
-            with contextlib.suppress(RuntimeError):  # it is closed already
+            with contextlib.suppress(RuntimeError, OSError):  # it is closed already, by us or by the peer
                 await environ["asgi.send"]({"type": "websocket.close", "code": 4401})
 
 
@@ -216,14 +223,20 @@ def _has_words(message: dict[str, Any]) -> bool:
     return isinstance(message.get("message"), str)
 
 
-async def watch(guard: SocketGuard, check: Callable[[str, bool], Any], *, every_s: float) -> None:
-    """End the sockets of logins that ended elsewhere or ran out, for as long as the server runs."""
+async def watch(guard: SocketGuard, check: Callable[[str, bool], Awaitable[str | None]], *, every_s: float) -> None:
+    """End the sockets of logins that ended elsewhere or ran out, for as long as the server runs.
+
+    `check` gives the role of the login's user, None if the login has ended.
+    """
     while True:
         await asyncio.sleep(every_s)
         for login, active in guard.logins().items():
             try:
-                if await check(login, active) is None:
+                role = await check(login, active)
+                if role is None:
                     guard.end(login)
+                else:
+                    guard.end_other_roles(login, role)
             except PlatformError as error:  # the store does not answer: nobody is signed out for that
                 log.warning("logins could not be checked: %s", error)
                 break

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from core.audit import Audit, Deed
 from core.errors import BadInput
 from core.model import Agent, Request, Session, UserId, new_agent_id, new_session_id, now
 from core.runners import Runners
@@ -35,8 +36,8 @@ class Card:
 class Agents:
     """Use cases over the Store; the user is checked by being the owner in every call."""
 
-    def __init__(self, *, store: Store, runners: Runners, forget: Callable[[str], None]) -> None:
-        self._store, self._runners, self._forget = store, runners, forget
+    def __init__(self, *, store: Store, runners: Runners, forget: Callable[[str], None], audit: Audit) -> None:
+        self._store, self._runners, self._forget, self._audit = store, runners, forget, audit
 
     async def cards(self, *, user: UserId) -> list[Card]:
         """All agents, archived ones too, newest activity first."""
@@ -60,6 +61,7 @@ class Agents:
         at = now()
         agent = Agent(id=new_agent_id(), created_at=at, updated_at=at)
         await self._store.create(agent, owner=user)
+        await self._audit.note(Deed.AGENT_CREATED, who=user, about=agent.id)
         return agent, await self._open(agent, user=user, locale=locale, kind="builder")
 
     async def change(self, agent: str, *, user: UserId, **fields: Any) -> Agent:
@@ -72,7 +74,24 @@ class Agents:
                 fields[name] = " ".join(str(fields[name]).split())
                 if len(fields[name]) > limit or (name == "name" and not fields[name]):
                     raise BadInput(f"{name} must have 1 to {limit} characters", code=f"bad_{name}")
-        return await self._store.change(Agent, agent, owner=user, updated_at=now(), **fields)
+        changed = await self._store.change(Agent, agent, owner=user, updated_at=now(), **fields)
+        if fields.get("draft") is False:
+            await self._audit.note(Deed.AGENT_PUBLISHED, who=user, about=agent)
+        return changed
+
+    async def remove_rule(self, agent: str, rule: str, *, user: UserId) -> None:
+        """What was always allowed is asked about again, from this moment: CLIs that know the rule end.
+
+        Raises: NotFound: the agent. RunnerUnavailable: the rule is gone, but a CLI may still know it.
+        """
+        found = await self.get(agent, user=user)
+        if rule not in found.rules:
+            return
+        rules = tuple(other for other in found.rules if other != rule)
+        await self._store.change(Agent, agent, owner=user, rules=rules)
+        await self._audit.note(Deed.RULE_REMOVED, who=user, about=agent, detail=rule)
+        if runner := self._runners.at_hand(user):
+            await runner.call("POST", f"/v1/agents/{agent}/rest")
 
     async def delete(self, agent: str, *, user: UserId) -> None:
         """The record, its sessions and their logs, and the folder in the box. Raises: NotFound."""
@@ -82,6 +101,7 @@ class Agents:
         for session in await self.sessions(agent, user=user):
             await self._delete_rows(session.id, user=user)
         await self._store.delete(Agent, agent, owner=user)
+        await self._audit.note(Deed.AGENT_DELETED, who=user, about=agent)
 
     async def sessions(self, agent: str, *, user: UserId) -> list[Session]:
         """Newest first."""

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import msgspec
 
+from core.audit import Audit, Deed
 from core.errors import BadInput, NotFound, PlatformError, StoreUnavailable
 from core.events import AnyEvent, Live, StateChanged, decode_many, seq_of
 from core.hub import Listener
@@ -35,8 +36,8 @@ BACKOFF_S = (0.05, 0.2, 0.5, 1.0, 2.0)
 class Conversations:
     """One per web process; holds no state of a session."""
 
-    def __init__(self, *, store: Store, runners: Runners) -> None:
-        self._store, self._runners = store, runners
+    def __init__(self, *, store: Store, runners: Runners, audit: Audit) -> None:
+        self._store, self._runners, self._audit = store, runners, audit
         self._sessions: dict[tuple[UserId, str], Session] = {}
         self._opened: dict[str, str] = {}  # session → box in which it is known to be open
 
@@ -180,6 +181,13 @@ class Conversations:
         agent = await self._store.get(Agent, known.agent, owner=user)
         if fresh := tuple(rule for rule in rules if rule not in agent.rules):
             await self._store.change(Agent, agent.id, owner=user, rules=(*agent.rules, *fresh))
+            for rule in fresh:
+                await self._audit.note(Deed.RULE_ADDED, who=user, about=agent.id, detail=rule)
+
+    def forget_user(self, user: UserId) -> None:
+        """An account was deleted: nothing of it is remembered here."""
+        for session in [session for owner, session in self._sessions if owner == user]:
+            self.forget(session)
 
     def forget(self, session: str) -> None:
         """A session was deleted: nothing of it is remembered here."""

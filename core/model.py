@@ -75,6 +75,8 @@ class User(Record, frozen=True, kw_only=True):
     disabled: bool = False
     locale: str = ""
     theme: str = ""
+    appointed: bool = False  # an admin made them one; whoever the settings name is one without it
+    leaving: bool = False  # their account is being deleted: a web that starts goes on with it
     created_at: datetime
     seen_at: datetime
 
@@ -154,6 +156,14 @@ class Request(Record, frozen=True, kw_only=True):
     reason: str = ""
     asked_at: datetime
     parked: bool = False
+
+
+class Announcement(Record, frozen=True, kw_only=True):
+    """What is said to everybody at the head of every page. There is at most one, of the platform's own."""
+
+    id: str = "announcement"
+    text: str
+    at: datetime
 
 
 class Box(Record, frozen=True, kw_only=True):

@@ -86,6 +86,23 @@ class RunnerClient:
         finally:
             await socket.close()
 
+    @asynccontextmanager
+    async def stream(self, path: str) -> AsyncIterator[aiohttp.StreamReader]:
+        """The answer to GET `path` as it comes; a pause of CALL_S breaks it off.
+
+        Raises: RunnerUnavailable: not reached, refused, or broken off.
+        """
+        if self._http.closed:
+            raise RunnerUnavailable(f"{path}: the runner is gone")
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CALL_S, sock_read=CALL_S)
+        try:
+            async with self._http.get(self._url + path, headers=self._headers(), timeout=timeout) as answer:
+                if answer.status != 200:
+                    raise RunnerUnavailable(f"{path}: {answer.status}")
+                yield answer.content
+        except (TimeoutError, aiohttp.ClientError, OSError, EOFError) as error:
+            raise RunnerUnavailable(f"{path}: {type(error).__name__} {error}") from error
+
     def _headers(self) -> dict[str, str]:
         token = tokens.sign({"sub": self.box.user}, key=self.box.key, audience=f"runner:{self.box.id}")
         return {"Authorization": f"Bearer {token}"}

@@ -7,6 +7,8 @@ what keeps that runner alive (G4), and the news that come over it.
 import asyncio
 import logging
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,25 +84,42 @@ class Runners:
             return client
         if self._stopping:
             raise RunnerUnavailable("the platform is being ended")
-        async with self._lock(user):
+        async with (lock := self._lock(user)):
             if client := self._clients.get(user):
                 return client
+            if self._lock(user) is not lock:
+                raise RunnerUnavailable("the account was deleted meanwhile")
             return await self._start(user)
 
     async def stop(self, user: UserId) -> None:
         """End the user's runner in good order, then for certain. Whoever wants it meanwhile waits for a new one."""
         async with self._lock(user):
-            client = self._clients.pop(user, None)
-            if client is None:
-                return
-            grace_s = STOP_S
-            try:
-                await client.call("POST", "/v1/stop", timeout_s=CALL_STOP_S)
-            except PlatformError as error:
-                log.warning("runner %s did not take the stop: %s", client.box.id, error)
-                grace_s = DEAF_STOP_S
-            await self._spawner.stop(client.box, grace_s=grace_s)
-            await self._forget(client)
+            await self._stop(user)
+
+    async def _stop(self, user: UserId) -> None:
+        client = self._clients.pop(user, None)
+        if client is None:
+            return
+        grace_s = STOP_S
+        try:
+            await client.call("POST", "/v1/stop", timeout_s=CALL_STOP_S)
+        except PlatformError as error:
+            log.warning("runner %s did not take the stop: %s", client.box.id, error)
+            grace_s = DEAF_STOP_S
+        await self._spawner.stop(client.box, grace_s=grace_s)
+        await self._forget(client)
+
+    @asynccontextmanager
+    async def removing(self, user: UserId) -> AsyncIterator[None]:
+        """End the user's runner and delete all that boxes kept of them; while the context is open none is started."""
+        async with self._lock(user):
+            await self._stop(user)
+            for box in await self._store.find(Box, owner=SYSTEM, where={"user": user}):
+                await self._spawner.stop(box, grace_s=0)
+                await self._store.delete(Box, box.id, owner=SYSTEM)
+            await self._spawner.forget(user)
+            yield
+            self._locks.pop(user, None)  # who waits for it asked for a user that is no more
 
     async def stop_all(self, *, spare_open_turns: bool) -> None:
         """End all runners at once; with `spare_open_turns` those that work stay (a deploy, G4)."""

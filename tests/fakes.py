@@ -11,6 +11,7 @@ from core import tokens
 from core.errors import NotSignedIn, RunnerUnavailable
 from core.events import Answered, AnyEvent, Live, SessionOpened, UserSaid, encode_many, numbered, seq_of
 from core.model import Box, UserId
+from core.runner import export
 from core.spawner import Door, Isolation, Poll
 from core.states import SessionState
 
@@ -21,6 +22,7 @@ class ScriptedRunner:
     def __init__(self, disk: dict[str, list[AnyEvent]]) -> None:
         self.logs = disk
         self.agents: dict[str, str] = {}
+        self.folder = Path("nothing-here")
         self.calls: list[str] = []
         self.open_turns = 0
         self.box: Box | None = None
@@ -42,6 +44,9 @@ class ScriptedRunner:
                 web.post("/v1/sessions/{id}/{act:warm|interrupt}", self._accept),
                 web.get("/v1/sessions/{id}/watch", self._watch),
                 web.post("/v1/stop", self._accept),
+                web.post("/v1/agents/{id}/rest", self._accept),
+                web.delete("/v1/agents/{id}", self._accept),
+                web.get("/v1/export", self._export),
             ]
         )
         self._web = web.AppRunner(app, shutdown_timeout=0.1)
@@ -85,6 +90,9 @@ class ScriptedRunner:
 
     async def _accept(self, _: web.Request) -> web.Response:
         return web.json_response({}, status=202)
+
+    async def _export(self, request: web.Request) -> web.StreamResponse:
+        return await export.send(request, self.folder)
 
     async def _status(self, _: web.Request) -> web.Response:
         return web.json_response({"open_turns": self.open_turns, "idle_s": 0})

@@ -7,3 +7,4 @@ Person = dict[str, Any]
 ALICE: Person = {"sub": "101", "name": "김앨리스", "email": "alice@example.com", "email_verified": True}
 BOB: Person = {"sub": "102", "name": "Bob", "email": "bob@example.com", "email_verified": True}
 CHARLIE: Person = {"sub": "103", "name": "Charlie", "email": "charlie@elsewhere.test", "email_verified": True}
+ROOT: Person = {"sub": "100", "name": "Root", "email": "root@example.com", "email_verified": True}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nicegui import ui
 from nicegui.client import Client
 
-from core.model import User
+from core.model import Role, User
 from ui.desk import Desk
 from ui.tags import Tag, icon, tag
 from ui.theme import MARK
@@ -38,14 +38,29 @@ def mark(size: int) -> ui.html:
     return ui.html(picture, sanitize=False, tag="span").classes(f"mark mark-{size}").props("aria-hidden=true")
 
 
-def banners(desk: Desk, words: Words) -> None:
-    """What is not as it will be in earnest, on every page, with the way to mend it."""
+def banners(desk: Desk, words: Words, client: Client) -> None:
+    """What an administrator announces, and what is not as it will be in earnest, with the way to mend it."""
+    _announcement(desk, words, client)
     if desk.settings.provider == "practice":
         _banner(words, "practice", "", "export ANTHROPIC_API_KEY=…\nmake run")
     isolation = desk.isolation()
     if isolation.name == "none":
         why = words.code("banner.no_sandbox", isolation.code, "broken")
         _banner(words, "no_sandbox", why, isolation.command)
+
+
+def _announcement(desk: Desk, words: Words, client: Client) -> None:
+    """There while something is announced; it comes and goes on open pages too."""
+    label = words.t("banner.announcement.name")
+    with tag("aside", classes="banner", testid="banner", data_kind="announcement", aria_label=label) as banner:
+        icon("info")
+        text = tag("span", classes="grow")
+
+    def show(announced: str) -> None:
+        text.set_text(announced)
+        banner.set_visibility(bool(announced))
+
+    client.on_delete(desk.announcements.watch(show))
 
 
 def _banner(words: Words, kind: str, why: str, mend: str) -> None:
@@ -104,10 +119,17 @@ def user_menu(words: Words, user: User, *, theme: str, prefer: Prefer, classes: 
                     tag("div", user.email, classes="tiny cut")
             with tag("div", classes="pick stay"):
                 tag("span", words.t("common.language"), classes="meta")
-                _languages(words, prefer)
+                languages(words, prefer)
             with tag("div", classes="pick stay"):
                 tag("span", words.t("common.theme"), classes="meta")
-                _themes(words, theme, prefer)
+                themes(words, theme, prefer)
+            with tag("a", classes="li", href="/settings", testid="to-settings"):
+                icon("sliders")
+                tag("span", words.t("common.settings"))
+            if user.role is Role.ADMIN:
+                with tag("a", classes="li", href="/admin", testid="to-admin"):
+                    icon("shield")
+                    tag("span", words.t("common.admin"))
             with tag("form", method="post", action="/auth/logout", classes="leave"):
                 with tag("button", classes="li", type="submit", testid="sign-out"):
                     icon("out")
@@ -121,7 +143,7 @@ def initial(name: str) -> str:
     return name[1] if hangul and len(name) == 3 else name[:1].upper()
 
 
-def _languages(words: Words, prefer: Prefer) -> Tag:
+def languages(words: Words, prefer: Prefer) -> Tag:
     """한국어 | English, each in its own language; the page comes again in the chosen one."""
     with tag("div", classes="seg", role="group", aria_label=words.t("common.language")) as group:
         for locale in LOCALES:
@@ -135,7 +157,7 @@ async def _speak(locale: str, prefer: Prefer) -> None:
     ui.run_javascript(f"oma.keep('{LOCALE_COOKIE}', '{locale}'); location.reload()")
 
 
-def _themes(words: Words, chosen: str, prefer: Prefer) -> Tag:
+def themes(words: Words, chosen: str, prefer: Prefer) -> Tag:
     with tag("div", classes="seg", role="group", aria_label=words.t("common.theme")) as group:
         for theme in THEMES:
             one = _option(words.t(f"common.theme_{theme}"), f"theme-{theme}", chosen=theme == chosen)

@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING, Protocol
 
 from starlette.requests import Request
 
-from core.model import User
+from core.model import Login, User, UserId
 from core.settings import Settings
 from core.spawner import Isolation
 
 if TYPE_CHECKING:
+    from core.account import Account
     from core.agents import Agents
+    from core.announcements import Announcements
+    from core.audit import Audit
     from core.conversations import Conversations
+    from core.export import Export
+    from core.people import People
 
 
 class Auth(Protocol):
@@ -31,6 +36,18 @@ class Auth(Protocol):
     async def prefer(self, user: User, *, locale: str = "", theme: str = "") -> None:
         """Remember the language or theme the user chose (empty: leave it as it is)."""
 
+    def login_of(self, request: Request) -> str:
+        """The id of the login of this request, empty for strangers."""
+
+    async def devices(self, user: UserId) -> list[Login]:
+        """Where this user is signed in, last seen first."""
+
+    async def sign_out(self, login: str, *, user: UserId) -> None:
+        """End one of the user's logins and its sockets. Raises: NotFound: there is no such one, or not theirs."""
+
+    async def sign_out_everywhere(self, user: UserId) -> None:
+        """End all logins of the user, this one too."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
@@ -40,4 +57,9 @@ class Desk:
     agents: "Agents"
     conversations: "Conversations"
     auth: Auth
+    account: "Account"
+    export: "Export"
+    people: "People"
+    announcements: "Announcements"
+    audit: "Audit"
     isolation: Callable[[], Isolation]  # asked at each page: the spawner finds out once, and may find out later

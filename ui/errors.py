@@ -8,7 +8,6 @@ from html import escape
 from urllib.parse import quote
 
 from nicegui import app
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
@@ -18,7 +17,15 @@ from ui.document import document, mark, words_of
 
 log = logging.getLogger("oma.pages")
 
-TITLED = ("not_found", "runner_unavailable", "store_unavailable", "unavailable", "forbidden", "internal")
+TITLED = (
+    "not_found",
+    "runner_unavailable",
+    "store_unavailable",
+    "unavailable",
+    "forbidden",
+    "internal",
+    "export_under_way",
+)
 
 
 def refusal(request: Request, error: PlatformError) -> Response:
@@ -50,6 +57,13 @@ def _wants_page(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/_nicegui")
 
 
+def _absent(request: Request) -> Response:
+    """The same for what never was and for what this person may not see."""
+    if _wants_page(request):
+        return refusal(request, NotFound())
+    return PlainTextResponse("Not Found", status_code=404)
+
+
 def install(_desk: Desk) -> None:
     """Take over from NiceGUI's own error pages."""
 
@@ -57,14 +71,11 @@ def install(_desk: Desk) -> None:
     async def refused(request: Request, error: PlatformError) -> Response:
         if error.status >= 500:
             log.error("page %s failed: %s", request.url.path, error, exc_info=error)
-        return refusal(request, error)
+        return _absent(request) if isinstance(error, NotFound) else refusal(request, error)
 
     @app.exception_handler(404)
-    async def not_there(request: Request, error: Exception) -> Response:
-        if _wants_page(request):
-            return refusal(request, NotFound())
-        detail = error.detail if isinstance(error, HTTPException) else "Not Found"
-        return PlainTextResponse(str(detail), status_code=404)
+    async def not_there(request: Request, _error: Exception) -> Response:
+        return _absent(request)
 
     @app.exception_handler(Exception)
     async def broken(request: Request, error: Exception) -> Response:

@@ -72,7 +72,7 @@ class Frame:
 
     def user_menu(self, classes: str = "") -> Tag:
         """Language, theme, sign out."""
-        return chrome.user_menu(self.words, self.user, theme=self._theme(), prefer=self._prefer, classes=classes)
+        return chrome.user_menu(self.words, self.user, theme=self.theme(), prefer=self.prefer, classes=classes)
 
     def on_change(self, watcher: Callable[[], Awaitable[None]]) -> None:
         """Call `watcher` after anything of this user changed, those that come together as one."""
@@ -116,16 +116,18 @@ class Frame:
         except Unavailable:
             log.warning("a page could not be refreshed; it will be with the next change", exc_info=True)
 
-    def _theme(self) -> str:
+    def theme(self) -> str:
+        """The user's choice, else this browser's."""
         chosen = self.user.theme or self.client.request.cookies.get(THEME_COOKIE, "")
         return chosen if chosen in chrome.THEMES else "system"
 
-    async def _prefer(self, **fields: str) -> None:
+    async def prefer(self, **fields: str) -> None:
+        """Remember a language or theme."""
         await self.desk.auth.prefer(self.user, **fields)
 
     def head(self) -> None:
         """Style sheet, theme before the first paint, words for a lost connection."""
-        ui.add_head_html(theme.head(head_values(self.words, self._theme())))
+        ui.add_head_html(theme.head(head_values(self.words, self.theme())))
 
 
 def head_values(words: Words, theme_choice: str) -> dict[str, str]:
@@ -151,7 +153,7 @@ def frame(desk: Desk, *, title: str, bare: bool = False, fill: bool = False) -> 
     page.retitle(words.t(title))
     ui.on_exception(page.fail)
     with chrome.top(page.client, words, fill=fill):
-        chrome.banners(desk, words)
+        chrome.banners(desk, words, page.client)
         if not bare:
             chrome.header(page)
     page.client.on_connect(page.follow)

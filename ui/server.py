@@ -19,13 +19,9 @@ from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
-from nicegui import core as nicegui_core
-from nicegui import ui
 
 import auth
 from core import runtime as runtime_
-from core.agents import Agents
-from core.conversations import Conversations
 from core.errors import Misconfigured
 from core.gate import Gate
 from core.gateway.digest import gateway_digest
@@ -36,8 +32,7 @@ from core.runtime import Runtime
 from core.settings import Settings, overridden
 from core.spawner.local import LocalSpawner
 from core.store.sqlite import SqliteStore
-from ui import api, pages
-from ui.desk import Desk
+from ui.front import front
 
 log = logging.getLogger("oma.web")
 
@@ -58,18 +53,20 @@ async def _serve(settings: Settings, *, program: Path, open_browser: bool) -> in
     keys = settings.session_secret or (runtime_.platform_key(settings),)
     async with _platform(settings, runtime, program) as (store, gate, launcher, runners, spawner):
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-        conversations = Conversations(store=store, runners=runners)
-        agents = Agents(store=store, runners=runners, forget=conversations.forget)
-        door = auth.install(app, settings, store, keys)
-        desk = Desk(
-            settings=settings, agents=agents, conversations=conversations, auth=door, isolation=spawner.isolation
+        server = _Server(app)
+        behind = front(
+            app,
+            settings=settings,
+            keys=keys,
+            store=store,
+            runners=runners,
+            spawner=spawner,
+            gate=gate,
+            draining=lambda: server.should_exit,
         )
-        server = _Server(app, serving=lambda: _greet(settings, door, open_browser))
-        api.install(app, desk=desk, store=store, gate=gate, draining=lambda: server.should_exit)
-        pages.install(desk)
-        _mount(app)
         interrupts = asyncio.create_task(pass_on_interrupt(), name="make's interrupt")
-        async with door.running():
+        async with behind as door:
+            server.serving = lambda: _greet(settings, door, open_browser)
             await server.serve(sockets=[listener])
         interrupts.cancel()
         everything = server.signal != signal.SIGTERM
@@ -125,21 +122,6 @@ def _listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def _mount(app: FastAPI) -> None:
-    """NiceGUI under everything, in the leanest form it has."""
-    nicegui_core.sio.eio.cors_allowed_origins = None
-    nicegui_core.sio.eio.transports = ["websocket"]
-    nicegui_core.app.config.socket_io_js_transports = ["websocket"]
-    ui.run_with(
-        app,
-        title="Oh My Agent",
-        binding_refresh_interval=None,
-        reconnect_timeout=10.0,
-        tailwind=False,
-        show_welcome_message=False,
-    )
-
-
 def _deaf_to_interrupts() -> None:
     """A second Ctrl-C must not leave boxes and gateway behind: what is left to do is bounded."""
     sys.stderr.write("ending…\n")
@@ -160,7 +142,7 @@ class _Server(uvicorn.Server):
 
     signal: int = 0
 
-    def __init__(self, app: FastAPI, *, serving: Callable[[], None]) -> None:
+    def __init__(self, app: FastAPI) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -171,12 +153,12 @@ class _Server(uvicorn.Server):
                 ws="websockets-sansio",
             )
         )
-        self._serving = serving
+        self.serving: Callable[[], None] = lambda: None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self._serving()
+            self.serving()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.signal = sig

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,6 +13,7 @@ from aiohttp import WSMsgType, web
 from core import tokens
 from core.errors import BadInput, Forbidden, NotSignedIn, PlatformError, TooMuch, Unavailable
 from core.events import Answered, Attachment, UserSaid
+from core.runner import export
 from core.runner.journal import Lagging, Watcher
 from core.runner.runner import Runner, read_init
 from core.runner.session import Session
@@ -77,6 +79,8 @@ class App:
                 web.put(one, self._put),
                 web.delete(one, self._delete),
                 web.delete("/v1/agents/{agent}", self._delete_agent),
+                web.post("/v1/agents/{agent}/rest", self._rest),
+                web.get("/v1/export", partial(export.send, root=self._runner.agents)),
                 web.post(one + "/warm", self._warm),
                 web.post(one + "/messages", self._say),
                 web.post(one + "/interrupt", self._interrupt),
@@ -174,6 +178,10 @@ class App:
     async def _delete_agent(self, request: web.Request) -> web.Response:
         await self._runner.sessions.delete_agent(_name(request, "agent"))
         return _json({})
+
+    async def _rest(self, request: web.Request) -> web.Response:
+        self._runner.sessions.rest(_name(request, "agent"))
+        return _json({}, status=202)
 
     async def _warm(self, request: web.Request) -> web.Response:
         self._session(request).warm()

@@ -79,6 +79,11 @@ class Runner:
         return self._bound
 
     @property
+    def agents(self) -> Path:
+        """Where the agents' folders are."""
+        return self._home / "agents"
+
+    @property
     def sessions(self) -> Sessions:
         """Raises: Unavailable: nobody has told us whose we are."""
         if self._sessions is None:

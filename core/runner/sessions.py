@@ -19,6 +19,7 @@ from core.runner.journal import Journal
 from core.runner.log import Log
 from core.runner.processes import Reaper
 from core.runner.session import Session
+from core.runner.talk import STOPPED
 
 log = logging.getLogger("oma.sessions")
 
@@ -142,6 +143,12 @@ class Sessions:
             if await asyncio.to_thread(_agent_of, path) == agent:
                 await self.delete(path.stem)
         await asyncio.to_thread(shutil.rmtree, self._engine.place.folder(agent), ignore_errors=True)
+
+    def rest(self, agent: str) -> None:
+        """End the agent's CLIs: what it may do without asking has changed, and the next ones know."""
+        for session in self._sessions.values():
+            if session.journal.recall.agent == agent and session.alive:
+                self.spawn(session.sleep(STOPPED), f"rest {session.id}")
 
     async def _forget(self, found: Session) -> None:
         self._sessions.pop(found.id, None)

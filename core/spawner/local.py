@@ -68,7 +68,7 @@ class LocalSpawner:
         if not self._socket(box).exists():  # somebody cleaned up: nobody can reach it ever again
             await self.stop(box, grace_s=0)
             return Poll.GONE
-        self._bound_log(box.id)
+        self._bound_log(box)
         return Poll.RUNNING
 
     def door(self, box: Box) -> Door:
@@ -89,6 +89,9 @@ class LocalSpawner:
 
     async def forget(self, user: UserId) -> None:
         await asyncio.to_thread(_remove, self._home(user))
+        for log in (self._data / "logs").glob("runner-*.log"):
+            if log.name.rpartition("-")[0] == f"runner-{user}":
+                log.unlink(missing_ok=True)
 
     def _tried(self) -> str:
         if self._trouble is None:
@@ -114,7 +117,7 @@ class LocalSpawner:
         folder = self._runtime.make_box(box.id)
         run = self._boxed if sandbox == "bubblewrap" else self._unboxed
         try:
-            with _listening(self._runtime.runner_socket(box.id)) as listener, self._log(box.id) as log:
+            with _listening(self._runtime.runner_socket(box.id)) as listener, self._log(box) as log:
                 who = run(box, home, listener, log)
         except BaseException:
             self._runtime.remove_box(box.id)
@@ -145,19 +148,22 @@ class LocalSpawner:
             if child.poll() is not None:
                 self._children.pop(id, None)
 
-    def _log(self, id: str) -> BinaryIO:
+    def _log(self, box: Box) -> BinaryIO:
         """Emptied at every start, and appended to: so it can be emptied again under a running writer."""
         folder = self._data / "logs"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         old = sorted(folder.glob("runner-*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
         for path in old[LOGS_KEPT - 1 :]:
             path.unlink(missing_ok=True)
-        log = (folder / f"runner-{id}.log").open("ab", 0)
+        log = self._log_path(box).open("ab", 0)
         log.truncate(0)
         return log
 
-    def _bound_log(self, id: str) -> None:
-        path = self._data / "logs" / f"runner-{id}.log"
+    def _log_path(self, box: Box) -> Path:
+        return self._data / "logs" / f"runner-{box.user}-{box.id}.log"
+
+    def _bound_log(self, box: Box) -> None:
+        path = self._log_path(box)
         if path.exists() and path.stat().st_size > LOG_BYTES:
             os.truncate(path, 0)
 

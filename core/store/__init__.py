@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+from core.audit import Act
 from core.events import AnyEvent
 from core.model import Record, UserId
 
@@ -76,3 +77,18 @@ class Store(Protocol):
 
     async def usage(self, key: str, *, owner: UserId) -> dict[str, float]:
         """The counters under `key`; empty if there are none."""
+
+    async def all_usage(self, *, owner: UserId) -> dict[str, dict[str, float]]:
+        """Every key with its counters."""
+
+    async def note(self, act: Act) -> int:
+        """Append to the audit log and return the entry's number. No verb changes or deletes an entry."""
+
+    async def acts(self, *, before: int = 0, limit: int = 100) -> list[Act]:
+        """The newest entries of the audit log, newest first; only those with a number below `before`, if given."""
+
+    async def forget(self, owner: UserId) -> None:
+        """Delete all that is this user's: records, events, counters, and the platform's own rows about them.
+
+        Idempotent. What is left is the audit log. Raises: BadInput: the platform itself is nobody to forget.
+        """

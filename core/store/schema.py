@@ -1,6 +1,7 @@
 """How the embedded database's file is opened, checked and brought to the present form."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -13,6 +14,7 @@ from core.errors import Misconfigured, StoreUnavailable
 BUSY_S = 10.0  # web and gateway write to the same file: how long one waits for the other
 WAL_RETRY_S = 0.05  # SQLite does not wait by itself while another process changes the journal mode
 MIN_FREE_BYTES = 64 * 2**20  # opening a WAL database on a full disk kills the process with SIGBUS
+COMPACT_BYTES = 256 * 2**20  # written anew in one to two seconds
 DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 # Each step is run once, in order, inside one transaction; `PRAGMA user_version` counts them. Never edit one that was
@@ -32,6 +34,13 @@ STEPS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE usage (owner TEXT NOT NULL, key TEXT NOT NULL, counter TEXT NOT NULL, amount REAL NOT NULL,
            PRIMARY KEY (owner, key, counter)) WITHOUT ROWID""",
     ),
+    (
+        "CREATE TABLE audit (seq INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL)",
+        """CREATE TRIGGER audit_unchanged BEFORE UPDATE ON audit
+           BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END""",
+        """CREATE TRIGGER audit_kept BEFORE DELETE ON audit
+           BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END""",
+    ),
 )
 
 
@@ -43,10 +52,25 @@ async def connect(path: Path) -> aiosqlite.Connection:
         # FULL: what was acknowledged is on the disk, also after a power cut
         await db.execute("PRAGMA synchronous = FULL")
         await db.execute("PRAGMA journal_size_limit = 67108864")
+        await db.execute("PRAGMA secure_delete = ON")  # what is deleted is not left readable in the file
     except BaseException:
         await db.close()
         raise
     return db
+
+
+async def compact(db: aiosqlite.Connection) -> None:
+    """Leave nothing readable of what was deleted, in the database file or in the log beside it.
+
+    `secure_delete` alone forgets the space between the rows of a page that was put together anew. In a database of
+    more than COMPACT_BYTES such traces stay, as to write it anew would make everybody wait.
+    """
+    [(pages,)] = await db.execute_fetchall("PRAGMA page_count")
+    [(page_bytes,)] = await db.execute_fetchall("PRAGMA page_size")
+    if pages * page_bytes <= COMPACT_BYTES:
+        with contextlib.suppress(sqlite3.OperationalError):  # busy or no room: it was deleted all the same
+            await db.execute("VACUUM")
+    await db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 async def _write_ahead(db: aiosqlite.Connection) -> None:

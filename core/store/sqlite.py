@@ -17,6 +17,7 @@ from core.errors import BadInput, Conflict, NotFound, SeqTaken, StoreUnavailable
 from core.events import AnyEvent
 from core.model import Record, UserId
 from core.store import query, schema
+from core.store.ledger import Ledger
 
 R = TypeVar("R", bound=Record)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -28,7 +29,7 @@ CLAIM = """INSERT INTO claims VALUES (:name, :holder, :until) ON CONFLICT DO UPD
 ADD = "INSERT INTO usage VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"
 
 
-class SqliteStore:
+class SqliteStore(Ledger):
     """The Store of core.store over two connections: one that writes, and one whose reads never wait for the disk."""
 
     def __init__(
@@ -204,6 +205,15 @@ class SqliteStore:
             except BaseException:
                 await self._writer.rollback()
                 raise
+        except sqlite3.Error as error:
+            raise schema.explain(error, self._path) from error
+        finally:
+            self._turn.release()
+
+    async def _settle(self) -> None:
+        await self._wait_turn()
+        try:
+            await schema.compact(self._writer)
         except sqlite3.Error as error:
             raise schema.explain(error, self._path) from error
         finally:

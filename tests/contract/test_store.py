@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from core import events as log
+from core.audit import Act
 from core.errors import BadInput, Conflict, Misconfigured, NotFound, SeqTaken, StoreUnavailable
 from core.events import Text, TextDelta, UserSaid, numbered
 from core.model import SYSTEM, Agent, Box, Login, Record, Session, User, UserId, now
@@ -399,6 +400,65 @@ class TestUsage:
             await store.add_usage("2026-11", owner=ALICE, cost_usd=float("nan"))
 
 
+def act(what: str, **fields: str) -> Act:
+    return Act(at=DAY, what=what, **fields)  # type: ignore[arg-type]
+
+
+class TestAudit:
+    async def test_entries_are_numbered_and_come_newest_first_a_page_at_a_time(
+        self, store: Store, other: Store
+    ) -> None:
+        numbers = [await each.note(act(f"deed-{n}", who=ALICE)) for n, each in enumerate([store, other] * 3)]
+        assert numbers == sorted(set(numbers))
+        first = await store.acts(limit=4)
+        assert [entry.what for entry in first] == ["deed-5", "deed-4", "deed-3", "deed-2"]
+        assert [entry.what for entry in await store.acts(before=first[-1].seq, limit=4)] == ["deed-1", "deed-0"]
+        assert await store.acts(before=numbers[0]) == []
+
+    async def test_no_verb_of_the_store_takes_an_entry_away(self, store: Store) -> None:
+        await store.note(act("sign_in", who=ALICE))
+        await store.forget(ALICE)
+        assert [entry.who for entry in await store.acts()] == [ALICE]
+
+
+class TestForgetting:
+    async def test_nothing_of_a_forgotten_user_is_left_and_nothing_of_another_is_touched(self, store: Store) -> None:
+        for user in (ALICE, BOB):
+            person = User(id=user, issuer="x", subject=user, created_at=DAY, seen_at=DAY)
+            login = Login(id=f"l-{user}", user=user, created_at=DAY, seen_at=DAY, expires_at=DAY)
+            box = Box(id=f"b-{user}", user=user, key="k", started_at=DAY)
+            for record in (person, login, box):
+                await store.put(record, owner=SYSTEM)
+            await store.put(agent(), owner=user)
+            await store.append("s1", [said(n) for n in range(1, 5001)], owner=user)
+            await store.add_usage("2026-11", owner=user, turns=1)
+        await store.forget(ALICE)
+        await store.forget(ALICE)
+        assert await left_of(store, ALICE) == 0
+        assert await left_of(store, BOB) == 5 + 5000
+
+    async def test_the_platform_itself_is_not_forgotten(self, store: Store) -> None:
+        await store.put(User(id=BOB, issuer="x", subject="1", created_at=DAY, seen_at=DAY), owner=SYSTEM)
+        for nobody in (SYSTEM, UserId("")):
+            with pytest.raises(BadInput):
+                await store.forget(nobody)
+        assert await store.get(User, BOB, owner=SYSTEM)
+
+
+async def left_of(store: Store, user: UserId) -> int:
+    """How many things the store still has of a user."""
+    mine = {"user": user}
+    found = [
+        *await store.find(User, owner=SYSTEM, where={"id": user}),
+        *await store.find(Login, owner=SYSTEM, where=mine),
+        *await store.find(Box, owner=SYSTEM, where=mine),
+        *await store.find(Agent, owner=user),
+        *await store.events("s1", owner=user, limit=10_000),
+        *await store.all_usage(owner=user),
+    ]
+    return len(found)
+
+
 class TestLife:
     async def test_ping_answers_and_after_close_every_verb_is_refused(self, place: Place) -> None:
         async with place.open() as store:
@@ -569,3 +629,25 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+async def test_sqlite_an_entry_of_the_audit_log_is_changed_and_deleted_by_nobody(tmp_path: Path) -> None:
+    async with await SqliteStore.open(tmp_path / "oma.db") as store:
+        await store.note(act("sign_in", who=ALICE))
+    with sqlite3.connect(tmp_path / "oma.db") as db:
+        for statement in ("UPDATE audit SET body = '{}'", "DELETE FROM audit"):
+            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+                db.execute(statement)
+    db.close()
+
+
+async def test_sqlite_what_was_forgotten_cannot_be_read_out_of_the_file(tmp_path: Path) -> None:
+    async with await SqliteStore.open(tmp_path / "oma.db") as store:
+        for n in range(1, 2001):
+            await store.append("s1", [said(n, f"canary-{n} " + "x" * (n % 700))], owner=ALICE)
+            await store.append("s2", [said(n, f"kept-{n} " + "y" * (n % 300))], owner=BOB)
+        for n in range(50):
+            await store.put(agent(name=f"canary-{n}"), owner=ALICE)
+        await store.forget(ALICE)
+        files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert {name: data.count(b"canary-") for name, data in files.items() if b"canary-" in data} == {}

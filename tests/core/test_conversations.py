@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from core.agents import Agents
+from core.audit import Audit
 from core.conversations import Conversations
 from core.errors import BadInput, Conflict, NotFound, RunnerUnavailable
 from core.events import AnyEvent, Live, StateChanged, Text, TurnFinished, UserSaid, seq_of
@@ -31,8 +32,9 @@ class Stage:
 
     def open(self) -> None:
         self.runners = Runners(store=self.store, spawner=self.spawner, gate=self.gate, limits=Limits())  # type: ignore[arg-type]
-        self.conversations = Conversations(store=self.store, runners=self.runners)
-        self.agents = Agents(store=self.store, runners=self.runners, forget=self.conversations.forget)
+        self.audit = Audit(self.store)
+        self.conversations = Conversations(store=self.store, runners=self.runners, audit=self.audit)
+        self.agents = Agents(store=self.store, runners=self.runners, forget=self.conversations.forget, audit=self.audit)
 
     async def new(self, user: UserId = ALICE) -> Session:
         return (await self.agents.create(user=user, locale="ko"))[1]

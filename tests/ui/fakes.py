@@ -1,7 +1,7 @@
 """Agents and conversations in memory, honest to what ui/ calls: for looking at pages and testing them alone."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -33,6 +33,22 @@ class FakeAuth:
 
     async def prefer(self, user: User, *, locale: str = "", theme: str = "") -> None:
         self.user = msgspec.structs.replace(user, locale=locale or self.user.locale, theme=theme or self.user.theme)
+
+
+class NothingAnnounced:
+    """For pages that only show what is announced."""
+
+    text = ""
+
+    def watch(self, watcher: Callable[[str], None]) -> Callable[[], None]:
+        watcher(self.text)
+        return lambda: None
+
+
+def rest_of_desk() -> dict[str, Any]:
+    """What pages over fakes do not ask for; /settings and /admin are tested over the real thing (tests/e2e)."""
+    unused = dict.fromkeys(("account", "export", "people", "audit"))
+    return {**unused, "announcements": NothingAnnounced()}
 
 
 class FakePlatform:

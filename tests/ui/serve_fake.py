@@ -13,7 +13,7 @@ from nicegui import ui
 
 from core.settings import Secret, Settings
 from core.states import SessionState
-from tests.ui.fakes import FakeAuth, FakePlatform, bubblewrap, nothing, six
+from tests.ui.fakes import FakeAuth, FakePlatform, bubblewrap, nothing, rest_of_desk, six
 from ui import dashboard, errors, inbox, login, theme
 from ui.desk import Desk
 
@@ -114,6 +114,7 @@ def desk_of(platform: FakePlatform, args: argparse.Namespace) -> Desk:
         agents=platform,  # type: ignore[arg-type]
         conversations=platform,  # type: ignore[arg-type]
         auth=FakeAuth(signed_in=not args.stranger, methods=methods),
+        **rest_of_desk(),
         isolation=nothing if args.no_sandbox else bubblewrap,
     )
 

@@ -17,7 +17,7 @@ from core import events as e
 from core.model import UserId, now
 from core.settings import Secret, Settings
 from core.states import SessionState as S
-from tests.ui.fakes import FakeAuth, bubblewrap
+from tests.ui.fakes import FakeAuth, bubblewrap, rest_of_desk
 from tests.ui.fakes_conversation import FakeTalk
 from tests.ui.serve_fake import Policy
 from ui import errors, theme, workspace
@@ -73,6 +73,7 @@ def build(talk: FakeTalk) -> FastAPI:
         agents=talk,  # type: ignore[arg-type]
         conversations=talk,  # type: ignore[arg-type]
         auth=FakeAuth(),  # type: ignore[arg-type]
+        **rest_of_desk(),
         isolation=bubblewrap,
     )
     _doors(app, talk)

@@ -12,12 +12,14 @@ from fastapi import FastAPI
 
 import auth
 from core.agents import Agents
+from core.audit import Audit
 from core.conversations import Conversations
 from core.runners import Limits, Runners
 from core.settings import Settings
 from core.spawner import Isolation
 from core.store.sqlite import SqliteStore
 from tests.fakes import OpenGate, ScriptedSpawner
+from tests.ui.fakes import rest_of_desk
 from ui import api
 from ui.desk import Desk
 
@@ -49,13 +51,15 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
             async with runners:
                 settings = Settings(data_dir=tmp_path)
                 door = auth.install(app, settings, store, ["k" * 40])
-                talks = Conversations(store=store, runners=runners)
-                agents = Agents(store=store, runners=runners, forget=talks.forget)
+                audit = Audit(store)
+                talks = Conversations(store=store, runners=runners, audit=audit)
+                agents = Agents(store=store, runners=runners, forget=talks.forget, audit=audit)
                 desk = Desk(
                     settings=settings,
                     agents=agents,
                     conversations=talks,
                     auth=door,
+                    **rest_of_desk(),
                     isolation=lambda: Isolation(name="none"),
                 )
                 api.install(app, desk=desk, store=store, gate=served.gate, draining=lambda: served.draining)  # type: ignore[arg-type]

@@ -86,7 +86,7 @@ async def test_nothing_that_the_platform_has_open_is_open_inside(spawner: LocalS
         os.set_inheritable(secret.fileno(), True)  # as a careless library would
         found = await inside(spawner, "fds_at_start")
     kinds = sorted(target.split(":")[0].rsplit("/", 1)[-1] for target in found.values())
-    assert kinds == ["pipe", "runner-b1.log", "runner-b1.log", "socket"]
+    assert kinds == ["pipe", "runner-local-owner-b1.log", "runner-local-owner-b1.log", "socket"]
 
 
 async def test_there_is_no_network_and_no_route(spawner: LocalSpawner) -> None:

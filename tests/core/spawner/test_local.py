@@ -171,7 +171,7 @@ async def test_homes_logs_and_sockets_are_private(spawner: LocalSpawner, tmp_pat
 
 
 async def test_what_a_runner_prints_is_kept_for_one_life_and_has_an_end(spawner: LocalSpawner, tmp_path: Path) -> None:
-    log = tmp_path / "data" / "logs" / "runner-b1.log"
+    log = tmp_path / "data" / "logs" / "runner-local-owner-b1.log"
     async with started(spawner) as running:
         await attempt(spawner, running, f"print('x' * {LOG_BYTES + 1}, flush=True)")
         assert log.stat().st_size > LOG_BYTES

@@ -1,0 +1,95 @@
+"""The stream of a user's folders: every plain file whole, and nothing that a link or a trick leads to."""
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from core.events import StateChanged, TurnFinished
+from core.runner.export import archive
+from tests.core.runner.box import Box
+
+
+def read(stream: bytes) -> dict[str, bytes]:
+    """What a reader makes of it."""
+    found: dict[str, bytes] = {}
+    while True:
+        line, _, stream = stream.partition(b"\n")
+        if not (head := json.loads(line)):
+            assert stream == b""
+            return found
+        content = b""
+        while True:
+            length, _, stream = stream.partition(b"\n")
+            if length == b"0":
+                break
+            content, stream = content + stream[: int(length)], stream[int(length) :]
+        found[head["path"]] = content
+
+
+def test_plain_files_are_sent_whole_and_links_and_devices_are_not_followed(tmp_path: Path) -> None:
+    root, outside = tmp_path / "agents", tmp_path / "outside"
+    (root / "a1" / "깊은" / "곳").mkdir(parents=True)
+    outside.mkdir()
+    (outside / "secret").write_text("canary")
+    (root / "a1" / "깊은" / "곳" / "파일.txt").write_text("글")
+    (root / "a1" / "empty").touch()
+    (root / "a1" / "big").write_bytes(b"0\n{}\n" * 100_000)
+    (root / "a1" / "link").symlink_to(outside / "secret")
+    (root / "a1" / "folder").symlink_to(outside)
+    (root / "b2").symlink_to(outside)
+    os.mkfifo(root / "a1" / "fifo")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(root / "a1" / "s"))
+        found = read(b"".join(archive(root)))
+    assert found == {
+        "a1/big": b"0\n{}\n" * 100_000,
+        "a1/empty": b"",
+        "a1/깊은/곳/파일.txt": "글".encode(),
+    }
+
+
+def test_a_home_without_agents_and_a_root_that_is_a_link_are_empty(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "file").write_text("canary")
+    (tmp_path / "agents").symlink_to(tmp_path / "real")
+    assert read(b"".join(archive(tmp_path / "agents"))) == {}
+    assert read(b"".join(archive(tmp_path / "none"))) == {}
+
+
+def test_folders_as_deep_as_nobody_makes_them_are_left_out_and_leak_nothing(tmp_path: Path) -> None:
+    deep = tmp_path.joinpath(*["d"] * 300)
+    deep.mkdir(parents=True)
+    (deep / "file").touch()
+    (tmp_path / "near").touch()
+    before = len(os.listdir("/proc/self/fd"))
+    assert read(b"".join(archive(tmp_path))) == {"near": b""}
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+async def test_the_runner_sends_the_agents_folders_and_nothing_else_of_the_home(tmp_path: Path) -> None:
+    async with Box(tmp_path) as box:
+        folder = (await box.session()).folder
+        (folder / "CLAUDE.md").write_text("# mine")
+        async with box.http.get("http://runner/v1/export", headers=box.headers()) as answer:
+            assert answer.status == 200
+            assert read(await answer.read()) == {f"{folder.name}/CLAUDE.md": b"# mine"}
+        async with box.http.get("http://runner/v1/export") as answer:
+            assert answer.status == 401
+
+
+async def test_the_clis_of_an_agent_end_when_its_rules_change_and_come_back_when_needed(tmp_path: Path) -> None:
+    async with Box(tmp_path) as box:
+        session = await box.session()
+        async with session.watch() as watch:
+            await session.say("N=2")
+            await watch.until(TurnFinished)
+            assert box.cli_pid(session.id)
+            await box.call("POST", f"/v1/agents/{session.agent}/rest")
+            await watch.until(lambda event: isinstance(event, StateChanged) and event.state == "asleep")
+            with pytest.raises(LookupError):
+                box.cli_pid(session.id)
+            await session.say("N=3")
+            await watch.until(TurnFinished)

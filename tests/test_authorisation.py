@@ -1,0 +1,281 @@
+"""Every door of the web × everybody who must not come in by it. A route that is not in the table fails the build.
+
+The table is compared with the live routes of the application as it is served, and so are the words of the sockets.
+"""
+
+import asyncio
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from auth.accounts import arrive
+from auth.claims import Identity
+from auth.logins import Logins
+from core.model import SYSTEM, Agent, Session, User, UserId, new_agent_id, new_session_id, now
+from core.store.sqlite import SqliteStore
+from tests.auth.conftest import free_port
+from tests.auth.test_sockets import Page, Peer, peer
+from tests.e2e.test_strangers import same
+from tests.serve_front import KEY
+
+CANARY = "앨리스의 비밀"
+SIGN_IN = 303  # to /login
+
+# route: what a stranger gets (and who was disabled, and whose login ran out), what another signed-in user gets.
+# Where the route names somebody's thing, "another user" asks for Alice's, and for one that never was: the same.
+TABLE: dict[str, tuple[int, int]] = {
+    "GET /": (SIGN_IN, 303),
+    "GET /dashboard": (SIGN_IN, 200),
+    "GET /inbox": (SIGN_IN, 200),
+    "GET /settings": (SIGN_IN, 200),
+    "GET /workspace/{agent_id}": (SIGN_IN, 404),
+    "GET /admin": (SIGN_IN, 404),
+    "GET /admin/audit.jsonl": (SIGN_IN, 404),
+    "POST /settings/export": (401, 200),
+    "GET /api/v1/agents": (401, 200),
+    "POST /api/v1/agents": (401, 201),
+    "POST /api/v1/agents/{agent}/sessions": (401, 404),
+    "GET /api/v1/sessions/{session}/events": (401, 404),
+    "POST /api/v1/sessions/{session}/messages": (401, 404),
+    # what is for everybody
+    "GET /healthz": (200, 200),
+    "GET /readyz": (200, 200),
+    "GET /login": (200, 303),
+    "GET /theme/{name}": (404, 404),
+    "GET /auth/login": (503, 503),  # the provider of this test does not answer
+    "HEAD /auth/login": (503, 503),
+    "GET /auth/callback": (400, 400),
+    "HEAD /auth/callback": (400, 400),
+    "GET /auth/local": (400, 303),
+    "HEAD /auth/local": (400, 303),
+    "POST /auth/local/link": (303, 303),
+    "POST /auth/logout": (303, 303),
+    "GET /_nicegui/{version}/components/{key:path}": (404, 404),
+    "GET /_nicegui/{version}/dynamic_resources/{name}": (404, 404),
+    "GET /_nicegui/{version}/esm/{key}/{path:path}": (404, 404),
+    "GET /_nicegui/{version}/libraries/{key:path}": (404, 404),
+    "GET /_nicegui/{version}/resources/{key}/{path:path}": (404, 404),
+    "ANY /_nicegui/{version}/static": (404, 404),
+    "ANY /_nicegui_ws": (401, 400),  # without a socket, which auth/sockets.py guards
+}
+# word: what is said about Alice's page, `ID` being its client_id.
+WORDS: dict[str, list[Any]] = {
+    "connect": [{"client_id": "ID"}],
+    "disconnect": [],
+    "handshake": [{"client_id": "ID", "tab_id": "t9", "document_id": "d9", "next_message_id": 0}],
+    "event": [{"client_id": "ID", "id": "ELEMENT", "listener_id": "LISTENER", "args": []}],
+    "javascript_response": [{"client_id": "ID", "request_id": "x", "result": 1}],
+    "ack": [{"client_id": "ID", "next_message_id": 10**9}],
+    "log": [{"client_id": "ID", "level": "error", "message": "FORGED"}],
+}
+STRANGERS = ("nobody", "disabled", "expired")
+
+
+@dataclass
+class Served:
+    """The application in a process of its own, and a store beside it."""
+
+    base: str
+    store: SqliteStore
+    logins: Logins
+    alices: dict[str, str]  # name of a parameter → the id of Alice's
+
+    async def login(self, name: str, *, clock: Any = now) -> str:
+        """The cookie of a fresh login; `nobody` has none."""
+        if name == "nobody":
+            return ""
+        user = await arrive(self.store, Identity(issuer="https://idp.test", subject=name, name=name), admin=False)
+        cookie = await Logins(self.store, [KEY], clock=clock).start(user)
+        if name == "disabled":
+            await self.store.change(User, user.id, owner=SYSTEM, disabled=True)
+        return cookie
+
+    async def actor(self, name: str) -> dict[str, str]:
+        """The cookies of somebody who asks now."""
+        if name == "disabled":
+            for user in await self.store.find(User, owner=SYSTEM, where={"subject": "disabled"}):
+                await self.store.change(User, user.id, owner=SYSTEM, disabled=False)
+        long_ago = now() - timedelta(days=8)
+        cookie = await self.login(name, clock=(lambda: long_ago) if name == "expired" else now)
+        return {"oma": cookie} if cookie else {}
+
+    async def ask(self, route: str, cookies: dict[str, str], ids: dict[str, str]) -> httpx2.Response:
+        method, _, path = route.partition(" ")
+        path = re.sub(r"\{(\w+)(:path)?\}", lambda found: ids.get(found[1], "x"), path)
+        path += "/socket.io/?EIO=4&transport=polling" if path == "/_nicegui_ws" else ""
+        method = "GET" if method == "ANY" else method
+        body = {"json": {"text": "hello", "message_id": "m1"}} if method == "POST" else {}
+        headers = {"origin": self.base, "accept": "text/html"}
+        async with httpx2.AsyncClient(cookies=cookies, headers=headers, timeout=20) as browser:
+            answer: httpx2.Response = await browser.request(method, self.base + path, **body)
+            return answer
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path, dict[str, list[str]]]]:
+    port, folder = free_port(), tmp_path_factory.mktemp("front")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.serve_front", str(port), str(folder)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    live = json.loads(process.stdout.readline())
+    live["routes"] = [re.sub(r"/_nicegui/[\d.]+/", "/_nicegui/{version}/", route) for route in live["routes"]]
+    yield f"http://127.0.0.1:{port}", folder, live
+    process.send_signal(signal.SIGINT)
+    process.wait(15)
+    process.stdout.close()
+
+
+@pytest.fixture
+async def served(running: tuple[str, Path, dict[str, list[str]]]) -> AsyncIterator[Served]:
+    base, folder, _ = running
+    async with await SqliteStore.open(folder / "oma.db") as store:
+        await _answers(base)
+        alice = UserId((await arrive(store, Identity(issuer="https://idp.test", subject="alice"), admin=False)).id)
+        at, agent = now(), new_agent_id()
+        session = Session(id=new_session_id(), agent=agent, title=CANARY, created_at=at, updated_at=at)
+        await store.create(Agent(id=agent, name=CANARY, draft=False, created_at=at, updated_at=at), owner=alice)
+        await store.create(session, owner=alice)
+        ids = {"agent": agent, "agent_id": agent, "session": session.id}
+        yield Served(base=base, store=store, logins=Logins(store, [KEY]), alices=ids)
+
+
+async def _answers(base: str) -> None:
+    async with httpx2.AsyncClient() as client, asyncio.timeout(20):
+        while True:
+            try:
+                await client.get(f"{base}/healthz")
+            except httpx2.ConnectError:
+                await asyncio.sleep(0.05)
+            else:
+                return
+
+
+def test_every_route_and_every_word_of_the_sockets_is_in_the_table(
+    running: tuple[str, Path, dict[str, list[str]]],
+) -> None:
+    _, _, live = running
+    assert set(live["routes"]) == set(TABLE)
+    assert set(live["words"]) == set(WORDS)
+
+
+@pytest.mark.parametrize("route", TABLE)
+async def test_whoever_is_not_signed_in_gets_what_the_table_says(served: Served, route: str) -> None:
+    for name in STRANGERS:
+        answer = await served.ask(route, await served.actor(name), served.alices)
+        assert answer.status_code == TABLE[route][0], f"{name}: {answer.text[:300]}"
+        if TABLE[route][0] == SIGN_IN:
+            assert answer.headers["location"].startswith("/login"), name
+        assert CANARY not in answer.text, name
+
+
+@pytest.mark.parametrize("route", TABLE)
+async def test_another_user_gets_what_the_table_says_and_nothing_of_alice(served: Served, route: str) -> None:
+    answer = await served.ask(route, await served.actor("bob"), served.alices)
+    assert answer.status_code == TABLE[route][1], answer.text[:300]
+    assert CANARY not in answer.text
+    if "location" in answer.headers and TABLE[route][1] == 303:
+        assert answer.headers["location"].startswith(("/dashboard", "/login"))
+
+
+@pytest.mark.parametrize("route", [route for route in TABLE if TABLE[route][1] == 404 and "/_nicegui" not in route])
+async def test_what_is_alices_and_what_never_was_are_the_same_to_bob(served: Served, route: str) -> None:
+    random = {"agent": new_agent_id(), "session": new_session_id()}
+    random["agent_id"] = random["agent"]
+    cookies = await served.actor("bob")
+    theirs = await served.ask(route, cookies, served.alices)
+    nobodys = await served.ask(route if "{" in route else "GET /no/such/page", cookies, random)
+    ids = (*served.alices.values(), *random.values())
+    assert theirs.status_code == nobodys.status_code == 404
+    assert same(theirs.text, ids) == same(nobodys.text, ids)
+    kept = [sorted(name for name in answer.headers if name != "date") for answer in (theirs, nobodys)]
+    assert kept[0] == kept[1]
+
+
+@asynccontextmanager
+async def alices_page(served: Served) -> AsyncIterator[tuple[Page, UserId]]:
+    """Alice's /settings, the press that makes it dark, and who she is."""
+    cookies = await served.actor("alice")
+    async with httpx2.AsyncClient(cookies=cookies) as browser:
+        text = (await browser.get(f"{served.base}/settings")).text
+    client = re.search(r"'client_id': '([^']+)'", text)
+    press = re.search(r'"(\d+)":\{(?:(?!"\d+":\{).)*?"theme-dark".*?"listener_id":"([^"]+)"', text)
+    assert client
+    assert press
+    page = Page(
+        server=served,  # type: ignore[arg-type]  # only its address is asked for
+        cookies=cookies,
+        client_id=client[1],
+        button=int(press[1]),
+        listener=press[2],
+        user="alice",
+    )
+    [user] = await served.store.find(User, owner=SYSTEM, where={"subject": "alice"})
+    await served.store.change(User, user.id, owner=SYSTEM, theme="light")
+    yield page, user.user_id
+
+
+def said(word: str, page: Page) -> list[Any]:
+    text = json.dumps([word, *WORDS[word]])
+    text = text.replace('"ID"', json.dumps(page.client_id)).replace('"ELEMENT"', str(page.button))
+    words: list[Any] = json.loads(text.replace('"LISTENER"', json.dumps(page.listener)))
+    return words
+
+
+async def theme(served: Served, user: UserId) -> str:
+    return (await served.store.get(User, user, owner=SYSTEM)).theme
+
+
+async def honest(served: Served, page: Page, user: UserId) -> None:
+    """Alice's own press is heard, after whatever was tried: and it is the first one."""
+    assert await theme(served, user) == "light"
+    async with peer(page) as socket:
+        assert await socket.joined()
+        await socket.emit(page.press())
+        async with asyncio.timeout(5):
+            while await theme(served, user) != "dark":
+                await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("name", [*STRANGERS, "bob"])
+async def test_nobody_else_can_say_anything_on_alices_page(served: Served, name: str, word: str) -> None:
+    async with alices_page(served) as (page, user):
+        async with peer(page, cookies=await served.actor(name)) as socket:
+            assert not await socket.joined()
+            await socket.emit(said(word, page))
+            assert await socket.closed() < 3
+        await honest(served, page, user)
+
+
+@pytest.mark.parametrize("word", WORDS)
+async def test_bob_on_his_own_page_can_say_nothing_about_alices(served: Served, word: str) -> None:
+    cookies = await served.actor("bob")
+    async with httpx2.AsyncClient(cookies=cookies) as browser:
+        own = re.search(r"'client_id': '([^']+)'", (await browser.get(f"{served.base}/settings")).text)
+    assert own
+    bobs = Page(server=served, cookies=cookies, client_id=own[1], button=0, listener="", user="bob")  # type: ignore[arg-type]
+    async with alices_page(served) as (page, user):
+        async with peer(bobs) as socket:
+            assert await socket.joined()
+            await socket.emit(said(word, page), id="7" if word == "handshake" else "")
+            if word == "handshake":
+                assert await answered(socket) == "437[false]"
+        await honest(served, page, user)
+
+
+async def answered(socket: Peer) -> str:
+    while not (answer := await socket.next()).startswith("437"):
+        assert answer, "closed instead"
+    return answer

@@ -1,0 +1,127 @@
+"""`/admin`, for administrators only: users, what stands between them, who did what, and a word to everybody."""
+
+from collections.abc import AsyncIterator
+
+from nicegui import app
+from nicegui.events import GenericEventArguments
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+
+from core.announcements import CHARS
+from core.audit import Act, Deed
+from core.model import UserId, now
+from ui.desk import Desk
+from ui.frame import Frame, frame, screen
+from ui.tags import icon, tag
+from ui.users import Users
+
+ACTS = 50  # shown; the file has them all
+TYPED = "(event) => emit(event.currentTarget.closest('section').querySelector('textarea').value)"
+
+
+class Announce:
+    """The section in which a word to everybody is written."""
+
+    def __init__(self, page: Frame) -> None:
+        self._page = page
+        words = page.words
+        with tag("section", classes="part", aria_labelledby="announce"):
+            tag("h2", words.t("admin.announce"), id="announce")
+            tag("label", words.t("admin.announce_text"), for_="announcement", classes="meta")
+            # as its text, not its `value`: Vue sets that again with every change of the page, over what is being typed
+            area = tag("textarea", page.desk.announcements.text, classes="input area", id="announcement")
+            area.attributes(testid="announcement", maxlength=CHARS, rows=2)
+            with tag("div", classes="row"):
+                say = tag("button", words.t("admin.announce_do"), classes="btn", type="button", testid="announce")
+                say.on("click", self._announce, js_handler=TYPED)
+                stop = tag("button", words.t("admin.announce_end"), classes="btn ghost", type="button")
+                stop.attributes(testid="announce-end").on("click", self._end, args=[])
+
+    async def _announce(self, event: GenericEventArguments) -> None:
+        await self._page.desk.people.admin(self._page.user_id)
+        await self._page.desk.announcements.announce(str(event.args), by=self._page.user_id)
+        self._page.toasts.show(self._page.words.t("admin.announced"))
+
+    async def _end(self) -> None:
+        await self._page.desk.people.admin(self._page.user_id)
+        await self._page.desk.announcements.announce("", by=self._page.user_id)
+
+
+def _isolation(page: Frame) -> None:
+    words, isolation = page.words, page.desk.isolation()
+    with tag("section", classes="part", aria_labelledby="isolation"):
+        tag("h2", words.t("admin.isolation"), id="isolation")
+        with tag("p", classes="row", testid="isolation", data_name=isolation.name):
+            icon("alert" if isolation.missing else "lock")
+            tag("span", isolation.name, classes="b")
+        with tag("ul", classes="rows"):
+            for layer in isolation.layers:
+                with tag("li", classes="line"):
+                    icon("check", "ok")
+                    tag("span", layer, classes="grow mono", lang="en")
+            for missing in isolation.missing:
+                with tag("li", classes="line"):
+                    icon("alert", "warn")
+                    tag("span", missing, classes="grow mono", lang="en")
+
+
+class Log:
+    """The newest acts. `look` reads them anew."""
+
+    def __init__(self, page: Frame) -> None:
+        self._page = page
+        with tag("section", classes="part", aria_labelledby="audit"):
+            with tag("div", classes="row"):
+                tag("h2", page.words.t("admin.audit"), id="audit", classes="grow")
+                again = tag("button", page.words.t("admin.audit_again"), classes="btn sm", type="button")
+                again.attributes(testid="audit-again").on("click", self.look, args=[])
+                with tag("a", classes="btn sm", href="/admin/audit.jsonl", download="", testid="audit-export"):
+                    icon("download")
+                    tag("span", page.words.t("admin.audit_export"))
+            self._rows = tag("ul", classes="rows")
+
+    async def look(self) -> None:
+        """Read again."""
+        await self._page.desk.people.admin(self._page.user_id)
+        acts = await self._page.desk.audit.newest(limit=ACTS)
+        self._rows.clear()
+        with self._rows:
+            for act in acts:
+                self._row(act)
+
+    def _row(self, act: Act) -> None:
+        words = self._page.words
+        with tag("li", classes="line", testid="act", data_what=act.what):
+            with tag("div", classes="grow"):
+                with tag("div", classes="row"):
+                    tag("span", words.code("audit", act.what, "other"), classes="b nowrap")
+                    tag("span", act.detail, classes="mono cut")
+                parts = (act.who, act.about if act.about != act.who else "", act.address)
+                tag("div", " · ".join(part for part in parts if part), classes="meta cut", title=act.device)
+            tag("span", words.when(act.at), classes="meta nowrap", title=words.full(act.at))
+
+
+def install(desk: Desk) -> None:
+    """Serve the page and the log. For everybody else there is neither."""
+
+    @screen("/admin")
+    async def admin() -> None:
+        await desk.people.admin(UserId(desk.auth.current().id))
+        with frame(desk, title="admin.title") as page:
+            with tag("div", classes="page narrow settings"):
+                tag("h1", page.words.t("admin.title"))
+                users = Users(page)
+                Announce(page)
+                _isolation(page)
+                log = Log(page)
+                await users.look()
+                await log.look()
+
+    @app.get("/admin/audit.jsonl")
+    async def audit(request: Request) -> StreamingResponse:
+        user = desk.auth.user_of(request)
+        await desk.people.admin(user.user_id)
+        await desk.audit.note(Deed.AUDIT_EXPORTED, who=user.id)
+        headers = {"Content-Disposition": f'attachment; filename="audit-{now():%Y-%m-%d}.jsonl"'}
+        lines: AsyncIterator[bytes] = desk.audit.lines()
+        return StreamingResponse(lines, media_type="application/jsonl", headers=headers)

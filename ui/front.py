@@ -1,0 +1,81 @@
+"""Everything that a browser or an API client can reach, put together onto one application: guards, pages, API."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from nicegui import core as nicegui_core
+from nicegui import ui
+
+import auth
+from core.account import Account
+from core.agents import Agents
+from core.announcements import Announcements
+from core.audit import Audit
+from core.conversations import Conversations
+from core.export import Export
+from core.gate import Gate
+from core.people import People
+from core.runners import Runners
+from core.settings import Settings
+from core.spawner import Spawner
+from core.store import Store
+from ui import api, pages
+from ui.desk import Desk
+
+
+@asynccontextmanager
+async def front(
+    app: FastAPI,
+    *,
+    settings: Settings,
+    keys: Sequence[str],
+    store: Store,
+    runners: Runners,
+    spawner: Spawner,
+    gate: Gate,
+    draining: Callable[[], bool],
+) -> AsyncIterator[auth.Auth]:
+    """While the context is open `app` may be served. Raises: Misconfigured."""
+    audit = Audit(store, whence=auth.whence)
+    door = auth.install(app, settings, store, keys, audit=audit)
+    talks = Conversations(store=store, runners=runners, audit=audit)
+    agents = Agents(store=store, runners=runners, forget=talks.forget, audit=audit)
+    people = People(store=store, runners=runners, audit=audit, named=settings.admins, changed=door.logins.refresh)
+    locked_out = door.logins.revoke_all
+    async with (
+        Announcements(store=store, audit=audit) as announcements,
+        Account(store=store, runners=runners, audit=audit, locked_out=locked_out, forget=talks.forget_user) as account,
+        door.running(),
+    ):
+        desk = Desk(
+            settings=settings,
+            agents=agents,
+            conversations=talks,
+            auth=door,
+            account=account,
+            export=Export(store=store, runners=runners),
+            people=people,
+            announcements=announcements,
+            audit=audit,
+            isolation=spawner.isolation,
+        )
+        api.install(app, desk=desk, store=store, gate=gate, draining=draining)
+        pages.install(desk)
+        _mount(app)
+        yield door
+
+
+def _mount(app: FastAPI) -> None:
+    """NiceGUI under everything, in the leanest form it has."""
+    nicegui_core.sio.eio.cors_allowed_origins = None
+    nicegui_core.sio.eio.transports = ["websocket"]
+    nicegui_core.app.config.socket_io_js_transports = ["websocket"]
+    ui.run_with(
+        app,
+        title="Oh My Agent",
+        binding_refresh_interval=None,
+        reconnect_timeout=10.0,
+        tailwind=False,
+        show_welcome_message=False,
+    )
