@@ -105,6 +105,7 @@ class Agent(Record, frozen=True, kw_only=True):
     model: str = ""
     permission_mode: str = "acceptEdits"
     rules: tuple[str, ...] = ()
+    egress: tuple[str, ...] = ("*",)  # hosts it may reach (core.hosts): `*` the public internet, empty nothing
     draft: bool = True
     archived: bool = False
     created_at: datetime
@@ -154,6 +155,23 @@ class Request(Record, frozen=True, kw_only=True):
     reason: str = ""
     asked_at: datetime
     parked: bool = False
+
+
+class Outbound(Record, frozen=True, kw_only=True):
+    """A connection out of a box that has ended, or was refused; `times` equal ones of one moment added up."""
+
+    agent: str
+    session: str
+    host: str
+    port: int
+    address: str = ""  # empty: none was dialled
+    decision: str  # connected, refused, failed (allowed, but nobody answered)
+    reason: str = ""
+    sent_bytes: int = 0
+    received_bytes: int = 0
+    seconds: float = 0.0
+    times: int = 1
+    updated_at: datetime  # when it ended
 
 
 class Box(Record, frozen=True, kw_only=True):
