@@ -55,7 +55,7 @@ async def serve(
             return
         provider = provider_for(settings)
         doors = Doors(runtime=runtime, store=store, patience_s=patience_s)
-        doors.egress = egress = Egress(store=store, keys=keys, outside=outside)
+        doors.egress = Egress(store=store, keys=keys, outside=outside)
         control = Control(doors=doors, stop=stop, digest=digest)
         api = BoxApi(store=store, doors=doors, provider=provider, provider_name=settings.provider, keys=keys)
         # handler_cancellation: a CLI that hangs up ends the call upstream, and its cost
@@ -70,7 +70,6 @@ async def serve(
                 runtime.remove_boxes()  # nobody is left who could own what is in there
         finally:
             await doors.close_all()
-            await egress.close()
             await boxes.cleanup()
             await provider.close()
 

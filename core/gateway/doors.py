@@ -102,6 +102,8 @@ class Doors:
         async with self._changing:
             for box_id in list(self._doors):
                 await self._close(box_id)
+            if self.egress:
+                await self.egress.close()
 
     async def bury_the_dead(self) -> None:
         """Close the doors of boxes whose process is gone, and remove what they leave behind."""
