@@ -8,7 +8,9 @@ from typing import Any
 
 from core.audit import Audit, Deed
 from core.errors import BadInput
+from core.hosts import allow_list
 from core.model import Agent, Request, Session, UserId, new_agent_id, new_session_id, now
+from core.outbound import OutboundLog
 from core.runners import Runners
 from core.states import OPEN_TURN, SessionState
 from core.store import Store
@@ -65,15 +67,17 @@ class Agents:
         return agent, await self._open(agent, user=user, locale=locale, kind="builder")
 
     async def change(self, agent: str, *, user: UserId, **fields: Any) -> Agent:
-        """Set some of name, description, icon, archived, model, permission_mode, rules, draft.
+        """Set some of name, description, icon, archived, model, permission_mode, rules, egress, draft.
 
-        Raises: NotFound. BadInput: a text is empty where it must not be, or too long.
+        Raises: NotFound. BadInput: a text is empty where it must not be, or too long; a host is none.
         """
         for name, limit in (("name", NAME_CHARS), ("description", TEXT_CHARS)):
             if name in fields:
                 fields[name] = " ".join(str(fields[name]).split())
                 if len(fields[name]) > limit or (name == "name" and not fields[name]):
                     raise BadInput(f"{name} must have 1 to {limit} characters", code=f"bad_{name}")
+        if "egress" in fields:
+            fields["egress"] = allow_list(fields["egress"])
         changed = await self._store.change(Agent, agent, owner=user, updated_at=now(), **fields)
         if fields.get("draft") is False:
             await self._audit.note(Deed.AGENT_PUBLISHED, who=user, about=agent)
@@ -100,6 +104,7 @@ class Agents:
         await runner.call("DELETE", f"/v1/agents/{agent}")
         for session in await self.sessions(agent, user=user):
             await self._delete_rows(session.id, user=user)
+        await OutboundLog(self._store).forget(agent, user=user)
         await self._store.delete(Agent, agent, owner=user)
         await self._audit.note(Deed.AGENT_DELETED, who=user, about=agent)
 

@@ -107,6 +107,7 @@ class Agent(Record, frozen=True, kw_only=True):
     model: str = ""
     permission_mode: str = "acceptEdits"
     rules: tuple[str, ...] = ()
+    egress: tuple[str, ...] = ("*",)  # hosts it may reach (core.hosts): `*` the public internet, empty nothing
     draft: bool = True
     archived: bool = False
     created_at: datetime
@@ -164,6 +165,23 @@ class Announcement(Record, frozen=True, kw_only=True):
     id: str = "announcement"
     text: str
     at: datetime
+
+
+class Outbound(Record, frozen=True, kw_only=True):
+    """A connection out of a box that has ended, or was refused; `times` equal ones of one moment added up."""
+
+    agent: str
+    session: str
+    host: str
+    port: int
+    address: str = ""  # empty: none was dialled
+    decision: str  # connected, refused, failed (allowed, but nobody answered)
+    reason: str = ""
+    sent_bytes: int = 0
+    received_bytes: int = 0
+    seconds: float = 0.0
+    times: int = 1
+    updated_at: datetime  # when it ended
 
 
 class Box(Record, frozen=True, kw_only=True):

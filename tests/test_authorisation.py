@@ -46,6 +46,7 @@ TABLE: dict[str, tuple[int, int]] = {
     "GET /api/v1/agents": (401, 200),
     "POST /api/v1/agents": (401, 201),
     "POST /api/v1/agents/{agent}/sessions": (401, 404),
+    "GET /api/v1/agents/{agent}/outbound": (401, 404),
     "GET /api/v1/sessions/{session}/events": (401, 404),
     "POST /api/v1/sessions/{session}/messages": (401, 404),
     # what is for everybody
@@ -57,8 +58,8 @@ TABLE: dict[str, tuple[int, int]] = {
     "HEAD /auth/login": (503, 503),
     "GET /auth/callback": (400, 400),
     "HEAD /auth/callback": (400, 400),
-    "GET /auth/local": (400, 303),
-    "HEAD /auth/local": (400, 303),
+    "GET /auth/local": (303, 303),
+    "HEAD /auth/local": (303, 303),
     "POST /auth/local/link": (303, 303),
     "POST /auth/logout": (303, 303),
     "GET /_nicegui/{version}/components/{key:path}": (404, 404),

@@ -14,6 +14,7 @@ from core.errors import BadInput, PlatformError
 from core.events import AnyEvent
 from core.gate import Gate
 from core.model import UserId
+from core.outbound import OutboundLog
 from core.store import Store
 from ui.desk import Desk
 
@@ -21,6 +22,7 @@ log = logging.getLogger("oma.api")
 
 PULSE_S = 1.0
 EVENTS = 1000  # most in one answer; `last_seq` is the next `after`
+OUTBOUND = 200  # newest connections in one answer
 
 
 def install(app: FastAPI, *, desk: Desk, store: Store, gate: Gate, draining: Callable[[], bool]) -> None:
@@ -47,6 +49,7 @@ def install(app: FastAPI, *, desk: Desk, store: Store, gate: Gate, draining: Cal
 
     _agents(app, desk)
     _sessions(app, desk, store)
+    _outbound(app, desk, OutboundLog(store))
 
 
 class Pulse:
@@ -107,6 +110,13 @@ def _sessions(app: FastAPI, desk: Desk, store: Store) -> None:
             session, user=user, text=str(body.get("text", "")), message_id=str(body.get("message_id", "")), via="api"
         )
         return as_json({"seq": seq}, status=202)
+
+
+def _outbound(app: FastAPI, desk: Desk, log: OutboundLog) -> None:
+    @app.get("/api/v1/agents/{agent}/outbound")
+    async def outbound(agent: str, request: Request) -> Response:
+        user = UserId(desk.auth.user_of(request).id)
+        return as_json({"outbound": await log.of_agent(agent, user=user, limit=OUTBOUND)})
 
 
 def number(text: str) -> int:

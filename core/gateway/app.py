@@ -16,6 +16,8 @@ from core.gateway.box_api import BoxApi
 from core.gateway.control import Control
 from core.gateway.digest import gateway_digest
 from core.gateway.doors import Doors
+from core.gateway.egress.egress import Egress
+from core.gateway.egress.outside import Outside
 from core.gateway.providers.choice import provider_for
 from core.gateway.room import PATIENCE_S
 from core.runtime import Runtime
@@ -38,9 +40,11 @@ async def serve(
     unused_s: float = UNUSED_S,
     watch_s: float = WATCH_S,
     patience_s: float = PATIENCE_S,
+    outside: Outside | None = None,
 ) -> None:
     """Be the gateway until `stop`, or until no box lives and no web was there for `unused_s`.
 
+    `outside` is the network that boxes are connected to, the real one if not given.
     Returns at once if another gateway serves this data directory already.
     Raises: Misconfigured: no private runtime directory, or no key.
     """
@@ -51,13 +55,11 @@ async def serve(
             return
         provider = provider_for(settings)
         doors = Doors(runtime=runtime, store=store, patience_s=patience_s)
+        doors.egress = Egress(store=store, keys=keys, outside=outside)
         control = Control(doors=doors, stop=stop, digest=digest)
-        boxes = web.AppRunner(
-            BoxApi(store=store, doors=doors, provider=provider, provider_name=settings.provider, keys=keys).app(),
-            handler_cancellation=True,  # a CLI that hangs up ends the call upstream, and its cost
-            access_log=None,
-            shutdown_timeout=DRAIN_S,
-        )
+        api = BoxApi(store=store, doors=doors, provider=provider, provider_name=settings.provider, keys=keys)
+        # handler_cancellation: a CLI that hangs up ends the call upstream, and its cost
+        boxes = web.AppRunner(api.app(), handler_cancellation=True, access_log=None, shutdown_timeout=DRAIN_S)
         try:
             await boxes.setup()
             doors.runner = boxes

@@ -1,16 +1,16 @@
 """Box → gateway: what a runner starts with, what its builder may change, its log, and its model calls."""
 
 import asyncio
-import contextlib
 from typing import Any, Literal, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from core import tokens
-from core.errors import BadInput, NotSignedIn
+from core.errors import BadInput
 from core.gateway.batch import BATCH_BYTES, Read, is_light, read_batch
-from core.gateway.doors import Caller, Doors
+from core.gateway.doors import Doors
+from core.gateway.identity import Caller, claims_of
 from core.gateway.ingest import Gap, Ingest, LogBehind
 from core.gateway.providers import Call, Provider
 from core.gateway.web_errors import errors, read_body
@@ -18,7 +18,6 @@ from core.model import Agent, Session, now
 from core.settings import Secret
 from core.store import Store
 
-TOKEN_S = 24 * 3600  # a CLI lives shorter than this; its runner asks for a new one at every start
 MODEL_BYTES = 32 * 1024 * 1024  # as much as the Messages API takes
 SMALL_BYTES = 64 * 1024
 NAME_CHARS = 60
@@ -80,7 +79,7 @@ class BoxApi:
         session, agent = await self._mine(asked.session, caller)
         claims = {"user": caller.user, "agent": agent.id, "session": session.id}
         spec = {
-            "token": tokens.sign(claims, key=self._keys[0], audience=_audience(caller)),
+            "token": tokens.sign(claims, key=self._keys[0], audience=caller.audience),
             "provider": self._provider_name,
             "agent": _fields(agent, "id", "name", "description", "model", "permission_mode", "rules", "draft"),
             "session": _fields(session, "id", "kind", "locale"),
@@ -137,26 +136,12 @@ class BoxApi:
 
     def _claims(self, request: web.Request, caller: Caller) -> dict[str, Any]:
         given = request.headers.get("x-api-key") or request.headers.get("Authorization", "").removeprefix("Bearer ")
-        claims = self._verified(given, _audience(caller))
-        if claims.get("user") != caller.user:
-            raise NotSignedIn("the token is another user's", code="bad_token")
-        return claims
-
-    def _verified(self, token: str, audience: str) -> dict[str, Any]:
-        *earlier, last = self._keys
-        for key in earlier:
-            with contextlib.suppress(NotSignedIn):
-                return tokens.verify(token, key=key, audience=audience, max_age_s=TOKEN_S)
-        return tokens.verify(token, key=last, audience=audience, max_age_s=TOKEN_S)
+        return claims_of(given, caller=caller, keys=self._keys)
 
     async def _mine(self, session_id: str, caller: Caller) -> tuple[Session, Agent]:
         """Raises: NotFound: there is no such session, or it is somebody else's; nobody can tell which."""
         session = await self._store.get(Session, session_id, owner=caller.user)
         return session, await self._store.get(Agent, session.agent, owner=caller.user)
-
-
-def _audience(caller: Caller) -> str:
-    return f"model:{caller.box}"
 
 
 async def _read(request: web.Request, kind: type[T]) -> T:

@@ -3,11 +3,15 @@
 import asyncio
 import logging
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
 
 from core.errors import BadInput, Unavailable
+from core.gateway.egress.egress import Egress
+from core.gateway.egress.front import Front
+from core.gateway.identity import Caller
 from core.gateway.room import PATIENCE_S, Room
 from core.model import SYSTEM, Box, UserId
 from core.runtime import Process, Runtime
@@ -20,21 +24,13 @@ BACKLOG = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """Whose box it is that speaks."""
-
-    box: str
-    user: UserId
-    room: Room
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
     """An open socket of a living box."""
 
     caller: Caller
     process: Process
-    site: web.UnixSite
+    server: asyncio.Server
+    waiting: set[Front]
     path: Path
 
 
@@ -51,6 +47,7 @@ class Doors:
         self._by_path: dict[str, Caller] = {}
         self._changing = asyncio.Lock()
         self.runner: web.AppRunner | None = None
+        self.egress: Egress | None = None
 
     def __len__(self) -> int:
         return len(self._doors)
@@ -105,6 +102,8 @@ class Doors:
         async with self._changing:
             for box_id in list(self._doors):
                 await self._close(box_id)
+            if self.egress:
+                await self.egress.close()
 
     async def bury_the_dead(self) -> None:
         """Close the doors of boxes whose process is gone, and remove what they leave behind."""
@@ -113,22 +112,28 @@ class Doors:
                 await self._bury(box_id, door.process)
 
     async def _listen(self, box_id: str, user: UserId, process: Process, path: Path) -> Door:
-        if self.runner is None:
+        api = self.runner.server if self.runner else None
+        if api is None or self.egress is None:
             raise BadInput("the gateway is not open yet")
         if not path.parent.is_dir():
             raise BadInput("this box has no directory", code="box_gone")
-        site = web.UnixSite(self.runner, str(path), backlog=BACKLOG)
-        await site.start()
+        caller = Caller(box=box_id, user=user, room=Room(patience_s=self._patience_s))
+        waiting: set[Front] = set()
+        front = partial(Front, api=api, egress=self.egress.taker(caller), waiting=waiting)
+        server = await asyncio.get_running_loop().create_unix_server(front, str(path), backlog=BACKLOG)
         await asyncio.to_thread(
             path.chmod, 0o600
         )  # the agent in the box is the same user of the host, under another name
-        caller = Caller(box=box_id, user=user, room=Room(patience_s=self._patience_s))
-        return Door(caller=caller, process=process, site=site, path=path)
+        return Door(caller=caller, process=process, server=server, waiting=waiting, path=path)
 
     async def _close(self, box_id: str) -> None:
         if door := self._doors.pop(box_id, None):
             self._by_path.pop(str(door.path), None)
-            await door.site.stop()
+            door.server.close()
+            for front in set(door.waiting):
+                front.abort()
+            if self.egress:
+                self.egress.hang_up(box_id)
             door.path.unlink(missing_ok=True)
 
     async def _bury(self, box_id: str, process: Process) -> None:

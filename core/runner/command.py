@@ -78,4 +78,12 @@ def environment(spec: Spec, place: Place) -> dict[str, str]:
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "DISABLE_AUTOUPDATER": "1",
         "CLAUDE_CODE_ENTRYPOINT": "sdk-py",
+        **_proxies(spec, place),
     }
+
+
+def _proxies(spec: Spec, place: Place) -> dict[str, str]:
+    """How programs find the only way out. Some know the variables in capitals only, some only the others."""
+    way = f"http://oma:{spec.token}@127.0.0.1:{place.port}"
+    ours = {"HTTPS_PROXY": way, "HTTP_PROXY": way, "ALL_PROXY": way, "NO_PROXY": "127.0.0.1,localhost,::1"}
+    return ours | {name.lower(): value for name, value in ours.items()}

@@ -132,8 +132,7 @@ class Talk:
         for request_id, (asked, answered) in self.recall.decided.items():
             self.desk.decided_before(asked, answered)
             return request_id, told_later(asked, answered)
-        # What was to be said at once comes before what was to wait; `min` keeps the order among equals.
-        if self.recall.waiting:
+        if self.recall.waiting:  # what was to be said at once first; `min` keeps the order among equals
             message_id, said = min(self.recall.waiting.items(), key=lambda item: not item[1].steer)
             return message_id, words_of(said)
         return None

@@ -250,3 +250,13 @@ async def test_charlie_cannot_tell_alices_session_from_one_that_never_was(stage:
             await stage.agents.session(name, user=BOB)
     assert not await stage.agents.cards(user=BOB)
     assert stage.spawner.started == 0
+
+
+async def test_an_agents_hosts_are_kept_as_they_are_compared_or_not_at_all(stage: Stage) -> None:
+    agent = (await stage.new()).agent
+    assert (await stage.agents.get(agent, user=ALICE)).egress == ("*",)
+    changed = await stage.agents.change(agent, user=ALICE, egress=["Example.COM", "*.example.org"])
+    assert changed.egress == ("example.com", "*.example.org")
+    with pytest.raises(BadInput):
+        await stage.agents.change(agent, user=ALICE, egress=["https://example.com/"])
+    assert (await stage.agents.get(agent, user=ALICE)).egress == changed.egress

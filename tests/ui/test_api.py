@@ -14,6 +14,7 @@ import auth
 from core.agents import Agents
 from core.audit import Audit
 from core.conversations import Conversations
+from core.model import Outbound, UserId, now
 from core.runners import Limits, Runners
 from core.settings import Settings
 from core.spawner import Isolation
@@ -29,7 +30,8 @@ ORIGIN = "http://127.0.0.1:8080"
 class Served:
     """The API with two people in front of it: the owner, signed in by the link, and nobody."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: FastAPI, store: SqliteStore) -> None:
+        self.store = store
         self.gate, self.draining = OpenGate(), False
         self.gate.up = True  # type: ignore[attr-defined]
         transport = httpx.ASGITransport(app)
@@ -46,7 +48,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     with TemporaryDirectory(prefix="oma") as short:
         spawner = ScriptedSpawner(Path(short))
         async with await SqliteStore.open(tmp_path / "oma.db") as store:
-            served = Served(app)
+            served = Served(app, store)
             runners = Runners(store=store, spawner=spawner, gate=served.gate, limits=Limits())  # type: ignore[arg-type]
             async with runners:
                 settings = Settings(data_dir=tmp_path)
@@ -84,6 +86,16 @@ async def test_an_agent_is_made_talked_to_and_its_events_are_read(served: Served
     ]
 
 
+async def test_where_an_agent_has_been_is_read(served: Served) -> None:
+    made = await served.new()
+    agent, path = made["agent"]["id"], f"/api/v1/agents/{made['agent']['id']}/outbound"
+    assert (await served.owner.get(path)).json() == {"outbound": []}
+    row = Outbound(id="1", agent=agent, session="s", host="a.com", port=443, decision="refused", updated_at=now())
+    await served.store.put(row, owner=UserId("local-owner"))
+    [said] = (await served.owner.get(path)).json()["outbound"]
+    assert (said["host"], said["decision"], said["times"]) == ("a.com", "refused", 1)
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [(b"", "bad_input"), (b"[]", "bad_input"), (b"{}", "bad_message"), (b'{"text":"x"}', "bad_message")],
@@ -101,6 +113,7 @@ async def test_a_session_that_is_not_there_is_404_on_every_route(served: Served)
         ("GET", "/api/v1/sessions/x/events"),
         ("POST", "/api/v1/sessions/x/messages"),
         ("POST", "/api/v1/agents/x/sessions"),
+        ("GET", "/api/v1/agents/x/outbound"),
     ):
         answer = await served.owner.request(method, path, json={"text": "a", "message_id": "1"})
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
@@ -113,6 +126,7 @@ async def test_nobody_gets_401_everywhere_and_learns_nothing(served: Served) -> 
         ("POST", "/api/v1/agents"),
         ("GET", f"/api/v1/sessions/{session}/events"),
         ("POST", f"/api/v1/sessions/{session}/messages"),
+        ("GET", "/api/v1/agents/x/outbound"),
     ):
         assert (await served.nobody.request(method, path)).status_code == 401, path
 

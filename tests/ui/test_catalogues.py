@@ -160,7 +160,9 @@ def test_no_sentence_is_written_in_the_code() -> None:
 
 def test_every_error_that_can_reach_a_page_has_a_sentence() -> None:
     core = UI.parent / "core"
-    sources = [core / f"{name}.py" for name in ("errors", "agents", "conversations", "runners", "runner_client")]
+    sources = [
+        core / f"{name}.py" for name in ("errors", "agents", "conversations", "hosts", "runners", "runner_client")
+    ]
     sources += sorted((core / "runner").glob("*.py"))
     said = {
         code for path in sources for code in re.findall(r'\bcode(?:, status)? ?= ?"([a-z_]+)"', path.read_text("utf-8"))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from core.agents import Agents
+from core.audit import Audit
 from core.events import (
     Answered,
     AnyEvent,
@@ -115,7 +116,8 @@ def test_how_the_last_turn_ended_is_kept_until_the_next_begins() -> None:
 
 async def test_a_failed_turn_shows_on_the_card_until_the_next_one_begins(house: House) -> None:
     session = await house.talk(ALICE)
-    agents = Agents(store=house.store, runners=None, forget=lambda _: None)  # type: ignore[arg-type]
+    audit = Audit(house.store)
+    agents = Agents(store=house.store, runners=None, forget=lambda _: None, audit=audit)  # type: ignore[arg-type]
 
     async def shown(*events: AnyEvent) -> SessionState:
         nonlocal session

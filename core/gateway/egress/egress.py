@@ -1,0 +1,257 @@
+"""Every outbound connection of every box: who asks, whether they may, the tunnel, and what is remembered of it."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.errors import NotFound, NotSignedIn, PlatformError, TooMuch, Unavailable
+from core.gateway.egress import head
+from core.gateway.egress.end import End
+from core.gateway.egress.head import Ask
+from core.gateway.egress.ledger import Ledger, new_id
+from core.gateway.egress.outside import Outside
+from core.gateway.egress.policy import Guard, Policy, Refused, Target, Unreachable, shown
+from core.gateway.identity import Caller, claims_of
+from core.model import Agent, Outbound, Session, now
+from core.store import Store
+
+log = logging.getLogger("oma.egress")
+
+TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
+REASONS = {400: "Bad Request", 407: "Proxy Authentication Required", 429: "Too Many Requests"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Of one box, if not said otherwise."""
+
+    connections: int = 64
+    lookups: int = 8  # names looked up at once; further ones wait
+    burst: int = 200  # new connections at once, and
+    per_s: float = 10.0  # so many more every second
+    head_s: float = 10.0
+    dial_s: float = 20.0  # resolving and all addresses together
+    idle_s: float = 300.0
+    linger_s: float = 10.0  # for the last bytes to a reader that is slow
+
+
+@dataclass(slots=True)
+class _Account:
+    """What one box has open, and how many connections it may still begin."""
+
+    caller: Caller
+    left: float
+    at: float
+    lookups: asyncio.Semaphore
+    ends: set[End] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Who:
+    session: Session
+    agent: Agent
+
+
+@dataclass(slots=True, kw_only=True)
+class _Trip:
+    """How far a connection has got: what becomes its row."""
+
+    began: float
+    far: End | None = None
+    address: str = ""
+    decision: str = "failed"
+    reason: str = ""
+
+
+class Egress:
+    """`taker(caller)` is what is done with a connection of this box; `close` ends them all and keeps the log."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        keys: Sequence[str],
+        outside: Outside | None = None,
+        limits: Limits | None = None,
+        off: frozenset[Guard] = frozenset(),
+    ) -> None:
+        self._store, self._keys, self._off = store, keys, off
+        self._outside, self._limits = outside or Outside(), limits or Limits()
+        self._policy = Policy(self._outside, off)
+        self._ledger = Ledger(store)
+        self._accounts: dict[str, _Account] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._clock = asyncio.get_running_loop().time
+
+    def taker(self, caller: Caller) -> Callable[[End], None]:
+        """Takes connections of this box."""
+
+        def take(near: End) -> None:
+            task = asyncio.get_running_loop().create_task(self._serve(near, caller), name=f"egress {caller.box}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+        return take
+
+    def hang_up(self, box: str) -> None:
+        """The box is gone: so are its connections."""
+        if account := self._accounts.pop(box, None):
+            for end in list(account.ends):
+                end.abort()
+                if end.other:
+                    end.other.abort()
+
+    async def close(self) -> None:
+        """End all connections; what they were is written down. Idempotent."""
+        for box in list(self._accounts):
+            self.hang_up(box)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._ledger.close()
+
+    async def _serve(self, near: End, caller: Caller) -> None:
+        account = self._account(caller)
+        account.ends.add(near)
+        try:
+            self._bounded(account)
+            async with asyncio.timeout(self._limits.head_s):
+                raw = await near.head()
+            if raw:
+                ask = head.read(raw)
+                await self._connect(near, ask, await self._who(ask, caller), account)
+        except TimeoutError:
+            log.info("box %s did not finish its request", caller.box)
+        except PlatformError as error:
+            _answer(near, error)
+        finally:
+            await self._let_go(near)
+            account.ends.discard(near)
+
+    def _account(self, caller: Caller) -> _Account:
+        account = self._accounts.get(caller.box)
+        if account is None:
+            account = self._accounts[caller.box] = _Account(
+                caller=caller,
+                left=self._limits.burst,
+                at=self._clock(),
+                lookups=asyncio.Semaphore(self._limits.lookups),
+            )
+        return account
+
+    def _bounded(self, account: _Account) -> None:
+        """Raises: TooMuch."""
+        at = self._clock()
+        account.left = min(self._limits.burst, account.left + (at - account.at) * self._limits.per_s)
+        account.at = at
+        if len(account.ends) > self._limits.connections and Guard.CONNECTIONS not in self._off:
+            raise TooMuch(f"only {self._limits.connections} connections may be open at once")
+        if account.left < 1 and Guard.RATE not in self._off:
+            raise TooMuch("too many new connections in a short time; wait a little")
+        account.left -= 1
+
+    async def _who(self, ask: Ask, caller: Caller) -> _Who:
+        """Raises: NotSignedIn: the token is not one of this box's living sessions."""
+        try:
+            claims = self._claims(ask, caller)
+            session = await self._store.get(Session, str(claims.get("session")), owner=caller.user)
+            agent = await self._store.get(Agent, session.agent, owner=caller.user)
+        except (NotSignedIn, NotFound) as error:
+            raise NotSignedIn("this proxy wants the credentials in HTTPS_PROXY", code="proxy_token") from error
+        return _Who(session=session, agent=agent)
+
+    def _claims(self, ask: Ask, caller: Caller) -> dict[str, Any]:
+        if Guard.TOKEN in self._off:
+            return {"session": ask.token}
+        return claims_of(ask.token, caller=caller, keys=self._keys)
+
+    async def _connect(self, near: End, ask: Ask, who: _Who, account: _Account) -> None:
+        trip = _Trip(began=self._clock())
+        try:
+            await self._travel(near, ask, who, trip, account.lookups)
+        except TimeoutError as error:
+            trip.reason = f"{shown(ask.target.host)} does not answer"
+            raise Unreachable(trip.reason) from error
+        except PlatformError as error:
+            trip.reason = str(error)
+            trip.decision = "refused" if isinstance(error, Refused) else "failed"
+            raise
+        finally:
+            # No await before this: we may be cancelled in it.
+            self._ledger.note(self._row(near, ask, who, trip), owner=account.caller.user)
+            if trip.far:
+                await self._let_go(trip.far)
+
+    async def _travel(self, near: End, ask: Ask, who: _Who, trip: _Trip, lookups: asyncio.Semaphore) -> None:
+        async with asyncio.timeout(self._limits.dial_s):
+            async with lookups:
+                found = await self._policy.addresses(ask.target, allowed=who.agent.egress)
+            trip.far, trip.address = far, _ = await self._dial(ask.target, found)
+        trip.decision = "connected"
+        if not ask.opening:
+            near.write(TUNNEL)
+        far.write(ask.opening)
+        near.join(far)
+        trip.reason = await self._until_over(near, far)
+
+    def _row(self, near: End, ask: Ask, who: _Who, trip: _Trip) -> Outbound:
+        return Outbound(
+            id=new_id(),
+            agent=who.agent.id,
+            session=who.session.id,
+            host=shown(ask.target.host).lower(),
+            port=ask.target.port,
+            address=trip.address,
+            decision=trip.decision,
+            reason=trip.reason,
+            sent_bytes=near.bytes_in + len(ask.opening) if trip.far else 0,
+            received_bytes=trip.far.bytes_in if trip.far else 0,
+            seconds=round(self._clock() - trip.began, 3),
+            updated_at=now(),
+        )
+
+    async def _dial(self, target: Target, found: list[str]) -> tuple[End, str]:
+        for address in found:
+            try:
+                return await self._outside.dial(address, target.port), address
+            except (OSError, TimeoutError) as error:
+                log.debug("%s does not answer: %s", address, error)
+        raise Unreachable(f"{shown(target.host)} does not answer")
+
+    async def _until_over(self, near: End, far: End) -> str:
+        """Until one side is gone, or nothing has moved for too long; why, if that is worth saying."""
+        while True:
+            quiet = self._clock() - max(near.heard_at, far.heard_at)
+            if quiet >= self._limits.idle_s:
+                return "nothing moved for too long"
+            waits = {near.closed, far.closed}
+            done, _ = await asyncio.wait(
+                waits, timeout=self._limits.idle_s - quiet, return_when=asyncio.FIRST_COMPLETED
+            )
+            if done:
+                return ""
+
+    async def _let_go(self, end: End) -> None:
+        """Its last bytes may go out, for a while."""
+        end.close()
+        try:
+            await asyncio.wait({end.closed}, timeout=self._limits.linger_s)
+        finally:
+            end.abort()
+
+
+def _answer(near: End, error: PlatformError) -> None:
+    """The sentence stands in the reason phrase, too: that is what Python and pip show of a proxy's refusal."""
+    status = {401: 407, 503: 502}.get(error.status, error.status)
+    if isinstance(error, Unavailable) and not isinstance(error, Unreachable):
+        status = 503
+    text = f"{error}\n".encode()
+    phrase = REASONS.get(status) or str(error).encode("ascii", "replace").decode()
+    ask = 'Proxy-Authenticate: Basic realm="Oh My Agent"\r\n' if status == 407 else ""
+    near.write(
+        f"HTTP/1.1 {status} {phrase}\r\n{ask}Content-Type: text/plain; charset=utf-8\r\n"
+        f"Content-Length: {len(text)}\r\nConnection: close\r\n\r\n".encode()
+        + text
+    )

@@ -1,0 +1,53 @@
+"""First at a box's socket: looks at the first bytes, and gives the connection to the API or to egress."""
+
+import asyncio
+from collections.abc import Callable
+
+from core.gateway.egress.end import End
+from core.gateway.egress.head import is_for_egress
+
+UNDECIDED = 256  # of one box: connections that have not said a word yet; as many as its bridge holds
+
+
+class Front(asyncio.Protocol):
+    """Replaces itself by one of the two as soon as it knows. It answers nothing and keeps some 20 bytes at most.
+
+    `waiting` has those of one socket that do not know yet; whoever closes the socket aborts them.
+    """
+
+    def __init__(
+        self, *, api: Callable[[], asyncio.BaseProtocol], egress: Callable[[End], None], waiting: "set[Front]"
+    ) -> None:
+        self._api, self._egress, self._waiting = api, egress, waiting
+        self._first = b""
+        self._wire: asyncio.Transport | None = None
+
+    def abort(self) -> None:
+        """Hang up, unless it has been given away."""
+        if self._wire:
+            self._wire.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # streams only
+        self._wire = transport
+        if len(self._waiting) >= UNDECIDED:
+            transport.abort()
+        self._waiting.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._first += data
+        decided = is_for_egress(self._first)
+        wire = self._wire
+        if decided is None or wire is None:
+            return
+        self._waiting.discard(self)
+        heir = End() if decided else self._api()
+        wire.set_protocol(heir)
+        heir.connection_made(wire)
+        if isinstance(heir, End):
+            self._egress(heir)
+        if isinstance(heir, asyncio.Protocol):
+            heir.data_received(self._first)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._waiting.discard(self)

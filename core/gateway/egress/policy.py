@@ -1,0 +1,107 @@
+"""May this agent connect there? The name is judged, the port, the agent's list, and every address of the name."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core import hosts
+from core.errors import Forbidden, Unavailable
+from core.gateway.egress import addresses
+from core.gateway.egress.outside import Outside
+
+# Web, and git over ssh. Not mail: a box that sends it makes this machine a spammer's.
+PORTS = frozenset({22, 80, 443})
+ADDRESSES = 16  # of one name; more are not looked at, and not tried
+
+
+class Guard(StrEnum):
+    """What can be switched off, by a test that wants to see another one go red."""
+
+    NAMES = "names"
+    PORTS = "ports"
+    LIST = "list"
+    ADDRESSES = "addresses"
+    OWN = "own"
+    PINNED = "pinned"  # the checked address is dialled, not the name
+    TOKEN = "token"  # noqa: S105  # a guard's name
+    CONNECTIONS = "connections"
+    RATE = "rate"
+
+
+class Refused(Forbidden):
+    """The text is a sentence for the agent and the user."""
+
+    code = "egress_refused"
+
+
+class Unreachable(Unavailable):
+    """Allowed, but there is nobody."""
+
+    code = "egress_unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a connection is asked to go, as it was written."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Judges; connects nothing."""
+
+    outside: Outside
+    off: frozenset[Guard] = frozenset()
+
+    async def addresses(self, target: Target, *, allowed: Sequence[str]) -> list[str]:
+        """Addresses that may be dialled for this target, in the resolver's order.
+
+        Raises: Refused. Unreachable: the name does not resolve.
+        """
+        name = self._name(target, allowed)
+        if hosts.is_address(name):
+            found: Sequence[str] = [name]
+        else:
+            try:
+                found = await self.outside.resolve(name)
+            except (OSError, TimeoutError) as error:
+                raise Unreachable(f"{name} is not known") from error
+        checked = [self._checked(name, address) for address in found[:ADDRESSES]]
+        if not checked:
+            raise Unreachable(f"{name} is not known")
+        return checked if Guard.PINNED not in self.off else [name]
+
+    def _name(self, target: Target, allowed: Sequence[str]) -> str:
+        try:
+            name = hosts.canonical(target.host)
+            if Guard.NAMES not in self.off:
+                hosts.check_public(name)
+        except hosts.BadHost as error:
+            raise Refused(f"{shown(target.host)} is refused: {error}") from error
+        if target.port not in PORTS and Guard.PORTS not in self.off:
+            known = ", ".join(str(port) for port in sorted(PORTS))
+            raise Refused(f"{name} is refused: port {target.port} is not open to agents ({known} are)")
+        if not hosts.in_list(name, allowed) and Guard.LIST not in self.off:
+            raise Refused(f"{name} is refused: it is not on this agent's list of allowed hosts")
+        return name
+
+    def _checked(self, name: str, text: str) -> str:
+        """One address that is no way back into our own networks; one bad one of many spoils the name."""
+        try:
+            address = addresses.plain(text)
+        except ValueError as error:
+            raise Refused(f"{name} is refused: its address cannot be read") from error
+        reason = addresses.refused(address) if Guard.ADDRESSES not in self.off else ""
+        if not reason and Guard.OWN not in self.off and self.outside.is_own(address):
+            reason = "this machine itself"
+        if reason:
+            leads = "" if name == text else f"it leads to {address}, "
+            raise Refused(f"{name} is refused: {leads}{reason}")
+        return str(address)
+
+
+def shown(text: str) -> str:
+    """A host as it may stand in a log or an answer, whatever it was."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)[: hosts.NAME_CHARS]

@@ -1,0 +1,46 @@
+"""Who speaks to the gateway: a box by the socket it comes by, a session in it by its token."""
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from core import tokens
+from core.errors import NotSignedIn
+from core.gateway.room import Room
+from core.model import UserId
+
+TOKEN_S = 24 * 3600  # a CLI lives shorter than this; its runner asks for a new one at every start
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Whose box it is that speaks."""
+
+    box: str
+    user: UserId
+    room: Room = field(default_factory=Room)
+
+    @property
+    def audience(self) -> str:
+        """What tokens of this box's sessions are made for: elsewhere they are noise."""
+        return f"model:{self.box}"
+
+
+def claims_of(token: str, *, caller: Caller, keys: Sequence[str]) -> dict[str, Any]:
+    """Whose session in this box speaks, by a token that one of the keys has signed.
+
+    Raises: NotSignedIn: forged, too old, another box's or another user's.
+    """
+    claims = _verified(token, caller.audience, keys)
+    if claims.get("user") != caller.user:
+        raise NotSignedIn("the token is another user's", code="bad_token")
+    return claims
+
+
+def _verified(token: str, audience: str, keys: Sequence[str]) -> dict[str, Any]:
+    *earlier, last = keys
+    for key in earlier:
+        with contextlib.suppress(NotSignedIn):
+            return tokens.verify(token, key=key, audience=audience, max_age_s=TOKEN_S)
+    return tokens.verify(token, key=last, audience=audience, max_age_s=TOKEN_S)

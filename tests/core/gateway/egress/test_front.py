@@ -1,0 +1,29 @@
+"""A box's socket takes no more silent connections than its bridge can hold."""
+
+import asyncio
+from functools import partial
+
+from core import runtime
+from core.gateway.egress.front import UNDECIDED, Front
+from tests.core.gateway.house import WAIT_S, House
+
+
+async def test_silent_connections_are_bounded_and_forgotten(house: House) -> None:
+    waiting: set[Front] = set()
+    place = runtime.make(house.settings)
+    place.make_box("box1")
+    path = str(place.box_socket("box1"))
+    front = partial(Front, api=asyncio.Protocol, egress=lambda _: None, waiting=waiting)
+    server = await asyncio.get_running_loop().create_unix_server(front, path, backlog=2 * UNDECIDED)
+    pairs = [await asyncio.open_unix_connection(path) for _ in range(UNDECIDED + 1)]
+    async with asyncio.timeout(WAIT_S):
+        assert await pairs[-1][0].read() == b"", "one too many is hung up on"
+        assert len(waiting) == UNDECIDED
+        for front_ in set(waiting):
+            front_.abort()
+        assert [await reader.read() for reader, _ in pairs] == [b""] * len(pairs)
+    assert waiting == set()
+    for _, writer in pairs:
+        writer.close()
+    server.close()
+    place.remove()

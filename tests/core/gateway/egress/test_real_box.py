@@ -1,0 +1,131 @@
+"""The agent's own Bash, in a real box with the real CLI: what its programs reach through the gateway, and what not.
+
+Only the internet is made up: its public addresses lead to a server on loopback.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from core.gate import Gate
+from core.model import Agent, Outbound, new_session_id
+from core.runner_client import RunnerClient
+from core.runners import Limits, Runners
+from core.settings import Secret
+from core.spawner.local import LocalSpawner
+from tests.core.gateway.egress.proxy import server
+from tests.core.gateway.egress.world import PUBLIC, World
+from tests.core.gateway.house import ALICE, House
+from tests.model_server import ModelServer
+
+TURN_S = 60.0
+CANARY = "a page that only this machine may see"
+
+
+class Bash:
+    """`await bash("echo 1")`: what the agent's shell printed. The rows are read from the store."""
+
+    def __init__(self, client: RunnerClient, session: str) -> None:
+        self._client, self._session, self._turns = client, session, 0
+
+    async def __call__(self, command: str) -> str:
+        self._turns += 1
+        body = {"message_id": f"m{self._turns}", "text": f"TOOL((({command} ; true)))", "via": "web"}
+        more: dict[str, Any] = {"steer": False, "attachments": []}
+        await self._client.call("POST", f"/v1/sessions/{self._session}/messages", body | more)
+        async with (
+            asyncio.timeout(TURN_S),
+            self._client.socket(f"/v1/sessions/{self._session}/watch?after=0") as socket,
+        ):
+            seen: list[dict[str, Any]] = []
+            while sum(event["type"] == "turn_finished" for event in seen) < self._turns:
+                seen += await socket.receive_json()
+        return str([event for event in seen if event["type"] == "tool_returned"][-1]["content"])
+
+
+@asynccontextmanager
+async def box_of_alice(house: House, world: World) -> AsyncIterator[Bash]:
+    async with ModelServer() as model:
+        key = Secret("key-of-the-platform")
+        settings = replace(house.settings, model="anthropic", anthropic_api_key=key, anthropic_base_url=model.url)
+        spawner = LocalSpawner(replace(settings, sandbox="bubblewrap"), house.runtime)
+        if missing := spawner.isolation().missing:
+            pytest.skip(missing[0])
+        session = await house.talk(ALICE, id=new_session_id(), kind="chat")
+        await house.store.change(Agent, "a1", owner=ALICE, rules=("Bash",))
+        async with (
+            House(settings, house.store).gateway(outside=world.outside),
+            Gate(settings.runtime_dir / "gateway.sock", asyncio.Event().wait) as gate,
+            Runners(store=house.store, spawner=spawner, gate=gate, limits=Limits()) as runners,
+        ):
+            client = await runners.of(ALICE)
+            try:
+                opening = {"agent": "a1", "kind": "chat", "locale": "en", "title": ""}
+                await client.call("PUT", f"/v1/sessions/{session.id}", opening)
+                yield Bash(client, session.id)
+            finally:
+                await runners.stop(ALICE)
+                await gate.unregister(client.box.id)
+
+
+async def page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A server that says the same to everybody."""
+    await reader.readuntil(b"\r\n\r\n")
+    body = CANARY.encode()
+    writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+    writer.close()
+
+
+REACHES = (
+    "curl -sS -m 10 --proxytunnel http://example.com:443/",
+    "curl -sS -m 10 http://example.com/",
+    "wget -qO- -T 10 http://example.com/",
+    "python3 -c 'import urllib.request as u; print(u.urlopen(\"http://example.com/\", timeout=10).read().decode())'",
+)
+REFUSED = (
+    "169.254.169.254", "10.0.0.1", "192.168.0.1", "172.17.0.1", "100.64.0.1", "127.0.0.1:{port}", "localhost:{port}",
+    "[::1]:{port}", "[::ffff:127.0.0.1]:{port}", "2130706433:{port}", "metadata.google.internal", "rebind.evil.test",
+    "example.com:25", "0.0.0.0:{port}",
+)  # fmt: skip
+
+
+async def test_programs_reach_the_internet_through_the_gateway_and_the_user_can_read_where_to(house: House) -> None:
+    async with server(page) as port:
+        world = World(names={"example.com": [[PUBLIC]]}, ports={PUBLIC: port})
+        async with box_of_alice(house, world) as bash:
+            said = await bash("; echo; ".join(REACHES))
+            assert said.split("\n").count(CANARY) == len(REACHES), said
+        rows = await house.store.find(Outbound, owner=ALICE)
+    assert {(row.agent, row.host, row.address, row.decision) for row in rows} == {
+        ("a1", "example.com", PUBLIC, "connected")
+    }, "the CLI itself went nowhere"
+    assert {row.port for row in rows} == {80, 443}
+    assert sum(row.times for row in rows) == len(REACHES)
+    assert all(row.sent_bytes and row.received_bytes > len(CANARY) for row in rows)
+
+
+async def test_this_machine_its_networks_and_its_cloud_are_not_reached_by_any_way(house: House) -> None:
+    async with server(page) as port:
+        world = World(names={"rebind.evil.test": [["127.0.0.1"]]}, ports={"127.0.0.1": port, "10.0.0.1": port})
+        async with box_of_alice(house, world) as bash:
+            hosts = " ".join(f"'{host.format(port=port)}'" for host in REFUSED)
+            curl = "curl -sS -g -m 10 --noproxy '' --proxytunnel -w 'code %{http_connect}\\n' http://$h/"
+            tried = await bash(f"for h in {hosts}; do {curl} 2>&1; done")
+            assert tried.count("code 403") == len(REFUSED) and CANARY not in tried, tried
+            direct = await bash(
+                f"for a in {PUBLIC} 10.0.0.1 127.0.0.1:{port}; do curl -sS -m 5 --noproxy '*' http://$a/ 2>&1; done; "
+                "python3 -c 'import socket; socket.getaddrinfo(\"example.com\", 80)' 2>&1; ls /run/oma"
+            )
+            assert CANARY not in direct and direct.count("curl: (7)") == 3, direct
+            assert "gaierror" in direct and direct.split()[-1] == "box.sock", direct
+            sock = house.settings.runtime_dir / "gateway.sock"
+            stolen = (
+                "curl -sS -m 5 -x http://oma:stolen@${HTTPS_PROXY##*@} -p -w 'code %{http_connect}' http://example.com/"
+            )
+            others = await bash(f"curl -sS -m 5 --unix-socket {sock} http://gateway/healthz 2>&1; {stolen} 2>&1")
+            assert "curl: (7)" in others and "code 407" in others, others
+    assert world.dialled == []

@@ -1,0 +1,200 @@
+"""A tunnel out of a box: only for who may, to the address that was checked, complete, bounded and written down."""
+
+import asyncio
+
+import pytest
+
+from core import tokens
+from core.gateway.egress.egress import Limits
+from core.gateway.egress.policy import Guard
+from core.model import Agent, Session
+from tests.core.gateway.egress.proxy import KEY, echo, proxy, server
+from tests.core.gateway.egress.world import PUBLIC, World
+from tests.core.gateway.house import ALICE, BOB, WAIT_S, House
+
+HELD = {"example.com": [[PUBLIC]]}
+
+
+def leading_to(port: int) -> World:
+    return World(names={name: list(answers) for name, answers in HELD.items()}, ports={PUBLIC: port})
+
+
+async def test_bytes_go_both_ways_unchanged_and_are_counted(house: House) -> None:
+    said = bytes(range(256)) * 20_000
+    async with server(echo) as port, proxy(house, leading_to(port)) as box:
+        talk = await box.connect("Example.com:443", early=said[:1000])
+        assert (talk.status, talk.phrase) == (200, "Connection established")
+        got = asyncio.create_task(talk.rest())
+        talk.writer.write(said[1000:])
+        talk.writer.write_eof()  # the answer still comes
+        assert await got == said
+        [row] = await box.rows()
+    assert (row.agent, row.session, row.host, row.port, row.address) == ("a1", "s1", "example.com", 443, PUBLIC)
+    assert (row.decision, row.sent_bytes, row.received_bytes, row.times) == ("connected", len(said), len(said), 1)
+
+
+async def test_a_refusal_says_host_and_reason_and_is_written_down(house: House) -> None:
+    async with proxy(house, leading_to(1)) as box:
+        talk = await box.connect("169.254.169.254:80")
+        assert talk.status == 403
+        assert "169.254.169.254 is refused: a link-local address" in talk.phrase, "Python and pip show only this line"
+        assert talk.phrase in (await talk.rest()).decode()
+        [row] = await box.rows()
+    assert (row.decision, row.host, row.address, row.sent_bytes) == ("refused", "169.254.169.254", "", 0)
+    assert "link-local" in row.reason
+
+
+async def test_the_agents_list_decides(house: House) -> None:
+    async with server(echo) as port, proxy(house, leading_to(port)) as box:
+        await house.store.change(Agent, "a1", owner=ALICE, egress=("example.org",))
+        assert (await box.connect("example.com:443")).status == 403
+        await house.store.change(Agent, "a1", owner=ALICE, egress=("example.com",))
+        assert (await box.connect("example.com:443")).status == 200
+
+
+async def test_a_name_that_changes_its_mind_is_connected_to_what_was_checked(house: House) -> None:
+    async with server(echo) as port:
+        for off, dialled in ((frozenset[Guard](), PUBLIC), (frozenset({Guard.PINNED}), "10.0.0.1")):
+            world = World(names={"rebind.evil.test": [[PUBLIC], ["10.0.0.1"]]}, ports={PUBLIC: port})
+            async with proxy(house, world, off=off) as box:
+                await box.connect("rebind.evil.test:443")
+            assert world.dialled == [dialled]
+
+
+async def test_the_next_address_is_tried_and_nobody_at_all_is_said(house: House) -> None:
+    async with server(echo) as port:
+        world = World(names={"example.com": [["93.184.215.20", PUBLIC]]}, ports={PUBLIC: port})
+        async with proxy(house, world) as box:
+            assert (await box.connect("example.com:443")).status == 200
+            world.ports.clear()
+            talk = await box.connect("example.com:443")
+            assert (talk.status, talk.phrase) == (502, "example.com does not answer")
+            assert (await box.connect("nobody.example.com:443")).status == 502
+            assert sorted(row.decision for row in await box.rows()) == ["connected", "failed", "failed"]
+
+
+def signed(box: str, user: str = ALICE, session: str = "s1") -> str:
+    return tokens.sign({"user": user, "agent": "a1", "session": session}, key=KEY, audience=f"model:{box}")
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["", "s1", "nonsense", signed("box2"), signed("box1", user=BOB), signed("box1", session="s2")],
+    ids=["none", "a session's id", "nonsense", "another box's", "another user's", "no session's"],
+)
+async def test_without_a_token_of_a_session_of_this_box_nothing_is_connected(house: House, token: str) -> None:
+    world = leading_to(1)
+    async with proxy(house, world) as box:
+        talk = await box.connect("example.com:443", token=token)
+        assert talk.status == 407
+        assert "Proxy-Authenticate: Basic" in talk.fields
+    assert world.resolved == world.dialled == []
+
+
+async def test_the_tokens_guard_is_needed(house: House) -> None:
+    async with server(echo) as port, proxy(house, leading_to(port), off=frozenset({Guard.TOKEN})) as box:
+        assert (await box.connect("example.com:443", token="s1")).status == 200
+
+
+async def test_a_token_ends_with_its_session(house: House) -> None:
+    async with proxy(house, leading_to(1)) as box:
+        await house.store.delete(Session, "s1", owner=ALICE)
+        assert (await box.connect("example.com:443")).status == 407
+
+
+async def test_a_fast_server_waits_for_a_slow_reader(house: House) -> None:
+    whole, sent, wrote = 64 << 20, 0, asyncio.Event()
+
+    async def pour(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        while sent < whole:
+            writer.write(bytes(1 << 16))
+            await writer.drain()
+            sent += 1 << 16
+            wrote.set()
+        writer.close()
+
+    async with server(pour) as port, proxy(house, leading_to(port)) as box:
+        talk = await box.connect("example.com:443")
+        with pytest.raises(TimeoutError):
+            while True:  # until it is stuck: nothing was written for a whole second
+                wrote.clear()
+                await asyncio.wait_for(wrote.wait(), 1.0)
+        assert sent < 16 << 20, "somebody kept what nobody reads"
+        received = 0
+        async with asyncio.timeout(WAIT_S):
+            while chunk := await talk.reader.read(1 << 20):
+                received += len(chunk)
+        assert received == whole
+
+
+@pytest.mark.parametrize("guard", [Guard.CONNECTIONS, Guard.RATE])
+async def test_a_box_has_so_many_connections_and_no_more(house: House, guard: Guard) -> None:
+    limits = Limits(connections=3) if guard is Guard.CONNECTIONS else Limits(burst=3, per_s=0)
+    async with server(echo) as port:
+        for off, status in ((frozenset[Guard](), 429), (frozenset({guard}), 200)):
+            async with proxy(house, leading_to(port), limits=limits, off=off) as box:
+                first = [await box.connect("example.com:443") for _ in range(3)]
+                assert [talk.status for talk in first] == [200] * 3
+                assert (await box.connect("example.com:443")).status == status
+
+
+async def test_a_place_is_free_again_when_a_connection_has_ended(house: House) -> None:
+    async with server(echo) as port, proxy(house, leading_to(port), limits=Limits(connections=1)) as box:
+        for _ in range(3):
+            talk = await box.connect("example.com:443")
+            assert talk.status == 200
+            talk.writer.write_eof()
+            assert await talk.rest() == b""
+            await talk.close()
+
+
+async def test_where_nothing_moves_the_tunnel_ends(house: House) -> None:
+    async with server(echo) as port, proxy(house, leading_to(port), limits=Limits(idle_s=0.1)) as box:
+        talk = await box.connect("example.com:443")
+        assert await talk.rest() == b""
+        [row] = await box.rows()
+        assert row.reason == "nothing moved for too long"
+
+
+@pytest.mark.parametrize("first", [b"CONNECT example.com:443 HTTP/1.1\r\n", b"CONNECT " + b"x" * 100_000])
+async def test_a_request_that_does_not_end_is_hung_up_on(house: House, first: bytes) -> None:
+    async with proxy(house, leading_to(1), limits=Limits(head_s=0.1)) as box:
+        assert (await box.send(first)).status == 0
+
+
+async def test_when_the_box_is_gone_so_are_its_connections(house: House) -> None:
+    async with server(echo) as port, proxy(house, leading_to(port)) as box:
+        talk = await box.connect("example.com:443")
+        box.egress.hang_up("box1")
+        assert await talk.rest() == b""
+        assert len(await box.rows()) == 1
+
+
+async def test_a_connection_that_is_open_when_the_gateway_ends_is_written_down(house: House) -> None:
+    async with server(echo) as port, proxy(house, leading_to(port)) as box:
+        await box.connect("example.com:443")
+        assert [row.decision for row in await box.rows()] == ["connected"]
+
+
+async def test_a_plain_http_request_is_judged_and_passed_on_without_what_was_said_to_the_proxy(house: House) -> None:
+    heard: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi")
+        writer.close()
+
+    async with server(answer) as port, proxy(house, leading_to(port)) as box:
+        fields = box.fields() + b"X-Mine: 1\r\nProxy-Connection: keep-alive\r\n"
+        talk = await box.send(b"GET http://example.com/a?b=c HTTP/1.1\r\n" + fields + b"\r\n")
+        assert (talk.status, await talk.rest()) == (200, b"hi")
+        assert (await box.send(b"GET http://10.0.0.1/ HTTP/1.1\r\n" + fields + b"\r\n")).status == 403
+        assert {row.port for row in await box.rows()} == {80}
+    assert heard == [b"GET /a?b=c HTTP/1.1\r\nHost: example.com\r\nX-Mine: 1\r\nConnection: close\r\n\r\n"]
+
+
+async def test_a_request_that_comes_byte_by_byte_is_understood(house: House) -> None:
+    async with server(echo) as port, proxy(house, leading_to(port)) as box:
+        raw = b"CONNECT example.com:443 HTTP/1.1\r\n" + box.fields() + b"\r\n"
+        assert (await box.send(*(bytes([byte]) for byte in raw))).status == 200

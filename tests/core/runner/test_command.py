@@ -1,0 +1,15 @@
+"""What a CLI and the programs it starts are told of their way out."""
+
+from pathlib import Path
+
+from core.runner.command import Place, environment
+from core.runner.gateway import AgentSpec, SessionSpec, Spec
+
+
+def test_programs_are_told_the_proxy_and_the_cli_does_not_reach_its_model_through_it() -> None:
+    spec = Spec(token="the-token", agent=AgentSpec(id="a1"), session=SessionSpec(id="s1"))
+    told = environment(spec, Place("claude", Path("home"), 4711))
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
+        assert told[name] == told[name.lower()] == "http://oma:the-token@127.0.0.1:4711"
+    assert told["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:4711"
+    assert "127.0.0.1" in told["NO_PROXY"].split(",") and told["no_proxy"] == told["NO_PROXY"]
