@@ -3,6 +3,7 @@ PYTHON ?= python3
 export PYTHON
 
 BIN := .venv/bin
+WORKERS ?= auto
 
 .PHONY: run test check format bench lock system-packages
 
@@ -12,7 +13,7 @@ run:
 
 test: system-packages
 	@scripts/environment dev
-	@exec $(BIN)/python -m pytest
+	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 check:
 	@scripts/environment dev

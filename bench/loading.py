@@ -24,7 +24,7 @@ async def reload_in_mid_answer(stage: Stage) -> dict[str, Figure]:
         await page.page.evaluate(f"sessionStorage.setItem('bench-wanted', {streamed})")
         await page.page.reload()
         await page.usable()
-        await page.page.wait_for_function("bench.back > 0")
+        await page.page.wait_for_function("bench.back > 0", polling=25)
         back.append(max(0.0, await page.page.evaluate("bench.back - bench.usable")))
         from_start.append(await page.page.evaluate("bench.back"))
         await page.page.evaluate("sessionStorage.removeItem('bench-wanted')")

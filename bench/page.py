@@ -1,5 +1,6 @@
 """A page of the product in real Chromium, with a probe inside that notes when what happens."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -55,8 +56,8 @@ class BenchPage:
         composer = self.screen.get("composer")
         await composer.fill(text)
         await composer.press("Enter")
-        done = f"bench.words() >= {words}" + (" && bench.idle > 0" if to_end else "")
-        await self.page.wait_for_function(done, timeout=WAIT_MS)
+        async with asyncio.timeout(WAIT_MS / 1000):
+            await self.page.evaluate("([words, toEnd]) => bench.reached(words, toEnd)", [words, to_end])
         return await self.seen()
 
     async def seen(self) -> Seen:
@@ -76,7 +77,7 @@ class BenchPage:
 
     async def usable(self) -> float:
         """Milliseconds from the start of the navigation until the composer was usable."""
-        await self.page.wait_for_function("window.bench && bench.usable > 0", timeout=WAIT_MS)
+        await self.page.wait_for_function("window.bench && bench.usable > 0", timeout=WAIT_MS, polling=25)
         await self.set_clock()
         return float(await self.page.evaluate("bench.usable"))
 

@@ -9,6 +9,12 @@
   bench.arm = () => Object.assign(bench, { sent: 0, first: 0, idle: 0, clicked: 0, updates: [], seen: answers().length });
   bench.words = () => { const all = answers(); return all.length > bench.seen ? words(all[all.length - 1]) : 0; };
 
+  // Resolves when so many words stand there. Not polled for: a poll per frame would make the browser draw at 60 Hz beside the CLI.
+  let waiting = [];
+  bench.reached = (count, toEnd) => new Promise((resolve) => { waiting.push({ count, toEnd, resolve }); settle(); });
+  const reached = ({ count, toEnd }) => bench.words() >= count && (!toEnd || bench.idle > 0);
+  const settle = () => { if (waiting.length) waiting = waiting.filter((one) => !reached(one) || one.resolve()); };
+
   const look = () => {
     if (bench.sent || bench.clicked) {
       const at = now(), count = bench.words(), last = bench.updates[bench.updates.length - 1];
@@ -20,6 +26,7 @@
     const wanted = Number(sessionStorage.getItem("bench-wanted") || 0);
     const all = answers();
     if (wanted && !bench.back && all.length && words(all[all.length - 1]) >= wanted) bench.back = now();
+    settle();
   };
   const watch = { subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ["data-state"] };
   new MutationObserver(look).observe(document, watch);

@@ -129,7 +129,7 @@ async def stop_once(stage: Stage, text: str) -> float:
     page = stage.page.page
     await stage.page.say(text, words=8, to_end=False)
     await stage.page.screen.get("stop").click()
-    await page.wait_for_function("bench.clicked > 0 && bench.idle > 0")
+    await page.wait_for_function("bench.clicked > 0 && bench.idle > 0", polling=25)
     took: float = await page.evaluate("bench.idle - bench.clicked")
     await asyncio.sleep(PAUSE_S)
     return took

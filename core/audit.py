@@ -97,4 +97,4 @@ class Audit:
 
 def _line(text: str, longest: int) -> str:
     """One line without signs that could pose as another, and no more of it than anybody reads."""
-    return escaped(text)[:longest]
+    return escaped(text[:longest])[:longest]

@@ -40,7 +40,8 @@ def message(record: logging.LogRecord) -> str:
 
 def escaped(text: str) -> str:
     """One line, at most LINE_CHARS: line breaks, escape sequences and direction marks are spelled out."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)[:LINE_CHARS]
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:LINE_CHARS])
+    return line[:LINE_CHARS]
 
 
 def install(form: Literal["text", "json"]) -> None:

@@ -28,7 +28,7 @@ log = logging.getLogger("oma.runners")
 
 READY_S = 20.0  # from the start of the box to an answer; a cold interpreter on a busy laptop
 RETRY_S = 0.1
-CALL_STOP_S, STOP_S, DEAF_STOP_S = 2.0, 4.0, 0.5  # both together, with the web's own drain, within the 10 s of G4
+CALL_STOP_S, STOP_S, DEAF_STOP_S = 1.5, 2.5, 0.5  # both together, with the web's own drain, within the 10 s of G4
 SWEEP_S = 30.0
 HUNG_S = 60.0  # a runner that lives but does not answer for so long is ended; an agent can stop its own runner
 ALL = 10_000  # boxes read at once
@@ -106,6 +106,8 @@ class Runners:
         except PlatformError as error:
             log.warning("runner %s did not take the stop: %s", client.box.id, error)
             grace_s = DEAF_STOP_S
+        finally:  # also when the time for all boxes together is over
+            await client.close()
         await self._spawner.stop(client.box, grace_s=grace_s)
         await self._forget(client)
 
@@ -207,6 +209,9 @@ class Runners:
         except (TimeoutError, PlatformError) as error:
             await client.close()
             raise RunnerUnavailable(f"the runner of {box.user} did not get ready: {error}") from error
+        except asyncio.CancelledError:
+            await client.close()
+            raise
         self._clients[box.user] = client
         self._task(self._hold(client), f"hold {box.id}")
         self.arrivals.say(box.user, client)

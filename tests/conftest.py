@@ -1,12 +1,26 @@
 """Fixtures of all tests, and the rule that with `CI=true` nothing is skipped."""
 
 import os
-from collections.abc import AsyncIterator, Generator
+import tempfile
+from collections.abc import AsyncIterator, Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.async_api import expect as later
+from playwright.sync_api import expect
 
 from tests.model_server import ModelServer
+
+for one in (later, expect):
+    one.set_options(timeout=20_000)  # a wait that ends in success costs nothing; two workers share two busy cores
+
+
+@pytest.fixture
+def short_dir() -> Iterator[Path]:
+    """A folder with a path so short that sockets fit below it; `tmp_path` has the test's name in it."""
+    with tempfile.TemporaryDirectory(prefix="oma-") as path:
+        yield Path(path)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ from ui.front import front
 
 log = logging.getLogger("oma.web")
 
-END_S = 5.0  # for all boxes together; with the other two within the 10 s of G4
+END_S = 5.5  # for all boxes together; with the other two within the 10 s of G4
 DRAIN_S = 3  # for requests and sockets at the end; the turns themselves go on elsewhere
 GATEWAY_END_S = 1.5
 

@@ -76,9 +76,15 @@ class LocalSpawner:
 
     async def stop(self, box: Box, *, grace_s: float = 5.0) -> None:
         who = Process.read(box.memory)
-        if who and not await ended(who, within_s=grace_s):
-            kill(who)
-            await ended(who, within_s=KILLED_S)
+        try:
+            if who and not await ended(who, within_s=grace_s):
+                kill(who)
+                await ended(who, within_s=KILLED_S)
+        except asyncio.CancelledError:  # whoever waits has no more time: then at once
+            if who:
+                kill(who)
+            self._runtime.remove_box(box.id)
+            raise
         if box.memory.get("sandbox") == "none":
             await asyncio.to_thread(sweep, self._home(box.user))
         if child := self._children.get(box.id):

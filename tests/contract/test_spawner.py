@@ -78,6 +78,19 @@ async def test_a_runner_that_ends_within_the_grace_is_not_waited_for_any_longer(
         await spawner.stop(running, grace_s=60.0)
 
 
+async def test_a_stop_nobody_waits_for_any_longer_has_ended_the_runner_all_the_same(spawner: LocalSpawner) -> None:
+    async with started(spawner) as running:
+        stopping = asyncio.create_task(spawner.stop(running, grace_s=60.0))
+        done, _ = await asyncio.wait({stopping}, timeout=0.1)
+        assert not done
+        stopping.cancel()
+        await asyncio.wait({stopping})
+        who = Process.read(running.memory)
+        assert who
+        assert await ended(who, within_s=5.0)
+        assert not Path(running.memory["dir"]).exists()
+
+
 async def test_what_a_runner_started_ends_with_it(spawner: LocalSpawner) -> None:
     async with started(spawner) as running:
         # Like a shell of the CLI: a session of its own, and its parent forgot it.

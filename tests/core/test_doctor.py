@@ -16,8 +16,8 @@ from tests.model_server import ModelServer
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+def settings(tmp_path: Path, short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_dir))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     return Settings(data_dir=tmp_path / "data", port=port)

@@ -15,8 +15,8 @@ from core.settings import Secret, Settings
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+def settings(tmp_path: Path, short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_dir))
     return Settings(data_dir=tmp_path / "data")
 
 
