@@ -1,6 +1,5 @@
 """Source code to HTML with four token classes, in bounded time; whatever is too odd or too long stays plain text."""
 
-import time
 from html import escape
 
 from pygments.lexer import Lexer  # type: ignore[import-untyped]
@@ -8,9 +7,11 @@ from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
 from pygments.token import Comment, Keyword, Name, Number, String, _TokenType  # type: ignore[import-untyped]
 from pygments.util import ClassNotFound  # type: ignore[import-untyped]
 
+from ui.transcript.budget import Budget
+
 MAX_CHARS = 20_000  # longer blocks are data, not reading matter
 MAX_LINE = 2_000  # lexers are regular expressions: one long line is what makes them slow
-BUDGET_S = 0.1  # CPU seconds; checked between tokens
+BUDGET_S = 0.1  # CPU seconds of a block that stands alone; looked at between tokens
 # Lexers whose expressions were tried on hostile input; an unknown name is shown without colours.
 KNOWN = frozenset(
     "bash c cpp css csharp diff docker dockerfile go html ini java javascript js json jsx kotlin make makefile"
@@ -26,23 +27,22 @@ _CLASSES: tuple[tuple[_TokenType, str], ...] = (
 )
 
 
-def highlight(source: str, language: str) -> str:
-    """HTML of `source`, escaped; its text content is `source` byte for byte."""
+def highlight(source: str, language: str, budget: Budget | None = None) -> str:
+    """HTML of `source`, escaped; its text content is `source` byte for byte. `budget`: that of the text it is in."""
     if language.lower() not in KNOWN or len(source) > MAX_CHARS or _longest_line(source) > MAX_LINE:
         return escape(source, quote=False)
     try:
         lexer = get_lexer_by_name(language.lower(), stripnl=False, ensurenl=False)
     except ClassNotFound:
         return escape(source, quote=False)
-    return _coloured(source, lexer)
+    return _coloured(source, lexer, budget or Budget(BUDGET_S))
 
 
-def _coloured(source: str, lexer: Lexer) -> str:
-    until = time.thread_time() + BUDGET_S
+def _coloured(source: str, lexer: Lexer, budget: Budget) -> str:
     parts: list[str] = []
     length = 0
     for kind, value in lexer.get_tokens(source):
-        if time.thread_time() > until:
+        if budget.spent:
             return escape(source, quote=False)
         length += len(value)
         name = next((name for base, name in _CLASSES if kind in base), "")

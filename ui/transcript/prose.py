@@ -9,12 +9,13 @@ from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
-from markdown_it.rules_block import StateBlock
+from markdown_it.rules_block import StateBlock, table
 from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
+from ui.transcript.budget import Budget, Now, TooSlow
 from ui.transcript.code import highlight
 
 MAX_CHARS: Final = 200_000  # more is shown as plain text
@@ -24,35 +25,20 @@ BUDGET_S_PER_CHAR: Final = 4e-6
 # A bare address: ASCII only, because what follows without a space is mostly a Korean particle.
 ADDRESS: Final = re.compile(r"https?://[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
 TASK: Final = re.compile(r"\[([ xX])\] ")
+MARKS: Final = 60  # emphasis is one to three; each mark of a longer run would be a token of its own
+# Cells of a table: short rows under a wide head are filled up, 65,000 of them out of 4 KB.
+CELLS: Final = 2_000
+CELLS_PER_CHAR: Final = 0.3
 SCHEMES: Final = frozenset({"http", "https", "mailto"})
 
 
-class _TooSlow(Exception):
-    """The text is built to be slow."""
-
-
-class _Clock:
-    """Raises once this thread has worked too long; looks at the time at every 32nd tick only."""
-
-    __slots__ = ("_ticks", "_until")
-
-    def __init__(self, budget_s: float) -> None:
-        self._until = time.thread_time() + budget_s
-        self._ticks = 0
-
-    def tick(self) -> None:
-        self._ticks += 1
-        if self._ticks % 32 == 0 and time.thread_time() > self._until:
-            raise _TooSlow
-
-
-def render(text: str) -> str:
+def render(text: str, *, now: Now = time.thread_time) -> str:
     """HTML of a finished text. Text that cannot be rendered within the budget comes out as it was written."""
     if len(text) > MAX_CHARS:
         return plain(text)
     try:
-        return str(_MARKDOWN.render(text, {"clock": _Clock(BUDGET_S + len(text) * BUDGET_S_PER_CHAR)}))
-    except (_TooSlow, RecursionError):
+        return str(_MARKDOWN.render(text, {"budget": Budget(BUDGET_S + len(text) * BUDGET_S_PER_CHAR, now)}))
+    except (TooSlow, RecursionError):
         return plain(text)
 
 
@@ -95,10 +81,11 @@ def closes(bare: str, fence: str) -> bool:
     return bare.startswith(fence) and not bare.strip(fence[0])
 
 
-def code_block(source: str, language: str) -> str:
+def code_block(source: str, language: str, budget: Budget | None = None) -> str:
     """A code block; the page adds its copy button, which gives `source`."""
     name = escape(language[:20])
-    return f'<div class="code" data-lang="{name}"><pre><code>{highlight(source, language)}</code></pre></div>\n'
+    inside = highlight(source, language, budget)
+    return f'<div class="code" data-lang="{name}"><pre><code>{inside}</code></pre></div>\n'
 
 
 def safe_address(address: str) -> bool:
@@ -111,13 +98,37 @@ def safe_address(address: str) -> bool:
 
 
 def _tick_inline(state: StateInline, silent: bool) -> bool:
-    state.env["clock"].tick()
+    state.env["budget"].tick()
     return False
 
 
 def _tick_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    state.env["clock"].tick()
+    state.env["budget"].tick()
     return False
+
+
+def _line_of_marks(state: StateInline, silent: bool) -> bool:
+    """A long run of one mark is text: somebody has drawn a line, or wants to see us count."""
+    mark = state.src[state.pos]
+    if mark not in "*_~" or not state.src.startswith(mark * MARKS, state.pos):
+        return False
+    rest = state.src[state.pos : state.posMax]
+    length = len(rest) - len(rest.lstrip(mark))
+    if not silent:
+        state.pending += mark * length
+    state.pos += length
+    return True
+
+
+def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """A table, unless most of its cells would be made up."""
+    if not table(state, start, end, True):
+        return False
+    columns = state.src.count("|", state.bMarks[start], state.eMarks[start]) + 1
+    rows = next((line for line in range(start, end) if state.isEmpty(line)), end) - start
+    if columns * rows > CELLS + len(state.src) * CELLS_PER_CHAR:
+        raise TooSlow
+    return silent or table(state, start, end, False)
 
 
 def _link(address: str) -> str:
@@ -154,7 +165,7 @@ class _Renderer(RendererHTML):
 
     def fence(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
         info = tokens[at].info.split()
-        return code_block(tokens[at].content, info[0] if info else "")
+        return code_block(tokens[at].content, info[0] if info else "", env["budget"])
 
     def code_block(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
         return code_block(tokens[at].content, "")
@@ -215,7 +226,9 @@ def _markdown() -> MarkdownIt:
     markdown = MarkdownIt("commonmark", options, renderer_cls=_Renderer).enable(["table", "strikethrough"])
     markdown.validateLink = safe_address  # type: ignore[method-assign,assignment]
     markdown.inline.ruler.before("text", "tick", _tick_inline)
+    markdown.inline.ruler.after("tick", "line of marks", _line_of_marks)
     markdown.block.ruler.before("table", "tick", _tick_block)
+    markdown.block.ruler.at("table", _table, {"alt": ["paragraph", "reference"]})
     markdown.core.ruler.push("tasks", _tasks)
     return markdown
 
