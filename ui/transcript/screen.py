@@ -13,7 +13,8 @@ from typing import Final
 
 import msgspec
 
-from core.events import AnyEvent, Text, TextDelta, ThinkingDelta, ToolProgress
+from core.events import AnyEvent, StateChanged, Text, TextDelta, ThinkingDelta, ToolProgress, UserSaid
+from core.states import SessionState
 from ui.transcript import ops, prose
 from ui.transcript.fold import Fold, Meta
 from ui.words import Words
@@ -23,7 +24,9 @@ log = logging.getLogger("oma.transcript")
 FAST_S: Final = 0.05  # between changes while the unfinished text is short (20 Hz) …
 SLOW_S: Final = 0.083  # … and when rendering it costs more (12 Hz)
 BURST_S: Final = 0.01  # stored events that come in a burst leave together
+OPENING_S: Final = 0.1  # what only says that a turn begins waits for its first words: the sender's page has it already
 BATCHES: Final = 128  # kept for tabs that lag: six seconds of streaming
+OPEN_STATES: Final = (SessionState.STARTING, SessionState.BUSY)
 LARGE: Final = 4_000  # characters; longer texts are rendered beside the event loop
 
 Follow = Callable[[], AbstractAsyncContextManager[AsyncIterator[list[AnyEvent]]]]
@@ -146,6 +149,8 @@ class Screen:
         pace = BURST_S if not steady or self._fold.fresh else self._fast_s if self._fold.cheap else self._slow_s
         loop = asyncio.get_running_loop()
         due = self._flushed_at + pace
+        if all(map(_opening, batch)):
+            due = max(due, loop.time() + OPENING_S)
         if due <= loop.time():
             self._flush()
         elif self._timer is None or self._timer.when() > due:
@@ -168,6 +173,11 @@ class Screen:
         self._batches.append((self.n, ops.encode(changed), news))
         for cursor in self._cursors:
             cursor.news.set()
+
+
+def _opening(event: AnyEvent) -> bool:
+    """Drawing these at once would take the CPU from the CLI, where browser and box share it."""
+    return isinstance(event, UserSaid) or (isinstance(event, StateChanged) and event.state in OPEN_STATES)
 
 
 class Cursor:
