@@ -50,7 +50,7 @@ export default {
     },
     meta(meta) {
       const busy = ["busy", "asking", "starting"].includes(meta.state);
-      if (meta.state !== this.state) this.stopButton.disabled = false;
+      if (meta.state !== this.state) (this.stopButton.disabled = false), (this.woken = false);
       this.state = meta.state;
       this.busy = busy;
       const working = meta.state === "busy" || meta.state === "asking";
@@ -80,7 +80,7 @@ export default {
       bar.append(this.stopButton, this.sendButton, this.steerButton);
       form.addEventListener("submit", (event) => event.preventDefault());
       form.addEventListener("pointerdown", (event) => event.target.closest("button, textarea") || (event.preventDefault(), box.focus()));
-      box.addEventListener("input", () => (this.write(this.draftKey, box.value), this.fit(), this.light()));
+      box.addEventListener("input", () => (this.wake(), this.write(this.draftKey, box.value), this.fit(), this.light()));
       box.addEventListener("keydown", (event) => this.enter(event));
     },
     key(made, name, hint) {
@@ -95,6 +95,12 @@ export default {
       if (event.key !== "Enter" || event.shiftKey || event.altKey || event.isComposing || event.keyCode === 229) return;
       event.preventDefault();
       this.send((event.ctrlKey || event.metaKey) && !this.steerButton.hidden);
+    },
+    wake() {
+      // The process takes half a second to come back; typing takes longer.
+      if (this.state !== "asleep" || this.woken) return;
+      this.woken = true;
+      this.$emit("typing");
     },
     escape(event) {
       if (event.key !== "Escape" || event.isComposing || event.defaultPrevented || this.stopButton.hidden) return;

@@ -29,6 +29,7 @@ class Composer(Element, component="composer.js", dependencies=["transcript/oma_i
         meta: Meta,
         say: Say,
         stop: Callable[[], Awaitable[None]],
+        wake: Callable[[], Awaitable[None]],
         fail: Callable[[Exception], None],
     ) -> None:
         super().__init__()
@@ -40,6 +41,7 @@ class Composer(Element, component="composer.js", dependencies=["transcript/oma_i
         self.props["words"] = {label: words.t(f"composer.{label}") for label in LABELS}
         self.on("say", self._said)
         self.on("stop", self._stopped, args=[])
+        self.on("typing", wake, args=[])
 
     async def _said(self, event: GenericEventArguments) -> None:
         message = event.args if isinstance(event.args, dict) else {}

@@ -153,6 +153,7 @@ class Talk:
                 meta=cursor.screen.meta,
                 say=self._say,
                 stop=partial(talk.interrupt, id, user=user),
+                wake=self._wake,
                 fail=self._page.fail,
             )
         with transcript_place:
@@ -178,9 +179,11 @@ class Talk:
         Only once somebody has the page open: the request for it alone starts nothing. Not at each coming back of
         its socket either: a tab that nobody looks at must not wake what has gone to sleep.
         """
-        if self._warmed:
-            return
-        self._warmed = True
+        if not self._warmed:
+            self._warmed = True
+            await self._wake()
+
+    async def _wake(self) -> None:
         try:
             await self._conversations.warm(self._session.id, user=self._user)
         except PlatformError as error:

@@ -122,7 +122,7 @@ class BoxApi:
     async def model(self, request: web.Request) -> web.StreamResponse:
         caller = self._doors.caller(request)
         claims = self._claims(request, caller)
-        session, _ = await self._mine(str(claims.get("session")), caller)
+        session = await self._store.get(Session, str(claims.get("session")), owner=caller.user)
         async with caller.room.call(request.content_length):
             call = Call(
                 user=caller.user,

@@ -716,6 +716,19 @@ def test_opening_a_session_wakes_it(page: Page, world: World) -> None:
     wait(lambda: session in world.calls("warm"))
 
 
+def test_typing_wakes_a_session_that_has_gone_to_sleep_once(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    wait(lambda: world.calls("warm").count(session) == 1)
+    world.happen(session, e.StateChanged(state=S.IDLE), e.StateChanged(state=S.ASLEEP))
+    expect(page.get_by_test_id("session-state")).to_have_attribute("data-state", "asleep")
+    composer(page).press_sequentially("good morning")
+    wait(lambda: world.calls("warm").count(session) == 2)
+    composer(page).press("Enter")
+    expect(page.locator("[data-role=user][data-seq]")).to_contain_text("good morning")
+    assert world.calls("warm").count(session) == 2
+
+
 def test_the_list_follows_the_states_of_other_sessions(page: Page, world: World) -> None:
     session, other = world.session(), world.session()
     visit(page, world.address(session))
