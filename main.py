@@ -60,12 +60,12 @@ def _run(command: str, argv: list[str]) -> int:
 
 async def _gateway(settings: "Settings") -> int:
     from core.gateway.app import serve
-    from core.store.sqlite import SqliteStore
+    from core.store.choice import opened_store
 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with await SqliteStore.open(settings.data_dir / "oma.db") as store:
+    async with opened_store(settings) as store:
         await serve(settings, store, stop)
     return 0
 
