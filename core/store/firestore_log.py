@@ -3,7 +3,8 @@
 Whoever appends reads the highest number N and creates the chunk N+1. Of two who do so at once one wins, and the other
 finds that chunk there, reads again and compares. Nothing is counted in a shared document, so nothing is contended but
 the session's own next number. Events of one `append` share chunks of up to PIECE_BYTES (a document may have 1 MiB, and
-each write is paid for); a larger event is cut into parts. All of one `append` is one atomic commit.
+each write is paid for); a larger event is cut into parts. All of one `append` is one atomic commit, unless it has more
+than COMMIT_BYTES: then a failure in the middle leaves its beginning, which is a whole log too and goes on from there.
 """
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -23,10 +24,13 @@ from core.store.firestore_rpc import ANY_TIMES, Connection
 from core.store.firestore_values import CHUNKS, LOGS, below, name_of, owner_document
 from core.store.order import in_order, same
 
+Line = tuple[int, bytes]  # an event's number and its JSON
+
 PIECE_BYTES = 900_000  # of a document's 1,048,576, its name and fields included
-COMMIT_BYTES = 9_500_000  # of the 10 MiB of a request
+COMMIT_BYTES = 4_000_000  # Firestore takes 10 MiB, its emulator 4
+EVENT_BYTES = 9_500_000  # one event is never in two commits
 DELETED_AT_ONCE = 500  # writes of one commit
-PAGE = 50  # documents read at once; more than COMMIT_BYTES / PIECE_BYTES
+PAGE = 50  # documents read at once; more than EVENT_BYTES / PIECE_BYTES
 TRIES = 20  # each lost to somebody who appended meanwhile
 
 
@@ -87,15 +91,16 @@ class FirestoreLog:
         return int(found[0].get("last")) if found else 0
 
     async def _create(self, session: str, fresh: Sequence[AnyEvent], owner: UserId) -> bool:
-        """All of them in one commit; False: somebody else has written their first number meanwhile."""
-        documents = list(documents_of([(seq_of(event), log.encode(event)) for event in fresh]))
-        batch, chunks = self._connection.client.batch(), self._chunks(session, owner)
-        for name, document in documents:
-            batch.create(chunks.document(name), document)
-        try:
-            await batch.commit(**ANY_TIMES)  # done twice, the second finds the first and compares
-        except AlreadyExists:
-            return False
+        """False: somebody else has written one of these numbers meanwhile."""
+        chunks = self._chunks(session, owner)
+        for commit in commits_of([(seq_of(event), log.encode(event)) for event in fresh]):
+            batch = self._connection.client.batch()
+            for name, document in commit:
+                batch.create(chunks.document(name), document)
+            try:
+                await batch.commit(**ANY_TIMES)  # done twice, the second finds the first and compares
+            except AlreadyExists:
+                return False
         return True
 
     async def _read(self, session: str, owner: UserId, *, after: int, limit: int) -> list[AnyEvent]:
@@ -128,30 +133,33 @@ class FirestoreLog:
             size = PAGE  # more than the parts of any event, or a cut one would never be whole
 
 
-def documents_of(lines: Sequence[tuple[int, bytes]]) -> list[tuple[str, dict[str, Any]]]:
-    """Chunks with their names, of numbered lines of JSON. Raises: BadInput: more than one commit takes."""
-    if sum(len(line) for _, line in lines) > COMMIT_BYTES:
-        raise BadInput("more events than Firestore takes at once", code="too_large")
-    found: list[tuple[str, dict[str, Any]]] = []
-    for chunk in _gathered(lines):
-        first, last = chunk[0][0], chunk[-1][0]
-        body = b"[" + b",".join(line for _, line in chunk) + b"]"
-        parts = [body[start : start + PIECE_BYTES] for start in range(0, len(body), PIECE_BYTES)]
-        whole = {"first": first, "last": last, "parts": len(parts)}
-        found += [(f"{first:012d}-{n:04d}", whole | {"part": n, "body": text}) for n, text in enumerate(parts)]
-    return found
+def commits_of(lines: Sequence[Line]) -> list[list[tuple[str, dict[str, Any]]]]:
+    """Documents with their names, of numbered lines of JSON, by commit. Raises: BadInput: a line is too long."""
+    if any(len(text) > EVENT_BYTES for _, text in lines):
+        raise BadInput("an event is larger than Firestore takes", code="too_large")
+    commits = _gathered(lines, COMMIT_BYTES)
+    return [[each for chunk in _gathered(commit, PIECE_BYTES) for each in _documents(chunk)] for commit in commits]
 
 
-def _gathered(lines: Sequence[tuple[int, bytes]]) -> list[list[tuple[int, bytes]]]:
-    chunks: list[list[tuple[int, bytes]]] = []
-    size = PIECE_BYTES
-    for numbered in lines:
-        size += len(numbered[1]) + 1
-        if size >= PIECE_BYTES:
-            chunks.append([])
-            size = len(numbered[1]) + 2
-        chunks[-1].append(numbered)
-    return chunks
+def _gathered(lines: Sequence[Line], most: int) -> list[list[Line]]:
+    """Neighbours together up to `most` bytes; what is larger by itself is alone."""
+    groups: list[list[Line]] = []
+    size = most
+    for line in lines:
+        size += len(line[1]) + 1  # and its comma
+        if size >= most:
+            groups.append([])
+            size = len(line[1]) + 2  # and the brackets
+        groups[-1].append(line)
+    return groups
+
+
+def _documents(chunk: Sequence[Line]) -> list[tuple[str, dict[str, Any]]]:
+    first, last = chunk[0][0], chunk[-1][0]
+    body = b"[" + b",".join(text for _, text in chunk) + b"]"
+    parts = [body[start : start + PIECE_BYTES] for start in range(0, len(body), PIECE_BYTES)]
+    whole = {"first": first, "last": last, "parts": len(parts)}
+    return [(f"{first:012d}-{n:04d}", whole | {"part": n, "body": text}) for n, text in enumerate(parts)]
 
 
 def whole_chunks(documents: Sequence[DocumentSnapshot[Any]]) -> Iterator[tuple[int, bytes]]:

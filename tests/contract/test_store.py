@@ -165,10 +165,16 @@ class TestRecords:
 
     async def test_changes_of_two_fields_at_once_are_both_kept(self, store: Store, other: Store) -> None:
         await store.put(talk("s1"), owner=ALICE)
-        await asyncio.gather(
-            *(store.change(Session, "s1", owner=ALICE, last_seq=n) for n in range(20)),
-            *(other.change(Session, "s1", owner=ALICE, title=str(n)) for n in range(20)),
-        )
+
+        async def count() -> None:
+            for n in range(20):
+                await store.change(Session, "s1", owner=ALICE, last_seq=n)
+
+        async def rename() -> None:
+            for n in range(20):
+                await other.change(Session, "s1", owner=ALICE, title=str(n))
+
+        await asyncio.gather(count(), rename())
         record = await store.get(Session, "s1", owner=ALICE)
         assert (record.last_seq, record.title) == (19, "19")
 
