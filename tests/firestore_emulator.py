@@ -39,7 +39,17 @@ class Emulator:
 
     def __enter__(self) -> Self:
         address, port = self.host.split(":")
-        words = ["java", "-Xmx512m", "-Duser.language=en", "-cp", str(emulator_jar()), MAIN, "start"]
+        words = [
+            "java",
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+UseSerialGC",
+            "-Xmx512m",
+            "-Duser.language=en",
+            "-cp",
+            str(emulator_jar()),
+            MAIN,
+            "start",
+        ]
         words += [f"--host={address}", f"--port={port}"]
         self._process = subprocess.Popen(words, stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL)
         try:

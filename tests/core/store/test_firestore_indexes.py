@@ -2,6 +2,7 @@
 
 import ast
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,16 @@ def test_what_ends_by_itself_is_swept_by_a_ttl_policy_on_a_time() -> None:
 
 def test_what_is_large_or_has_many_names_is_not_indexed() -> None:
     assert {(CHUNKS, "body"), (AUDIT, "body"), (COUNTERS, "amounts")} <= overrides(indexes=[])
+
+
+def test_the_commands_for_google_cloud_say_all_that_the_file_says() -> None:
+    script = ROOT / "scripts" / "firestore-indexes"
+    said = subprocess.run([script, "p"], capture_output=True, text=True, check=True, timeout=20).stdout.splitlines()
+    switched_off = [each for each in DECLARED["fieldOverrides"] if each["indexes"] == []]
+    assert len(said) == len(DECLARED["indexes"]) + len(overrides(ttl=True)) + len(switched_off)
+    assert all("--project=p" in line and "--collection-group=" in line for line in said)
+    [sessions] = [line for line in said if "composite" in line and "--collection-group=session" in line]
+    assert sessions.endswith("field-path=agent,order=ascending --field-config=field-path=updated_at,order=descending")
 
 
 def test_no_field_that_is_ordered_or_compared_is_left_without_its_own_index() -> None:
