@@ -8,6 +8,7 @@ document is written by everybody (the layout is core.store.firestore_values's).
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, Self, TypeVar
 
@@ -20,7 +21,7 @@ from core.errors import Conflict, NotFound, StoreUnavailable
 from core.model import Record, UserId
 from core.store.firestore_ledger import FirestoreLedger
 from core.store.firestore_query import plan
-from core.store.firestore_rpc import ANY_TIMES, ONCE, Connection
+from core.store.firestore_rpc import ANY_TIMES, ONCE, UNCERTAIN, Connection
 from core.store.firestore_values import CLAIMS, changed, collection_of, document_of, name_of, record_of, stored
 from core.store.query import table_name
 
@@ -60,8 +61,9 @@ class FirestoreStore(FirestoreLedger):
 
     async def create(self, record: Record, *, owner: UserId) -> None:
         async with self._connection.call() as client:
+            reference, document = document_of(client, type(record), record.id, owner), stored(record)
             try:
-                await document_of(client, type(record), record.id, owner).create(stored(record), **ONCE)
+                await _created(reference, document)
             except AlreadyExists as error:
                 raise Conflict(f"{table_name(type(record))} {record.id} exists") from error
 
@@ -99,12 +101,13 @@ class FirestoreStore(FirestoreLedger):
         found: list[R] = []
         async with self._connection.call() as client:
             query = asked.query(collection_of(client, kind, owner), limit=limit)
-            async for document in query.stream(**ANY_TIMES):
-                record = record_of(kind, document.to_dict() or {})
-                if asked.fits(record):
-                    found.append(record)
-                    if len(found) == limit:
-                        break
+            async with aclosing(query.stream(**ANY_TIMES)) as documents:
+                async for document in documents:
+                    record = record_of(kind, document.to_dict() or {})
+                    if asked.fits(record):
+                        found.append(record)
+                        if len(found) == limit:
+                            break
         return found
 
     async def delete(self, kind: type[R], id: str, *, owner: UserId) -> None:
@@ -154,6 +157,22 @@ class FirestoreStore(FirestoreLedger):
         if not found.exists:
             raise NotFound(f"{table_name(kind)} {id}")
         return record_of(kind, found.to_dict() or {})
+
+
+async def _created(reference: AsyncDocumentReference, document: dict[str, Any]) -> None:
+    """Made once. An answer that was lost is told from somebody else's document by what it says.
+
+    Raises: AlreadyExists: it was there before.
+    """
+    try:
+        await reference.create(document, **ONCE)
+    except UNCERTAIN:
+        try:
+            await reference.create(document, **ONCE)
+        except AlreadyExists:
+            there = await reference.get(**ANY_TIMES)
+            if there.to_dict() != document:
+                raise
 
 
 def _version(found: DocumentSnapshot[Any]) -> Any:

@@ -15,8 +15,8 @@ from google.cloud.firestore_v1.async_client import AsyncClient
 
 from core.errors import BadInput, Misconfigured, StoreUnavailable
 
-CALL_S = 10.0  # one attempt
-WAIT_S = 25.0  # a whole verb, its repetitions included
+CALL_S = 6.0  # one attempt, and how long it is repeated
+WAIT_S = 12.0  # a whole verb
 SCOPES = ("https://www.googleapis.com/auth/datastore",)
 NOT_DONE = (exceptions.Aborted, exceptions.ResourceExhausted)  # refused before anything was written
 UNCERTAIN = (exceptions.ServiceUnavailable, exceptions.InternalServerError, exceptions.GatewayTimeout)

@@ -88,7 +88,7 @@ async def test_a_platform_that_moves_to_firestore_and_back_is_the_same_to_its_us
     assert status == 1 and "running" in said
     await product.stop()
     status, said = await typed(product, "migrate", "--to", "firestore")
-    assert status == 0 and f"{len(before)} events" in said, said
+    assert status == 0 and "each compared with" in said, said
 
     product.environ["OMA_STORE"] = "firestore"
     await product.start_web()
