@@ -31,11 +31,11 @@ async def contention(stage: Stage) -> dict[str, Figure]:
     """Both stores; without an emulator the second says so."""
     with tempfile.TemporaryDirectory(prefix="oma-bench-store-") as folder:
         async with await SqliteStore.open(Path(folder, "oma.db")) as sqlite:
-            figures = await _rows("P14_sqlite", sqlite)
+            figures = await rows("P14_sqlite", sqlite)
     if not emulator_jar():
         return figures | {"P14_firestore": {"error": "no Firestore emulator here"}}
     async with _emulated() as firestore:
-        return figures | await _rows("P14_firestore", firestore)
+        return figures | await rows("P14_firestore", firestore)
 
 
 @asynccontextmanager
@@ -50,7 +50,7 @@ async def _emulated() -> AsyncIterator[Store]:
             del os.environ["FIRESTORE_EMULATOR_HOST"]
 
 
-async def _rows(name: str, store: Store) -> dict[str, Figure]:
+async def rows(name: str, store: Store) -> dict[str, Figure]:
     alone = await _turns(store, UserId("alone"), "s", rounds=20)
     many, many_s = await _at_once(store, [(UserId(f"u{n}"), "s") for n in range(WRITERS)])
     one, one_s = await _at_once(store, [(UserId("one"), f"s{n}") for n in range(WRITERS)])
@@ -61,7 +61,7 @@ async def _rows(name: str, store: Store) -> dict[str, Figure]:
         f"{name}_50_sessions_of_one_user": figure(
             one,
             a_second=round(len(one) / one_s),
-            lost=await _lost(store),
+            lost=await lost(store),
             ratio_to_50_users=round(figure(one)["p50"] / users["p50"], 2),
             budget="≤ 1.5 × 50 users, 0 lost",
         ),
@@ -89,7 +89,7 @@ async def _turns(store: Store, owner: UserId, session: str, *, rounds: int = ROU
     return samples
 
 
-async def _lost(store: Store) -> int:
+async def lost(store: Store) -> int:
     """Turns that were not counted, and events that are not there."""
     turns = (await store.usage("2026-11", owner=UserId("one")))["turns"]
     there = [len(await store.events(f"s{n}", owner=UserId("one"))) for n in range(WRITERS)]

@@ -8,7 +8,6 @@ from core.backup import Manifest, backup
 from core.migration import migrate
 from core.restore import at_rest, restore
 from core.settings import Settings
-from core.store.choice import DATABASE
 
 SHOWN = 5  # entries that could not be read
 
@@ -25,7 +24,7 @@ async def keep(command: str, settings: Settings, given: argparse.Namespace) -> i
         if kept:
             print(f"what was there before is in {kept}")
     else:
-        at_rest(settings.data_dir / DATABASE)
+        at_rest(settings)
         moved = await migrate(settings, to=given.to)
         rows = ", ".join(f"{number:,} {sort}" for sort, number in sorted(moved.tally.rows.items())) or "nothing"
         print(

@@ -12,6 +12,7 @@ import tempfile
 import zlib
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -19,9 +20,11 @@ from core.archive import unpack
 from core.backup import BESIDE, FORM, MANIFEST, Manifest, examined, known_form
 from core.errors import BadInput, Misconfigured, StoreUnavailable
 from core.model import now
+from core.runtime import Process, Runtime
 from core.settings import Settings
 from core.store.choice import DATABASE
 
+RUNNING = "the platform is running here: stop it first"
 MANIFEST_BYTES = 2**20
 FORGET_PROCESSES = "UPDATE records SET body = json_set(body, '$.memory', json('{}')) WHERE kind = 'box'"
 
@@ -35,7 +38,7 @@ def restore(settings: Settings, file: Path, *, force: bool = False) -> tuple[Man
         raise Misconfigured("restore fills the embedded store: unset OMA_STORE, restore, then `migrate --to firestore`")
     data_dir = settings.data_dir
     present = sorted(path for path in data_dir.iterdir() if _counts(path)) if data_dir.is_dir() else []
-    at_rest(data_dir / DATABASE)
+    at_rest(settings)
     if present and not force:
         raise Misconfigured(f"{data_dir} is not empty: say --force to replace what is there (it is kept beside)")
     try:
@@ -54,8 +57,15 @@ def _counts(path: Path) -> bool:
     return not path.name.startswith(BESIDE) and not (path.name == "logs" and path.is_dir())
 
 
-def at_rest(database: Path) -> None:
-    """Raises: Misconfigured: somebody has it open, or a newer program made it."""
+def at_rest(settings: Settings) -> None:
+    """Raises: Misconfigured: the platform is running here, or its database was made by a newer program."""
+    database, gateway = settings.data_dir / DATABASE, Runtime(settings.runtime_dir).gateway_file
+    try:
+        process = Process.read(msgspec.json.decode(gateway.read_bytes(), type=dict[str, Any]))
+    except (OSError, msgspec.MsgspecError):
+        process = None
+    if process and process.alive():
+        raise Misconfigured(RUNNING)
     if not database.exists():
         return
     try:
@@ -65,7 +75,7 @@ def at_rest(database: Path) -> None:
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise StoreUnavailable(f"the database that is there cannot be looked at: {error}") from error
-        raise Misconfigured("the platform is running here: stop it first") from error
+        raise Misconfigured(RUNNING) from error
     except sqlite3.DatabaseError:
         return  # damaged: that is what a backup is for
 

@@ -20,6 +20,7 @@ from core.errors import BadInput, Misconfigured, PlatformError, StoreUnavailable
 from core.events import Text, numbered
 from core.model import SYSTEM, Agent, Box, UserId
 from core.restore import restore
+from core.runtime import process
 from core.settings import Settings
 from core.store.schema import STEPS
 from core.store.sqlite import SqliteStore
@@ -205,6 +206,22 @@ async def test_onto_a_running_platform_it_is_refused_and_nothing_changes(setting
             with pytest.raises(Misconfigured, match="running"):
                 restore(settings, tmp_path / "b.tar.gz", force=force)
         await store.put(Agent(id="a9", created_at=DAY, updated_at=DAY), owner=ALICE)
+    restore(settings, tmp_path / "b.tar.gz", force=True)
+
+
+def test_onto_a_platform_whose_gateway_still_lives_it_is_refused(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    backup(settings, tmp_path / "b.tar.gz")
+    me = process()
+    assert me
+    settings.runtime_dir.mkdir()
+    told = settings.runtime_dir / "gateway.json"
+    told.write_bytes(msgspec.json.encode({"pid": me.pid, "start": me.start, "digest": "x"}))
+    with pytest.raises(Misconfigured, match="running"):
+        restore(settings, tmp_path / "b.tar.gz", force=True)
+    told.write_bytes(msgspec.json.encode({"pid": me.pid, "start": me.start + 1, "digest": "x"}))
     restore(settings, tmp_path / "b.tar.gz", force=True)
 
 
