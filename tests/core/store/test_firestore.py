@@ -3,6 +3,8 @@
 import asyncio
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,9 +14,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from core.audit import Act
 from core.errors import BadInput, Misconfigured, StoreUnavailable
 from core.events import AnyEvent, Text, ToolReturned, numbered
-from core.model import Agent, Request, Session, UserId, now
+from core.model import SYSTEM, Agent, Box, Request, Session, UserId, now
 from core.settings import Settings
 from core.store.choice import opened_store
 from core.store.firestore import FirestoreStore
@@ -127,8 +130,6 @@ class TestValues:
     async def test_what_json_can_say_is_kept_also_where_firestore_has_no_word_for_it(
         self, store: FirestoreStore
     ) -> None:
-        from core.model import SYSTEM, Box
-
         memory: dict[str, Any] = {"": [[1, [2]], {"__x__": None}], "a.b": 2**62, "f": 1.0, "한": "글"}
         await store.put(Box(id="b", user=ALICE, key="k", memory=memory, started_at=DAY), owner=SYSTEM)
         assert (await store.get(Box, "b", owner=SYSTEM)).memory == memory
@@ -145,8 +146,6 @@ class TestManyAtOnce:
         assert await store.usage("2026-11", owner=ALICE) == {"turns": 50, "cost_usd": 12.5}
 
     async def test_notes_of_many_at_once_all_have_numbers_of_their_own(self, store: FirestoreStore) -> None:
-        from core.audit import Act
-
         acts = [Act(at=DAY, what=f"deed-{n}") for n in range(25)]
         numbers = await asyncio.gather(*(store.note(act) for act in acts))
         assert len(set(numbers)) == 25
@@ -155,8 +154,6 @@ class TestManyAtOnce:
     async def test_a_note_made_after_another_has_a_higher_number_also_when_a_clock_was_ahead(
         self, store: FirestoreStore
     ) -> None:
-        from core.audit import Act
-
         ahead = int((now() + timedelta(hours=1)).timestamp() * 1_000_000)
         entry = {"seq": ahead, "body": b'{"at":"2026-11-22T00:00:00Z","what":"ahead"}'}
         await store._connection.client.collection("audit").document(f"{ahead:020d}").create(entry)
@@ -209,6 +206,13 @@ class TestWhoWeAre:
     async def test_no_project_is_one_sentence(self) -> None:
         with pytest.raises(Misconfigured, match="OMA_GCP_PROJECT"):
             await FirestoreStore.open("")
+
+
+def test_who_did_not_choose_it_does_not_load_it() -> None:
+    program = "import sys, core.store.choice, core.keeping, core.doctor; print([n for n in sys.modules if n in WORDS])"
+    program = program.replace("WORDS", "('grpc', 'google.cloud.firestore_v1', 'google.auth')")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout.strip() == "[]"
 
 
 async def test_the_settings_choose_it(project: str, firestore_emulator: Any) -> None:

@@ -1,9 +1,10 @@
 """From one store into the other and back: nothing is lost, nothing doubled, whenever it was ended and started again."""
 
 import asyncio
+import shutil
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from core.settings import Settings
 from core.store import Store
 from core.store.choice import opened_store
 from core.store.rows import KINDS
+from core.store.sqlite import SqliteStore
 from tests.firestore_emulator import Emulator
 
 ALICE, BOB = UserId("google-1"), UserId("u/강")
@@ -30,8 +32,6 @@ def settings(tmp_path: Path, project: str, firestore_emulator: Emulator) -> Sett
 
 
 def on(settings: Settings, store: str) -> Settings:
-    from dataclasses import replace
-
     return replace(settings, store=store)  # type: ignore[arg-type]
 
 
@@ -74,12 +74,25 @@ def add_what_only_a_newer_program_knows(database: Path) -> None:
         db.commit()
 
 
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Furnished once, for all."""
+    path = tmp_path_factory.mktemp("furnished") / "oma.db"
+
+    async def fill() -> None:
+        async with await SqliteStore.open(path) as store:
+            await furnish(store)
+
+    asyncio.run(fill())
+    add_what_only_a_newer_program_knows(path)
+    return path
+
+
 @pytest.fixture
-async def furnished(settings: Settings) -> AsyncIterator[Settings]:
-    async with opened_store(on(settings, "sqlite")) as store:
-        await furnish(store)
-    add_what_only_a_newer_program_knows(settings.data_dir / "oma.db")
-    yield settings
+def furnished(settings: Settings, database: Path) -> Settings:
+    settings.data_dir.mkdir()
+    shutil.copy(database, settings.data_dir)
+    return settings
 
 
 async def counted(settings: Settings, store: str) -> object:
