@@ -35,6 +35,7 @@ bench:
 lock:
 	scripts/lock
 
-# What tests need beyond Python: boxes, a browser, a font for Korean.
+# What tests need beyond Python: boxes, a browser, a font for Korean; Firestore's emulator, if Google's package source is here.
+EMULATOR := /usr/lib/google-cloud-sdk/platform/cloud-firestore-emulator/cloud-firestore-emulator.jar
 system-packages:
-	@scripts/system-packages bwrap:bubblewrap chromium:chromium /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc:fonts-noto-cjk
+	@scripts/system-packages bwrap:bubblewrap chromium:chromium /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc:fonts-noto-cjk ?$(EMULATOR):google-cloud-cli-firestore-emulator

@@ -2,6 +2,7 @@
 
     python main.py [serve]     pages, API, and (locally) the gateway      python main.py doctor    what is missing here
     python main.py gateway     the door of the boxes                      python main.py runner    the daemon in a box
+    python main.py backup | restore FILE, migrate --to STORE              everything in one file, and between stores
 
 Imports stand inside the commands: a box holds only this file and core/, and a runner must not pay for the pages.
 """
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from core.settings import Settings
 
+KEEPING = ("backup", "restore", "migrate")
 PROGRAM = Path(__file__).resolve()
 
 
@@ -26,8 +28,8 @@ def main(argv: list[str]) -> int:
         from core.runner.daemon import main as runner
 
         return runner(rest)
-    if command not in ("serve", "gateway", "doctor"):
-        sys.stderr.write(f"unknown command {command!r}: serve, gateway, runner, doctor\n")
+    if command not in ("serve", "gateway", "doctor", *KEEPING):
+        sys.stderr.write(f"unknown command {command!r}: serve, gateway, runner, doctor, {', '.join(KEEPING)}\n")
         return 2
     from core.errors import PlatformError
 
@@ -44,12 +46,17 @@ def _run(command: str, argv: list[str]) -> int:
     from core import logs
     from core.settings import check, read
 
-    settings = read(_environment(_arguments(command, argv)))
+    given = _arguments(command, argv)
+    settings = read(_environment(given))
     logs.install(settings.log_format)
     if command == "doctor":
         from core.doctor import examine, report
 
         return report(asyncio.run(examine(settings)))
+    if command in KEEPING:
+        from core.keeping import keep
+
+        return asyncio.run(keep(command, settings, given))
     check(settings)
     if command == "gateway":
         return asyncio.run(_gateway(settings))
@@ -60,12 +67,12 @@ def _run(command: str, argv: list[str]) -> int:
 
 async def _gateway(settings: "Settings") -> int:
     from core.gateway.app import serve
-    from core.store.sqlite import SqliteStore
+    from core.store.choice import opened_store
 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with await SqliteStore.open(settings.data_dir / "oma.db") as store:
+    async with opened_store(settings) as store:
         await serve(settings, store, stop)
     return 0
 
@@ -77,6 +84,13 @@ def _arguments(command: str, argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--data-dir")
     parser.add_argument("--model", choices=("practice", "anthropic", "vertex"))
     parser.add_argument("--open", action="store_true", help="open the printed link in a browser")
+    if command in ("backup", "restore"):
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--force", action="store_true", help="replace what is there")
+    if command == "migrate":
+        parser.add_argument(
+            "--to", choices=("firestore", "sqlite"), required=True, help="the other store is left alone"
+        )
     return parser.parse_args(argv)
 
 

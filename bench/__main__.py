@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import loading, resting, talking, waking
+from bench import loading, resting, storing, talking, waking
 from bench.figures import Figure, progress
 from bench.stage import Stage, stage
 
@@ -24,6 +24,7 @@ ROWS: dict[str, Callable[[Stage], Awaitable[dict[str, Figure]]]] = {
     "P8": loading.page_load,
     "P11": talking.stopping,
     "P13": resting.start,
+    "P14": storing.contention,
 }
 ROW_S = 180.0  # a row that hangs must not take the others with it
 

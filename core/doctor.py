@@ -17,7 +17,7 @@ from core.errors import PlatformError
 from core.settings import Settings, check
 from core.spawner.host import claude_cli, look
 from core.spawner.trial import choose, describe, try_box
-from core.store.sqlite import SqliteStore
+from core.store.choice import opened_store, whereabouts
 
 CHECK_S = 20.0  # any one of them; the model's answer is what takes longest
 VERSION_S = 15.0  # less than CHECK_S, so that the process is not left
@@ -115,9 +115,9 @@ def _judged(name: str, base: str, status: int) -> Finding:
 
 
 async def store(name: str, settings: Settings) -> Finding:
-    async with await SqliteStore.open(settings.data_dir / "oma.db") as opened:
+    async with opened_store(settings) as opened:
         await opened.ping()
-    return Finding(name=name, ok=True, found=f"{settings.data_dir / 'oma.db'} opens and writes")
+    return Finding(name=name, ok=True, found=f"{whereabouts(settings)} opens and writes")
 
 
 async def disk(name: str, settings: Settings) -> Finding:

@@ -152,7 +152,6 @@ def _parse(key: str, text: str, kind: object) -> Any:
 def check(settings: Settings) -> None:
     """Refuse to start half-configured (G10). Raises: Misconfigured: one clear line."""
     for value, line in (
-        (settings.store == "firestore", "OMA_STORE=firestore"),
         (settings.vault == "google", "OMA_VAULT=google"),
         (settings.spawner == "kubernetes", "OMA_SPAWNER=kubernetes"),
         (settings.provider == "vertex", "OMA_MODEL=vertex"),
@@ -160,6 +159,8 @@ def check(settings: Settings) -> None:
     ):
         if value:
             raise Misconfigured(f"{line} is not there yet")
+    if settings.store == "firestore" and not settings.gcp_project:
+        raise Misconfigured("OMA_STORE=firestore needs OMA_GCP_PROJECT, the Google Cloud project it is in")
     if settings.provider == "anthropic" and not settings.anthropic_api_key:
         raise Misconfigured("no model credential: set ANTHROPIC_API_KEY (or OMA_MODEL=practice to try without one)")
     if not settings.production:
@@ -167,6 +168,7 @@ def check(settings: Settings) -> None:
     for bad, line in (
         (settings.provider == "practice", "the practice model is for trying out: set ANTHROPIC_API_KEY"),
         (settings.sandbox == "none", "OMA_SANDBOX=none is for one person on one machine"),
+        (settings.firestore_emulator, "FIRESTORE_EMULATOR_HOST is set, and the emulator forgets everything"),
         (not settings.oidc_client_id, "set OMA_OIDC_CLIENT_ID and OMA_OIDC_CLIENT_SECRET"),
         (not settings.oidc_client_secret, "set OMA_OIDC_CLIENT_SECRET"),
         (not settings.public_url.startswith("https://"), "set OMA_PUBLIC_URL to the https address people use"),

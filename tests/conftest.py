@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import uuid
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from playwright.async_api import expect as later
 from playwright.sync_api import expect
 
+from tests.firestore_emulator import Emulator, emulator_jar
 from tests.model_server import ModelServer
 
 for one in (later, expect):
@@ -28,6 +30,22 @@ async def model() -> AsyncIterator[ModelServer]:
     """A scripted Messages API in the test's own loop."""
     async with ModelServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def firestore_emulator() -> Iterator[Emulator]:
+    """Google's own emulator, started by the first test that wants it and shared by all."""
+    if not emulator_jar():
+        pytest.skip("no Firestore emulator here: apt-get install google-cloud-cli-firestore-emulator, or Google's SDK")
+    with Emulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def project(firestore_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty database: the emulator has one per project, whatever the project is called."""
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_emulator.host)
+    return f"test-{uuid.uuid4().hex[:12]}"
 
 
 @pytest.hookimpl(wrapper=True)

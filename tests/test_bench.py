@@ -3,10 +3,15 @@
 import os
 from pathlib import Path
 
+import pytest
+
+from bench import storing
 from bench.figures import figure, overhead, quantile
 from bench.model import model_process
 from bench.raw import Recipe, raw_cli
 from bench.stage import CLI
+from core.model import UserId
+from core.store.sqlite import SqliteStore
 
 
 def test_quantiles_are_samples_and_not_between_them() -> None:
@@ -19,6 +24,16 @@ def test_overhead_is_product_minus_raw_at_the_same_quantile_with_both_beside_it(
     row = overhead([30.0, 40.0, 90.0], [10.0, 15.0, 20.0])
     assert (row["p50"], row["p95"], row["n"]) == (25.0, 70.0, 3)
     assert (row["product"]["p50"], row["raw"]["p50"]) == (40.0, 15.0)
+
+
+async def test_the_stores_row_counts_what_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storing, "WRITERS", 3)
+    async with await SqliteStore.open(tmp_path / "oma.db") as store:
+        figures = await storing.rows("P", store)
+        assert [figure["n"] for figure in figures.values()] == [20, 3 * storing.ROUNDS, 3 * storing.ROUNDS]
+        assert figures["P_50_sessions_of_one_user"]["lost"] == 0
+        await store.delete_events("s1", owner=UserId("one"))
+        assert await storing.lost(store) == storing.ROUNDS * storing.EVENTS
 
 
 async def test_the_raw_cli_is_timed_from_written_to_text_to_result(tmp_path: Path) -> None:

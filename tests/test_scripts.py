@@ -67,6 +67,26 @@ def test_an_old_python_is_one_sentence_with_its_version(checkout: Path, tmp_path
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(("offered", "installed"), [("", ""), ("1.0", "fonts-x emulator"), ("(none)", "fonts-x")])
+def test_what_no_package_source_offers_keeps_nothing_else_from_being_installed(
+    tmp_path: Path, offered: str, installed: str
+) -> None:
+    said = f"echo '  Candidate: {offered}'" if offered else "true"
+    for name, line in (("id", "echo 0"), ("apt-cache", said), ("apt-get", f'echo "$@" >> {tmp_path}/called')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{line}\n")
+        (tmp_path / name).chmod(0o755)
+    pairs = ["?/no/such/jar:emulator", "?sh:shell", *(["/no/such/font:fonts-x"] if installed else [])]
+    command = [ROOT / "scripts" / "system-packages", *pairs]
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(command, env={"PATH": path}, capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+    calls = (tmp_path / "called").read_text().splitlines()
+    assert [line for line in calls if line.startswith("install")] == (
+        [f"install --yes --quiet --quiet --no-install-recommends {installed}"] if installed else []
+    )
+    assert ("No package source here has emulator" in done.stderr) == (offered != "1.0")
+
+
 def test_a_missing_system_package_is_named_with_the_command(tmp_path: Path) -> None:
     (tmp_path / "id").write_text("#!/bin/sh\necho 1000\n")  # an ordinary user
     (tmp_path / "id").chmod(0o755)

@@ -31,7 +31,8 @@ from core.runners import Limits, Runners
 from core.runtime import Runtime
 from core.settings import Settings, overridden
 from core.spawner.local import LocalSpawner
-from core.store.sqlite import SqliteStore
+from core.store import Store
+from core.store.choice import opened_store
 from ui.front import front
 
 log = logging.getLogger("oma.web")
@@ -83,10 +84,10 @@ async def _serve(settings: Settings, *, program: Path, open_browser: bool) -> in
 @asynccontextmanager
 async def _platform(
     settings: Settings, runtime: Runtime, program: Path
-) -> AsyncIterator[tuple[SqliteStore, Gate, GatewayProcess, Runners, LocalSpawner]]:
+) -> AsyncIterator[tuple[Store, Gate, GatewayProcess, Runners, LocalSpawner]]:
     """Store, gateway, runners; on the way out they are let go, not stopped."""
     async with contextlib.AsyncExitStack() as stack:
-        store = await stack.enter_async_context(await SqliteStore.open(settings.data_dir / "oma.db"))
+        store = await stack.enter_async_context(opened_store(settings))
         spawner = LocalSpawner(settings, runtime, program=program.parent)
         await asyncio.to_thread(spawner.check)
         launcher = GatewayProcess(

@@ -14,7 +14,9 @@ class Store(Protocol):
     """About ten verbs over typed frozen records; the owner is named at every call and never found by id alone.
 
     All implementations pass tests/contract/test_store.py. Every verb raises StoreUnavailable when the store does
-    not answer or cannot write; then nothing was written. A record of another owner does not exist.
+    not answer or cannot write; then nothing was written, as far as a store behind a network can know: callers do
+    the same again, and what would count twice carries a mark (core.gateway.followup). A record of another owner
+    does not exist. Several processes may use one store; calls that are not awaited one by one have no order.
     """
 
     async def ping(self) -> None:
@@ -52,7 +54,8 @@ class Store(Protocol):
     async def append(self, session: str, events: Sequence[AnyEvent], *, owner: UserId) -> int:
         """Write numbered events and return the highest number stored without a gap from 1.
 
-        Idempotent: an event that is there with the same number and content is skipped. All or nothing otherwise.
+        Idempotent: an event that is there with the same number and content is skipped. All or nothing otherwise
+        (Firestore: up to 4 MB at once; of more, a beginning may be left by a failure in the middle).
         Raises: SeqTaken: a number is there with other content. Conflict: a gap would arise (first missing: nothing
         is written).
         """

@@ -20,10 +20,7 @@ def select(
     kind: type[Record], *, owner: UserId, where: Mapping[str, Any], newest_by: str, limit: int
 ) -> tuple[str, list[Any]]:
     """The statement and its parameters. Raises: ValueError: a field that this kind does not have."""
-    known = {field.name: field for field in fields(kind)}
-    for name in (*where, *([newest_by] if newest_by else [])):
-        if name not in known:
-            raise ValueError(f"{kind.__name__} has no field {name!r}")
+    known = asked_for(kind, where, newest_by)
     terms, values = ["kind = ?", "owner = ?"], [table_name(kind), owner]
     for name, wanted in where.items():
         term, more = _equals(known[name], wanted)
@@ -35,6 +32,20 @@ def select(
     return statement, [*values, limit]
 
 
+def asked_for(kind: type[Record], where: Mapping[str, Any], newest_by: str) -> dict[str, FieldInfo]:
+    """The fields of a kind. Raises: ValueError: one of those that are asked for is not among them."""
+    known = {field.name: field for field in fields(kind)}
+    for name in (*where, *([newest_by] if newest_by else [])):
+        if name not in known:
+            raise ValueError(f"{kind.__name__} has no field {name!r}")
+    return known
+
+
+def default_of(field: FieldInfo) -> Any:
+    """What a field has that an older version did not write."""
+    return field.default_factory() if field.default is msgspec.NODEFAULT else field.default
+
+
 def _path(field: FieldInfo) -> str:
     return f"json_extract(body, '$.{field.encode_name}')"
 
@@ -44,8 +55,7 @@ def _equals(field: FieldInfo, wanted: Any) -> tuple[str, list[Any]]:
     if field.required:
         return f"{_path(field)} IS ?", [value]
     # an older version may not have written this field: then it has its default
-    default = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
-    return f"ifnull({_path(field)}, ?) IS ?", [_plain(default), value]
+    return f"ifnull({_path(field)}, ?) IS ?", [_plain(default_of(field)), value]
 
 
 def _plain(value: Any) -> Any:

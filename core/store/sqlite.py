@@ -13,11 +13,12 @@ import aiosqlite
 import msgspec
 
 from core import events as log
-from core.errors import BadInput, Conflict, NotFound, SeqTaken, StoreUnavailable
+from core.errors import BadInput, Conflict, NotFound, StoreUnavailable
 from core.events import AnyEvent
 from core.model import Record, UserId
 from core.store import query, schema
 from core.store.ledger import Ledger
+from core.store.order import in_order, same
 
 R = TypeVar("R", bound=Record)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -129,7 +130,7 @@ class SqliteStore(Ledger):
             )
 
     async def append(self, session: str, events: Sequence[AnyEvent], *, owner: UserId) -> int:
-        batch = _in_order(events)
+        batch = in_order(events)
         async with self._transaction() as db:
             [(last,)] = await db.execute_fetchall(
                 "SELECT coalesce(max(seq), 0) FROM events WHERE owner = ? AND session = ?", (owner, session)
@@ -260,10 +261,7 @@ class SqliteStore(Ledger):
             "SELECT body FROM events WHERE owner = ? AND session = ? AND seq BETWEEN ? AND ?",
             (owner, session, log.seq_of(again[0]), log.seq_of(again[-1])),
         )
-        there = {log.seq_of(event): event for event in _decode_events([body for (body,) in rows])}
-        for event in again:
-            if there.get(log.seq_of(event)) != event:
-                raise SeqTaken(f"event {event.seq} is there with other content")
+        same(again, _decode_events([body for (body,) in rows]))
 
 
 def _decode(kind: type[R], body: str) -> R:
@@ -275,17 +273,3 @@ def _decode(kind: type[R], body: str) -> R:
 
 def _decode_events(bodies: list[str]) -> list[AnyEvent]:
     return log.decode_many(f"[{','.join(bodies)}]")
-
-
-def _in_order(events: Sequence[AnyEvent]) -> list[AnyEvent]:
-    """Sorted, doubles removed. Raises: BadInput: not numbered. SeqTaken, Conflict: as `append` says."""
-    if any(log.seq_of(event) < 1 for event in events):
-        raise BadInput("only numbered events are stored")
-    batch: list[AnyEvent] = []
-    for event in sorted(events, key=log.seq_of):
-        if not batch or log.seq_of(event) == log.seq_of(batch[-1]) + 1:
-            batch.append(event)
-        elif event != batch[-1]:
-            taken = log.seq_of(event) == log.seq_of(batch[-1])
-            raise SeqTaken(f"event {event.seq} is there twice") if taken else Conflict(f"a gap before {event.seq}")
-    return batch

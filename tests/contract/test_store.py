@@ -23,6 +23,7 @@ from core.events import Text, TextDelta, UserSaid, numbered
 from core.model import SYSTEM, Agent, Box, Login, Record, Session, User, UserId, now
 from core.states import SessionState
 from core.store import Store
+from core.store.firestore import FirestoreStore
 from core.store.sqlite import SqliteStore
 
 ALICE, BOB = UserId("google-1"), UserId("google-2")
@@ -45,6 +46,7 @@ class Place:
 
     open: Callable[[], AbstractAsyncContextManager[Store]]
     clock: Clock = field(default_factory=Clock)
+    appended_a_s: float = 0.0  # events that it must take in a second
 
 
 class _Opened:
@@ -61,10 +63,27 @@ class _Opened:
         await self.store.close()
 
 
-@pytest.fixture(params=["sqlite"])
+class _OpenedFirestore:
+    """Another client of the same project."""
+
+    def __init__(self, project: str, clock: Clock) -> None:
+        self.project, self.clock = project, clock
+
+    async def __aenter__(self) -> Store:
+        self.store = await FirestoreStore.open(self.project, emulator=True, clock=self.clock)
+        return self.store
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.store.close()
+
+
+@pytest.fixture(params=["sqlite", "firestore"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     clock = Clock()
-    return Place(open=lambda: _Opened(tmp_path / "oma.db", clock), clock=clock)
+    if request.param == "sqlite":
+        return Place(open=lambda: _Opened(tmp_path / "oma.db", clock), clock=clock, appended_a_s=2000)
+    project: str = request.getfixturevalue("project")
+    return Place(open=lambda: _OpenedFirestore(project, clock), clock=clock, appended_a_s=200)
 
 
 @pytest.fixture
@@ -146,10 +165,16 @@ class TestRecords:
 
     async def test_changes_of_two_fields_at_once_are_both_kept(self, store: Store, other: Store) -> None:
         await store.put(talk("s1"), owner=ALICE)
-        await asyncio.gather(
-            *(store.change(Session, "s1", owner=ALICE, last_seq=n) for n in range(20)),
-            *(other.change(Session, "s1", owner=ALICE, title=str(n)) for n in range(20)),
-        )
+
+        async def count() -> None:
+            for n in range(20):
+                await store.change(Session, "s1", owner=ALICE, last_seq=n)
+
+        async def rename() -> None:
+            for n in range(20):
+                await other.change(Session, "s1", owner=ALICE, title=str(n))
+
+        await asyncio.gather(count(), rename())
         record = await store.get(Session, "s1", owner=ALICE)
         assert (record.last_seq, record.title) == (19, "19")
 
@@ -250,24 +275,6 @@ class TestFind:
         for name in ("' OR 1=1 --", "%", "*", "_"):
             assert await store.find(Agent, owner=ALICE, where={"name": name}) == []
 
-    async def test_sessions_of_an_agent_are_listed_out_of_a_hundred_thousand_in_50_ms(
-        self, store: Store, tmp_path: Path
-    ) -> None:
-        rows = [
-            ("session", ALICE, f"s{n}", msgspec.json.encode(talk(f"s{n}", of=f"a{n % 500}")).decode())
-            for n in range(100_000)
-        ]
-        with sqlite3.connect(tmp_path / "oma.db") as db:
-            db.executemany("INSERT INTO records VALUES (?, ?, ?, ?)", rows)
-        db.close()
-        asked: tuple[dict[str, Any], ...] = ({"where": {"agent": "a7"}}, {})
-        for more in asked:
-            await store.find(Session, owner=ALICE, newest_by="updated_at", limit=50, **more)  # warm
-            start = time.perf_counter()
-            found = await store.find(Session, owner=ALICE, newest_by="updated_at", limit=50, **more)
-            assert time.perf_counter() - start < 0.05
-            assert len(found) == 50
-
 
 class TestEvents:
     async def test_a_log_is_read_in_order_after_a_number_and_from_its_end(self, store: Store) -> None:
@@ -342,11 +349,11 @@ class TestEvents:
         )
         assert sorted(str(type(result)) for result in results) == sorted([str(int), str(SeqTaken)])
 
-    async def test_two_thousand_events_a_second_are_appended_in_batches(self, store: Store) -> None:
+    async def test_events_are_appended_in_batches_faster_than_models_write(self, store: Store, place: Place) -> None:
         start = time.perf_counter()
         for first in range(1, 4001, 100):
             await store.append("s1", [said(n, "x" * 500) for n in range(first, first + 100)], owner=ALICE)
-        assert 4000 / (time.perf_counter() - start) > 2000
+        assert 4000 / (time.perf_counter() - start) > place.appended_a_s
 
 
 class TestClaims:
@@ -500,6 +507,7 @@ WRITER = """
 import asyncio, sys
 from pathlib import Path
 from core.events import UserSaid, numbered
+from core.store.firestore import FirestoreStore
 from core.store.sqlite import SqliteStore
 
 async def main():
@@ -516,6 +524,23 @@ asyncio.run(main())
 
 class TestSqliteFile:
     """What only an embedded database can get wrong."""
+
+    async def test_sessions_of_an_agent_are_listed_out_of_a_hundred_thousand_in_50_ms(self, tmp_path: Path) -> None:
+        rows = [
+            ("session", ALICE, f"s{n}", msgspec.json.encode(talk(f"s{n}", of=f"a{n % 500}")).decode())
+            for n in range(100_000)
+        ]
+        async with await SqliteStore.open(tmp_path / "oma.db") as store:
+            with sqlite3.connect(tmp_path / "oma.db") as db:
+                db.executemany("INSERT INTO records VALUES (?, ?, ?, ?)", rows)
+            db.close()
+            asked: tuple[dict[str, Any], ...] = ({"where": {"agent": "a7"}}, {})
+            for more in asked:
+                await store.find(Session, owner=ALICE, newest_by="updated_at", limit=50, **more)  # warm
+                start = time.perf_counter()
+                found = await store.find(Session, owner=ALICE, newest_by="updated_at", limit=50, **more)
+                assert time.perf_counter() - start < 0.05
+                assert len(found) == 50
 
     async def test_kill_9_of_a_writer_keeps_every_acknowledged_row(self, tmp_path: Path) -> None:
         path = tmp_path / "oma.db"
@@ -609,6 +634,7 @@ import asyncio, resource
 from pathlib import Path
 from core.errors import StoreUnavailable
 from core.events import UserSaid, numbered
+from core.store.firestore import FirestoreStore
 from core.store.sqlite import SqliteStore
 
 async def main():

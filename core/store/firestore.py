@@ -1,0 +1,180 @@
+"""The store of many machines: Google's Firestore, through its own client.
+
+No verb needs a transaction: what must happen once is a `create`, what must not be overtaken has a precondition, what
+adds up is an `Increment`, and what is changed names just its fields. So nobody waits for anybody's lock, and no
+document is written by everybody (the layout is core.store.firestore_values's).
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Any, Self, TypeVar
+
+from google.api_core.exceptions import AlreadyExists, FailedPrecondition
+from google.api_core.exceptions import NotFound as Missing
+from google.cloud.firestore_v1.async_document import AsyncDocumentReference
+from google.cloud.firestore_v1.base_document import DocumentSnapshot
+
+from core.errors import Conflict, NotFound, StoreUnavailable
+from core.model import Record, UserId
+from core.store.firestore_ledger import FirestoreLedger
+from core.store.firestore_query import plan
+from core.store.firestore_rpc import ANY_TIMES, ONCE, UNCERTAIN, Connection
+from core.store.firestore_values import CLAIMS, changed, collection_of, document_of, name_of, record_of, stored
+from core.store.query import table_name
+
+R = TypeVar("R", bound=Record)
+
+TRIES = 20  # of a claim that others take and give back meanwhile
+PINGS_KEPT_S = 3600.0
+
+
+class FirestoreStore(FirestoreLedger):
+    """The Store of core.store; any number of processes may have one."""
+
+    def __init__(self, connection: Connection, *, clock: Callable[[], float]) -> None:
+        super().__init__(connection)
+        self._clock = clock
+        self._me = f"ping/{secrets.token_hex(8)}"  # each process its own: probes come often and from everywhere
+
+    @classmethod
+    async def open(cls, project: str, *, emulator: bool = False, clock: Callable[[], float] = time.time) -> Self:
+        """`clock` is what leases are measured with. Raises: Misconfigured: nobody who may be let in."""
+        return cls(await Connection.open(project, emulator=emulator), clock=clock)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    async def ping(self) -> None:
+        async with self._connection.call():
+            mark = self._claim(self._me)
+            await mark.set({"holder": self._me, "until": self._at(PINGS_KEPT_S)}, **ANY_TIMES)
+            await mark.get(**ANY_TIMES)
+
+    async def create(self, record: Record, *, owner: UserId) -> None:
+        async with self._connection.call() as client:
+            reference, document = document_of(client, type(record), record.id, owner), stored(record)
+            try:
+                await _created(reference, document)
+            except AlreadyExists as error:
+                raise Conflict(f"{table_name(type(record))} {record.id} exists") from error
+
+    async def put(self, record: Record, *, owner: UserId) -> None:
+        document = stored(record)
+        async with self._connection.call() as client:
+            # these fields whole, and no other: `merge=True` would merge inside a field, no `merge` would drop the rest
+            these: Any = list(document)
+            await document_of(client, type(record), record.id, owner).set(document, merge=these, **ANY_TIMES)
+
+    async def change(self, kind: type[R], id: str, *, owner: UserId, **fields: Any) -> R:
+        document = changed(kind, fields)
+        async with self._connection.call() as client:
+            reference = document_of(client, kind, id, owner)
+            try:
+                await reference.update(document, **ANY_TIMES)
+            except Missing as error:
+                raise NotFound(f"{table_name(kind)} {id}") from error
+            return await self._get(reference, kind, id)
+
+    async def get(self, kind: type[R], id: str, *, owner: UserId) -> R:
+        async with self._connection.call() as client:
+            return await self._get(document_of(client, kind, id, owner), kind, id)
+
+    async def find(
+        self,
+        kind: type[R],
+        *,
+        owner: UserId,
+        where: Mapping[str, Any] | None = None,
+        newest_by: str = "",
+        limit: int = 100,
+    ) -> list[R]:
+        asked = plan(kind, where=where or {}, newest_by=newest_by)
+        found: list[R] = []
+        async with self._connection.call() as client:
+            query = asked.query(collection_of(client, kind, owner), limit=limit)
+            async with aclosing(query.stream(**ANY_TIMES)) as documents:
+                async for document in documents:
+                    record = record_of(kind, document.to_dict() or {})
+                    if asked.fits(record):
+                        found.append(record)
+                        if len(found) == limit:
+                            break
+        return found
+
+    async def delete(self, kind: type[R], id: str, *, owner: UserId) -> None:
+        async with self._connection.call() as client:
+            await document_of(client, kind, id, owner).delete(**ANY_TIMES)
+
+    async def claim(self, name: str, *, holder: str, lease_s: float) -> bool:
+        async with self._connection.call() as client:
+            document = self._claim(name)
+            for _ in range(TRIES):
+                mine = {"holder": holder, "until": self._at(lease_s)}
+                try:
+                    await document.create(mine, **ANY_TIMES)
+                    return True
+                except AlreadyExists:
+                    there = await document.get(**ANY_TIMES)
+                if not there.exists:
+                    continue  # given back meanwhile
+                if there.get("holder") != holder and there.get("until") > self._at(0):
+                    return False
+                try:
+                    await document.update(mine, option=client.write_option(last_update_time=_version(there)), **ONCE)
+                    return True
+                except (FailedPrecondition, Missing):
+                    continue  # somebody was faster: look again
+        raise StoreUnavailable(f"too many claim {name} at once")
+
+    async def release(self, name: str, *, holder: str) -> None:
+        async with self._connection.call() as client:
+            document = self._claim(name)
+            there = await document.get(**ANY_TIMES)
+            if there.exists and there.get("holder") == holder:
+                try:
+                    await document.delete(option=client.write_option(last_update_time=_version(there)), **ONCE)
+                except (FailedPrecondition, Missing):
+                    return  # it ran out, and is another's
+
+    def _claim(self, name: str) -> AsyncDocumentReference:
+        return self._connection.client.collection(CLAIMS).document(name_of(name))
+
+    def _at(self, in_s: float) -> datetime:
+        return datetime.fromtimestamp(self._clock() + in_s, UTC)
+
+    @staticmethod
+    async def _get(reference: AsyncDocumentReference, kind: type[R], id: str) -> R:
+        found = await reference.get(**ANY_TIMES)
+        if not found.exists:
+            raise NotFound(f"{table_name(kind)} {id}")
+        return record_of(kind, found.to_dict() or {})
+
+
+async def _created(reference: AsyncDocumentReference, document: dict[str, Any]) -> None:
+    """Made once. An answer that was lost is told from somebody else's document by what it says.
+
+    Raises: AlreadyExists: it was there before.
+    """
+    try:
+        await reference.create(document, **ONCE)
+    except UNCERTAIN:
+        try:
+            await reference.create(document, **ONCE)
+        except AlreadyExists:
+            there = await reference.get(**ANY_TIMES)
+            if there.to_dict() != document:
+                raise
+
+
+def _version(found: DocumentSnapshot[Any]) -> Any:
+    """What a write may name, so that it is refused once anybody else wrote."""
+    return found.update_time

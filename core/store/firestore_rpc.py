@@ -1,0 +1,98 @@
+"""Firestore's client as every call of ours wants it: without key files, bounded in time, and with our errors."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import google.auth
+from google.api_core import exceptions
+from google.api_core.retry import if_exception_type
+from google.api_core.retry_async import AsyncRetry
+from google.auth import compute_engine, identity_pool
+from google.auth.exceptions import GoogleAuthError
+from google.cloud.firestore_v1.async_client import AsyncClient
+
+from core.errors import BadInput, Misconfigured, StoreUnavailable
+
+CALL_S = 6.0  # one attempt, and how long it is repeated
+WAIT_S = 12.0  # a whole verb
+SCOPES = ("https://www.googleapis.com/auth/datastore",)
+NOT_DONE = (exceptions.Aborted, exceptions.ResourceExhausted)  # refused before anything was written
+UNCERTAIN = (exceptions.ServiceUnavailable, exceptions.InternalServerError, exceptions.GatewayTimeout)
+
+
+def _repeated(*errors: type[Exception]) -> dict[str, Any]:
+    retry = AsyncRetry(predicate=if_exception_type(*errors), initial=0.05, maximum=1.0, multiplier=2.0, timeout=CALL_S)
+    return {"retry": retry, "timeout": CALL_S}
+
+
+# What may be done twice is repeated whenever that may help; what must be done once, only if it was surely not done.
+ANY_TIMES = _repeated(*NOT_DONE, *UNCERTAIN)
+ONCE = _repeated(*NOT_DONE)
+
+
+class Connection:
+    """The client, and whether it may still be used."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self.client = client
+        self._closed = False
+
+    @classmethod
+    async def open(cls, project: str, *, emulator: bool) -> "Connection":
+        """`emulator`: the library finds it by itself (FIRESTORE_EMULATOR_HOST) and needs no identity for it.
+
+        Raises: Misconfigured: no project, no identity, or one that lies in a file.
+        """
+        if not project:
+            raise Misconfigured("OMA_STORE=firestore needs OMA_GCP_PROJECT")
+        credentials = None if emulator else await asyncio.to_thread(workload_identity)
+        return cls(AsyncClient(project=project, credentials=credentials))
+
+    async def close(self) -> None:
+        """Idempotent."""
+        if not self._closed:
+            self._closed = True
+            await self.client._firestore_api.transport.close()  # the client has no close of its own
+
+    @asynccontextmanager
+    async def call(self) -> AsyncIterator[AsyncClient]:
+        """Around everything that is asked of Firestore.
+
+        Raises: StoreUnavailable: it did not answer, or refused. BadInput: it cannot keep this.
+        """
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        try:
+            async with asyncio.timeout(WAIT_S):
+                yield self.client
+        except (exceptions.InvalidArgument, exceptions.OutOfRange) as error:
+            raise BadInput(f"Firestore cannot keep this: {error.message}"[:500]) from error
+        except (exceptions.PermissionDenied, exceptions.Unauthenticated) as error:
+            said = "grant roles/datastore.user to the platform's service account"
+            raise StoreUnavailable(f"Firestore refuses us ({error.message}): {said}"[:500]) from error
+        except (exceptions.GoogleAPIError, GoogleAuthError, TimeoutError) as error:
+            raise StoreUnavailable(f"Firestore did not do it: {type(error).__name__}: {error}"[:500]) from error
+
+
+def workload_identity() -> google.auth.credentials.Credentials:
+    """Who this workload is, as the platform it runs on says: GKE's metadata server, or identity federation.
+
+    A key file is a password that never ends and is copied: it is refused, and so is a person's own gcloud login.
+    Raises: Misconfigured.
+    """
+    try:
+        credentials, _ = google.auth.default(scopes=SCOPES)
+    except GoogleAuthError as error:
+        raise Misconfigured(
+            "no Google identity here: run with Workload Identity (a Kubernetes service account bound to a Google one), "
+            "or set FIRESTORE_EMULATOR_HOST"
+        ) from error
+    if not isinstance(credentials, compute_engine.Credentials | identity_pool.Credentials):
+        kind = type(credentials).__module__.rpartition(".")[2]
+        raise Misconfigured(
+            f"the Google identity comes from a file ({kind}): only Workload Identity is accepted; unset "
+            "GOOGLE_APPLICATION_CREDENTIALS and remove the file"
+        )
+    return credentials
