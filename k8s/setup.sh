@@ -115,7 +115,7 @@ github() {
   cloud artifacts repositories add-iam-policy-binding "$REGISTRY" --location "$REGION" --role roles/artifactregistry.writer \
     --member "serviceAccount:$account" --format none
   grant "serviceAccount:$account" roles/container.developer
-  echo "GitHub, settings, environment 'production', variables:"
+  echo "GitHub, settings, secrets and variables, actions, repository variables:"
   echo "  GCP_WORKLOAD_IDENTITY_PROVIDER=$pool/providers/github"
   echo "  GCP_SERVICE_ACCOUNT=$account"
 }
