@@ -5,7 +5,7 @@ export PYTHON
 BIN := .venv/bin
 WORKERS ?= auto
 
-.PHONY: run test check format bench lock system-packages
+.PHONY: run test check format bench lock image manifests system-packages
 
 run:
 	@scripts/environment run
@@ -34,6 +34,19 @@ bench:
 
 lock:
 	scripts/lock
+
+# Builds it (docker, or buildah and podman), then passes the main job through containers of it.
+IMAGE ?= localhost/oh-my-agent:dev
+image:
+	@scripts/environment dev
+	@scripts/image $(IMAGE)
+	@scripts/system-packages podman:podman crun:crun chromium:chromium
+	IMAGE=$(IMAGE) $(BIN)/python -m pytest -q tests/e2e/image_walk.py
+
+# All that is deployed: k8s/, Dockerfile.claude, workflows, scripts. Offline, once its tools are there.
+manifests:
+	@scripts/environment dev
+	@scripts/manifests
 
 # What tests need beyond Python: boxes, a browser, a font for Korean; Firestore's emulator, if Google's package source is here.
 EMULATOR := /usr/lib/google-cloud-sdk/platform/cloud-firestore-emulator/cloud-firestore-emulator.jar

@@ -40,6 +40,7 @@ log = logging.getLogger("oma.web")
 END_S = 5.5  # for all boxes together; with the other two within the 10 s of G4
 DRAIN_S = 3  # for requests and sockets at the end; the turns themselves go on elsewhere
 GATEWAY_END_S = 1.5
+KEEP_ALIVE_S = 620  # longer than the 610 s for which Google's load balancers use a connection again
 
 
 def run(settings: Settings, *, program: Path, open_browser: bool) -> int:
@@ -151,6 +152,7 @@ class _Server(uvicorn.Server):
                 access_log=False,
                 proxy_headers=False,
                 timeout_graceful_shutdown=DRAIN_S,
+                timeout_keep_alive=KEEP_ALIVE_S,
                 ws="websockets-sansio",
             )
         )

@@ -1,0 +1,113 @@
+"""The main job through containers of the image: `make image` builds it and runs this; `make test` does not.
+
+The Pod manifest is the one we ship (k8s/one-machine/pod.yaml), played by podman, with another port and image name.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+from playwright.async_api import expect
+
+from tests.e2e.conftest import Visit
+from tests.e2e.screen import texts
+from tests.e2e.test_practice import GREETING
+from tests.product import LINK, free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+PODMAN = str(ROOT / "scripts" / "podman")
+MANIFEST = ROOT / "k8s" / "one-machine" / "pod.yaml"
+IMAGE = os.environ.get("IMAGE", "localhost/oh-my-agent:dev")
+NAME = "oh-my-agent-walk"
+START_S = 60.0
+
+
+def podman(*words: str) -> str:
+    done = subprocess.run([PODMAN, *words], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, f"podman {words[0]}: {done.stderr}"
+    return done.stdout
+
+
+class Pod:
+    """What `Screen` needs of a product, from the pod as podman plays it. Its volume outlives it."""
+
+    def __init__(self, manifest: Path, port: int) -> None:
+        self.manifest, self.url, self.link = manifest, f"http://127.0.0.1:{port}", ""
+
+    async def up(self) -> None:
+        """Start it and wait for the link it prints."""
+        await asyncio.to_thread(podman, "kube", "play", str(self.manifest))
+        command = [PODMAN, "logs", "--follow", f"{NAME}-web"]
+        logs = await asyncio.create_subprocess_exec(
+            *command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        assert logs.stdout
+        try:
+            async with asyncio.timeout(START_S):
+                said = ""
+                while not (found := LINK.search(said)):
+                    line = await logs.stdout.readline()
+                    assert line, f"the web ended:\n{said}"
+                    said += line.decode()
+            self.link = found[0]
+        finally:
+            os.killpg(logs.pid, signal.SIGKILL)  # the script and podman: either keeps the pipe open
+            await logs.wait()
+
+    async def down(self) -> None:
+        """End and remove it; the volume stays."""
+        await asyncio.to_thread(podman, "kube", "down", str(self.manifest))
+
+    def inside(self, line: str) -> str:
+        """What a shell in the web's container answers."""
+        return podman("exec", f"{NAME}-web", "sh", "-c", line)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def pod(tmp_path: Path) -> AsyncIterator[Pod]:
+    port, text = free_port(), MANIFEST.read_text()
+    text = text.replace("8080", str(port)).replace("localhost/oh-my-agent:dev", IMAGE)
+    text = text.replace("name: oh-my-agent\n", f"name: {NAME}\n").replace("oh-my-agent }", f"{NAME} }}")
+    manifest = tmp_path / "pod.yaml"
+    manifest.write_text(text)
+    pod = Pod(manifest, port)
+    try:
+        await pod.up()
+        yield pod
+    finally:
+        await pod.down()
+        await asyncio.to_thread(podman, "volume", "rm", "--force", NAME)
+
+
+async def test_an_agent_is_built_in_a_container_and_is_there_in_the_next_one(pod: Pod, visit: Visit) -> None:
+    screen = await visit(pod, locale="ko-KR")  # type: ignore[arg-type]  # link and url are all it takes of a product
+    await screen.sign_in()
+    await screen.new_agent()
+    await screen.say("안녕?")
+    assert texts(await screen.until_turns(1)) == [GREETING]
+    agent = screen.agent
+    running = pod.inside("cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
+    for part in ("main.py serve", "main.py gateway", "main.py runner", "/claude "):
+        assert part in running, f"{part} did not run in the container: {running}"
+    assert pod.inside("id -u").strip() == "10001"
+    await screen.page.goto("about:blank")
+    await pod.down()
+    await pod.up()
+    later = await visit(pod, locale="ko-KR")  # type: ignore[arg-type]
+    await later.sign_in()
+    await later.page.goto(f"{pod.url}/workspace/{agent}")
+    await expect(later.answers.last).to_have_text(GREETING)
+
+
+def test_the_image_holds_no_compiler_no_secret_and_one_cli() -> None:
+    look = "for c in cc gcc g++ make; do command -v $c; done; find / -xdev -type f -size +300M; id -u; env; ls -A /home/agent"
+    said = podman("run", "--rm", "--network", "none", "--entrypoint", "sh", IMAGE, "-c", look).splitlines()
+    assert [line for line in said if line.startswith("/")] == ["/usr/local/bin/claude"]
+    assert "10001" in said
+    assert not [line for line in said if any(word in line for word in ("KEY=", "SECRET=", "TOKEN=", "PASSWORD="))]
+    history = podman("history", "--no-trunc", "--format", "{{.CreatedBy}}", IMAGE)
+    assert not [word for word in ("API_KEY", "SECRET", "TOKEN", "PASSWORD") if word in history]
