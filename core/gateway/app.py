@@ -20,8 +20,9 @@ from core.gateway.egress.egress import Egress
 from core.gateway.egress.outside import Outside
 from core.gateway.providers.choice import provider_for
 from core.gateway.room import PATIENCE_S
+from core.redaction import Redactor
 from core.runtime import Runtime
-from core.settings import Settings
+from core.settings import Settings, secrets_of
 from core.store import Store
 
 log = logging.getLogger("oma.gateway")
@@ -53,11 +54,13 @@ async def serve(
         if runtime is None:
             log.debug("a gateway is there already")
             return
-        provider = provider_for(settings)
+        redactor = Redactor((*secrets_of(settings), *keys))
+        provider = provider_for(settings, redactor)
         doors = Doors(runtime=runtime, store=store, patience_s=patience_s)
         doors.egress = Egress(store=store, keys=keys, outside=outside)
         control = Control(doors=doors, stop=stop, digest=digest)
-        api = BoxApi(store=store, doors=doors, provider=provider, provider_name=settings.provider, keys=keys)
+        name = settings.provider
+        api = BoxApi(store=store, doors=doors, provider=provider, provider_name=name, keys=keys, redactor=redactor)
         # handler_cancellation: a CLI that hangs up ends the call upstream, and its cost
         boxes = web.AppRunner(api.app(), handler_cancellation=True, access_log=None, shutdown_timeout=DRAIN_S)
         try:
