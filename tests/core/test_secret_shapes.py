@@ -78,8 +78,9 @@ def test_ordinary_words_stay(text: str) -> None:
 
 
 BEGINNINGS = (
-    "sk-ant-", "sk-", "sk-aa-", "ghp_", "AIza", "xoxb-", "AKIA", "eyJ", "eyJa.", "eyJaaaaaaa.aaaa.", 
-    "-----BEGIN ", "-----BEGIN PRIVATE KEY-----", "-----BEGIN A PRIVATE ", "code=", "oma=", "://", "://a:", "://a:b", "Bearer ", "a", "-",
+    "sk-ant-", "sk-", "sk-aa-", "ghp_", "AIza", "xoxb-", "AKIA", "eyJ", "eyJa.", "eyJaaaaaaa.aaaa.", "-----BEGIN ",
+    "-----BEGIN PRIVATE KEY-----", "-----BEGIN A PRIVATE ", "code=", "oma=", "://", "://a:", "://a:b", "Bearer ",
+    "a", "-",
 )  # fmt: skip
 
 

@@ -101,7 +101,7 @@ class Anthropic:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             log.warning("the model's answer %s broke off: %s", upstream.status, error)
             return api_error(529, f"{OVERLOADED}: the model's answer broke off (status {upstream.status})")
-        body = self._redactor.raw(said[:ERROR_BYTES])
+        body = self._redactor.raw(said)[:ERROR_BYTES]
         return web.Response(status=upstream.status, headers=self._returned(upstream.headers), body=body)
 
     async def _pass_on(self, upstream: aiohttp.ClientResponse, request: web.Request) -> web.StreamResponse:
