@@ -20,9 +20,8 @@ from core.gateway.egress.egress import Egress
 from core.gateway.egress.outside import Outside
 from core.gateway.providers.choice import provider_for
 from core.gateway.room import PATIENCE_S
-from core.redaction import Redactor
 from core.runtime import Runtime
-from core.settings import Settings, secrets_of
+from core.settings import Settings
 from core.store import Store
 
 log = logging.getLogger("oma.gateway")
@@ -54,13 +53,11 @@ async def serve(
         if runtime is None:
             log.debug("a gateway is there already")
             return
-        redactor = Redactor((*secrets_of(settings), *keys))
-        provider = provider_for(settings, redactor)
+        provider = provider_for(settings)
         doors = Doors(runtime=runtime, store=store, patience_s=patience_s)
         doors.egress = Egress(store=store, keys=keys, outside=outside)
         control = Control(doors=doors, stop=stop, digest=digest)
-        name = settings.provider
-        api = BoxApi(store=store, doors=doors, provider=provider, provider_name=name, keys=keys, redactor=redactor)
+        api = BoxApi(store=store, doors=doors, provider=provider, settings=settings, keys=keys)
         # handler_cancellation: a CLI that hangs up ends the call upstream, and its cost
         boxes = web.AppRunner(api.app(), handler_cancellation=True, access_log=None, shutdown_timeout=DRAIN_S)
         try:

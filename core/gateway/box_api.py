@@ -17,7 +17,7 @@ from core.gateway.web_errors import errors, read_body
 from core.hangup import quiet
 from core.model import Agent, Session, now
 from core.redaction import Redactor
-from core.settings import Secret
+from core.settings import Secret, Settings, secrets_of
 from core.store import Store
 
 MODEL_BYTES = 32 * 1024 * 1024  # as much as the Messages API takes
@@ -50,18 +50,11 @@ class BoxApi:
     """The routes of every box.sock. Who calls is told by the socket; what they may see, by the Store."""
 
     def __init__(
-        self,
-        *,
-        store: Store,
-        doors: Doors,
-        provider: Provider,
-        provider_name: str,
-        keys: tuple[Secret, ...],
-        redactor: Redactor,
+        self, *, store: Store, doors: Doors, provider: Provider, settings: Settings, keys: tuple[Secret, ...]
     ) -> None:
         self._store, self._doors, self._provider = store, doors, provider
-        self._provider_name, self._keys = provider_name, keys  # the first signs, all verify
-        self._ingest, self._redactor = Ingest(store), redactor
+        self._provider_name, self._keys = settings.provider, keys  # the first signs, all verify
+        self._ingest, self._redactor = Ingest(store), Redactor((*secrets_of(settings), *keys))
         self._heavy = asyncio.Semaphore(1)  # two threads that decode would starve this one
 
     def app(self) -> web.Application:
