@@ -21,7 +21,7 @@ LOGGER_BYTES = 80
 READ_CHARS = 16 * 1024  # of either end of what was said: more is not even looked at
 CUT = " [… cut …] "
 
-NOISY = ("httpx", "uvicorn.error", "uvicorn.access", "aiohttp.access", "watchfiles", "engineio", "socketio")
+NOISY = ("httpx", "httpx2", "uvicorn.error", "uvicorn.access", "aiohttp.access", "watchfiles", "engineio", "socketio")
 
 
 class Entry(logging.Formatter):

@@ -95,7 +95,7 @@ async def test_the_audit_log_tells_who_answered_what_and_never_the_words(stage: 
     answer = {"user": ALICE, "decision": "deny", "message": "not this secret"}
     await stage.conversations.answer(session.id, "r1", **answer)
     [act] = [act for act in await stage.audit.newest(limit=9) if act.what == "request_answered"]
-    assert (act.who, act.about, act.detail) == (ALICE, session.id, "deny r1")
+    assert (act.who, act.about, act.detail) == (ALICE, session.agent, "deny r1")
     with pytest.raises(Conflict):
         await stage.conversations.answer(session.id, "r1", user=ALICE, decision="allow")
     assert len([act for act in await stage.audit.newest(limit=9) if act.what == "request_answered"]) == 1
