@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 
 from core.logs import LINE_BYTES, Entry, JsonFormat, TextFormat
 from core.redaction import Redactor
+from tests.canary import KEY
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "correct-horse-battery-staple"
@@ -74,6 +77,13 @@ def test_no_cut_leaves_a_part_of_a_secret(form: type[Entry], before: int) -> Non
 
 
 @FORMS
+@pytest.mark.parametrize("shift", range(0, len(SECRET), 5))
+def test_no_cut_leaves_a_part_where_masking_made_a_long_text_short(form: type[Entry], shift: int) -> None:
+    line = form(Redactor([SECRET])).format(record("-" * shift + SECRET * 5_000 + "-" * shift))
+    assert not re.search("corr|horse|batt|stap|aple", line)
+
+
+@FORMS
 def test_a_secret_in_a_traceback_or_an_argument_is_masked(form: type[Entry]) -> None:
     try:
         raise ValueError(f"the key {SECRET} was refused")
@@ -111,3 +121,14 @@ def test_warnings_and_what_nobody_caught_are_entries_too() -> None:
     assert "horse" not in done.stderr
     assert "ZeroDivisionError" in entries[1]["message"]
     assert "RuntimeError: ***\nforged" in entries[3]["message"]
+
+
+def test_a_key_that_went_into_the_wrong_variable_is_not_printed() -> None:
+    environ = {"OMA_MODEL": f"{KEY}\nforged", "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "main.py"], env=environ, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("oh-my-agent: OMA_MODEL is '***")
+    assert KEY[:20] not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
