@@ -157,7 +157,7 @@ def secrets_of(settings: Settings) -> tuple[str, ...]:
 
 def _secrets_in(value: object) -> Iterator[str]:
     match value:
-        case Secret():
+        case Secret() if value:
             yield value
         case tuple():
             yield from (secret for part in value for secret in _secrets_in(part))
