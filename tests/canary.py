@@ -1,7 +1,7 @@
 """The platform's key as tests know it, and the search for it in all that the platform has written.
 
 No box, log, database, transcript or export may ever hold it. Each `Product` looks into its own folders when it ends,
-and when the whole suite has ended everything that any test left is looked through once more (tests/conftest.py).
+and when the whole suite has ended everything that any test left is looked through once more.
 The spellings are written here once more, apart from core/redaction.py, which they watch.
 """
 
@@ -14,10 +14,14 @@ from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, quote_plus
+
+import pytest
 
 # Looks like one, is spelled differently in a URL and in JSON, and means nothing to a shell.
 KEY = "sk-ant-canary-0123456789abcdef/+=-ABCDEF"
+LEAKS = pytest.StashKey[list[str]]()
 INSIDE_BYTES = 64 * 2**20  # of one member of an archive
 
 
@@ -84,3 +88,23 @@ def _spellings() -> Iterator[tuple[bytes, str]]:
 
 
 SPELLINGS = dict(_spellings())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """All that is left of all tests is looked through. Under pytest-xdist once, when every worker has ended."""
+    base = getattr(session.config, "_tmp_path_factory", None)
+    folder = getattr(base, "_basetemp", None)
+    if folder is None or hasattr(session.config, "workerinput"):
+        return
+    session.config.stash[LEAKS] = leaks(folder)
+    if session.config.stash[LEAKS]:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Says where the key was found."""
+    if found := config.stash.get(LEAKS, []):
+        terminalreporter.section("the platform's key was left behind", red=True)
+        for line in found[:50]:
+            terminalreporter.line(line)

@@ -10,10 +10,8 @@ import pytest
 from playwright.async_api import expect as later
 from playwright.sync_api import expect
 
-from tests.canary import leaks
+from tests.canary import pytest_sessionfinish, pytest_terminal_summary  # noqa: F401  # hooks
 from tests.model_server import ModelServer
-
-LEAKS = pytest.StashKey[list[str]]()
 
 for one in (later, expect):
     one.set_options(timeout=20_000)  # a wait that ends in success costs nothing; two workers share two busy cores
@@ -41,23 +39,3 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, p
         report.outcome = "failed"
         report.longrepr = f"skipped under CI: {report.longrepr}"
     return report
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """All that is left of all tests is looked through. Under pytest-xdist once, when every worker has ended."""
-    base = getattr(session.config, "_tmp_path_factory", None)
-    folder = getattr(base, "_basetemp", None)
-    if folder is None or hasattr(session.config, "workerinput"):
-        return
-    session.config.stash[LEAKS] = leaks(folder)
-    if session.config.stash[LEAKS]:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Says where the key was found."""
-    if found := config.stash.get(LEAKS, []):
-        terminalreporter.section("the platform's key was left behind", red=True)
-        for line in found[:50]:
-            terminalreporter.line(line)

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -53,7 +53,7 @@ PLANTED: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Iterator[Path]:
     """Emptied in the end: what is planted here must not fail the suite that tests it."""
     folder = tmp_path / "planted"
     folder.mkdir()
@@ -82,21 +82,29 @@ def test_a_product_that_wrote_the_key_does_not_end_clean(folder: Path) -> None:
         product.look_for_the_key()
 
 
+# what pytest would load besides and this needs not: a second of each run
+UNUSED = [
+    word
+    for name in ("cacheprovider", "asyncio", "hypothesispytest", "anyio", "playwright")
+    for word in ("-p", f"no:{name}")
+]
 SUITE = """
 from tests.canary import KEY
-from tests.conftest import pytest_sessionfinish, pytest_terminal_summary
 
 def test_that_passes_and_leaves_something_behind(tmp_path):
     (tmp_path / "left").write_text({what})
 """
 
 
-@pytest.mark.parametrize(("what", "status"), [("KEY", 1), ("'nothing'", 0)])
-def test_a_suite_that_left_the_key_anywhere_is_red(folder: Path, what: str, status: int) -> None:
+@pytest.mark.parametrize(("what", "workers", "status"), [("KEY", ("-n", "1"), 1), ("KEY", (), 1), ("'nothing'", (), 0)])
+def test_a_suite_that_left_the_key_anywhere_is_red(
+    folder: Path, what: str, workers: tuple[str, ...], status: int
+) -> None:
     (folder / "test_inner.py").write_text(SUITE.format(what=what))
-    (folder / "conftest.py").write_text("from tests.conftest import pytest_sessionfinish, pytest_terminal_summary\n")
+    (folder / "conftest.py").write_text("from tests.canary import pytest_sessionfinish, pytest_terminal_summary\n")
+    command = [sys.executable, "-m", "pytest", "-q", *workers, *UNUSED]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--basetemp", folder / "base", folder],
+        [*command, "--basetemp", folder / "base", folder],
         env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
         cwd=folder,
         capture_output=True,
