@@ -36,7 +36,11 @@ def main(argv: list[str]) -> int:
     try:
         return _run(command, rest)
     except PlatformError as error:
-        sys.stderr.write(f"oh-my-agent: {error}\n")
+        from core.logs import escaped
+        from core.secret_shapes import mask
+
+        # a value that went into the wrong variable may be a key
+        sys.stderr.write(f"oh-my-agent: {escaped(mask(str(error)))}\n")
         return 1
     except KeyboardInterrupt:
         return 130
@@ -44,11 +48,11 @@ def main(argv: list[str]) -> int:
 
 def _run(command: str, argv: list[str]) -> int:
     from core import logs
-    from core.settings import check, read
+    from core.settings import check, read, secrets_of
 
     given = _arguments(command, argv)
     settings = read(_environment(given))
-    logs.install(settings.log_format)
+    logs.install(settings.log_format, secrets_of(settings))
     if command == "doctor":
         from core.doctor import examine, report
 
@@ -66,9 +70,14 @@ def _run(command: str, argv: list[str]) -> int:
 
 
 async def _gateway(settings: "Settings") -> int:
+    from core import logs
     from core.gateway.app import serve
+    from core.runtime import platform_key
+    from core.settings import secrets_of
     from core.store.choice import opened_store
 
+    keys = settings.session_secret or (platform_key(settings),)
+    logs.install(settings.log_format, (*secrets_of(settings), *keys))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

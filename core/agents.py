@@ -81,6 +81,10 @@ class Agents:
         changed = await self._store.change(Agent, agent, owner=user, updated_at=now(), **fields)
         if fields.get("draft") is False:
             await self._audit.note(Deed.AGENT_PUBLISHED, who=user, about=agent)
+        if "egress" in fields:
+            await self._audit.note(Deed.EGRESS_CHANGED, who=user, about=agent, detail=" ".join(changed.egress))
+        if "permission_mode" in fields:
+            await self._audit.note(Deed.MODE_CHANGED, who=user, about=agent, detail=changed.permission_mode)
         return changed
 
     async def remove_rule(self, agent: str, rule: str, *, user: UserId) -> None:

@@ -14,11 +14,13 @@ import msgspec
 
 from core.logs import escaped
 from core.model import now
+from core.secret_shapes import mask
 
 if TYPE_CHECKING:
     from core.store import Store
 
 PAGE = 500  # entries read at once while exporting
+READ_CHARS = 4096  # of a text, before it is cut to what its field holds
 
 
 class Deed(StrEnum):
@@ -34,6 +36,9 @@ class Deed(StrEnum):
     AGENT_CREATED = "agent_created"
     AGENT_PUBLISHED = "agent_published"
     AGENT_DELETED = "agent_deleted"
+    EGRESS_CHANGED = "egress_changed"
+    MODE_CHANGED = "mode_changed"
+    REQUEST_ANSWERED = "request_answered"
     RULE_ADDED = "rule_added"
     RULE_REMOVED = "rule_removed"
     EXPORTED = "exported"
@@ -96,5 +101,5 @@ class Audit:
 
 
 def _line(text: str, longest: int) -> str:
-    """One line without signs that could pose as another, and no more of it than anybody reads."""
-    return escaped(text[:longest])[:longest]
+    """One line without signs that could pose as another, without keys, and no more of it than anybody reads."""
+    return escaped(mask(text[:READ_CHARS]), longest)

@@ -82,6 +82,8 @@ class Conversations:
         runner = await self._open(session, user=user)
         body = {"decision": decision, "by": user, "message": message, "rule": rule, "answers": answers or {}}
         await runner.call("POST", f"/v1/sessions/{session}/requests/{request_id}", body)
+        agent = (await self._known(session, user=user)).agent
+        await self._audit.note(Deed.REQUEST_ANSWERED, who=user, about=agent, detail=f"{decision} {request_id}")
         await self._add_rules(session, rules, user=user)
 
     async def warm(self, session: str, *, user: UserId) -> None:

@@ -5,11 +5,12 @@ Documented in README.md, and tests/core/test_settings.py holds that table to thi
 
 import os
 import platform
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
+from urllib.parse import urlsplit
 
 import platformdirs
 
@@ -147,6 +148,21 @@ def _parse(key: str, text: str, kind: object) -> Any:
     if kind == tuple[Secret, ...]:
         return tuple(Secret(part) for part in parts if part)
     return text
+
+
+def secrets_of(settings: Settings) -> tuple[str, ...]:
+    """Every value that must never be seen: all fields that are secrets, and passwords inside of URLs."""
+    return tuple(secret for one in fields(settings) for secret in _secrets_in(getattr(settings, one.name)))
+
+
+def _secrets_in(value: object) -> Iterator[str]:
+    match value:
+        case Secret() if value:
+            yield value
+        case tuple():
+            yield from (secret for part in value for secret in _secrets_in(part))
+        case str() if "://" in value and (password := urlsplit(value).password):
+            yield password
 
 
 def check(settings: Settings) -> None:

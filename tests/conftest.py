@@ -1,4 +1,4 @@
-"""Fixtures of all tests, and the rule that with `CI=true` nothing is skipped."""
+"""Fixtures of all tests, and two rules: with `CI=true` nothing is skipped; nobody leaves the platform's key behind."""
 
 import os
 import tempfile
@@ -12,6 +12,7 @@ from playwright.async_api import expect as later
 from playwright.sync_api import expect
 
 from tests.firestore_emulator import Emulator, emulator_jar
+from tests.canary import pytest_sessionfinish, pytest_terminal_summary  # noqa: F401  # hooks
 from tests.model_server import ModelServer
 
 for one in (later, expect):

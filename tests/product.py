@@ -23,6 +23,8 @@ from typing import Self
 
 import psutil
 
+from tests.canary import KEY, leaks
+
 MAIN = Path(__file__).resolve().parent.parent / "main.py"
 LINK = re.compile(r"http://127\.0\.0\.1:\d+/auth/local\?code=\S+")
 ERROR_LINE = re.compile(r"\b(ERROR|CRITICAL)\b|^Traceback ", re.M)
@@ -45,7 +47,7 @@ class Product:
         self.started_in_s = 0.0
         self.runtime = Path(tempfile.mkdtemp(prefix="oma-"))  # a socket's path has 108 bytes at most
         (root / "home").mkdir(parents=True, exist_ok=True)
-        model = {"ANTHROPIC_BASE_URL": model_url, "ANTHROPIC_API_KEY": "key-of-the-platform", "OMA_MODEL": "anthropic"}
+        model = {"ANTHROPIC_BASE_URL": model_url, "ANTHROPIC_API_KEY": KEY, "OMA_MODEL": "anthropic"}
         self.environ = {
             "PATH": os.environ["PATH"],
             "LANG": "C.UTF-8",
@@ -76,6 +78,7 @@ class Product:
             left = [f"{p.pid} {' '.join(p.cmdline())[:200]}" for p in self.processes() if p.is_running()]
             sockets = [str(path) for path in self.runtime.rglob("*")]
             errors = self.errors()
+            await asyncio.to_thread(self.look_for_the_key)
         finally:
             await self._clear_away()
         if kind is None and (left or sockets or errors):
@@ -219,6 +222,11 @@ class Product:
                 if ERROR_LINE.search(line) and not any(pattern.search(line) for pattern in self._allowed):
                     found.append(f"{path.name}:{number + 1}: " + "\n    ".join(lines[number : number + 25]))
         return found
+
+    def look_for_the_key(self) -> None:
+        """Raises: LeftBehind: the platform's key is in something that was written."""
+        if found := [*leaks(self.root), *leaks(self.runtime)]:
+            raise LeftBehind("\n".join(["the platform's key was left behind:", *found]))
 
     def _logs(self) -> Iterable[Path]:
         return [self._log, *sorted((self.data_dir / "logs").rglob("*.log"))]

@@ -155,7 +155,7 @@ def test_no_file_names_this_machine_or_a_registry() -> None:
     assert found == []
 
 
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-uv.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-uv.lock", "requirements-security.lock")
 
 
 def locked(name: str) -> dict[str, str]:
@@ -179,8 +179,9 @@ def test_a_lock_has_hashes_and_no_addresses(name: str) -> None:
 
 def test_what_is_pinned_is_what_is_locked() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    run, dev = locked("requirements.lock"), locked("requirements-dev.lock")
-    for pinned, lock in ((project["project"]["dependencies"], run), (project["dependency-groups"]["dev"], dev)):
+    run, dev, groups = locked("requirements.lock"), locked("requirements-dev.lock"), project["dependency-groups"]
+    tools = locked("requirements-security.lock")
+    for pinned, lock in ((project["project"]["dependencies"], run), (groups["dev"], dev), (groups["security"], tools)):
         for requirement in pinned:
             name, version = requirement.split("==")
             assert lock.get(name.lower()) == version, f"{requirement}: type make lock"

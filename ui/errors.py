@@ -50,11 +50,12 @@ def _link(href: str, text: str, classes: str) -> str:
 
 
 def _here(request: Request) -> str:
-    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    query = request.scope["query_string"].decode("latin-1")
+    return str(request.scope["path"]) + (f"?{query}" if query else "")
 
 
 def _wants_page(request: Request) -> bool:
-    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/_nicegui")
+    return "text/html" in request.headers.get("accept", "") and not request.scope["path"].startswith("/_nicegui")
 
 
 def _absent(request: Request) -> Response:

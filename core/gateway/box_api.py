@@ -16,7 +16,8 @@ from core.gateway.providers import Call, Provider
 from core.gateway.web_errors import errors, read_body
 from core.hangup import quiet
 from core.model import Agent, Session, now
-from core.settings import Secret
+from core.redaction import Redactor
+from core.settings import Secret, Settings, secrets_of
 from core.store import Store
 
 MODEL_BYTES = 32 * 1024 * 1024  # as much as the Messages API takes
@@ -49,11 +50,11 @@ class BoxApi:
     """The routes of every box.sock. Who calls is told by the socket; what they may see, by the Store."""
 
     def __init__(
-        self, *, store: Store, doors: Doors, provider: Provider, provider_name: str, keys: tuple[Secret, ...]
+        self, *, store: Store, doors: Doors, provider: Provider, settings: Settings, keys: tuple[Secret, ...]
     ) -> None:
         self._store, self._doors, self._provider = store, doors, provider
-        self._provider_name, self._keys = provider_name, keys  # the first signs, all verify
-        self._ingest = Ingest(store)
+        self._provider_name, self._keys = settings.provider, keys  # the first signs, all verify
+        self._ingest, self._redactor = Ingest(store), Redactor((*secrets_of(settings), *keys))
         self._heavy = asyncio.Semaphore(1)  # two threads that decode would starve this one
 
     def app(self) -> web.Application:
@@ -115,9 +116,13 @@ class BoxApi:
 
     async def _batch(self, body: bytes) -> Read:
         if is_light(body):
-            return read_batch(body)
+            return self._read_batch(body)
         async with self._heavy:
-            return await asyncio.to_thread(read_batch, body)
+            return await asyncio.to_thread(self._read_batch, body)
+
+    def _read_batch(self, body: bytes) -> Read:
+        """The platform's own secrets are in no box; if one were, it would not be kept."""
+        return read_batch(self._redactor.raw(body))
 
     async def model(self, request: web.Request) -> web.StreamResponse:
         caller = self._doors.caller(request)

@@ -31,6 +31,7 @@ def main(argv: list[str]) -> int:
     except (ValueError, KeyError, TypeError, OSError) as error:
         log.error("the runner cannot start: %s", error)
         return 2
+    logs.install("json", [boot_key])
     become_subreaper()
     limit_ourselves()
     runner_options = {"cli": options.cli, "home": options.home, "box_sock": options.box_sock, "boot_key": boot_key}

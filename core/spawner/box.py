@@ -111,7 +111,7 @@ def _private() -> list[str]:
     size = ("--perms", "1777", "--size", str(TMP_BYTES), "--tmpfs")
     # /proc read-only: as root we would own the kernel's settings inside, too, and core_pattern runs programs outside.
     system = ("--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev")
-    return [*system, *size, "/dev/shm", "--remount-ro", "/dev", *size, "/tmp"]  # noqa: S108
+    return [*system, *size, "/dev/shm", "--remount-ro", "/dev", *size, "/tmp"]  # noqa: S108  # the box's own
 
 
 def _program(host: Host) -> list[str]:

@@ -287,4 +287,4 @@ async def test_a_rule_that_is_taken_back_is_gone_and_the_clis_that_knew_it_end(h
     await house.agents.remove_rule(agent.id, agent.rules[0], user=ALICE)
     assert (await house.agents.get(agent.id, user=ALICE)).rules == ()
     assert f"POST /v1/agents/{agent.id}/rest" in house.spawner.runner_of(ALICE).calls
-    assert (await house.deeds())[:3] == ["rule_removed", "rule_added", "agent_created"]
+    assert (await house.deeds())[:4] == ["rule_removed", "rule_added", "request_answered", "agent_created"]

@@ -8,6 +8,9 @@ import pytest
 
 from core.audit import PAGE, Act, Audit, Deed, Origin
 from core.store.sqlite import SqliteStore
+from tests.canary import KEY
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -48,3 +51,17 @@ async def test_the_export_has_every_entry_once(store: SqliteStore) -> None:
     lines = b"".join([piece async for piece in audit.lines()]).splitlines()
     numbers = [msgspec.json.decode(line, type=Act).seq for line in lines]
     assert numbers == list(range(PAGE + 10, 0, -1))
+
+
+async def test_a_key_in_a_rule_is_not_kept(store: SqliteStore) -> None:
+    audit = Audit(store)
+    await audit.note(Deed.RULE_ADDED, who="google-1", about="a1", detail=f"Bash(curl -H 'x-api-key: {KEY}')")
+    [act] = await audit.newest(limit=10)
+    assert act.detail.startswith("Bash(curl -H 'x-api-key: ***")
+    assert KEY[:20] not in act.detail
+
+
+@pytest.mark.parametrize("deed", Deed)
+def test_every_deed_is_noted_somewhere(deed: Deed) -> None:
+    sources = [path.read_text() for folder in ("core", "auth", "ui") for path in (ROOT / folder).rglob("*.py")]
+    assert any(f"Deed.{deed.name}" in source for source in sources)

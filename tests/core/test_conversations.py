@@ -12,7 +12,7 @@ from core.agents import Agents
 from core.audit import Audit
 from core.conversations import Conversations
 from core.errors import BadInput, Conflict, NotFound, RunnerUnavailable
-from core.events import AnyEvent, Live, StateChanged, Text, TurnFinished, UserSaid, seq_of
+from core.events import AnyEvent, Asked, Live, StateChanged, Text, TurnFinished, UserSaid, seq_of
 from core.model import SYSTEM, Agent, Box, Session, UserId, now
 from core.runners import Limits, Runners
 from core.states import SessionState
@@ -85,6 +85,29 @@ async def test_a_message_without_sense_is_refused_before_anything_starts(
     with pytest.raises(BadInput):
         await stage.conversations.say(session.id, user=ALICE, text=text, message_id=message_id)
     assert stage.spawner.started == 0
+
+
+async def test_the_audit_log_tells_who_answered_what_and_never_the_words(stage: Stage) -> None:
+    session = await stage.new()
+    await stage.conversations.say(session.id, user=ALICE, text="a", message_id="1")
+    asked = Asked(request_id="r1", kind="permission", tool="Bash", input={"command": "curl secret.test"})
+    await stage.spawner.runner_of(ALICE).append(session.id, asked)
+    answer = {"user": ALICE, "decision": "deny", "message": "not this secret"}
+    await stage.conversations.answer(session.id, "r1", **answer)
+    [act] = [act for act in await stage.audit.newest(limit=9) if act.what == "request_answered"]
+    assert (act.who, act.about, act.detail) == (ALICE, session.agent, "deny r1")
+    with pytest.raises(Conflict):
+        await stage.conversations.answer(session.id, "r1", user=ALICE, decision="allow")
+    assert len([act for act in await stage.audit.newest(limit=9) if act.what == "request_answered"]) == 1
+
+
+async def test_the_audit_log_tells_what_an_agent_may_reach_and_how_it_asks(stage: Stage) -> None:
+    session = await stage.new()
+    await stage.agents.change(session.agent, user=ALICE, egress=("*.example.com", "pypi.test"))
+    await stage.agents.change(session.agent, user=ALICE, permission_mode="plan")
+    acts = {act.what: (act.who, act.about, act.detail) for act in await stage.audit.newest(limit=9)}
+    assert acts["egress_changed"] == (ALICE, session.agent, "*.example.com pypi.test")
+    assert acts["mode_changed"] == (ALICE, session.agent, "plan")
 
 
 async def test_a_follower_sees_every_number_once_over_broken_connections(stage: Stage) -> None:

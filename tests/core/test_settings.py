@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import Misconfigured
-from core.settings import Secret, Settings, check, overridden, read, variable
+from core.settings import Secret, Settings, check, overridden, read, secrets_of, variable
 
 README = Path(__file__).parents[2] / "README.md"
 GOOD = replace(
@@ -45,6 +45,12 @@ def test_the_command_line_wins_over_the_environment() -> None:
 
 def test_a_secret_does_not_show_itself() -> None:
     assert "hunter2" not in repr(replace(Settings(), anthropic_api_key=Secret("hunter2")))
+
+
+def test_every_secret_of_the_settings_is_known_to_who_masks_them() -> None:
+    values = secrets_of(replace(GOOD, anthropic_base_url="https://oma:hunter2@models.test:8443/x"))
+    assert sorted(values) == ["abcdefghijklmnopqrstuvwxyz0123456789", "hunter2", "key", "secret"]
+    assert secrets_of(Settings()) == ()
 
 
 def test_a_whole_production_configuration_starts() -> None:

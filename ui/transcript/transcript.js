@@ -138,7 +138,7 @@ export default {
     },
     tail(op) {
       const tail = this.tailOf(op.key);
-      if (tail) this.reset(tail, clean(op.html));
+      if (tail) this.reset(tail, op.html);
     },
     raw(op) {
       const tail = this.tailOf(op.key);
@@ -171,7 +171,7 @@ export default {
     },
     reset(tail, html) {
       tail.text = null;
-      tail.innerHTML = html;
+      tail.innerHTML = clean(html);
     },
 
     // ---- around it

@@ -11,6 +11,7 @@ from aiohttp import web
 from core.gateway.providers import Call
 from core.gateway.web_errors import KEY_REFUSED, OVERLOADED, api_error
 from core.hangup import hung_up
+from core.redaction import Redactor
 from core.settings import Secret
 
 log = logging.getLogger("oma.gateway")
@@ -20,6 +21,7 @@ STALL_S = 60.0  # the API sends pings in a stream; a silence this long is a lost
 WHOLE_ANSWER_S = 600.0  # without streaming nothing comes before everything has; the CLI's own limit
 POOL = 512
 KEEP_ALIVE_S = 30.0
+ERROR_BYTES = 64 * 1024  # of what the model says when it refuses: the API needs some hundred
 LARGE_BYTES = 512 * 1024  # from here on a body is written in pieces, or other streams would wait for it
 
 # Of the connection to us, not of the message; and what the CLI says of who it is, which is not who calls upstream.
@@ -34,10 +36,16 @@ NOT_RETURNED = frozenset({
 
 
 class Anthropic:
-    """A pool of connections upstream; made before the loop's first call, closed with the gateway."""
+    """A pool of connections upstream; made before the loop's first call, closed with the gateway.
 
-    def __init__(self, *, key: Secret, base_url: str, stall_s: float = STALL_S) -> None:
+    Nothing of `redactor` goes to a box, though a proxy before the API may quote the key that it was shown.
+    """
+
+    def __init__(
+        self, *, key: Secret, base_url: str, stall_s: float = STALL_S, redactor: Redactor | None = None
+    ) -> None:
         self._key, self._base_url, self._stall_s = key, base_url.rstrip("/"), stall_s
+        self._redactor = redactor or Redactor([key])
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -51,10 +59,12 @@ class Anthropic:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             log.warning("the model cannot be reached: %s %s", type(error).__name__, error)
             message = f"{OVERLOADED}: the model at {self._base_url} cannot be reached ({type(error).__name__})"
-            return api_error(529, message)
+            return api_error(529, self._redactor.line(message))
         try:
             if upstream.status in (401, 403):
                 return await self._refused(upstream)
+            if upstream.status >= 400:
+                return await self._failed(upstream)
             return await self._pass_on(upstream, request)
         finally:
             upstream.close()  # a connection that was read to its end has gone back to the pool by itself
@@ -81,8 +91,21 @@ class Anthropic:
             f"{KEY_REFUSED}: the model refused the platform's key (status {upstream.status}); check ANTHROPIC_API_KEY",
         )
 
+    async def _failed(self, upstream: aiohttp.ClientResponse) -> web.Response:
+        """Any other error in the model's own words."""
+        said = b""
+        try:
+            async with asyncio.timeout(self._stall_s):
+                while len(said) < ERROR_BYTES and (chunk := await upstream.content.readany()):
+                    said += chunk
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.warning("the model's answer %s broke off: %s", upstream.status, error)
+            return api_error(529, f"{OVERLOADED}: the model's answer broke off (status {upstream.status})")
+        body = self._redactor.raw(said)[:ERROR_BYTES]
+        return web.Response(status=upstream.status, headers=self._returned(upstream.headers), body=body)
+
     async def _pass_on(self, upstream: aiohttp.ClientResponse, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(status=upstream.status, headers=_returned(upstream.headers))
+        response = web.StreamResponse(status=upstream.status, headers=self._returned(upstream.headers))
         await response.prepare(request)
         watchdog = _Watchdog(upstream, self._stall_s if _is_stream(upstream) else WHOLE_ANSWER_S)
         try:
@@ -101,6 +124,10 @@ class Anthropic:
             watchdog.end()
         await response.write_eof()
         return response
+
+    def _returned(self, headers: Mapping[str, str]) -> dict[str, str]:
+        masked = {name: self._redactor.text(value) for name, value in headers.items()}
+        return {name: value for name, value in masked.items() if name.lower() not in NOT_RETURNED}
 
     def _pool(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -141,10 +168,6 @@ class _Watchdog:
 
 def _forwarded(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items() if name.lower() not in NOT_FORWARDED}
-
-
-def _returned(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name.lower() not in NOT_RETURNED}
 
 
 def _streams(body: bytes) -> bool:

@@ -18,6 +18,7 @@ from core.gateway.digest import gateway_digest
 from core.model import SYSTEM, Box
 from core.runtime import Process
 from core.settings import Secret
+from tests.canary import KEY
 from tests.core.gateway.house import ALICE, House, living, until
 from tests.core.gateway.test_anthropic import served
 
@@ -138,7 +139,7 @@ async def test_a_box_that_hangs_up_ends_the_call_of_the_model(house: House, proc
 
     await house.talk(ALICE)
     async with served(model) as url:
-        real = replace(house.settings, model="anthropic", anthropic_api_key=Secret("sk-real"), anthropic_base_url=url)
+        real = replace(house.settings, model="anthropic", anthropic_api_key=Secret(KEY), anthropic_base_url=url)
         async with House(real, house.store).gateway(**SOON):
             line = await house.open_box(ALICE, process)
             token = (await line("POST", "/internal/spec", {"session": "s1"})).body["token"]

@@ -12,6 +12,7 @@ from core.gateway.room import CALLS
 from core.model import Agent, Box, Session
 from core.runtime import Process
 from core.settings import Secret
+from tests.canary import KEY
 from tests.core.gateway.house import ALICE, BOB, Answer, House, Line
 from tests.core.gateway.test_anthropic import served
 
@@ -154,7 +155,7 @@ async def test_a_box_has_so_many_calls_at_once_and_the_others_have_theirs(house:
     await house.talk(ALICE)
     await house.talk(BOB, id="s2", agent="a2")
     async with served(model) as url:
-        real = replace(house.settings, model="anthropic", anthropic_api_key=Secret("sk-real"), anthropic_base_url=url)
+        real = replace(house.settings, model="anthropic", anthropic_api_key=Secret(KEY), anthropic_base_url=url)
         async with House(real, house.store).gateway(watch_s=0.05, patience_s=0.1):
             line = await house.open_box(ALICE, process)
             bobs = await house.open_box(BOB, process, id="box2")

@@ -17,6 +17,7 @@ from core.runner_client import RunnerClient
 from core.runners import Limits, Runners
 from core.settings import Secret
 from core.spawner.local import LocalSpawner
+from tests.canary import KEY
 from tests.core.gateway.egress.proxy import server
 from tests.core.gateway.egress.world import PUBLIC, World
 from tests.core.gateway.house import ALICE, House
@@ -50,7 +51,7 @@ class Bash:
 @asynccontextmanager
 async def box_of_alice(house: House, world: World) -> AsyncIterator[Bash]:
     async with ModelServer() as model:
-        key = Secret("key-of-the-platform")
+        key = Secret(KEY)
         settings = replace(house.settings, model="anthropic", anthropic_api_key=key, anthropic_base_url=model.url)
         spawner = LocalSpawner(replace(settings, sandbox="bubblewrap"), house.runtime)
         if missing := spawner.isolation().missing:

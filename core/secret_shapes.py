@@ -1,0 +1,79 @@
+"""What secrets look like that nobody told us of: keys of well-known services, signed words, credentials in URLs.
+
+Every pattern stands behind a plain word that has to occur first (a search for it costs next to nothing), begins with
+that word, and never goes back further than it: a megabyte made to be slow takes as long as any other.
+"""
+
+import re
+from dataclasses import dataclass
+
+MASK = "***"  # shorter than any value that is masked, so that it cannot hold one
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What matches is masked, but for the group `keep`, which says what it was."""
+
+    name: str
+    words: tuple[str, ...]  # one of them is in the text, or the pattern is not tried
+    pattern: re.Pattern[str]
+
+
+def _shape(name: str, words: str, pattern: str) -> Shape:
+    return Shape(name, tuple(words.split()), re.compile(pattern))
+
+
+KEYS = (
+    _shape("Anthropic key", "sk-ant-", r"sk-ant-[A-Za-z0-9_-]{16,}+"),
+    _shape("OpenAI key", "sk-", r"\bsk-(?!ant-)(?:[a-z]{2,10}-)?[A-Za-z0-9_]{20,}+[A-Za-z0-9_-]*+"),
+    _shape("GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_", r"gh[pousr]_[A-Za-z0-9]{20,}+"),
+    _shape("GitHub token", "github_pat_", r"github_pat_[A-Za-z0-9_]{20,}+"),
+    _shape("GitLab token", "glpat-", r"glpat-[A-Za-z0-9_-]{20,}+"),
+    _shape("Google key", "AIza", r"AIza[A-Za-z0-9_-]{35}"),
+    _shape("Google client secret", "GOCSPX-", r"GOCSPX-[A-Za-z0-9_-]{20,}+"),
+    _shape("Google token", "ya29.", r"\bya29\.[A-Za-z0-9_-]{20,}+"),
+    _shape("Slack token", "xox", r"xox[abeoprs]-[A-Za-z0-9-]{10,}+"),
+    _shape("Slack token", "xapp-", r"xapp-[A-Za-z0-9-]{20,}+"),
+    _shape("AWS key id", "AKIA ASIA", r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
+    _shape("Stripe key", "k_live_", r"\b[rs]k_live_[A-Za-z0-9]{20,}+"),
+    _shape("npm token", "npm_", r"\bnpm_[A-Za-z0-9]{36}"),
+    _shape("PyPI token", "pypi-AgE", r"pypi-AgE[A-Za-z0-9_-]{50,}+"),
+    # Without its end too: an entry may have been cut. Line breaks may be spelled out.
+    _shape(
+        "private key",
+        "PRIVATE",
+        r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----(?:[A-Za-z0-9+/=:, \s\\]|-(?!-))*+"
+        r"(?:-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----)?",
+    ),
+    # JSON Web Tokens, and what itsdangerous signs for us: three parts, the first of which is JSON in base64.
+    _shape(
+        "signed token",
+        "eyJ",
+        r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{6,}+\.[A-Za-z0-9_-]{4,}+\.[A-Za-z0-9_-]{16,}+",
+    ),
+)
+"""Keys whose look alone says what they are."""
+
+BEARERS = (
+    _shape("our cookie", "oma= oma-visit= oma-flow=", r"(?P<keep>\boma(?:-visit|-flow)?=)[^\s;,\"'\\]{8,}+"),
+    _shape(
+        "word in a URL",
+        "code= client_id= state= token= id_token= access_token= client_secret=",
+        r"(?P<keep>\b(?:code|client_id|state|(?:id_|access_|refresh_)?token|client_secret)=)[^\s&\"'\\<>]{6,}+",
+    ),
+    _shape("password in a URL", "://", r"(?P<keep>://)[^\s/@:\"'\\<>]{0,100}+:[^\s/@:\"'\\<>]{1,500}+(?=@)"),
+    _shape("header", "earer asic", r"(?P<keep>\b(?:[Bb]earer|[Bb]asic) )[A-Za-z0-9._~+/=-]{16,}+"),
+)
+"""What opens a door by being known: sign-in codes, socket client ids, login cookies, credentials of a proxy."""
+
+
+def mask(text: str, shapes: tuple[Shape, ...] = KEYS + BEARERS) -> str:
+    """`text` without anything that looks like a secret."""
+    for shape in shapes:
+        if any(word in text for word in shape.words):
+            text = shape.pattern.sub(_masked, text)
+    return text
+
+
+def _masked(match: re.Match[str]) -> str:
+    return (match.groupdict().get("keep") or "") + MASK

@@ -1,0 +1,110 @@
+"""The platform's key as tests know it, and the search for it in all that the platform has written.
+
+No box, log, database, transcript or export may ever hold it. Each `Product` looks into its own folders when it ends,
+and when the whole suite has ended everything that any test left is looked through once more.
+The spellings are written here once more, apart from core/redaction.py, which they watch.
+"""
+
+import gzip
+import io
+import os
+import sqlite3
+import zipfile
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+# Looks like one, is spelled differently in a URL and in JSON, and means nothing to a shell.
+KEY = "sk-ant-canary-0123456789abcdef/+=-ABCDEF"
+LEAKS = pytest.StashKey[list[str]]()
+INSIDE_BYTES = 64 * 2**20  # of one member of an archive
+
+
+def leaks(root: Path) -> list[str]:
+    """Where below `root` the key is, and in which spelling."""
+    return [f"{path}{found}" for path in _files(root) for found in _in_file(path)]
+
+
+def _files(root: Path) -> Iterator[Path]:
+    for folder, _, names in os.walk(root):
+        for name in names:
+            path = Path(folder, name)
+            if path.is_file() and not path.is_symlink():
+                yield path
+
+
+def _in_file(path: Path) -> Iterator[str]:
+    try:
+        data = path.read_bytes()
+    except OSError:  # gone meanwhile, or a box's own
+        return
+    yield from _in_bytes(data)
+    if data.startswith(b"SQLite format 3\0"):
+        yield from _in_database(path)
+
+
+def _in_bytes(data: bytes, where: str = "") -> Iterator[str]:
+    yield from (f"{where}: {how}" for needle, how in SPELLINGS.items() if needle in data)
+    if data.startswith(b"PK\x03\x04") and zipfile.is_zipfile(io.BytesIO(data)):
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for name in archive.namelist():
+                with archive.open(name) as member:
+                    yield from _in_bytes(member.read(INSIDE_BYTES), f"{where}!{name}")
+    elif data.startswith(b"\x1f\x8b"):
+        with gzip.open(io.BytesIO(data)) as member:
+            yield from _in_bytes(member.read(INSIDE_BYTES), f"{where}!gzip")
+
+
+def _in_database(path: Path) -> Iterator[str]:
+    """Value by value: a long one is spread over pages, and the newest ones are in the log beside the file."""
+    # a broken one has been read as it is
+    with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        database.text_factory = bytes
+        tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for (table,) in tables:
+            for row in database.execute(f'SELECT * FROM "{table.decode()}"'):
+                for value in row:
+                    if isinstance(value, bytes):
+                        yield from _in_bytes(value, f"#{table.decode()}")
+
+
+def _spellings() -> Iterator[tuple[bytes, str]]:
+    raw = KEY.encode()
+    yield raw, "as it is"
+    yield KEY[:-7].encode(), "all but its end"
+    yield quote(KEY, safe="").encode(), "in a URL"
+    yield quote_plus(KEY).encode(), "in a form"
+    yield quote(KEY).encode(), "in a path"
+    yield KEY.replace("/", "\\/").encode(), "in JSON"
+    yield raw.hex().encode(), "in hex"
+    for shift in range(3):
+        for encode, what in ((b64encode, "in base64"), (urlsafe_b64encode, "in base64 for URLs")):
+            yield encode(bytes(shift) + raw)[4:-4], f"{what}, shifted by {shift}"
+
+
+SPELLINGS = dict(_spellings())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """All that is left of all tests is looked through. Under pytest-xdist once, when every worker has ended."""
+    base = getattr(session.config, "_tmp_path_factory", None)
+    folder = getattr(base, "_basetemp", None)
+    if folder is None or hasattr(session.config, "workerinput"):
+        return
+    session.config.stash[LEAKS] = leaks(folder)
+    if session.config.stash[LEAKS]:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Says where the key was found."""
+    if found := config.stash.get(LEAKS, []):
+        terminalreporter.section("the platform's key was left behind", red=True)
+        for line in found[:50]:
+            terminalreporter.line(line)
