@@ -14,6 +14,7 @@ from core.gateway.identity import Caller, claims_of
 from core.gateway.ingest import Gap, Ingest, LogBehind
 from core.gateway.providers import Call, Provider
 from core.gateway.web_errors import errors, read_body
+from core.hangup import quiet
 from core.model import Agent, Session, now
 from core.settings import Secret
 from core.store import Store
@@ -56,7 +57,7 @@ class BoxApi:
         self._heavy = asyncio.Semaphore(1)  # two threads that decode would starve this one
 
     def app(self) -> web.Application:
-        app = web.Application(middlewares=[errors])
+        app = web.Application(middlewares=[quiet, errors])
         app.add_routes(
             [
                 web.post("/internal/spec", self.spec),

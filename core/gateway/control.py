@@ -9,6 +9,7 @@ from aiohttp import WSMsgType, web
 from core.errors import BadInput
 from core.gateway.doors import Doors
 from core.gateway.web_errors import errors, read_body
+from core.hangup import quiet
 from core.model import UserId
 from core.runtime import Process
 
@@ -37,7 +38,7 @@ class Control:
         return len(self._held)
 
     def app(self) -> web.Application:
-        app = web.Application(middlewares=[errors])
+        app = web.Application(middlewares=[quiet, errors])
         app.add_routes(
             [
                 web.get("/healthz", self.health),

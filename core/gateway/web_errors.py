@@ -1,11 +1,11 @@
 """Typed errors as HTTP answers: ours for ours, and the Messages API's own words for the CLI, which knows no others."""
 
 import logging
-from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
 from core.errors import BadInput, PlatformError
+from core.hangup import Answer
 
 log = logging.getLogger("oma.gateway")
 
@@ -22,8 +22,6 @@ API_TYPES = {
     429: "rate_limit_error",
     529: "overloaded_error",
 }
-
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def api_error(status: int, message: str) -> web.Response:

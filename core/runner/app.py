@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from functools import partial
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from aiohttp import WSMsgType, web
 from core import tokens
 from core.errors import BadInput, Forbidden, NotSignedIn, PlatformError, TooMuch, Unavailable
 from core.events import Answered, Attachment, UserSaid
+from core.hangup import Answer, quiet
 from core.runner import export
 from core.runner.journal import Lagging, Watcher
 from core.runner.runner import Runner, read_init
@@ -28,7 +29,6 @@ WATCHERS = 200  # sockets of one runner
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 T = TypeVar("T")
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Put(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +68,7 @@ class App:
         self._watchers = 0
 
     def application(self) -> web.Application:
-        app = web.Application(middlewares=[self._door], client_max_size=BODY_BYTES)
+        app = web.Application(middlewares=[quiet, self._door], client_max_size=BODY_BYTES)
         one = "/v1/sessions/{session}"
         app.add_routes(
             [
@@ -95,7 +95,7 @@ class App:
     # --- who calls ---------------------------------------------------------------------------------------------------
 
     @web.middleware
-    async def _door(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _door(self, request: web.Request, handler: Answer) -> web.StreamResponse:
         try:
             if request.path == "/healthz":
                 return await handler(request)

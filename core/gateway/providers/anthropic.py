@@ -10,6 +10,7 @@ from aiohttp import web
 
 from core.gateway.providers import Call
 from core.gateway.web_errors import KEY_REFUSED, OVERLOADED, api_error
+from core.hangup import hung_up
 from core.settings import Secret
 
 log = logging.getLogger("oma.gateway")
@@ -89,6 +90,8 @@ class Anthropic:
                 watchdog.fed()
                 await response.write(chunk)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if hung_up(request):
+                raise ConnectionError("the caller went away") from error
             if not watchdog.fired:
                 log.warning("the model's answer broke off: %s", error)
                 _break_off(request)

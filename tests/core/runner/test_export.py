@@ -1,6 +1,7 @@
 """The stream of a user's folders: every plain file whole, and nothing that a link or a trick leads to."""
 
 import json
+import logging
 import os
 import socket
 from pathlib import Path
@@ -78,6 +79,18 @@ async def test_the_runner_sends_the_agents_folders_and_nothing_else_of_the_home(
             assert read(await answer.read()) == {f"{folder.name}/CLAUDE.md": b"# mine"}
         async with box.http.get("http://runner/v1/export") as answer:
             assert answer.status == 401
+
+
+async def test_who_never_reads_the_export_they_asked_for_is_no_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Box(tmp_path) as box:
+        folder = (await box.session()).folder
+        for number in range(4):
+            (folder / f"big{number}").write_bytes(bytes(1 << 20))
+        async with box.http.get("http://runner/v1/export", headers=box.headers()) as answer:
+            assert answer.status == 200
+    assert [entry.getMessage() for entry in caplog.records if entry.levelno >= logging.ERROR] == []
 
 
 async def test_the_clis_of_an_agent_end_when_its_rules_change_and_come_back_when_needed(tmp_path: Path) -> None:
