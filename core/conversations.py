@@ -15,7 +15,7 @@ import msgspec
 from core.audit import Audit, Deed
 from core.errors import BadInput, NotFound, PlatformError, StoreUnavailable
 from core.events import AnyEvent, Live, StateChanged, decode_many, seq_of
-from core.hub import Listener
+from core.hub import Hub, Listener
 from core.model import Agent, Session, UserId
 from core.recovery import Change, opening
 from core.rules import parse_rules
@@ -40,6 +40,7 @@ class Conversations:
         self._store, self._runners, self._audit = store, runners, audit
         self._sessions: dict[tuple[UserId, str], Session] = {}
         self._opened: dict[str, str] = {}  # session → box in which it is known to be open
+        self._openings: Hub[None] = Hub()
 
     async def say(
         self, session: str, *, user: UserId, text: str, message_id: str, steer: bool = False, via: str = "web"
@@ -121,7 +122,9 @@ class Conversations:
         seen = seq_of(history[-1]) if history else (after or 0)
         yield history
         failures = 0
-        with self._runners.arrivals.listen(user) as arrivals:
+        with self._runners.arrivals.listen(user) as arrivals, self._openings.listen(session) as openings:
+            if not seen and session not in self._opened:
+                await openings.__anext__()  # nothing has happened in it, and who only looks on makes nothing happen
             while True:
                 runner = self._runners.at_hand(user) or await arrivals.__anext__()
                 try:
@@ -174,6 +177,7 @@ class Conversations:
             if len(self._opened) >= KNOWN_SESSIONS:
                 self._opened.pop(next(iter(self._opened)))
             self._opened[session] = runner.box.id
+            self._openings.say(session, None)
         return runner
 
     async def _add_rules(self, session: str, rules: tuple[str, ...], *, user: UserId) -> None:

@@ -10,6 +10,7 @@ from aiohttp import WSCloseCode, web
 from core import tokens
 from core.errors import NotSignedIn, RunnerUnavailable
 from core.events import Answered, AnyEvent, Live, SessionOpened, UserSaid, encode_many, numbered, seq_of
+from core.hangup import quiet
 from core.model import Box, UserId
 from core.runner import export
 from core.spawner import Door, Isolation, Poll
@@ -32,7 +33,7 @@ class ScriptedRunner:
 
     async def listen(self, path: str, box: Box) -> None:
         self.box = box
-        app = web.Application(middlewares=[self._guard])
+        app = web.Application(middlewares=[quiet, self._guard])
         app.add_routes(
             [
                 web.post("/v1/init", self._init),

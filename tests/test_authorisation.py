@@ -22,7 +22,7 @@ import pytest
 from auth.accounts import arrive
 from auth.claims import Identity
 from auth.logins import Logins
-from core.model import SYSTEM, Agent, Session, User, UserId, new_agent_id, new_session_id, now
+from core.model import SYSTEM, Agent, Box, Request, Session, User, UserId, new_agent_id, new_session_id, now
 from core.store.sqlite import SqliteStore
 from tests.auth.conftest import free_port
 from tests.auth.test_sockets import Page, Peer, peer
@@ -202,6 +202,25 @@ async def test_what_is_alices_and_what_never_was_are_the_same_to_bob(served: Ser
     assert same(theirs.text, ids) == same(nobodys.text, ids)
     kept = [sorted(name for name in answer.headers if name != "date") for answer in (theirs, nobodys)]
     assert kept[0] == kept[1]
+
+
+async def test_looking_changes_nothing(served: Served) -> None:
+    """Whatever page or list somebody asks for, also that of an agent that has no session yet."""
+    cookies, agent = await served.actor("alice"), new_agent_id()
+    [user] = await served.store.find(User, owner=SYSTEM, where={"subject": "alice"})
+    bare = Agent(id=agent, name="Bare", draft=False, created_at=now(), updated_at=now())
+    await served.store.create(bare, owner=user.user_id)
+
+    async def kept() -> list[object]:
+        own = [await served.store.find(kind, owner=user.user_id) for kind in (Agent, Session, Request)]
+        return [*own, await served.store.find(Box, owner=SYSTEM)]
+
+    before = await kept()
+    for route in TABLE:
+        if route.startswith("GET ") and not route.startswith(("GET /auth", "GET /_nicegui")):
+            for ids in (served.alices, {"agent": agent, "agent_id": agent}):
+                assert (await served.ask(route, cookies, ids)).status_code < 500
+    assert await kept() == before
 
 
 @asynccontextmanager

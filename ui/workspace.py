@@ -15,13 +15,14 @@ from ui.agent_acts import AgentActs
 from ui.chrome import mark
 from ui.composer import Composer
 from ui.desk import Desk
-from ui.frame import Frame, frame, screen, words_here
+from ui.frame import Frame, frame, screen
+from ui.opening import address, opening, place_to_begin
 from ui.permission import Permission
 from ui.tags import tag
 from ui.transcript.fold import Fold
 from ui.transcript.screen import Cursor, Screen, Screens
 from ui.transcript.transcript import Transcript
-from ui.welcome import untouched, welcome
+from ui.welcome import welcome
 from ui.words import Words
 from ui.workspace_head import WorkspaceHead
 from ui.workspace_list import SessionList, title_of
@@ -42,14 +43,15 @@ def install(desk: Desk) -> None:
         agent = await desk.agents.get(agent_id, user=user.id)
         sessions = await desk.agents.sessions(agent_id, user=user.id)
         if not sessions and not session:
-            locale = words_here(user).locale
-            sessions = [await desk.agents.new_session(agent_id, user=user.id, locale=locale)]
+            with frame(desk, title="workspace.title") as page:
+                opening(page, agent)
+            return
         here = _chosen(sessions, session)
         with frame(desk, title="workspace.title", bare=True, fill=True) as page:
             talk = Talk(page, screens, agent=agent, session=here, sessions=sessions)
             await talk.build()
             if not session:
-                ui.navigate.history.replace(f"/workspace/{quote(agent_id)}?session={quote(here.id)}")
+                ui.navigate.history.replace(address(here))
 
 
 def _chosen(sessions: list[Session], wanted: str) -> Session:
@@ -72,6 +74,7 @@ class Talk:
         self._user: UserId = page.user.id
         self._words = page.words
         self._acts = AgentActs(page, self._refresh)
+        self._warmed = False
 
     async def build(self) -> None:
         """Everything on the page; the text is there before the runner is."""
@@ -89,7 +92,7 @@ class Talk:
             with tag("section", classes="mid"):
                 self._mid(cursor)
         page.on_change(self._refresh)
-        background_tasks.create(self._warm(), name="warm session")
+        page.client.on_connect(self._warm)
 
     def _look(self) -> Cursor:
         session, user = self._session, self._user
@@ -170,7 +173,14 @@ class Talk:
         return await self._conversations.older(self._session.id, user=self._user, before=before)
 
     async def _warm(self) -> None:
-        """So that the first message does not wait for the CLI; whether it works shows in the state."""
+        """So that the first message does not wait for the CLI; whether it works shows in the state.
+
+        Only once somebody has the page open: the request for it alone starts nothing. Not at each coming back of
+        its socket either: a tab that nobody looks at must not wake what has gone to sleep.
+        """
+        if self._warmed:
+            return
+        self._warmed = True
         try:
             await self._conversations.warm(self._session.id, user=self._user)
         except PlatformError as error:
@@ -208,14 +218,11 @@ class Talk:
 
     async def _begin(self) -> None:
         """Another session, or the one that nobody has said anything in yet."""
-        sessions = await self._agents.sessions(self._agent.id, user=self._user)
-        kind = "builder" if self._agent.draft else "chat"
-        made = next((one for one in sessions if one.kind == kind and untouched(one)), None)
-        if made is not None and made.id == self._session.id:
+        made = await place_to_begin(self._page, self._agent)
+        if made.id == self._session.id:
             self._composer.run_method("begin")
-            return
-        made = made or await self._agents.new_session(self._agent.id, user=self._user, locale=self._words.locale)
-        ui.navigate.to(f"/workspace/{quote(self._agent.id)}?session={quote(made.id)}")
+        else:
+            ui.navigate.to(address(made))
 
     async def _rename(self, session: str, title: str) -> None:
         await self._agents.change_session(session, user=self._user, title=title)

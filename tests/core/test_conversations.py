@@ -101,6 +101,20 @@ async def test_a_follower_sees_every_number_once_over_broken_connections(stage: 
     assert numbers == list(range(1, 8))
 
 
+async def test_a_follower_of_what_nobody_has_opened_opens_nothing_and_hears_it_being_opened(stage: Stage) -> None:
+    started, quiet = await stage.new(), await stage.new()
+    await stage.conversations.say(started.id, user=ALICE, text="a", message_id="1")
+    runner = stage.spawner.runner_of(ALICE)
+    async with stage.conversations.follow(quiet.id, user=ALICE) as batches:
+        assert await anext(batches) == []
+        present = asyncio.ensure_future(take(batches, lambda e: isinstance(e, UserSaid)))
+        async with stage.conversations.follow(started.id, user=ALICE) as others:
+            await take(others, lambda e: isinstance(e, UserSaid))
+        assert quiet.id not in runner.logs
+        await stage.conversations.say(quiet.id, user=ALICE, text="b", message_id="2")
+        await present
+
+
 async def test_a_follower_starts_with_the_history_of_the_store_without_a_runner(stage: Stage) -> None:
     session = await stage.new()
     await stage.store.append(

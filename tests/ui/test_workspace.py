@@ -783,3 +783,26 @@ def test_the_story_reads_as_it_was(page: Page, world: World) -> None:
     assert page.get_by_test_id("tool-call").count() == sum(one["type"] == "tool_called" for one in raw)
     expect(page.locator("details.run > summary")).to_have_text("4 steps · 11sread 2 files, 1 search, ran 1 command")
     expect(page.get_by_test_id("session-list")).to_contain_text("담당자별로 묶기")
+
+
+def test_asking_for_the_page_starts_nothing_and_opening_it_in_a_browser_does(page: Page, world: World) -> None:
+    asked, opened = world.session(), world.session()
+    with urllib.request.urlopen(world.address(asked), timeout=10) as answer:
+        assert answer.status == 200
+    visit(page, world.address(opened))
+    wait(lambda: opened in world.calls("warm"))
+    assert asked not in world.calls("warm")
+
+
+def test_an_agent_without_a_session_gets_one_when_somebody_opens_it_and_never_a_second(
+    page: Page, world: World
+) -> None:
+    world.draft("bbbbbbbbbbbb", "비어 있는 것")
+    addresses = set()
+    for _ in range(2):
+        page.goto(f"{world.url}/workspace/bbbbbbbbbbbb")
+        page.wait_for_url("**session=*")
+        expect(composer(page)).to_be_visible()
+        addresses.add(page.url)
+    assert len(addresses) == 1
+    expect(page.get_by_test_id("session-list").locator("[data-session]")).to_have_count(1)
