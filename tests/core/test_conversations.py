@@ -17,7 +17,7 @@ from core.model import SYSTEM, Agent, Box, Session, UserId, now
 from core.runners import Limits, Runners
 from core.states import SessionState
 from core.store.sqlite import SqliteStore
-from tests.fakes import OpenGate, ScriptedSpawner
+from tests.fakes import OpenGate, ScriptedRunner, ScriptedSpawner
 
 ALICE, BOB = UserId("google-1"), UserId("google-2")
 PATIENCE_S = 5.0
@@ -30,8 +30,8 @@ class Stage:
         self.store, self.spawner, self.gate = store, spawner, OpenGate()
         self.open()
 
-    def open(self) -> None:
-        self.runners = Runners(store=self.store, spawner=self.spawner, gate=self.gate, limits=Limits())  # type: ignore[arg-type]
+    def open(self, **times: float) -> None:
+        self.runners = Runners(store=self.store, spawner=self.spawner, gate=self.gate, limits=Limits(), **times)  # type: ignore[arg-type]
         self.audit = Audit(self.store)
         self.conversations = Conversations(store=self.store, runners=self.runners, audit=self.audit)
         self.agents = Agents(store=self.store, runners=self.runners, forget=self.conversations.forget, audit=self.audit)
@@ -52,6 +52,14 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
                 await runner.die()
 
 
+@pytest.fixture
+async def sweeping(stage: Stage) -> AsyncIterator[Stage]:
+    """A web that looks for idle runners all the time."""
+    stage.open(sweep_s=0.01)
+    async with stage.runners:
+        yield stage
+
+
 async def take(batches: AsyncIterator[list[AnyEvent]], until: Any) -> list[AnyEvent]:
     """Events up to the first one of which `until` holds."""
     events: list[AnyEvent] = []
@@ -66,6 +74,48 @@ async def take(batches: AsyncIterator[list[AnyEvent]], until: Any) -> list[AnyEv
 
 def text(number: int) -> Text:
     return Text(message="m", block=number, text=f"t{number}")
+
+
+async def idle(stage: Stage, session: Session) -> ScriptedRunner:
+    """Its runner, which has had nothing to do for an hour; from now on the web looks for such ones all the time."""
+    await stage.conversations.say(session.id, user=ALICE, text="a", message_id="1")
+    runner = stage.spawner.runner_of(ALICE)
+    runner.open_turns, runner.idle_s = 0, 3600.0
+    runner.looked.clear()
+    return runner
+
+
+async def test_a_message_that_comes_while_its_runner_is_found_idle_keeps_it(sweeping: Stage) -> None:
+    session = await sweeping.new()
+    runner = await idle(sweeping, session)
+    runner.answer_now.clear()
+    await asyncio.wait_for(runner.looked.wait(), PATIENCE_S)
+    await sweeping.conversations.say(session.id, user=ALICE, text="b", message_id="2")
+    runner.answer_now.set()  # now the web hears what was so a moment ago
+    async with asyncio.timeout(PATIENCE_S):
+        while "POST /v1/stop" not in runner.calls:
+            await asyncio.sleep(0.01)
+    await sweeping.conversations.say(session.id, user=ALICE, text="c", message_id="3")
+    assert sweeping.spawner.runner_of(ALICE) is runner
+    assert sweeping.spawner.started == 1
+
+
+async def test_a_message_that_comes_while_its_runner_ends_as_idle_goes_to_the_next_one(sweeping: Stage) -> None:
+    session = await sweeping.new()
+    runner, before = await idle(sweeping, session), sweeping.runners.at_hand(ALICE)
+    runner.answer_now.clear()
+    await asyncio.wait_for(runner.looked.wait(), PATIENCE_S)
+    runner.answer_now.set()
+    runner.answer_now.clear()  # the status is answered, the stop is not yet
+    await asyncio.wait_for(runner.stopping.wait(), PATIENCE_S)
+    assert before
+    with pytest.raises(RunnerUnavailable, match="503"):  # what somebody hears who had it in hand already
+        await before.call("POST", f"/v1/sessions/{session.id}/messages", {"message_id": "2", "text": "b"})
+    nexts = asyncio.ensure_future(sweeping.runners.instead_of(before))
+    saying = asyncio.ensure_future(sweeping.conversations.say(session.id, user=ALICE, text="b", message_id="2"))
+    runner.answer_now.set()
+    assert await nexts is not before
+    assert (await saying, sweeping.spawner.started) == (3, 2)
 
 
 async def test_a_message_has_a_number_and_the_same_id_again_has_the_same(stage: Stage) -> None:
