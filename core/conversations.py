@@ -15,7 +15,7 @@ import msgspec
 
 from core.audit import Audit, Deed
 from core.errors import BadInput, NotFound, PlatformError, RunnerUnavailable, StoreUnavailable
-from core.events import AnyEvent, Live, StateChanged, decode_many, seq_of
+from core.events import AnyEvent, Live, StateChanged, UserSaid, decode_many, seq_of
 from core.hub import Hub, Listener
 from core.model import Agent, Session, UserId
 from core.recovery import Change, opening
@@ -56,10 +56,19 @@ class Conversations:
         said = await self._tell(session, "messages", body, user=user)
         return int(said["seq"])
 
+    async def retry(self, session: str, said: UserSaid, *, user: UserId, after: int) -> int:
+        """Say `said` again after its turn failed; `after` is the number of that turn's end, and once is enough.
+
+        Raises: as `say`.
+        """
+        first = said.retry_of or said.message_id
+        body = {"message_id": f"{first[:100]}~{after}", "retry_of": first, "text": said.text}
+        told = await self._tell(session, "messages", body | {"attachments": said.attachments}, user=user)
+        return int(told["seq"])
+
     async def interrupt(self, session: str, *, user: UserId) -> None:
         """Stop the open turn and all it started (G6); nothing to stop is fine. Raises: NotFound, RunnerUnavailable."""
-        runner = await self._open(session, user=user)
-        await runner.call("POST", f"/v1/sessions/{session}/interrupt")
+        await self._tell(session, "interrupt", None, user=user)
 
     async def answer(
         self,

@@ -131,7 +131,8 @@ class ScriptedRunner:
             if isinstance(event, UserSaid) and event.message_id == body["message_id"]:
                 return web.json_response({"seq": seq_of(event)})
         self.open_turns, self.idle_s = 1, 0.0
-        await self.append(session, UserSaid(message_id=body["message_id"], text=body["text"]))
+        given = {"message_id": body["message_id"], "text": body["text"], "retry_of": body.get("retry_of", "")}
+        await self.append(session, UserSaid(**given))
         return web.json_response({"seq": len(self.logs[session])})
 
     async def _answer(self, request: web.Request) -> web.Response:

@@ -45,6 +45,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     via: str = "web"
     steer: bool = False
     attachments: tuple[Attachment, ...] = ()
+    retry_of: str = ""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -194,7 +195,7 @@ class App:
         body = await _read(request, Message)
         if len(body.text) > TEXT_CHARS:
             raise BadInput(f"more than {TEXT_CHARS} characters", code="text_too_long")
-        if not body.message_id or len(body.message_id) > 128:
+        if not body.message_id or len(body.message_id) > 128 or len(body.retry_of) > 128:
             raise BadInput("message_id is missing or too long")
         said = UserSaid(**msgspec.structs.asdict(body))
         session = self._session(request)

@@ -76,6 +76,18 @@ def text(number: int) -> Text:
     return Text(message="m", block=number, text=f"t{number}")
 
 
+async def test_what_failed_is_said_again_once_however_often_it_is_asked_for(stage: Stage) -> None:
+    session = await stage.new()
+    await stage.conversations.say(session.id, user=ALICE, text="a", message_id="1")
+    said = UserSaid(message_id="1", text="a")
+    first, second = [await stage.conversations.retry(session.id, said, user=ALICE, after=7) for _ in range(2)]
+    assert first == second == 3
+    again = stage.spawner.runner_of(ALICE).logs[session.id][2]
+    assert isinstance(again, UserSaid)
+    assert (again.text, again.retry_of, again.message_id) == ("a", "1", "1~7")
+    assert await stage.conversations.retry(session.id, again, user=ALICE, after=9) == 4
+
+
 async def idle(stage: Stage, session: Session) -> ScriptedRunner:
     """Its runner, which has had nothing to do for an hour; from now on the web looks for such ones all the time."""
     await stage.conversations.say(session.id, user=ALICE, text="a", message_id="1")
