@@ -15,9 +15,9 @@ import msgspec
 
 from core.audit import Audit, Deed
 from core.errors import BadInput, NotFound, PlatformError, RunnerUnavailable, StoreUnavailable
-from core.events import AnyEvent, Live, StateChanged, UserSaid, decode_many, seq_of
+from core.events import AnyEvent, Asked, Live, StateChanged, UserSaid, decode_many, seq_of
 from core.hub import Hub, Listener
-from core.model import Agent, Session, UserId
+from core.model import Agent, Request, Session, UserId
 from core.recovery import Change, opening
 from core.rules import parse_rules
 from core.runner_client import RunnerClient
@@ -91,6 +91,17 @@ class Conversations:
         body = {"decision": decision, "by": user, "message": message, "rule": rule, "answers": answers or {}}
         await self._tell(session, f"requests/{request_id}", body, user=user)
         await self._add_rules(session, rules, user=user)
+
+    async def asked(self, request: Request, *, user: UserId) -> Asked:
+        """What an entry of the inbox is about, whole: nobody should answer what is not before their eyes.
+
+        Raises: NotFound: it is not there any more, or older than this version.
+        """
+        events = await self._store.events(request.session, owner=user, after=request.seq - 1, limit=1)
+        for event in events if request.seq else ():
+            if isinstance(event, Asked) and event.request_id == request.id:
+                return event
+        raise NotFound(f"request {request.id}")
 
     async def warm(self, session: str, *, user: UserId) -> None:
         """Start or resume the session's CLI, because somebody is about to speak."""

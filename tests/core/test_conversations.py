@@ -7,13 +7,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from core.agents import Agents
 from core.audit import Audit
 from core.conversations import Conversations
 from core.errors import BadInput, Conflict, NotFound, RunnerUnavailable
-from core.events import AnyEvent, Live, StateChanged, Text, TurnFinished, UserSaid, seq_of
-from core.model import SYSTEM, Agent, Box, Session, UserId, now
+from core.events import AnyEvent, Asked, Live, StateChanged, Text, TurnFinished, UserSaid, seq_of
+from core.model import SYSTEM, Agent, Box, Request, Session, UserId, now
 from core.runners import Limits, Runners
 from core.states import SessionState
 from core.store.sqlite import SqliteStore
@@ -86,6 +87,19 @@ async def test_what_failed_is_said_again_once_however_often_it_is_asked_for(stag
     assert isinstance(again, UserSaid)
     assert (again.text, again.retry_of, again.message_id) == ("a", "1", "1~7")
     assert await stage.conversations.retry(session.id, again, user=ALICE, after=9) == 4
+
+
+async def test_an_entry_of_the_inbox_leads_to_all_that_is_asked(stage: Stage) -> None:
+    session = await stage.new()
+    asked = Asked(seq=2, at=now(), request_id="r1", kind="permission", tool="Bash", input={"command": "a\nb"})
+    await stage.store.append(session.id, [UserSaid(seq=1, at=now(), message_id="1", text="a"), asked], owner=ALICE)
+    entry = Request(id="r1", agent=session.agent, session=session.id, kind="permission", asked_at=now(), seq=2)
+    assert await stage.conversations.asked(entry, user=ALICE) == asked
+    for other in (replace(entry, seq=1), replace(entry, seq=0), replace(entry, id="r2")):
+        with pytest.raises(NotFound):
+            await stage.conversations.asked(other, user=ALICE)
+    with pytest.raises(NotFound):
+        await stage.conversations.asked(entry, user=BOB)
 
 
 async def idle(stage: Stage, session: Session) -> ScriptedRunner:

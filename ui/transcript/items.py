@@ -25,7 +25,7 @@ class Items:
         """A message of the user; `steered`: it was taken in while the agent worked."""
         t = self._words.t
         if event.retry_of and not queued:
-            told = f"{icon('restore')}<span>{escape(t('say.again'))}</span>"
+            told = f"{icon('rewind')}<span>{escape(t('say.again'))}</span>"
             return f'<div class="act remark info" data-testid="retried" data-seq="{event.seq}">{told}</div>'
         waits = ("bolt", t("say.steering")) if event.steer else ("queue", t("say.queued"))
         marks = [waits] if queued else [("bolt", t("say.steered"))] if steered else []

@@ -130,7 +130,7 @@ export default {
       });
       const again = item.querySelector("[data-again]");
       if (again) {
-        const pressed = button(this.words.again, "btn sm", "restore", () => {
+        const pressed = button(this.words.again, "btn sm", "rewind", () => {
           pressed.disabled = true;
           this.following = true;
           this.$emit("again", Number(again.dataset.again));
