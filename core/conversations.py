@@ -8,15 +8,16 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 import msgspec
 
 from core.audit import Audit, Deed
-from core.errors import BadInput, NotFound, PlatformError, StoreUnavailable
-from core.events import AnyEvent, Live, StateChanged, decode_many, seq_of
+from core.errors import BadInput, NotFound, PlatformError, RunnerUnavailable, StoreUnavailable
+from core.events import AnyEvent, Asked, Live, StateChanged, UserSaid, decode_many, seq_of
 from core.hub import Hub, Listener
-from core.model import Agent, Session, UserId
+from core.model import Agent, Request, Session, UserId
 from core.recovery import Change, opening
 from core.rules import parse_rules
 from core.runner_client import RunnerClient
@@ -51,15 +52,23 @@ class Conversations:
         """
         if not text.strip() or len(text) > MESSAGE_CHARS or not 0 < len(message_id) <= 128:
             raise BadInput(f"a message has 1 to {MESSAGE_CHARS} characters", code="bad_message")
-        runner = await self._open(session, user=user)
         body = {"message_id": message_id, "text": text, "via": via, "steer": steer, "attachments": []}
-        said = await runner.call("POST", f"/v1/sessions/{session}/messages", body)
+        said = await self._tell(session, "messages", body, user=user)
         return int(said["seq"])
+
+    async def retry(self, session: str, said: UserSaid, *, user: UserId, after: int) -> int:
+        """Say `said` again after its turn failed; `after` is the number of that turn's end, and once is enough.
+
+        Raises: as `say`.
+        """
+        first = said.retry_of or said.message_id
+        body = {"message_id": f"{first[:100]}~{after}", "retry_of": first, "text": said.text}
+        told = await self._tell(session, "messages", body | {"attachments": said.attachments}, user=user)
+        return int(told["seq"])
 
     async def interrupt(self, session: str, *, user: UserId) -> None:
         """Stop the open turn and all it started (G6); nothing to stop is fine. Raises: NotFound, RunnerUnavailable."""
-        runner = await self._open(session, user=user)
-        await runner.call("POST", f"/v1/sessions/{session}/interrupt")
+        await self._tell(session, "interrupt", None, user=user)
 
     async def answer(
         self,
@@ -79,17 +88,26 @@ class Conversations:
         if decision not in ("allow", "allow_always", "deny", "answer"):
             raise BadInput(f"unknown decision {decision!r}")
         rules = parse_rules(rule) if decision == "allow_always" else ()
-        runner = await self._open(session, user=user)
         body = {"decision": decision, "by": user, "message": message, "rule": rule, "answers": answers or {}}
-        await runner.call("POST", f"/v1/sessions/{session}/requests/{request_id}", body)
+        await self._tell(session, f"requests/{request_id}", body, user=user)
         agent = (await self._known(session, user=user)).agent
         await self._audit.note(Deed.REQUEST_ANSWERED, who=user, about=agent, detail=f"{decision} {request_id}")
         await self._add_rules(session, rules, user=user)
 
+    async def asked(self, request: Request, *, user: UserId) -> Asked:
+        """What an entry of the inbox is about, whole: nobody should answer what is not before their eyes.
+
+        Raises: NotFound: it is not there any more, or older than this version.
+        """
+        events = await self._store.events(request.session, owner=user, after=request.seq - 1, limit=1)
+        for event in events if request.seq else ():
+            if isinstance(event, Asked) and event.request_id == request.id:
+                return event
+        raise NotFound(f"request {request.id}")
+
     async def warm(self, session: str, *, user: UserId) -> None:
         """Start or resume the session's CLI, because somebody is about to speak."""
-        runner = await self._open(session, user=user)
-        await runner.call("POST", f"/v1/sessions/{session}/warm")
+        await self._tell(session, "warm", None, user=user)
 
     async def older(self, session: str, *, user: UserId, before: int, limit: int = 200) -> list[AnyEvent]:
         """Stored events with numbers below `before`, in order. Raises: NotFound."""
@@ -181,6 +199,18 @@ class Conversations:
             self._opened[session] = runner.box.id
             self._openings.say(session, None)
         return runner
+
+    async def _tell(self, session: str, what: str, body: Any, *, user: UserId) -> dict[str, Any]:
+        """A call that may be repeated; if the runner was just being let go as idle, the next one gets it."""
+        await self._known(session, user=user)
+        path, runner = f"/v1/sessions/{session}/{what}", await self._runners.of(user)
+        try:
+            await self._open(session, user=user, runner=runner)
+            return await runner.call("POST", path, body)
+        except RunnerUnavailable as error:
+            log.info("%s: %s", path, error)
+            runner = await self._open(session, user=user, runner=await self._runners.instead_of(runner))
+            return await runner.call("POST", path, body)
 
     async def _add_rules(self, session: str, rules: tuple[str, ...], *, user: UserId) -> None:
         known = await self._known(session, user=user)

@@ -62,13 +62,17 @@ class SessionOpened(Event, frozen=True, kw_only=True, tag="session_opened"):
 
 
 class UserSaid(Event, frozen=True, kw_only=True, tag="user_said"):
-    """A message, acknowledged. `message_id` is the client's and the idempotency key."""
+    """A message, acknowledged. `message_id` is the client's and the idempotency key.
+
+    `retry_of`: it says again what that message said, because its turn failed.
+    """
 
     message_id: str
     text: str
     attachments: tuple[Attachment, ...] = ()
     via: str = "web"
     steer: bool = False
+    retry_of: str = ""
 
 
 class TextDelta(Event, frozen=True, kw_only=True, tag="text_delta"):

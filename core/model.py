@@ -146,7 +146,8 @@ class Session(Record, frozen=True, kw_only=True):
 class Request(Record, frozen=True, kw_only=True):
     """An entry of the inbox: something `asked` and not `answered` yet. `id` is the request_id.
 
-    `summary` is the exact target (command, file, question), `reason` the model's own words for it.
+    `summary` is the exact target (command, file, question), `reason` the model's own words for it, `seq` the number of
+    the event that says all of it.
     """
 
     agent: str
@@ -157,6 +158,7 @@ class Request(Record, frozen=True, kw_only=True):
     reason: str = ""
     asked_at: datetime
     parked: bool = False
+    seq: int = 0
 
 
 class Announcement(Record, frozen=True, kw_only=True):

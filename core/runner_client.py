@@ -11,8 +11,10 @@ import msgspec
 from core import tokens
 from core.errors import BadInput, Conflict, Forbidden, NotFound, PlatformError, RunnerUnavailable, TooMuch
 from core.model import Box
-from core.spawner import Door
+from core.spawner import Door, Poll, Spawner
 
+READY_S = 20.0  # from the start of the box to an answer; a cold interpreter on a busy laptop
+RETRY_S = 0.1
 CALL_S = 15.0  # the longest any single call may take; a CLI start is not waited for by any of them
 HEARTBEAT_S = 20.0  # shorter than the idle limits of common proxies
 FRAME_BYTES = 64 * 1024 * 1024  # a replay is one frame; the runner cuts each tool result to 64 KiB
@@ -31,9 +33,32 @@ class RunnerClient:
             connector=connector, json_serialize=lambda v: msgspec.json.encode(v).decode()
         )
 
+    @property
+    def closed(self) -> bool:
+        return self._http.closed
+
     async def close(self) -> None:
         """Idempotent."""
         await self._http.close()
+
+    async def init(self, whose: dict[str, Any], *, spawner: Spawner) -> None:
+        """Tell it whose it is, as soon as it answers. Raises: RunnerUnavailable: it did not; this is closed."""
+        try:
+            async with asyncio.timeout(READY_S):
+                while True:
+                    try:
+                        await self.call("POST", "/v1/init", whose, timeout_s=READY_S)
+                        return
+                    except RunnerUnavailable:
+                        if await spawner.poll(self.box) is Poll.GONE:
+                            raise
+                        await asyncio.sleep(RETRY_S)
+        except (TimeoutError, PlatformError) as error:
+            await self.close()
+            raise RunnerUnavailable(f"the runner of {self.box.user} did not get ready: {error}") from error
+        except asyncio.CancelledError:
+            await self.close()
+            raise
 
     async def call(self, method: str, path: str, body: Any = None, *, timeout_s: float = CALL_S) -> dict[str, Any]:
         """One request; its JSON answer.

@@ -20,13 +20,12 @@ from core.gate import Gate
 from core.hub import Hub
 from core.model import SYSTEM, Box, UserId, now
 from core.recovery import Change, Recovery
-from core.runner_client import RunnerClient
+from core.runner_client import CALL_S, RunnerClient
 from core.spawner import Poll, Spawner
 from core.store import Store
 
 log = logging.getLogger("oma.runners")
 
-READY_S = 20.0  # from the start of the box to an answer; a cold interpreter on a busy laptop
 RETRY_S = 0.1
 CALL_STOP_S, STOP_S, DEAF_STOP_S = 1.5, 2.5, 0.5  # both together, with the web's own drain, within the 10 s of G4
 SWEEP_S = 30.0
@@ -47,8 +46,9 @@ class Limits:
 class Runners:
     """`async with Runners(…)`: adopts what lives, holds what it starts; leaving lets go and stops nothing."""
 
-    def __init__(self, *, store: Store, spawner: Spawner, gate: Gate, limits: Limits) -> None:
+    def __init__(self, *, store: Store, spawner: Spawner, gate: Gate, limits: Limits, sweep_s: float = SWEEP_S) -> None:
         self._store, self._spawner, self._gate, self._limits = store, spawner, gate, limits
+        self._sweep_s = sweep_s
         self._clients: dict[UserId, RunnerClient] = {}
         self._locks: dict[UserId, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -90,6 +90,18 @@ class Runners:
             if self._lock(user) is not lock:
                 raise RunnerUnavailable("the account was deleted meanwhile")
             return await self._start(user)
+
+    async def instead_of(self, client: RunnerClient) -> RunnerClient:
+        """The user's runner after one that did not take a call because it was just being let go.
+
+        Raises: RunnerUnavailable: there is no other.
+        """
+        async with self._lock(client.box.user):
+            pass
+        fresh = await self.of(client.box.user)
+        if fresh is client:
+            raise RunnerUnavailable("it is still the same")
+        return fresh
 
     async def stop(self, user: UserId) -> None:
         """End the user's runner in good order, then for certain. Whoever wants it meanwhile waits for a new one."""
@@ -196,22 +208,7 @@ class Runners:
         init = {"user": box.user, "box": box.id, "key": box.key} | {
             name: getattr(self._limits, name) for name in ("max_live_sessions", "idle_cli_s", "orphan_s")
         }
-        try:
-            async with asyncio.timeout(READY_S):
-                while True:
-                    try:
-                        await client.call("POST", "/v1/init", init, timeout_s=READY_S)
-                        break
-                    except RunnerUnavailable:
-                        if await self._spawner.poll(box) is Poll.GONE:
-                            raise
-                        await asyncio.sleep(RETRY_S)
-        except (TimeoutError, PlatformError) as error:
-            await client.close()
-            raise RunnerUnavailable(f"the runner of {box.user} did not get ready: {error}") from error
-        except asyncio.CancelledError:
-            await client.close()
-            raise
+        await client.init(init, spawner=self._spawner)
         self._clients[box.user] = client
         self._task(self._hold(client), f"hold {box.id}")
         self.arrivals.say(box.user, client)
@@ -223,7 +220,7 @@ class Runners:
         """Keep a socket open to it and pass on its news until it is gone."""
         user, clock = client.box.user, asyncio.get_running_loop().time
         heard = clock()
-        while self._clients.get(user) is client:
+        while not client.closed:
             try:
                 async with client.socket("/v1/hold") as socket:
                     async for frame in socket:
@@ -234,7 +231,8 @@ class Runners:
             except (RunnerUnavailable, aiohttp.ClientError, OSError) as error:
                 log.info("lost the hold on runner %s: %s", client.box.id, error)
             hung = clock() - heard > HUNG_S
-            if self._clients.get(user) is client and (hung or await self._spawner.poll(client.box) is Poll.GONE):
+            gone = hung or await self._spawner.poll(client.box) is Poll.GONE
+            if gone and self._clients.get(user) is client:
                 del self._clients[user]
                 await self._forget(client)
                 if not self._stopping:
@@ -261,15 +259,35 @@ class Runners:
     async def _sweep(self) -> None:
         """Let runners go that have done nothing for `idle_runner_s`; waking them costs a second."""
         while True:
-            await asyncio.sleep(SWEEP_S)
-            for user, client in list(self._clients.items()):
+            await asyncio.sleep(self._sweep_s)
+            for client in list(self._clients.values()):
                 await self._spawner.poll(client.box)  # which also keeps its log short
                 try:
                     status = await client.call("GET", "/v1/status", timeout_s=2.0)
                 except PlatformError:
                     continue
                 if not status.get("open_turns") and float(status.get("idle_s", 0)) > self._limits.idle_runner_s:
-                    await self.stop(user)
+                    await self._let_go(client)
+
+    async def _let_go(self, client: RunnerClient) -> None:
+        """End it if it is still idle. That it says itself: a message may have come since we asked."""
+        user, ended = client.box.user, False
+        async with self._lock(user):
+            if self._clients.get(user) is not client:
+                return
+            del self._clients[user]  # who wants it from now on waits for what comes of this
+            try:
+                await client.call("POST", "/v1/stop", {"idle_s": self._limits.idle_runner_s}, timeout_s=CALL_S)
+                ended = True
+            except PlatformError as error:
+                log.info("runner %s stays: %s", client.box.id, error)
+            finally:
+                if not ended:
+                    self._clients[user] = client
+                    self.arrivals.say(user, client)
+            if ended:
+                await self._spawner.stop(client.box, grace_s=STOP_S)
+                await self._forget(client)
 
     def _task(self, work: Any, name: str) -> None:
         task = asyncio.create_task(work, name=name)

@@ -26,6 +26,11 @@ class ScriptedRunner:
         self.folder = Path("nothing-here")
         self.calls: list[str] = []
         self.open_turns = 0
+        self.idle_s = 0.0
+        self.looked = asyncio.Event()  # its status was asked for; the answer says what was so before `answer_now`
+        self.stopping = asyncio.Event()
+        self.answer_now = asyncio.Event()
+        self.answer_now.set()
         self.box: Box | None = None
         self._sockets: set[web.WebSocketResponse] = set()
         self._news = asyncio.Condition()
@@ -44,7 +49,7 @@ class ScriptedRunner:
                 web.post("/v1/sessions/{id}/requests/{request}", self._answer),
                 web.post("/v1/sessions/{id}/{act:warm|interrupt}", self._accept),
                 web.get("/v1/sessions/{id}/watch", self._watch),
-                web.post("/v1/stop", self._accept),
+                web.post("/v1/stop", self._stop),
                 web.post("/v1/agents/{id}/rest", self._accept),
                 web.delete("/v1/agents/{id}", self._accept),
                 web.get("/v1/export", self._export),
@@ -96,9 +101,21 @@ class ScriptedRunner:
         return await export.send(request, self.folder)
 
     async def _status(self, _: web.Request) -> web.Response:
-        return web.json_response({"open_turns": self.open_turns, "idle_s": 0})
+        status = {"open_turns": self.open_turns, "idle_s": self.idle_s}
+        self.looked.set()
+        await self.answer_now.wait()
+        return web.json_response(status)
+
+    async def _stop(self, request: web.Request) -> web.Response:
+        if request.body_exists and (self.open_turns or self.idle_s < (await request.json())["idle_s"]):
+            return web.json_response({"code": "busy"}, status=409)
+        self.stopping.set()
+        await self.answer_now.wait()
+        return web.json_response({})
 
     async def _open(self, request: web.Request) -> web.Response:
+        if self.stopping.is_set():
+            return web.json_response({"code": "stopping"}, status=503)
         session, body = request.match_info["id"], await request.json()
         if session not in self.logs:
             self.logs[session] = []
@@ -107,11 +124,15 @@ class ScriptedRunner:
         return web.json_response({})
 
     async def _say(self, request: web.Request) -> web.Response:
+        if self.stopping.is_set():
+            return web.json_response({"code": "stopping"}, status=503)
         session, body = request.match_info["id"], await request.json()
         for event in self.logs[session]:
             if isinstance(event, UserSaid) and event.message_id == body["message_id"]:
                 return web.json_response({"seq": seq_of(event)})
-        await self.append(session, UserSaid(message_id=body["message_id"], text=body["text"]))
+        self.open_turns, self.idle_s = 1, 0.0
+        given = {"message_id": body["message_id"], "text": body["text"], "retry_of": body.get("retry_of", "")}
+        await self.append(session, UserSaid(**given))
         return web.json_response({"seq": len(self.logs[session])})
 
     async def _answer(self, request: web.Request) -> web.Response:

@@ -1,66 +1,118 @@
-"""`/inbox`: everything that waits for the user, each leading to the place where it is answered."""
+"""`/inbox`: everything that waits for the user, newest first, each answered where it stands."""
 
+from functools import partial
+from typing import Any
 from urllib.parse import quote
 
+from core.errors import Conflict, NotFound
+from core.events import Asked
 from core.model import Agent, Request
+from core.states import SessionState
 from ui.desk import Desk
 from ui.frame import Frame, frame, screen
-from ui.tags import icon, tag
+from ui.permission import Permission
+from ui.tags import Tag, icon, tag
+from ui.transcript.asks import card
+from ui.transcript.fold import Meta
 
 GLYPHS = {"permission": "shield", "question": "question", "plan": "plan"}
-TOOLS = frozenset({"bash", "write", "edit", "read", "webfetch", "websearch"})  # that have words of their own
-SHOWN = 100  # more than anybody answers at one sitting; the rest follows as these go
+SHOWN = 50  # more than anybody answers at one sitting; the rest follows as these go
+
+
+class Row:
+    """One request: who asks, the way to the conversation, and the card to answer it with."""
+
+    def __init__(self, page: Frame, request: Request, agent: Agent | None, asked: Asked | None, answer: Any) -> None:
+        self._page, self._asked, self._seen = page, asked, request
+        self._card: Permission | None = None
+        words, href = page.words, f"/workspace/{quote(request.agent)}?session={quote(request.session)}"
+        name = (agent and agent.name) or words.t("dashboard.untitled")
+        with tag("article", classes="request", testid="request", data_kind=request.kind, aria_label=name) as self.place:
+            with tag("header", classes="row"):
+                icon(GLYPHS.get(request.kind, "question"))
+                self._name = tag("h2", name, classes="b cut grow")
+                tag("a", words.t("inbox.open"), classes="btn ghost sm", href=href, testid="to-session")
+            if asked is None:
+                self._bare(request)
+            else:
+                self._card = Permission(
+                    words=words, meta=self._meta(request), answer=answer, fail=page.fail, among=True
+                )
+
+    def show(self, request: Request, agent: Agent | None) -> None:
+        """The same request, maybe parked by now, of an agent that may have another name."""
+        self._name.set_text((agent and agent.name) or self._page.words.t("dashboard.untitled"))
+        if self._card and request != self._seen:
+            self._card.run_method("meta", self._meta(request))
+        self._seen = request
+
+    def _meta(self, request: Request) -> Meta:
+        asked, words = self._asked, self._page.words
+        folder = f"~/agents/{request.agent}"
+        cards = (card(asked, parked=request.parked, words=words, folder=folder),) if asked else ()
+        return Meta(state=SessionState.ASKING, word=words.t("state.asking"), asks=cards)
+
+    def _bare(self, request: Request) -> None:
+        """Of a request whose event cannot be had: what the record says; it is answered in the conversation."""
+        words = self._page.words
+        with tag("div", classes="card bare"):
+            tag("span", words.code("inbox", request.kind, "question"), classes="meta")
+            tag("span", request.summary, classes="mono cut what")
 
 
 class Inbox:
     """One open inbox page."""
 
     def __init__(self, page: Frame) -> None:
-        self._page = page
-        self._known: tuple[object, ...] = ()
+        self._page, self._desk = page, page.desk
+        self._rows: dict[str, Row] = {}
+        self._clear_place: Tag | None = None
         with tag("div", classes="page narrow"):
             tag("h1", page.words.t("inbox.title"))
             self._body = tag("div", classes="requests")
 
     async def look(self) -> None:
-        """Read again; what reads the same is left alone, so that focus and scroll stay."""
-        requests = await self._page.desk.agents.inbox(user=self._page.user_id)
-        cards = await self._page.desk.agents.cards(user=self._page.user_id)
-        agents = {card.agent.id: card.agent for card in cards}
-        known = (tuple(requests[:SHOWN]), tuple(agents.values()))
-        if known == self._known:
+        """Read again. A row stays as it is while its request does: focus, scroll and half-written words stay too."""
+        user, shown = self._page.user_id, (await self._desk.agents.inbox(user=self._page.user_id))[:SHOWN]
+        agents = {found.agent.id: found.agent for found in await self._desk.agents.cards(user=user)}
+        asked = {one.id: await self._asked(one) for one in shown if one.id not in self._rows}
+        for id in self._rows.keys() - {one.id for one in shown}:
+            self._rows.pop(id).place.delete()
+        for at, request in enumerate(shown):
+            if row := self._rows.get(request.id):
+                row.show(request, agents.get(request.agent))
+                continue
+            answer = partial(self._answer, request)
+            with self._body:
+                row = Row(self._page, request, agents.get(request.agent), asked[request.id], answer)
+            self._rows[request.id] = row
+            row.place.move(self._body, at)
+        self._all_clear(shown)
+
+    async def _asked(self, request: Request) -> Asked | None:
+        try:
+            return await self._desk.conversations.asked(request, user=self._page.user_id)
+        except NotFound:
+            return None
+
+    async def _answer(self, request: Request, request_id: str, **said: Any) -> None:
+        """Raises: PlatformError: it did not count. Somebody else's answer is told, and leaves nothing to press."""
+        try:
+            await self._desk.conversations.answer(request.session, request_id, user=self._page.user_id, **said)
+        except (Conflict, NotFound) as error:
+            self._page.fail(error)
+            await self.look()
+        else:
+            self._page.toasts.show(self._page.words.t("inbox.answered"), "ok")
+
+    def _all_clear(self, shown: list[Request]) -> None:
+        if shown or self._clear_place:
+            if shown and self._clear_place:
+                self._clear_place.delete()
+                self._clear_place = None
             return
-        self._known = known
-        self._body.clear()
-        with self._body:
-            for request in requests[:SHOWN]:
-                self._row(request, agents.get(request.agent))
-            if not requests:
-                self._clear()
-
-    def _row(self, request: Request, agent: Agent | None) -> None:
         words = self._page.words
-        by_tool = f"inbox.tool_{tool}" if (tool := request.tool.lower()) in TOOLS else ""
-        href = f"/workspace/{quote(request.agent)}?session={quote(request.session)}"
-        with tag("a", classes="card request", href=href, testid="request", data_kind=request.kind):
-            with tag("span", classes="tile"):
-                icon(GLYPHS.get(request.kind, "question"), "lg")
-            with tag("span", classes="grow"):
-                with tag("span", classes="row"):
-                    tag("span", (agent and agent.name) or words.t("dashboard.untitled"), classes="b cut")
-                    tag(
-                        "span",
-                        words.t(by_tool) if by_tool else words.code("inbox", request.kind, "question"),
-                        classes="meta cut",
-                    )
-                tag("span", request.summary, classes="mono cut what")
-            since = words.t("dashboard.waiting", since=words.since(request.asked_at))
-            tag("span", since, classes="meta nowrap", title=words.full(request.asked_at))
-            icon("right")
-
-    def _clear(self) -> None:
-        words = self._page.words
-        with tag("div", classes="clear", testid="all-clear"):
+        with self._body, tag("div", classes="clear", testid="all-clear") as self._clear_place:
             with tag("span", classes="tile round"):
                 icon("check", "lg")
             tag("h2", words.t("inbox.clear"))

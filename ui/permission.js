@@ -5,7 +5,7 @@ const SETTLE_MS = 350; // a key pressed while the card is just appearing was mea
 
 export default {
   template: `<div ref="root" class="ask"></div>`,
-  props: { start: Object, words: Object },
+  props: { start: Object, words: Object, among: Boolean },
   mounted() {
     this.asks = [];
     this.shown = "";
@@ -13,6 +13,11 @@ export default {
     document.addEventListener("keydown", this.onKey);
     this.clock = setInterval(() => this.tick(), 1000);
     this.meta(this.start);
+  },
+  beforeUnmount() {
+    // Answered in a list: the next one is where the keyboard goes on.
+    const next = () => document.activeElement === document.body && document.querySelector(".request .permission")?.focus();
+    if (this.among && this.box?.dataset.sent) requestAnimationFrame(next);
   },
   unmounted() {
     document.removeEventListener("keydown", this.onKey);
@@ -242,6 +247,7 @@ export default {
 
     composer: () => document.querySelector("[data-testid=composer]"),
     takeFocus() {
+      if (this.among) return;
       const box = this.composer();
       const at = document.activeElement;
       // Only from nowhere or from an empty text box: nobody's typing may end up on a button.
@@ -253,7 +259,7 @@ export default {
       const at = event.target;
       if (at.closest("input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable], dialog, details.menu")) return;
       const inside = this.box.contains(at);
-      if (!inside && (this.composer()?.value || at !== document.body)) return;
+      if (!inside && (this.among || this.composer()?.value || at !== document.body)) return;
       if (ask.kind === "question" && this.pick(event)) return;
       const wanted = ask.kind === "question" ? "" : { 1: "allow", 2: "allow-always", 3: "deny" }[event.key];
       if (wanted && performance.now() - this.since > SETTLE_MS) {

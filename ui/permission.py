@@ -20,11 +20,17 @@ Answer = Callable[..., Awaitable[None]]
 
 
 class Permission(Element, component="permission.js", dependencies=["transcript/oma_items.js"]):
-    """Shows the oldest open request of `meta`; `answer(request_id, decision=…, message=…, rule=…, answers=…)`."""
+    """Shows the oldest open request of `meta`; `answer(request_id, decision=…, message=…, rule=…, answers=…)`.
 
-    def __init__(self, *, words: Words, meta: Meta, answer: Answer, fail: Callable[[Exception], None]) -> None:
+    `among`: one of several on the page. It takes no focus by itself, and hears only keys pressed inside it.
+    """
+
+    def __init__(
+        self, *, words: Words, meta: Meta, answer: Answer, fail: Callable[[Exception], None], among: bool = False
+    ) -> None:
         super().__init__()
         self._words, self._answer, self._fail = words, answer, fail
+        self.props["among"] = among
         self.props["start"] = msgspec.to_builtins(meta)
         self.props["words"] = {label: words.t(f"card.{label}") for label in LABELS}
         self.on("answer", self._answered)

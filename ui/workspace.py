@@ -9,7 +9,7 @@ from urllib.parse import quote
 from nicegui import background_tasks, ui
 
 from core.errors import NotFound, PlatformError
-from core.events import AnyEvent
+from core.events import AnyEvent, UserSaid
 from core.model import Agent, Session, UserId
 from ui.agent_acts import AgentActs
 from ui.chrome import mark
@@ -161,6 +161,8 @@ class Talk:
                 cursor,
                 words=words,
                 older=self._older,
+                again=self._retry,
+                fail=self._page.fail,
                 listeners=[self._head, card, composer],
                 hello=welcome(self._agent, self._session, words),
             )
@@ -169,6 +171,9 @@ class Talk:
         return await self._conversations.say(
             self._session.id, user=self._user, text=text, message_id=message_id, steer=steer
         )
+
+    async def _retry(self, said: UserSaid, after: int) -> int:
+        return await self._conversations.retry(self._session.id, said, user=self._user, after=after)
 
     async def _older(self, before: int) -> list[AnyEvent]:
         return await self._conversations.older(self._session.id, user=self._user, before=before)

@@ -98,6 +98,7 @@ def _entry(session: Session, asked: Asked) -> Request:
         tool=cut(asked.tool, TITLE_CHARS),
         reason=first_line(asked.reason, SUMMARY_CHARS),
         asked_at=now() if asked.at is UNSET else asked.at,
+        seq=seq_of(asked),
     )
 
 

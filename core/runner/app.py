@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable
 from functools import partial
 from typing import Any, TypeVar
 
@@ -15,16 +14,14 @@ from core.errors import BadInput, Forbidden, NotSignedIn, PlatformError, TooMuch
 from core.events import Answered, Attachment, UserSaid
 from core.hangup import Answer, quiet
 from core.runner import export
-from core.runner.journal import Lagging, Watcher
 from core.runner.runner import Runner, read_init
 from core.runner.session import Session
+from core.runner.sockets import open_socket, show, until_closed
 
 log = logging.getLogger("oma.app")
 
 BODY_BYTES = 2 * 1024 * 1024
 TEXT_CHARS = 200_000
-HEARTBEAT_S = 20.0
-WS_LAGGING = 4008
 WATCHERS = 200  # sockets of one runner
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -48,6 +45,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     via: str = "web"
     steer: bool = False
     attachments: tuple[Attachment, ...] = ()
+    retry_of: str = ""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +56,12 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     rule: str = ""
     answers: dict[str, str] = {}
+
+
+class Stop(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of POST /v1/stop, if it has one: only if nothing has been done for so long."""
+
+    idle_s: float
 
 
 class App:
@@ -133,12 +137,12 @@ class App:
         bound = self._runner.bound
         return _json({"user": bound.user if bound else ""} | self._runner.sessions.status())
 
-    async def _stop(self, _: web.Request) -> web.Response:
-        await self._runner.stop()
+    async def _stop(self, request: web.Request) -> web.Response:
+        await self._runner.stop(idle_s=(await _read(request, Stop)).idle_s if request.body_exists else 0.0)
         return _json({})
 
     async def _hold(self, request: web.Request) -> web.WebSocketResponse:
-        socket = await _socket(request)
+        socket = await open_socket(request)
         sessions = self._runner.sessions
         dirty = dict.fromkeys(sessions.known)
         awake = asyncio.Event()
@@ -159,7 +163,7 @@ class App:
                         await socket.send_frame(msgspec.json.encode(sessions.change(session)), WSMsgType.TEXT)
 
         with sessions.changes(changed):
-            await _until_closed(socket, tell())
+            await until_closed(socket, tell())
         return socket
 
     # --- one session -------------------------------------------------------------------------------------------------
@@ -191,7 +195,7 @@ class App:
         body = await _read(request, Message)
         if len(body.text) > TEXT_CHARS:
             raise BadInput(f"more than {TEXT_CHARS} characters", code="text_too_long")
-        if not body.message_id or len(body.message_id) > 128:
+        if not body.message_id or len(body.message_id) > 128 or len(body.retry_of) > 128:
             raise BadInput("message_id is missing or too long")
         said = UserSaid(**msgspec.structs.asdict(body))
         session = self._session(request)
@@ -226,42 +230,12 @@ class App:
             raise TooMuch("too many watchers")
         self._watchers += 1
         try:
-            socket = await _socket(request)
+            socket = await open_socket(request)
             with session.journal.watch(after, session.talk.unfinished()) as watcher:
-                await _until_closed(socket, _show(socket, watcher))
+                await until_closed(socket, show(socket, watcher))
         finally:
             self._watchers -= 1
         return socket
-
-
-async def _show(socket: web.WebSocketResponse, watcher: Watcher) -> None:
-    try:
-        async for frame in watcher.frames():
-            await socket.send_frame(frame, WSMsgType.TEXT)
-    except Lagging:
-        await socket.close(code=WS_LAGGING, message=b"lagging")
-
-
-async def _socket(request: web.Request) -> web.WebSocketResponse:
-    socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, compress=False, max_msg_size=1024)
-    await socket.prepare(request)
-    return socket
-
-
-async def _until_closed(socket: web.WebSocketResponse, work: Awaitable[None]) -> None:
-    """Send while the other side listens. Nothing is expected from it but its going away."""
-    sending = asyncio.ensure_future(work)
-    try:
-        while (await socket.receive()).type not in (
-            WSMsgType.CLOSE,
-            WSMsgType.CLOSING,
-            WSMsgType.CLOSED,
-            WSMsgType.ERROR,
-        ):
-            pass
-    finally:
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
 
 
 def _subject(token: str, keys: list[str], box: str) -> str:

@@ -85,7 +85,9 @@ class Runner:
 
     @property
     def sessions(self) -> Sessions:
-        """Raises: Unavailable: nobody has told us whose we are."""
+        """Raises: Unavailable: nobody has told us whose we are, or we end: nothing new is begun then."""
+        if self._stopping is not None:
+            raise Unavailable("this runner is ending", code="stopping")
         if self._sessions is None:
             raise Unavailable("not bound to a user yet", code="dormant")
         return self._sessions
@@ -111,8 +113,15 @@ class Runner:
             self._connected -= 1
             self._last_seen = time.monotonic()
 
-    async def stop(self, reason: str = "shutdown") -> None:
-        """End everything in good order; idempotent."""
+    async def stop(self, reason: str = "shutdown", *, idle_s: float = 0.0) -> None:
+        """End everything in good order; idempotent. From here on no call is taken that would change a session.
+
+        Raises: Conflict: something is under way, or was within `idle_s`; nothing has ended.
+        """
+        sessions = self._sessions
+        # No await between this look and the end's beginning: a message is before it, or is refused.
+        if idle_s and sessions and self._stopping is None and sessions.idle_s < idle_s:
+            raise Conflict("this runner is in use", code="busy")
         if self._stopping is None:
             self._stopping = asyncio.get_running_loop().create_task(self._stop(reason))
         await asyncio.shield(self._stopping)

@@ -7,17 +7,18 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from core.agents import Agents
 from core.audit import Audit
 from core.conversations import Conversations
 from core.errors import BadInput, Conflict, NotFound, RunnerUnavailable
 from core.events import AnyEvent, Asked, Live, StateChanged, Text, TurnFinished, UserSaid, seq_of
-from core.model import SYSTEM, Agent, Box, Session, UserId, now
+from core.model import SYSTEM, Agent, Box, Request, Session, UserId, now
 from core.runners import Limits, Runners
 from core.states import SessionState
 from core.store.sqlite import SqliteStore
-from tests.fakes import OpenGate, ScriptedSpawner
+from tests.fakes import OpenGate, ScriptedRunner, ScriptedSpawner
 
 ALICE, BOB = UserId("google-1"), UserId("google-2")
 PATIENCE_S = 5.0
@@ -30,8 +31,8 @@ class Stage:
         self.store, self.spawner, self.gate = store, spawner, OpenGate()
         self.open()
 
-    def open(self) -> None:
-        self.runners = Runners(store=self.store, spawner=self.spawner, gate=self.gate, limits=Limits())  # type: ignore[arg-type]
+    def open(self, **times: float) -> None:
+        self.runners = Runners(store=self.store, spawner=self.spawner, gate=self.gate, limits=Limits(), **times)  # type: ignore[arg-type]
         self.audit = Audit(self.store)
         self.conversations = Conversations(store=self.store, runners=self.runners, audit=self.audit)
         self.agents = Agents(store=self.store, runners=self.runners, forget=self.conversations.forget, audit=self.audit)
@@ -52,6 +53,14 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
                 await runner.die()
 
 
+@pytest.fixture
+async def sweeping(stage: Stage) -> AsyncIterator[Stage]:
+    """A web that looks for idle runners all the time."""
+    stage.open(sweep_s=0.01)
+    async with stage.runners:
+        yield stage
+
+
 async def take(batches: AsyncIterator[list[AnyEvent]], until: Any) -> list[AnyEvent]:
     """Events up to the first one of which `until` holds."""
     events: list[AnyEvent] = []
@@ -66,6 +75,73 @@ async def take(batches: AsyncIterator[list[AnyEvent]], until: Any) -> list[AnyEv
 
 def text(number: int) -> Text:
     return Text(message="m", block=number, text=f"t{number}")
+
+
+async def test_what_failed_is_said_again_once_however_often_it_is_asked_for(stage: Stage) -> None:
+    session = await stage.new()
+    await stage.conversations.say(session.id, user=ALICE, text="a", message_id="1")
+    said = UserSaid(message_id="1", text="a")
+    first, second = [await stage.conversations.retry(session.id, said, user=ALICE, after=7) for _ in range(2)]
+    assert first == second == 3
+    again = stage.spawner.runner_of(ALICE).logs[session.id][2]
+    assert isinstance(again, UserSaid)
+    assert (again.text, again.retry_of, again.message_id) == ("a", "1", "1~7")
+    assert await stage.conversations.retry(session.id, again, user=ALICE, after=9) == 4
+
+
+async def test_an_entry_of_the_inbox_leads_to_all_that_is_asked(stage: Stage) -> None:
+    session = await stage.new()
+    asked = Asked(seq=2, at=now(), request_id="r1", kind="permission", tool="Bash", input={"command": "a\nb"})
+    await stage.store.append(session.id, [UserSaid(seq=1, at=now(), message_id="1", text="a"), asked], owner=ALICE)
+    entry = Request(id="r1", agent=session.agent, session=session.id, kind="permission", asked_at=now(), seq=2)
+    assert await stage.conversations.asked(entry, user=ALICE) == asked
+    for other in (replace(entry, seq=1), replace(entry, seq=0), replace(entry, id="r2")):
+        with pytest.raises(NotFound):
+            await stage.conversations.asked(other, user=ALICE)
+    with pytest.raises(NotFound):
+        await stage.conversations.asked(entry, user=BOB)
+
+
+async def idle(stage: Stage, session: Session) -> ScriptedRunner:
+    """Its runner, which has had nothing to do for an hour; from now on the web looks for such ones all the time."""
+    await stage.conversations.say(session.id, user=ALICE, text="a", message_id="1")
+    runner = stage.spawner.runner_of(ALICE)
+    runner.open_turns, runner.idle_s = 0, 3600.0
+    runner.looked.clear()
+    return runner
+
+
+async def test_a_message_that_comes_while_its_runner_is_found_idle_keeps_it(sweeping: Stage) -> None:
+    session = await sweeping.new()
+    runner = await idle(sweeping, session)
+    runner.answer_now.clear()
+    await asyncio.wait_for(runner.looked.wait(), PATIENCE_S)
+    await sweeping.conversations.say(session.id, user=ALICE, text="b", message_id="2")
+    runner.answer_now.set()  # now the web hears what was so a moment ago
+    async with asyncio.timeout(PATIENCE_S):
+        while "POST /v1/stop" not in runner.calls:
+            await asyncio.sleep(0.01)
+    await sweeping.conversations.say(session.id, user=ALICE, text="c", message_id="3")
+    assert sweeping.spawner.runner_of(ALICE) is runner
+    assert sweeping.spawner.started == 1
+
+
+async def test_a_message_that_comes_while_its_runner_ends_as_idle_goes_to_the_next_one(sweeping: Stage) -> None:
+    session = await sweeping.new()
+    runner, before = await idle(sweeping, session), sweeping.runners.at_hand(ALICE)
+    runner.answer_now.clear()
+    await asyncio.wait_for(runner.looked.wait(), PATIENCE_S)
+    runner.answer_now.set()
+    runner.answer_now.clear()  # the status is answered, the stop is not yet
+    await asyncio.wait_for(runner.stopping.wait(), PATIENCE_S)
+    assert before
+    with pytest.raises(RunnerUnavailable, match="503"):  # what somebody hears who had it in hand already
+        await before.call("POST", f"/v1/sessions/{session.id}/messages", {"message_id": "2", "text": "b"})
+    nexts = asyncio.ensure_future(sweeping.runners.instead_of(before))
+    saying = asyncio.ensure_future(sweeping.conversations.say(session.id, user=ALICE, text="b", message_id="2"))
+    runner.answer_now.set()
+    assert await nexts is not before
+    assert (await saying, sweeping.spawner.started) == (3, 2)
 
 
 async def test_a_message_has_a_number_and_the_same_id_again_has_the_same(stage: Stage) -> None:

@@ -62,11 +62,15 @@ async def test_a_request_is_parked_by_a_restart_and_answering_it_goes_on(me: Scr
     assert [event["decision"] for event in kinds(events, "answered")] == ["allow"]
 
 
-async def test_two_tabs_show_one_request_and_one_answer_closes_both(me: Screen) -> None:
-    second = await me.another_tab()
+async def test_tabs_and_the_inbox_show_one_request_and_one_answer_closes_them_all(me: Screen) -> None:
+    second, inbox = await me.another_tab(), await me.another_tab()
+    await inbox.page.goto(me.product.url + "/inbox")
     await me.say(MAKE)
     await expect(second.permission).to_have_count(1)
-    await second.get("allow").click()
+    await expect(inbox.get("request")).to_contain_text("echo x > one.txt; echo made")
+    await inbox.get("allow").click()
+    await expect(inbox.get("all-clear")).to_be_visible()
+    await expect(second.permission).to_have_count(0)
     await expect(me.permission).to_have_count(0)
     await me.until_turns(1)
     await expect(me.get("permission").last).to_have_attribute("data-state", "allowed")

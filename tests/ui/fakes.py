@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 
 from core.agents import Card
-from core.errors import NotFound, NotSignedIn, RunnerUnavailable
+from core.errors import Conflict, NotFound, NotSignedIn, RunnerUnavailable
+from core.events import Asked, Question
 from core.hub import Hub, Listener
 from core.model import Agent, Request, Session, User, UserId, new_agent_id, new_session_id, now
 from core.recovery import Change
+from core.rules import parse_rules
 from core.spawner import Isolation
 from core.states import SessionState as S
 
@@ -60,6 +62,7 @@ class FakePlatform:
         self.said: list[tuple[str, str, str]] = []
         self.warmed: list[str] = []
         self.hub: Hub[Change] = Hub()
+        self.answered: dict[str, dict[str, Any]] = {}
         self.slow_s = 0.0
         self.refusing = False
 
@@ -81,6 +84,13 @@ class FakePlatform:
             self.requests.append(Request(id=id, agent=agent.id, session=session, kind=kind, summary=asks, asked_at=at))
         self.tell(card)
         return card
+
+    def ask(self, card: Card, kind: str, summary: str) -> None:
+        """One more request of this agent."""
+        id, at = f"q-{len(self.requests)}", now()
+        asked = Request(id=id, agent=card.agent.id, session=card.session, kind=kind, summary=summary, asked_at=at)
+        self.requests.append(asked)
+        self.tell(card)
 
     def named(self, name: str) -> Card:
         return next(card for card in self.shelf.values() if card.agent.name == name)
@@ -128,6 +138,25 @@ class FakePlatform:
 
     async def inbox(self, *, user: UserId) -> list[Request]:
         return sorted(self.requests, key=lambda request: request.asked_at, reverse=True)
+
+    async def asked(self, request: Request, *, user: UserId) -> Asked:
+        if request.kind == "question":
+            questions = (Question(text=request.summary, options=(("매일", ""), ("매주", ""))),)
+            return Asked(request_id=request.id, kind="question", questions=questions, at=request.asked_at)
+        given = {"command": request.summary}
+        return Asked(
+            request_id=request.id, kind="permission", tool="Bash", input=given, rule="Bash(curl:*)", at=request.asked_at
+        )
+
+    async def answer(self, session: str, request_id: str, *, user: UserId, decision: str, **said: Any) -> None:
+        if decision == "allow_always":
+            parse_rules(str(said.get("rule", "")))
+        found = next((one for one in self.requests if one.id == request_id), None)
+        if found is None or request_id in self.answered:
+            raise Conflict("answered", code="already_answered")
+        self.answered[request_id] = {"session": session, "decision": decision, **said}
+        self.requests.remove(found)
+        self.move(found.agent, S.BUSY, "")
 
     async def say(self, session: str, *, user: UserId, text: str, message_id: str, steer: bool = False) -> int:
         if self.refusing:

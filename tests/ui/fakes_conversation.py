@@ -141,6 +141,14 @@ class FakeTalk:
                 return e.seq_of(event)
         return self.happen(session, e.UserSaid(message_id=message_id, text=text, steer=steer))
 
+    async def retry(self, session: str, said: e.UserSaid, *, user: UserId, after: int) -> int:
+        self._own(session, user)
+        if self.refusing:
+            raise RunnerUnavailable("the box is away")
+        self.calls.append(("retry", {"message_id": said.message_id, "after": after}))
+        again = msgspec.structs.replace(said, message_id=f"{said.message_id}~{after}", retry_of=said.message_id)
+        return self.happen(session, again)
+
     async def interrupt(self, session: str, *, user: UserId) -> None:
         self._own(session, user)
         self.calls.append(("interrupt", session))

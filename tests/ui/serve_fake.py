@@ -4,6 +4,7 @@ import argparse
 import re
 import secrets
 import socket
+from datetime import timedelta
 from typing import Any
 
 import uvicorn
@@ -82,10 +83,24 @@ def build(desk: Desk, platform: FakePlatform) -> FastAPI:
         platform.requests.clear()
         platform.move(platform.named("이슈 요약이").agent.id, SessionState.BUSY, "올리고 있어요.")
 
+    @app.get("/_fake/put")
+    async def put(name: str) -> None:
+        platform.put(name, SessionState.ASKING, "", ago=timedelta())
+
+    @app.get("/_fake/ask")
+    async def ask(name: str, summary: str, kind: str = "permission") -> None:
+        platform.ask(platform.named(name), kind, summary)
+
+    @app.get("/_fake/beat")
+    async def beat() -> None:
+        """Everything is answered elsewhere, and nobody has heard of it yet."""
+        platform.answered |= {one.id: {} for one in platform.requests}
+
     @app.get("/_fake/heard")
     async def heard() -> dict[str, Any]:
         names = {card.agent.name: card.agent.archived for card in platform.shelf.values()}
-        return {"said": platform.said, "warmed": platform.warmed, "agents": names, "user": desk.auth.current().locale}
+        found: dict[str, Any] = {"said": platform.said, "warmed": platform.warmed, "answered": platform.answered}
+        return {**found, "agents": names, "user": desk.auth.current().locale}
 
     for page in (theme, login, dashboard, inbox, errors):
         page.install(desk)

@@ -147,6 +147,7 @@ def main() -> None:
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
+        listener.listen()  # from here on who comes waits until it is served
         print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
         config = uvicorn.Config(build(talk), log_level="warning", ws="websockets-sansio", timeout_graceful_shutdown=1)
         asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))

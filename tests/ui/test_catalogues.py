@@ -18,7 +18,7 @@ PLACE = re.compile(r"\{[a-z_]*\}")
 HANGUL = re.compile(r"[가-힣]")
 SENTENCE = re.compile(r"^[A-Z][a-z]+( [a-z]+){2,}|^[A-Z][a-z]+ [a-z]+[.?]$")
 NOT_FOR_PEOPLE = {"server.py", "api.py"}  # the terminal and machines speak English
-BETWEEN_MACHINES = {"gap", "seq_taken", "misconfigured", "bad_token", "bound", "dormant"}
+BETWEEN_MACHINES = {"gap", "seq_taken", "misconfigured", "bad_token", "bound", "dormant", "busy", "stopping"}
 SOURCES = sorted(path for path in UI.rglob("*.py") if "__pycache__" not in path.parts)
 COMPLETING = (
     "states.py",

@@ -365,3 +365,36 @@ def test_raw_tails_are_whole_in_a_snapshot() -> None:
     assert [op for op in log.fold.snapshot() if isinstance(op, Raw)] == [
         Raw(key="t:a1:0", text="a = 1\nb = 2\n", code=True)
     ]
+
+
+def failed(reason: str = "cli_died", outcome: str = "error") -> e.TurnFinished:
+    return e.TurnFinished(outcome=outcome, reason=reason)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("outcome", "reason"), [("error", "cli_died"), ("interrupted", "runner_lost")])
+def test_a_failed_turn_can_be_tried_again_until_something_else_is_said(outcome: str, reason: str) -> None:
+    log = Log()
+    log.take(said(), busy(), failed(reason, outcome), e.StateChanged(state=S.ASLEEP))
+    assert "data-again" in shown(log.fold)["e:3"]
+    assert log.fold.failed and log.fold.failed[1].message_id == "m1"
+    log.take(said("more", "m2"))
+    assert "data-again" not in shown(log.fold)["e:3"]
+    assert log.fold.failed is None
+    assert shown(log.again()) == shown(log.fold)
+
+
+@pytest.mark.parametrize("end", [failed("stopped_by_user", "interrupted"), failed("too_long"), failed("", "ok")])
+def test_what_was_stopped_or_would_fail_again_is_not_offered_again(end: e.TurnFinished) -> None:
+    log = Log()
+    log.take(said(), busy(), end)
+    assert "data-again" not in str(shown(log.fold))
+
+
+def test_a_message_said_again_is_a_line_and_no_second_bubble_and_can_fail_again() -> None:
+    log = Log()
+    log.take(said(), busy(), failed(), e.UserSaid(message_id="m1~3", text="do it", retry_of="m1"), busy("m1~3"))
+    items = shown(log.fold)
+    assert [key for key in items if "said-row" in items[key]] == ["u:1"]
+    assert text_of(items["u:4"]) == "The same message was sent again"
+    log.take(failed())
+    assert "data-again" in shown(log.fold)["e:6"]

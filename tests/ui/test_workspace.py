@@ -819,3 +819,40 @@ def test_an_agent_without_a_session_gets_one_when_somebody_opens_it_and_never_a_
         addresses.add(page.url)
     assert len(addresses) == 1
     expect(page.get_by_test_id("session-list").locator("[data-session]")).to_have_count(1)
+
+
+def fail_a_turn(world: World, session: str) -> None:
+    world.happen(
+        session,
+        said("roll it out"),
+        busy(),
+        e.Text(message="a", block=0, text="I begin with", partial=True),
+        e.TurnFinished(outcome="error", reason="cli_died"),
+        e.StateChanged(state=S.ASLEEP),
+    )
+
+
+def test_a_failed_turn_is_tried_again_by_keyboard_and_the_message_stands_there_once(page: Page, world: World) -> None:
+    session = world.session()
+    fail_a_turn(world, session)
+    visit(page, world.address(session))
+    retry = page.get_by_role("button", name="Retry")
+    retry.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("retried")).to_have_text("The same message was sent again")
+    expect(page.locator("[data-testid=message][data-role=user]")).to_have_count(1)
+    expect(retry).to_have_count(0)
+    assert [call for call in world.calls("retry") if call["message_id"] == "m1"] == [{"message_id": "m1", "after": 4}]
+
+
+def test_a_retry_that_is_refused_is_said_and_can_be_pressed_again(page: Page, world: World) -> None:
+    session = world.session()
+    fail_a_turn(world, session)
+    visit(page, world.address(session))
+    world.post("refuse?on=true")
+    try:
+        page.get_by_test_id("retry").click()
+        expect(page.get_by_test_id("toast")).to_contain_text("could not be started")
+    finally:
+        world.post("refuse?on=false")
+    expect(page.get_by_test_id("retry")).to_be_enabled(timeout=5000)

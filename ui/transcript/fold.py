@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -16,6 +16,8 @@ from ui.transcript.sheet import Sheet
 from ui.transcript.work import Work
 from ui.transcript.writing import Writing
 from ui.words import Words
+
+FINAL: Final = frozenset({"stopped_by_user", "too_long"})  # the same again is not wanted, or would fail again
 
 
 class Meta(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,9 +52,10 @@ class Fold:
         self._work = Work(self._sheet, self._items, words, folder=folder)
         self._queued: dict[str, e.UserSaid] = {}
         self._cut_off: dict[str, e.Text] = {}  # texts of this turn that were not finished
-        self._writing: dict[str, Writing] = {}
-        self._musing: set[str] = set()  # keys of unfinished thinking
+        self._writing, self._musing = dict[str, Writing](), set[str]()  # unfinished texts; keys of unfinished thinking
         self._message = self._turn = self._since = self._todos = ""
+        self._begun: dict[str, e.UserSaid] = {}  # messages since the last turn's end, one of which the open turn is
+        self._failed: tuple[e.TurnFinished, e.UserSaid] | None = None
         self._takers: dict[type, Callable[[Any], None]] = {
             e.UserSaid: self._said,
             e.TextDelta: self._text_delta,
@@ -125,6 +128,18 @@ class Fold:
         return self._work.orphans
 
     @property
+    def failed(self) -> tuple[e.TurnFinished, e.UserSaid] | None:
+        """The end of the last turn, and the message that can be said again, if it failed and nothing came after it."""
+        return self._failed
+
+    def settle(self) -> None:
+        """Something has come after: what failed before is the past."""
+        if self._failed:
+            event, self._failed = self._failed[0], None
+            if (key := f"e:{event.seq}") in self._sheet:
+                self._sheet.put(key, self._items.ended(event), event)
+
+    @property
     def fresh(self) -> bool:
         """Whether a text has begun that no drain has shown yet: its first words should not wait."""
         return any(isinstance(op, Put) and op.live for op in self._sheet.ops)
@@ -136,6 +151,8 @@ class Fold:
 
     def _said(self, event: e.UserSaid) -> None:
         """A message that comes during another's turn waits below everything until it is taken in."""
+        self.settle()
+        self._begun[event.message_id] = event
         key = f"u:{event.seq}"
         queued = bool(self._turn) and self._turn != event.message_id
         if queued:
@@ -206,7 +223,11 @@ class Fold:
         if event.turn == self._turn:
             return
         inside = bool(self._turn and event.turn)  # a message was taken into the running turn
+        if inside:
+            self._begun.pop(self._turn, None)
         self._turn = event.turn
+        if event.turn:
+            self.settle()
         if not inside:
             self._since = event.at.isoformat() if event.turn and isinstance(event.at, datetime) else ""
         key = next((key for key, said in self._queued.items() if said.message_id == event.turn), "")
@@ -223,10 +244,13 @@ class Fold:
             for key, text in self._cut_off.items():
                 self._put_text(key, text, partial=False)
         self._cut_off.clear()
+        said = self._begun.pop(self._turn, None)
+        if said and event.outcome in ("error", "interrupted") and event.reason not in FINAL:
+            self._failed = event, said
         self._turn = self._since = self._todos = ""
         if e.seq_of(event) > self._counted:
             self._cost_usd += event.cost_usd
-        self._sheet.put(f"e:{event.seq}", self._items.ended(event), event)
+        self._sheet.put(f"e:{event.seq}", self._items.ended(event, again=self._failed is not None), event)
 
     def _show_todos(self, items: tuple[e.TodoItem, ...], event: e.Event) -> None:
         if items:

@@ -24,6 +24,9 @@ class Items:
     def said(self, event: UserSaid, *, queued: bool, steered: bool = False) -> str:
         """A message of the user; `steered`: it was taken in while the agent worked."""
         t = self._words.t
+        if event.retry_of and not queued:
+            told = f"{icon('rewind')}<span>{escape(t('say.again'))}</span>"
+            return f'<div class="act remark info" data-testid="retried" data-seq="{event.seq}">{told}</div>'
         waits = ("bolt", t("say.steering")) if event.steer else ("queue", t("say.queued"))
         marks = [waits] if queued else [("bolt", t("say.steered"))] if steered else []
         marks += [("info", t("say.via", via=event.via))] if event.via != "web" else []
@@ -119,8 +122,8 @@ class Items:
         end = f'<span class="end"{until}></span>'
         return f'<div class="act remark warn">{icon("clock")}<span>{escape(text)}</span>{end}</div>'
 
-    def ended(self, event: TurnFinished) -> str:
-        """Time, tokens, cost in one line; before it what went wrong, and what to do."""
+    def ended(self, event: TurnFinished, *, again: bool = False) -> str:
+        """Time, tokens, cost in one line; before it what went wrong, and what to do; `again`: it may be said again."""
         words, usage = self._words, event.usage
         tokens = usage.input_tokens + usage.output_tokens + usage.cache_read_tokens + usage.cache_write_tokens
         parts = [words.clock(event.at)] if isinstance(event.at, datetime) else []
@@ -130,14 +133,15 @@ class Items:
         full = escape(words.full(event.at)) if isinstance(event.at, datetime) else ""
         told = f"<span>{escape(' · '.join(parts))}</span>"
         line = f'<div class="ended" data-outcome="{event.outcome}" title="{full}">{told}</div>'
-        return line if event.outcome == "ok" else self._trouble(event) + line
+        return line if event.outcome == "ok" else self._trouble(event, again) + line
 
-    def _trouble(self, event: TurnFinished) -> str:
+    def _trouble(self, event: TurnFinished, again: bool) -> str:
         sentence = escape(self._words.code("reason", event.reason, "other"))
         detail = f'<div class="out">{escape(event.detail, quote=False)}</div>'
         more = f'<details class="why"><summary>{self._words.t("end.detail")}</summary>{detail}</details>'
         name = "stop" if event.outcome == "interrupted" else "alert"
-        body = f"<div><p>{sentence}</p>{more if event.detail else ''}</div>"
+        body = f'<div class="grow"><p>{sentence}</p>{more if event.detail else ""}</div>'
+        body += f'<div class="again" data-again="{event.seq}"></div>' if again else ""  # the page puts a button there
         return f'<div class="trouble {event.outcome}" role="note">{icon(name)}{body}</div>'
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from core.events import AnyEvent, StateChanged, Text, TextDelta, ThinkingDelta, ToolProgress, UserSaid
+from core.events import AnyEvent, StateChanged, Text, TextDelta, ThinkingDelta, ToolProgress, TurnFinished, UserSaid
 from core.states import SessionState
 from ui.transcript import ops, prose
 from ui.transcript.fold import Fold, Meta
@@ -93,6 +93,11 @@ class Screen:
     def orphans(self) -> list[AnyEvent]:
         """Events that belong to something older than what is shown."""
         return self._fold.orphans
+
+    @property
+    def failed(self) -> tuple[TurnFinished, UserSaid] | None:
+        """The last turn's end and its message, if it failed and nothing came after."""
+        return self._fold.failed
 
     def join(self) -> "Cursor":
         """A new tab."""

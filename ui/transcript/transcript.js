@@ -4,6 +4,8 @@ import { bubble, button, clean, copy, element, greeting, lasting } from "oma_ite
 const NEAR = 100; // px from the bottom within which the reader is followed
 const MOVING_MS = 400; // a scroll event this long after wheel, finger or key is the reader's
 
+const AGAIN_MS = 8000;
+
 export default {
   template: `<div class="transcript-box">
     <div ref="scroll" class="transcript" data-testid="transcript" data-last-seq="0" tabindex="0" role="log" aria-live="off">
@@ -82,6 +84,10 @@ export default {
       }
     },
 
+    retryable() {
+      this.$refs.col.querySelectorAll("[data-testid=retry]").forEach((one) => (one.disabled = false));
+    },
+
     // ---- one change each
 
     put(op, live) {
@@ -122,6 +128,17 @@ export default {
       item.querySelectorAll(".code").forEach((block) => {
         block.append(button(this.words.copy, "btn ghost icon sm copy", "copy", (event) => this.copied(event, block.querySelector("code").textContent)));
       });
+      const again = item.querySelector("[data-again]");
+      if (again) {
+        const pressed = button(this.words.again, "btn sm", "rewind", () => {
+          pressed.disabled = true;
+          this.following = true;
+          this.$emit("again", Number(again.dataset.again));
+          setTimeout(() => (pressed.disabled = false), AGAIN_MS); // should it have got lost; said twice, it counts once
+        });
+        pressed.dataset.testid = "retry";
+        again.append(pressed);
+      }
       if (!op.source) return;
       this.sources.set(op.key, op.source);
       if (op.key[0] !== "t") return;

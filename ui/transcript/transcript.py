@@ -12,25 +12,38 @@ from nicegui import background_tasks
 from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
-from core.events import AnyEvent
+from core.errors import PlatformError
+from core.events import AnyEvent, UserSaid, seq_of
 from core.model import now
 from ui.transcript.fold import Fold
 from ui.transcript.screen import Cursor, Push
 from ui.words import Words
 
 Older = Callable[[int], Awaitable[list[AnyEvent]]]
-LABELS: Final = "copy copied earlier new end sending retry dismiss in_s s m h".split()
+LABELS: Final = "copy copied earlier new end sending retry again dismiss in_s s m h".split()
 
 
 class Transcript(Element, component="transcript.js", dependencies=["oma_items.js"]):
     """One tab's view of a screen. `listeners` are elements whose `meta` is told what changes around it."""
 
     def __init__(
-        self, cursor: Cursor, *, words: Words, older: Older, listeners: list[Element], hello: dict[str, Any]
+        self,
+        cursor: Cursor,
+        *,
+        words: Words,
+        older: Older,
+        again: Callable[[UserSaid, int], Awaitable[int]],
+        fail: Callable[[Exception], None],
+        listeners: list[Element],
+        hello: dict[str, Any],
     ) -> None:
-        """`hello` is what an empty one shows: `title`, `text`, and `starters` of `{text, say, icon}`."""
+        """`again` says a message once more after the failed turn that ended with this number.
+
+        `hello` is what an empty one shows: `title`, `text`, and `starters` of `{text, say, icon}`.
+        """
         super().__init__()
         self._cursor, self._words, self._older, self._listeners = cursor, words, older, listeners
+        self._again, self._fail = again, fail
         self._online = asyncio.Event()
         first = cursor.now()
         self._first_seq, self._orphans = cursor.screen.first_seq, list(cursor.screen.orphans)
@@ -40,6 +53,7 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
         self.props["hello"] = hello
         self.on("sync", self._sync)
         self.on("earlier", self._earlier, args=[])
+        self.on("again", self._retried)
         self.client.on_connect(self._online.set)
         self.client.on_disconnect(self._online.clear)
         task = background_tasks.create(self._pump(), name="transcript", context=self.client)
@@ -84,6 +98,17 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
         has = event.args if isinstance(event.args, int) else 0
         self._cursor.restart(has)
 
+    async def _retried(self, event: GenericEventArguments) -> None:
+        """Once more what failed; in another tab it may have been done already."""
+        failed = self._cursor.screen.failed
+        if failed is None or failed[0].seq != event.args:
+            return
+        try:
+            await self._again(failed[1], seq_of(failed[0]))
+        except PlatformError as error:
+            self._fail(error)
+            self.run_method("retryable")
+
     async def _earlier(self) -> None:
         """The 200 events before the first one here."""
         if self._first_seq <= 1:
@@ -91,6 +116,7 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
         events = await self._older(self._first_seq)
         fold = Fold(self._words)
         await asyncio.to_thread(_take_all, fold, [*events, *self._orphans])
+        fold.settle()
         fold.drain()
         self._first_seq = fold.first_seq if events else 1
         self._orphans = [*fold.orphans]

@@ -245,3 +245,23 @@ async def test_every_door_asks_who_is_there(tmp_path: Path) -> None:
         async with box.http.get("http://runner" + session.path + "/watch?after=0") as answer:
             assert answer.status == 401
             assert decode_many(b"[]") == []
+
+
+async def test_a_runner_ends_as_idle_only_if_it_is_and_then_takes_nothing_any_more(tmp_path: Path) -> None:
+    async with Box(tmp_path) as box:
+        session = await box.session()
+        async with session.watch() as watch:
+            await session.say("N=200 GAP=0.02")
+            await watch.until(TextDelta)
+            refused = await box.call("POST", "/v1/stop", {"idle_s": 0.001})
+            assert (refused["status"], refused["code"]) == (409, "busy")
+            await session.interrupt()
+            await watch.until(TurnFinished)
+        refused = await box.call("POST", "/v1/stop", {"idle_s": 60})
+        assert (refused["status"], refused["code"]) == (409, "busy")
+        ending = asyncio.ensure_future(box.call("POST", "/v1/stop", {"idle_s": 0.001}))
+        async with asyncio.timeout(10):
+            while (await box.call("GET", "/v1/status")).get("code") != "stopping":
+                await asyncio.sleep(0.01)
+        assert (await session.say("too late"))["code"] == "stopping"
+        await ending
