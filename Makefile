@@ -5,7 +5,7 @@ export PYTHON
 BIN := .venv/bin
 WORKERS ?= auto
 
-.PHONY: run test check format bench lock system-packages
+.PHONY: run test check format bench observatory lock system-packages
 
 run:
 	@scripts/environment run
@@ -31,6 +31,13 @@ format:
 bench:
 	@scripts/environment dev
 	@exec $(BIN)/python -m bench
+
+# What MDN's HTTP Observatory and Google's CSP evaluator say about our pages, asked on this machine; needs npm.
+observatory: system-packages
+	@scripts/environment dev
+	@scripts/system-packages npm:npm
+	@cd tests/observatory && npm ci --omit=optional --ignore-scripts --no-audit --no-fund
+	@exec $(BIN)/python -m pytest -m observatory -rP tests/e2e/test_observatory.py
 
 lock:
 	scripts/lock
