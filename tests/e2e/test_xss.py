@@ -39,7 +39,7 @@ TAGS = {
 }
 ATTRIBUTES = {"", "href", "title", "target", "rel", "class", "start", "data-lang", "type", "aria-label", "aria-hidden"}
 # Text in which nothing means anything to Markdown must be read as it was written.
-MARKDOWN = tuple("*_`[]\\~&|\n") + ("http:", "https:", "<javascript:", "<data:")
+MARKDOWN = (*"*_`[]\\~&|\n", "http:", "https:", "<javascript:", "<data:")
 
 
 @asynccontextmanager
