@@ -36,6 +36,7 @@ class Deed(StrEnum):
     AGENT_DELETED = "agent_deleted"
     RULE_ADDED = "rule_added"
     RULE_REMOVED = "rule_removed"
+    EGRESS_CHANGED = "egress_changed"
     EXPORTED = "exported"
     AUDIT_EXPORTED = "audit_exported"
     ACCOUNT_DELETED = "account_deleted"

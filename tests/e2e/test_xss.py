@@ -25,7 +25,7 @@ from tests.xss.looking import Looker, Seen
 pytestmark = pytest.mark.xss
 
 PAGES = (
-    "agents", "inbox", "settings", "people and audit log", "titles", "user message", "file name",
+    "agents", "inbox", "settings", "people and audit log", "connections", "titles", "user message", "file name",
     "assistant markdown", "unfinished answer", "thinking", "tool name", "tool input", "unknown tool's input",
     "path and diff", "tool output", "tool error", "error text", "notice", "todos", "decision", "cards",
     "sign-in error", "no such page",
