@@ -5,7 +5,7 @@ export PYTHON
 BIN := .venv/bin
 WORKERS ?= auto
 
-.PHONY: run test check format bench security secrets audit sbom lock image manifests system-packages
+.PHONY: run test check format bench observatory security secrets audit sbom lock image manifests system-packages
 
 run:
 	@scripts/environment run
@@ -57,6 +57,13 @@ sbom:
 	@scripts/environment dev
 	@scripts/security-tools
 	@.venv/security/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible
+
+# What MDN's HTTP Observatory and Google's CSP evaluator say about our pages, asked on this machine; needs npm.
+observatory: system-packages
+	@scripts/environment dev
+	@scripts/system-packages npm:npm
+	@cd tests/observatory && npm ci --omit=optional --ignore-scripts --no-audit --no-fund
+	@exec $(BIN)/python -m pytest -m observatory -rP tests/e2e/test_observatory.py
 
 lock:
 	scripts/lock

@@ -79,6 +79,8 @@ class Agents:
         if "egress" in fields:
             fields["egress"] = allow_list(fields["egress"])
         changed = await self._store.change(Agent, agent, owner=user, updated_at=now(), **fields)
+        if "egress" in fields:
+            await self._audit.note(Deed.EGRESS_CHANGED, who=user, about=agent, detail=" ".join(changed.egress))
         if fields.get("draft") is False:
             await self._audit.note(Deed.AGENT_PUBLISHED, who=user, about=agent)
         if "egress" in fields:

@@ -13,6 +13,7 @@ ANYWHERE = "*"
 ENTRIES = 200  # in an agent's allow list
 NAME_CHARS = 253
 
+PAGE = re.compile(r"https?://(?P<host>\[[^\]]*\]|[^/:?#@]+)(?::\d+)?(?:[/?#].*)?$", re.IGNORECASE | re.DOTALL)
 LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # a last label like this makes a name an address, for some libraries
 
@@ -82,10 +83,17 @@ def in_list(name: str, entries: Iterable[str]) -> bool:
     )
 
 
+def host_of(text: str) -> str:
+    """What people mean who paste the address of a page; other texts stay as they are."""
+    found = PAGE.match(text.strip())
+    return found["host"] if found else text.strip()
+
+
 def allow_list(entries: Iterable[str]) -> tuple[str, ...]:
     """Entries as a user typed them, in the form `in_list` compares, doubles removed.
 
-    Raises: BadHost: one of them is neither `*`, a host nor `*.` and a name. BadInput: too many.
+    Raises: BadHost: one of them is neither `*`, a host nor `*.` and a name, or could never be allowed (code
+    `private_host`). BadInput: too many.
     """
     wanted = [entry.strip() for entry in entries]
     if len(wanted) > ENTRIES:
@@ -97,11 +105,22 @@ def _entry(text: str) -> str:
     if text == ANYWHERE:
         return text
     if not text.startswith("*."):
-        return canonical(text)
-    rest = canonical(text[2:])
+        return _allowable(canonical(text))
+    rest = _allowable(canonical(text[2:]))
     if is_address(rest):
         raise BadHost("an address has no names below it")
     return f"*.{rest}"
+
+
+def _allowable(name: str) -> str:
+    """Raises: BadHost: the gateway would refuse it whatever the list says."""
+    try:
+        check_public(name)
+    except BadHost as error:
+        raise BadHost(str(error), code="private_host") from error
+    if is_address(name) and not ipaddress.ip_address(name).is_global:
+        raise BadHost("an address of this machine or its network", code="private_host")
+    return name
 
 
 def _ascii(text: str) -> str:

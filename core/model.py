@@ -178,7 +178,8 @@ class Outbound(Record, frozen=True, kw_only=True):
     port: int
     address: str = ""  # empty: none was dialled
     decision: str  # connected, refused, failed (allowed, but nobody answered)
-    reason: str = ""
+    reason: str = ""  # for the agent and the log, in English; `why` is its code, for pages
+    why: str = ""
     sent_bytes: int = 0
     received_bytes: int = 0
     seconds: float = 0.0

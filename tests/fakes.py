@@ -20,8 +20,9 @@ from core.states import SessionState
 class ScriptedRunner:
     """The runner's API over a real unix socket, with a log that the test writes; the log outlives it."""
 
-    def __init__(self, disk: dict[str, list[AnyEvent]]) -> None:
+    def __init__(self, disk: dict[str, list[AnyEvent]], unfinished: dict[str, list[AnyEvent]] | None = None) -> None:
         self.logs = disk
+        self.unfinished = unfinished or {}  # of a session: what is being written, as everybody who comes is told
         self.agents: dict[str, str] = {}
         self.folder = Path("nothing-here")
         self.calls: list[str] = []
@@ -157,7 +158,8 @@ class ScriptedRunner:
     async def _watch(self, request: web.Request) -> web.WebSocketResponse:
         socket = await self._socket(request)
         after, log = int(request.query["after"]), self.logs[request.match_info["id"]]
-        await socket.send_str(encode_many([*log[after:], Live(last_seq=len(log))]).decode())
+        writing = self.unfinished.get(request.match_info["id"], [])
+        await socket.send_str(encode_many([*log[after:], Live(last_seq=len(log)), *writing]).decode())
         pump = asyncio.create_task(self._pump(socket, log, len(log)))
         async for _ in socket:
             pass
@@ -185,6 +187,7 @@ class ScriptedSpawner:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.disks: dict[UserId, dict[str, list[AnyEvent]]] = {}
+        self.unfinished: dict[str, list[AnyEvent]] = {}
         self.alive: dict[str, ScriptedRunner] = {}
         self.started = 0
         self.refuse = False
@@ -207,7 +210,7 @@ class ScriptedSpawner:
             raise RunnerUnavailable("no room")
         self.started += 1
         await asyncio.sleep(self.slow_s)
-        runner = ScriptedRunner(self.disks.setdefault(box.user, {}))
+        runner = ScriptedRunner(self.disks.setdefault(box.user, {}), self.unfinished)
         await runner.listen(self.door(box).unix, box)
         self.alive[box.id] = runner
         return {"pid": 1}

@@ -26,7 +26,7 @@ import psutil
 from tests.canary import KEY, leaks
 
 MAIN = Path(__file__).resolve().parent.parent / "main.py"
-LINK = re.compile(r"http://127\.0\.0\.1:\d+/auth/local\?code=\S+")
+LINK = re.compile(r"http://127\.0\.0\.1:\d+/auth/local\?code=\S+|https://\S+")  # https: production has no link
 ERROR_LINE = re.compile(r"\b(ERROR|CRITICAL)\b|^Traceback ", re.M)
 START_S = 20.0
 END_S = 10.0  # G4: SIGINT ends everything within this

@@ -7,7 +7,7 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,11 @@ def routes(all_routes: list[BaseRoute], prefix: str = "") -> Iterator[str]:
             yield f"ANY {path}"
 
 
-async def main(port: int, folder: Path) -> None:
+Prepare = Callable[[SqliteStore, ScriptedSpawner], Awaitable[None]]
+
+
+async def main(port: int, folder: Path, *, prepare: Prepare | None = None) -> None:
+    """`prepare` may fill store and runner before anybody comes; it prints the first line then."""
     # with a provider, so that its routes are there too; nothing listens where it is said to be
     settings = Settings(port=port, data_dir=folder, **PROVIDER)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -54,6 +58,8 @@ async def main(port: int, folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="oma") as short:
         spawner = ScriptedSpawner(Path(short))
         async with await SqliteStore.open(folder / "oma.db") as store:
+            if prepare:
+                await prepare(store, spawner)
             async with Runners(store=store, spawner=spawner, gate=gate, limits=Limits()) as runners:
                 inside = {"settings": settings, "keys": [KEY], "store": store, "runners": runners}
                 async with front(app, **inside, spawner=spawner, gate=gate, draining=lambda: False):  # type: ignore[arg-type]

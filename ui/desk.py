@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from core.audit import Audit
     from core.conversations import Conversations
     from core.export import Export
+    from core.outbound import OutboundLog
     from core.people import People
 
 
@@ -59,6 +60,7 @@ class Desk:
     auth: Auth
     account: "Account"
     export: "Export"
+    outbound: "OutboundLog"
     people: "People"
     announcements: "Announcements"
     audit: "Audit"

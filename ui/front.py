@@ -15,6 +15,7 @@ from core.audit import Audit
 from core.conversations import Conversations
 from core.export import Export
 from core.gate import Gate
+from core.outbound import OutboundLog
 from core.people import People
 from core.runners import Runners
 from core.settings import Settings
@@ -55,6 +56,7 @@ async def front(
             auth=door,
             account=account,
             export=Export(store=store, runners=runners),
+            outbound=OutboundLog(store),
             people=people,
             announcements=announcements,
             audit=audit,

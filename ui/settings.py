@@ -2,6 +2,7 @@
 
 from core.model import GOOGLE, LOCAL, User
 from ui import chrome, leaving
+from ui.connections import Connections
 from ui.desk import Desk
 from ui.devices import Devices
 from ui.frame import Frame, frame, screen
@@ -56,6 +57,6 @@ def install(desk: Desk) -> None:
                 tag("h1", page.words.t("settings.title"))
                 _profile(page)
                 _looks(page)
-                parts = (Devices(page), Rules(page), Leaving(page))
+                parts = (Devices(page), Rules(page), Connections(page), Leaving(page))
                 for part in parts:
                     await part.look()

@@ -66,6 +66,16 @@ class Words:
             return "<US$0.01"
         return "US$" + format_decimal(usd, format="#,##0.00", locale=self.locale)
 
+    def size(self, count: int) -> str:
+        """1.2 kB, of a count of bytes."""
+        value, unit = float(count), "B"
+        for larger in ("kB", "MB", "GB", "TB"):
+            if value < 999.5:
+                break
+            value, unit = value / 1000, larger
+        digits = "#,##0.#" if value < 10 and unit != "B" else "#,##0"
+        return f"{format_decimal(value, format=digits, locale=self.locale)} {unit}"
+
     def when(self, at: datetime) -> str:
         """Relative within the day, then shorter and shorter: 42분 전 · 어제 오후 2:06 · 금요일 · 11월 12일."""
         local, today = at.astimezone(self.zone), now().astimezone(self.zone)

@@ -10,6 +10,7 @@ export default {
           <span class="cut hide-phone">{{ names.agent }}</span><i class="ic sm ic-down hide-phone" aria-hidden="true"></i><i class="ic lg ic-more only-phone" aria-hidden="true"></i></summary>
         <div class="pop">
           <a class="li" href="/dashboard"><i class="ic ic-list" aria-hidden="true"></i>{{ words.agents }}</a>
+          <a class="li" :href="names.connections" data-testid="to-connections"><i class="ic ic-globe" aria-hidden="true"></i>{{ words.connections }}</a>
           <button type="button" class="li" @click="begin"><i class="ic ic-edit" aria-hidden="true"></i>{{ words.rename }}</button>
           <button type="button" class="li" @click="$emit('archive', !names.archived)"><i class="ic" :class="names.archived ? 'ic-restore' : 'ic-archive'" aria-hidden="true"></i>{{ names.archived ? words.restore : words.archive }}</button>
           <button type="button" class="li bad" @click="$emit('ask')"><i class="ic ic-trash" aria-hidden="true"></i>{{ words.delete }}</button>

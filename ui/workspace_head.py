@@ -8,6 +8,7 @@ from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
 from core.model import Agent
+from ui.connections import path
 from ui.transcript.fold import Meta
 from ui.words import Words
 
@@ -39,7 +40,11 @@ class WorkspaceHead(Element, component="workspace_head.js"):
         self.props["start"] = {key: start[key] for key in ("state", "word", "cost")}
         own = {label: words.t(f"head.{label}") for label in LABELS}
         menu = {label: words.t(f"dashboard.{label}") for label in MENU}
-        shared = {"cancel": words.t("common.cancel"), "agents": words.t("workspace.dashboard")}
+        shared = {
+            "connections": words.t("connections.title"),
+            "cancel": words.t("common.cancel"),
+            "agents": words.t("workspace.dashboard"),
+        }
         self.props["words"] = {**own, **menu, **shared}
         self.on("publish", publish, args=[])
         self.on("rename", self._renamed)
@@ -58,6 +63,7 @@ class WorkspaceHead(Element, component="workspace_head.js"):
             "title": title,
             "draft": agent.draft and bool(agent.name),  # one without a name is nothing yet that could be published
             "archived": agent.archived,
+            "connections": path(agent),
         }
 
     async def _renamed(self, event: GenericEventArguments) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from core.errors import BadInput
-from core.hosts import ENTRIES, BadHost, allow_list, canonical, check_public, in_list
+from core.hosts import ENTRIES, BadHost, allow_list, canonical, check_public, host_of, in_list
 
 
 @pytest.mark.parametrize(
@@ -84,3 +84,29 @@ def test_an_entry_that_is_no_host_is_refused(entry: str) -> None:
 def test_a_list_has_an_end() -> None:
     with pytest.raises(BadInput):
         allow_list(f"h{n}.example.com" for n in range(ENTRIES + 1))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["localhost", "10.0.0.1", "127.0.0.1", "192.168.1.1", "[::1]", "169.254.169.254", "printer", "*.internal",
+     "metadata.google.internal", "100.64.0.1"],
+)  # fmt: skip
+def test_what_the_gateway_would_refuse_whatever_the_list_says_is_not_taken_into_the_list(entry: str) -> None:
+    with pytest.raises(BadHost) as refused:
+        allow_list([entry])
+    assert refused.value.code == "private_host"
+
+
+@pytest.mark.parametrize(
+    ("pasted", "host"),
+    [
+        ("https://api.example.com/v1?x=1", "api.example.com"),
+        (" HTTP://Example.com:8080 ", "Example.com"),
+        ("https://[2606:4700::1]/x", "[2606:4700::1]"),
+        ("*.example.com", "*.example.com"),
+        ("https://user:pass@example.com/", "https://user:pass@example.com/"),
+        ("ftp://example.com", "ftp://example.com"),
+    ],
+)
+def test_the_address_of_a_page_means_its_host(pasted: str, host: str) -> None:
+    assert host_of(pasted) == host

@@ -63,6 +63,7 @@ class _Trip:
     address: str = ""
     decision: str = "failed"
     reason: str = ""
+    why: str = ""
 
 
 class Egress:
@@ -172,10 +173,10 @@ class Egress:
         try:
             await self._travel(near, ask, who, trip, account.lookups)
         except TimeoutError as error:
-            trip.reason = f"{shown(ask.target.host)} does not answer"
+            trip.reason, trip.why = f"{shown(ask.target.host)} does not answer", Unreachable.code
             raise Unreachable(trip.reason) from error
         except PlatformError as error:
-            trip.reason = str(error)
+            trip.reason, trip.why = str(error), error.code
             trip.decision = "refused" if isinstance(error, Refused) else "failed"
             raise
         finally:
@@ -195,6 +196,7 @@ class Egress:
         far.write(ask.opening)
         near.join(far)
         trip.reason = await self._until_over(near, far)
+        trip.why = "egress_quiet" if trip.reason else ""
 
     def _row(self, near: End, ask: Ask, who: _Who, trip: _Trip) -> Outbound:
         return Outbound(
@@ -206,6 +208,7 @@ class Egress:
             address=trip.address,
             decision=trip.decision,
             reason=trip.reason,
+            why=trip.why,
             sent_bytes=near.bytes_in + len(ask.opening) if trip.far else 0,
             received_bytes=trip.far.bytes_in if trip.far else 0,
             seconds=round(self._clock() - trip.began, 3),

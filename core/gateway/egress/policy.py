@@ -67,10 +67,10 @@ class Policy:
             try:
                 found = await self.outside.resolve(name)
             except (OSError, TimeoutError) as error:
-                raise Unreachable(f"{name} is not known") from error
+                raise Unreachable(f"{name} is not known", code="egress_unknown") from error
         checked = [self._checked(name, address) for address in found[:ADDRESSES]]
         if not checked:
-            raise Unreachable(f"{name} is not known")
+            raise Unreachable(f"{name} is not known", code="egress_unknown")
         return checked if Guard.PINNED not in self.off else [name]
 
     def _name(self, target: Target, allowed: Sequence[str]) -> str:
@@ -79,12 +79,13 @@ class Policy:
             if Guard.NAMES not in self.off:
                 hosts.check_public(name)
         except hosts.BadHost as error:
-            raise Refused(f"{shown(target.host)} is refused: {error}") from error
+            raise Refused(f"{shown(target.host)} is refused: {error}", code="egress_name") from error
         if target.port not in PORTS and Guard.PORTS not in self.off:
             known = ", ".join(str(port) for port in sorted(PORTS))
-            raise Refused(f"{name} is refused: port {target.port} is not open to agents ({known} are)")
+            text = f"{name} is refused: port {target.port} is not open to agents ({known} are)"
+            raise Refused(text, code="egress_port")
         if not hosts.in_list(name, allowed) and Guard.LIST not in self.off:
-            raise Refused(f"{name} is refused: it is not on this agent's list of allowed hosts")
+            raise Refused(f"{name} is refused: it is not on this agent's list of allowed hosts", code="egress_list")
         return name
 
     def _checked(self, name: str, text: str) -> str:
@@ -92,13 +93,13 @@ class Policy:
         try:
             address = addresses.plain(text)
         except ValueError as error:
-            raise Refused(f"{name} is refused: its address cannot be read") from error
+            raise Refused(f"{name} is refused: its address cannot be read", code="egress_address") from error
         reason = addresses.refused(address) if Guard.ADDRESSES not in self.off else ""
         if not reason and Guard.OWN not in self.off and self.outside.is_own(address):
             reason = "this machine itself"
         if reason:
             leads = "" if name == text else f"it leads to {address}, "
-            raise Refused(f"{name} is refused: {leads}{reason}")
+            raise Refused(f"{name} is refused: {leads}{reason}", code="egress_address")
         return str(address)
 
 
