@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 import auth
+from auth import wire
 from core.settings import Secret, Settings
 from core.store.sqlite import SqliteStore
 
@@ -57,9 +58,7 @@ async def main(port: int, database: Path, issuer: str = "") -> None:
 
         ui.run_with(app, show_welcome_message=False, binding_refresh_interval=None, tailwind=False)
         nicegui_core.sio.eio.cors_allowed_origins = None
-        config = uvicorn.Config(
-            app, port=port, log_level="warning", access_log=False, proxy_headers=False, ws="websockets-sansio"
-        )
+        config = wire.config(app, port=port, log_level="warning")
         async with door.running():
             print(f"link {door.local_link()}", flush=True)
             await uvicorn.Server(config).serve()
