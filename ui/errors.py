@@ -33,7 +33,7 @@ TITLED = (
 
 
 def refusal(request: Request, error: PlatformError, *, incident: str = "") -> Response:
-    """The page that stands for this error. `incident` is what the log calls it: all that a reader learns of the cause."""
+    """The page that stands for this error. `incident`: what the log calls it."""
     if isinstance(error, NotSignedIn):
         return RedirectResponse(f"/login?next={quote(_here(request))}", status_code=303)
     words = words_of(request)

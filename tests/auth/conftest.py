@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 
 import auth
 from auth import Auth
+from auth.guard import Page
 from core.settings import Secret, Settings
 from core.store.sqlite import SqliteStore
 from tests.oidc_provider import Provider, provider
@@ -78,10 +79,10 @@ Build = Callable[..., House]
 
 @pytest.fixture
 def build(store: SqliteStore, nicegui_untouched: None) -> Build:
-    def build(settings: Settings | None = None, *, keys: tuple[str, ...] = (KEY,)) -> House:
+    def build(settings: Settings | None = None, *, keys: tuple[str, ...] = (KEY,), page: Page | None = None) -> House:
         settings = settings or Settings()
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-        door = auth.install(app, settings, store, keys)
+        door = auth.install(app, settings, store, keys, page=page)
 
         @app.api_route("/dashboard", methods=["GET", "POST"])
         async def dashboard(request: Request) -> PlainTextResponse:
