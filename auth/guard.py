@@ -35,7 +35,7 @@ HEALTH = frozenset({"/healthz", "/readyz"})  # asked by machines that know us by
 OPEN_PATHS = frozenset({"/login", "/favicon.ico", "/robots.txt"})
 OPEN_PREFIXES = ("/auth/", "/_nicegui/", "/theme/")
 STATIC_PREFIXES = ("/_nicegui/", "/theme/")  # the same for everybody: nobody is looked up for them
-SOCKET_PREFIX = "/_nicegui_ws/"
+SOCKET_PREFIX, SOCKET = "/_nicegui_ws/", "/_nicegui_ws/socket.io/"
 VISIT = re.compile(r"[A-Za-z0-9_-]{20,64}")
 CLIENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # as NiceGUI makes them
 MAX_HEADERS = 100
@@ -110,7 +110,11 @@ class Guard:
         await self._recognise(headers, state)
         if not door:
             await self._ration(state, unsafe=unsafe)
-        return None if "user" in state else self._stranger(scope, unsafe=unsafe)
+        if "user" not in state:
+            return self._stranger(scope, unsafe=unsafe)
+        if path.startswith(SOCKET_PREFIX) and scope["type"] == "http":
+            raise BadInput("sockets only", code="no_polling")
+        return None
 
     async def _ration(self, state: Mapping[str, Any], *, unsafe: bool) -> None:
         """Raises: SlowDown."""
@@ -238,9 +242,13 @@ def _no_forgery(headers: Mapping[bytes, bytes], origin: str) -> None:
 
 
 def _for_a_page(scope: Scope) -> None:
-    """A socket says which page it is for before anything is kept for it. Raises: BadInput."""
+    """A socket is NiceGUI's, begins anew, and says which page it is for, before anything is kept for it.
+
+    Raises: BadInput.
+    """
     query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
-    if not CLIENT_ID.fullmatch(query.get("client_id", [""])[0]):
+    named = CLIENT_ID.fullmatch(query.get("client_id", [""])[0])
+    if scope["path"] != SOCKET or named is None or query.get("transport") != ["websocket"] or "sid" in query:
         raise BadInput("a socket for no page", code="no_page")
 
 

@@ -109,7 +109,7 @@ class SocketGuard:
         login = str(state.get("login", ""))
         bind = str(state.get("bind", ""))
         role = str(getattr(state.get("user"), "role", ""))
-        if client is None or not bind or _bind_of(client) != bind:
+        if client is None or not bind or _bind_of(client) != bind or not _is_number(query.get("next_message_id")):
             raise self._turned_away(sid)
         self._bound[sid] = Bound(client_id=client.id, bind=bind, login=login, role=role)
         try:
@@ -129,6 +129,8 @@ class SocketGuard:
         if bound is None or not isinstance(data, dict) or data.get("client_id") != bound.client_id:
             return False
         if not all(isinstance(data.get(name), str) for name in ("tab_id", "document_id")):
+            return False
+        if not _is_number(data.get("next_message_id")):
             return False
         return bool(await nicegui_server._on_handshake(sid, data))
 
@@ -204,6 +206,11 @@ def _forgotten(clients: Iterable[Client]) -> list[Client]:
         and not client.has_socket_connection
         and not client._delete_tasks
     ]
+
+
+def _is_number(value: object) -> bool:
+    """What NiceGUI gives to int(): absent, a number, or one as text from a query."""
+    return value is None or isinstance(value, int) or (isinstance(value, str) and value.isdigit() and len(value) < 16)
 
 
 def _is_event(message: dict[str, Any]) -> bool:
