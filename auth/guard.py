@@ -136,7 +136,8 @@ class Guard:
         given = cookies.read(headers)
         signed = await self._logins.find(given.get(self._jar.login, ""))
         if signed is not None:
-            state.update(user=signed.user, login=signed.login.id, bind=f"login:{signed.login.id}")
+            bind = f"login:{signed.login.id}:{signed.user.role}"  # a page made for another role is not theirs any more
+            state.update(user=signed.user, login=signed.login.id, bind=bind)
             return
         visit = given.get(self._jar.visit, "")
         if not VISIT.fullmatch(visit):

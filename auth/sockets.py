@@ -29,6 +29,7 @@ browser_log = logging.getLogger("oma.browser")
 REFUSED = "Implicit handshake failed"  # the words on which NiceGUI's page reloads
 SILENT_S = 5.0  # a connection that has not said which page it is for
 ANONYMOUS_S = 10.0  # an anonymous page whose socket never came
+WAITING = 30  # pages of one login whose sockets have not come yet; the oldest are forgotten, and load anew if they come
 LOG_LINES, LOG_CHARS = 20, 500  # of one socket's own words in our log
 GOODBYE_S = 0.3  # for a last message to leave
 
@@ -197,15 +198,17 @@ def _bind_of(client: Client) -> str:
 
 
 def _forgotten(clients: Iterable[Client]) -> list[Client]:
+    """Pages that nobody looks at: a program that only loads pages must not fill the memory."""
     old = time.time() - ANONYMOUS_S
-    return [
-        client
-        for client in clients
-        if client.created <= old
-        and _bind_of(client).startswith("visit:")
-        and not client.has_socket_connection
-        and not client._delete_tasks
-    ]
+    waiting: dict[str, list[Client]] = {}
+    for client in clients:
+        if not client.has_socket_connection and not client._delete_tasks:
+            waiting.setdefault(_bind_of(client), []).append(client)
+    gone = []
+    for bind, pages in waiting.items():  # the oldest first
+        anonymous = bind.startswith("visit:")
+        gone += [page for page in pages if page.created <= old] if anonymous else pages[:-WAITING]
+    return gone
 
 
 def _is_number(value: object) -> bool:
