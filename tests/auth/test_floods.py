@@ -202,8 +202,8 @@ async def test_a_thousand_events_a_second_cut_the_socket_and_move_nobody_elses_p
     await rage
     pressed = len(world.server.pressed())
     print(
-        f"events at 1,000 a second: cut after {sent}, {pressed} heard of {sum(sent)}; another's page p95 {p95(calm):.0f} ms before,"
-        f" {p95(busy):.0f} ms meanwhile"
+        f"events at 1,000 a second: cut after {sent}, {pressed} heard of {sum(sent)}; another's page p95"
+        f" {p95(calm):.0f} ms before, {p95(busy):.0f} ms meanwhile"
     )
     assert max(sent) < 3000, "cut, not ended by itself"
     assert pressed < sum(sent) / 2
