@@ -148,9 +148,7 @@ class _Server(uvicorn.Server):
     signal: int = 0
 
     def __init__(self, app: FastAPI) -> None:
-        super().__init__(
-            wire.config(app, timeout_graceful_shutdown=DRAIN_S, timeout_keep_alive=KEEP_ALIVE_S)
-        )
+        super().__init__(wire.config(app, timeout_graceful_shutdown=DRAIN_S, timeout_keep_alive=KEEP_ALIVE_S))
         self.serving: Callable[[], None] = lambda: None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
