@@ -11,6 +11,7 @@ from joserfc.errors import JoseError
 
 from core.errors import Forbidden, NotSignedIn
 from core.model import GOOGLE
+from core.safety import EVERYBODY
 from core.settings import Settings
 
 LEEWAY_S = 60  # between the provider's clock and ours
@@ -92,7 +93,7 @@ def admit(identity: Identity, settings: Settings) -> None:
     Raises: Forbidden.
     """
     emails, domains = _lower(settings.allowed_emails), _lower(settings.allowed_domains)
-    if not emails and not domains:
+    if EVERYBODY in domains or (not emails and not domains):
         return
     if identity.email and (identity.email in emails or is_admin(identity, settings)):
         return

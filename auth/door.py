@@ -11,12 +11,12 @@ from itsdangerous import URLSafeTimedSerializer
 from starlette.requests import Request
 
 from auth.cookies import Cookies
-from auth.guard import Guard, current_origin, current_user
+from auth.guard import Guard, Page, current_origin, current_user
 from auth.headers import SecurityHeaders
 from auth.local import LocalLinks
 from auth.logins import Logins
 from auth.oidc import Provider
-from auth.rate import Rate
+from auth.rate import Rates
 from auth.routes import ByLink, ByProvider, SignIn
 from auth.site import LOOPBACK, Site
 from auth.sockets import SocketGuard, watch
@@ -27,7 +27,6 @@ from core.settings import Settings
 from core.store import Store
 
 WATCH_S = 1.0  # a login that ended in another process loses its sockets within 2 s
-SIGN_IN_BURST, SIGN_IN_PER_S = 60, 1.0  # sign-in requests of one address
 
 
 class Auth:
@@ -119,8 +118,17 @@ def whence() -> Origin:
     return current_origin.get() or Origin()
 
 
-def install(app: FastAPI, settings: Settings, store: Store, keys: Sequence[str], *, audit: Audit | None = None) -> Auth:
-    """Put guards, headers and routes onto `app`, before NiceGUI is mounted; the first of `keys` signs.
+def install(
+    app: FastAPI,
+    settings: Settings,
+    store: Store,
+    keys: Sequence[str],
+    *,
+    audit: Audit | None = None,
+    page: Page | None = None,
+) -> Auth:
+    """Put guards, headers and routes onto `app`, before NiceGUI is mounted; the first of `keys` signs, and `page`
+    makes what a person sees who is refused.
 
     Raises: Misconfigured.
     """
@@ -138,8 +146,7 @@ def install(app: FastAPI, settings: Settings, store: Store, keys: Sequence[str],
         flows = _flows(keys)
         routes += ByProvider(sign_in, provider, settings=settings, store=store, jar=jar, flows=flows).routes()
     app.router.routes[:0] = routes
-    rate = Rate(burst=SIGN_IN_BURST, per_s=SIGN_IN_PER_S)
-    app.add_middleware(Guard, site=site, jar=jar, logins=logins, rate=rate)
+    app.add_middleware(Guard, site=site, jar=jar, logins=logins, rates=Rates(), page=page)
     app.add_middleware(SecurityHeaders, site=site)  # added last: outermost
     methods = [name for name, there in (("local", links), ("oidc", provider)) if there]
     return Auth(store=store, logins=logins, sockets=sockets, links=links, methods=tuple(methods), audit=audit)

@@ -6,21 +6,26 @@ and `address`.
 """
 
 import re
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import ExitStack
 from contextvars import ContextVar
 from secrets import token_urlsafe
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 import msgspec
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from auth import cookies
+from auth.body import Body, TooLarge, TooSlow, declared
 from auth.cookies import Cookies
+from auth.frames import PER_NETWORK, PER_USER, Frames, Seats
 from auth.logins import Logins
-from auth.rate import Rate
+from auth.rate import DOOR, READ, STRANGER, WRITE, Rates, SlowDown
 from auth.site import Site, network_of, strip_forwarded
+from auth.wire import MAX_HEAD_BYTES
 from core.audit import Origin
 from core.errors import BadInput, Forbidden, NotSignedIn, PlatformError, TooMuch
 from core.model import User
@@ -30,9 +35,10 @@ HEALTH = frozenset({"/healthz", "/readyz"})  # asked by machines that know us by
 OPEN_PATHS = frozenset({"/login", "/favicon.ico", "/robots.txt"})
 OPEN_PREFIXES = ("/auth/", "/_nicegui/", "/theme/")
 STATIC_PREFIXES = ("/_nicegui/", "/theme/")  # the same for everybody: nobody is looked up for them
-SOCKET_PREFIX = "/_nicegui_ws/"
+SOCKET_PREFIX, SOCKET = "/_nicegui_ws/", "/_nicegui_ws/socket.io/"
 VISIT = re.compile(r"[A-Za-z0-9_-]{20,64}")
-MAX_BODY_BYTES = 2 * 2**20  # the longest message, 200,000 characters, in its longest JSON spelling
+CLIENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # as NiceGUI makes them
+MAX_HEADERS = 100
 
 current_user: ContextVar[User | None] = ContextVar("current_user", default=None)
 """Set while a request is answered; page builders run inside that."""
@@ -41,17 +47,24 @@ current_origin: ContextVar[Origin | None] = ContextVar("current_origin", default
 """Set while a request is answered, and while a socket is open for what comes over it."""
 
 
-class TooLarge(BadInput):
-    """The body is over the limit."""
+class HeadTooLarge(BadInput):
+    """What stands before the body is over the limit."""
 
-    code, status = "too_large", 413
+    code, status = "head_too_large", 431
+
+
+Page = Callable[[Request, PlatformError], Response]
+"""Makes a page for a person of an error."""
 
 
 class Guard:
     """Pure ASGI, so that it sees sockets too and adds no task to a request."""
 
-    def __init__(self, app: ASGIApp, *, site: Site, jar: Cookies, logins: Logins, rate: Rate) -> None:
-        self.app, self._site, self._jar, self._logins, self._rate = app, site, jar, logins, rate
+    def __init__(
+        self, app: ASGIApp, *, site: Site, jar: Cookies, logins: Logins, rates: Rates, page: Page | None = None
+    ) -> None:
+        self.app, self._site, self._jar, self._logins, self._rates = app, site, jar, logins, rates
+        self._page, self._seats = page, Seats()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket") or scope["path"] in HEALTH:
@@ -61,13 +74,16 @@ class Guard:
         try:
             refusal = await self._admit(scope, state)
         except PlatformError as error:
-            refusal = problem(error)
+            refusal = self._answer(scope, error)
         if refusal is not None:
             await _refuse(refusal, scope, receive, send)
             return
         user, origin = current_user.set(state.get("user")), current_origin.set(_origin(scope, state))
         try:
-            await self._pass(scope, state, receive, send)
+            if scope["type"] == "websocket":
+                await self._hold(scope, state, receive, send)
+            else:
+                await self._pass(scope, state, receive, send)
         finally:
             current_user.reset(user)
             current_origin.reset(origin)
@@ -75,22 +91,38 @@ class Guard:
     async def _admit(self, scope: Scope, state: MutableMapping[str, Any]) -> Response | None:
         """None: go on. Raises: PlatformError: refused."""
         path, unsafe = scope["path"], scope.get("method", "GET") not in SAFE
+        _short_head(scope)
         headers = dict(scope["headers"])
         origin = self._addressed(scope)
         state["address"] = self._site.caller(scope)
         strip_forwarded(scope, scheme=origin.partition(":")[0])
-        if path == "/login" or (path.startswith("/auth/") and path != "/auth/logout"):
-            if wait_s := self._rate.take(network_of(state["address"])):
-                raise TooMuch(f"{wait_s:.0f}", code="slow_down")
+        door = path == "/login" or (path.startswith("/auth/") and path != "/auth/logout")
+        if door:
+            await self._rates.take(DOOR, network_of(state["address"]))
         if scope["type"] == "websocket":
             _from_our_page(headers, origin)
+            _for_a_page(scope)
         elif unsafe:
             _no_forgery(headers, origin)
-            _no_more_than(headers)
+            declared(headers)
         if path.startswith(STATIC_PREFIXES) and not unsafe:
             return None
         await self._recognise(headers, state)
-        return None if "user" in state else self._stranger(scope, unsafe=unsafe)
+        if not door:
+            await self._ration(state, unsafe=unsafe)
+        if "user" not in state:
+            return self._stranger(scope, unsafe=unsafe)
+        if path.startswith(SOCKET_PREFIX) and scope["type"] == "http":
+            raise BadInput("sockets only", code="no_polling")
+        return None
+
+    async def _ration(self, state: Mapping[str, Any], *, unsafe: bool) -> None:
+        """Raises: SlowDown."""
+        user = state.get("user")
+        if isinstance(user, User):
+            await self._rates.take(WRITE if unsafe else READ, user.id)
+        else:
+            await self._rates.take(STRANGER, network_of(state["address"]))
 
     def _addressed(self, scope: Scope) -> str:
         """Our origin, by the one Host header. Raises: BadInput: that is not our name."""
@@ -104,7 +136,8 @@ class Guard:
         given = cookies.read(headers)
         signed = await self._logins.find(given.get(self._jar.login, ""))
         if signed is not None:
-            state.update(user=signed.user, login=signed.login.id, bind=f"login:{signed.login.id}")
+            bind = f"login:{signed.login.id}:{signed.user.role}"  # a page made for another role is not theirs any more
+            state.update(user=signed.user, login=signed.login.id, bind=bind)
             return
         visit = given.get(self._jar.visit, "")
         if not VISIT.fullmatch(visit):
@@ -126,17 +159,21 @@ class Guard:
         target = quote(path + (f"?{query}" if query else ""), safe="")
         return RedirectResponse(f"/login?next={target}" if target != "%2F" else "/login", 303)
 
+    async def _hold(self, scope: Scope, state: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        """A socket, for as long as it is open."""
+        user = state.get("user")
+        who, most = (user.id, PER_USER) if isinstance(user, User) else (network_of(state["address"]), PER_NETWORK)
+        with ExitStack() as seat:
+            try:
+                seat.enter_context(self._seats.seat(who, most=most))
+            except TooMuch as error:
+                await _refuse(problem(error), scope, receive, send)
+                return
+            await self.app(scope, Frames(receive, send, who=who), send)
+
     async def _pass(self, scope: Scope, state: Mapping[str, Any], receive: Receive, send: Send) -> None:
         visit = state.get("new_visit")
-        size, started = 0, False
-
-        async def bounded() -> Message:
-            nonlocal size
-            message = await receive()
-            size += len(message.get("body", b"")) if message["type"] == "http.request" else 0
-            if size > MAX_BODY_BYTES:
-                raise TooLarge
-            return message
+        started = False
 
         async def marked(message: Message) -> None:
             nonlocal started
@@ -148,11 +185,20 @@ class Guard:
             await send(message)
 
         try:
-            await self.app(scope, bounded, marked)
-        except TooLarge as error:
+            await self.app(scope, Body(receive), marked)
+        except (TooLarge, TooSlow) as error:
             if started:
                 raise
             await _refuse(problem(error), scope, receive, send)
+
+    def _answer(self, scope: Scope, error: PlatformError) -> Response:
+        """A page where a person looks on, else a line for a program."""
+        accepts = dict(scope["headers"]).get(b"accept", b"")
+        if self._page is None or not isinstance(error, SlowDown) or b"text/html" not in accepts:
+            return problem(error)
+        answer = self._page(Request(scope), error)
+        answer.headers.update(_further(error))
+        return answer
 
 
 def _origin(scope: Scope, state: Mapping[str, Any]) -> Origin:
@@ -163,8 +209,13 @@ def _origin(scope: Scope, state: Mapping[str, Any]) -> Origin:
 def problem(error: PlatformError) -> Response:
     """application/problem+json with our code; the sentence is the catalogues' business."""
     body = {"type": "about:blank", "title": error.code, "status": error.status, "code": error.code}
-    headers = {"Retry-After": str(error)} if isinstance(error, TooMuch) else {}
-    return _Problem({**body, "detail": str(error)}, error.status, headers)
+    return _Problem({**body, "detail": str(error)}, error.status, _further(error))
+
+
+def _further(error: PlatformError) -> dict[str, str]:
+    if isinstance(error, SlowDown):
+        return {"Retry-After": str(error.wait_s)}
+    return {"Connection": "close"} if isinstance(error, TooLarge | TooSlow) else {}  # its rest is not read
 
 
 class _Problem(Response):
@@ -191,10 +242,26 @@ def _no_forgery(headers: Mapping[bytes, bytes], origin: str) -> None:
         raise Forbidden("from another site", code="cross_site")
 
 
-def _no_more_than(headers: Mapping[bytes, bytes]) -> None:
-    length = headers.get(b"content-length", b"0")
-    if not length.isdigit() or len(length) > 12 or int(length) > MAX_BODY_BYTES:
-        raise TooLarge("the body is too large")
+def _for_a_page(scope: Scope) -> None:
+    """A socket is NiceGUI's, begins anew, and says which page it is for, before anything is kept for it.
+
+    Raises: BadInput.
+    """
+    query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+    named = CLIENT_ID.fullmatch(query.get("client_id", [""])[0])
+    if scope["path"] != SOCKET or named is None or query.get("transport") != ["websocket"] or "sid" in query:
+        raise BadInput("a socket for no page", code="no_page")
+
+
+def _short_head(scope: Scope) -> None:
+    """The server stops at this size while it waits for more; what came in one piece is counted here.
+
+    Raises: HeadTooLarge.
+    """
+    headers = scope["headers"]
+    size = sum(len(name) + len(value) for name, value in headers) + len(scope.get("query_string", b""))
+    if len(headers) > MAX_HEADERS or size > MAX_HEAD_BYTES:
+        raise HeadTooLarge("the headers are too large")
 
 
 async def _refuse(refusal: Response, scope: Scope, receive: Receive, send: Send) -> None:

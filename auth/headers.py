@@ -5,12 +5,15 @@ inline styles; nothing else does, and everything else gets a policy that allows 
 """
 
 import gzip
+import logging
 import re
 import secrets
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from auth.site import Site
+
+log = logging.getLogger("oma.web")
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -33,7 +36,7 @@ PAGE = (
 SCRIPT = re.compile(rb"<script(?=[\s>])(?![^>]*\bnonce=)")
 GZIP_OVER_BYTES, GZIP_LEVEL = 1000, 4  # level 4: half the time of 9 for 5 % more bytes
 PROBLEM = (b"content-type", b"application/problem+json")
-OOPS = b'{"code":"internal","detail":"","status":500}'
+OOPS = '{{"code":"internal","incident":"{incident}","status":500}}'  # what went wrong stands in the log only
 
 
 class SecurityHeaders:
@@ -50,9 +53,11 @@ class SecurityHeaders:
         try:
             await self.app(scope, receive, response.send)
         except Exception:  # the server logs it; the client shall get the headers all the same
+            incident = secrets.token_hex(4)
+            log.error("request %s failed, incident %s; what it was follows", scope["path"], incident)
             if not response.started:
                 await response.send({"type": "http.response.start", "status": 500, "headers": [PROBLEM]})
-                await response.send({"type": "http.response.body", "body": OOPS})
+                await response.send({"type": "http.response.body", "body": OOPS.format(incident=incident).encode()})
             raise
 
 

@@ -1,25 +1,76 @@
-"""A bucket of tokens per caller: so many at once, so many per second after that."""
+"""How often somebody may ask: strangers by their network, users by their account; counted by the `limits` package.
+
+The counts are this process's own. Several web processes share them by giving `Rates` another storage of that package.
+"""
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from math import ceil
 
-MOST = 10_000  # callers remembered; the one not seen for longest is forgotten, with a full bucket
+from limits import RateLimitItem, RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage, Storage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+
+from core.errors import TooMuch
+
+DOOR = RateLimitItemPerMinute(120, namespace="door")  # sign-in pages and routes, by network: an office comes in
+STRANGER = RateLimitItemPerMinute(600, namespace="stranger")  # all else without a login, by network
+READ = RateLimitItemPerMinute(600, namespace="read")  # pages, API and sockets of one user
+WRITE = RateLimitItemPerMinute(120, namespace="write")  # requests of one user that change something
+MOST = 20_000  # counts remembered: about 6 MB; the oldest gives way
 
 
-class Rate:
-    """`take` costs a dictionary lookup: nothing heavy may come before it."""
+class SlowDown(TooMuch):
+    """Asked too often; `wait_s` later it may work again."""
 
-    def __init__(self, *, burst: float, per_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._burst, self._per_s, self._clock = burst, per_s, clock
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+    code = "slow_down"
 
-    def take(self, caller: str) -> float:
-        """0 if the caller may go on, else the seconds until then."""
-        now = self._clock()
-        left, at = self._left.pop(caller, (self._burst, now))
-        left = min(self._burst, left + (now - at) * self._per_s)
-        self._left[caller] = (max(left - 1, 0) if left >= 1 else left, now)
-        if len(self._left) > MOST:
-            self._left.popitem(last=False)
-        return 0.0 if left >= 1 else (1 - left) / self._per_s
+    def __init__(self, wait_s: int) -> None:
+        super().__init__(f"again in {wait_s} s")
+        self.wait_s = wait_s
+
+
+class Counts(MemoryStorage):
+    """The package's memory storage looks through all its keys at every hit and never forgets under load: this one
+    costs a dictionary lookup, whoever asks, and is bounded.
+    """
+
+    STORAGE_SCHEME = ["async+bounded-memory"]  # noqa: RUF012  # the package's registry reads it
+
+    def __init__(self, most: int = MOST) -> None:
+        super().__init__()
+        self._most = most
+        self._counts: OrderedDict[str, tuple[int, float]] = OrderedDict()  # key: (count, until when)
+
+    async def get(self, key: str) -> int:
+        count, until = self._counts.get(key, (0, 0.0))
+        return count if until > time.time() else 0
+
+    async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+        count = await self.get(key)
+        until = self._counts[key][1] if count else time.time() + expiry
+        self._counts[key] = (count + amount, until)
+        if len(self._counts) > self._most:
+            self._counts.popitem(last=False)
+        return count + amount
+
+    async def decr(self, key: str, amount: int = 1) -> int:
+        count, until = self._counts.get(key, (0, 0.0))
+        self._counts[key] = (max(count - amount, 0), until)
+        return max(count - amount, 0)
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+
+class Rates:
+    """Nothing heavy may come before `take`."""
+
+    def __init__(self, storage: Storage | None = None) -> None:
+        self._windows = SlidingWindowCounterRateLimiter(Counts() if storage is None else storage)
+
+    async def take(self, item: RateLimitItem, who: str) -> None:
+        """Count one. Raises: SlowDown: there were too many in the last minute."""
+        if not await self._windows.hit(item, who):
+            stats = await self._windows.get_window_stats(item, who)
+            raise SlowDown(max(1, ceil(stats.reset_time - time.time())))

@@ -75,15 +75,17 @@ def network_of(caller: str) -> str:
     """What is limited as one: an IPv4 address, or the /64 that one IPv6 customer has."""
     address = _address(caller)
     if isinstance(address, IPv6Address):
-        return str(IPv6Network((address, 64), strict=False))
-    return caller
+        return str(IPv6Network((int(address), 64), strict=False))
+    return caller if address is None else str(address)
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """An IPv4 caller of a socket that listens on both looks like ::ffff:1.2.3.4, and is meant as 1.2.3.4."""
     try:
-        return ip_address(text)
+        address = ip_address(text)
     except ValueError:
         return None
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 
 def _host_of(scheme: str, netloc: str) -> str:

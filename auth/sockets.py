@@ -29,7 +29,7 @@ browser_log = logging.getLogger("oma.browser")
 REFUSED = "Implicit handshake failed"  # the words on which NiceGUI's page reloads
 SILENT_S = 5.0  # a connection that has not said which page it is for
 ANONYMOUS_S = 10.0  # an anonymous page whose socket never came
-PER_LOGIN = 100  # open sockets
+WAITING = 30  # pages of one login whose sockets have not come yet; the oldest are forgotten, and load anew if they come
 LOG_LINES, LOG_CHARS = 20, 500  # of one socket's own words in our log
 GOODBYE_S = 0.3  # for a last message to leave
 
@@ -110,7 +110,7 @@ class SocketGuard:
         login = str(state.get("login", ""))
         bind = str(state.get("bind", ""))
         role = str(getattr(state.get("user"), "role", ""))
-        if client is None or not bind or _bind_of(client) != bind or self._too_many(login):
+        if client is None or not bind or _bind_of(client) != bind or not _is_number(query.get("next_message_id")):
             raise self._turned_away(sid)
         self._bound[sid] = Bound(client_id=client.id, bind=bind, login=login, role=role)
         try:
@@ -125,14 +125,13 @@ class SocketGuard:
         background_tasks.create(self._hang_up(eio_sid), name="hang up refused socket")
         return ConnectionRefusedError(REFUSED)
 
-    def _too_many(self, login: str) -> bool:
-        return bool(login) and sum(bound.login == login for bound in self._bound.values()) >= PER_LOGIN
-
     async def _handshake(self, sid: str, *args: Any) -> bool:
         bound, data = self._bound.get(sid), args[0] if args else None
         if bound is None or not isinstance(data, dict) or data.get("client_id") != bound.client_id:
             return False
         if not all(isinstance(data.get(name), str) for name in ("tab_id", "document_id")):
+            return False
+        if not _is_number(data.get("next_message_id")):
             return False
         return bool(await nicegui_server._on_handshake(sid, data))
 
@@ -152,7 +151,10 @@ class SocketGuard:
             client = Client.instances.get(bound.client_id)
             if client is not None and sid in client._socket_to_document_id and shape(message):
                 bound.active = bound.active or deed
-                handler(sid, message)
+                try:
+                    handler(sid, message)
+                except ValueError:  # its arguments, text in text, are no JSON or nested too deep
+                    self._cut(sid)
 
         return checked
 
@@ -161,6 +163,12 @@ class SocketGuard:
         bound.lines += 1
         if bound.lines <= LOG_LINES:
             browser_log.info("%r", message["message"][:LOG_CHARS])  # %r: no line of it can pose as ours
+
+    def _cut(self, sid: str) -> None:
+        """Nothing more is believed of this socket."""
+        del self._bound[sid]
+        eio_sid = self._sio.manager.eio_sid_from_sid(sid, "/")
+        background_tasks.create(self._hang_up(eio_sid), name="hang up odd socket")
 
     async def _dismiss(self, sid: str) -> None:
         """Ask the page to load itself anew (it will find itself signed out), then close."""
@@ -190,15 +198,22 @@ def _bind_of(client: Client) -> str:
 
 
 def _forgotten(clients: Iterable[Client]) -> list[Client]:
+    """Pages that nobody looks at: a program that only loads pages must not fill the memory."""
     old = time.time() - ANONYMOUS_S
-    return [
-        client
-        for client in clients
-        if client.created <= old
-        and _bind_of(client).startswith("visit:")
-        and not client.has_socket_connection
-        and not client._delete_tasks
-    ]
+    waiting: dict[str, list[Client]] = {}
+    for client in clients:
+        if not client.has_socket_connection and not client._delete_tasks:
+            waiting.setdefault(_bind_of(client), []).append(client)
+    gone = []
+    for bind, pages in waiting.items():  # the oldest first
+        anonymous = bind.startswith("visit:")
+        gone += [page for page in pages if page.created <= old] if anonymous else pages[:-WAITING]
+    return gone
+
+
+def _is_number(value: object) -> bool:
+    """What NiceGUI gives to int(): absent, a number, or one as text from a query."""
+    return value is None or isinstance(value, int) or (isinstance(value, str) and value.isdigit() and len(value) < 16)
 
 
 def _is_event(message: dict[str, Any]) -> bool:

@@ -83,8 +83,6 @@ class Agents:
             await self._audit.note(Deed.EGRESS_CHANGED, who=user, about=agent, detail=" ".join(changed.egress))
         if fields.get("draft") is False:
             await self._audit.note(Deed.AGENT_PUBLISHED, who=user, about=agent)
-        if "egress" in fields:
-            await self._audit.note(Deed.EGRESS_CHANGED, who=user, about=agent, detail=" ".join(changed.egress))
         if "permission_mode" in fields:
             await self._audit.note(Deed.MODE_CHANGED, who=user, about=agent, detail=changed.permission_mode)
         return changed

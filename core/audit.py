@@ -41,7 +41,6 @@ class Deed(StrEnum):
     REQUEST_ANSWERED = "request_answered"
     RULE_ADDED = "rule_added"
     RULE_REMOVED = "rule_removed"
-    EGRESS_CHANGED = "egress_changed"
     EXPORTED = "exported"
     AUDIT_EXPORTED = "audit_exported"
     ACCOUNT_DELETED = "account_deleted"

@@ -16,6 +16,7 @@ import platformdirs
 
 from core.errors import Misconfigured
 from core.model import GOOGLE
+from core.safety import unsafe
 
 
 class Secret(str):
@@ -179,23 +180,7 @@ def check(settings: Settings) -> None:
         raise Misconfigured("OMA_STORE=firestore needs OMA_GCP_PROJECT, the Google Cloud project it is in")
     if settings.provider == "anthropic" and not settings.anthropic_api_key:
         raise Misconfigured("no model credential: set ANTHROPIC_API_KEY (or OMA_MODEL=practice to try without one)")
-    if not settings.production:
-        return
-    for bad, line in (
-        (settings.provider == "practice", "the practice model is for trying out: set ANTHROPIC_API_KEY"),
-        (settings.sandbox == "none", "OMA_SANDBOX=none is for one person on one machine"),
-        (settings.firestore_emulator, "FIRESTORE_EMULATOR_HOST is set, and the emulator forgets everything"),
-        (not settings.oidc_client_id, "set OMA_OIDC_CLIENT_ID and OMA_OIDC_CLIENT_SECRET"),
-        (not settings.oidc_client_secret, "set OMA_OIDC_CLIENT_SECRET"),
-        (not settings.public_url.startswith("https://"), "set OMA_PUBLIC_URL to the https address people use"),
-        (not settings.session_secret, "set OMA_SESSION_SECRET to at least 32 random characters"),
-        (any(weak(secret) for secret in settings.session_secret), "OMA_SESSION_SECRET is too short or too simple"),
-        (platform.system() != "Linux", "production runs on Linux only"),
-    ):
-        if bad:
-            raise Misconfigured(f"refusing to start with OMA_ENV=production: {line}")
-
-
-def weak(secret: str) -> bool:
-    """Shorter than 32 characters, or made of fewer than 10 different ones ("changeme…", "aaaa…")."""
-    return len(secret) < 32 or len(set(secret)) < 10
+    for line in unsafe(settings):
+        raise Misconfigured(f"refusing to start with OMA_ENV={settings.env}: {line}")
+    if settings.production and platform.system() != "Linux":
+        raise Misconfigured("refusing to start with OMA_ENV=production: production runs on Linux only")

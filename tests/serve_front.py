@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from nicegui import core as nicegui_core
 from starlette.routing import BaseRoute, Mount, WebSocketRoute
 
+from auth import wire
 from core.runners import Limits, Runners
 from core.settings import Secret, Settings
 from core.store.sqlite import SqliteStore
@@ -65,14 +66,7 @@ async def main(port: int, folder: Path, *, prepare: Prepare | None = None) -> No
                 async with front(app, **inside, spawner=spawner, gate=gate, draining=lambda: False):  # type: ignore[arg-type]
                     words = {name for known in nicegui_core.sio.handlers.values() for name in known}
                     print(json.dumps({"routes": sorted(set(routes(app.routes))), "words": sorted(words)}), flush=True)
-                    config = uvicorn.Config(
-                        app,
-                        port=port,
-                        log_level="warning",
-                        access_log=False,
-                        proxy_headers=False,
-                        ws="websockets-sansio",
-                    )
+                    config = wire.config(app, port=port, log_level="warning")
                     await uvicorn.Server(config).serve()
             for runner in spawner.alive.values():
                 await runner.die()

@@ -25,7 +25,7 @@ from auth.logins import Logins
 from core.model import SYSTEM, Agent, Box, Request, Session, User, UserId, new_agent_id, new_session_id, now
 from core.store.sqlite import SqliteStore
 from tests.auth.conftest import free_port
-from tests.auth.test_sockets import Page, Peer, peer
+from tests.auth.socket_world import Page, Peer, peer
 from tests.e2e.test_strangers import same
 from tests.serve_front import KEY
 

@@ -5,15 +5,18 @@ Something of another user and something that never was give byte for byte the sa
 
 import logging
 from html import escape
+from secrets import token_hex
 from urllib.parse import quote
 
 from nicegui import app
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
+from auth.rate import SlowDown
 from core.errors import NotFound, NotSignedIn, PlatformError
 from ui.desk import Desk
 from ui.document import document, mark, words_of
+from ui.words import Words
 
 log = logging.getLogger("oma.pages")
 
@@ -25,24 +28,33 @@ TITLED = (
     "forbidden",
     "internal",
     "export_under_way",
+    "slow_down",
 )
 
 
-def refusal(request: Request, error: PlatformError) -> Response:
-    """The page that stands for this error."""
+def refusal(request: Request, error: PlatformError, *, incident: str = "") -> Response:
+    """The page that stands for this error. `incident`: what the log calls it."""
     if isinstance(error, NotSignedIn):
         return RedirectResponse(f"/login?next={quote(_here(request))}", status_code=303)
     words = words_of(request)
     code = error.code if error.code in TITLED else "internal"
     title = words.t(f"error.{code}.title")
     again = "" if isinstance(error, NotFound) else _link("", words.t("error.again"), "btn")
+    number = words.t("error.incident", incident=incident) if incident else ""
+    said = f'<p class="who meta" data-testid="incident">{escape(number)}</p>' if number else ""
     body = (
         f'<main class="login"><div class="in">{mark(40)}<h1>{escape(title)}</h1>'
-        f'<p class="lead">{escape(words.t(f"error.{code}"))}</p>'
-        f'<p class="ways">{again}{_link("/dashboard", words.t("error.home"), "btn")}</p>'
+        f'<p class="lead">{escape(_sentence(words, code, error))}</p>'
+        f'<p class="ways">{again}{_link("/dashboard", words.t("error.home"), "btn")}</p>{said}'
         f"</div></main>"
     )
     return document(request, words, title=title, body=body, status=error.status)
+
+
+def _sentence(words: Words, code: str, error: PlatformError) -> str:
+    if isinstance(error, SlowDown):
+        return words.t("error.slow_down", n=error.wait_s)
+    return words.t(f"error.{code}")
 
 
 def _link(href: str, text: str, classes: str) -> str:
@@ -80,5 +92,6 @@ def install(_desk: Desk) -> None:
 
     @app.exception_handler(Exception)
     async def broken(request: Request, error: Exception) -> Response:
-        log.error("page %s failed", request.url.path, exc_info=error)
-        return refusal(request, PlatformError())
+        incident = token_hex(4)
+        log.error("page %s failed, incident %s", request.url.path, incident, exc_info=error)
+        return refusal(request, PlatformError(), incident=incident)

@@ -21,7 +21,7 @@ from core.runners import Runners
 from core.settings import Settings
 from core.spawner import Spawner
 from core.store import Store
-from ui import api, pages
+from ui import api, errors, pages
 from ui.desk import Desk
 
 
@@ -39,7 +39,7 @@ async def front(
 ) -> AsyncIterator[auth.Auth]:
     """While the context is open `app` may be served. Raises: Misconfigured."""
     audit = Audit(store, whence=auth.whence)
-    door = auth.install(app, settings, store, keys, audit=audit)
+    door = auth.install(app, settings, store, keys, audit=audit, page=errors.refusal)
     talks = Conversations(store=store, runners=runners, audit=audit)
     agents = Agents(store=store, runners=runners, forget=talks.forget, audit=audit)
     people = People(store=store, runners=runners, audit=audit, named=settings.admins, changed=door.logins.refresh)

@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from core import model
 from core.errors import NotSignedIn
+from core.safety import EVERYBODY
 from core.settings import Settings
 from ui import theme
 from ui.desk import Desk
@@ -85,6 +86,8 @@ def _who(desk: Desk, words: Words) -> str:
     settings = desk.settings
     if "oidc" not in desk.auth.sign_in_methods:
         text = escape(words.t("login.who_local"))
+    elif EVERYBODY in settings.allowed_domains:
+        return ""
     elif settings.allowed_domains:
         domains = ", ".join(f"<b>{escape(domain)}</b>" for domain in settings.allowed_domains)
         text = escape(words.t("login.who_domains")).replace("[domains]", domains)

@@ -21,6 +21,7 @@ import uvicorn
 from fastapi import FastAPI
 
 import auth
+from auth import wire
 from core import logs
 from core import runtime as runtime_
 from core.errors import Misconfigured
@@ -147,17 +148,7 @@ class _Server(uvicorn.Server):
     signal: int = 0
 
     def __init__(self, app: FastAPI) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,
-                proxy_headers=False,
-                timeout_graceful_shutdown=DRAIN_S,
-                timeout_keep_alive=KEEP_ALIVE_S,
-                ws="websockets-sansio",
-            )
-        )
+        super().__init__(wire.config(app, timeout_graceful_shutdown=DRAIN_S, timeout_keep_alive=KEEP_ALIVE_S))
         self.serving: Callable[[], None] = lambda: None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

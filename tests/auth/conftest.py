@@ -15,8 +15,10 @@ from starlette.responses import JSONResponse, PlainTextResponse
 
 import auth
 from auth import Auth
+from auth.guard import Page
 from core.settings import Secret, Settings
 from core.store.sqlite import SqliteStore
+from tests.auth.socket_world import Server, World, mini_server
 from tests.oidc_provider import Provider, provider
 
 KEY = "a key for tests, long enough to be one: 0123456789"
@@ -78,10 +80,10 @@ Build = Callable[..., House]
 
 @pytest.fixture
 def build(store: SqliteStore, nicegui_untouched: None) -> Build:
-    def build(settings: Settings | None = None, *, keys: tuple[str, ...] = (KEY,)) -> House:
+    def build(settings: Settings | None = None, *, keys: tuple[str, ...] = (KEY,), page: Page | None = None) -> House:
         settings = settings or Settings()
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-        door = auth.install(app, settings, store, keys)
+        door = auth.install(app, settings, store, keys, page=page)
 
         @app.api_route("/dashboard", methods=["GET", "POST"])
         async def dashboard(request: Request) -> PlainTextResponse:
@@ -143,3 +145,16 @@ async def signed_in(house: House) -> httpx2.AsyncClient:
     answer = await browser.get(house.door.local_link())
     assert answer.status_code == 303
     return browser
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with mini_server(tmp_path_factory.mktemp("mini")) as running:
+        yield running
+
+
+@pytest.fixture
+async def world(server: Server) -> AsyncIterator[World]:
+    async with await SqliteStore.open(server.database) as store:
+        server.lines.clear()
+        yield World(server, store)

@@ -7,14 +7,18 @@ import asyncio
 import sys
 from pathlib import Path
 
+import psutil
 import uvicorn
 from fastapi import FastAPI
+from nicegui import Client, ui
 from nicegui import core as nicegui_core
-from nicegui import ui
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 import auth
+from auth import wire
+from core import logs
+from core.model import UserId
 from core.settings import Secret, Settings
 from core.store.sqlite import SqliteStore
 
@@ -23,6 +27,7 @@ CLIENT, CLIENT_SECRET = "oma-test", "the client's secret"
 
 
 async def main(port: int, database: Path, issuer: str = "") -> None:
+    logs.install("text")
     settings = Settings(
         port=port,
         oidc_issuer=issuer or "https://accounts.google.com",
@@ -49,17 +54,27 @@ async def main(port: int, database: Path, issuer: str = "") -> None:
             body = await request.body()
             return JSONResponse({"user": door.user_of(request).user_id, "size": len(body)})
 
-        @app.get("/auth/census")
+        @app.post("/api/v1/everywhere")
+        async def everywhere(request: Request) -> JSONResponse:
+            await door.sign_out_everywhere(UserId(door.user_of(request).id))
+            return JSONResponse({})
+
+        @app.get("/theme/census")  # where no limit counts
         async def census() -> JSONResponse:
             sio = nicegui_core.sio
-            named = [task.get_name() for task in asyncio.all_tasks() if "socket" in task.get_name()]
-            return JSONResponse({"sockets": len(sio.eio.sockets), "sids": len(sio.environ), "tasks": len(named)})
+            return JSONResponse(
+                {
+                    "sockets": len(sio.eio.sockets),
+                    "sids": len(sio.environ),
+                    "clients": len(Client.instances),
+                    "tasks": len(asyncio.all_tasks()),
+                    "rss": psutil.Process().memory_info().rss,
+                }
+            )
 
         ui.run_with(app, show_welcome_message=False, binding_refresh_interval=None, tailwind=False)
         nicegui_core.sio.eio.cors_allowed_origins = None
-        config = uvicorn.Config(
-            app, port=port, log_level="warning", access_log=False, proxy_headers=False, ws="websockets-sansio"
-        )
+        config = wire.config(app, port=port)
         async with door.running():
             print(f"link {door.local_link()}", flush=True)
             await uvicorn.Server(config).serve()

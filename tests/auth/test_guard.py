@@ -1,14 +1,21 @@
 """Requests at the door: addressed to us, from our own pages, by somebody known, and not too many."""
 
 import re
+from collections.abc import Awaitable, Callable
+from itertools import cycle
 from typing import ClassVar
 from urllib.parse import quote
 
 import httpx2
 import pytest
+from limits import RateLimitItem
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from auth.guard import MAX_BODY_BYTES
+from auth.body import MAX_BODY_BYTES
+from auth.rate import DOOR, READ, STRANGER, WRITE
+from auth.wire import MAX_HEAD_BYTES
+from core.errors import PlatformError
 from core.settings import Settings
 from tests.auth.conftest import LOCAL, PUBLIC, Build, House, production, signed_in
 
@@ -194,20 +201,59 @@ class TestLimits:
         async def try_from(address: str) -> httpx2.Response:
             return await browser.get("/auth/local?code=x", headers={"x-forwarded-for": address})
 
-        statuses = [(await try_from("203.0.113.1")).status_code for _ in range(100)]
-        assert statuses[:50] == [303] * 50
-        assert statuses[-1] == 429
+        assert await allowed(DOOR, 303, lambda: try_from("203.0.113.1"))
         refused = await try_from("203.0.113.1")
-        assert refused.headers["retry-after"].isdigit()
+        assert 0 < int(refused.headers["retry-after"]) <= 60
+        assert refused.json()["code"] == "slow_down"
         assert (await try_from("203.0.113.2")).status_code == 303
 
-    async def test_one_customers_ipv6_network_counts_as_one(self, build: Build) -> None:
+    async def test_one_customers_ipv6_network_counts_as_one_and_ipv4_in_ipv6_as_ipv4(self, build: Build) -> None:
         browser = build(Settings(trusted_proxies=("127.0.0.1",))).browser()
-        statuses = [
-            (await browser.get("/login", headers={"x-forwarded-for": f"2001:db8::{n:x}"})).status_code
-            for n in range(1, 100)
-        ]
-        assert statuses[-1] == 429
+
+        numbers = iter(range(1, 10_000))
+
+        async def ask(address: str) -> httpx2.Response:
+            return await browser.get("/login", headers={"x-forwarded-for": address})
+
+        assert await allowed(DOOR, 200, lambda: ask(f"2001:db8::{next(numbers):x}"))
+        assert (await ask("2001:db8:0:1::1")).status_code == 200
+        statuses = {(await ask(f"::ffff:203.0.113.{n}")).status_code for n in range(DOOR.amount + 5)}
+        assert statuses == {200}
+
+    async def test_a_strangers_other_requests_have_a_limit_of_their_own(self, house: House) -> None:
+        browser = house.browser()
+        assert await allowed(STRANGER, 303, lambda: browser.get("/dashboard"))
+        assert (await browser.get("/login")).status_code == 200
+        assert (await (await signed_in(house)).get("/dashboard")).status_code == 200  # a user behind the same address
+
+    @pytest.mark.parametrize(("method", "item", "other"), [("GET", READ, "POST"), ("POST", WRITE, "GET")])
+    async def test_a_user_is_limited_by_account_and_reading_and_changing_apart(
+        self, house: House, method: str, item: RateLimitItem, other: str
+    ) -> None:
+        browsers = [await signed_in(house), await signed_in(house)]  # the same user twice
+        turns = cycle(browsers)
+        assert await allowed(item, 200, lambda: next(turns).request(method, "/dashboard", headers=ORIGIN))
+        assert (await browsers[0].request(other, "/dashboard", headers=ORIGIN)).status_code == 200
+
+    async def test_where_a_page_is_asked_for_the_refusal_is_one(self, build: Build) -> None:
+        def page(_request: Request, error: PlatformError) -> Response:
+            return HTMLResponse(f"a page about {error.code}", error.status)
+
+        browser = build(page=page).browser()
+        assert await allowed(DOOR, 200, lambda: browser.get("/login"))
+        asked = await browser.get("/login", headers={"accept": "text/html,*/*"})
+        assert (asked.status_code, asked.text) == (429, "a page about slow_down")
+        assert asked.headers["retry-after"].isdigit()
+        assert (await browser.get("/login", headers={"accept": "application/json"})).json()["code"] == "slow_down"
+
+    @pytest.mark.parametrize(
+        "headers", [{f"x-{n}": "1" for n in range(101)}, {"x-long": "x" * MAX_HEAD_BYTES}, {"cookie": "a=b;" * 9000}]
+    )
+    async def test_too_much_in_front_of_the_body_is_refused(self, house: House, headers: dict[str, str]) -> None:
+        browser = await signed_in(house)
+        for path in ("/dashboard", "/login", "/_nicegui/x"):
+            assert (await browser.get(path, headers=headers)).status_code == 431
+        assert (await browser.get("/dashboard?" + "x" * MAX_HEAD_BYTES)).status_code == 431
 
     async def test_a_body_over_the_limit_is_refused_declared_or_not(self, house: House) -> None:
         browser = await signed_in(house)
@@ -223,6 +269,16 @@ class TestLimits:
             assert answer.status_code == 413
         lying = await browser.post("/api/v1/echo", content=b"x", headers={**ORIGIN, "content-length": "-1"})
         assert lying.status_code == 413
+
+
+async def allowed(item: RateLimitItem, status: int, ask: Callable[[], Awaitable[httpx2.Response]]) -> bool:
+    """Whether as many as the limit says are answered with `status`, and the next one (a minute that ends meanwhile
+    lets one or two more pass) with 429."""
+    for n in range(item.amount + 5):
+        found = (await ask()).status_code
+        if found != status:
+            return found == 429 and n >= item.amount
+    return False
 
 
 class TestHeaders:
@@ -246,7 +302,9 @@ class TestHeaders:
             assert answer.headers["cross-origin-opener-policy"] == "same-origin"
             assert answer.headers["cache-control"] == "no-store"
 
-    async def test_a_page_that_breaks_carries_them_too_and_says_nothing(self, house: House) -> None:
+    async def test_a_page_that_breaks_carries_them_too_and_says_nothing_but_a_number(
+        self, house: House, caplog: pytest.LogCaptureFixture
+    ) -> None:
         browser = await signed_in(house)
         transport = httpx2.ASGITransport(house.app, raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url=LOCAL, cookies=browser.cookies) as same:
@@ -254,6 +312,9 @@ class TestHeaders:
         assert answer.status_code == 500
         assert EXACT.items() <= dict(answer.headers).items()
         assert "on purpose" not in answer.text
+        incident = answer.json()["incident"]
+        assert len(incident) == 8
+        assert incident in caplog.text
 
     async def test_a_page_of_nicegui_gets_a_fresh_nonce_for_its_scripts_and_is_compressed(self, house: House) -> None:
         html = '<script>a</script><script type="module" src="x"></script><p>&lt;script></p>' + "<i></i>" * 500

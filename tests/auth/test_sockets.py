@@ -1,217 +1,21 @@
 """Attacks on NiceGUI's socket, with real sockets and a real browser against a real server."""
 
-import asyncio
 import json
-import re
-import signal
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+import uuid
 from typing import Any
-from urllib.parse import urlencode
 
 import aiohttp
 import httpx2
 import pytest
 from playwright.async_api import async_playwright
 
-from auth.accounts import arrive
-from auth.claims import Identity
-from auth.logins import Logins
 from core.model import SYSTEM, User
-from core.store.sqlite import SqliteStore
-from tests.auth.conftest import KEY, free_port
+from tests.auth.socket_world import World, peer
 
 CHROMIUM = (
     "--no-sandbox --headless=new --disable-gpu --disable-background-networking --no-first-run "
     "--disable-component-update --disable-sync"
 ).split()
-SOON_S = 8.0
-
-
-@dataclass
-class Server:
-    """The mini application in a process of its own, and what it printed."""
-
-    port: int
-    database: Path
-    process: subprocess.Popen[str]
-    lines: list[str] = field(default_factory=list)
-    more: threading.Condition = field(default_factory=threading.Condition)
-
-    @property
-    def base(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def read(self) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            with self.more:
-                self.lines.append(line.strip())
-                self.more.notify_all()
-
-    async def printed(self, line: str) -> None:
-        """Wait until this was printed."""
-
-        def wait() -> bool:
-            with self.more:
-                return self.more.wait_for(lambda: any(found.startswith(line) for found in self.lines), SOON_S)
-
-        assert await asyncio.to_thread(wait), self.lines
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    port, database = free_port(), tmp_path_factory.mktemp("mini") / "oma.db"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.auth.mini_app", str(port), str(database)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    running = Server(port=port, database=database, process=process)
-    reader = threading.Thread(target=running.read, daemon=True)
-    reader.start()
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            httpx2.get(f"{running.base}/login")
-            break
-        except httpx2.ConnectError:
-            time.sleep(0.05)
-    yield running
-    process.send_signal(signal.SIGINT)
-    process.wait(10)
-    reader.join(5)
-    assert process.stdout
-    process.stdout.close()
-
-
-@dataclass
-class Page:
-    """A page as its browser has it: the cookies, and what is written in the HTML."""
-
-    server: Server
-    cookies: dict[str, str]
-    client_id: str
-    button: int
-    listener: str
-    user: str
-
-    def press(self) -> list[object]:
-        arguments = {"id": self.button, "client_id": self.client_id, "listener_id": self.listener, "args": []}
-        return ["event", arguments]
-
-
-@dataclass
-class Person:
-    """Somebody with a login, made by another process on the same store."""
-
-    id: str
-    cookie: str
-    login: str
-
-
-class World:
-    """The server, and the store beside it."""
-
-    def __init__(self, server: Server, store: SqliteStore) -> None:
-        self.server, self.store, self.logins = server, store, Logins(store, [KEY])
-
-    async def person(self, name: str) -> Person:
-        user = await arrive(self.store, Identity(issuer="https://idp.test", subject=name, name=name), admin=False)
-        cookie = await self.logins.start(user)
-        signed = await self.logins.find(cookie)
-        assert signed
-        return Person(id=user.id, cookie=cookie, login=signed.login.id)
-
-    async def open(self, person: Person | None, path: str = "/dashboard") -> Page:
-        async with httpx2.AsyncClient(cookies={"oma": person.cookie} if person else {}) as browser:
-            answer = await browser.get(self.server.base + ("/login" if person is None else path))
-            assert answer.status_code == 200
-            found = re.search(r"'client_id': '([^']+)'", answer.text)
-            press = re.search(r'"(\d+)":\{"tag":"q-btn".*?"listener_id":"([^"]+)","type":"click"', answer.text)
-            assert found
-            assert press
-            cookies = dict(browser.cookies)
-        return Page(
-            server=self.server,
-            cookies=cookies,
-            client_id=found[1],
-            button=int(press[1]),
-            listener=press[2],
-            user=person.id if person else "nobody",
-        )
-
-
-class Peer:
-    """A socket, spoken by hand: Engine.IO 4 and Socket.IO 5."""
-
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self.socket = socket
-        self.seen: list[str] = []
-
-    async def next(self) -> str:
-        """The next message; empty: it was closed."""
-        async with asyncio.timeout(SOON_S):
-            message = await self.socket.receive()
-        if message.type is not aiohttp.WSMsgType.TEXT:
-            return ""
-        if message.data == "2":
-            await self.socket.send_str("3")
-        self.seen.append(message.data)
-        return str(message.data)
-
-    async def joined(self) -> bool:
-        """Say hello and hear whether we are let in."""
-        await self.socket.send_str("40")
-        while message := await self.next():
-            if message.startswith("40"):
-                return True
-            if message.startswith("44"):
-                return False
-        return False
-
-    async def emit(self, words: list[object], id: str = "") -> None:
-        await self.socket.send_str(f"42{id}{json.dumps(words)}")
-
-    async def closed(self) -> float:
-        """Seconds until it is closed."""
-        start = time.monotonic()
-        async with asyncio.timeout(SOON_S):
-            while await self.next():
-                pass
-        return time.monotonic() - start
-
-
-@asynccontextmanager
-async def peer(
-    page: Page, *, cookies: dict[str, str] | None = None, origin: str | None = "", **query: str
-) -> AsyncIterator[Peer]:
-    """A socket for this page's client_id; with the page's own cookies and origin unless told otherwise."""
-    asked = {
-        "EIO": "4", "transport": "websocket", "client_id": page.client_id, "implicit_handshake": "true",
-        "tab_id": "t1", "document_id": "d1", "next_message_id": "0", **query,
-    }  # fmt: skip
-    headers = {} if origin is None else {"Origin": origin or page.server.base}
-    given = page.cookies if cookies is None else cookies
-    if given:
-        headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in given.items())
-    url = f"{page.server.base}/_nicegui_ws/socket.io/?{urlencode({k: v for k, v in asked.items() if v})}"
-    async with aiohttp.ClientSession() as session, session.ws_connect(url, headers=headers) as socket:
-        yield Peer(socket)
-
-
-@pytest.fixture
-async def world(server: Server) -> AsyncIterator[World]:
-    async with await SqliteStore.open(server.database) as store:
-        server.lines.clear()
-        yield World(server, store)
 
 
 async def only_the_honest_press_is_heard(world: World) -> None:
@@ -222,7 +26,8 @@ async def only_the_honest_press_is_heard(world: World) -> None:
         assert await socket.joined()
         await socket.emit(page.press())
         await world.server.printed(f"pressed by {honest.id}")
-    assert [line for line in world.server.lines if line] == [f"pressed by {honest.id}"]
+    assert world.server.pressed() == [f"pressed by {honest.id}"]
+    assert world.server.errors() == []
 
 
 async def test_an_honest_user_works(world: World) -> None:
@@ -271,7 +76,7 @@ async def test_from_ones_own_page_nothing_can_be_said_about_another_page(world: 
         assert answer == "437[false]"
         await victim.emit(alices.press())
         await world.server.printed("pressed by")
-    assert world.server.lines == [f"pressed by {alices.user}"]
+    assert world.server.pressed() == [f"pressed by {alices.user}"]
 
 
 @pytest.mark.parametrize(
@@ -324,7 +129,7 @@ async def test_signing_out_closes_all_sockets_of_the_login_and_no_others(world: 
         assert await second.closed() < 2
         await other.emit(bobs.press())
         await world.server.printed(f"pressed by {bob.id}")
-    assert world.server.lines == [f"pressed by {bob.id}"]
+    assert world.server.pressed() == [f"pressed by {bob.id}"]
 
 
 async def test_an_anonymous_page_belongs_to_the_browser_that_loaded_it(world: World) -> None:
@@ -338,14 +143,14 @@ async def test_an_anonymous_page_belongs_to_the_browser_that_loaded_it(world: Wo
         assert await socket.joined()
         await socket.emit(page.press())
         await world.server.printed("pressed by nobody")
-    assert world.server.lines == ["pressed by nobody"]
+    assert world.server.pressed() == ["pressed by nobody"]
 
 
-@pytest.mark.parametrize("client_id", ["", "unknown"])
-async def test_a_socket_for_no_page_is_closed(world: World, client_id: str) -> None:
+async def test_a_socket_for_a_page_that_has_gone_is_told_to_load_anew_and_closed(world: World) -> None:
     page = await world.open(await world.person("alice"))
-    async with peer(page, client_id=client_id) as socket:
+    async with peer(page, client_id=str(uuid.uuid4())) as socket:
         assert not await socket.joined()
+        assert "Implicit handshake failed" in socket.seen[-1]
         assert await socket.closed() < 3
 
 
@@ -366,20 +171,11 @@ async def test_polling_is_no_way_in(world: World) -> None:
 
 async def test_refused_sockets_leave_nothing_behind(world: World) -> None:
     page = await world.open(await world.person("alice"))
-
-    async def census(http: httpx2.AsyncClient) -> dict[str, Any]:
-        found: dict[str, Any] = (await http.get(f"{world.server.base}/auth/census")).json()
-        return found
-
-    async with httpx2.AsyncClient() as http, asyncio.timeout(20):
-        while (await census(http))["sockets"]:  # of earlier tests
-            await asyncio.sleep(0.2)
-        for _ in range(30):
-            async with peer(page, cookies={}) as socket:
-                assert not await socket.joined()
-        while (left := await census(http)) != {"sockets": 0, "sids": 0, "tasks": 0}:
-            assert left["sockets"] <= 30
-            await asyncio.sleep(0.2)
+    await world.settled()
+    for _ in range(30):
+        async with peer(page, cookies={}) as socket:
+            assert not await socket.joined()
+    await world.settled()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,93 @@
+"""Configurations that would leave a door open: each is one line that names the setting and what mends it.
+
+A warning would not be enough: two thirds of the public servers of a well-known product ran for years with the secret of
+its documentation, warning at every start.
+"""
+
+import re
+from collections.abc import Iterator
+from ipaddress import ip_network
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urlsplit
+
+from core.model import GOOGLE
+
+if TYPE_CHECKING:
+    from core.settings import Settings
+
+EVERYBODY = "*"  # said on purpose, as opposed to an empty list
+SECRET_CHARS, DIFFERENT_CHARS = 32, 10
+# Words of documentation and of keyboards; a random secret has none of them, but once in a billion.
+WELL_KNOWN = re.compile(r"change|example|secret|password|default|for.?test|qwerty|012345|abcdef.?ghij", re.IGNORECASE)
+WIDEST = {4: 8, 6: 16}  # trusted proxies are a network of ours, never a good part of the internet
+HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:]+")
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def unsafe(settings: "Settings") -> Iterator[str]:
+    """What must be mended before the platform may be reached by others than its owner."""
+    yield from _everywhere(settings)
+    if settings.production:
+        yield from _production(settings)
+
+
+def _everywhere(settings: "Settings") -> Iterator[str]:
+    if not settings.production and settings.host not in LOOPBACK:
+        yield f"OMA_HOST is {settings.host}: local mode listens on 127.0.0.1 only; for others set OMA_ENV=production"
+    for name in settings.trusted_proxies:
+        if line := _proxy(name):
+            yield f"OMA_TRUSTED_PROXIES: {line}; name the proxy's own address"
+    for entry in settings.admins:
+        if "@" not in entry or EVERYBODY in entry:
+            yield f"OMA_ADMINS: {entry} is no e-mail address; name every administrator by theirs"
+    if (issuer := urlsplit(settings.oidc_issuer)).scheme != "https" and issuer.hostname not in LOOPBACK:
+        yield "OMA_OIDC_ISSUER must begin with https://"
+
+
+def _production(settings: "Settings") -> Iterator[str]:
+    public, upstream = urlsplit(settings.public_url), urlsplit(settings.anthropic_base_url)
+    for bad, line in (
+        (settings.provider == "practice", "the practice model is for trying out: set ANTHROPIC_API_KEY"),
+        (settings.sandbox == "none", "OMA_SANDBOX=none is for one person on one machine: remove it"),
+        (settings.firestore_emulator, "FIRESTORE_EMULATOR_HOST is set, and the emulator forgets everything: remove it"),
+        (not settings.oidc_client_id, "set OMA_OIDC_CLIENT_ID and OMA_OIDC_CLIENT_SECRET"),
+        (not settings.oidc_client_secret, "set OMA_OIDC_CLIENT_SECRET"),
+        (_open_to_all(settings), "set OMA_ALLOWED_DOMAINS or OMA_ALLOWED_EMAILS, or everybody with a Google account is"
+         " let in; if that is meant, set OMA_ALLOWED_DOMAINS=*"),
+        (public.scheme != "https", "set OMA_PUBLIC_URL to the https address people use"),
+        (not _names_one_host(public), "OMA_PUBLIC_URL must be https://, one host, and nothing else"),
+        (not settings.session_secret, "set OMA_SESSION_SECRET to at least 32 random characters"),
+        (any(weak(secret) for secret in settings.session_secret),
+         "OMA_SESSION_SECRET is too short or too simple: take what openssl rand -hex 32 prints"),
+        (any(WELL_KNOWN.search(secret) for secret in settings.session_secret),
+         "OMA_SESSION_SECRET is a well-known one: take what openssl rand -hex 32 prints"),
+        (upstream.scheme != "https" and upstream.hostname not in LOOPBACK,
+         "ANTHROPIC_BASE_URL must begin with https://, or the key travels in the clear"),
+    ):  # fmt: skip
+        if bad:
+            yield line
+
+
+def weak(secret: str) -> bool:
+    """Shorter than 32 characters, or made of fewer than 10 different ones ("changeme…", "aaaa…")."""
+    return len(secret) < SECRET_CHARS or len(set(secret)) < DIFFERENT_CHARS
+
+
+def _open_to_all(settings: "Settings") -> bool:
+    """A company's own provider knows its people; Google knows everybody."""
+    return settings.oidc_issuer == GOOGLE and not settings.allowed_domains and not settings.allowed_emails
+
+
+def _proxy(name: str) -> str:
+    """What is wrong with a trusted proxy; empty: nothing."""
+    try:
+        network = ip_network(name, strict=False)
+    except ValueError:
+        return f"{name} is no address"
+    return f"{name} is too much of the internet" if network.prefixlen < WIDEST[network.version] else ""
+
+
+def _names_one_host(url: SplitResult) -> bool:
+    """No wildcard, no user, no path: it becomes the one Host and Origin that we answer to."""
+    plain = not (url.username or url.password or url.query or url.fragment) and url.path in ("", "/")
+    return plain and HOST_NAME.fullmatch(url.hostname or "") is not None

@@ -1,0 +1,70 @@
+"""Counting requests costs no more under a flood, and remembers no more than it may."""
+
+import asyncio
+
+import pytest
+from limits import RateLimitItemPerHour, RateLimitItemPerSecond
+
+from auth.rate import Counts, Rates, SlowDown
+
+FEW = RateLimitItemPerHour(3)
+
+
+async def refused(rates: Rates, who: str, item: RateLimitItemPerHour = FEW) -> int:
+    """The seconds to wait; 0: not refused."""
+    try:
+        await rates.take(item, who)
+    except SlowDown as error:
+        return error.wait_s
+    return 0
+
+
+async def test_each_is_counted_alone_and_told_how_long_to_wait() -> None:
+    rates = Rates()
+    assert [bool(await refused(rates, "a")) for _ in range(5)] == [False, False, False, True, True]
+    assert 1 <= await refused(rates, "a") <= 3600
+    assert await refused(rates, "b") == 0
+
+
+async def test_two_limits_do_not_count_for_each_other() -> None:
+    rates = Rates()
+    other = RateLimitItemPerHour(3, namespace="other")
+    assert [await refused(rates, "a", item) for _ in range(3) for item in (FEW, other)] == [0] * 6
+
+
+async def test_the_window_slides_on() -> None:
+    rates, item = Rates(), RateLimitItemPerSecond(2)
+    with pytest.raises(SlowDown):
+        for _ in range(10):
+            await rates.take(item, "a")
+    await until_taken(rates, item)
+
+
+async def until_taken(rates: Rates, item: RateLimitItemPerSecond) -> None:
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                await rates.take(item, "a")
+                return
+            except SlowDown:
+                await asyncio.sleep(0.05)
+
+
+async def test_what_is_remembered_is_bounded_and_a_refused_flood_adds_nothing() -> None:
+    counts = Counts(most=100)
+    rates = Rates(counts)
+    for n in range(1000):
+        await rates.take(FEW, f"address {n}")
+    assert len(counts) == 100
+    for _ in range(1000):
+        await refused(rates, "one address")
+    assert len(counts) == 100
+    assert await refused(rates, "one address")
+
+
+async def test_several_processes_share_what_one_storage_counts() -> None:
+    shared = Counts()
+    here, there = Rates(shared), Rates(shared)
+    for rates in (here, there, here):
+        await rates.take(FEW, "a")
+    assert await refused(there, "a")
