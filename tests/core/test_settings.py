@@ -50,7 +50,7 @@ def test_a_secret_does_not_show_itself() -> None:
 
 def test_every_secret_of_the_settings_is_known_to_who_masks_them() -> None:
     values = secrets_of(replace(GOOD, anthropic_base_url="https://oma:hunter2@models.test:8443/x"))
-    assert sorted(values) == ["abcdefghijklmnopqrstuvwxyz0123456789", "hunter2", "key", "secret"]
+    assert {*values} == {GOOD.session_secret[0], "hunter2", "key", "secret"}
     assert secrets_of(Settings()) == ()
 
 
