@@ -9,16 +9,14 @@ import os
 import shutil
 import stat
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 from core.errors import BadInput
 
-IN_MEMORY_BYTES = 8 * 2**20  # a larger file is copied to the disk first: its length must be known before it is written
+HOLLOW_BYTES = 2**30  # a larger file that is nearly all holes is left out
 TOP = PurePosixPath()
 DEEPEST = 200  # folders in folders; each costs an open file while one is in it
 READ_ONLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -49,46 +47,66 @@ class Packer:
         """The entry `name` of the open folder, and all below it, under the path `inside`/`name`."""
         path = inside / name
         try:
-            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-            if stat.S_ISDIR(found.st_mode) and depth < DEEPEST:
-                with _opened(name, folder, os.O_DIRECTORY) as here:
-                    self._add_folder(path, here, depth)
-            elif stat.S_ISREG(found.st_mode):
-                with _opened(name, folder) as here, self._copied(here) as copy:
-                    self._add_file(path, os.fstat(here), copy)
-            elif stat.S_ISLNK(found.st_mode):
-                info = _info(path, found, tarfile.SYMTYPE)
-                info.linkname = os.readlink(name, dir_fd=folder)
-                self._archive.addfile(info)
-            elif stat.S_ISDIR(found.st_mode):
-                self.taken.left_out.append(str(path))
+            self._add(path, name, folder, depth)
         except FileNotFoundError:
             return  # gone while we looked
         except _Unreadable:
             self.taken.left_out.append(str(path))
 
+    def _add(self, path: PurePosixPath, name: str, folder: int, depth: int) -> None:
+        with _reading():
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if stat.S_ISDIR(found.st_mode):
+            if depth == DEEPEST:
+                raise _Unreadable
+            with _opened(name, folder, os.O_DIRECTORY) as here:
+                self._add_folder(path, here, depth)
+        elif stat.S_ISREG(found.st_mode):
+            with _opened(name, folder) as here:
+                self._add_file(path, here)
+        elif stat.S_ISLNK(found.st_mode):
+            info = _info(path, found, tarfile.SYMTYPE)
+            with _reading():
+                info.linkname = os.readlink(name, dir_fd=folder)
+            self._archive.addfile(info)
+
     def _add_folder(self, path: PurePosixPath, folder: int, depth: int) -> None:
         self._archive.addfile(_info(path, os.fstat(folder), tarfile.DIRTYPE))
-        for name in sorted(os.listdir(folder)):
+        with _reading():
+            names = sorted(os.listdir(folder))
+        for name in names:
             self.add(name, folder=folder, inside=path, depth=depth + 1)
 
-    def _add_file(self, path: PurePosixPath, found: os.stat_result, copy: IO[bytes]) -> None:
+    def _add_file(self, path: PurePosixPath, file: int) -> None:
+        found = os.fstat(file)
+        if found.st_size > HOLLOW_BYTES and found.st_blocks * 512 < found.st_size // 10:
+            raise _Unreadable  # it would be written out with all its holes
         info = _info(path, found, tarfile.REGTYPE)
-        info.size = copy.seek(0, io.SEEK_END)
-        copy.seek(0)
-        self._archive.addfile(info, copy)
+        info.size = found.st_size
+        self._archive.addfile(info, _Exactly(file, found.st_size))
         self.taken.files += 1
         self.taken.size_bytes += info.size
 
-    @contextmanager
-    def _copied(self, fd: int) -> Iterator[IO[bytes]]:
-        """As much of the file as it had at the beginning, whatever happens to it meanwhile."""
-        left = os.fstat(fd).st_size
-        with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as copy:
-            while left and (piece := _read(fd, min(left, 2**20))):
-                copy.write(piece)
-                left -= len(piece)
-            yield copy
+
+class _Exactly(io.RawIOBase):
+    """As many bytes as the file had when it was opened, whatever happens to it: zeros for what was cut off."""
+
+    def __init__(self, file: int, size: int) -> None:
+        self._file, self._left = file, size
+
+    def read(self, size: int = -1, /) -> bytes:
+        wanted = min(size, self._left) if size >= 0 else self._left
+        self._left -= wanted
+        found = b""
+        while len(found) < wanted:
+            try:
+                piece = os.read(self._file, wanted - len(found))
+            except OSError:  # a bad block, a file system that went away: the archive's form must hold all the same
+                piece = b""
+            if not piece:
+                return found.ljust(wanted, b"\0")
+            found += piece
+        return found
 
 
 class _Unreadable(Exception):
@@ -96,24 +114,23 @@ class _Unreadable(Exception):
 
 
 @contextmanager
-def _opened(name: str, folder: int, more: int = 0) -> Iterator[int]:
+def _reading() -> Iterator[None]:
     try:
-        fd = os.open(name, READ_ONLY | more, dir_fd=folder)
+        yield
     except FileNotFoundError:
         raise
     except OSError as error:  # no right to it, or another kind of thing by now
         raise _Unreadable from error
+
+
+@contextmanager
+def _opened(name: str, folder: int, more: int = 0) -> Iterator[int]:
+    with _reading():
+        fd = os.open(name, READ_ONLY | more, dir_fd=folder)
     try:
         yield fd
     finally:
         os.close(fd)
-
-
-def _read(fd: int, size: int) -> bytes:
-    try:
-        return os.read(fd, size)
-    except OSError as error:
-        raise _Unreadable from error
 
 
 def _info(path: PurePosixPath, found: os.stat_result, kind: bytes) -> tarfile.TarInfo:

@@ -38,6 +38,8 @@ def restore(settings: Settings, file: Path, *, force: bool = False) -> tuple[Man
         raise Misconfigured("restore fills the embedded store: unset OMA_STORE, restore, then `migrate --to firestore`")
     data_dir = settings.data_dir
     present = sorted(path for path in data_dir.iterdir() if _counts(path)) if data_dir.is_dir() else []
+    if not file.is_file():
+        raise BadInput(f"there is no file {file}")
     at_rest(settings)
     if present and not force:
         raise Misconfigured(f"{data_dir} is not empty: say --force to replace what is there (it is kept beside)")

@@ -22,6 +22,7 @@ async def opened_store(settings: Settings) -> AsyncIterator[Store]:
 
     emulator = bool(settings.firestore_emulator)
     async with await FirestoreStore.open(settings.gcp_project, emulator=emulator) as firestore:
+        await firestore.ping()  # a start must fail here, with the reason, and not in the first page
         yield firestore
 
 

@@ -73,7 +73,8 @@ class Connection:
             said = "grant roles/datastore.user to the platform's service account"
             raise StoreUnavailable(f"Firestore refuses us ({error.message}): {said}"[:500]) from error
         except (exceptions.GoogleAPIError, GoogleAuthError, TimeoutError) as error:
-            raise StoreUnavailable(f"Firestore did not do it: {type(error).__name__}: {error}"[:500]) from error
+            cause = (error.cause if isinstance(error, exceptions.RetryError) else None) or error
+            raise StoreUnavailable(f"Firestore did not do it: {type(cause).__name__} {cause}"[:500]) from error
 
 
 def workload_identity() -> google.auth.credentials.Credentials:

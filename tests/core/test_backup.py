@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core.archive import DEEPEST, unpack
+from core.archive import DEEPEST, Packer, unpack
 from core.backup import Manifest, backup
 from core.errors import BadInput, Misconfigured, PlatformError, StoreUnavailable
 from core.events import Text, numbered
@@ -119,6 +119,8 @@ def test_what_a_hostile_home_holds_stops_nothing_and_leads_nowhere(settings: Set
     (home / os.fsdecode(b"\xff\xfe not utf-8")).write_text("odd")
     (home / "sparse").touch()
     os.truncate(home / "sparse", 20 * 2**20)
+    (home / "hollow").touch()
+    os.truncate(home / "hollow", 2**40)
     deep = os.open(home, os.O_RDONLY)
     for _ in range(DEEPEST + 50):
         os.mkdir("d", dir_fd=deep)
@@ -135,7 +137,39 @@ def test_what_a_hostile_home_holds_stops_nothing_and_leads_nowhere(settings: Set
     assert os.readlink(new / "folder") == str(tmp_path / "outside")
     assert (new / os.fsdecode(b"\xff\xfe not utf-8")).read_text() == "odd"
     assert (new / "sparse").stat().st_size == 20 * 2**20
-    assert len(taken.left_out) == 1
+    assert sorted(left.count("/") for left in taken.left_out) == [2, DEEPEST]
+
+
+def test_a_file_that_is_cut_or_grows_while_it_is_read_breaks_nothing(tmp_path: Path) -> None:
+    cut, grows, out = tmp_path / "in" / "cut", tmp_path / "in" / "grows", io.BytesIO()
+
+    class Meddling(io.RawIOBase):
+        """The archive as it is written: in the middle of each file it changes."""
+
+        def write(self, data: bytes) -> int:  # type: ignore[override]
+            if out.tell() > 20_000:
+                os.truncate(cut, 10)
+            if out.tell() > 150_000:
+                os.truncate(grows, 200_000)
+            return out.write(data)
+
+    cut.parent.mkdir()
+    for file in (cut, grows):
+        file.write_bytes(b"x" * 100_000)
+    folder = os.open(tmp_path, os.O_RDONLY)
+    with tarfile.open(fileobj=Meddling(), mode="w|", bufsize=512) as archive:
+        packer = Packer(archive)
+        packer.add("in", folder=folder)
+    os.close(folder)
+    assert (cut.stat().st_size, grows.stat().st_size) == (10, 200_000), "it was in the middle"
+    out.seek(0)
+    with tarfile.open(fileobj=out) as archive:
+        unpack(archive, tmp_path / "out")
+    copied = [(tmp_path / "out" / "in" / file.name).read_bytes() for file in (cut, grows)]
+    assert [len(content) for content in copied] == [100_000, 100_000]
+    assert copied[0].rstrip(b"\0") == b"x" * len(copied[0].rstrip(b"\0"))
+    assert copied[0].endswith(b"\0")
+    assert copied[1] == b"x" * 100_000
 
 
 def pack(file: Path, *members: tuple[tarfile.TarInfo, bytes]) -> None:

@@ -95,7 +95,7 @@ async def test_a_platform_that_moves_to_firestore_and_back_is_the_same_to_its_us
     there = await visit(product)
     assert (await at(there, agent, session))[: len(before)] == before
     await expect(there.answers.last).to_contain_text("You said: remember the colour blue")
-    await there.say("TOOL(((echo 안녕 > hello.txt)))")
+    await there.say("TOOL(((bash -c 'echo 안녕')))")
     await there.get("allow").click()
     await there.until_turns(2)
     await there.say("N=40 GAP=0.02")
