@@ -92,6 +92,7 @@ def arguments(host: Host, *, home: Path, out: Path, wires: Wires) -> list[str]:
     return [
         *("--unshare-user", "--unshare-all", "--disable-userns", "--uid", UID, "--gid", UID, "--cap-drop", "ALL"),
         *("--new-session", "--hostname", "box", "--clearenv"),
+        "--as-pid-1",  # the runner, which hides itself: bubblewrap's own init could be looked into and taken over
         *_system(host),
         *_private(),
         *(word for path in ETC for word in ("--ro-bind-try", path, path)),
