@@ -57,6 +57,11 @@ class Settings:
     spawner: Literal["local", "kubernetes"] = "local"
     gcp_project: str = ""
     sandbox: Literal["auto", "bubblewrap", "none"] = "auto"
+    box_memory_mb: int = 4096  # of one user's box, with what it has in /tmp; 0: no bound, here and below
+    box_pids: int = 1024  # processes and threads of a box; a CLI has about 20
+    box_cpus: float = 2.0  # processors that a box may keep busy
+    box_disk_mb: int = 10_240  # of a user's home
+    box_files: int = 500_000  # in a user's home
     model: Literal["auto", "anthropic", "vertex", "practice"] = "auto"
     idle_cli_s: float = 600  # a CLI without a turn is stopped after this and resumed on demand
     idle_runner_s: float = 1800  # a runner without a turn is stopped after this

@@ -225,6 +225,9 @@ class ScriptedSpawner:
         if runner := self.alive.pop(box.id, None):
             await runner.die()
 
+    async def overfull(self, box: Box) -> bool:
+        return False
+
     async def forget(self, user: UserId) -> None:
         self.disks.pop(user, None)
 

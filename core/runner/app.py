@@ -13,7 +13,7 @@ from core import tokens
 from core.errors import BadInput, Forbidden, NotSignedIn, PlatformError, TooMuch, Unavailable
 from core.events import Answered, Attachment, UserSaid
 from core.hangup import Answer, quiet
-from core.runner import export
+from core.runner import export, full
 from core.runner.runner import Runner, read_init
 from core.runner.session import Session
 from core.runner.sockets import open_socket, show, until_closed
@@ -91,6 +91,7 @@ class App:
                 web.post(one + "/requests/{request}", self._answer),
                 web.get(one + "/events", self._events),
                 web.get(one + "/watch", self._watch),
+                web.post("/v1/full", partial(full.tell, runner=self._runner)),
                 web.post("/v1/stop", self._stop),
             ]
         )

@@ -5,7 +5,6 @@ Reading is by protocol callbacks: what the CLI prints is heard in the same step 
 
 import asyncio
 import contextlib
-import functools
 import json
 import logging
 import os
@@ -18,7 +17,7 @@ from typing import Any, Self
 import msgspec
 
 from core.runner.lines import Lines
-from core.runner.processes import die_with
+from core.runner.processes import dying_with_us
 
 log = logging.getLogger("oma.cli")
 
@@ -45,13 +44,10 @@ class Cli(asyncio.SubprocessProtocol):
     @classmethod
     async def start(cls, argv: list[str], *, env: dict[str, str], cwd: Path) -> Self:
         """Raises: OSError: there is no such program or folder."""
+        if not os.access(argv[0], os.X_OK):
+            raise FileNotFoundError(f"{argv[0]} cannot be run")
         _, cli = await asyncio.get_running_loop().subprocess_exec(
-            cls,
-            *argv,
-            env=env,
-            cwd=cwd,
-            start_new_session=True,
-            preexec_fn=functools.partial(die_with, os.getpid()),
+            cls, *dying_with_us(), *argv, env=env, cwd=cwd, start_new_session=True
         )
         return cli
 

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+from core import policy
+from core.runner.folder import wants
 from core.runner.gateway import Spec
 from core.runner.permissions import OURS
 from core.runner.processes import MARK
@@ -16,6 +18,7 @@ TOOLS = (
     "ExitPlanMode",
 )  # fmt: skip
 PATH = "/usr/local/bin:/usr/bin:/bin"
+_OURSELVES = "127.0.0.1,localhost,::1"
 
 
 class Place(NamedTuple):
@@ -49,15 +52,20 @@ def argv(spec: Spec, place: Place) -> list[str]:
         "--include-partial-messages",
         "--permission-prompt-tool=stdio",
         "--setting-sources=project",
+        f"--settings={json.dumps(policy.given(_fixed(place)))}",
+        "--strict-mcp-config",
         f"--permission-mode={spec.agent.permission_mode}",
         f"--tools={','.join(TOOLS)}",
         f"--append-system-prompt={appended(spec)}",
         f"--resume={session}" if place.transcripts(session) else f"--session-id={session}",
     ]
     rules = list(spec.agent.rules)
+    servers = wants(place.folder(spec.agent.id), rules).servers
     if spec.session.kind == "builder":
         rules.append(f"{OURS}draft_agent")
-        words.append("--mcp-config=" + json.dumps({"mcpServers": {"oma": {"type": "sdk", "name": "oma"}}}))
+        servers = servers | {"oma": {"type": "sdk", "name": "oma"}}
+    if servers:
+        words.append("--mcp-config=" + json.dumps({"mcpServers": servers}))
     if rules:
         words.append(f"--allowedTools={','.join(rules)}")
     if spec.agent.model:
@@ -73,17 +81,26 @@ def environment(spec: Spec, place: Place) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "TERM": "dumb",
         MARK: spec.session.id,
-        "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{place.port}",
         "ANTHROPIC_API_KEY": spec.token,
-        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-        "DISABLE_AUTOUPDATER": "1",
         "CLAUDE_CODE_ENTRYPOINT": "sdk-py",
         **_proxies(spec, place),
+        **_fixed(place),
+    }
+
+
+def _fixed(place: Place) -> dict[str, str]:
+    """What a folder's settings must not change: where the model is. No secret: these stand in the arguments, too."""
+    return {
+        "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{place.port}",
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "DISABLE_AUTOUPDATER": "1",
+        "NO_PROXY": _OURSELVES,
+        "no_proxy": _OURSELVES,
     }
 
 
 def _proxies(spec: Spec, place: Place) -> dict[str, str]:
     """How programs find the only way out. Some know the variables in capitals only, some only the others."""
     way = f"http://oma:{spec.token}@127.0.0.1:{place.port}"
-    ours = {"HTTPS_PROXY": way, "HTTP_PROXY": way, "ALL_PROXY": way, "NO_PROXY": "127.0.0.1,localhost,::1"}
+    ours = {"HTTPS_PROXY": way, "HTTP_PROXY": way, "ALL_PROXY": way}
     return ours | {name.lower(): value for name, value in ours.items()}

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from core import logs
 from core.runner.app import App
-from core.runner.processes import become_subreaper, limit_ourselves
+from core.runner.processes import become_subreaper, hide, limit_ourselves
 from core.runner.runner import Runner
 
 log = logging.getLogger("oma.daemon")
@@ -31,6 +31,7 @@ def main(argv: list[str]) -> int:
     except (ValueError, KeyError, TypeError, OSError) as error:
         log.error("the runner cannot start: %s", error)
         return 2
+    hide()
     logs.install("json", [boot_key])
     become_subreaper()
     limit_ourselves()

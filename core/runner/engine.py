@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from core.errors import Unavailable
 from core.runner.cli import Cli, Json
 from core.runner.command import Place, argv, environment
+from core.runner.folder import distrust, wants
 from core.runner.gateway import Gateway, Spec
 from core.runner.permissions import Verdict, Wish
 
@@ -28,6 +29,7 @@ class Listener(Protocol):
     def heard(self, said: Json) -> None: ...
     def gone(self) -> None: ...
     def coming(self, live: "Live") -> None: ...
+    def held(self, wanted: tuple[str, ...]) -> None: ...
     async def ask(self, request_id: str, wish: Wish) -> Verdict: ...
 
 
@@ -48,7 +50,10 @@ class Engine:
         did not come up; the text has its last words. OSError: the folder or a transcript is not what it should be.
         """
         spec = await self.gateway.spec(session.id)
-        self.place.folder(spec.agent.id).mkdir(parents=True, exist_ok=True)
+        folder = self.place.folder(spec.agent.id)
+        folder.mkdir(parents=True, exist_ok=True)
+        distrust(self.place.home)
+        session.held(wants(folder, spec.agent.rules).held)
         try:
             return await self._connect(session, spec)
         except Unavailable as error:

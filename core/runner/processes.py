@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import os
 import resource
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 MARK = "OMA_SESSION"
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
 TERM_GRACE_S = 0.4  # after SIGTERM; what is left then gets SIGKILL
 LOOK_S = 0.03
 KILL_ROUNDS = 10  # whoever forks while being killed is found in the next round
@@ -43,6 +44,11 @@ def become_subreaper() -> None:
     _LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def hide() -> None:
+    """No other process of our user may look into this one: its memory has the keys, its descriptors lead outside."""
+    _LIBC.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
 def limit_ourselves() -> None:
     """Our limits and our children's; never raises one."""
     for what, most in _LIMITS.items():
@@ -51,11 +57,14 @@ def limit_ourselves() -> None:
         resource.setrlimit(what, (bound, bound))
 
 
-def die_with(parent: int) -> None:
-    """In a child before exec: the kernel kills it when our thread ends, so that no CLI outlives its runner."""
-    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)  # the parent died before the line above
+def dying_with_us() -> list[str]:
+    """Words before a command that make the kernel kill it when our thread ends, so that no CLI outlives its runner.
+
+    A program and no `preexec_fn`: Python between fork and exec deadlocks where there are threads. In a box the end of
+    the runner is the end of all in any case.
+    """
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
 
 
 def boottime() -> float:

@@ -46,6 +46,7 @@ class Session:
         self._starting: asyncio.Task[None] | None = None
         self.admitted = False  # it holds one of the places for CLIs
         self.closed = False
+        self._held: tuple[str, ...] = ()
 
     # --- what the engine is connected to -----------------------------------------------------------------------------
 
@@ -55,6 +56,12 @@ class Session:
     async def ask(self, request_id: str, wish: Wish) -> Verdict:
         self._sync()  # runs when this has been recorded and waits
         return await self.talk.ask(request_id, wish)
+
+    def held(self, wanted: tuple[str, ...]) -> None:
+        """Its folder wants these of the CLI, and does not get them: said whenever it is something else than before."""
+        if wanted and wanted != self._held:
+            self.journal.record(Notice(level="warn", text="settings_held"))
+        self._held = wanted
 
     def coming(self, live: "Live") -> None:
         """Its CLI has been started, and listens soon."""

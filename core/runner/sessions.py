@@ -150,6 +150,14 @@ class Sessions:
             if session.journal.recall.agent == agent and session.alive:
                 self.spawn(session.sleep(STOPPED), f"rest {session.id}")
 
+    def end_working(self, reason: str) -> None:
+        """End the CLIs and all that sessions have started; where no turn is open to say why, a notice does."""
+        for session in self._sessions.values():
+            if session.alive:
+                if session.talk.turn is None:
+                    session.journal.tell(reason)
+                self.spawn(session.sleep(reason), f"{reason} {session.id}")
+
     async def _forget(self, found: Session) -> None:
         self._sessions.pop(found.id, None)
         _, task = self._outboxes.pop(found.id)

@@ -61,5 +61,8 @@ class Spawner(Protocol):
     async def stop(self, box: Box, *, grace_s: float = 5.0) -> None:
         """POST /v1/stop has been tried by the caller; end what is left, at once after `grace_s`. Idempotent."""
 
+    async def overfull(self, box: Box) -> bool:
+        """Its home is over its bounds and not less than when this was asked before. Asked often; cheap as a rule."""
+
     async def forget(self, user: UserId) -> None:
         """Delete everything of the user that the box kept: home, volumes. Only for a deleted account."""

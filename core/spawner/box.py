@@ -3,9 +3,12 @@
 Pure: nothing here looks at the machine or runs anything (host.py looks, process.py runs).
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from core import policy
 
 HOME = "/home/agent"
 OUT = "/run/oma"
@@ -66,6 +69,7 @@ def files(host: Host) -> dict[str, str]:
         "/etc/group": f"agent:x:{UID}:\nnogroup:x:65534:\n",
         "/etc/hosts": "127.0.0.1 localhost box\n::1 localhost\n",
         "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+        policy.MANAGED_PATH: json.dumps(policy.managed(), indent=1),
     }
     if host.venv:
         made[f"{VENV}/pyvenv.cfg"] = f"home = {host.python.parent}\ninclude-system-site-packages = false\n"
@@ -88,6 +92,7 @@ def arguments(host: Host, *, home: Path, out: Path, wires: Wires) -> list[str]:
     return [
         *("--unshare-user", "--unshare-all", "--disable-userns", "--uid", UID, "--gid", UID, "--cap-drop", "ALL"),
         *("--new-session", "--hostname", "box", "--clearenv"),
+        "--as-pid-1",  # the runner, which hides itself: bubblewrap's own init could be looked into and taken over
         *_system(host),
         *_private(),
         *(word for path in ETC for word in ("--ro-bind-try", path, path)),

@@ -2,25 +2,32 @@
 
 import asyncio
 import json
+import logging
 import os
 import shutil
 import socket
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from core.errors import BadInput, Misconfigured, RunnerUnavailable
 from core.model import Box, UserId
 from core.runtime import Process, Runtime, process
 from core.settings import Settings
-from core.spawner import Door, Isolation, Poll
+from core.spawner import Door, Isolation, Poll, cgroup
 from core.spawner.box import HOME, OUT, PROGRAM
+from core.spawner.cgroup import Bounds, Groups
+from core.spawner.disk import Quota, Used
 from core.spawner.ending import ended, kill, sweep
 from core.spawner.host import REPOSITORY, claude_cli, compiled, look
-from core.spawner.process import Command, boxed, tail, unboxed
+from core.spawner.process import FILE_BYTES, Command, boxed, tail, unboxed
 from core.spawner.trial import choose, describe, try_box
+
+log = logging.getLogger("oma.spawner")
 
 BACKLOG = 128  # connections that wait until the daemon listens
 KILLED_S = 5.0  # from SIGKILL to gone: the kernel has to free a box's memory first
@@ -36,6 +43,9 @@ class LocalSpawner:
         self._data = settings.data_dir.resolve()
         self._host = look(program)
         self._trouble: str | None = None  # of the trial; None: not tried yet
+        self._groups = Groups(runtime.root.name, Bounds.of(settings), cgroup.find())
+        most = Used(settings.box_disk_mb * 1024**2, settings.box_files)
+        self._quota, self._file_bytes = Quota(most), min(FILE_BYTES, most.bytes or FILE_BYTES)
         self._starting: set[str] = set()
         self._children: dict[str, subprocess.Popen[bytes]] = {}  # to be reaped; empty after a restart of the web
 
@@ -64,6 +74,7 @@ class LocalSpawner:
             return Poll.STARTING
         who = Process.read(box.memory)
         if who is None or not who.alive():
+            cgroup.remove(_groups(box), within_s=0)
             return Poll.GONE
         if not self._socket(box).exists():  # somebody cleaned up: nobody can reach it ever again
             await self.stop(box, grace_s=0)
@@ -86,22 +97,31 @@ class LocalSpawner:
             self._runtime.remove_box(box.id)
             raise
         if box.memory.get("sandbox") == "none":
+            await asyncio.to_thread(cgroup.kill, _groups(box))
             await asyncio.to_thread(sweep, self._home(box.user))
         if child := self._children.get(box.id):
             with suppress(subprocess.TimeoutExpired):  # then it is reaped later
                 await asyncio.to_thread(child.wait, KILLED_S)
             self._reap()
+        if left := await asyncio.to_thread(cgroup.remove, _groups(box)):
+            log.warning("control groups of box %s are left: %s", box.id, left)
         self._runtime.remove_box(box.id)
 
+    async def overfull(self, box: Box) -> bool:
+        self._bound_log(box)  # it is on the same disk, and can be reached from the box
+        return await self._quota.exceeded(self._home(box.user))
+
     async def forget(self, user: UserId) -> None:
+        self._quota.forget(self._home(user))
         await asyncio.to_thread(_remove, self._home(user))
-        for log in (self._data / "logs").glob("runner-*.log"):
-            if log.name.rpartition("-")[0] == f"runner-{user}":
-                log.unlink(missing_ok=True)
+        for path in (self._data / "logs").glob("runner-*.log"):
+            if path.name.rpartition("-")[0] == f"runner-{user}":
+                path.unlink(missing_ok=True)
 
     def _tried(self) -> str:
         if self._trouble is None:
             compiled(self._program)
+            self._groups.tidy()
             self._trouble = "" if self._settings.sandbox == "none" else try_box(self._host)
         return self._trouble
 
@@ -121,33 +141,44 @@ class LocalSpawner:
         for private in (self._data, home.parent, home):
             private.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = self._runtime.make_box(box.id)
+        groups: list[str] = []
         run = self._boxed if sandbox == "bubblewrap" else self._unboxed
         try:
-            with _listening(self._runtime.runner_socket(box.id)) as listener, self._log(box) as log:
-                who = run(box, home, listener, log)
+            groups = self._groups.make(box.id)
+            with _listening(self._runtime.runner_socket(box.id)) as listener, self._log(box) as output:
+                command = Command(
+                    words=(),
+                    fd=listener.fileno(),
+                    stdin=_boot(box),
+                    output=output,
+                    enter=partial(cgroup.enter, groups),
+                    file_bytes=self._file_bytes,
+                )
+                who = run(box, home, command)
         except BaseException:
+            cgroup.remove(groups)
             self._runtime.remove_box(box.id)
             raise
-        return {"pid": who.pid, "start": who.start, "dir": str(folder), "sandbox": sandbox}
+        return {"pid": who.pid, "start": who.start, "dir": str(folder), "sandbox": sandbox, "groups": groups}
 
-    def _boxed(self, box: Box, home: Path, listener: socket.socket, log: BinaryIO) -> Process:
+    def _boxed(self, box: Box, home: Path, command: Command) -> Process:
         words = [self._host.interpreter, f"{PROGRAM}/main.py"]
-        words += _arguments(listener, home=HOME, out=OUT, cli=self._host.inside(claude_cli()))
-        command = Command(words=words, fd=listener.fileno(), stdin=_boot(box), output=log)
-        child, pid = boxed(command, host=self._host, home=home, out=self._runtime.box_out(box.id))
-        return self._known(box, child, pid, log)
+        words += _arguments(command, home=HOME, out=OUT, cli=self._host.inside(claude_cli()))
+        out = self._runtime.box_out(box.id)
+        child, pid = boxed(replace(command, words=words), host=self._host, home=home, out=out)
+        return self._known(box, child, pid, command.output)
 
-    def _unboxed(self, box: Box, home: Path, listener: socket.socket, log: BinaryIO) -> Process:
+    def _unboxed(self, box: Box, home: Path, command: Command) -> Process:
         words = [sys.executable, str(self._program / "main.py")]
-        words += _arguments(listener, home=str(home), out=str(self._runtime.box_out(box.id)), cli=str(claude_cli()))
-        child = unboxed(Command(words=words, fd=listener.fileno(), stdin=_boot(box), output=log), home=home)
-        return self._known(box, child, child.pid, log)
+        words += _arguments(command, home=str(home), out=str(self._runtime.box_out(box.id)), cli=str(claude_cli()))
+        child = unboxed(replace(command, words=words), home=home)
+        return self._known(box, child, child.pid, command.output)
 
-    def _known(self, box: Box, child: subprocess.Popen[bytes], pid: int, log: BinaryIO) -> Process:
+    def _known(self, box: Box, child: subprocess.Popen[bytes], pid: int, output: IO[bytes]) -> Process:
         self._children[box.id] = child
         if who := process(pid):
             return who
-        raise RunnerUnavailable(f"the runner ended at once: {tail(log)}")
+        raise RunnerUnavailable(f"the runner ended at once: {tail(output)}")
 
     def _reap(self) -> None:
         for id, child in list(self._children.items()):
@@ -161,9 +192,9 @@ class LocalSpawner:
         old = sorted(folder.glob("runner-*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
         for path in old[LOGS_KEPT - 1 :]:
             path.unlink(missing_ok=True)
-        log = self._log_path(box).open("ab", 0)
-        log.truncate(0)
-        return log
+        file = self._log_path(box).open("ab", 0)
+        file.truncate(0)
+        return file
 
     def _log_path(self, box: Box) -> Path:
         return self._data / "logs" / f"runner-{box.user}-{box.id}.log"
@@ -174,8 +205,13 @@ class LocalSpawner:
             os.truncate(path, 0)
 
 
-def _arguments(listener: socket.socket, *, home: str, out: str, cli: str) -> list[str]:
-    return ["runner", "--fd", str(listener.fileno()), "--home", home, "--box-sock", f"{out}/box.sock", "--cli", cli]
+def _groups(box: Box) -> list[str]:
+    groups = box.memory.get("groups")
+    return [group for group in groups if isinstance(group, str)] if isinstance(groups, list) else []
+
+
+def _arguments(command: Command, *, home: str, out: str, cli: str) -> list[str]:
+    return ["runner", "--fd", str(command.fd), "--home", home, "--box-sock", f"{out}/box.sock", "--cli", cli]
 
 
 def _boot(box: Box) -> bytes:

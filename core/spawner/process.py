@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import termios
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +22,11 @@ from core.spawner.box import Host, Wires
 START_S = 10.0  # bubblewrap makes a box in 10 ms; a machine that swaps may need seconds
 SAID_BYTES = 4000  # of its complaint
 GIB = 1024**3
+FILE_BYTES = 8 * GIB  # of one file; also what bounds the runner's log in the worst case
 LIMITS = {
     resource.RLIMIT_CORE: (0, 0),
     resource.RLIMIT_NOFILE: (4096, 65536),
     resource.RLIMIT_NPROC: (4096, 4096),  # threads count, a CLI has about 20; the kernel does not count those of root
-    resource.RLIMIT_FSIZE: (8 * GIB, 8 * GIB),  # of one file; also what bounds the runner's log in the worst case
 }
 
 
@@ -38,6 +38,8 @@ class Command:
     fd: int | None = None
     stdin: bytes = b""
     output: IO[bytes]
+    enter: Callable[[int], None] = lambda pid: None  # called with its pid before it runs: control groups
+    file_bytes: int = FILE_BYTES
 
 
 def boxed(command: Command, *, host: Host, home: Path, out: Path) -> tuple[subprocess.Popen[bytes], int]:
@@ -65,7 +67,8 @@ def boxed(command: Command, *, host: Host, home: Path, out: Path) -> tuple[subpr
         wait_end.close()
         try:
             pid = _init(info)
-            limit(pid)
+            limit(pid, command.file_bytes)
+            command.enter(pid)
             _say(child, command.stdin)
             _let(go)
         except BaseException as error:
@@ -79,14 +82,15 @@ def boxed(command: Command, *, host: Host, home: Path, out: Path) -> tuple[subpr
 def unboxed(command: Command, *, home: Path) -> subprocess.Popen[bytes]:
     """Run it as we are, with nothing but limits and an empty environment."""
     child = _popen(list(command.words), command, [], env=box.ENVIRONMENT | {"HOME": str(home)}, cwd=home)
-    limit(child.pid)
+    limit(child.pid, command.file_bytes)
+    command.enter(child.pid)
     _say(child, command.stdin)
     return child
 
 
-def limit(pid: int) -> None:
+def limit(pid: int, file_bytes: int = FILE_BYTES) -> None:
     """Resource limits of one process and all it will start; never above what we have ourselves."""
-    for what, wanted in LIMITS.items():
+    for what, wanted in (LIMITS | {resource.RLIMIT_FSIZE: (file_bytes, file_bytes)}).items():
         _, most = resource.getrlimit(what)
         soft, hard = (value if most == resource.RLIM_INFINITY else min(value, most) for value in wanted)
         resource.prlimit(pid, what, (soft, hard))

@@ -39,10 +39,13 @@ REFUSED = {
     "unshare": (272, 97),
     "setns": (308, 268),
 }
+# Kinds of sockets that no network namespace keeps in: to the hypervisor and its other guests, to the kernel's ciphers.
+FAMILIES = {"AF_VSOCK": 40, "AF_ALG": 38}
+SOCKETS = {"socket": (41, 198), "socketpair": (53, 199)}
 X32 = 0x40000000  # x86_64 numbers from here on are another table of the same calls: a way around the list
 
 LOAD, EQUAL, AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06
-NUMBER, ARCHITECTURE = 0, 4  # where struct seccomp_data has them
+NUMBER, ARCHITECTURE, FIRST = 0, 4, 16  # where struct seccomp_data has them; of an argument, the lower half
 ALLOW, REFUSE = 0x7FFF0000, 0x00050001  # EPERM
 
 
@@ -51,18 +54,29 @@ def program(machine: str = platform.machine()) -> bytes:
     if machine not in ARCHITECTURES:
         return b""
     column = list(ARCHITECTURES).index(machine)
-    numbers = [row[column] for row in REFUSED.values()]
-    # A jump counts the instructions to skip; the last two are "allow" and "refuse".
-    checks = [(AT_LEAST, X32)] + [(EQUAL, number) for number in numbers]
-    lines = [
-        _line(LOAD, ARCHITECTURE),
-        _line(EQUAL, ARCHITECTURES[machine], no=len(checks) + 2),  # a 32-bit call: all other numbers, so refuse
-        _line(LOAD, NUMBER),
-        *(_line(test, value, yes=len(checks) - index) for index, (test, value) in enumerate(checks)),
-        _line(RETURN, ALLOW),
-        _line(RETURN, REFUSE),
+    # Each step: what to do, and what follows when it is so and when not. None is the next step.
+    steps: list[tuple[int, int, str | None, str | None]] = [
+        (LOAD, ARCHITECTURE, None, None),
+        (EQUAL, ARCHITECTURES[machine], None, "refuse"),  # a 32-bit call: all other numbers
+        (LOAD, NUMBER, None, None),
+        (AT_LEAST, X32, "refuse", None),
+        *((EQUAL, row[column], "refuse", None) for row in REFUSED.values()),
+        *((EQUAL, row[column], "families", None) for row in SOCKETS.values()),
+        (RETURN, ALLOW, None, None),
     ]
-    return b"".join(lines)
+    at = {"families": len(steps)}
+    steps.append((LOAD, FIRST, None, None))
+    steps += [(EQUAL, family, "refuse", None) for family in FAMILIES.values()]
+    steps.append((RETURN, ALLOW, None, None))
+    at["refuse"] = len(steps)
+    steps.append((RETURN, REFUSE, None, None))
+
+    def skip(index: int, label: str | None) -> int:
+        return 0 if label is None else at[label] - index - 1
+
+    return b"".join(
+        _line(code, value, yes=skip(i, yes), no=skip(i, no)) for i, (code, value, yes, no) in enumerate(steps)
+    )
 
 
 def _line(code: int, value: int, *, yes: int = 0, no: int = 0) -> bytes:

@@ -1,0 +1,137 @@
+"""How much of the disk a home has: counted in a process of its own, which is this file as a program.
+
+A home is not a volume, so nothing stops a write. Somebody looks instead: cheaply as long as the whole file system has
+not grown by what the user has left, and by counting when it has. Who is over and still grows is stopped (core.runners).
+"""
+
+import asyncio
+import os
+import stat
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+COUNT_S = 30.0  # of a cold disk full of small files; who is slower than that counts as over
+RECOUNT_S = 60.0  # others may delete what this one writes, and the sum stays the same
+BLOCK_BYTES = 512  # of st_blocks, whatever the file system
+
+
+class Used(NamedTuple):
+    """Bytes on the disk (holes are none), and files, folders and links."""
+
+    bytes: int = 0
+    files: int = 0
+
+
+SLACK = Used(4 * 1024**2, 100)  # what a conversation writes about itself while its agent tidies up
+
+
+class Counted(NamedTuple):
+    """What a home had, what its file system had then, when that was; and above which it is told to stop."""
+
+    home: Used
+    system: Used
+    at: float
+    mark: Used = Used()
+
+
+class Quota:
+    """Of every home; 0 is no bound. One home is asked for at one time."""
+
+    def __init__(self, most: Used) -> None:
+        self._most = most
+        self._counted: dict[Path, Counted] = {}
+
+    async def exceeded(self, home: Path) -> bool:
+        """It is over a bound and has grown, or is over twice the bound; who is over and tidies up is left in peace."""
+        before = self._counted.get(home)
+        if not any(self._most) or (before and self._surely_within(before, home)):
+            return False
+        try:
+            now = await counted(home, self._most)
+        except OSError:  # it has just been deleted
+            self.forget(home)
+            return False
+        mark = Used(*(used + slack for used, slack in zip(now.home, SLACK, strict=True)))
+        over = bool(before) and any(map(_over, now.home, self._most, before.mark if before else mark))
+        if before and not over:  # the lowest since then: growth in small steps is growth, too
+            mark = Used(*map(min, before.mark, mark))
+        self._counted[home] = now._replace(mark=mark)
+        return over
+
+    def forget(self, home: Path) -> None:
+        self._counted.pop(home, None)
+
+    def _surely_within(self, before: Counted, home: Path) -> bool:
+        """Even if all that has come to the file system since then were this home's."""
+        with suppress(OSError):
+            grown = [now - then for now, then in zip(system(home), before.system, strict=True)]
+            return time.monotonic() - before.at < RECOUNT_S and all(
+                not most or used + max(0, more) <= most
+                for most, used, more in zip(self._most, before.home, grown, strict=True)
+            )
+        return False
+
+
+def _over(used: int, most: int, mark: int) -> bool:
+    return bool(most) and used > most and (used > mark or used > 2 * most)
+
+
+def system(home: Path) -> Used:
+    """What is used of the file system that a home is on. Raises: OSError."""
+    found = os.statvfs(home)
+    return Used((found.f_blocks - found.f_bfree) * found.f_frsize, found.f_files - found.f_ffree)
+
+
+async def counted(home: Path, most: Used) -> Counted:
+    """Count now. Raises: OSError: there is no such home, or no process to be had."""
+    before, at = system(home), time.monotonic()
+    # Twice the bound is far enough: ten million files need not be counted to the end.
+    words = [sys.executable, "-I", "-S", __file__, str(home), *(str(2 * bound) for bound in most)]
+    process = await asyncio.create_subprocess_exec(
+        *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, env={}
+    )
+    try:
+        async with asyncio.timeout(COUNT_S):
+            said, _ = await process.communicate()
+        return Counted(Used(*map(int, said.split())), before, at)
+    except TimeoutError:
+        return Counted(Used(sys.maxsize, sys.maxsize), before, at)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def used(home: str, most: Used) -> Used:
+    """Count, and stop above `most`. Links are not followed, and a file with many names counts once."""
+    total_bytes = total_files = 0
+    seen: set[int] = set()
+    # By descriptor and without following: folders may be exchanged for links while they are looked at.
+    for _, folders, names, folder in os.fwalk(home, follow_symlinks=False, onerror=None):
+        links = [found for found in _stats(folders, folder) if stat.S_ISLNK(found.st_mode)]  # fwalk calls them folders
+        for found in (os.fstat(folder), *links, *_stats(names, folder)):
+            if found.st_nlink > 1 and not stat.S_ISDIR(found.st_mode):
+                if found.st_ino in seen:
+                    continue
+                seen.add(found.st_ino)
+            total_bytes += found.st_blocks * BLOCK_BYTES
+            total_files += 1
+        if (most.bytes and total_bytes > most.bytes) or (most.files and total_files > most.files):
+            break
+    return Used(total_bytes, total_files)
+
+
+def _stats(names: list[str], folder: int) -> list[os.stat_result]:
+    found = []
+    for name in names:
+        with suppress(OSError):
+            found.append(os.stat(name, dir_fd=folder, follow_symlinks=False))
+    return found
+
+
+if __name__ == "__main__":
+    os.nice(10)
+    print(*used(sys.argv[1], Used(int(sys.argv[2]), int(sys.argv[3]))))

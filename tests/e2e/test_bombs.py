@@ -1,0 +1,133 @@
+"""Bombs thrown by an agent's own Bash (SECURITY.md R1-R4): they stay small, others do not notice, and stop ends them."""
+
+import asyncio
+import os
+import statistics
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from core.spawner import cgroup
+from tests.e2e.conftest import Start, Visit
+from tests.e2e.screen import Screen, kinds
+from tests.model_server import ModelServer
+
+MB = 1024**2
+BOUNDS = {
+    "OMA_BOX_MEMORY_MB": "700",  # the CLI and the runner have 400 of it
+    "OMA_BOX_PIDS": "128",
+    "OMA_BOX_CPUS": "1.5",
+    "OMA_BOX_DISK_MB": "48",
+    "OMA_BOX_FILES": "4000",
+}
+P95_S = 0.3
+GONE_S = 2.0
+PAGES = 40  # fetched while a bomb goes off
+
+FORK = "f() { sleep 61.5 & f; }; f; f; f; sleep 30"
+MEMORY = '/opt/venv/bin/python -c "import os; b = [];\nwhile True: b.append(os.urandom(1<<20) * 8)"; sleep 30'
+SPIN = "for i in 1 2 3 4 5 6 7 8; do (while :; do :; done) & done; sleep 30"
+LOG = "head -c 1T /dev/zero > /proc/1/fd/1; head -c 1T /dev/zero > /proc/1/fd/2; sleep 30"
+FULL = "for n in 1 2 3 4 5 6 7 8 9; do head -c 16M /dev/zero > big$n; sleep 1; done; sleep 30"
+FILES = "mkdir -p many; for n in $(seq 1 40000); do : > many/$n; done; sleep 30"
+SPARSE = "truncate -s 1T sparse; echo status $?; head -c 100M /dev/zero > one; echo status $?"
+
+
+@pytest.fixture
+def writable() -> None:
+    if {tree for place in cgroup.find() for tree in place.controllers} != {"memory", "pids", "cpu"}:
+        pytest.skip("no control groups to be written here")
+
+
+@pytest.mark.bombs
+@pytest.mark.usefixtures("writable")
+async def test_bombs_stay_in_their_box_others_get_their_pages_and_a_stop_is_the_end_of_them(
+    start: Start, visit: Visit, model: ModelServer
+) -> None:
+    product = await start(model_url=model.url, **BOUNDS)
+    product.allow(r"oma\.runners: the home of")
+    me = await visit(product)
+    await me.sign_in()
+    await me.new_agent()
+    await me.say("TOOL(((curl --version)))")
+    await me.get("allow").click()
+    await me.until_turns(1)
+    group = pids_group()
+    found: dict[str, str] = {}
+    for name, bomb in {"fork": FORK, "memory": MEMORY, "spin": SPIN, "log": LOG}.items():
+        async with thrown(me, bomb):
+            slowest = await pages(product.url)
+            processes = int((group / "pids.current").read_text())
+            began = time.monotonic()
+            await me.get("stop").click()
+            await me.until_turns(len(kinds(await me.events(), "turn_finished")) + 1)
+            await calm(group)
+            gone_s = time.monotonic() - began
+        found[name] = f"p95 {slowest * 1000:.0f} ms, {processes} processes, gone in {gone_s:.2f} s"
+        print(name, found[name])
+        assert slowest < P95_S, found
+        assert processes <= 128, found
+        assert gone_s < GONE_S, found
+    log = sum(path.stat().st_size for path in (product.data_dir / "logs").glob("runner-*.log"))
+    assert log < 20 * MB
+    for name, bomb in {"disk": FULL, "inodes": FILES}.items():
+        turns = len(kinds(await me.events(), "turn_finished"))
+        async with thrown(me, bomb):
+            slowest = await pages(product.url)
+            events = await me.until_turns(turns + 1)
+        end = kinds(events, "turn_finished")[-1]
+        print(name, f"p95 {slowest * 1000:.0f} ms", end["reason"], f"{used(product.data_dir) / MB:.0f} MB")
+        assert (end["outcome"], end["reason"]) == ("interrupted", "disk_full")
+        assert slowest < P95_S
+        assert used(product.data_dir) < 3 * 48 * MB
+
+
+@asynccontextmanager
+async def thrown(me: Screen, bomb: str) -> AsyncIterator[None]:
+    """The agent has begun to run it."""
+    began = len(kinds(await me.events(), "answered"))
+    await me.say(f"TOOL((({bomb})))")
+    await me.get("allow").click()
+    async with asyncio.timeout(10):
+        while len(kinds(await me.events(), "answered")) == began:
+            await asyncio.sleep(0.05)
+    yield
+
+
+async def pages(url: str) -> float:
+    """What 95 of 100 people who open a page wait at most, over the next seconds."""
+    took = []
+    async with aiohttp.ClientSession() as client:
+        for _ in range(PAGES):
+            began = time.monotonic()
+            async with client.get(f"{url}/login") as answer:
+                await answer.read()
+            took.append(time.monotonic() - began)
+            await asyncio.sleep(0.05)
+    return statistics.quantiles(took, n=20)[-1]
+
+
+def pids_group() -> Path:
+    """The group of the one box there is."""
+    trees = [tree for tree in cgroup.find() if "pids" in tree.controllers]
+    (group,) = [path.parent for path in trees[0].home.glob("oma-*/*/pids.current") if mine(path)]
+    return group
+
+
+def mine(path: Path) -> bool:
+    return int((path.parent / "pids.max").read_text()) == 128 and os.getuid() == path.stat().st_uid
+
+
+async def calm(group: Path) -> None:
+    """Only the runner, the CLI and what that always has are left."""
+    async with asyncio.timeout(10):
+        while len((group / "cgroup.procs").read_text().split()) > 3:
+            await asyncio.sleep(0.02)
+
+
+def used(data: Path) -> int:
+    return sum(path.lstat().st_blocks * 512 for path in (data / "homes").rglob("*"))
