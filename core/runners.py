@@ -8,13 +8,14 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import msgspec
 
+from core import disks
 from core.errors import PlatformError, RunnerUnavailable, Unavailable
 from core.gate import Gate
 from core.hub import Hub
@@ -29,8 +30,6 @@ log = logging.getLogger("oma.runners")
 RETRY_S = 0.1
 CALL_STOP_S, STOP_S, DEAF_STOP_S = 1.5, 2.5, 0.5  # both together, with the web's own drain, within the 10 s of G4
 SWEEP_S = 30.0
-DISK_S = 2.0  # between two looks at the homes: what a fast disk takes in meanwhile is a few GB
-STRIKES = 3  # looks in a row at which a home went on growing although it was told to stop: then its box ends
 HUNG_S = 60.0  # a runner that lives but does not answer for so long is ended; an agent can stop its own runner
 ALL = 10_000  # boxes read at once
 
@@ -64,7 +63,7 @@ class Runners:
         for box in boxes:  # not waited for: one that hangs must not keep the pages from everybody else
             self._task(self._adopt(box), f"adopt {box.id}")
         self._task(self._sweep(), "sweep")
-        self._task(self._watch_disks(), "disks")
+        self._task(disks.watch(self._spawner, living=lambda: [*self._clients.values()], stop=self.stop), "disks")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -291,22 +290,6 @@ class Runners:
             if ended:
                 await self._spawner.stop(client.box, grace_s=STOP_S)
                 await self._forget(client)
-
-    async def _watch_disks(self) -> None:
-        """Who fills the disk is stopped: first what works, with a word in the conversation, then the whole box."""
-        strikes: dict[str, int] = {}
-        while True:
-            await asyncio.sleep(DISK_S)
-            overfull = [(user, client) for user, client in list(self._clients.items())
-                        if await self._spawner.overfull(client.box)]  # fmt: skip
-            strikes = {client.box.id: strikes.get(client.box.id, 0) + 1 for _, client in overfull}
-            for user, client in overfull:
-                log.warning("the home of %s is full (%d)", user, strikes[client.box.id])
-                if strikes[client.box.id] >= STRIKES:
-                    await self.stop(user)
-                    continue
-                with suppress(PlatformError):  # one that does not answer is ended at the third look
-                    await client.call("POST", "/v1/full", timeout_s=CALL_STOP_S)
 
     def _task(self, work: Any, name: str) -> None:
         task = asyncio.create_task(work, name=name)
