@@ -1,4 +1,4 @@
-"""Who fills the disk is stopped, and nobody else: first what works there, with a word in the conversation, then the box."""
+"""Who fills the disk is stopped, nobody else: first what works there, with a word in the conversation, then the box."""
 
 import asyncio
 import logging

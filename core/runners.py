@@ -157,10 +157,9 @@ class Runners:
 
     async def _has_open_turn(self, user: UserId) -> bool:
         try:
-            status = await self._clients[user].call("GET", "/v1/status", timeout_s=2.0)
+            return bool((await self._clients[user].call("GET", "/v1/status", timeout_s=2.0)).get("open_turns"))
         except (PlatformError, KeyError):
             return True
-        return bool(status.get("open_turns"))
 
     # --- start and adopt -------------------------------------------------------------------------------------------
 
