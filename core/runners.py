@@ -48,8 +48,7 @@ class Runners:
     """`async with Runners(…)`: adopts what lives, holds what it starts; leaving lets go and stops nothing."""
 
     def __init__(self, *, store: Store, spawner: Spawner, gate: Gate, limits: Limits, sweep_s: float = SWEEP_S) -> None:
-        self._store, self._spawner, self._gate, self._limits = store, spawner, gate, limits
-        self._sweep_s = sweep_s
+        self._store, self._spawner, self._gate, self._limits, self._sweep_s = store, spawner, gate, limits, sweep_s
         self._clients: dict[UserId, RunnerClient] = {}
         self._locks: dict[UserId, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
