@@ -11,8 +11,8 @@ import pytest
 from playwright.async_api import expect as later
 from playwright.sync_api import expect
 
-from tests.firestore_emulator import Emulator, emulator_jar
 from tests.canary import pytest_sessionfinish, pytest_terminal_summary  # noqa: F401  # hooks
+from tests.firestore_emulator import Emulator, emulator_jar
 from tests.model_server import ModelServer
 
 for one in (later, expect):
