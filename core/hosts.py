@@ -85,7 +85,7 @@ def in_list(name: str, entries: Iterable[str]) -> bool:
 
 def host_of(text: str) -> str:
     """What people mean who paste the address of a page; other texts stay as they are."""
-    found = PAGE.match(text.strip())
+    found = PAGE.fullmatch(text.strip())
     return found["host"] if found else text.strip()
 
 

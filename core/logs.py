@@ -78,6 +78,8 @@ def escaped(text: str, longest: int = MESSAGE_BYTES) -> str:
 
 def fitting(text: str, most_bytes: int, spell: Callable[[str], str]) -> str:
     """`text` as `spell` writes each character; what is too long loses its middle."""
+    if len(text) <= most_bytes and text.isprintable() and len((all_at_once := spell(text)).encode()) <= most_bytes:
+        return all_at_once
     head, tail = text[:most_bytes], text[-most_bytes:]
     whole = [spell(character) for character in head]
     if len(text) <= most_bytes and _size(whole) <= most_bytes:

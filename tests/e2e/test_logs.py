@@ -42,6 +42,7 @@ async def test_nobody_forges_a_line_or_fills_the_log(start: Start, visit: Visit,
         await screen.page.evaluate(EMIT, words)
     await until_logged(product, "oma.browser", times=3)
     audit = (await (await screen.page.request.get(product.url + "/admin/audit.jsonl")).text()).splitlines()
+    await screen.page.close()  # or it complains that the product has gone
     await product.stop()
 
     assert audit and all(line.isprintable() and len(line.encode()) < LINE_BYTES for line in audit)
