@@ -1,4 +1,4 @@
-"""The parts around a page: skip link, banners, header, inbox link, user menu."""
+"""The parts around a page: skip link, header, inbox link, user menu."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +9,6 @@ from nicegui import ui
 from nicegui.client import Client
 
 from core.model import Role, User
-from ui.desk import Desk
 from ui.tags import Tag, icon, tag
 from ui.theme import MARK
 from ui.words import LOCALE_COOKIE, LOCALES, Words
@@ -37,46 +36,6 @@ def mark(size: int) -> ui.html:
     picture = MARK.format(ground="var(--accent)", ink="var(--on-accent)")
     # nosemgrep: raw-html  # a picture of ours
     return ui.html(picture, sanitize=False, tag="span").classes(f"mark mark-{size}").props("aria-hidden=true")
-
-
-def banners(desk: Desk, words: Words, client: Client) -> None:
-    """What an administrator announces, and what is not as it will be in earnest, with the way to mend it."""
-    _announcement(desk, words, client)
-    if desk.settings.provider == "practice":
-        _banner(words, "practice", "", "export ANTHROPIC_API_KEY=…\nmake run")
-    isolation = desk.isolation()
-    if isolation.name == "none":
-        why = words.code("banner.no_sandbox", isolation.code, "broken")
-        _banner(words, "no_sandbox", why, isolation.command)
-
-
-def _announcement(desk: Desk, words: Words, client: Client) -> None:
-    """There while something is announced; it comes and goes on open pages too."""
-    label = words.t("banner.announcement.name")
-    with tag("aside", classes="banner", testid="banner", data_kind="announcement", aria_label=label) as banner:
-        icon("info")
-        text = tag("span", classes="grow")
-
-    def show(announced: str) -> None:
-        text.set_text(announced)
-        banner.set_visibility(bool(announced))
-
-    client.on_delete(desk.announcements.watch(show))
-
-
-def _banner(words: Words, kind: str, why: str, mend: str) -> None:
-    label, shown = words.t(f"banner.{kind}.name"), kind.replace("_", "-")
-    with tag("aside", classes="banner", testid="banner", data_kind=shown, aria_label=label):
-        icon("info" if kind == "practice" else "alert")
-        tag("span", words.t(f"banner.{kind}.text"), classes="grow")
-        with tag("details", classes="menu"):
-            tag("summary", words.t(f"banner.{kind}.mend"), classes="btn ghost sm")
-            with tag("div", classes="pop how stay"):
-                if why:
-                    tag("p", why, classes="meta")
-                if mend:
-                    tag("p", words.t(f"banner.{kind}.how"), classes="meta")
-                    tag("pre", mend, classes="code")
 
 
 def header(page: "Frame") -> None:

@@ -12,6 +12,7 @@ from core.errors import PlatformError, Unavailable
 from core.hub import Lagging
 from core.model import User, UserId
 from ui import chrome, theme
+from ui.banners import Banners
 from ui.desk import Desk
 from ui.tags import Tag
 from ui.toasts import Toasts
@@ -154,7 +155,7 @@ def frame(desk: Desk, *, title: str, bare: bool = False, fill: bool = False) -> 
     page.retitle(words.t(title))
     ui.on_exception(page.fail)
     with chrome.top(page.client, words, fill=fill):
-        chrome.banners(desk, words, page.client)
+        Banners(desk, words, page.client)
         if not bare:
             chrome.header(page)
     page.client.on_connect(page.follow)

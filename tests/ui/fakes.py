@@ -37,20 +37,28 @@ class FakeAuth:
         self.user = msgspec.structs.replace(user, locale=locale or self.user.locale, theme=theme or self.user.theme)
 
 
-class NothingAnnounced:
+class Announced:
     """For pages that only show what is announced."""
 
-    text = ""
+    def __init__(self) -> None:
+        self.text = ""
+        self.watchers: list[Callable[[str], None]] = []
 
     def watch(self, watcher: Callable[[str], None]) -> Callable[[], None]:
+        self.watchers.append(watcher)
         watcher(self.text)
-        return lambda: None
+        return lambda: self.watchers.remove(watcher)
+
+    def announce(self, text: str) -> None:
+        self.text = text
+        for watcher in self.watchers:
+            watcher(text)
 
 
 def rest_of_desk() -> dict[str, Any]:
     """What pages over fakes do not ask for; /settings and /admin are tested over the real thing (tests/e2e)."""
     unused = dict.fromkeys(("account", "export", "outbound", "people", "audit"))
-    return {**unused, "announcements": NothingAnnounced()}
+    return {**unused, "announcements": Announced()}
 
 
 class FakePlatform:

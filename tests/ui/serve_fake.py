@@ -83,6 +83,10 @@ def build(desk: Desk, platform: FakePlatform) -> FastAPI:
         platform.requests.clear()
         platform.move(platform.named("이슈 요약이").agent.id, SessionState.BUSY, "올리고 있어요.")
 
+    @app.get("/_fake/announce")
+    async def announce(text: str) -> None:
+        desk.announcements.announce(text)  # type: ignore[unused-coroutine]  # the fake's
+
     @app.get("/_fake/put")
     async def put(name: str) -> None:
         platform.put(name, SessionState.ASKING, "", ago=timedelta())

@@ -127,6 +127,45 @@ async def test_banners_say_what_is_not_in_earnest_and_how_to_mend_it(serve: Serv
     await expect(open_box.locator("pre")).to_have_text("sudo apt-get install bubblewrap")
 
 
+@pytest.mark.parametrize("path", ["/dashboard", "/inbox"])
+async def test_on_a_phone_one_line_stands_for_all_banners_and_opens_them(
+    serve: Serve, open_page: Open, path: str
+) -> None:
+    page = await open_page(await serve("--no-sandbox") + path, phone=True)
+    shown = page.get_by_test_id("banner").filter(visible=True)
+    await expect(shown).to_have_count(1)
+    await expect(shown).to_contain_text("격리가 꺼져 있어요")  # the gravest
+    more = page.get_by_role("button", name="안내 1개 더 보기")
+    await expect(more).to_have_text("+1")
+    assert await height(page) <= 49
+    await more.focus()
+    await page.keyboard.press("Enter")
+    await expect(shown).to_have_count(2)
+    await expect(more).to_have_attribute("aria-expanded", "true")
+    await page.keyboard.press("Enter")
+    await expect(shown).to_have_count(1)
+
+
+async def test_an_announcement_joins_the_line_and_leaves_it(serve: Serve, open_page: Open) -> None:
+    page = await open_page(await serve("--no-sandbox") + "/dashboard", phone=True)
+    await ask(page, "announce?text=오늘 밤 10시에 새 버전으로 바꿔요. 미리 저장하지 않아도 괜찮아요.")
+    await expect(page.get_by_test_id("more-banners")).to_have_text("+2")
+    assert await height(page) <= 49
+    await page.get_by_test_id("more-banners").click()
+    await expect(page.get_by_text("미리 저장하지 않아도")).to_be_visible()
+    await judge(page)
+    await ask(page, "announce?text=")
+    await expect(page.get_by_test_id("more-banners")).to_have_text("+1")
+    await expect(page.get_by_test_id("banner").filter(visible=True)).to_have_count(2)
+
+
+async def height(page: Page) -> float:
+    """Of all that stands there of banners."""
+    box = await page.locator(".banners").bounding_box()
+    assert box
+    return box["height"]
+
+
 async def test_with_a_real_model_in_a_box_there_is_no_banner(serve: Serve, open_page: Open) -> None:
     page = await open_page(await serve("--real") + "/dashboard")
     # one stands there unseen: it waits for what an administrator may announce

@@ -43,6 +43,11 @@ const oma = JSON.parse(document.querySelector("meta[name=oma]").content);
     if (menu) menu.querySelector("summary").focus();
     if (event.key === "Escape") close(null);
   });
+  // On a phone the first banner stands for all; "+1" opens the others.
+  addEventListener("click", (event) => {
+    const plus = event.target.closest(".banners .plus");
+    if (plus) plus.ariaExpanded = String(plus.parentElement.toggleAttribute("data-open"));
+  });
   // A letter that stands as aria-keyshortcuts presses its button, unless somebody is writing.
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat) return;

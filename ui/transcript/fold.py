@@ -46,9 +46,8 @@ class Fold:
     ) -> None:
         """`cost_usd` is that of the turns up to event number `counted`; `folder` is the agent's, as people see it."""
         self._words, self._items, self._render = words, Items(words), render
-        self._cost_usd, self._counted = cost_usd, counted
+        self._cost_usd, self._counted, self._sheet = cost_usd, counted, Sheet()
         self.state, self.last_seq, self.first_seq = state, 0, 0
-        self._sheet = Sheet()
         self._work = Work(self._sheet, self._items, words, folder=folder)
         self._queued: dict[str, e.UserSaid] = {}
         self._cut_off: dict[str, e.Text] = {}  # texts of this turn that were not finished
