@@ -61,6 +61,9 @@ BEARERS = (
         "code= client_id= state= token= id_token= access_token= client_secret=",
         r"(?P<keep>\b(?:code|client_id|state|(?:id_|access_|refresh_)?token|client_secret)=)[^\s&\"'\\<>]{6,}+",
     ),
+    _shape(
+        "socket of a page", "lient", r"(?P<keep>\b[Cc]lient(?:_id)?\W{1,6})[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    ),
     _shape("password in a URL", "://", r"(?P<keep>://)[^\s/@:\"'\\<>]{0,100}+:[^\s/@:\"'\\<>]{1,500}+(?=@)"),
     _shape("header", "earer asic", r"(?P<keep>\b(?:[Bb]earer|[Bb]asic) )[A-Za-z0-9._~+/=-]{16,}+"),
 )

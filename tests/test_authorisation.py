@@ -224,6 +224,42 @@ async def test_looking_changes_nothing(served: Served) -> None:
     assert await kept() == before
 
 
+FROM_ELSEWHERE: tuple[dict[str, str], ...] = (
+    {},
+    {"origin": "null"},
+    {"origin": "https://evil.test"},
+    {"origin": "BASE.evil.test"},
+    {"origin": "BASE", "sec-fetch-site": "cross-site"},
+    {"origin": "BASE", "sec-fetch-site": "same-site"},
+    {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"},
+)
+
+
+async def test_no_route_believes_another_site_or_lets_it_read(served: Served) -> None:
+    paths = {route: re.sub(r"\{(\w+)(:path)?\}", "x", route.partition(" ")[2]) for route in TABLE}
+    async with httpx2.AsyncClient(cookies=await served.actor("bob"), timeout=20) as browser:
+        for route, path in paths.items():
+            evil = {"origin": f"{served.base}.evil.test", "access-control-request-method": "POST"}
+            for method in {"GET", "OPTIONS", route.partition(" ")[0]} - {"ANY", "SOCKET"}:
+                answer = await browser.request(method, served.base + path, headers=evil)
+                assert [name for name in answer.headers if name.startswith("access-control")] == [], route
+            if not route.startswith(("GET", "HEAD", "ANY", "SOCKET")):
+                for given in FROM_ELSEWHERE:
+                    headers = {name: value.replace("BASE", served.base) for name, value in given.items()}
+                    answer = await browser.request(route.partition(" ")[0], served.base + path, headers=headers)
+                    assert (answer.status_code, answer.json()["code"]) == (403, "cross_site"), (route, given)
+
+
+async def test_nothing_describes_us_to_strangers_or_users(served: Served) -> None:
+    for cookies in ({}, await served.actor("bob")):
+        async with httpx2.AsyncClient(cookies=cookies, follow_redirects=True) as browser:
+            for path in ("/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect", "/_nicegui/docs", "/debug"):
+                answer = await browser.get(served.base + path)
+                assert answer.status_code == 404 or answer.url.path == "/login", path
+                assert "server" not in answer.headers
+                assert not re.search(r"swagger|traceback", answer.text, re.IGNORECASE)
+
+
 @asynccontextmanager
 async def alices_page(served: Served) -> AsyncIterator[tuple[Page, UserId]]:
     """Alice's /settings, the press that makes it dark, and who she is."""

@@ -14,6 +14,7 @@ def google(email: str, hd: str = "") -> Identity:
     return Identity(issuer=GOOGLE, subject="1", email=email, hosted_domain=hd)
 
 
+@pytest.mark.hostile_signins
 @pytest.mark.parametrize("hd", ["", "evil.com", "allowed.com.evil.com"])
 def test_a_google_account_of_a_domain_needs_googles_word_for_the_domain(hd: str) -> None:
     with pytest.raises(Forbidden):
@@ -22,6 +23,10 @@ def test_a_google_account_of_a_domain_needs_googles_word_for_the_domain(hd: str)
 
 def test_a_google_workspace_account_of_the_domain_comes_in() -> None:
     admit(google("bob@allowed.com", "allowed.com"), SETTINGS)
+
+
+def test_everybody_may_be_named_on_purpose() -> None:
+    admit(google("anybody@else.org"), Settings(allowed_domains=("*",)))
 
 
 def test_an_admin_comes_in_whatever_the_lists_say() -> None:

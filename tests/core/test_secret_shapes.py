@@ -39,6 +39,8 @@ SECRETS = {
 }
 KEPT = {
     "/auth/local?code=0123456789abcdefABCDEF_-": "/auth/local?code=***",
+    "Task 'event of client 1f6f4ff0-2f0c-4e7b-8a1d-0123456789ab' failed": "Task 'event of client ***' failed",
+    "{'client_id': '1f6f4ff0-2f0c-4e7b-8a1d-0123456789ab', 'id': 4}": "{'client_id': '***', 'id': 4}",
     "GET /_nicegui_ws/socket.io/?client_id=1f6f4ff0-2f0c-4e7b&EIO=4": "GET /_nicegui_ws/socket.io/?client_id=***&EIO=4",
     "Cookie: __Host-oma=abcdefgh.ijkl; x=1": "Cookie: __Host-oma=***; x=1",
     "oma-visit=abcdefghijklmnopqrst": "oma-visit=***",
