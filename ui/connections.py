@@ -84,6 +84,8 @@ async def _build(page: Frame, agent: Agent) -> None:
             tag("span", name, classes="cut")
         tag("h1", words.t("connections.title"))
         tag("p", words.t("connections.promise"), classes="meta")
+        if page.desk.isolation().name == "none":
+            tag("p", words.t("connections.not_kept"), classes="meta warn", testid="not-kept")
         allowed = Allowed(page, agent)
         log = Log(page, agent.id, allow=allowed.add)
         allowed.watch(log.show)

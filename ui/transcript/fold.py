@@ -49,7 +49,7 @@ class Fold:
         self._cost_usd, self._counted = cost_usd, counted
         self.state, self.last_seq, self.first_seq = state, 0, 0
         self._sheet = Sheet()
-        self._work = Work(self._sheet, self._items, words, folder=folder)
+        self._work = Work(self._sheet, self._items, words, folder=folder, render=render)
         self._queued: dict[str, e.UserSaid] = {}
         self._cut_off: dict[str, e.Text] = {}  # texts of this turn that were not finished
         self._writing, self._musing = dict[str, Writing](), set[str]()  # unfinished texts; keys of unfinished thinking
