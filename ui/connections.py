@@ -14,6 +14,7 @@ from ui.outbound import Log
 from ui.tags import icon, tag
 from ui.words import Words
 
+UNGUARDED = ("none", "landlock")  # isolation in which programs have the network of this machine
 LOOK_S = 3.0  # the gateway writes down each half second; a page that is open shows it soon
 
 
@@ -84,6 +85,8 @@ async def _build(page: Frame, agent: Agent) -> None:
             tag("span", name, classes="cut")
         tag("h1", words.t("connections.title"))
         tag("p", words.t("connections.promise"), classes="meta")
+        if page.desk.isolation().name in UNGUARDED:
+            tag("p", words.t("connections.not_kept"), classes="meta warn", testid="not-kept")
         allowed = Allowed(page, agent)
         log = Log(page, agent.id, allow=allowed.add)
         allowed.watch(log.show)

@@ -9,8 +9,12 @@ from typing import Final
 
 import pytest
 
+from core.events import Asked
 from ui.transcript.code import highlight
+from ui.transcript.diff import changes
+from ui.transcript.fold import Fold
 from ui.transcript.prose import BUDGET_S, BUDGET_S_PER_CHAR, plain, render, safe_address, split_blocks
+from ui.words import words
 
 TAGS = {
     *("a", "blockquote", "br", "code", "del", "div", "em", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre"),
@@ -234,3 +238,26 @@ def test_an_address_as_the_text_of_a_link_is_not_a_link_in_it() -> None:
 def test_a_task_list_shows_its_boxes() -> None:
     html = render("- [ ] one\n- [x] two\n- [ok](https://a.example)")
     assert html.count('<li class="task">') == 2 and "☐ one" in html and "☑ two" in html
+
+
+def test_an_edit_of_many_pieces_built_to_be_slow_to_compare_is_shown_as_all_out_all_in() -> None:
+    piece = {"old_string": "a\n" * 199, "new_string": "a\nb\n" * 99}
+    with Calls() as few:
+        changes("MultiEdit", {"edits": [piece] * 5})
+    with Calls() as many:
+        shown = changes("MultiEdit", {"edits": [piece] * 100})
+    assert many.counted < 3 * few.counted
+    assert sum(line.text == "b" for line in shown) == 9900
+
+
+def test_a_plan_is_rendered_once_however_often_its_card_is_shown() -> None:
+    seen: list[str] = []
+
+    def render(text: str) -> str:
+        seen.append(text)
+        return text
+
+    fold = Fold(words("en"), render=render)
+    fold.take(Asked(seq=1, request_id="r", kind="plan", plan="one"))
+    assert [fold.meta().asks[0].plan for _ in range(5)] == ["one"] * 5
+    assert len(seen) <= 2  # the card, and the transcript

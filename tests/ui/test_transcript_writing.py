@@ -3,10 +3,13 @@
 import re
 from html import unescape
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.ui.test_prose import Calls
 from ui.transcript.ops import AnyOp, More, Raw, Tail
+from ui.transcript.prose import LIVE_MOST_S
 from ui.transcript.writing import LONG_TAIL, Writing
 
 
@@ -81,3 +84,30 @@ def test_a_paragraph_without_end_is_not_sent_again_at_every_word() -> None:
 def test_the_end_of_a_code_block_is_not_shown_as_code() -> None:
     _, page = written(["```py\nx = 1\n", "``"])
     assert "`" not in page.words
+
+
+ENDLESS = {
+    "one line": "a" * 1_000_000,
+    "a whole block at once": "[" * 45_000 + "\n\n",
+    "quotes": ">" * 100_000 + "a",
+    "brackets": "[" * 60_000,
+    "short lines": "a\n" * 300_000,
+    "stars": "*a " * 100_000,
+    "blocks": ("![" * 700 + "\n\n") * 40,
+}
+
+
+@pytest.mark.parametrize("text", ENDLESS.values(), ids=ENDLESS.keys())
+def test_what_is_built_to_be_slow_holds_nobody_up_while_it_is_written(text: str) -> None:
+    writing = Writing("t:live")
+    step = len(text) if text.endswith("[\n\n") else len(text) // 50
+    worst, shown = 0, 0
+    for at in range(0, len(text), step):
+        writing.add(text[at : at + step])
+        with Calls() as calls:
+            ops = writing.changes()
+        worst = max(worst, calls.counted)
+        shown += len(ops)
+    # Two of the loop's own budgets: a block that ends, and the paragraph after it.
+    assert worst < 2 * 2 * LIVE_MOST_S * Calls.PER_S
+    assert shown

@@ -1,13 +1,13 @@
 """An open request as the card above the composer needs it: plain values, which the page sets as text, never as HTML."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from core.events import Asked
-from ui.transcript import acts, diff
-from ui.transcript.prose import render
+from ui.transcript import acts, diff, prose
 from ui.transcript.step import fields
 from ui.words import Words
 
@@ -43,7 +43,9 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     questions: tuple[Choice, ...] = ()
 
 
-def card(asked: Asked, *, parked: bool, words: Words, folder: str = "") -> Card:
+def card(
+    asked: Asked, *, parked: bool, words: Words, folder: str = "", render: Callable[[str], str] = prose.render
+) -> Card:
     """The card of this request; `folder` is where it happens if it does not say."""
     base = Card(
         id=asked.request_id,
@@ -70,7 +72,7 @@ def _permission(base: Card, asked: Asked) -> Card:
         command = str(rest.pop("command", ""))
     elif asked.tool in acts.EDITING:
         path = acts.visible(acts.target(asked.tool, given))
-        lines = [line for before, after in diff.edits(asked.tool, given) for line in diff.lines(before, after)]
+        lines = diff.changes(asked.tool, given)
         rest = {key: value for key, value in rest.items() if key not in _SHOWN_AS_DIFF}
     shown = [diff.Line(line.kind, acts.visible(line.text)) for line in lines]
     return msgspec.structs.replace(

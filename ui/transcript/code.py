@@ -11,7 +11,7 @@ from ui.transcript.budget import Budget
 
 MAX_CHARS = 20_000  # longer blocks are data, not reading matter
 MAX_LINE = 2_000  # lexers are regular expressions: one long line is what makes them slow
-BUDGET_S = 0.1  # CPU seconds of a block that stands alone; looked at between tokens
+BUDGET_S = 0.03  # CPU seconds of a block that stands alone; looked at between tokens
 # Lexers whose expressions were tried on hostile input; an unknown name is shown without colours.
 KNOWN = frozenset(
     "bash c cpp css csharp diff docker dockerfile go html ini java javascript js json jsx kotlin make makefile"

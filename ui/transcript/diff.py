@@ -8,6 +8,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 MAX_LINES: Final = 1_000  # comparing takes quadratic time; longer texts are shown as all out, all in
+# Pairs of lines that are compared for one call of a tool: the worst texts cost 2 µs a pair, and an edit may be many.
+PAIRS: Final = 200_000
 CONTEXT: Final = 2
 
 Kind = Literal["same", "del", "add", "gap"]
@@ -32,12 +34,29 @@ def edits(tool: str, given: dict[str, Any]) -> list[tuple[str, str]]:
     return [(_text(one, "old_string"), _text(one, "new_string")) for one in changes]
 
 
+def changes(tool: str, given: dict[str, Any]) -> list[Line]:
+    """All lines of all its edits, in reading order."""
+    shown: list[Line] = []
+    pairs = 0
+    for before, after in edits(tool, given):
+        pairs += _pairs(before.count("\n") + 1, after.count("\n") + 1)
+        shown += lines(before, after) if pairs <= PAIRS else _apart(before.splitlines(), after.splitlines())
+    return shown
+
+
 def lines(before: str, after: str) -> list[Line]:
     """All lines of both, in reading order."""
     old, new = before.splitlines(), after.splitlines()
-    if len(old) > MAX_LINES or len(new) > MAX_LINES:
-        return [Line("del", text) for text in old] + [Line("add", text) for text in new]
-    return list(_compared(old, new))
+    return _apart(old, new) if len(old) > MAX_LINES or len(new) > MAX_LINES else list(_compared(old, new))
+
+
+def _pairs(old: int, new: int) -> int:
+    """From 200 lines on difflib looks at rare lines only."""
+    return old * new if new < 200 else 50 * (old + new)
+
+
+def _apart(old: list[str], new: list[str]) -> list[Line]:
+    return [Line("del", text) for text in old] + [Line("add", text) for text in new]
 
 
 def _compared(old: list[str], new: list[str]) -> Iterator[Line]:

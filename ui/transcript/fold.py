@@ -48,7 +48,7 @@ class Fold:
         self._words, self._items, self._render = words, Items(words), render
         self._cost_usd, self._counted, self._sheet = cost_usd, counted, Sheet()
         self.state, self.last_seq, self.first_seq = state, 0, 0
-        self._work = Work(self._sheet, self._items, words, folder=folder)
+        self._work = Work(self._sheet, self._items, words, folder=folder, render=render)
         self._queued: dict[str, e.UserSaid] = {}
         self._cut_off: dict[str, e.Text] = {}  # texts of this turn that were not finished
         self._writing, self._musing = dict[str, Writing](), set[str]()  # unfinished texts; keys of unfinished thinking

@@ -22,6 +22,9 @@ MAX_CHARS: Final = 200_000  # more is shown as plain text
 # CPU seconds of one render: five times what ordinary prose needs, so 0.18 for 20 KB.
 BUDGET_S: Final = 0.1
 BUDGET_S_PER_CHAR: Final = 4e-6
+# The same of a text that is being written: that is rendered on the loop, twelve times a second.
+LIVE_S: Final = 0.01
+LIVE_MOST_S: Final = 0.05
 # A bare address: ASCII only, because what follows without a space is mostly a Korean particle.
 ADDRESS: Final = re.compile(r"https?://[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
 TASK: Final = re.compile(r"\[([ xX])\] ")
@@ -40,6 +43,17 @@ def render(text: str, *, now: Now = time.thread_time) -> str:
         return str(_MARKDOWN.render(text, {"budget": Budget(BUDGET_S + len(text) * BUDGET_S_PER_CHAR, now)}))
     except (TooSlow, RecursionError):
         return plain(text)
+
+
+def quick(text: str, *, now: Now = time.thread_time) -> str | None:
+    """HTML of a text that is still being written, or nothing if that would hold up everybody else."""
+    if len(text) > MAX_CHARS:
+        return None
+    budget = Budget(min(LIVE_S + len(text) * BUDGET_S_PER_CHAR, LIVE_MOST_S), now)
+    try:
+        return str(_MARKDOWN.render(text, {"budget": budget}))
+    except (TooSlow, RecursionError):
+        return None
 
 
 def plain(text: str) -> str:

@@ -13,7 +13,17 @@ from typing import Final
 
 import msgspec
 
-from core.events import AnyEvent, StateChanged, Text, TextDelta, ThinkingDelta, ToolProgress, TurnFinished, UserSaid
+from core.events import (
+    AnyEvent,
+    Asked,
+    StateChanged,
+    Text,
+    TextDelta,
+    ThinkingDelta,
+    ToolProgress,
+    TurnFinished,
+    UserSaid,
+)
 from core.states import SessionState
 from ui.transcript import ops, prose
 from ui.transcript.fold import Fold, Meta
@@ -27,6 +37,7 @@ BURST_S: Final = 0.01  # stored events that come in a burst leave together
 OPENING_S: Final = 0.1  # what only says that a turn begins waits for its first words: the sender's page has it already
 BATCHES: Final = 128  # kept for tabs that lag: six seconds of streaming
 OPEN_STATES: Final = (SessionState.STARTING, SessionState.BUSY)
+PROSE: Final = (Text, Asked)  # what has Markdown in it
 LARGE: Final = 4_000  # characters; longer texts are rendered beside the event loop
 
 Follow = Callable[[], AbstractAsyncContextManager[AsyncIterator[list[AnyEvent]]]]
@@ -130,9 +141,8 @@ class Screen:
         return Push(base=n, n=self.n, last_seq=self._fold.last_seq, ops=joined, meta=meta)
 
     async def _take(self, batch: list[AnyEvent]) -> None:
-        large = [event.text for event in batch if isinstance(event, Text) and len(event.text) > LARGE]
-        if large or len(batch) > 50:
-            texts = [event.text for event in batch if isinstance(event, Text)]
+        texts = [event.plan if isinstance(event, Asked) else event.text for event in batch if isinstance(event, PROSE)]
+        if len(batch) > 50 or any(len(text) > LARGE for text in texts):
             self._rendered = await asyncio.to_thread(lambda: {text: prose.render(text) for text in texts})
         for at, event in enumerate(batch):
             self._fold.take(event)

@@ -163,7 +163,7 @@ def _rows(given: dict[str, Any]) -> str:
 
 
 def _changed(call: ToolCalled) -> list[diff.Line]:
-    return [line for before, after in diff.edits(call.name, call.input) for line in diff.lines(before, after)]
+    return diff.changes(call.name, call.input)
 
 
 def _counts(call: ToolCalled) -> str:

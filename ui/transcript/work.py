@@ -1,11 +1,12 @@
 """What the agent does and asks within a turn: its acts, which wait for a person, and which fold into one line."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
 from core import events as e
-from ui.transcript import acts
+from ui.transcript import acts, prose
 from ui.transcript.asks import Card, card
 from ui.transcript.items import Items
 from ui.transcript.sheet import Sheet
@@ -19,11 +20,14 @@ ORPHANS: Final = 200
 class Work:
     """Puts acts and answers on the sheet."""
 
-    def __init__(self, sheet: Sheet, items: Items, words: Words, *, folder: str = "") -> None:
-        self._sheet, self._items, self._words, self._folder = sheet, items, words, folder
+    def __init__(
+        self, sheet: Sheet, items: Items, words: Words, *, folder: str = "", render: Callable[[str], str] = prose.render
+    ) -> None:
+        self._sheet, self._items, self._words, self._folder, self._render = sheet, items, words, folder, render
         self._acts: dict[str, Act] = {}
         self._asked: dict[str, e.Asked] = {}
         self._open: dict[str, bool] = {}  # request → parked
+        self._cards: dict[str, Card] = {}  # made once: a plan or a diff may be long, and cards are asked for often
         self._row: list[str] = []  # keys that stand in a row and may be folded
         self.orphans: list[e.AnyEvent] = []  # what refers to something before the first event
 
@@ -46,12 +50,16 @@ class Work:
         """Something only a person decides."""
         self._asked[event.request_id] = event
         self._open[event.request_id] = False
+        self._cards[event.request_id] = card(
+            event, parked=False, words=self._words, folder=self._folder, render=self._render
+        )
         if event.tool_id in self._acts:
             self._change(event.tool_id, event, waiting=True, asked=event, answered=None)
 
     def answer(self, event: e.Answered) -> None:
         """It was decided."""
         self._open.pop(event.request_id, None)
+        self._cards.pop(event.request_id, None)
         asked = self._asked.get(event.request_id)
         if asked is None:
             self._orphan(event)
@@ -96,10 +104,7 @@ class Work:
 
     def cards(self) -> tuple[Card, ...]:
         """The open requests, oldest first."""
-        return tuple(
-            card(self._asked[id], parked=parked, words=self._words, folder=self._folder)
-            for id, parked in self._open.items()
-        )
+        return tuple(msgspec.structs.replace(self._cards[id], parked=parked) for id, parked in self._open.items())
 
     def now(self) -> str:
         """The act that runs, in words, or nothing."""

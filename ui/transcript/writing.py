@@ -3,10 +3,11 @@
 from typing import Final
 
 from ui.transcript.ops import AnyOp, More, Raw, Tail
-from ui.transcript.prose import opening, render, split_blocks
+from ui.transcript.prose import opening, plain, quick, split_blocks
 
 LONG_TAIL: Final = 3_000  # characters of one unfinished paragraph; beyond, rendering it at each tick costs too much
 SHORT_TAIL: Final = 300
+ENDLESS_TAIL: Final = 50_000  # nobody writes a paragraph like this: its ends are not looked for any more
 
 
 class Writing:
@@ -17,6 +18,8 @@ class Writing:
         self._prose = prose
         self._done: list[str] = []  # html of the finished blocks
         self._tail = ""  # the source after them
+        self._slow = False  # this paragraph is built to be slow: it is shown as it is written
+        self._html = ""  # of the tail, if it is not sent as characters
         self._raw = not prose  # the tail is sent as characters, not as html
         self._shown = 0  # characters of the raw tail that were sent
         self._dirty = False
@@ -37,12 +40,9 @@ class Writing:
             return []
         self._dirty = False
         ops: list[AnyOp] = self._finish_blocks() if self._prose else []
-        was_raw, self._raw = (
-            self._raw,
-            not self._prose or bool(opening(self._first_line())) or len(self._tail) > LONG_TAIL,
-        )
+        was_raw, self._raw = self._raw, not self._readable()
         if not self._raw:
-            return [*ops, Tail(key=self.key, html=render(self._tail) if self._tail.strip() else "")]
+            return [*ops, Tail(key=self.key, html=self._html)]
         if not was_raw or ops:
             ops.append(Tail(key=self.key, html=""))
             self._shown = 0
@@ -57,13 +57,24 @@ class Writing:
         html = "".join(self._done)
         if self._raw:
             return html, [Raw(key=self.key, text=self._raw_part()[: self._shown], code=self._in_code())]
-        return html, [Tail(key=self.key, html=render(self._tail))] if self._tail.strip() else []
+        return html, [Tail(key=self.key, html=self._html)] if self._html else []
+
+    def _readable(self) -> bool:
+        """Whether the tail is shown as what it will be; then it is rendered."""
+        if not self._prose or self._slow or len(self._tail) > LONG_TAIL or opening(self._first_line()):
+            return False
+        html = quick(self._tail) if self._tail.strip() else ""
+        self._slow, self._html = html is None, html or ""
+        return not self._slow
 
     def _finish_blocks(self) -> list[AnyOp]:
+        if len(self._tail) > ENDLESS_TAIL:
+            return []
         done, self._tail = split_blocks(self._tail)
         if not done.strip():
             return []
-        html = render(done)
+        self._slow = False
+        html = quick(done) or plain(done)  # the finished text takes the place of all this, rendered in a thread
         self._done.append(html)
         return [More(key=self.key, html=html)]
 
