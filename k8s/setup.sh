@@ -47,18 +47,8 @@ database() {
     cloud firestore databases create --location "$REGION" --type firestore-native --enable-pitr --delete-protection
   [ -n "$(cloud firestore backups schedules list --database '(default)' --format 'value(name)')" ] ||
     cloud firestore backups schedules create --database '(default)' --recurrence daily --retention 14d
-  [ -e firestore.indexes.json ] || return 0
-  local group scope field fields
-  while IFS=$'\t' read -r group scope fields; do
-    IFS=';' read -ra fields <<<"$fields"
-    cloud firestore indexes composite create --async --collection-group "$group" --query-scope "$scope" \
-      "${fields[@]/#/--field-config=}" || echo "(the index on $group is there already, or see above)"
-  done < <(jq -r '.indexes[] | [.collectionGroup, (.queryScope // "COLLECTION" | ascii_downcase | gsub("_"; "-")),
-      (.fields | map("field-path=" + .fieldPath + "," +
-        (if .order then "order=" + (.order | ascii_downcase) else "array-config=contains" end)) | join(";"))] | @tsv' firestore.indexes.json)
-  while IFS=$'\t' read -r group field; do
-    cloud firestore fields ttls update "$field" --async --collection-group "$group" --enable-ttl
-  done < <(jq -r '.fieldOverrides[]? | select(.ttl) | [.collectionGroup, .fieldPath] | @tsv' firestore.indexes.json)
+  # what is there already is reported, and left as it is
+  python3 scripts/firestore-indexes "$PROJECT" | sh || true
 }
 
 address() {

@@ -23,7 +23,10 @@ def inner(template: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
     claims = template["spec"].get("volumeClaimTemplates", [])
     volumes = [
         *pod["spec"].get("volumes", []),
-        *({"name": c["metadata"]["name"], "persistentVolumeClaim": {"claimName": c["metadata"]["name"]}} for c in claims),
+        *(
+            {"name": c["metadata"]["name"], "persistentVolumeClaim": {"claimName": c["metadata"]["name"]}}
+            for c in claims
+        ),
     ]
     meta = {**pod.get("metadata", {}), "name": name, "namespace": namespace}
     yield {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {**pod["spec"], "volumes": volumes}}

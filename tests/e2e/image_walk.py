@@ -6,13 +6,16 @@ The Pod manifest is the one we ship (k8s/one-machine/pod.yaml), played by podman
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest_asyncio
+from aiohttp import ClientSession, ClientTimeout, UnixConnector
 from playwright.async_api import expect
 
+from core import tokens
 from tests.e2e.conftest import Visit
 from tests.e2e.screen import texts
 from tests.e2e.test_practice import GREETING
@@ -24,6 +27,10 @@ MANIFEST = ROOT / "k8s" / "one-machine" / "pod.yaml"
 IMAGE = os.environ.get("IMAGE", "localhost/oh-my-agent:dev")
 NAME = "oh-my-agent-walk"
 START_S = 60.0
+# The security context of k8s/base/agents.yaml in podman's words.
+PODMAN_RUN = [PODMAN, "run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL"]
+PODMAN_RUN += ["--security-opt", "no-new-privileges", "--memory", "2g", "--cpus", "1"]
+PODMAN_RUN += ["--tmpfs", "/tmp", "--tmpfs", "/home/agent:mode=1777"]
 
 
 def podman(*words: str) -> str:
@@ -103,8 +110,55 @@ async def test_an_agent_is_built_in_a_container_and_is_there_in_the_next_one(pod
     await expect(later.answers.last).to_have_text(GREETING)
 
 
+async def test_a_runner_of_the_image_is_bound_in_a_container_as_closed_as_its_pod(tmp_path: Path) -> None:
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(tmp_path / "runner.sock"))
+    listening.listen()
+    command = [
+        *PODMAN_RUN,
+        "--preserve-fds",
+        "1",
+        "--interactive",
+        IMAGE,
+        "runner",
+        "--fd",
+        "3",
+        "--home",
+        "/home/agent",
+    ]
+    command += ["--box-sock", "/tmp/box.sock", "--cli", "/usr/local/bin/claude"]
+    given = listening.fileno()
+    shell = ["bash", "-c", f'exec "$@" 3<&{given}', "bash"]  # where a box's spawner puts it, too
+    runner = subprocess.Popen([*shell, *command], stdin=subprocess.PIPE, pass_fds=(given,))
+    try:
+        assert runner.stdin
+        runner.stdin.write(b'{"boot_key": "the boot key of this walk"}\n')
+        runner.stdin.close()
+        timeout, connector = ClientTimeout(START_S), UnixConnector(str(tmp_path / "runner.sock"))
+        async with ClientSession("http://runner", connector=connector, timeout=timeout) as http:
+            async with http.get("/healthz") as answer:
+                assert await answer.json() == {"status": "ok", "bound": False}
+            body = {"user": "alice", "box": "box", "key": "the key of this binding, long enough"}
+            body |= {"max_live_sessions": 2, "idle_cli_s": 60, "orphan_s": 60}  # type: ignore[dict-item]
+            async with http.post("/v1/init", json=body, headers=bearer("the boot key of this walk")) as answer:
+                assert answer.status == 200, await answer.text()
+            async with http.get("/healthz") as answer:
+                assert (await answer.json())["bound"] is True
+            async with http.post("/v1/stop", headers=bearer(str(body["key"]))) as answer:
+                assert answer.ok, await answer.text()
+        assert await asyncio.to_thread(runner.wait, 30) == 0
+    finally:
+        listening.close()
+        runner.kill()
+        runner.wait()
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {tokens.sign({'sub': 'alice'}, key=key, audience='runner:box')}"}
+
+
 def test_the_image_holds_no_compiler_no_secret_and_one_cli() -> None:
-    look = "for c in cc gcc g++ make; do command -v $c; done; find / -xdev -type f -size +300M; id -u; env; ls -A /home/agent"
+    look = "for c in cc gcc g++ make; do command -v $c; done; find / -xdev -type f -size +300M; id -u; env"
     said = podman("run", "--rm", "--network", "none", "--entrypoint", "sh", IMAGE, "-c", look).splitlines()
     assert [line for line in said if line.startswith("/")] == ["/usr/local/bin/claude"]
     assert "10001" in said

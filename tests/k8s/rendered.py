@@ -1,4 +1,4 @@
-"""The manifests as they are applied: overlays rendered by the real kustomize, once, and words to look around in them."""
+"""The manifests as they are applied: overlays rendered by the real kustomize, once; and words to look around."""
 
 import subprocess
 import sys

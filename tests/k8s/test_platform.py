@@ -1,6 +1,8 @@
 """Web and gateway on Kubernetes: what they are given agrees with the code, and what they may is what they use."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -120,36 +122,22 @@ def test_a_web_that_ends_has_the_time_it_needs(overlay: str) -> None:
     assert sleep_s + DRAIN_S + END_S + 10 <= pod["terminationGracePeriodSeconds"]
 
 
-RIGHTS = {
-    "minimal": [
-        {
-            "apiGroups": ["apps"],
-            "resources": ["statefulsets"],
-            "verbs": ["get", "list", "watch", "create", "patch", "delete"],
-        },
-        {"apiGroups": [""], "resources": ["podtemplates"], "resourceNames": ["runner"], "verbs": ["get"]},
-    ],
-} | dict.fromkeys(
-    GOOGLE,
-    [
-        {
-            "apiGroups": ["extensions.agents.x-k8s.io"],
-            "resources": ["sandboxclaims"],
-            "verbs": ["get", "list", "watch", "create", "delete"],
-        },
-        {
-            "apiGroups": ["agents.x-k8s.io"],
-            "resources": ["sandboxes"],
-            "verbs": ["get", "list", "watch", "patch"],
-        },
-    ],
-)
+READ = ["get", "list", "watch"]
+SANDBOXES = [
+    {"apiGroups": ["extensions.agents.x-k8s.io"], "resources": ["sandboxclaims"], "verbs": [*READ, "create", "delete"]},
+    {"apiGroups": ["agents.x-k8s.io"], "resources": ["sandboxes"], "verbs": [*READ, "patch"]},
+]
+STATEFUL_SETS = [
+    {"apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": [*READ, "create", "patch", "delete"]},
+    {"apiGroups": [""], "resources": ["podtemplates"], "resourceNames": ["runner"], "verbs": ["get"]},
+]
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_web_alone_has_rights_and_only_those_it_uses(overlay: str) -> None:
     roles = kinds(overlay, "Role")
-    assert [(role["metadata"]["namespace"], role["rules"]) for role in roles] == [("agents", RIGHTS[overlay])]
+    rights = STATEFUL_SETS if overlay == "minimal" else SANDBOXES
+    assert [(role["metadata"]["namespace"], role["rules"]) for role in roles] == [("agents", rights)]
     assert kinds(overlay, "ClusterRole") == kinds(overlay, "ClusterRoleBinding") == []
     (binding,) = kinds(overlay, "RoleBinding")
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "web", "namespace": "oh-my-agent"}]
@@ -181,3 +169,9 @@ def test_the_setup_script_makes_every_secret_that_is_asked_for(overlay: str) -> 
                 asked.add((namespace, reference["name"]))
                 assert f"{reference['key']}=" in script, reference
     assert asked == made
+
+
+def test_the_runbook_s_bill_is_the_one_worked_out() -> None:
+    script = ROOT / "k8s" / "costs.py"
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=20, check=True)
+    assert done.stdout.strip() in (ROOT / "docs" / "runbook.md").read_text(), "python k8s/costs.py, into the runbook"
