@@ -4,7 +4,7 @@ export PYTHON
 
 BIN := .venv/bin
 
-.PHONY: run test check format bench lock system-packages
+.PHONY: run test check format bench lock soak-box system-packages
 
 run:
 	@scripts/environment run
@@ -30,6 +30,11 @@ format:
 bench:
 	@scripts/environment dev
 	@exec $(BIN)/python -m bench
+
+# A thousand starts and kills of a box, some minutes; fails if anything is left.
+soak-box: system-packages
+	@scripts/environment dev
+	@exec $(BIN)/python -m tests.core.spawner.soak
 
 lock:
 	scripts/lock

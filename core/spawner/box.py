@@ -30,14 +30,6 @@ ETC = (
     "/etc/ssl/certs",
     "/etc/ssl/openssl.cnf",
 )
-LAYERS = (
-    "namespaces of its own for users, processes, network, IPC and host name",
-    "no capabilities, no new privileges, no namespaces inside, no kernel keys",
-    "no network: one socket to the gateway, which lets out to public addresses alone",
-    "system and program read-only, own home the only lasting place",
-    "empty environment, private /tmp",
-    "limits on processes, open files, file size and core dumps",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

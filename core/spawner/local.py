@@ -11,6 +11,7 @@ import sys
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
@@ -43,14 +44,15 @@ class LocalSpawner:
         self._data = settings.data_dir.resolve()
         self._host = look(program)
         self._trouble: str | None = None  # of the trial; None: not tried yet
-        self._groups = Groups(runtime.root.name, Bounds.of(settings), cgroup.find())
+        name = "oma-" + sha256(os.fsencode(runtime.root)).hexdigest()[:12]
+        self._groups = Groups(name, Bounds.of(settings), cgroup.find())
         most = Used(settings.box_disk_mb * 1024**2, settings.box_files)
         self._quota, self._file_bytes = Quota(most), min(FILE_BYTES, most.bytes or FILE_BYTES)
         self._starting: set[str] = set()
         self._children: dict[str, subprocess.Popen[bytes]] = {}  # to be reaped; empty after a restart of the web
 
     def isolation(self) -> Isolation:
-        return describe(self._settings, self._tried())
+        return describe(self._settings, self._tried(), self._groups.live)
 
     def check(self) -> None:
         """Raises: Misconfigured: the sandbox that the settings demand does not run here."""

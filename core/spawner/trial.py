@@ -1,14 +1,16 @@
 """What protects users from each other on this machine, found out by making a box and looking around in it."""
 
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
 from core.errors import Misconfigured, RunnerUnavailable
 from core.settings import Settings
 from core.spawner import Isolation
-from core.spawner.box import LAYERS, PROGRAM, Host
+from core.spawner.box import PROGRAM, Host
 from core.spawner.host import mend, remedy
+from core.spawner.layers import layers
 from core.spawner.process import START_S, Command, boxed, tail
 
 # The box's own interpreter with our packages and our program, and no other way out than the loopback device.
@@ -51,12 +53,18 @@ def choose(settings: Settings, trouble: str) -> Literal["bubblewrap", "none"]:
     return "none"
 
 
-def describe(settings: Settings, trouble: str) -> Isolation:
+def describe(settings: Settings, trouble: str, controllers: Collection[str] = ()) -> Isolation:
     """The same for people: what stands, or what is missing and how to mend it."""
+    code, command = "", ""
     if settings.sandbox == "none":
-        missing = ("agents run without a box because of OMA_SANDBOX=none: unset it",)
-        return Isolation(name="none", missing=missing, code="switched_off", command="unset OMA_SANDBOX")
-    if trouble:
+        trouble = "agents run without a box because of OMA_SANDBOX=none: unset it"
+        code, command = "switched_off", "unset OMA_SANDBOX"
+    elif trouble:
         code, command = remedy()
-        return Isolation(name="none", missing=(trouble,), code=code, command=command)
-    return Isolation(name="bubblewrap", layers=LAYERS)
+    return Isolation(
+        name="none" if trouble else "bubblewrap",
+        layers=layers(settings, trouble=code, mend=command, controllers=controllers),
+        missing=(trouble,) if trouble else (),
+        code=code,
+        command=command,
+    )

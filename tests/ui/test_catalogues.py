@@ -26,6 +26,7 @@ COMPLETING = (
     "runner/talk.py",
     "runner/session.py",
     "runner/sessions.py",
+    "spawner/layers.py",
     "runner/ingest.py",
     "runner/journal.py",
     "gateway/hostile.py",
