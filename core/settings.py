@@ -54,7 +54,7 @@ class Settings:
     vault: Literal["local", "google"] = "local"
     spawner: Literal["local", "kubernetes"] = "local"
     gcp_project: str = ""
-    sandbox: Literal["auto", "bubblewrap", "none"] = "auto"
+    sandbox: Literal["auto", "bubblewrap", "landlock", "none"] = "auto"
     box_memory_mb: int = 4096  # of one user's box, with what it has in /tmp; 0: no bound, here and below
     box_pids: int = 1024  # processes and threads of a box; a CLI has about 20
     box_cpus: float = 2.0  # processors that a box may keep busy
@@ -171,7 +171,7 @@ def check(settings: Settings) -> None:
         return
     for bad, line in (
         (settings.provider == "practice", "the practice model is for trying out: set ANTHROPIC_API_KEY"),
-        (settings.sandbox == "none", "OMA_SANDBOX=none is for one person on one machine"),
+        (settings.sandbox in ("none", "landlock"), f"OMA_SANDBOX={settings.sandbox} is for one person on one machine"),
         (not settings.oidc_client_id, "set OMA_OIDC_CLIENT_ID and OMA_OIDC_CLIENT_SECRET"),
         (not settings.oidc_client_secret, "set OMA_OIDC_CLIENT_SECRET"),
         (not settings.public_url.startswith("https://"), "set OMA_PUBLIC_URL to the https address people use"),

@@ -44,9 +44,9 @@ def banners(desk: Desk, words: Words, client: Client) -> None:
     if desk.settings.provider == "practice":
         _banner(words, "practice", "", "export ANTHROPIC_API_KEY=…\nmake run")
     isolation = desk.isolation()
-    if isolation.name == "none":
+    if isolation.name in ("none", "landlock"):
         why = words.code("banner.no_sandbox", isolation.code, "broken")
-        _banner(words, "no_sandbox", why, isolation.command)
+        _banner(words, "no_sandbox" if isolation.name == "none" else "reduced", why, isolation.command)
 
 
 def _announcement(desk: Desk, words: Words, client: Client) -> None:

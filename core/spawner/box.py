@@ -54,6 +54,13 @@ class Host:
         return f"{VENV}/bin/python" if self.venv else str(self.python)
 
 
+def readable(host: Host) -> list[str]:
+    """What a box has of this machine, for where it is only allowed and not made."""
+    names = ("/etc/passwd", "/etc/group", "/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf")
+    own = [host.prefix, *([host.venv] if host.venv else []), host.program / "main.py", host.program / "core"]
+    return ["/usr", *(path for path, _ in host.system), *ETC, *names, *map(str, own)]
+
+
 def files(host: Host) -> dict[str, str]:
     """Small files that exist only inside: the machine's own would tell its users and names."""
     made = {

@@ -18,17 +18,22 @@ NAMES = {
     "limits": "memory, processes and processors bounded by control groups",
     "disk": "disk space counted and bounded",
     "settings": "Claude settings that no folder can override",
+    "fallback": "reduced isolation by Landlock, where there is no box",
 }
 WHYS = {
     "no_box": "needs the box of L1",
     "shared": "all boxes share the platform's user id; that of L1 keeps them apart",
     "no_cgroups": "control groups cannot be written; only limits of single processes hold",
     "unbounded": "switched off by a setting",
+    "not_needed": "not needed beside L1",
+    "no_landlock": "Landlock is switched off, or the kernel does not have it",
 }
 DELEGATE = "systemd-run --property=Delegate=yes"
 
 
-def layers(settings: Settings, *, trouble: str, mend: str, controllers: Collection[str]) -> tuple[Layer, ...]:
+def layers(
+    settings: Settings, *, trouble: str, mend: str, controllers: Collection[str], caged: bool = False
+) -> tuple[Layer, ...]:
     """All of them; `trouble` is the code of why there is no box, empty when there is one."""
     boxed = not trouble
     bounded = bool(settings.box_memory_mb and settings.box_pids and settings.box_cpus)
@@ -42,6 +47,7 @@ def layers(settings: Settings, *, trouble: str, mend: str, controllers: Collecti
         _layer("L4", "limits", limits, DELEGATE if limits == "no_cgroups" else ""),
         _layer("L5", "disk", "" if settings.box_disk_mb and settings.box_files else "unbounded"),
         _layer("L6", "settings"),
+        _layer("L7", "fallback", "" if caged else "not_needed" if boxed else "no_landlock"),
     )
 
 

@@ -93,7 +93,12 @@ async def thrown(me: Screen, name: str, bomb: str) -> AsyncIterator[None]:
     (folder / f"{name}.sh").write_text(bomb)
     began = len(kinds(await me.events(), "answered"))
     await me.say(f"TOOL(((bash {name}.sh)))")
-    await me.get("allow").click()
+    try:
+        await me.get("allow").click()
+    except Exception:
+        for e in (await me.events())[-9:]:
+            print(str(e)[:300])
+        raise
     async with asyncio.timeout(10):
         while len(kinds(await me.events(), "answered")) == began:
             await asyncio.sleep(0.05)

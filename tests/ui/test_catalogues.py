@@ -25,6 +25,7 @@ COMPLETING = (
     "events.py",
     "runner/talk.py",
     "runner/session.py",
+    "runner/full.py",
     "runner/sessions.py",
     "spawner/layers.py",
     "runner/ingest.py",
