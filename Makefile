@@ -5,7 +5,7 @@ export PYTHON
 BIN := .venv/bin
 WORKERS ?= auto
 
-.PHONY: run test check format bench observatory security secrets audit sbom lock image manifests system-packages
+.PHONY: run test check format bench soak-box observatory security secrets audit sbom lock image manifests system-packages
 
 run:
 	@scripts/environment run
@@ -64,6 +64,11 @@ observatory: system-packages
 	@scripts/system-packages npm:npm
 	@cd tests/observatory && npm ci --omit=optional --ignore-scripts --no-audit --no-fund
 	@exec $(BIN)/python -m pytest -m observatory -rP tests/e2e/test_observatory.py
+
+# A thousand starts and kills of a box, some minutes; fails if anything is left.
+soak-box: system-packages
+	@scripts/environment dev
+	@exec $(BIN)/python -m tests.core.spawner.soak
 
 lock:
 	scripts/lock

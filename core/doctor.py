@@ -15,7 +15,10 @@ import aiohttp
 from core import runtime
 from core.errors import PlatformError
 from core.settings import Settings, check
+from core.spawner import cgroup
+from core.spawner.cgroup import Bounds, Groups
 from core.spawner.host import claude_cli, look
+from core.spawner.layers import FLOOR, NAMES, WHYS
 from core.spawner.trial import choose, describe, try_box
 from core.store.choice import opened_store, whereabouts
 
@@ -145,9 +148,27 @@ async def sandbox(name: str, settings: Settings) -> Finding:
     trouble = "" if settings.sandbox == "none" else await asyncio.to_thread(try_box, look())
     choose(settings, trouble)
     isolation = describe(settings, trouble)
-    found = "each user in a bubblewrap box of their own" if isolation.layers else "agents run without a box"
+    found = "agents run without a box" if isolation.missing else "each user in a bubblewrap box of their own"
     return Finding(
         name=name, ok=not isolation.missing, found=found, mend=" ".join(isolation.missing), needed=settings.production
+    )
+
+
+async def layers(name: str, settings: Settings) -> Finding:
+    """Which of the walls L0-L6 stand; production needs those of FLOOR."""
+    trouble = "" if settings.sandbox == "none" else await asyncio.to_thread(try_box, look())
+    groups = await asyncio.to_thread(lambda: Groups(f"oma-doctor-{os.getpid()}", Bounds(), cgroup.find()).live)
+    all_layers = describe(settings, trouble, groups).layers
+    absent = [layer for layer in all_layers if not layer.live]
+    live = " ".join(layer.number for layer in all_layers if layer.live)
+    told = [f"{layer.number} absent ({NAMES[layer.id]}): {WHYS.get(layer.why, layer.why)}" for layer in absent]
+    floor = " ".join(layer.number for layer in all_layers if layer.id in FLOOR)
+    return Finding(
+        name=name,
+        ok=not any(layer.id in FLOOR or layer.mend for layer in absent),
+        found="; ".join([f"{live} live", *told, f"production needs {floor}"]),
+        mend=", ".join(filter(None, (layer.mend for layer in absent))),
+        needed=settings.production and any(layer.id in FLOOR for layer in absent),
     )
 
 
@@ -173,5 +194,6 @@ CHECKS: dict[str, Check] = {
     "disk": disk,
     "sockets": sockets,
     "sandbox": sandbox,
+    "layers": layers,
     "port": port,
 }

@@ -48,7 +48,10 @@ def _production(settings: "Settings") -> Iterator[str]:
     public, upstream = urlsplit(settings.public_url), urlsplit(settings.anthropic_base_url)
     for bad, line in (
         (settings.provider == "practice", "the practice model is for trying out: set ANTHROPIC_API_KEY"),
-        (settings.sandbox == "none", "OMA_SANDBOX=none is for one person on one machine: remove it"),
+        (
+            settings.sandbox in ("none", "landlock"),
+            f"OMA_SANDBOX={settings.sandbox} is for one person on one machine: remove it",
+        ),
         (settings.firestore_emulator, "FIRESTORE_EMULATOR_HOST is set, and the emulator forgets everything: remove it"),
         (not settings.oidc_client_id, "set OMA_OIDC_CLIENT_ID and OMA_OIDC_CLIENT_SECRET"),
         (not settings.oidc_client_secret, "set OMA_OIDC_CLIENT_SECRET"),

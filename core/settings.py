@@ -56,7 +56,7 @@ class Settings:
     vault: Literal["local", "google"] = "local"
     spawner: Literal["local", "kubernetes"] = "local"
     gcp_project: str = ""
-    sandbox: Literal["auto", "bubblewrap", "none"] = "auto"
+    sandbox: Literal["auto", "bubblewrap", "landlock", "none"] = "auto"
     box_memory_mb: int = 4096  # of one user's box, with what it has in /tmp; 0: no bound, here and below
     box_pids: int = 1024  # processes and threads of a box; a CLI has about 20
     box_cpus: float = 2.0  # processors that a box may keep busy

@@ -10,10 +10,12 @@ from starlette.responses import StreamingResponse
 from core.announcements import CHARS
 from core.audit import Act, Deed
 from core.model import UserId, now
+from core.spawner import Layer
 from ui.desk import Desk
 from ui.frame import Frame, frame, screen
 from ui.tags import icon, tag
 from ui.users import Users
+from ui.words import Words
 
 ACTS = 50  # shown; the file has them all
 TYPED = "(event) => emit(event.currentTarget.closest('section').querySelector('textarea').value)"
@@ -56,13 +58,17 @@ def _isolation(page: Frame) -> None:
             tag("span", isolation.name, classes="b")
         with tag("ul", classes="rows"):
             for layer in isolation.layers:
-                with tag("li", classes="line"):
-                    icon("check", "ok")
-                    tag("span", layer, classes="grow mono", lang="en")
-            for missing in isolation.missing:
-                with tag("li", classes="line"):
-                    icon("alert", "warn")
-                    tag("span", missing, classes="grow mono", lang="en")
+                with tag("li", classes="line", testid=f"layer-{layer.number}", data_live=str(layer.live).lower()):
+                    icon("check", "ok") if layer.live else icon("alert", "warn")
+                    tag("span", layer.number, classes="mono")
+                    tag("span", _layer(words, layer), classes="grow")
+                    if layer.mend:
+                        tag("code", layer.mend, classes="mono")
+
+
+def _layer(words: Words, layer: Layer) -> str:
+    name = words.t(f"layer.{layer.id}")
+    return name if layer.live else f"{name} · {words.code('layer.why', layer.why, 'broken')}"
 
 
 class Log:

@@ -18,9 +18,10 @@ class Banners:
         self._shown: list[tuple[Tag, bool]] = []
         isolation = desk.isolation()
         with tag("div", classes="banners") as self._place:
-            if isolation.name == "none":
+            if isolation.name in ("none", "landlock"):
+                kind = "no_sandbox" if isolation.name == "none" else "reduced"
                 why = words.code("banner.no_sandbox", isolation.code, "broken")
-                self._shown.append((self._banner("no_sandbox", why, isolation.command), True))
+                self._shown.append((self._banner(kind, why, isolation.command), True))
             self._announced_at = len(self._shown)
             self._shown.append((self._announcement(), False))
             if desk.settings.provider == "practice":

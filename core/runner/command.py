@@ -1,6 +1,7 @@
 """The line that starts a CLI and the environment it starts in: built from nothing, so that nothing leaks into it."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,6 +81,7 @@ def environment(spec: Spec, place: Place) -> dict[str, str]:
         "HOME": str(place.home),
         "LANG": "C.UTF-8",
         "TERM": "dumb",
+        "TMPDIR": tempfile.gettempdir(),  # where the runner itself may write
         MARK: spec.session.id,
         "ANTHROPIC_API_KEY": spec.token,
         "CLAUDE_CODE_ENTRYPOINT": "sdk-py",

@@ -24,14 +24,25 @@ class Door:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One of the walls around a user's agents. `why` it is not there is a code, `mend` a command, where one helps."""
+
+    number: str
+    id: str
+    live: bool = True
+    why: str = ""
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Isolation:
     """What stands between a user's agents and the rest. `missing` are sentences with the command that mends.
 
-    For pages: `code` is why there is no box, and `command` mends it, where one does.
+    For pages: `layers` one by one; `code` is why there is no box, and `command` mends it, where one does.
     """
 
     name: str  # bubblewrap | none | kubernetes
-    layers: tuple[str, ...] = ()
+    layers: tuple[Layer, ...] = ()
     missing: tuple[str, ...] = ()
     code: str = ""
     command: str = ""

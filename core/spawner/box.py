@@ -30,14 +30,6 @@ ETC = (
     "/etc/ssl/certs",
     "/etc/ssl/openssl.cnf",
 )
-LAYERS = (
-    "namespaces of its own for users, processes, network, IPC and host name",
-    "no capabilities, no new privileges, no namespaces inside, no kernel keys",
-    "no network: one socket to the gateway, which lets out to public addresses alone",
-    "system and program read-only, own home the only lasting place",
-    "empty environment, private /tmp",
-    "limits on processes, open files, file size and core dumps",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +52,13 @@ class Host:
     def interpreter(self) -> str:
         """Python as the box calls it, with our packages."""
         return f"{VENV}/bin/python" if self.venv else str(self.python)
+
+
+def readable(host: Host) -> list[str]:
+    """What a box has of this machine, for where it is only allowed and not made."""
+    names = ("/etc/passwd", "/etc/group", "/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf")
+    own = [host.prefix, *([host.venv] if host.venv else []), host.program / "main.py", host.program / "core"]
+    return ["/usr", *(path for path, _ in host.system), *ETC, *names, *map(str, own)]
 
 
 def files(host: Host) -> dict[str, str]:

@@ -11,6 +11,7 @@ import sys
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
@@ -24,8 +25,8 @@ from core.spawner.cgroup import Bounds, Groups
 from core.spawner.disk import Quota, Used
 from core.spawner.ending import ended, kill, sweep
 from core.spawner.host import REPOSITORY, claude_cli, compiled, look
-from core.spawner.process import FILE_BYTES, Command, boxed, tail, unboxed
-from core.spawner.trial import choose, describe, try_box
+from core.spawner.process import FILE_BYTES, Command, boxed, caged, tail, unboxed
+from core.spawner.trial import Sandbox, choose, describe, try_box, try_cage
 
 log = logging.getLogger("oma.spawner")
 
@@ -43,18 +44,27 @@ class LocalSpawner:
         self._data = settings.data_dir.resolve()
         self._host = look(program)
         self._trouble: str | None = None  # of the trial; None: not tried yet
-        self._groups = Groups(runtime.root.name, Bounds.of(settings), cgroup.find())
+        name = "oma-" + sha256(os.fsencode(runtime.root)).hexdigest()[:12]
+        self._groups = Groups(name, Bounds.of(settings), cgroup.find())
         most = Used(settings.box_disk_mb * 1024**2, settings.box_files)
         self._quota, self._file_bytes = Quota(most), min(FILE_BYTES, most.bytes or FILE_BYTES)
         self._starting: set[str] = set()
         self._children: dict[str, subprocess.Popen[bytes]] = {}  # to be reaped; empty after a restart of the web
 
     def isolation(self) -> Isolation:
-        return describe(self._settings, self._tried())
+        trouble = self._tried()
+        return describe(self._settings, trouble, self._groups.live, landlock=self._landlock(trouble))
 
     def check(self) -> None:
         """Raises: Misconfigured: the sandbox that the settings demand does not run here."""
-        choose(self._settings, self._tried())
+        self._choose()
+
+    def _choose(self) -> Sandbox:
+        trouble = self._tried()
+        return choose(self._settings, trouble, landlock=self._landlock(trouble))
+
+    def _landlock(self, trouble: str) -> bool:
+        return bool(trouble or self._settings.sandbox == "landlock") and try_cage(self._host)
 
     async def start(self, box: Box) -> dict[str, Any]:
         self._reap()
@@ -122,7 +132,7 @@ class LocalSpawner:
         if self._trouble is None:
             compiled(self._program)
             self._groups.tidy()
-            self._trouble = "" if self._settings.sandbox == "none" else try_box(self._host)
+            self._trouble = "" if self._settings.sandbox in ("none", "landlock") else try_box(self._host)
         return self._trouble
 
     def _home(self, user: UserId) -> Path:
@@ -136,13 +146,13 @@ class LocalSpawner:
         return Path(folder, "runner.sock") if folder else self._runtime.runner_socket(box.id)
 
     def _start(self, box: Box) -> dict[str, Any]:
-        sandbox = choose(self._settings, self._tried())
+        sandbox = self._choose()
         home = self._home(box.user)
         for private in (self._data, home.parent, home):
             private.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = self._runtime.make_box(box.id)
         groups: list[str] = []
-        run = self._boxed if sandbox == "bubblewrap" else self._unboxed
+        run = self._boxed if sandbox == "bubblewrap" else partial(self._unboxed, sandbox=sandbox)
         try:
             groups = self._groups.make(box.id)
             with _listening(self._runtime.runner_socket(box.id)) as listener, self._log(box) as output:
@@ -168,10 +178,13 @@ class LocalSpawner:
         child, pid = boxed(replace(command, words=words), host=self._host, home=home, out=out)
         return self._known(box, child, pid, command.output)
 
-    def _unboxed(self, box: Box, home: Path, command: Command) -> Process:
+    def _unboxed(self, box: Box, home: Path, command: Command, *, sandbox: Sandbox) -> Process:
         words = [sys.executable, str(self._program / "main.py")]
-        words += _arguments(command, home=str(home), out=str(self._runtime.box_out(box.id)), cli=str(claude_cli()))
-        child = unboxed(replace(command, words=words), home=home)
+        out = self._runtime.box_out(box.id)
+        words += _arguments(command, home=str(home), out=str(out), cli=str(claude_cli()))
+        command = replace(command, words=words)
+        cage = sandbox == "landlock"
+        child = caged(command, host=self._host, home=home, out=out) if cage else unboxed(command, home=home)
         return self._known(box, child, child.pid, command.output)
 
     def _known(self, box: Box, child: subprocess.Popen[bytes], pid: int, output: IO[bytes]) -> Process:

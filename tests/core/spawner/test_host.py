@@ -9,7 +9,8 @@ import pytest
 from core.errors import Misconfigured
 from core.settings import Settings
 from core.spawner import host
-from core.spawner.box import LAYERS
+from core.spawner.cgroup import CONTROLLERS
+from core.spawner.layers import FLOOR, NAMES, WHYS
 from core.spawner.trial import choose, describe
 
 
@@ -71,7 +72,30 @@ def test_a_box_is_done_without_only_where_that_is_allowed(
 
 
 def test_what_stands_and_what_is_missing_is_told() -> None:
-    assert describe(Settings(), "").layers == LAYERS
+    assert describe(Settings(), "").missing == ()
     assert describe(Settings(), "broken").missing == ("broken",)
     assert describe(Settings(sandbox="none"), "").command == "unset OMA_SANDBOX"
     assert "OMA_SANDBOX=none" in describe(Settings(sandbox="none"), "").missing[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "trouble", "controllers", "absent"),
+    [
+        ({}, "", CONTROLLERS, {"uid": "shared"}),
+        ({}, "", ("memory", "pids"), {"uid": "shared", "limits": "no_cgroups"}),
+        ({"box_pids": 0}, "", CONTROLLERS, {"uid": "shared", "limits": "unbounded"}),
+        ({"box_files": 0}, "", CONTROLLERS, {"uid": "shared", "disk": "unbounded"}),
+        ({"sandbox": "none"}, "", CONTROLLERS,
+         {"namespaces": "switched_off", "uid": "shared", "egress": "no_box"}),
+    ],
+    ids=["whole", "no processor group", "no bound", "no bound of files", "no box"],
+)  # fmt: skip
+def test_each_wall_is_told_with_why_it_is_not_there(
+    settings: dict[str, object], trouble: str, controllers: tuple[str, ...], absent: dict[str, str]
+) -> None:
+    walls = describe(Settings(**settings), trouble, controllers).layers  # type: ignore[arg-type]
+    assert [wall.number for wall in walls] == [f"L{number}" for number in range(len(walls))]
+    assert {wall.id: wall.why for wall in walls if not wall.live} == absent
+    assert {wall.id for wall in walls} == set(NAMES) >= set(FLOOR)
+    assert all(wall.mend for wall in walls if wall.why in ("no_cgroups", "switched_off"))
+    assert {why for why in absent.values() if why != "switched_off"} <= set(WHYS)

@@ -1,0 +1,80 @@
+"""The second-best box: what a runner under Landlock can and cannot do, and that its CLI works there."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.errors import Misconfigured
+from core.settings import Settings
+from core.spawner.host import look as look_at_host
+from core.spawner.local import LocalSpawner
+from core.spawner.trial import choose, describe, try_cage
+from tests.core.spawner.boxes import attempt, local, look, started
+
+
+@pytest.fixture
+def caged(tmp_path: Path) -> LocalSpawner:
+    made = local(tmp_path, sandbox="landlock")
+    if made.isolation().name != "landlock":
+        pytest.skip("no Landlock here")
+    return made
+
+
+async def test_files_of_the_machine_and_of_others_are_out_of_reach_and_the_own_home_is_not(
+    caged: LocalSpawner, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").write_text("x")
+    async with started(caged) as running:
+        for way in (f"open('{tmp_path}/secret')", f"os.listdir('{tmp_path}')", "open('/etc/shadow')",
+                    "os.listdir('/tmp')", f"open('{tmp_path}/new', 'w')", "open('/usr/new', 'w')",
+                    "open(given['home'] + '/../../../secret')"):  # fmt: skip
+            assert (await look(caged, running, way)).startswith("PermissionError"), way
+        assert await attempt(caged, running, "answer = open(given['home'] + '/kept', 'w').write('y')") == 1
+        assert await look(caged, running, "__import__('msgspec').__name__") == "msgspec"
+        assert (await look(caged, running, "__import__('tempfile').gettempdir()")).endswith("/.oma/tmp")
+
+
+async def test_other_processes_can_neither_be_looked_into_nor_be_ended(caged: LocalSpawner) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+        async with started(caged) as running:
+            for way in (f"os.kill({stranger.pid}, 9)", f"open('/proc/{stranger.pid}/environ').read()",
+                        f"open('/proc/{stranger.pid}/mem', 'rb')", "__import__('socket').socket(40, 1)"):  # fmt: skip
+                assert (await look(caged, running, way)).startswith("PermissionError"), way
+            assert await look(caged, running, "open('/proc/self/status').read().count('NoNewPrivs:\\t1')") == 1
+        assert stranger.poll() is None
+        stranger.communicate(b"\n")
+
+
+async def test_the_real_cli_starts_there(caged: LocalSpawner) -> None:
+    async with started(caged) as running:
+        cli = "__import__('subprocess').run([given['cli'], '--version'], capture_output=True, text=True).stdout"
+        assert "Claude Code" in await look(caged, running, cli)
+
+
+async def test_what_it_started_ends_with_it(caged: LocalSpawner) -> None:
+    async with started(caged) as running:
+        child = "import subprocess; answer = subprocess.Popen(['setsid', 'env', '-i', 'sleep', '776.5']).pid"
+        pid = await attempt(caged, running, child)
+        groups = running.memory["groups"]
+    if not groups:
+        pytest.skip("without control groups a process that hides its mark is not found")
+    async with asyncio.timeout(5):
+        while Path(f"/proc/{pid}").exists():
+            await asyncio.sleep(0.02)
+
+
+def test_it_is_the_second_choice_and_production_does_not_take_it() -> None:
+    assert try_cage(look_at_host()) in (True, False)
+    assert choose(Settings(), "", landlock=True) == "bubblewrap"
+    assert choose(Settings(), "broken", landlock=True) == "landlock"
+    for settings in (Settings(env="production"), Settings(sandbox="bubblewrap")):
+        with pytest.raises(Misconfigured, match="broken"):
+            choose(settings, "broken", landlock=True)
+    with pytest.raises(Misconfigured, match="Landlock"):
+        choose(Settings(sandbox="landlock"), "", landlock=False)
+    told = describe(Settings(), "broken", landlock=True)
+    assert told.name == "landlock" and told.missing == ("broken",)
+    assert {layer.id for layer in told.layers if layer.live} >= {"key", "settings", "fallback"}
