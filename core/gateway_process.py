@@ -52,6 +52,12 @@ class GatewayProcess:
         os.fchmod(log.fileno(), 0o600)
         return log
 
+    def end(self, *, wait_s: float) -> None:
+        """End the one that was started here, whether it listens already or not."""
+        if self._process:
+            self._process.terminate()
+            self.reap(wait_s=wait_s)
+
     def reap(self, *, wait_s: float = 0.0) -> None:
         """Take the exit status of an ended one, so that it is no zombie."""
         if self._process:

@@ -93,10 +93,7 @@ class Runners:
             return await self._start(user)
 
     async def instead_of(self, client: RunnerClient) -> RunnerClient:
-        """The user's runner after one that did not take a call because it was just being let go.
-
-        Raises: RunnerUnavailable: there is no other.
-        """
+        """The user's runner after one that was let go as somebody spoke to it. Raises: RunnerUnavailable: no other."""
         async with self._lock(client.box.user):
             pass
         fresh = await self.of(client.box.user)
@@ -221,6 +218,9 @@ class Runners:
         user, clock = client.box.user, asyncio.get_running_loop().time
         heard = clock()
         while not client.closed:
+            if self._clients.get(user) is not client:  # it is being ended, or asked whether it may be
+                await asyncio.sleep(RETRY_S)
+                continue
             try:
                 async with client.socket("/v1/hold") as socket:
                     async for frame in socket:
@@ -281,13 +281,13 @@ class Runners:
                 ended = True
             except PlatformError as error:
                 log.info("runner %s stays: %s", client.box.id, error)
+                return
             finally:
                 if not ended:
                     self._clients[user] = client
                     self.arrivals.say(user, client)
-            if ended:
-                await self._spawner.stop(client.box, grace_s=STOP_S)
-                await self._forget(client)
+            await self._spawner.stop(client.box, grace_s=STOP_S)
+            await self._forget(client)
 
     def _task(self, work: Any, name: str) -> None:
         task = asyncio.create_task(work, name=name)

@@ -14,6 +14,7 @@ import threading
 import webbrowser
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -100,6 +101,7 @@ async def _platform(
             log=settings.data_dir / "logs" / "gateway.log",
             environ=overridden({"data_dir": str(settings.data_dir), "model": settings.provider}),
         )
+        stack.push(partial(_interrupted, launcher, runtime))
         gate = await stack.enter_async_context(
             Gate(runtime.gateway_socket, launcher, expected=gateway_digest(settings))
         )
@@ -111,6 +113,14 @@ async def _platform(
         )
         runners = await stack.enter_async_context(Runners(store=store, spawner=spawner, gate=gate, limits=limits))
         yield store, gate, launcher, runners, spawner
+
+
+def _interrupted(launcher: GatewayProcess, runtime: Runtime, kind: type[BaseException] | None, *_: object) -> None:
+    """Ctrl-C before there was a server to take it: the gateway we have just started has nobody to live for."""
+    if kind is not None and issubclass(kind, asyncio.CancelledError | KeyboardInterrupt):
+        launcher.end(wait_s=GATEWAY_END_S)
+        if not any(runtime.boxes.glob("*")):
+            runtime.remove()
 
 
 def _listen(settings: Settings) -> socket.socket:

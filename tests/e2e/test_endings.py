@@ -1,8 +1,14 @@
 """How everything ends (G4): processes, sockets and temporary folders."""
 
+import asyncio
+from pathlib import Path
+
+import pytest
+
 from tests.e2e.conftest import Start, Visit
 from tests.e2e.screen import Screen
 from tests.model_server import ModelServer
+from tests.product import Product
 
 LONELY_S = 60.0  # a runner that nobody has connected to ends itself after this; so does the gateway
 SLACK_S = 15.0
@@ -16,6 +22,20 @@ async def test_after_sigint_in_mid_answer_nothing_is_left_within_ten_seconds(me:
     took_s = await me.product.stop()
     await me.product.until_gone(within_s=10.0 - took_s)
     assert not list(me.product.runtime.rglob("*"))
+
+
+async def test_ctrl_c_while_it_is_still_starting_leaves_nothing(tmp_path: Path) -> None:
+    product = Product(tmp_path)
+    starting = asyncio.create_task(product.start_web())
+    async with asyncio.timeout(SLACK_S):
+        while not product.processes("gateway"):
+            await asyncio.sleep(0.01)
+    await product.stop()
+    with pytest.raises(AssertionError, match="no link"):
+        await starting
+    product.allow(r"KeyboardInterrupt", r"Traceback", r"CancelledError")
+    await product.until_gone(within_s=10.0)
+    await product.__aexit__(None, None, None)  # which looks for what is left
 
 
 async def test_after_sigterm_an_open_turn_goes_on_and_a_new_web_finds_it(me: Screen) -> None:
