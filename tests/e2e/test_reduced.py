@@ -4,11 +4,15 @@ from playwright.async_api import expect
 
 from core.spawner.host import look
 from core.spawner.trial import try_cage
+from tests.canary import KEY
 from tests.e2e.conftest import Start, Visit
 from tests.e2e.screen import kinds
 from tests.model_server import ModelServer
 
-TRY = "cat ../../../../oma.db; cat ../../../../secret; ls /tmp; cat /proc/[0-9]*/environ | grep -ac key-of-the-plat; echo x > y; cat y"
+TRY = (
+    "cat ../../../../oma.db; cat ../../../../secret; ls /tmp; "
+    f"cat /proc/[0-9]*/environ | grep -ac {KEY[7:25]}; echo x > y; cat y"  # a part: the whole would be what is found
+)
 
 
 async def test_without_a_box_agents_work_under_landlock_and_people_are_told(
