@@ -110,11 +110,9 @@ class Guard:
         await self._recognise(headers, state)
         if not door:
             await self._ration(state, unsafe=unsafe)
-        if "user" not in state:
-            return self._stranger(scope, unsafe=unsafe)
-        if path.startswith(SOCKET_PREFIX) and scope["type"] == "http":
+        if "user" in state and scope["type"] == "http" and path.startswith(SOCKET_PREFIX):
             raise BadInput("sockets only", code="no_polling")
-        return None
+        return None if "user" in state else self._stranger(scope, unsafe=unsafe)
 
     async def _ration(self, state: Mapping[str, Any], *, unsafe: bool) -> None:
         """Raises: SlowDown."""

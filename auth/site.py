@@ -75,7 +75,7 @@ def network_of(caller: str) -> str:
     """What is limited as one: an IPv4 address, or the /64 that one IPv6 customer has."""
     address = _address(caller)
     if isinstance(address, IPv6Address):
-        return str(IPv6Network((int(address), 64), strict=False))
+        return str(IPv6Network((address, 64), strict=False))
     return caller if address is None else str(address)
 
 
