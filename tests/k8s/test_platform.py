@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -175,3 +176,34 @@ def test_the_runbook_s_bill_is_the_one_worked_out() -> None:
     script = ROOT / "k8s" / "costs.py"
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=20, check=True)
     assert done.stdout.strip() in (ROOT / "docs" / "runbook.md").read_text(), "python k8s/costs.py, into the runbook"
+
+
+DIGEST_OF_A_BUILD = "sha256:" + "ab" * 32
+
+
+def rendered(overlay: str, digest: str) -> "subprocess.CompletedProcess[str]":
+    command = [ROOT / "scripts" / "render", overlay, digest]
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    return subprocess.run(command, env={"PATH": path}, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_what_is_deployed_names_the_image_that_was_built() -> None:
+    done = rendered("minimal", DIGEST_OF_A_BUILD)
+    assert done.returncode == 0, done.stderr
+    images = re.findall(r"image: (\S+)", done.stdout)
+    assert images and all(image.endswith(f"@{DIGEST_OF_A_BUILD}") for image in images)
+
+
+@pytest.mark.parametrize(
+    ("overlay", "digest", "reason"),
+    [
+        ("minimal", "latest", "not a digest"),
+        ("minimal", "", "not a digest"),
+        ("minimal", "sha256:" + "0" * 64, "without a digest"),
+        ("production", DIGEST_OF_A_BUILD, "run k8s/setup.sh address"),
+    ],
+)
+def test_what_must_not_be_deployed_is_refused(overlay: str, digest: str, reason: str) -> None:
+    done = rendered(overlay, digest)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert reason in done.stderr
