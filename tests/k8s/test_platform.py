@@ -1,8 +1,10 @@
 """Web and gateway on Kubernetes: what they are given agrees with the code, and what they may is what they use."""
 
 import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -175,3 +177,47 @@ def test_the_runbook_s_bill_is_the_one_worked_out() -> None:
     script = ROOT / "k8s" / "costs.py"
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=20, check=True)
     assert done.stdout.strip() in (ROOT / "docs" / "runbook.md").read_text(), "python k8s/costs.py, into the runbook"
+
+
+DIGEST_OF_A_BUILD = "sha256:" + "ab" * 32
+
+
+def rendered(overlay: str, digest: str, *, root: Path = ROOT) -> "subprocess.CompletedProcess[str]":
+    command = [root / "scripts" / "render", overlay, digest]
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    return subprocess.run(command, env={"PATH": path}, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_what_is_deployed_names_the_image_that_was_built() -> None:
+    done = rendered("minimal", DIGEST_OF_A_BUILD)
+    assert done.returncode == 0, done.stderr
+    images = re.findall(r"image: (\S+)", done.stdout)
+    assert images and all(image.endswith(f"@{DIGEST_OF_A_BUILD}") for image in images)
+
+
+@pytest.mark.parametrize(
+    ("overlay", "digest", "reason"),
+    [
+        ("minimal", "latest", "not a digest"),
+        ("minimal", "", "not a digest"),
+        ("minimal", "sha256:" + "0" * 64, "without a digest"),
+    ],
+)
+def test_what_must_not_be_deployed_is_refused(overlay: str, digest: str, reason: str) -> None:
+    done = rendered(overlay, digest)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert reason in done.stderr
+
+
+def test_an_address_that_nobody_has_reserved_is_not_deployed(tmp_path: Path) -> None:
+    for folder in ("k8s", "scripts"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("node_modules"))
+    settings_file = tmp_path / "k8s" / "overlays" / "production" / "settings.env"
+    said = re.sub(r"(?m)^(OMA_TRUSTED_PROXIES)=.*", r"\1=203.0.113.10", settings_file.read_text())
+    settings_file.write_text(said)
+    done = rendered("production", DIGEST_OF_A_BUILD, root=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "run k8s/setup.sh address" in done.stderr
+    settings_file.write_text(said + "OMA_TRUSTED_PROXIES=twice\n")
+    broken = rendered("production", DIGEST_OF_A_BUILD, root=tmp_path)
+    assert broken.returncode != 0 and broken.stdout == "" and "repeats the key" in broken.stderr
