@@ -8,7 +8,10 @@ from tests.e2e.conftest import Start, Visit
 from tests.e2e.screen import kinds
 from tests.model_server import ModelServer
 
-TRY = "cat ../../../../oma.db; cat ../../../../secret; ls /tmp; cat /proc/[0-9]*/environ | grep -ac key-of-the-plat; echo x > y; cat y"
+TRY = (
+    "cat ../../../../oma.db; cat ../../../../secret; ls /tmp; "
+    "cat /proc/[0-9]*/environ | grep -ac key-of-the-plat; echo x > y; cat y"
+)
 
 
 async def test_without_a_box_agents_work_under_landlock_and_people_are_told(
