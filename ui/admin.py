@@ -59,7 +59,10 @@ def _isolation(page: Frame) -> None:
         with tag("ul", classes="rows"):
             for layer in isolation.layers:
                 with tag("li", classes="line", testid=f"layer-{layer.number}", data_live=str(layer.live).lower()):
-                    icon("check", "ok") if layer.live else icon("alert", "warn")
+                    if layer.why == "not_needed":
+                        icon("info")
+                    else:
+                        icon("check", "ok") if layer.live else icon("alert", "warn")
                     tag("span", layer.number, classes="mono")
                     tag("span", _layer(words, layer), classes="grow")
                     if layer.mend:

@@ -56,7 +56,7 @@ class Host:
 
 def readable(host: Host) -> list[str]:
     """What a box has of this machine, for where it is only allowed and not made."""
-    names = ("/etc/passwd", "/etc/group", "/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf")
+    names = ("/etc/passwd", "/etc/group", "/etc/hosts", "/etc/nsswitch.conf", "/etc/mime.types")
     own = [host.prefix, *([host.venv] if host.venv else []), host.program / "main.py", host.program / "core"]
     return ["/usr", *(path for path, _ in host.system), *ETC, *names, *map(str, own)]
 

@@ -27,9 +27,10 @@ SCOPES = {6: 0b11}  # abstract sockets of others, signals to others
 
 
 class Rules(NamedTuple):
-    """Folders and files that may be read and run, and those in which everything is allowed."""
+    """Folders and files that may be read and run, those of which names alone may be seen, those that are all theirs."""
 
     read: list[str]
+    names: list[str]
     write: list[str]
     filter: str = ""  # the program of seccomp.py, in hexadecimal digits
 
@@ -58,6 +59,8 @@ def enter(rules: Rules) -> None:
     ruleset = _call(CREATE, ctypes.byref(attributes), ctypes.sizeof(attributes) if scoped else 8, 0)
     for path in rules.read:
         _allow(ruleset, path, EXECUTE | READ | LIST)
+    for path in rules.names:
+        _allow(ruleset, path, LIST)
     for path in rules.write:
         _allow(ruleset, path, handled)
     _check(LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))

@@ -95,6 +95,7 @@ def caged(command: Command, *, host: Host, home: Path, out: Path) -> subprocess.
     temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
     rules = {
         "read": [*box.readable(host), "/proc", "/dev/urandom", "/dev/random", "/dev/zero", str(out)],
+        "names": [str(host.program)],  # Python lists the folder in which it looks for core
         "write": [str(home), "/dev/null"],
         "filter": seccomp.program().hex(),
     }

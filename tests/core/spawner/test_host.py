@@ -81,12 +81,12 @@ def test_what_stands_and_what_is_missing_is_told() -> None:
 @pytest.mark.parametrize(
     ("settings", "trouble", "controllers", "absent"),
     [
-        ({}, "", CONTROLLERS, {"uid": "shared"}),
-        ({}, "", ("memory", "pids"), {"uid": "shared", "limits": "no_cgroups"}),
-        ({"box_pids": 0}, "", CONTROLLERS, {"uid": "shared", "limits": "unbounded"}),
-        ({"box_files": 0}, "", CONTROLLERS, {"uid": "shared", "disk": "unbounded"}),
+        ({}, "", CONTROLLERS, {"uid": "shared", "fallback": "not_needed"}),
+        ({}, "", ("memory", "pids"), {"uid": "shared", "fallback": "not_needed", "limits": "no_cgroups"}),
+        ({"box_pids": 0}, "", CONTROLLERS, {"uid": "shared", "fallback": "not_needed", "limits": "unbounded"}),
+        ({"box_files": 0}, "", CONTROLLERS, {"uid": "shared", "fallback": "not_needed", "disk": "unbounded"}),
         ({"sandbox": "none"}, "", CONTROLLERS,
-         {"namespaces": "switched_off", "uid": "shared", "egress": "no_box"}),
+         {"namespaces": "switched_off", "uid": "shared", "fallback": "no_landlock", "egress": "no_box"}),
     ],
     ids=["whole", "no processor group", "no bound", "no bound of files", "no box"],
 )  # fmt: skip
