@@ -4,10 +4,13 @@ from typing import Any
 
 import httpx2
 import pytest
+from nicegui import Client, ui
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from auth.claims import _explicit, verify
 from auth.door import _flows
+from auth.sockets import LOG_CHARS, LOG_LINES, Bound, SocketGuard
 from core.errors import NotSignedIn
 from core.settings import Settings
 from tests.auth.conftest import CLIENT_ID, KEY, LOCAL, Build, House, production, signed_in
@@ -30,6 +33,37 @@ class TestSockets:
     async def test_a_socket_of_another_page_is_refused(self, build: Build) -> None:
         said = await said_to_socket(build(), "/_nicegui_ws/socket.io/", origin="https://evil.test")
         assert said == [{"type": "websocket.close", "code": 4403}]
+
+
+    async def test_a_socket_of_a_look_alike_page_is_refused(self, build: Build) -> None:
+        for origin in (f"{LOCAL}.evil.test", f"{LOCAL}@evil.test"):
+            said = await said_to_socket(build(), "/_nicegui_ws/socket.io/", origin=origin)
+            assert said == [{"type": "websocket.close", "code": 4403}]
+
+    async def test_a_page_is_not_joined_by_a_socket_of_another_one_even_if_nicegui_would_let_it(
+        self, nicegui_untouched: None
+    ) -> None:
+        guard = SocketGuard()
+        guard._bound["test-1"] = Bound(client_id="its own", bind="b", login="")
+        with Client(ui.page(""), request=Request({"type": "http", "path": "/", "headers": []})) as alices:  # NiceGUI lets a socket in that begins with "test-", as it does On Air
+            hello = {"client_id": alices.id, "tab_id": "t", "document_id": "d", "next_message_id": 0}
+            try:
+                assert await guard._handshake("test-1", hello) is False
+                assert not alices.has_socket_connection
+            finally:
+                alices.delete()
+
+    def test_what_a_browser_says_in_our_log_is_little_and_cannot_pose_as_ours(
+        self, nicegui_untouched: None, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("INFO", "oma.browser")
+        guard = SocketGuard()
+        guard._bound["s"] = Bound(client_id="c", bind="b", login="")
+        for _ in range(3 * LOG_LINES):
+            guard._log("s", {"message": "x\n12:00:00 INFO oma.auth: signed in\x1b[2J" + "y" * 10_000})
+        said = [record.getMessage() for record in caplog.records]
+        assert len(said) == LOG_LINES
+        assert all(line.isprintable() and len(line) < 2 * LOG_CHARS for line in said)
 
 
 async def said_to_socket(house: House, path: str, *, origin: str = LOCAL) -> list[Any]:

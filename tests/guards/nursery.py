@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 import time
+import traceback
 from typing import Any
 
 import pytest
@@ -43,8 +44,8 @@ class Recorder:
             self.skipped = str(report.longrepr)
         if report.failed:
             kind = call.excinfo.type.__name__ if call.excinfo else ""
-            told = str(report.longrepr)[-TOLD_CHARS:]
-            self.red.append({"test": item.nodeid, "phase": report.when, "error": kind, "told": told})
+            crash = getattr(report.longrepr, "reprcrash", None)
+            self.red.append({"phase": report.when, "error": kind, "file": crash.path if crash else ""})
         return report
 
 
@@ -93,7 +94,12 @@ def _redirect(log: str) -> None:
 
 def _run(asked: dict[str, Any]) -> dict[str, Any]:
     recorder = Recorder()
-    code = pytest.main([*OPTIONS, *QUIET, f"--basetemp={asked['folder']}", *asked["tests"]], plugins=[recorder])
+    words = [*OPTIONS, *QUIET, f"--basetemp={asked['folder']}", *asked["tests"]]
+    try:
+        code = pytest.main(words, plugins=[recorder])
+    except BaseException:  # pytest lets out what a broken test left to the garbage collector
+        traceback.print_exc()
+        code = pytest.ExitCode.TESTS_FAILED if recorder.red else pytest.ExitCode.INTERNAL_ERROR
     return {"code": int(code), "ran": recorder.ran, "skipped": recorder.skipped, "red": recorder.red}
 
 

@@ -122,7 +122,7 @@ GUARDS = (
     ),
     Guard(
         "PKCE", "A1", PROVIDER, "code_challenge_method=\"S256\"", "code_challenge_method=None",
-        f"{OIDC}::TestTheWayIn::test_the_request_carries_pkce_state_and_nonce", by="KeyError",
+        f"{OIDC}::TestTheWayIn::test_the_request_carries_pkce_state_and_nonce",
     ),
     Guard(
         "the provider calls itself as we call it", "A1", PROVIDER,
@@ -197,7 +197,7 @@ GUARDS = (
     Guard("cookie: Secure", "A5", "auth/cookies.py", 'parts.append("Secure")', "pass", HOST_COOKIE),
     Guard(
         "cookie: __Host-", "A5", "auth/cookies.py", 'return f"__Host-{name}" if self.secure else name', "return name",
-        HOST_COOKIE, by="ValueError",
+        HOST_COOKIE,
     ),
     Guard(
         "twelve idle hours end a login", "A5", STORED, " or at - login.seen_at >= IDLE", "",

@@ -23,10 +23,9 @@ LIMIT_S = 90  # of one row's tests; the machine may be busy
 class Red(msgspec.Struct, frozen=True):
     """A test that failed, and how."""
 
-    test: str
     phase: str  # setup, call or teardown
     error: str  # the exception's name
-    told: str
+    file: str  # in which it was raised
 
 
 class Outcome(msgspec.Struct, frozen=True):
