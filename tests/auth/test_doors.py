@@ -34,7 +34,6 @@ class TestSockets:
         said = await said_to_socket(build(), "/_nicegui_ws/socket.io/", origin="https://evil.test")
         assert said == [{"type": "websocket.close", "code": 4403}]
 
-
     async def test_a_socket_of_a_look_alike_page_is_refused(self, build: Build) -> None:
         for origin in (f"{LOCAL}.evil.test", f"{LOCAL}@evil.test"):
             said = await said_to_socket(build(), "/_nicegui_ws/socket.io/", origin=origin)
@@ -45,7 +44,9 @@ class TestSockets:
     ) -> None:
         guard = SocketGuard()
         guard._bound["test-1"] = Bound(client_id="its own", bind="b", login="")
-        with Client(ui.page(""), request=Request({"type": "http", "path": "/", "headers": []})) as alices:  # NiceGUI lets a socket in that begins with "test-", as it does On Air
+        with Client(
+            ui.page(""), request=Request({"type": "http", "path": "/", "headers": []})
+        ) as alices:  # NiceGUI lets a socket in that begins with "test-", as it does On Air
             hello = {"client_id": alices.id, "tab_id": "t", "document_id": "d", "next_message_id": 0}
             try:
                 assert await guard._handshake("test-1", hello) is False

@@ -67,6 +67,11 @@ GUARDS = (
         f"{HERE}/test_control.py::test_a_process_that_does_not_live_is_refused",
     ),
     Guard(
+        "what a dead box leaves is removed", "R6", "core/gateway/doors.py",
+        "                await self._bury(box_id, door.process)\n", "                pass\n",
+        f"{HERE}/test_app.py::test_a_box_that_lives_keeps_it_and_one_that_dies_is_buried", by="TimeoutError",
+    ),
+    Guard(
         "a builder's words are cut", "R3", API, "(draft.name, NAME_CHARS)", "(draft.name, 10_000)",
         f"{BOX}::test_what_a_draft_leaves_out_stays_and_what_is_too_much_is_cut",
     ),

@@ -22,6 +22,11 @@ class Guard:
         return re.sub(r"[^\w]+", "-", self.name).strip("-")
 
     @property
+    def wait_s(self) -> float:
+        """How long its tests wait for something: not long where it will not come."""
+        return 3.0 if self.by == "TimeoutError" else 10.0
+
+    @property
     def tests(self) -> tuple[str, ...]:
         return tuple(self.red.split("\n"))
 

@@ -1,6 +1,6 @@
 """A process with all libraries and none of our code loaded; it forks for every run: `python -m tests.guards.nursery`.
 
-A line of JSON in (`tests`, `limit_s`, `folder` for their files), a line of JSON out (`Outcome` of tree.py).
+A line of JSON in (`tests`, `limit_s`, `wait_s`, `folder` for their files), a line of JSON out (`Outcome` of tree.py).
 """
 
 import contextlib
@@ -94,6 +94,7 @@ def _redirect(log: str) -> None:
 
 def _run(asked: dict[str, Any]) -> dict[str, Any]:
     recorder = Recorder()
+    os.environ["TEST_WAIT_S"] = str(asked["wait_s"])
     words = [*OPTIONS, *QUIET, f"--basetemp={asked['folder']}", *asked["tests"]]
     try:
         code = pytest.main(words, plugins=[recorder])

@@ -16,7 +16,9 @@ def token(kind: str) -> str:
 def claim(name: str, good: str, kind: str) -> Guard:
     """The library is shown a good value, whatever the token says."""
     looked_at = "CodeIDToken(dict(claims), dict(header)"
-    return Guard(f"id_token: {name}", "A2", CLAIMS, looked_at, f"CodeIDToken({{**claims, {good}}}, dict(header)", token(kind))
+    return Guard(
+        f"id_token: {name}", "A2", CLAIMS, looked_at, f"CodeIDToken({{**claims, {good}}}, dict(header)", token(kind)
+    )
 
 
 GUARDS = (

@@ -58,10 +58,15 @@ class Tree:
         finally:
             kept.replace(path)
 
-    def run(self, tests: Sequence[str], *, limit_s: float = LIMIT_S) -> Outcome:
-        """Run these and stop at the first that is red."""
+    def run(self, tests: Sequence[str], *, limit_s: float = LIMIT_S, wait_s: float = 10) -> Outcome:
+        """Run these and stop at the first that is red. `wait_s`: how long they wait for what ought to come."""
         self._runs += 1
-        asked = {"tests": list(tests), "limit_s": limit_s, "folder": str(self._root / f"t{self._runs}")}
+        asked = {
+            "tests": list(tests),
+            "limit_s": limit_s,
+            "wait_s": wait_s,
+            "folder": str(self._root / f"t{self._runs}"),
+        }
         to, back = self._pipes()
         to.write(json.dumps(asked).encode() + b"\n")
         to.flush()

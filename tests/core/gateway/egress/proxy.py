@@ -83,9 +83,7 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxy(
-    house: House, world: World, *, limits: Limits | None = None
-) -> AsyncIterator[Proxy]:
+async def proxy(house: House, world: World, *, limits: Limits | None = None) -> AsyncIterator[Proxy]:
     """The socket of alice's box1; her session is s1, with the agent a1."""
     await house.talk(ALICE)
     egress = Egress(store=house.store, keys=(KEY,), outside=world.outside, limits=limits)

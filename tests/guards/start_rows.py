@@ -1,0 +1,84 @@
+"""What does not start: every half-configured production, and local mode on a network."""
+
+from tests.guards.guard import Guard
+
+FILE = "core/settings.py"
+PRODUCTION = "tests/core/test_settings.py::test_production_refuses_to_start_half_configured"
+
+
+def refusal(what: str, condition: str, case: int) -> Guard:
+    return Guard(
+        f"production: {what}",
+        "C1" if "secret" in what else "C2",
+        FILE,
+        f"        ({condition},",
+        "        (False,",
+        f"{PRODUCTION}[change{case}]",
+    )
+
+
+GUARDS = (
+    refusal("no practice model", 'settings.provider == "practice"', 0),
+    refusal("a sandbox", 'settings.sandbox == "none"', 1),
+    refusal("a provider", "not settings.oidc_client_id", 2),
+    refusal("the provider's password", "not settings.oidc_client_secret", 3),
+    refusal("https", 'not settings.public_url.startswith("https://")', 5),
+    refusal("a session secret", "not settings.session_secret", 6),
+    refusal("no weak session secret", "any(weak(secret) for secret in settings.session_secret)", 7),
+    Guard("a secret is long", "C1", FILE, "return len(secret) < 32 or len", "return len", f"{PRODUCTION}[change11]"),
+    Guard("a secret is mixed", "C1", FILE, " or len(set(secret)) < 10", "", f"{PRODUCTION}[change8]"),
+    Guard(
+        "a model credential", "C2", FILE, 'if settings.provider == "anthropic" and not settings.anthropic_api_key:', "if False:",
+        f"{PRODUCTION}[change10]",
+    ),
+    Guard(
+        "production has a sandbox that runs", "C2", "core/spawner/trial.py", 'if settings.production or settings.sandbox == "bubblewrap":',
+        'if settings.sandbox == "bubblewrap":', "tests/core/spawner/test_host.py::test_a_box_is_done_without_only_where_that_is_allowed",
+    ),
+    Guard(
+        "a sandbox that was asked for runs", "C2", "core/spawner/trial.py", 'if settings.production or settings.sandbox == "bubblewrap":',
+        "if settings.production:", "tests/core/spawner/test_host.py::test_a_box_is_done_without_only_where_that_is_allowed",
+    ),
+    Guard(
+        "a setting that is misspelt is not its default", "C2", FILE, "    if unknown:\n", "    if False:\n",
+        "tests/core/test_settings.py::test_a_value_that_cannot_be_read_is_refused_with_its_name",
+    ),
+    Guard(
+        "local mode listens to this machine only", "C2", "auth/door.py", 'if settings.host not in LOOPBACK | {"::1"}:', "if False:",
+        "tests/auth/test_local.py::test_local_mode_does_not_listen_to_a_network",
+    ),
+    Guard(
+        "no link in production", "C2", "auth/door.py", "    if settings.production:\n        return None\n", "",
+        "tests/auth/test_local.py::test_it_is_not_there_in_production",
+    ),
+    Guard(
+        "a provider has TLS", "C2", "auth/door.py", 'if not issuer.startswith("https://") and not', "if False and not",
+        "tests/auth/test_oidc.py::TestTheWayIn::test_an_issuer_without_tls_is_refused_at_the_start",
+    ),
+    Guard(
+        "a key that others can read is refused", "C1", "core/runtime.py", "if stat.S_IMODE(found.st_mode) & 0o077:", "if False:",
+        "tests/core/test_runtime.py::test_a_key_that_others_can_read_is_refused",
+    ),
+    Guard(
+        "a key that was emptied is refused", "C1", "core/runtime.py", "if len(text) < 32:", "if False:",
+        "tests/core/test_runtime.py::test_an_emptied_key_is_refused",
+    ),
+    Guard(
+        "the key's file is for us alone", "C1", "core/runtime.py", "os.O_EXCL, 0o600)", "os.O_EXCL, 0o644)",
+        "tests/core/test_runtime.py::test_the_key_is_made_once_for_us_alone_and_does_not_show_itself", by="Misconfigured",
+    ),
+    Guard(
+        "the runtime directory is for us alone", "S2", "core/runtime.py", "        folder.chmod(0o700)\n", "        pass\n",
+        "tests/core/test_runtime.py::test_the_directory_is_for_us_alone_also_when_it_was_there_with_other_rights",
+    ),
+    Guard(
+        "the runtime directory is ours and no link", "S2 F2", "core/runtime.py",
+        "if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():", "if found.st_uid != os.getuid():",
+        "tests/core/test_runtime.py::test_a_link_in_its_place_is_refused",
+    ),
+    Guard(
+        "the runtime directory is not somebody else's", "S2", "core/runtime.py",
+        "if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():", "if not stat.S_ISDIR(found.st_mode):",
+        "tests/core/test_runtime.py::test_a_directory_of_somebody_else_is_refused",
+    ),
+)  # fmt: skip
