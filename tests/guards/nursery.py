@@ -20,10 +20,11 @@ import pytest
 
 # What takes long to import. Nothing of ours: that is what a row changes.
 LIBRARIES = (
-    "aiohttp.web", "aiosqlite", "axe_playwright_python.async_playwright", "authlib.integrations.httpx_client", "authlib.oidc.core", "babel.dates",
-    "claude_agent_sdk", "cryptography.hazmat.primitives.asymmetric.padding", "fastapi", "httpx", "httpx2", "hypothesis", "itsdangerous",
-    "joserfc.jwt", "markdown_it", "msgspec", "nicegui", "playwright.async_api", "psutil", "pygments.lexers", "pytest_asyncio",
-    "socketio", "uvicorn",
+    "aiohttp.web", "aiosqlite", "authlib.integrations.httpx_client", "authlib.oidc.core",
+    "axe_playwright_python.async_playwright", "babel.dates", "claude_agent_sdk",
+    "cryptography.hazmat.primitives.asymmetric.padding", "fastapi", "httpx", "httpx2", "hypothesis", "itsdangerous",
+    "joserfc.jwt", "markdown_it", "msgspec", "nicegui", "playwright.async_api", "psutil", "pygments.lexers",
+    "pytest_asyncio", "socketio", "uvicorn",
 )  # fmt: skip
 OPTIONS = ("-x", "-q", "--tb=short", "-p", "no:cacheprovider", "-p", "pytest_asyncio.plugin")
 QUIET = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # of libraries that are loaded already
@@ -98,7 +99,7 @@ def _run(asked: dict[str, Any]) -> dict[str, Any]:
     words = [*OPTIONS, *QUIET, f"--basetemp={asked['folder']}", *asked["tests"]]
     try:
         code = pytest.main(words, plugins=[recorder])
-    except BaseException:  # pytest lets out what a broken test left to the garbage collector
+    except BaseException:  # noqa: BLE001  # pytest lets out what a broken test left to the garbage collector
         traceback.print_exc()
         code = pytest.ExitCode.TESTS_FAILED if recorder.red else pytest.ExitCode.INTERNAL_ERROR
     return {"code": int(code), "ran": recorder.ran, "skipped": recorder.skipped, "red": recorder.red}
