@@ -34,7 +34,7 @@ GUARDS = (
     ),
     Guard(
         "the model is for living sessions", "S7", API,
-        'session, _ = await self._mine(str(claims.get("session")), caller)',
+        'session = await self._store.get(Session, str(claims.get("session")), owner=caller.user)',
         'session = Session(id=str(claims["session"]), agent=str(claims["agent"]), created_at=now(), updated_at=now())',
         f"{BOX}::test_a_token_ends_with_its_session",
     ),

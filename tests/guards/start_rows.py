@@ -2,45 +2,53 @@
 
 from tests.guards.guard import Guard
 
-FILE = "core/settings.py"
-PRODUCTION = "tests/core/test_settings.py::test_production_refuses_to_start_half_configured"
+FILE, SETTINGS = "core/safety.py", "core/settings.py"
 
 
-def refusal(what: str, condition: str, case: int) -> Guard:
-    return Guard(
-        f"production: {what}",
-        "C1" if "secret" in what else "C2",
-        FILE,
-        f"        ({condition},",
-        "        (False,",
-        f"{PRODUCTION}[change{case}]",
-    )
+def case(name: str) -> str:
+    return f"tests/core/test_safety.py::test_an_unsafe_configuration_is_refused_with_the_name_of_the_setting[{name}]"
+
+
+def refusal(what: str, condition: str, name: str) -> Guard:
+    rows = "C1" if "secret" in what else "C2"
+    return Guard(f"production: {what}", rows, FILE, f"        ({condition},", "        (False,", case(name))
 
 
 GUARDS = (
-    refusal("no practice model", 'settings.provider == "practice"', 0),
-    refusal("a sandbox", 'settings.sandbox == "none"', 1),
-    refusal("a provider", "not settings.oidc_client_id", 2),
-    refusal("the provider's password", "not settings.oidc_client_secret", 3),
-    refusal("https", 'not settings.public_url.startswith("https://")', 5),
-    refusal("a session secret", "not settings.session_secret", 6),
-    refusal("no weak session secret", "any(weak(secret) for secret in settings.session_secret)", 7),
-    Guard("a secret is long", "C1", FILE, "return len(secret) < 32 or len", "return len", f"{PRODUCTION}[change11]"),
-    Guard("a secret is mixed", "C1", FILE, " or len(set(secret)) < 10", "", f"{PRODUCTION}[change8]"),
+    refusal("no practice model", 'settings.provider == "practice"', "the practice model"),
+    refusal("no emulator as the store", "settings.firestore_emulator", "an emulator as the store"),
+    refusal("a provider", "not settings.oidc_client_id", "no sign-in provider"),
+    refusal("the provider's password", "not settings.oidc_client_secret", "no secret at the provider"),
+    refusal("somebody named who may come in", "_open_to_all(settings)", "Google and nobody named"),
+    refusal("https", 'public.scheme != "https"', "a public address without TLS"),
+    refusal("one host", "not _names_one_host(public)", "a public address with a user"),
+    refusal("a session secret", "not settings.session_secret", "no session secret"),
+    refusal("no weak session secret", "any(weak(secret) for secret in settings.session_secret)", "a short secret"),
+    refusal("no well-known session secret", "any(WELL_KNOWN.search(secret) for secret in settings.session_secret)", "a well-known secret"),
+    refusal("no key in the clear", 'upstream.scheme != "https" and upstream.hostname not in LOOPBACK', "the model key in the clear"),
     Guard(
-        "a model credential", "C2", FILE, 'if settings.provider == "anthropic" and not settings.anthropic_api_key:', "if False:",
-        f"{PRODUCTION}[change10]",
+        "production: a sandbox", "C2", FILE, 'settings.sandbox in ("none", "landlock"),', "False,", case("no sandbox"),
     ),
     Guard(
-        "production has a sandbox that runs", "C2", "core/spawner/trial.py", 'if settings.production or settings.sandbox == "bubblewrap":',
-        'if settings.sandbox == "bubblewrap":', "tests/core/spawner/test_host.py::test_a_box_is_done_without_only_where_that_is_allowed",
+        "proxies are not the whole internet", "A10 C2", FILE, "        if line := _proxy(name):", '        if line := "":', case("all of IPv6 trusted"),
     ),
     Guard(
-        "a sandbox that was asked for runs", "C2", "core/spawner/trial.py", 'if settings.production or settings.sandbox == "bubblewrap":',
+        "administrators have addresses", "C2", FILE, 'if "@" not in entry or EVERYBODY in entry:', "if False:", case("everybody an administrator"),
+    ),
+    Guard(
+        "a model credential", "C2", SETTINGS, 'if settings.provider == "anthropic" and not settings.anthropic_api_key:', "if False:",
+        case("no model key"),
+    ),
+    Guard(
+        "production has a sandbox that runs", "C2", "core/spawner/trial.py", 'if settings.production or settings.sandbox != "auto":',
+        'if settings.sandbox != "auto":', "tests/core/spawner/test_host.py::test_a_box_is_done_without_only_where_that_is_allowed",
+    ),
+    Guard(
+        "a sandbox that was asked for runs", "C2", "core/spawner/trial.py", 'if settings.production or settings.sandbox != "auto":',
         "if settings.production:", "tests/core/spawner/test_host.py::test_a_box_is_done_without_only_where_that_is_allowed",
     ),
     Guard(
-        "a setting that is misspelt is not its default", "C2", FILE, "    if unknown:\n", "    if False:\n",
+        "a setting that is misspelt is not its default", "C2", SETTINGS, "    if unknown:\n", "    if False:\n",
         "tests/core/test_settings.py::test_a_value_that_cannot_be_read_is_refused_with_its_name",
     ),
     Guard(

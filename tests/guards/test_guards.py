@@ -3,14 +3,15 @@
 import ast
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.guards.guard import Guard
-from tests.guards.side_by_side import Outcomes, proven
+from tests.guards.side_by_side import OneByOne, Proofs, run_all
 from tests.guards.table import SERVED, guards
-from tests.guards.tree import ROOT, Outcome, Red
+from tests.guards.tree import ROOT, Outcome, Red, planted
 
 GUARDS = guards()
 # `Failed` is pytest's own: what should have been raised was not.
@@ -20,18 +21,19 @@ PROOF = "test_without_it_a_test_is_red"
 
 
 @pytest.fixture(scope="module")
-def outcomes(request: pytest.FixtureRequest) -> Outcomes:
-    """Of all rows that were asked for, run side by side: most of the time a proof waits for what does not come."""
-    asked = [item.callspec.params["guard"] for item in request.session.items if proof_of(item)]
-    return proven(asked, green=any(item.originalname == GREEN for item in request.session.items if named(item)))
+def proofs(request: pytest.FixtureRequest) -> Iterator[Proofs]:
+    """Of the rows that were asked for: all at once, or where xdist hands them out, one by one."""
+    if hasattr(request.config, "workerinput"):
+        with planted() as tree:
+            yield OneByOne(tree)
+    else:
+        items = [item for item in request.session.items if named(item)]
+        asked = [item.callspec.params["guard"] for item in items if item.originalname == PROOF]
+        yield run_all(asked, green=any(item.originalname == GREEN for item in items))
 
 
 def named(item: pytest.Item) -> bool:
     return isinstance(item, pytest.Function) and item.path == Path(__file__)
-
-
-def proof_of(item: pytest.Item) -> bool:
-    return named(item) and item.originalname == PROOF
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.slug)
@@ -50,15 +52,14 @@ def test_names_are_different_and_every_attack_has_a_guard() -> None:
 
 
 @pytest.mark.mutation
-def test_all_that_the_table_names_is_green_as_long_as_no_guard_is_missing(outcomes: Outcomes) -> None:
-    assert outcomes.green
-    assert not [outcome.told for outcome in outcomes.green if outcome.code != pytest.ExitCode.OK]
+def test_all_that_the_table_names_is_green_as_long_as_no_guard_is_missing(proofs: Proofs) -> None:
+    assert not [outcome.told for outcome in proofs.green() if outcome.code != pytest.ExitCode.OK]
 
 
 @pytest.mark.mutation
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.slug)
-def test_without_it_a_test_is_red(outcomes: Outcomes, guard: Guard) -> None:
-    outcome = outcomes.without[guard.name]
+def test_without_it_a_test_is_red(proofs: Proofs, guard: Guard) -> None:
+    outcome = proofs.of(guard)
     if outcome.code == pytest.ExitCode.OK and outcome.skipped:
         pytest.skip(outcome.skipped)
     assert proves(outcome, guard), f"{outcome.code}: {outcome.told}"
