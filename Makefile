@@ -5,7 +5,7 @@ export PYTHON
 BIN := .venv/bin
 WORKERS ?= auto
 
-.PHONY: run test check format bench soak-box observatory security secrets audit sbom lock image manifests system-packages
+.PHONY: run test check format guards bench soak-box observatory security secrets audit sbom lock image manifests system-packages
 
 run:
 	@scripts/environment run
@@ -26,6 +26,11 @@ format:
 	@scripts/environment dev
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+# Every guard is taken out of a copy of the program, and a test must go red. ONLY=part-of-a-name: only those.
+guards:
+	@scripts/environment dev
+	@exec $(BIN)/python -m pytest tests/guards $(if $(ONLY),-k "$(ONLY)")
 
 # stdout is one JSON object and nothing else.
 bench:

@@ -24,6 +24,7 @@ from auth.claims import Identity
 from auth.logins import Logins
 from core.model import SYSTEM, Agent, Box, Request, Session, User, UserId, new_agent_id, new_session_id, now
 from core.store.sqlite import SqliteStore
+from core.tokens import sign
 from tests.auth.conftest import free_port
 from tests.auth.socket_world import Page, Peer, peer
 from tests.e2e.test_strangers import same
@@ -112,14 +113,17 @@ class Served:
         cookie = await self.login(name, clock=(lambda: long_ago) if name == "expired" else now)
         return {"oma": cookie} if cookie else {}
 
-    async def ask(self, route: str, cookies: dict[str, str], ids: dict[str, str]) -> httpx2.Response:
+    async def ask(
+        self, route: str, cookies: dict[str, str], ids: dict[str, str], *, headers: Any = None, query: str = ""
+    ) -> httpx2.Response:
         method, _, path = route.partition(" ")
         path = re.sub(r"\{(\w+)(:path)?\}", lambda found: ids.get(found[1], "x"), path)
         path += "/socket.io/?EIO=4&transport=polling" if path == "/_nicegui_ws" else ""
         method = "GET" if method == "ANY" else method
         body = {"json": {"text": "hello", "message_id": "m1"}} if method == "POST" else {}
-        headers = {"origin": self.base, "accept": "text/html"}
-        async with httpx2.AsyncClient(cookies=cookies, headers=headers, timeout=20) as browser:
+        said = {"origin": self.base, "accept": "text/html", **(headers or {})}
+        path += query.replace("?", "&") if "?" in path else query
+        async with httpx2.AsyncClient(cookies=cookies, headers=said, timeout=20) as browser:
             answer: httpx2.Response = await browser.request(method, self.base + path, **body)
             return answer
 
@@ -336,3 +340,66 @@ async def answered(socket: Peer) -> str:
     while not (answer := await socket.next()).startswith("437"):
         assert answer, "closed instead"
     return answer
+
+
+def tokens_of(cookie: str) -> Iterator[tuple[str, dict[str, str], str, dict[str, str]]]:
+    """Words that open something somewhere, said where they open nothing: what, headers, query, cookies."""
+    between = {
+        "a runner's": sign({"sub": "u-alice"}, key=KEY, audience="runner:b1"),
+        "a box's": sign({"user": "u-alice", "agent": "a1", "session": "s1"}, key=KEY, audience="model:b1"),
+        "a login's": cookie,
+    }
+    for whose, token in between.items():
+        yield f"{whose} token as a bearer", {"authorization": f"Bearer {token}"}, "", {}
+        yield f"{whose} token as a key", {"x-api-key": token}, "", {}
+        yield f"{whose} token in the address", {}, f"?token={token}&access_token={token}&oma={token}", {}
+    for name in ("a runner's", "a box's"):
+        yield f"{name} token as the cookie", {}, "", {"oma": between[name]}
+    yield "a login under another name", {}, "", {"__Host-oma": cookie, "session": cookie, "oma-visit": cookie}
+
+
+@pytest.mark.parametrize(
+    "route", [route for route in TABLE if TABLE[route][0] in (SIGN_IN, 401) and not re.search("/auth/|_nicegui", route)]
+)
+async def test_a_token_of_another_scope_or_in_another_place_is_no_token(served: Served, route: str) -> None:
+    [cookie] = (await served.actor("alice")).values()
+    for what, headers, query, cookies in tokens_of(cookie):
+        answer = await served.ask(route, cookies, served.alices, headers=headers, query=query)
+        assert answer.status_code == TABLE[route][0], f"{what}: {answer.text[:300]}"
+        assert CANARY not in answer.text, what
+
+
+@pytest.mark.parametrize("route", sorted({route.partition(" ")[2] for route in TABLE if "_nicegui" not in route}))
+async def test_methods_that_are_not_in_the_table_do_nothing(served: Served, route: str) -> None:
+    cookies = await served.actor("alice")
+    for method in ("PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"):
+        answer = await served.ask(f"{method} {route}", cookies, served.alices)
+        assert answer.status_code in (404, 405, 429), f"{method}: {answer.text[:300]}"  # 429: of sign-in, too fast
+        assert CANARY not in answer.text
+
+
+@pytest.mark.parametrize("route", [route for route in TABLE if route.startswith("POST /api/") and "{" in route])
+async def test_nothing_is_made_under_what_is_somebody_elses(served: Served, route: str) -> None:
+    async def written() -> tuple[int, int]:
+        users = await served.store.find(User, owner=SYSTEM)
+        owners = [user.user_id for user in users]
+        sessions = [await served.store.find(Session, owner=owner, limit=10_000) for owner in owners]
+        events = [await served.store.events(served.alices["session"], owner=owner) for owner in owners]
+        return sum(map(len, sessions)), sum(map(len, events))
+
+    cookies = await served.actor("bob")
+    before = await written()
+    assert (await served.ask(route, cookies, served.alices)).status_code == 404
+    assert await written() == before
+
+
+async def test_another_users_session_in_the_address_of_ones_own_page_shows_nothing_of_it(served: Served) -> None:
+    cookies = await served.actor("bob")
+    mine = (await served.ask("POST /api/v1/agents", cookies, {})).json()["agent"]["id"]
+    pages = []
+    for session in (served.alices["session"], new_session_id()):
+        answer = await served.ask(f"GET /workspace/{mine}", cookies, {}, query=f"?session={session}")
+        assert answer.status_code in (200, 404)
+        assert CANARY not in answer.text
+        pages.append((answer.status_code, session in re.sub(r"\?session=[0-9a-f-]+", "", answer.text)))
+    assert pages[0] == pages[1], "hers and one that never was are the same to him"

@@ -90,7 +90,8 @@ class TestForgery:
         for method in ("POST", "PUT", "PATCH", "DELETE"):
             for path in ("/dashboard", "/api/v1/echo", "/auth/logout", "/auth/local/link", "/nothing"):
                 answer = await browser.request(method, path, headers=headers)
-                assert (answer.status_code, answer.json()["code"]) == (403, "cross_site")
+                assert answer.status_code == 403
+                assert answer.json()["code"] == "cross_site"
         assert (await browser.get("/dashboard")).status_code == 200
 
     @pytest.mark.parametrize(
@@ -299,8 +300,8 @@ class TestHeaders:
             assert EXACT.items() <= dict(answer.headers).items()
             assert "default-src 'none'" in answer.headers["content-security-policy"]
             assert "unsafe" not in answer.headers["content-security-policy"]
-            assert answer.headers["cross-origin-opener-policy"] == "same-origin"
-            assert answer.headers["cache-control"] == "no-store"
+            assert answer.headers.get("cross-origin-opener-policy") == "same-origin"
+            assert answer.headers.get("cache-control") == "no-store"
 
     async def test_a_page_that_breaks_carries_them_too_and_says_nothing(
         self, house: House, caplog: pytest.LogCaptureFixture

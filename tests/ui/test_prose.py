@@ -103,6 +103,36 @@ def test_the_text_of_a_code_block_is_its_source_byte_for_byte(language: str) -> 
     assert unescape(re.sub(r"<[^>]+>", "", highlight(source, language))) == source
 
 
+@pytest.mark.parametrize(
+    ("address", "may"),
+    [
+        ("https://a.example/b", True),
+        ("mailto:a@b.example", True),
+        ("javascript:alert(1)", False),
+        ("JAVASCRIPT://a.example/%0aalert(1)", False),
+        ("https:///etc/passwd", False),
+        ("http:", False),
+        ("//evil.example", False),
+        ("http://[", False),
+    ],
+)
+def test_where_a_link_may_lead(address: str, may: bool) -> None:
+    assert safe_address(address) is may
+
+
+def test_an_address_cannot_leave_its_attribute() -> None:
+    html = render('<https://a.example/"onmouseover="alert(1)>') + render("[x](<https://a.example/'a\"b>)")
+    assert {name for name, _ in Seen(html).attributes} <= {"href", "title", "target", "rel"}
+    assert '"onmouseover' not in html
+
+
+def test_text_is_text_wherever_it_stands() -> None:
+    evil = "1 < 2 & <img src=x onerror=alert(1)>"
+    for text in (evil, f"[{evil}](https://a.example)", f"```{'<b>'}\n{evil}\n```", evil + "x" * 200_001):
+        assert not {"img", "b"} & set(Seen(render(text)).tags)
+        assert "&lt;img" in render(text)
+
+
 def test_headings_come_under_those_of_the_page() -> None:
     assert render("# a\n\n###### b") == "<h3>a</h3>\n<h6>b</h6>\n"
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from core import hosts
 from core.errors import Forbidden, Unavailable
@@ -12,20 +11,6 @@ from core.gateway.egress.outside import Outside
 # Web, and git over ssh. Not mail: a box that sends it makes this machine a spammer's.
 PORTS = frozenset({22, 80, 443})
 ADDRESSES = 16  # of one name; more are not looked at, and not tried
-
-
-class Guard(StrEnum):
-    """What can be switched off, by a test that wants to see another one go red."""
-
-    NAMES = "names"
-    PORTS = "ports"
-    LIST = "list"
-    ADDRESSES = "addresses"
-    OWN = "own"
-    PINNED = "pinned"  # the checked address is dialled, not the name
-    TOKEN = "token"  # noqa: S105  # a guard's name
-    CONNECTIONS = "connections"
-    RATE = "rate"
 
 
 class Refused(Forbidden):
@@ -53,7 +38,6 @@ class Policy:
     """Judges; connects nothing."""
 
     outside: Outside
-    off: frozenset[Guard] = frozenset()
 
     async def addresses(self, target: Target, *, allowed: Sequence[str]) -> list[str]:
         """Addresses that may be dialled for this target, in the resolver's order.
@@ -71,20 +55,19 @@ class Policy:
         checked = [self._checked(name, address) for address in found[:ADDRESSES]]
         if not checked:
             raise Unreachable(f"{name} is not known", code="egress_unknown")
-        return checked if Guard.PINNED not in self.off else [name]
+        return checked  # never the name: it may have changed its mind when it is asked again
 
     def _name(self, target: Target, allowed: Sequence[str]) -> str:
         try:
             name = hosts.canonical(target.host)
-            if Guard.NAMES not in self.off:
-                hosts.check_public(name)
+            hosts.check_public(name)
         except hosts.BadHost as error:
             raise Refused(f"{shown(target.host)} is refused: {error}", code="egress_name") from error
-        if target.port not in PORTS and Guard.PORTS not in self.off:
+        if target.port not in PORTS:
             known = ", ".join(str(port) for port in sorted(PORTS))
             text = f"{name} is refused: port {target.port} is not open to agents ({known} are)"
             raise Refused(text, code="egress_port")
-        if not hosts.in_list(name, allowed) and Guard.LIST not in self.off:
+        if not hosts.in_list(name, allowed):
             raise Refused(f"{name} is refused: it is not on this agent's list of allowed hosts", code="egress_list")
         return name
 
@@ -94,8 +77,8 @@ class Policy:
             address = addresses.plain(text)
         except ValueError as error:
             raise Refused(f"{name} is refused: its address cannot be read", code="egress_address") from error
-        reason = addresses.refused(address) if Guard.ADDRESSES not in self.off else ""
-        if not reason and Guard.OWN not in self.off and self.outside.is_own(address):
+        reason = addresses.refused(address)
+        if not reason and self.outside.is_own(address):
             reason = "this machine itself"
         if reason:
             leads = "" if name == text else f"it leads to {address}, "

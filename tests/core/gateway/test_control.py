@@ -12,7 +12,8 @@ SOON = {"watch_s": 0.05}
 async def test_an_id_that_is_no_name_is_refused(house: House, process: Process, name: str) -> None:
     async with house.gateway(**SOON):
         body = {"user": ALICE, "pid": process.pid, "start": process.start}
-        assert (await house.control("PUT", f"/boxes/{name}", body)).status in (400, 404)
+        answer = await house.control("PUT", f"/boxes/{name}", body)
+        assert answer.status == 404 or answer.body["code"] == "bad_input"
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"user":"a"}', b'{"user":1,"pid":1,"start":1}', b"\xff", b"x" * 70_000])

@@ -12,6 +12,7 @@ import pytest
 from core.spawner.box import ETC, HOME, Wires, arguments, files
 from core.spawner.host import look as look_at_host
 from core.spawner.local import LocalSpawner
+from core.spawner.trial import try_box
 from tests.core.spawner.boxes import attempt, look, started
 
 ESCAPES = {
@@ -98,6 +99,10 @@ async def test_there_is_no_network_and_no_route(spawner: LocalSpawner) -> None:
             assert "unreachable" in said
 
 
+def test_what_the_trial_of_this_machine_finds_is_no_network() -> None:
+    assert "network" not in try_box(look_at_host())
+
+
 async def test_a_port_of_the_machine_cannot_be_reached(spawner: LocalSpawner) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         said = await inside(spawner, f"socket.create_connection(('127.0.0.1', {server.getsockname()[1]}), 3)")
@@ -158,6 +163,7 @@ async def test_neither_data_nor_homes_nor_sockets_of_the_platform_are_inside(
             assert not await look(spawner, running, f"os.path.lexists('{path}')")
         assert await look(spawner, running, "os.listdir('/run/oma')") == []
         assert await look(spawner, running, "os.listdir('/home')") == ["agent"]
+        assert await look(spawner, running, "os.listdir('/home/agent')") == []
         assert sorted(await look(spawner, running, "os.listdir('/opt/oma')")) == ["core", "main.py"]
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from core import runtime, tokens
 from core.gateway.egress.egress import Egress, Limits
 from core.gateway.egress.front import Front
-from core.gateway.egress.policy import Guard
 from core.gateway.identity import Caller
 from core.model import Outbound
 from core.settings import Secret
@@ -84,12 +83,10 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxy(
-    house: House, world: World, *, limits: Limits | None = None, off: frozenset[Guard] = frozenset()
-) -> AsyncIterator[Proxy]:
+async def proxy(house: House, world: World, *, limits: Limits | None = None) -> AsyncIterator[Proxy]:
     """The socket of alice's box1; her session is s1, with the agent a1."""
     await house.talk(ALICE)
-    egress = Egress(store=house.store, keys=(KEY,), outside=world.outside, limits=limits, off=off)
+    egress = Egress(store=house.store, keys=(KEY,), outside=world.outside, limits=limits)
     place = runtime.make(house.settings)
     place.make_box("box1")
     path = place.box_socket("box1")

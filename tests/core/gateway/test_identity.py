@@ -1,0 +1,60 @@
+"""A token is good for a day, and a body is read up to its bound."""
+
+import asyncio
+import time
+
+import pytest
+from itsdangerous import URLSafeTimedSerializer
+from itsdangerous.timed import TimestampSigner
+
+from core import tokens
+from core.errors import NotSignedIn
+from core.gateway.identity import Caller, claims_of
+from core.runtime import Process
+from tests.core.gateway.house import ALICE, House
+
+KEY = "k" * 32
+CLAIMS = {"user": ALICE, "session": "s1"}
+ANSWER_S = 5.0
+A_DAY_S = 24 * 3600
+
+
+class Yesterday(TimestampSigner):
+    """Signs as it would have, a little more than a token's life ago."""
+
+    def get_timestamp(self) -> int:
+        return int(time.time()) - A_DAY_S - 10
+
+
+def test_a_token_of_yesterday_is_none() -> None:
+    caller = Caller(box="b1", user=ALICE)
+    fresh = tokens.sign(CLAIMS, key=KEY, audience=caller.audience)
+    assert claims_of(fresh, caller=caller, keys=[KEY]) == CLAIMS
+    old = URLSafeTimedSerializer(KEY, salt=caller.audience, signer=Yesterday).dumps(CLAIMS)
+    with pytest.raises(NotSignedIn):
+        claims_of(str(old), caller=caller, keys=[KEY])
+
+
+async def said(house: House, process: Process, *fields: bytes, body: bytes) -> bytes:
+    """What the gateway answers to this, without waiting for the rest of it."""
+    async with house.gateway(watch_s=0.05):
+        line = await house.open_box(ALICE, process)
+        reader, writer = await asyncio.open_unix_connection(str(line.socket))
+        head = b"".join(field + b"\r\n" for field in (b"POST /internal/spec HTTP/1.1", b"Host: x", *fields))
+        try:
+            writer.write(head + b"\r\n" + body)
+            async with asyncio.timeout(ANSWER_S):
+                return await reader.readuntil(b"}")
+        finally:
+            writer.close()
+
+
+async def test_a_body_that_says_it_is_too_long_is_not_read(house: House, process: Process) -> None:
+    assert b"too_large" in await said(house, process, b"Content-Length: 1000000000", body=b"{")
+
+
+async def test_a_body_that_does_not_say_its_length_is_read_so_far_and_no_further(
+    house: House, process: Process
+) -> None:
+    chunk = b"%x\r\n%s\r\n" % (80_000, b" " * 80_000)
+    assert b"too_large" in await said(house, process, b"Transfer-Encoding: chunked", body=chunk)

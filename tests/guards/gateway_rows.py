@@ -1,0 +1,173 @@
+"""The door of the boxes: who speaks, how much, what of it is kept, and the key that no box ever has."""
+
+from tests.guards.guard import Guard
+
+HERE = "tests/core/gateway"
+BOX, HOSTILE, INGEST = f"{HERE}/test_box_api.py", f"{HERE}/test_hostile.py", f"{HERE}/test_ingest.py"
+KEY = f"{HERE}/test_anthropic.py::test_the_key_is_ours_and_the_message_is_theirs"
+API, TAME, BATCH, ROOM = (f"core/gateway/{name}.py" for name in ("box_api", "hostile", "batch", "room"))
+ANTHROPIC = "core/gateway/providers/anthropic.py"
+BOUND = f"{HOSTILE}::test_everything_has_a_bound"
+
+GUARDS = (
+    Guard(
+        "a token is for one box", "S7", "core/gateway/identity.py", 'return f"model:{self.box}"', 'return "model:box1"',
+        f"{BOX}::test_a_token_of_one_box_is_nothing_in_another",
+    ),
+    Guard(
+        "a token is for one user", "S7", "core/gateway/identity.py", 'if claims.get("user") != caller.user:', "if False:",
+        f"{BOX}::test_a_token_for_another_user_or_another_door_is_refused",
+    ),
+    Guard(
+        "a token ends", "S7", "core/gateway/identity.py", "TOKEN_S = 24 * 3600", "TOKEN_S = 24 * 3600 * 1000",
+        f"{HERE}/test_identity.py::test_a_token_of_yesterday_is_none",
+    ),
+    Guard(
+        "a token is signed by us", "S7", "core/tokens.py",
+        ".loads(token, max_age=max_age_s)", ".loads_unsafe(token)[1]",
+        "tests/core/test_tokens.py::test_a_token_is_refused_with_another_key_for_another_audience_or_when_old",
+    ),
+    Guard(
+        "a token is for one audience", "S7 Z5", "core/tokens.py",
+        "        claims = URLSafeTimedSerializer(key, salt=audience).loads(", '        claims = URLSafeTimedSerializer(key, salt=audience[:6]).loads(',
+        "tests/core/test_tokens.py::test_a_token_says_to_its_audience_what_was_signed", by="NotSignedIn",
+    ),
+    Guard(
+        "the model is for living sessions", "S7", API,
+        'session = await self._store.get(Session, str(claims.get("session")), owner=caller.user)',
+        'session = Session(id=str(claims["session"]), agent=str(claims["agent"]), created_at=now(), updated_at=now())',
+        f"{BOX}::test_a_token_ends_with_its_session",
+    ),
+    Guard(
+        "the model is for those with a token", "S7 Z5", API,
+        "        claims = self._claims(request, caller)\n", '        claims = {"session": "s1"}\n',
+        f"{BOX}::test_without_a_token_there_is_no_model",
+    ),
+    Guard(
+        "a box is known by its socket", "Z2 S7", "core/gateway/doors.py",
+        "caller = self._by_path.get(path) if isinstance(path, str) else None",
+        "caller = next(iter(self._by_path.values()), None)",
+        f"{BOX}::test_two_boxes_at_once_are_never_taken_for_each_other",
+    ),
+    Guard(
+        "a box's socket is for its owner alone", "S2", "core/gateway/doors.py", "path.chmod, 0o600", "path.chmod, 0o666",
+        f"{BOX}::test_the_box_socket_is_for_its_owner_alone",
+    ),
+    Guard(
+        "the gateway's socket is for its owner alone", "S2", "core/gateway/app.py",
+        "runtime.gateway_socket.chmod(0o600)", "runtime.gateway_socket.chmod(0o666)",
+        f"{HERE}/test_app.py::test_it_answers_on_its_socket_and_says_who_it_is",
+    ),
+    Guard(
+        "a box's name is no path", "F1", "core/gateway/control.py", "    if not BOX_ID.fullmatch(name):\n", "    if False:\n",
+        f"{HERE}/test_control.py::test_an_id_that_is_no_name_is_refused",
+    ),
+    Guard(
+        "a box's process lives", "S7", "core/gateway/doors.py", "            if not process.alive():\n                raise", "            if False:\n                raise",
+        f"{HERE}/test_control.py::test_a_process_that_does_not_live_is_refused",
+    ),
+    Guard(
+        "what a dead box leaves is removed", "R6", "core/gateway/doors.py",
+        "                await self._bury(box_id, door.process)\n", "                pass\n",
+        f"{HERE}/test_app.py::test_a_box_that_lives_keeps_it_and_one_that_dies_is_buried", by="TimeoutError",
+    ),
+    Guard(
+        "a builder's words are cut", "R3", API, "(draft.name, NAME_CHARS)", "(draft.name, 10_000)",
+        f"{BOX}::test_what_a_draft_leaves_out_stays_and_what_is_too_much_is_cut",
+    ),
+    Guard(
+        "a builder's words are plain", "L1", API, 'c if c.isprintable() else " " for c in text', "c for c in text",
+        f"{BOX}::test_what_a_draft_leaves_out_stays_and_what_is_too_much_is_cut",
+    ),
+    Guard(
+        "an icon is one of ours", "X3", API, "if draft.icon in Icon.__args__:", "if draft.icon:",
+        f"{BOX}::test_what_a_draft_leaves_out_stays_and_what_is_too_much_is_cut",
+    ),
+    Guard(
+        "a box has so many calls at once", "R4", ROOM, "        async with self._place(self._calls, OVERLOADED):\n", "        if True:\n",
+        f"{HERE}/test_room.py::test_large_bodies_and_those_of_unknown_length_are_fewer",
+    ),
+    Guard(
+        "a box has so many large calls at once", "R2", ROOM,
+        "if length_bytes is not None and length_bytes <= LARGE_BYTES:", "if True:",
+        f"{HERE}/test_room.py::test_large_bodies_and_those_of_unknown_length_are_fewer",
+    ),
+    Guard(
+        "so many of a box wait and no more", "R4", ROOM, "if self._waiting >= WAITING:", "if False:",
+        f"{HERE}/test_room.py::test_so_many_wait_and_the_next_is_sent_away_at_once", by="TimeoutError",
+    ),
+    Guard(
+        "a declared body is not over the limit: gateway", "R2", "core/gateway/web_errors.py",
+        "if (request.content_length or 0) > limit_bytes:", "if False:",
+        f"{HERE}/test_identity.py::test_a_body_that_says_it_is_too_long_is_not_read", by="TimeoutError",
+    ),
+    Guard(
+        "a body is not over the limit: gateway", "R2", "core/gateway/web_errors.py",
+        "            if len(body) > limit_bytes:\n", "            if False:\n",
+        f"{HERE}/test_identity.py::test_a_body_that_does_not_say_its_length_is_read_so_far_and_no_further", by="TimeoutError",
+    ),
+    Guard(
+        "a batch has so many events", "R3", BATCH, "if len(msgspec.json.decode(body, type=Shape).events) > BATCH_EVENTS:", "if False:",
+        f"{INGEST}::test_too_many_events_and_too_many_bytes_are_refused",
+    ),
+    Guard(
+        "an event has so many values", "R4", BATCH, "if values > min(left, EVENT_VALUES):", "if False:",
+        f"{INGEST}::test_an_event_that_cannot_be_kept_gives_its_number_to_a_notice[bad3]",
+    ),
+    Guard(
+        "numbers of a batch follow each other", "Z6", BATCH, "if any(then != first + 1 for first, then in pairwise(numbers)):", "if False:",
+        f"{INGEST}::test_hostile_shapes_are_refused_and_nothing_is_written",
+    ),
+    Guard(
+        "numbers begin at one", "Z6", BATCH, "if numbers and not 1 <= numbers[0] <= HIGHEST_SEQ:", "if False:",
+        f"{INGEST}::test_hostile_shapes_are_refused_and_nothing_is_written",
+    ),
+    Guard(
+        "a log that used its numbers again is found out", "Z6", "core/gateway/ingest.py",
+        "            if not _same(kept.get(seq_of(event)), event):\n", "            if False:\n",
+        f"{INGEST}::test_a_log_that_lost_its_end_and_used_its_numbers_again_is_told_so",
+    ),
+    Guard(
+        "times are between the session's beginning and now", "L1", "core/gateway/ingest.py",
+        "at = min(max(at, _floor(session)), present + AHEAD)", "pass",
+        f"{INGEST}::test_times_are_between_the_sessions_beginning_and_now",
+    ),
+    Guard(
+        "a text has an end", "R3", TAME, "            return value[:limit]\n", "            return value\n", BOUND,
+    ),
+    Guard("a name is short", "R3", TAME, "limit = NAME_CHARS if name in SHORT and depth == 1 else TEXT_CHARS", "limit = TEXT_CHARS", BOUND),
+    Guard("a list has an end", "R3", TAME, "for item in value[:ITEMS]]", "for item in value]", BOUND),
+    Guard("a number is one that everybody can keep", "R3", TAME, "value if abs(value) <= EXACT_INT else", "value if True else", BOUND),
+    Guard("a key is short", "R3", TAME, "{key[:NAME_CHARS]:", "{key:", BOUND),
+    Guard(
+        "depth has an end", "R3", TAME, "case dict() if depth < DEPTH:", "case dict():",
+        f"{HOSTILE}::test_what_is_too_deep_is_cut_there",
+    ),
+    Guard(
+        "what a turn cost is bounded", "R4", TAME, "cost_usd=min(max(event.cost_usd, 0.0), COST_USD)", "cost_usd=event.cost_usd",
+        f"{HOSTILE}::test_a_turn_costs_neither_less_than_nothing_nor_more_than_the_world",
+    ),
+    Guard(
+        "what a turn used is bounded", "R4", TAME, "name: min(max(amount, 0), TOKENS) for", "name: amount for",
+        f"{HOSTILE}::test_a_turn_costs_neither_less_than_nothing_nor_more_than_the_world",
+    ),
+    Guard("a box's own token does not go upstream", "S1 S7", ANTHROPIC, '"x-api-key", "authorization", "cookie"', '"x-api-key", "cookie"', KEY),
+    Guard("a box's cookies do not go upstream", "S7", ANTHROPIC, '"authorization", "cookie", "forwarded"', '"authorization", "forwarded"', KEY),
+    Guard("cookies from upstream do not reach a box", "S7", ANTHROPIC, '"upgrade", "set-cookie",', '"upgrade",', KEY),
+    Guard(
+        "the key is not sent where a redirect leads", "S6 S1", ANTHROPIC, "allow_redirects=False", "allow_redirects=True",
+        f"{HERE}/test_anthropic.py::test_redirects_are_not_followed_with_the_key",
+    ),
+    Guard(
+        "a model that falls silent is given up", "R4", ANTHROPIC, "self._upstream.content.set_exception(", "str(",
+        f"{HERE}/test_anthropic.py::test_a_model_that_falls_silent_ends_in_an_error_that_is_an_event",
+    ),
+    Guard(
+        "who hangs up ends the call upstream", "R4", "core/gateway/app.py", "handler_cancellation=True", "handler_cancellation=False",
+        f"{HERE}/test_app.py::test_a_box_that_hangs_up_ends_the_call_of_the_model", by="TimeoutError",
+    ),
+    Guard(
+        "a key does not show itself", "S3", "core/settings.py", "return \"Secret('…')\" if self else \"Secret('')\"", "return str.__repr__(self)",
+        "tests/core/test_settings.py::test_a_secret_does_not_show_itself",
+    ),
+)  # fmt: skip

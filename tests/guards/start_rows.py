@@ -1,0 +1,92 @@
+"""What does not start: every half-configured production, and local mode on a network."""
+
+from tests.guards.guard import Guard
+
+FILE, SETTINGS = "core/safety.py", "core/settings.py"
+
+
+def case(name: str) -> str:
+    return f"tests/core/test_safety.py::test_an_unsafe_configuration_is_refused_with_the_name_of_the_setting[{name}]"
+
+
+def refusal(what: str, condition: str, name: str) -> Guard:
+    rows = "C1" if "secret" in what else "C2"
+    return Guard(f"production: {what}", rows, FILE, f"        ({condition},", "        (False,", case(name))
+
+
+GUARDS = (
+    refusal("no practice model", 'settings.provider == "practice"', "the practice model"),
+    refusal("no emulator as the store", "settings.firestore_emulator", "an emulator as the store"),
+    refusal("a provider", "not settings.oidc_client_id", "no sign-in provider"),
+    refusal("the provider's password", "not settings.oidc_client_secret", "no secret at the provider"),
+    refusal("somebody named who may come in", "_open_to_all(settings)", "Google and nobody named"),
+    refusal("https", 'public.scheme != "https"', "a public address without TLS"),
+    refusal("one host", "not _names_one_host(public)", "a public address with a user"),
+    refusal("a session secret", "not settings.session_secret", "no session secret"),
+    refusal("no weak session secret", "any(weak(secret) for secret in settings.session_secret)", "a short secret"),
+    refusal("no well-known session secret", "any(WELL_KNOWN.search(secret) for secret in settings.session_secret)", "a well-known secret"),
+    refusal("no key in the clear", 'upstream.scheme != "https" and upstream.hostname not in LOOPBACK', "the model key in the clear"),
+    Guard(
+        "production: a sandbox", "C2", FILE, 'settings.sandbox in ("none", "landlock"),', "False,", case("no sandbox"),
+    ),
+    Guard(
+        "proxies are not the whole internet", "A10 C2", FILE, "        if line := _proxy(name):", '        if line := "":', case("all of IPv6 trusted"),
+    ),
+    Guard(
+        "administrators have addresses", "C2", FILE, 'if "@" not in entry or EVERYBODY in entry:', "if False:", case("everybody an administrator"),
+    ),
+    Guard(
+        "a model credential", "C2", SETTINGS, 'if settings.provider == "anthropic" and not settings.anthropic_api_key:', "if False:",
+        case("no model key"),
+    ),
+    Guard(
+        "production has a sandbox that runs", "C2", "core/spawner/trial.py", 'if settings.production or settings.sandbox != "auto":',
+        'if settings.sandbox != "auto":', "tests/core/spawner/test_host.py::test_a_box_is_done_without_only_where_that_is_allowed",
+    ),
+    Guard(
+        "a sandbox that was asked for runs", "C2", "core/spawner/trial.py", 'if settings.production or settings.sandbox != "auto":',
+        "if settings.production:", "tests/core/spawner/test_host.py::test_a_box_is_done_without_only_where_that_is_allowed",
+    ),
+    Guard(
+        "a setting that is misspelt is not its default", "C2", SETTINGS, "    if unknown:\n", "    if False:\n",
+        "tests/core/test_settings.py::test_a_value_that_cannot_be_read_is_refused_with_its_name",
+    ),
+    Guard(
+        "local mode listens to this machine only", "C2", "auth/door.py", 'if settings.host not in LOOPBACK | {"::1"}:', "if False:",
+        "tests/auth/test_local.py::test_local_mode_does_not_listen_to_a_network",
+    ),
+    Guard(
+        "no link in production", "C2", "auth/door.py", "    if settings.production:\n        return None\n", "",
+        "tests/auth/test_local.py::test_it_is_not_there_in_production",
+    ),
+    Guard(
+        "a provider has TLS", "C2", "auth/door.py", 'if not issuer.startswith("https://") and not', "if False and not",
+        "tests/auth/test_oidc.py::TestTheWayIn::test_an_issuer_without_tls_is_refused_at_the_start",
+    ),
+    Guard(
+        "a key that others can read is refused", "C1", "core/runtime.py", "if stat.S_IMODE(found.st_mode) & 0o077:", "if False:",
+        "tests/core/test_runtime.py::test_a_key_that_others_can_read_is_refused",
+    ),
+    Guard(
+        "a key that was emptied is refused", "C1", "core/runtime.py", "if len(text) < 32:", "if False:",
+        "tests/core/test_runtime.py::test_an_emptied_key_is_refused",
+    ),
+    Guard(
+        "the key's file is for us alone", "C1", "core/runtime.py", "os.O_EXCL, 0o600)", "os.O_EXCL, 0o644)",
+        "tests/core/test_runtime.py::test_the_key_is_made_once_for_us_alone_and_does_not_show_itself", by="Misconfigured",
+    ),
+    Guard(
+        "the runtime directory is for us alone", "S2", "core/runtime.py", "        folder.chmod(0o700)\n", "        pass\n",
+        "tests/core/test_runtime.py::test_the_directory_is_for_us_alone_also_when_it_was_there_with_other_rights",
+    ),
+    Guard(
+        "the runtime directory is ours and no link", "S2 F2", "core/runtime.py",
+        "if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():", "if found.st_uid != os.getuid():",
+        "tests/core/test_runtime.py::test_a_link_in_its_place_is_refused",
+    ),
+    Guard(
+        "the runtime directory is not somebody else's", "S2", "core/runtime.py",
+        "if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():", "if not stat.S_ISDIR(found.st_mode):",
+        "tests/core/test_runtime.py::test_a_directory_of_somebody_else_is_refused",
+    ),
+)  # fmt: skip
