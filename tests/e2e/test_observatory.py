@@ -42,6 +42,7 @@ async def verdicts(start: Start, tmp_path: Path) -> AsyncIterator[list[Verdict]]
         OMA_PUBLIC_URL=f"https://{HOST}:{https}",
         OMA_TRUSTED_PROXIES="127.0.0.1",
         OMA_SESSION_SECRET=SECRET,
+        OMA_ALLOWED_DOMAINS="example.com",
         OMA_OIDC_CLIENT_ID="id",
         OMA_OIDC_CLIENT_SECRET="a secret only for this test",
     )
