@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import secrets
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -23,7 +24,7 @@ from tests.product import free_port
 pytestmark = pytest.mark.observatory
 
 TOOLS = Path(__file__).parent.parent / "observatory"
-SECRET = "0123456789abcdefghijklmnopqrstuvwxyz-observatory"
+SECRET = secrets.token_hex(32)
 # Both are MEDIUM_MAYBE, the evaluator's fifth grade. `'unsafe-eval'` is NiceGUI's: Vue compiles its templates in the
 # browser. `'self'` is a danger where a host serves other people's files as scripts; ours serves none.
 SELF, EVAL = ("MEDIUM_MAYBE", "script-src", "'self'"), ("MEDIUM_MAYBE", "script-src", "'unsafe-eval'")
@@ -42,6 +43,7 @@ async def verdicts(start: Start, tmp_path: Path) -> AsyncIterator[list[Verdict]]
         OMA_PUBLIC_URL=f"https://{HOST}:{https}",
         OMA_TRUSTED_PROXIES="127.0.0.1",
         OMA_SESSION_SECRET=SECRET,
+        OMA_ALLOWED_DOMAINS="example.com",
         OMA_OIDC_CLIENT_ID="id",
         OMA_OIDC_CLIENT_SECRET="a secret only for this test",
     )

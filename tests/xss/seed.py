@@ -138,8 +138,8 @@ async def seed(store: Store, texts: Sequence[str], *, key: str, disk: dict[UserI
         pages[name], last_seq[name] = f"/workspace/{home}?session={session}", len(stored)
     await store.put(Announcement(text=" ".join(texts), at=now()), owner=SYSTEM)
     every = quote(" ".join(texts))
-    pages["sign-in error"] = f"/login?error={every}&next={every}"
-    pages["no such page"] = f"/workspace/{quote(''.join(' '.join(texts).split()))[:8000]}"
+    pages["sign-in error"] = f"/login?error={every[:3000]}&next={every[3000:6000]}"
+    pages["no such page"] = f"/workspace/{quote(''.join(' '.join(texts).split()))[:6000]}"
     return Seeded(cookie, pages, last_seq)
 
 
