@@ -106,7 +106,7 @@ class LocalSpawner:
                 kill(who)
             self._runtime.remove_box(box.id)
             raise
-        if box.memory.get("sandbox") == "none":
+        if box.memory.get("sandbox") in ("none", "landlock"):
             await asyncio.to_thread(cgroup.kill, _groups(box))
             await asyncio.to_thread(sweep, self._home(box.user))
         if child := self._children.get(box.id):

@@ -95,7 +95,7 @@ def describe(
         code, command = "switched_off", "unset OMA_SANDBOX"
     elif trouble:
         code, command = remedy()
-    caged = bool(trouble) and landlock and settings.sandbox != "none"
+    caged = bool(trouble) and landlock and settings.sandbox in ("auto", "landlock")
     return Isolation(
         name="landlock" if caged else "none" if trouble else "bubblewrap",
         layers=layers(settings, trouble=code, mend=command, controllers=controllers, caged=caged),
