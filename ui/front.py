@@ -64,11 +64,11 @@ async def front(
         )
         api.install(app, desk=desk, store=store, gate=gate, draining=draining)
         pages.install(desk)
-        _mount(app)
+        mount(app)
         yield door
 
 
-def _mount(app: FastAPI) -> None:
+def mount(app: FastAPI) -> None:
     """NiceGUI under everything, in the leanest form it has."""
     nicegui_core.sio.eio.cors_allowed_origins = None
     nicegui_core.sio.eio.transports = ["websocket"]

@@ -65,10 +65,6 @@ GUARDS = (
         f"{INSIDE}::test_neither_data_nor_homes_nor_sockets_of_the_platform_are_inside",
     ),
     Guard(
-        "box: limits hold before the command runs", "R1 R2", PROCESS, "            command.enter(pid)\n            _say(child", "            _say(child",
-        f"{INSIDE}::test_limits_hold_for_the_runner_and_what_it_starts",
-    ),
-    Guard(
         "box: no core dumps", "S1", PROCESS, "    resource.RLIMIT_CORE: (0, 0),\n", "    resource.RLIMIT_CORE: (1024, 1024),\n",
         f"{INSIDE}::test_limits_hold_for_the_runner_and_what_it_starts",
     ),

@@ -10,13 +10,13 @@ GUARDS = (
     Guard(
         "a socket comes from our origin", "W2 A8", "auth/guard.py",
         "            _from_our_page(headers, origin)\n", "",
-        f"{TEST}::test_a_socket_of_another_origin_is_closed_before_it_opens[https://evil.test]", by="Failed",
+        f"{DOORS}::TestSockets::test_a_socket_of_another_page_is_refused",
     ),
     Guard(
         "the Origin of a socket is compared whole", "W2 A8", "auth/guard.py",
         'if headers.get(b"origin", b"").decode("latin-1").lower() != origin:',
         'if not headers.get(b"origin", b"").decode("latin-1").lower().startswith(origin):',
-        f"{TEST}::test_a_socket_of_another_origin_is_closed_before_it_opens[BASE.evil.test]",
+        f"{DOORS}::TestSockets::test_a_socket_of_a_look_alike_page_is_refused",
     ),
     Guard(
         "a socket has the login of the request that rendered the page", "W1 W3", FILE,
@@ -54,7 +54,7 @@ GUARDS = (
     Guard(
         "a refused socket is hung up on", "W4", FILE,
         '        background_tasks.create(self._hang_up(eio_sid), name="hang up refused socket")\n', "",
-        f"{TEST}::test_a_socket_for_a_page_that_has_gone_is_told_to_load_anew_and_closed", by="TimeoutError",
+        f"{TEST}::test_a_socket_for_a_page_that_has_gone_is_told_to_load_anew_and_closed",
     ),
     Guard(
         "a silent socket is hung up on", "W4", FILE,

@@ -10,13 +10,13 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 from nicegui import core as nicegui_core
-from nicegui import ui
 
 from core.settings import Secret, Settings
 from core.states import SessionState
 from tests.ui.fakes import FakeAuth, FakePlatform, bubblewrap, nothing, rest_of_desk, six
 from ui import dashboard, errors, inbox, login, theme
 from ui.desk import Desk
+from ui.front import mount
 
 POLICY = (
     "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -109,17 +109,7 @@ def build(desk: Desk, platform: FakePlatform) -> FastAPI:
     for page in (theme, login, dashboard, inbox, errors):
         page.install(desk)
     nicegui_core.app.add_middleware(Policy)  # inside NiceGUI's gzip: outside there is nothing to read
-    nicegui_core.sio.eio.cors_allowed_origins = None
-    nicegui_core.sio.eio.transports = ["websocket"]
-    nicegui_core.app.config.socket_io_js_transports = ["websocket"]
-    ui.run_with(
-        app,
-        title="Oh My Agent",
-        binding_refresh_interval=None,
-        reconnect_timeout=10.0,
-        tailwind=False,
-        show_welcome_message=False,
-    )
+    mount(app)
     return app
 
 

@@ -11,7 +11,6 @@ import msgspec
 import uvicorn
 from fastapi import FastAPI, Request
 from nicegui import core as nicegui_core
-from nicegui import ui
 
 from core import events as e
 from core.model import UserId, now
@@ -22,6 +21,7 @@ from tests.ui.fakes_conversation import FakeTalk
 from tests.ui.serve_fake import Policy
 from ui import errors, theme, workspace
 from ui.desk import Desk
+from ui.front import mount
 
 AGENT = "aaaaaaaaaaaa"
 EMPTY = "00000000-0000-4000-8000-000000000000"
@@ -80,17 +80,7 @@ def build(talk: FakeTalk) -> FastAPI:
     for page in (theme, workspace, errors):
         page.install(desk)
     nicegui_core.app.add_middleware(Policy)
-    nicegui_core.sio.eio.cors_allowed_origins = None
-    nicegui_core.sio.eio.transports = ["websocket"]
-    nicegui_core.app.config.socket_io_js_transports = ["websocket"]
-    ui.run_with(
-        app,
-        title="Oh My Agent",
-        binding_refresh_interval=None,
-        reconnect_timeout=10.0,
-        tailwind=False,
-        show_welcome_message=False,
-    )
+    mount(app)
     return app
 
 
