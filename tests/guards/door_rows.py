@@ -19,7 +19,7 @@ def header(name: str, words: str) -> Guard:
 GUARDS = (
     Guard(
         "a stranger gets nothing but what is open", "Z1", GUARD,
-        '            return self._stranger(scope, unsafe=unsafe)\n', "            return None\n",
+        'return None if "user" in state else self._stranger(scope, unsafe=unsafe)', "return None",
         f"{TEST}::TestStrangers::test_the_api_says_401_in_our_words",
     ),
     Guard(
@@ -95,8 +95,8 @@ GUARDS = (
     ),
     Guard(
         "an IPv6 network counts as one caller", "A7", SITE,
-        "return str(IPv6Network((int(address), 64), strict=False))", "return caller",
-        f"{TEST}::TestLimits::test_one_customers_ipv6_network_counts_as_one_and_ipv4_in_ipv6_as_ipv4",
+        "return str(IPv6Network((address, 64), strict=False))", "return caller",
+        f"{TEST}::TestLimits::test_one_customers_ipv6_network_counts_as_one",
     ),
     Guard(
         "a declared body is not over the limit", "R5", GUARD,
@@ -157,6 +157,6 @@ GUARDS = (
     Guard(
         "a page that breaks has its headers", "C3", HEADERS,
         "            if not response.started:\n", "            if False:\n",
-        f"{TEST}::TestHeaders::test_a_page_that_breaks_carries_them_too_and_says_nothing_but_a_number",
+        f"{TEST}::TestHeaders::test_a_page_that_breaks_carries_them_too_and_says_nothing",
     ),
 )  # fmt: skip

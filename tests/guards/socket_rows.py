@@ -8,11 +8,6 @@ OWN_PAGE = f"{TEST}::test_from_ones_own_page_nothing_can_be_said_about_another_p
 
 GUARDS = (
     Guard(
-        "a socket comes from our origin", "W2 A8", "auth/guard.py",
-        "            _from_our_page(headers, origin)\n", "",
-        f"{DOORS}::TestSockets::test_a_socket_of_another_page_is_refused",
-    ),
-    Guard(
         "the Origin of a socket is compared whole", "W2 A8", "auth/guard.py",
         'if headers.get(b"origin", b"").decode("latin-1").lower() != origin:',
         'if not headers.get(b"origin", b"").decode("latin-1").lower().startswith(origin):',
