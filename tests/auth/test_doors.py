@@ -74,7 +74,7 @@ async def said_to_socket(house: House, path: str, *, origin: str = LOCAL) -> lis
     """What a WebSocket to this path hears until it is closed."""
     headers = [(b"host", LOCAL.removeprefix("http://").encode()), (b"origin", origin.encode())]
     scope = {
-        "type": "websocket", "path": path, "raw_path": path.encode(), "query_string": b"EIO=4&transport=websocket&client_id=x", "headers": headers,
+        "type": "websocket", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": headers,
         "client": ("127.0.0.1", 1), "scheme": "ws", "subprotocols": [], "root_path": "",
     }  # fmt: skip
     heard: list[Any] = []
