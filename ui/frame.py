@@ -22,6 +22,7 @@ log = logging.getLogger("oma.pages")
 
 NAME = "Oh My Agent"
 SETTLE_S = 0.2  # changes that come together are one refresh
+BUILD_S = 20.0  # then it is an error; NiceGUI's own three seconds are soon gone on a busy machine
 RECONNECT_S = 60.0  # a tab that comes back within this goes on where it was, with what was typed
 
 
@@ -34,6 +35,7 @@ def screen(path: str) -> ui.page:
         favicon=theme.FAVICON,
         language=None,
         dark=None,
+        response_timeout=BUILD_S,
         reconnect_timeout=RECONNECT_S,
     )
 

@@ -91,7 +91,11 @@ async def counted(home: Path, most: Used) -> Counted:
     # Twice the bound is far enough: ten million files need not be counted to the end.
     words = [sys.executable, "-I", "-S", __file__, str(home), *(str(2 * bound) for bound in most)]
     process = await asyncio.create_subprocess_exec(
-        *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, env={}
+        *words,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        env={},
+        start_new_session=True,  # Ctrl-C is for whoever waits for it
     )
     try:
         async with asyncio.timeout(COUNT_S):

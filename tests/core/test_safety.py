@@ -114,10 +114,10 @@ async def test_main_refuses_every_one_of_them_within_five_seconds_and_makes_no_f
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_secret_that_others_can_read_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "secret").write_text(SECRET * 2)
-    (tmp_path / "data" / "secret").chmod(0o644)
+async def test_a_secret_that_others_can_read_is_refused(short_dir: Path) -> None:
+    (short_dir / "data").mkdir()
+    (short_dir / "data" / "secret").write_text(SECRET * 2)
+    (short_dir / "data" / "secret").chmod(0o644)
     for command in ("serve", "gateway"):
-        line, _ = await refused(LOCAL | {"OMA_PORT": "0"}, tmp_path, command)
+        line, _ = await refused(LOCAL | {"OMA_PORT": "0"}, short_dir, command)
         assert "secret" in line and "chmod 600" in line

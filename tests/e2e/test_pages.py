@@ -81,6 +81,11 @@ async def test_the_composer_is_usable_by_keyboard_alone(product: Product, visit:
 
 async def judge(screen: Screen, name: str, *, but: str = "") -> None:
     """axe-core finds nothing (`but` one rule), and nothing sticks out sideways."""
+    # what is still fading in has not the colours it will have
+    await screen.page.evaluate(
+        "Promise.all(document.getAnimations().filter((one) => one.effect.getTiming().iterations !== Infinity)"
+        ".map((one) => one.finished.catch(() => 0)))"
+    )
     results = await Axe().run(screen.page, options={"rules": {but: {"enabled": False}}} if but else None)
     found = [
         f"{rule['id']}: {[node['html'][:160] for node in rule['nodes'][:3]]}" for rule in results.response["violations"]

@@ -36,6 +36,11 @@ async def test_no_page_breaks_a_rule_of_accessibility_or_is_too_wide(
 
 async def judge(page: Page) -> None:
     """axe-core finds nothing, and nothing sticks out sideways."""
+    # what is still fading in has not the colours it will have
+    await page.evaluate(
+        "Promise.all(document.getAnimations().filter((one) => one.effect.getTiming().iterations !== Infinity)"
+        ".map((one) => one.finished.catch(() => 0)))"
+    )
     results = await Axe().run(page)
     found = [(rule["id"], rule["nodes"][0]["html"][:200]) for rule in results.response["violations"]]
     assert not found, f"{page.url}: {found}"
