@@ -1,14 +1,15 @@
 """Box → gateway: what a runner starts with, what its builder may change, its log, and its model calls."""
 
 import asyncio
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from core import tokens
 from core.errors import BadInput
-from core.gateway.batch import BATCH_BYTES, Read, is_light, read_batch
+from core.events import encode
+from core.gateway.batch import BATCH_BYTES, HIGHEST_SEQ, Read, is_light, read_batch
 from core.gateway.doors import Doors
 from core.gateway.identity import Caller, claims_of
 from core.gateway.ingest import Gap, Ingest, LogBehind
@@ -22,6 +23,7 @@ from core.store import Store
 
 MODEL_BYTES = 32 * 1024 * 1024  # as much as the Messages API takes
 SMALL_BYTES = 64 * 1024
+PAGE_EVENTS = 50  # of a log that is asked for: an event may have some megabytes
 NAME_CHARS = 60
 DESCRIPTION_CHARS = 300
 
@@ -35,6 +37,13 @@ class SpecAsked(msgspec.Struct, frozen=True, kw_only=True):
     """Body of `POST /internal/spec`."""
 
     session: str
+
+
+class LogAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of `POST /internal/log`."""
+
+    session: str
+    after: Annotated[int, msgspec.Meta(ge=0, le=HIGHEST_SEQ)]
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +73,7 @@ class BoxApi:
                 web.post("/internal/spec", self.spec),
                 web.post("/internal/draft", self.draft),
                 web.post("/internal/events", self.events),
+                web.post("/internal/log", self.log),
                 web.post("/v1/messages", self.model),
                 web.post("/v1/messages/count_tokens", self.model),
                 web.get("/healthz", self.health),
@@ -113,6 +123,18 @@ class BoxApi:
                 body = {"code": error.code, "detail": str(error), **error.numbers}
                 return web.json_response(body, status=error.status)
         return web.json_response({"acked": acked})
+
+    async def log(self, request: web.Request) -> web.Response:
+        """A page of what is stored of the caller's own session, for a log that fell behind."""
+        caller = self._doors.caller(request)
+        asked = await _read(request, LogAsked)
+        async with caller.room.batch():
+            await self._mine(asked.session, caller)
+            found = await self._store.events(asked.session, owner=caller.user, after=asked.after, limit=PAGE_EVENTS)
+            lines = [encode(event) for event in found]
+            while len(lines) > 1 and sum(map(len, lines)) > BATCH_BYTES:
+                del lines[len(lines) // 2 :]
+        return web.Response(body=b'{"events":[%s]}' % b",".join(lines), content_type="application/json")
 
     async def _batch(self, body: bytes) -> Read:
         if is_light(body):

@@ -43,6 +43,10 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     session: SessionSpec
 
 
+class _Page(msgspec.Struct, frozen=True):
+    events: list[msgspec.Raw]
+
+
 class Gap(Conflict):
     """The gateway lacks events before those we sent; it has all up to `acked`."""
 
@@ -57,6 +61,10 @@ class LogBehind(Conflict):
     """The gateway has other events under our numbers: our log has lost its end, and the numbers were given again."""
 
     code = "log_behind"
+
+    def __init__(self, acked: int) -> None:
+        super().__init__(f"the gateway has other events after {acked}")
+        self.acked = acked
 
 
 class Gateway:
@@ -99,6 +107,17 @@ class Gateway:
         )
         return _acked(raw)
 
+    async def tail(self, session: str, after: int) -> list[bytes]:
+        """Some of the stored events after that number, in order; none if there are no more.
+
+        Raises: NotFound (the session was deleted), Unavailable.
+        """
+        raw = await self._call("/internal/log", {"session": session, "after": after})
+        try:
+            return [bytes(line) for line in msgspec.json.decode(raw, type=_Page).events]
+        except msgspec.DecodeError as error:
+            raise Unavailable(f"the gateway's page is not one: {error}") from error
+
     async def _call(self, path: str, body: dict[str, Any] | bytes) -> bytes:
         data = io.BytesIO(body if isinstance(body, bytes) else msgspec.json.encode(body))
         try:
@@ -118,7 +137,7 @@ def _refusal(path: str, status: int, raw: bytes) -> PlatformError:
     if status == 404:
         return NotFound(said)
     if status == 409:
-        return LogBehind(said) if b'"log_behind"' in raw else Gap(_acked(raw))
+        return (LogBehind if b'"log_behind"' in raw else Gap)(_acked(raw))
     return Unavailable(said)
 
 

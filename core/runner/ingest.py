@@ -14,12 +14,14 @@ import msgspec
 
 from core.errors import NotFound, Unavailable
 from core.runner.gateway import Gap, Gateway, LogBehind
-from core.runner.log import Log
+from core.runner.journal import Journal
+from core.runner.rejoin import rejoin
 
 log = logging.getLogger("oma.ingest")
 
 BATCH_EVENTS = 500
 GATHER_S = 0.15  # events come in bursts; the store is spared a call each
+REJOINS = 5  # of one log by one runner: two boxes with the same home would do it for ever
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -41,15 +43,17 @@ def read_cursor(path: Path) -> Cursor:
 
 
 class Outbox:
-    """One session's way to the gateway. `wake` after each append; `run` is its task."""
+    """One session's way to the gateway. `wake` after each append; `run` is its task.
 
-    def __init__(self, session: str, log_file: Log, gateway: Gateway, *, at_rest: Callable[[], bool],
-                 behind: Callable[[], None]) -> None:  # fmt: skip
-        self._session, self._log, self._gateway = session, log_file, gateway
-        self._at_rest, self._tell_behind = at_rest, behind
-        self._path = log_file.path.with_suffix(".json")
+    `rejoined` is called when the log has taken in what the Store had and it had not.
+    """
+
+    def __init__(self, journal: Journal, gateway: Gateway, *, rejoined: Callable[[], None]) -> None:
+        self._session, self._journal, self._log, self._gateway = journal.session, journal, journal.log, gateway
+        self._rejoined, self._rejoins = rejoined, 0
+        self._path = self._log.path.with_suffix(".json")
         self._cursor = read_cursor(self._path)
-        self._cursor.acked = min(self._cursor.acked, log_file.last_seq)
+        self._cursor.acked = min(self._cursor.acked, self._log.last_seq)
         self._awake = asyncio.Event()
         self._flushed = asyncio.Event()
         self.wake()
@@ -71,13 +75,15 @@ class Outbox:
             await self._flushed.wait()
 
     async def run(self) -> None:
-        failures = 0
+        failures, asked = 0, self._cursor.dropped  # whether the Store has more is asked once, also without any news
         while True:
             await self._awake.wait()
             self._awake.clear()
-            while self.behind:
-                await asyncio.sleep(BACKOFF_S[min(failures, len(BACKOFF_S)) - 1] if failures else GATHER_S)
-                failures = 0 if await self._send() else failures + 1
+            while self.behind or not asked:
+                wait_s = BACKOFF_S[min(failures, len(BACKOFF_S)) - 1] if failures else GATHER_S
+                await asyncio.sleep(wait_s if asked or failures else 0)
+                sent = await self._send()
+                failures, asked = 0 if sent else failures + 1, asked or sent
             self._flushed.set()
             self._remember()
 
@@ -85,26 +91,43 @@ class Outbox:
         lines = self._log.read(self._cursor.acked, BATCH_EVENTS)
         try:
             await asyncio.to_thread(self._log.sync)  # first: the Store must never know more than our disk
-            self._cursor.acked = await self._gateway.ingest(self._session, lines)
+            await self._offer(lines)
         except Gap as gap:
             if gap.acked == self._cursor.acked:
                 return False  # what it wants is what we sent: wait, instead of asking in a circle
-            self._cursor.acked = min(gap.acked, self._log.last_seq)
+            self._cursor.acked = min(gap.acked, self._cursor.acked)
         except NotFound:
             log.info("session %s is gone; its events are dropped", self._session)
             self._cursor.dropped = True
-        except LogBehind as error:
-            log.warning("session %s: its events cannot be kept outside any more: %s", self._session, error)
-            self._cursor.dropped = True
-            self._tell_behind()
         except (Unavailable, OSError) as error:
             log.debug("ingest waits: %s", error)
             return False
         return True
 
+    async def _offer(self, lines: list[bytes]) -> None:
+        sent = self._cursor.acked + len(lines)
+        try:
+            acked = await self._gateway.ingest(self._session, lines)
+        except LogBehind as error:
+            await self._rejoin(min(error.acked, self._log.last_seq))
+            return
+        self._cursor.acked = sent  # it may have more: whether that is ours too shows when ours is compared with it
+        if acked > sent == self._log.last_seq:
+            await self._rejoin(sent)
+
+    async def _rejoin(self, common: int) -> None:
+        if self._rejoins < REJOINS:
+            self._cursor.acked = await rejoin(self._journal, self._gateway, common)
+            self._rejoins += 1
+            self._rejoined()
+        else:
+            log.warning("session %s: its events cannot be kept outside any more", self._session)
+            self._cursor.dropped = True
+            self._journal.tell("log_behind")
+
     def _remember(self) -> None:
         self._cursor.size_bytes = self._log.size_bytes
-        self._cursor.at_rest = self._at_rest()
+        self._cursor.at_rest = self._journal.recall.at_rest
         new = self._path.with_suffix(".new")
         try:
             new.write_bytes(msgspec.json.encode(self._cursor))

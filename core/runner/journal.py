@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from core.errors import StoreUnavailable
 from core.events import (
@@ -16,7 +17,7 @@ from core.events import (
     encode_many,
     seq_of,
 )
-from core.runner.log import Log
+from core.runner.log import Log, Scanned
 from core.runner.recall import Recall
 from core.runner.todos import Checklist
 from core.states import SessionState, step
@@ -43,9 +44,14 @@ class Watcher:
         except asyncio.QueueFull:
             self._lagging = True
 
+    def end(self) -> None:
+        """What it was told has been numbered anew: it is to come back with its number."""
+        self._lagging = True
+        self.offer(b"")
+
     async def frames(self) -> AsyncIterator[bytes]:
         """JSON arrays of events, for ever. Raises: Lagging."""
-        while self._after < self._upto:
+        while self._after < self._upto and not self._lagging:
             lines = self._log.read(self._after, min(500, self._upto - self._after))
             self._after += len(lines)
             yield _array(lines)
@@ -89,6 +95,17 @@ class Journal:
             self.record(todos)
         self._stored()
         return seq_of(stored)
+
+    def adopt(self, draft: Path, scanned: Scanned) -> None:
+        """Go on with another log in the place of this one. Raises: OSError: nothing has changed."""
+        self.log.become(draft, scanned.ends)
+        recall, self._todos = Recall(), Checklist()
+        for event in scanned.events:
+            recall.apply(event)
+            self._todos.apply(event)
+        self.recall.become(recall)
+        for watcher in self._watchers:
+            watcher.end()
 
     def tell(self, problem: str) -> None:
         """A notice of something that is wrong; where even that cannot be stored, there is nobody left to tell."""

@@ -8,15 +8,14 @@ The machine's own death (a power cut) may take what the disk does not have yet. 
 else is told that something is kept: before a message or an answer is acknowledged, and before events are handed to the
 gateway, so that the Store is never ahead of the log and a lost number was in nobody's hands but a page's. A message is
 given to the CLI before that: here one fdatasync takes 1 to 2 ms, under load 10. Should the Store be ahead all the same
-(a home put back from a backup), the gateway refuses the events with `log_behind`: what it has stays, the session goes
-on in its box with a notice, and nothing of it is kept outside any more.
+(a home put back from a backup), core/runner/rejoin.py makes the log whole again: the one case in which it is replaced.
 """
 
 import os
 import stat
 from array import array
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import msgspec
 
@@ -24,6 +23,13 @@ from core.errors import StoreUnavailable
 from core.events import AnyEvent, decode, encode, numbered
 
 READ_BYTES = 4 * 1024 * 1024  # of one `read`; one event may be larger and then comes alone
+
+
+class Scanned(NamedTuple):
+    """Of the bytes of a log: where line n ends ([0] is 0), and the events of the kinds that we know."""
+
+    ends: "array[int]"
+    events: list[AnyEvent]
 
 
 class Log:
@@ -45,7 +51,7 @@ class Log:
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise OSError(f"{path.name} is not a file")
-            ends, events = _scan(path.read_bytes())
+            ends, events = scan(path.read_bytes())
             if ends[-1] != os.fstat(fd).st_size:
                 os.ftruncate(fd, ends[-1])
         except BaseException:
@@ -99,6 +105,19 @@ class Log:
             _sync_name(self.path)
         self._synced_bytes = size
 
+    def become(self, draft: Path, ends: "array[int]") -> None:
+        """Go on with the file `draft` in the place of this one. Raises: OSError: nothing has changed."""
+        if self._fd < 0:
+            raise OSError("the log is closed")
+        fd = os.open(draft, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            os.fdatasync(fd)
+            os.replace(draft, self.path)
+            os.dup2(fd, self._fd, inheritable=False)  # the same number: a thread may be at `sync`
+        finally:
+            os.close(fd)
+        self._ends, self._synced_bytes = ends, -1
+
     def close(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
@@ -114,7 +133,7 @@ def _sync_name(path: Path) -> None:
         os.close(folder)
 
 
-def _scan(raw: bytes) -> "tuple[array[int], list[AnyEvent]]":
+def scan(raw: bytes) -> Scanned:
     """Where the whole lines end, and the events in them; stops at the first line that is no JSON."""
     ends, events, start = array("q", [0]), list[AnyEvent](), 0
     while (end := raw.find(b"\n", start)) >= 0:
@@ -124,7 +143,7 @@ def _scan(raw: bytes) -> "tuple[array[int], list[AnyEvent]]":
             break
         start = end + 1
         ends.append(start)
-    return ends, events
+    return Scanned(ends, events)
 
 
 def _event(line: bytes) -> list[AnyEvent]:

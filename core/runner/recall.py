@@ -53,6 +53,10 @@ class Recall:
                 self._request(event)
         self._say(event)
 
+    def become(self, other: "Recall") -> None:
+        """Know what the other knows, for all who look here."""
+        vars(self).update(vars(other))
+
     @property
     def at_rest(self) -> bool:
         """Nothing has to be done for this session after a restart."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import PlatformError, StoreUnavailable, Unavailable
 from core.events import Notice, Parked, TurnFinished
+from core.runner.checkpoint import Checkpoint
 from core.runner.cli import Json
 from core.runner.engine import Engine
 from core.runner.journal import Journal
@@ -28,6 +29,7 @@ INTERRUPT_S = 1.2  # for the CLI to end its turn by itself; it takes 40 ms
 TERM_S = 0.3  # between SIGTERM and SIGKILL: both together keep a stop under 2 s
 SILENT_S = 30.0  # without a line from the CLI, a tool at work or a question to the user
 DEAF_S = 600.0  # then the turn is ended: nothing is busy for ever
+SHORT_S = 1.0  # a turn that is younger leaves no checkpoint: it costs the first words nothing
 LATE_S = 5.0  # for a CLI to begin with what it was given as steering when the turn had just ended
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
@@ -43,6 +45,7 @@ class Session:
         self.id, self.journal = journal.session, journal
         self.talk = Talk(journal, need_cli=self.warm, end_cli=self._renew, finished=self._finished)
         self._engine, self._spawn, self._room, self._rested = engine, spawn, room, rested
+        self._checkpoint = Checkpoint(journal.log)
         self._starting: asyncio.Task[None] | None = None
         self.admitted = False  # it holds one of the places for CLIs
         self.closed = False
@@ -102,7 +105,10 @@ class Session:
         for request_id in recall.asked.keys() - recall.parked:
             self.journal.record(Parked(request_id=request_id))
         if recall.turn:
+            for text in self._checkpoint.left():
+                self.journal.record(text)
             self.journal.record(TurnFinished(outcome="interrupted", reason="runner_lost"))
+        self._checkpoint.forget()
         if recall.state not in (S.ASLEEP, S.FAILED):
             self.journal.become(S.ASLEEP)
             self._sweep()
@@ -149,8 +155,10 @@ class Session:
             self.talk.go_on()
 
     def look(self, now: float) -> None:
-        """Every second: has the CLI gone silent?"""
+        """Every second: keep what is unfinished; has the CLI gone silent?"""
         talk, turn = self.talk, self.talk.turn
+        if turn and now - turn.started > SHORT_S:
+            self._checkpoint.keep(talk.unfinished())
         silent_s = now - talk.last_heard
         if turn is None:
             if talk.handed and talk.live and silent_s > LATE_S:
@@ -255,6 +263,7 @@ class Session:
         self.talk.go_on()
 
     def _finished(self) -> None:
+        self._checkpoint.forget()
         self._rested()
         self._sync()
 

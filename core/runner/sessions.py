@@ -109,13 +109,7 @@ class Sessions:
             raise StoreUnavailable(f"the log cannot be opened: {error}") from error
         journal = Journal(session, file, events, lambda: self._stored(session))
         found = Session(journal, self._engine, spawn=self.spawn, room=self._make_room, rested=self._room.set)
-        outbox = Outbox(
-            session,
-            file,
-            self._engine.gateway,
-            at_rest=lambda: journal.recall.at_rest,
-            behind=lambda: journal.tell("log_behind"),
-        )
+        outbox = Outbox(journal, self._engine.gateway, rejoined=found.talk.go_on)
         self._sessions[session] = found
         self._outboxes[session] = (outbox, self.spawn(outbox.run(), f"ingest {session}"))
         try:

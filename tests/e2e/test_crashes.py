@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import shutil
 import uuid
 from collections.abc import Callable
 
@@ -99,6 +100,34 @@ async def test_a_runner_that_is_killed_ends_the_turn_as_interrupted_and_the_next
     assert kinds(events, "turn_finished")[1]["outcome"] == "ok"
     await expect(me.answers.last).to_contain_text("You said: and on we go")
     assert_in_order(events)
+
+
+async def test_a_home_put_back_from_a_copy_goes_on_with_everything_once_and_in_order(me: Screen) -> None:
+    me.allow_disconnects()
+    await me.say("the first word")
+    await me.until_turns(1)
+    url = me.page.url
+    await me.page.goto("about:blank")  # a page would come back by itself, in the middle of what follows
+    await me.product.stop()
+    homes, copy = me.product.data_dir / "homes", me.product.data_dir / "copy"
+    shutil.copytree(homes, copy, symlinks=True)
+    await me.product.start_web()
+    await me.page.goto(url)
+    await me.say("the second word")
+    await me.until_turns(2)
+    await me.page.goto("about:blank")
+    await me.product.stop()
+    shutil.rmtree(homes)
+    copy.rename(homes)
+    await me.product.start_web()
+    await me.page.goto(url)
+    await me.say("the third word")
+    events = await me.until_turns(3)
+    await expect(me.answers).to_have_text([f"You said: the {n} word" for n in ("first", "second", "third")])
+    assert_in_order(events)
+    said = [event["text"] for event in kinds(events, "user_said")]
+    assert said == ["the first word", "the second word", "the third word"]
+    assert [event["text"] for event in kinds(events, "notice")] == ["log_rejoined"]
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))

@@ -27,6 +27,7 @@ COMPLETING = (
     "runner/session.py",
     "runner/full.py",
     "runner/sessions.py",
+    "runner/rejoin.py",
     "spawner/layers.py",
     "runner/ingest.py",
     "runner/journal.py",

@@ -62,12 +62,13 @@ async def test_another_users_session_and_one_that_never_was_look_the_same(house:
     for path, body in (
         ("/internal/draft", {"session": "s2", "name": "Stolen"}),
         ("/internal/events", {"session": "s2", "events": []}),
+        ("/internal/log", {"session": "s2", "after": 0}),
     ):
         assert (await line("POST", path, body)).status == 404
     assert (await house.store.get(Agent, "a2", owner=BOB)).name == "Old"
 
 
-@pytest.mark.parametrize("path", ["/internal/spec", "/internal/draft", "/internal/events"])
+@pytest.mark.parametrize("path", ["/internal/spec", "/internal/draft", "/internal/events", "/internal/log"])
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"session":5}', b"\xff\xfe", b'{"session":"s1"', b"[" * 100_000])
 async def test_what_is_no_request_is_refused(line: Line, path: str, body: bytes) -> None:
     answer = await line("POST", path, data=body)

@@ -59,6 +59,7 @@ class Gateway:
         app = web.Application(client_max_size=64 << 20)
         app.router.add_post("/internal/spec", self._spec)
         app.router.add_post("/internal/events", self._ingest)
+        app.router.add_post("/internal/log", self._log)
         app.router.add_post("/internal/draft", self._draft)
         app.router.add_route("*", "/{rest:.*}", self._model)
         self._http = aiohttp.ClientSession()
@@ -95,6 +96,11 @@ class Gateway:
         async with self._came:
             self._came.notify_all()
         return web.json_response({"acked": len(have)})
+
+    async def _log(self, request: web.Request) -> web.Response:
+        asked = await request.json()
+        have = self.events.get(asked["session"], {})
+        return web.json_response({"events": [have[seq] for seq in sorted(have) if seq > asked["after"]][:50]})
 
     async def _draft(self, request: web.Request) -> web.Response:
         self.drafts.append(await request.json())
