@@ -52,7 +52,7 @@ def _run(command: str, argv: list[str]) -> int:
 
     given = _arguments(command, argv)
     settings = read(_environment(given))
-    logs.install(settings.log_format, secrets_of(settings))
+    logs.install(settings.log_format, secrets_of(settings), part=command)
     if command == "doctor":
         from core.doctor import examine, report
 
@@ -77,7 +77,7 @@ async def _gateway(settings: "Settings") -> int:
     from core.store.choice import opened_store
 
     keys = settings.session_secret or (platform_key(settings),)
-    logs.install(settings.log_format, (*secrets_of(settings), *keys))
+    logs.install(settings.log_format, (*secrets_of(settings), *keys), part="gateway", project=settings.gcp_project)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

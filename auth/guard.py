@@ -26,6 +26,7 @@ from auth.logins import Logins
 from auth.rate import DOOR, READ, STRANGER, WRITE, Rates, SlowDown
 from auth.site import Site, network_of, strip_forwarded
 from auth.wire import MAX_HEAD_BYTES
+from core import metrics
 from core.audit import Origin
 from core.errors import BadInput, Forbidden, NotSignedIn, PlatformError, TooMuch
 from core.model import User
@@ -167,6 +168,7 @@ class Guard:
             except TooMuch as error:
                 await _refuse(problem(error), scope, receive, send)
                 return
+            seat.enter_context(metrics.sockets.track_inprogress())
             await self.app(scope, Frames(receive, send, who=who), send)
 
     async def _pass(self, scope: Scope, state: Mapping[str, Any], receive: Receive, send: Send) -> None:

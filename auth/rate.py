@@ -11,6 +11,7 @@ from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
+from core import metrics
 from core.errors import TooMuch
 
 DOOR = RateLimitItemPerMinute(120, namespace="door")  # sign-in pages and routes, by network: an office comes in
@@ -72,5 +73,6 @@ class Rates:
     async def take(self, item: RateLimitItem, who: str) -> None:
         """Count one. Raises: SlowDown: there were too many in the last minute."""
         if not await self._windows.hit(item, who):
+            metrics.rate_limited.labels(item.namespace).inc()
             stats = await self._windows.get_window_stats(item, who)
             raise SlowDown(max(1, ceil(stats.reset_time - time.time())))

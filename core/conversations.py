@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from core import metrics
 from core.audit import Audit, Deed
 from core.errors import BadInput, NotFound, PlatformError, RunnerUnavailable, StoreUnavailable
 from core.events import AnyEvent, Asked, Live, StateChanged, UserSaid, decode_many, seq_of
@@ -24,6 +25,8 @@ from core.runner_client import RunnerClient
 from core.runners import Runners
 from core.states import SessionState
 from core.store import Store
+from core.tally import FirstWords
+from core.trace import of_message, span
 
 log = logging.getLogger("oma.conversations")
 
@@ -42,6 +45,7 @@ class Conversations:
         self._sessions: dict[tuple[UserId, str], Session] = {}
         self._opened: dict[str, str] = {}  # session → box in which it is known to be open
         self._openings: Hub[None] = Hub()
+        self._first_words = FirstWords()
 
     async def say(
         self, session: str, *, user: UserId, text: str, message_id: str, steer: bool = False, via: str = "web"
@@ -53,8 +57,7 @@ class Conversations:
         if not text.strip() or len(text) > MESSAGE_CHARS or not 0 < len(message_id) <= 128:
             raise BadInput(f"a message has 1 to {MESSAGE_CHARS} characters", code="bad_message")
         body = {"message_id": message_id, "text": text, "via": via, "steer": steer, "attachments": []}
-        said = await self._tell(session, "messages", body, user=user)
-        return int(said["seq"])
+        return await self._send(session, body, user=user)
 
     async def retry(self, session: str, said: UserSaid, *, user: UserId, after: int) -> int:
         """Say `said` again after its turn failed; `after` is the number of that turn's end, and once is enough.
@@ -63,8 +66,13 @@ class Conversations:
         """
         first = said.retry_of or said.message_id
         body = {"message_id": f"{first[:100]}~{after}", "retry_of": first, "text": said.text}
-        told = await self._tell(session, "messages", body | {"attachments": said.attachments}, user=user)
-        return int(told["seq"])
+        return await self._send(session, body | {"attachments": said.attachments}, user=user)
+
+    async def _send(self, session: str, body: dict[str, Any], *, user: UserId) -> int:
+        with metrics.outcome(metrics.sends), span("message", at=of_message(session, body["message_id"])) as one:
+            one.attributes["oma.session"] = session
+            self._first_words.sent(body["message_id"])
+            return int((await self._tell(session, "messages", body, user=user))["seq"])
 
     async def interrupt(self, session: str, *, user: UserId) -> None:
         """Stop the open turn and all it started (G6); nothing to stop is fine. Raises: NotFound, RunnerUnavailable."""
@@ -156,6 +164,7 @@ class Conversations:
                             batch = [event for event in decode_many(frame.data) if not 0 < seq_of(event) <= seen]
                             seen = max([seen, *map(seq_of, batch)])
                             failures = 0
+                            self._first_words.heard(session, batch)
                             yield batch
                 except NotFound:
                     return

@@ -10,16 +10,21 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
+from core import trace
 from core.redaction import LONGEST, Redactor
 
 LINE_BYTES = 4096  # an entry with all its fields
-MESSAGE_BYTES = 3600
-LOGGER_BYTES = 80
+MESSAGE_BYTES = 3200
+LOGGER_BYTES = 80  # also a file's and a function's name
 READ_CHARS = 16 * 1024  # of either end of what was said: more is not even looked at
 CUT = " [… cut …] "
+
+GOOGLE = "logging.googleapis.com"
+PROGRAM = f"{Path(__file__).resolve().parents[1]}/"
 
 NOISY = ("httpx", "httpx2", "uvicorn.error", "uvicorn.access", "aiohttp.access", "watchfiles", "engineio", "socketio")
 
@@ -48,16 +53,38 @@ class TextFormat(Entry):
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC)
         logger = fitting(record.name, LOGGER_BYTES, _visible)
-        return f"{at:%H:%M:%S} {record.levelname} {logger}: {self.said(record, _visible)}"
+        here = trace.current.get()
+        belongs = f" trace={here.trace_id}" if here else ""
+        return f"{at:%H:%M:%S} {record.levelname} {logger}: {self.said(record, _visible)}{belongs}"
 
 
 class JsonFormat(Entry):
-    """Cloud Logging's field names."""
+    """Cloud Logging's field names. `part` says which of our processes it is; `project` is where its traces are kept."""
+
+    def __init__(self, redactor: Redactor, *, part: str = "", project: str = "") -> None:
+        super().__init__(redactor)
+        self._labels = f',"{GOOGLE}/labels":{json.dumps({"process": part})}' if part else ""
+        self._traces = f"projects/{project}/traces/" if project else ""
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).isoformat()
         logger, said = fitting(record.name, LOGGER_BYTES, _in_json), self.said(record, _in_json)
-        return f'{{"time":"{at}","severity":"{record.levelname}","logger":"{logger}","message":"{said}"}}'
+        head = f'"time":"{at}","severity":"{record.levelname}","logger":"{logger}"'
+        return f'{{{head}{self._labels}{_source(record)}{self._trace()},"message":"{said}"}}'
+
+    def _trace(self) -> str:
+        here = trace.current.get()
+        if here is None:
+            return ""
+        whole = json.dumps(self._traces + here.trace_id)
+        return f',"{GOOGLE}/trace":{whole},"{GOOGLE}/spanId":"{here.span_id}","{GOOGLE}/trace_sampled":true'
+
+
+def _source(record: logging.LogRecord) -> str:
+    """Where in the program it was said."""
+    path = fitting(record.pathname.removeprefix(PROGRAM), LOGGER_BYTES, _in_json)
+    function = fitting(record.funcName or "", LOGGER_BYTES, _in_json)
+    return f',"{GOOGLE}/sourceLocation":{{"file":"{path}","line":"{record.lineno}","function":"{function}"}}'
 
 
 def _message(record: logging.LogRecord) -> str:
@@ -111,14 +138,14 @@ def _in_json(character: str) -> str:
     return json.dumps(character, ensure_ascii=not character.isprintable())[1:-1]
 
 
-def install(form: Literal["text", "json"], secrets: Iterable[str] = ()) -> None:
+def install(form: Literal["text", "json"], secrets: Iterable[str] = (), *, part: str = "", project: str = "") -> None:
     """Send everything to stderr in this form, without the values of `secrets`: entries, warnings, and what ends us.
 
     Access logs stay off (they would hold the client ids of sockets). May be called again when more is known.
     """
     redactor = Redactor(secrets)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormat(redactor) if form == "json" else TextFormat(redactor))
+    handler.setFormatter(JsonFormat(redactor, part=part, project=project) if form == "json" else TextFormat(redactor))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)
     for noisy in NOISY:

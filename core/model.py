@@ -118,7 +118,7 @@ class Session(Record, frozen=True, kw_only=True):
     """One conversation with one agent. `kind`: chat, builder or run. All from `state` on follows the log (ingest).
 
     `last_outcome` and `last_reason` are those of the last turn, empty while there is an open one. `given_title` is the
-    title that the platform gave; another one was given by hand, and stays.
+    title that the platform gave; another one was given by hand, and stays. `turn` names the newest turn.
     """
 
     agent: str
@@ -135,6 +135,7 @@ class Session(Record, frozen=True, kw_only=True):
     last_outcome: str = ""
     last_reason: str = ""
     given_title: str = ""
+    turn: str = ""
 
     @property
     def shown_state(self) -> SessionState:

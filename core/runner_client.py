@@ -1,6 +1,7 @@
 """The web's end of the runner API: one connection pool to one runner of one user."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from core import tokens
+from core import tokens, trace
 from core.errors import BadInput, Conflict, Forbidden, NotFound, PlatformError, RunnerUnavailable, TooMuch
 from core.model import Box
 from core.spawner import Door, Poll, Spawner
@@ -19,6 +20,10 @@ CALL_S = 15.0  # the longest any single call may take; a CLI start is not waited
 HEARTBEAT_S = 20.0  # shorter than the idle limits of common proxies
 FRAME_BYTES = 64 * 1024 * 1024  # a replay is one frame; the runner cuts each tool result to 64 KiB
 
+ID, ONE = (
+    re.compile(r"/(sessions|requests|agents)/[^/?]+"),
+    r"/\1/{id}",
+)  # a span is named by what it does, not to which
 _ERRORS: dict[int, type[PlatformError]] = {400: BadInput, 403: Forbidden, 404: NotFound, 409: Conflict, 429: TooMuch}
 
 
@@ -67,16 +72,14 @@ class RunnerClient:
         """
         if self._http.closed:
             raise RunnerUnavailable(f"{method} {path}: the runner is gone")
+        timeout = aiohttp.ClientTimeout(total=timeout_s)
         try:
-            async with self._http.request(
-                method,
-                self._url + path,
-                json=body,
-                headers=self._headers(),
-                timeout=aiohttp.ClientTimeout(total=timeout_s),
-            ) as answer:
-                raw = await answer.read()
-                status = answer.status
+            with trace.call(f"runner {method} {ID.sub(ONE, path)}"):
+                asked = self._http.request(
+                    method, self._url + path, json=body, headers=self._headers(), timeout=timeout
+                )
+                async with asked as answer:
+                    raw, status = await answer.read(), answer.status
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise RunnerUnavailable(f"{method} {path}: {type(error).__name__} {error}") from error
         try:
@@ -130,4 +133,5 @@ class RunnerClient:
 
     def _headers(self) -> dict[str, str]:
         token = tokens.sign({"sub": self.box.user}, key=self.box.key, audience=f"runner:{self.box.id}")
-        return {"Authorization": f"Bearer {token}"}
+        here = trace.current.get()
+        return {"Authorization": f"Bearer {token}"} | ({"traceparent": here.header} if here else {})

@@ -15,7 +15,8 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from core import disks
+from core import disks, metrics
+from core.census import Census
 from core.errors import PlatformError, RunnerUnavailable, Unavailable
 from core.gate import Gate
 from core.hub import Hub
@@ -53,7 +54,7 @@ class Runners:
         self._locks: dict[UserId, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
-        self.changes: Hub[Change] = Hub()
+        self.changes: Hub[Change] = Census(self._clients.keys)
         self.arrivals: Hub[RunnerClient] = Hub()
         self._recovery = Recovery(store=store, changes=self.changes, runner_of=self.of)
 
@@ -90,7 +91,8 @@ class Runners:
                 return client
             if self._lock(user) is not lock:
                 raise RunnerUnavailable("the account was deleted meanwhile")
-            return await self._start(user)
+            with metrics.outcome(metrics.runner_starts, metrics.runner_start_seconds):
+                return await self._start(user)
 
     async def instead_of(self, client: RunnerClient) -> RunnerClient:
         """The user's runner after one that was let go as somebody spoke to it. Raises: RunnerUnavailable: no other."""
@@ -156,8 +158,6 @@ class Runners:
             return bool((await self._clients[user].call("GET", "/v1/status", timeout_s=2.0)).get("open_turns"))
         except (PlatformError, KeyError):
             return True
-
-    # --- start and adopt -------------------------------------------------------------------------------------------
 
     async def _start(self, user: UserId) -> RunnerClient:
         for box in await self._store.find(Box, owner=SYSTEM, where={"user": user}):

@@ -40,7 +40,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8080
     gateway_port: int = 0  # 0: unix sockets only
-    metrics_port: int = 0  # 0: off; never reachable from a box
+    metrics_port: int = 0  # 0: off; never reachable from a box. On one machine the gateway has the next one
     public_url: str = ""  # how people reach us; empty: http://host:port
     data_dir: Path = field(default_factory=lambda: Path(platformdirs.user_data_dir("oh-my-agent")))
     orphan_s: float = 900  # a runner nobody connects to ends an open turn after this
@@ -72,6 +72,7 @@ class Settings:
     vertex_project: str = ""
     vertex_region: str = ""
     firestore_emulator: str = ""
+    otlp_endpoint: str = ""  # a collector of traces, OTLP over HTTP; empty: none
 
     @property
     def production(self) -> bool:
@@ -103,6 +104,7 @@ STANDARD = {
     "vertex_project": "ANTHROPIC_VERTEX_PROJECT_ID",
     "vertex_region": "CLOUD_ML_REGION",
     "firestore_emulator": "FIRESTORE_EMULATOR_HOST",
+    "otlp_endpoint": "OTEL_EXPORTER_OTLP_ENDPOINT",
 }
 
 
@@ -177,7 +179,7 @@ def check(settings: Settings) -> None:
         (settings.vault == "google", "OMA_VAULT=google"),
         (settings.spawner == "kubernetes", "OMA_SPAWNER=kubernetes"),
         (settings.provider == "vertex", "OMA_MODEL=vertex"),
-        (settings.gateway_port or settings.metrics_port, "OMA_GATEWAY_PORT or OMA_METRICS_PORT"),
+        (settings.gateway_port, "OMA_GATEWAY_PORT"),
     ):
         if value:
             raise Misconfigured(f"{line} is not there yet")

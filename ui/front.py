@@ -23,6 +23,7 @@ from core.spawner import Spawner
 from core.store import Store
 from ui import api, errors, pages
 from ui.desk import Desk
+from ui.observed import Observed
 
 
 @asynccontextmanager
@@ -69,7 +70,8 @@ async def front(
 
 
 def mount(app: FastAPI) -> None:
-    """NiceGUI under everything, in the leanest form it has."""
+    """NiceGUI under everything, in the leanest form it has; around everything, guards too, who counts requests."""
+    app.add_middleware(Observed)
     nicegui_core.sio.eio.cors_allowed_origins = None
     nicegui_core.sio.eio.transports = ["websocket"]
     nicegui_core.app.config.socket_io_js_transports = ["websocket"]

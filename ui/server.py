@@ -36,6 +36,7 @@ from core.settings import Settings, overridden, secrets_of
 from core.spawner.local import LocalSpawner
 from core.store import Store
 from core.store.choice import opened_store
+from core.telemetry import telemetry
 from ui.front import front
 
 log = logging.getLogger("oma.web")
@@ -56,8 +57,9 @@ async def _serve(settings: Settings, *, program: Path, open_browser: bool) -> in
     listener = _listen(settings)
     runtime = runtime_.make(settings)
     keys = settings.session_secret or (runtime_.platform_key(settings),)
-    logs.install(settings.log_format, (*secrets_of(settings), *keys))
-    async with _platform(settings, runtime, program) as (store, gate, launcher, runners, spawner):
+    logs.install(settings.log_format, (*secrets_of(settings), *keys), part="web", project=settings.gcp_project)
+    opened = _platform(settings, runtime, program)
+    async with telemetry(settings, "web"), opened as (store, gate, launcher, runners, spawner):
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         server = _Server(app)
         behind = front(

@@ -23,6 +23,7 @@ from core.gateway.room import PATIENCE_S
 from core.runtime import Runtime
 from core.settings import Settings
 from core.store import Store
+from core.telemetry import telemetry
 
 log = logging.getLogger("oma.gateway")
 
@@ -122,7 +123,8 @@ async def _only_one(settings: Settings) -> AsyncIterator[Runtime | None]:
         try:
             if _locked(folder, runtime):
                 try:
-                    yield runtime
+                    async with telemetry(settings, "gateway"):
+                        yield runtime
                 finally:
                     _sweep(runtime)
                 return

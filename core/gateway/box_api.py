@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from aiohttp import web
 
-from core import tokens
+from core import metrics, tokens
 from core.errors import BadInput
 from core.events import encode
 from core.gateway.batch import BATCH_BYTES, HIGHEST_SEQ, Read, is_light, read_batch
@@ -14,12 +14,14 @@ from core.gateway.doors import Doors
 from core.gateway.identity import Caller, claims_of
 from core.gateway.ingest import Gap, Ingest, LogBehind
 from core.gateway.providers import Call, Provider
+from core.gateway.turn_spans import turn_under_way
 from core.gateway.web_errors import errors, read_body
 from core.hangup import quiet
 from core.model import Agent, Session, now
 from core.redaction import Redactor
 from core.settings import Secret, Settings, secrets_of
 from core.store import Store
+from core.trace import Trace, span
 
 MODEL_BYTES = 32 * 1024 * 1024  # as much as the Messages API takes
 SMALL_BYTES = 64 * 1024
@@ -160,7 +162,15 @@ class BoxApi:
                 headers=request.headers,
                 body=await read_body(request, limit_bytes=MODEL_BYTES),
             )
-            return await self._provider.answer(call, request)
+            return await self._answer(call, request, turn_under_way(session))
+
+    async def _answer(self, call: Call, request: web.Request, turn: Trace | None) -> web.StreamResponse:
+        with metrics.model_call_seconds.time(), span("model call", kind="client", parent=turn) as one:
+            answer = await self._provider.answer(call, request)
+            one.attributes |= {"oma.session": call.session, "http.response.status_code": answer.status}
+            one.failed = answer.status >= 400
+        metrics.model_calls.labels(str(answer.status)).inc()
+        return answer
 
     def _claims(self, request: web.Request, caller: Caller) -> dict[str, Any]:
         given = request.headers.get("x-api-key") or request.headers.get("Authorization", "").removeprefix("Bearer ")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from core import metrics
 from core.errors import BadInput, Unavailable
 from core.gateway.egress.egress import Egress
 from core.gateway.egress.front import Front
@@ -44,6 +45,7 @@ class Doors:
     def __init__(self, *, runtime: Runtime, store: Store, patience_s: float = PATIENCE_S) -> None:
         self._runtime, self._store, self._patience_s = runtime, store, patience_s
         self._doors: dict[str, Door] = {}
+        metrics.boxes.set_function(self.__len__)
         self._by_path: dict[str, Caller] = {}
         self._changing = asyncio.Lock()
         self.runner: web.AppRunner | None = None

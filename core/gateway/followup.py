@@ -122,6 +122,8 @@ def changes_of(session: Session, events: Sequence[AnyEvent]) -> dict[str, Any]:
         match event:
             case StateChanged():
                 changes["state"] = event.state
+                if event.turn:
+                    changes["turn"] = event.turn
                 if event.state is SessionState.BUSY:
                     changes |= {"last_outcome": "", "last_reason": ""}
             case TurnFinished():

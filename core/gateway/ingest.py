@@ -23,8 +23,10 @@ from core.events import AnyEvent, seq_of
 from core.gateway.batch import BATCH_EVENTS, Read
 from core.gateway.followup import follow
 from core.gateway.hostile import stands_in
+from core.gateway.turn_spans import tell_turns
 from core.model import Request, Session, UserId, now
 from core.store import Store
+from core.tally import LogTally
 
 log = logging.getLogger("oma.gateway")
 
@@ -55,7 +57,7 @@ class Ingest:
     """Takes batches; the caller sees to it that one box's come one after the other."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self._store, self._tally = store, LogTally()
 
     async def take(self, batch: Read, *, owner: UserId) -> int:
         """The number up to which everything is kept, log and records.
@@ -96,13 +98,19 @@ class Ingest:
 
     async def _catch_up(self, session: Session, new: Sequence[AnyEvent], stored: int, owner: UserId) -> None:
         if new and session.last_seq == seq_of(new[0]) - 1:
-            await follow(self._store, session, new, owner=owner)
+            await self._follow(session, new, owner)
             return
         while session.last_seq < stored:
             missed = await self._store.events(session.id, owner=owner, after=session.last_seq, limit=BATCH_EVENTS)
             if not missed:
                 return
-            session = await follow(self._store, session, missed, owner=owner)
+            session = await self._follow(session, missed, owner)
+
+    async def _follow(self, session: Session, events: Sequence[AnyEvent], owner: UserId) -> Session:
+        followed = await follow(self._store, session, events, owner=owner)
+        self._tally.count(session.id, events)
+        tell_turns(session, events)
+        return followed
 
     async def _forget(self, session: Session, owner: UserId) -> None:
         """It was deleted while we wrote: what came too late must not stay without an owner's sight of it."""

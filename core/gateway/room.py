@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from core import metrics
 from core.errors import TooMuch
 from core.gateway.web_errors import OVERLOADED
 
@@ -52,7 +53,10 @@ class Room:
         self._waiting += 1
         try:
             async with asyncio.timeout(self._patience_s):
-                await places.acquire()
+                with metrics.queue_depth.labels(
+                    "events" if places is self._batches else "model_calls"
+                ).track_inprogress():
+                    await places.acquire()
         except TimeoutError as error:
             raise TooMuch("this box has too many calls under way", code=code) from error
         finally:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import WSMsgType, web
 
-from core import tokens
+from core import tokens, trace
 from core.errors import BadInput, Forbidden, NotSignedIn, PlatformError, TooMuch, Unavailable
 from core.events import Answered, Attachment, UserSaid
 from core.hangup import Answer, quiet
@@ -105,7 +105,7 @@ class App:
             if request.path == "/healthz":
                 return await handler(request)
             await self._admit(request)
-            with self._runner.attended():
+            with self._runner.attended(), trace.inside(trace.parse(request.headers.get("traceparent", ""))):
                 return await handler(request)
         except PlatformError as error:
             return _json({"code": error.code, "detail": str(error)}, status=error.status)

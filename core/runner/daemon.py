@@ -24,7 +24,7 @@ SHUTDOWN_S = 1.0  # for answers under way when the runner ends; sockets are simp
 def main(argv: list[str]) -> int:
     """0 after an orderly end; 2 if it could not start."""
     options = _options(argv)
-    logs.install("json")
+    logs.install("json", part="runner")
     try:
         boot_key = str(json.loads(sys.stdin.readline())["boot_key"])
         listening = socket.socket(fileno=options.fd)
@@ -32,7 +32,7 @@ def main(argv: list[str]) -> int:
         log.error("the runner cannot start: %s", error)
         return 2
     hide()
-    logs.install("json", [boot_key])
+    logs.install("json", [boot_key], part="runner")
     become_subreaper()
     limit_ourselves()
     runner_options = {"cli": options.cli, "home": options.home, "box_sock": options.box_sock, "boot_key": boot_key}

@@ -16,6 +16,7 @@ from tests.canary import KEY
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "correct-horse-battery-staple"
+SOURCE = "logging.googleapis.com/sourceLocation"
 FORMS = pytest.mark.parametrize("form", [TextFormat, JsonFormat])
 HOSTILE = {
     "a forged line": "eve\n12:00:00 INFO oma: forged",
@@ -50,7 +51,7 @@ def test_what_a_stranger_says_stays_one_short_visible_line(form: type[Entry], te
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_json_entry_has_our_fields_and_no_others(text: str) -> None:
     entry = json.loads(JsonFormat(Redactor()).format(record(text)))
-    assert list(entry) == ["time", "severity", "logger", "message"]
+    assert list(entry) == ["time", "severity", "logger", SOURCE, "message"]
     assert entry["severity"] == "INFO"
     if len(text) < 100 and "\ud800" not in text:
         assert entry["message"] == f"said {text}"

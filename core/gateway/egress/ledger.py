@@ -7,6 +7,7 @@ from collections import Counter
 
 import msgspec
 
+from core import metrics
 from core.errors import StoreUnavailable
 from core.model import Outbound, UserId
 from core.store import Store
@@ -30,9 +31,13 @@ class Ledger:
         self._written: Counter[UserId] = Counter()
         self._due = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        metrics.queue_depth.labels("outbound_log").set_function(lambda: len(self._waiting))
 
     def note(self, row: Outbound, *, owner: UserId) -> None:
         """Equal ones of the same moment become one row with their sums."""
+        metrics.egress.labels(row.decision).inc(row.times)
+        metrics.egress_bytes.labels("sent").inc(row.sent_bytes)
+        metrics.egress_bytes.labels("received").inc(row.received_bytes)
         key = (owner, row.session, row.host, str(row.port), row.address, row.decision, row.reason)
         if same := self._waiting.get(key):
             self._waiting[key] = (owner, _sum(same[1], row))
