@@ -26,6 +26,7 @@ class ScriptedRunner:
         self.agents: dict[str, str] = {}
         self.folder = Path("nothing-here")
         self.calls: list[str] = []
+        self.traces: dict[str, str] = {}  # last traceparent of each call
         self.open_turns = 0
         self.idle_s = 0.0
         self.looked = asyncio.Event()  # its status was asked for; the answer says what was so before `answer_now`
@@ -83,6 +84,7 @@ class ScriptedRunner:
     async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
         assert self.box
         self.calls.append(f"{request.method} {request.path}")
+        self.traces[self.calls[-1]] = request.headers.get("traceparent", "")
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         try:
             claims = tokens.verify(token, key=self.box.key, audience=f"runner:{self.box.id}", max_age_s=60)

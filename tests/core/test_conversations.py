@@ -18,6 +18,7 @@ from core.model import SYSTEM, Agent, Box, Request, Session, UserId, now
 from core.runners import Limits, Runners
 from core.states import SessionState
 from core.store.sqlite import SqliteStore
+from core.trace import Span, of_message, sink
 from tests.fakes import OpenGate, ScriptedRunner, ScriptedSpawner
 
 ALICE, BOB = UserId("google-1"), UserId("google-2")
@@ -373,3 +374,17 @@ async def test_an_agents_hosts_are_kept_as_they_are_compared_or_not_at_all(stage
     with pytest.raises(BadInput):
         await stage.agents.change(agent, user=ALICE, egress=["https://example.com/"])
     assert (await stage.agents.get(agent, user=ALICE)).egress == changed.egress
+
+
+async def test_a_message_takes_its_trace_along_to_the_runner(stage: Stage) -> None:
+    session, spans = await stage.new(), list[Span]()
+    before = sink.set(spans.append)
+    await stage.conversations.say(session.id, user=ALICE, text="a", message_id="1")
+    sink.reset(before)
+    call, message = spans[-2:]
+    assert (message.name, message.at) == ("message", of_message(session.id, "1"))
+    assert (call.name, call.parent) == ("runner POST /v1/sessions/{id}/messages", message.at)
+    runner = stage.spawner.runner_of(ALICE)
+    assert runner.traces[f"POST /v1/sessions/{session.id}/messages"] == call.at.header
+    await stage.conversations.interrupt(session.id, user=ALICE)
+    assert runner.traces[f"POST /v1/sessions/{session.id}/interrupt"] == ""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from core import trace
 from core.logs import LINE_BYTES, Entry, JsonFormat, TextFormat
 from core.redaction import Redactor
 from tests.canary import KEY
@@ -36,7 +37,7 @@ HOSTILE = {
 
 
 def record(text: str, *, logger: str = "oma") -> logging.LogRecord:
-    return logging.LogRecord(logger, logging.INFO, __file__, 1, "said %s", (text,), None)
+    return logging.LogRecord(logger, logging.INFO, __file__, 1, "said %s", (text,), None, "work")
 
 
 @FORMS
@@ -55,6 +56,34 @@ def test_a_json_entry_has_our_fields_and_no_others(text: str) -> None:
     assert entry["severity"] == "INFO"
     if len(text) < 100 and "\ud800" not in text:
         assert entry["message"] == f"said {text}"
+
+
+def test_an_entry_says_where_it_was_logged_and_to_which_trace_it_belongs() -> None:
+    here = trace.of_message("s1", "m1")
+    form = JsonFormat(Redactor(), part="web", project="agents-1")
+    with trace.inside(here):
+        entry, text = json.loads(form.format(record("x"))), TextFormat(Redactor()).format(record("x"))
+    cloud = {
+        name.partition("/")[2]: value for name, value in entry.items() if name.startswith("logging.googleapis.com/")
+    }
+    assert cloud == {
+        "labels": {"process": "web"},
+        "sourceLocation": {"file": "tests/core/test_logs.py", "line": "1", "function": "work"},
+        "trace": f"projects/agents-1/traces/{here.trace_id}",
+        "spanId": here.span_id,
+        "trace_sampled": True,
+    }
+    assert text.endswith(f"said x trace={here.trace_id}")
+
+
+def test_the_longest_entry_with_all_its_fields_is_short_enough() -> None:
+    entry = logging.LogRecord(
+        "l" * 500, logging.CRITICAL, "/" + "한" * 500, 10**6, "x" * 10_000, (), None, "\u202e" * 500
+    )
+    with trace.inside(trace.fresh()):
+        line = JsonFormat(Redactor(), part="gateway", project="p" * 30).format(entry)
+    assert len(line.encode()) < LINE_BYTES
+    assert json.loads(line)["severity"] == "CRITICAL"
 
 
 @FORMS

@@ -26,7 +26,7 @@ import claude_agent_sdk
 import msgspec
 from aiohttp import web
 
-from core import tokens
+from core import tokens, trace
 from core.events import AnyEvent, Event, decode_many, seq_of
 from core.model import new_agent_id
 from core.runner.app import App
@@ -207,7 +207,9 @@ class Box:
         return {**said, "status": answer.status} if "status" not in said else said
 
     def headers(self, *, key: str = KEY, sub: str = USER, box: str = BOX) -> dict[str, str]:
-        return {"Authorization": "Bearer " + tokens.sign({"sub": sub}, key=key, audience=f"runner:{box}")}
+        here = trace.current.get()  # as core.runner_client does
+        traced = {"traceparent": here.header} if here else {}
+        return {"Authorization": "Bearer " + tokens.sign({"sub": sub}, key=key, audience=f"runner:{box}"), **traced}
 
     async def session(self, *, kind: str = "chat", **agent: Any) -> "Talker":
         talker = Talker(self, str(uuid.uuid4()), agent.pop("id", None) or new_agent_id())

@@ -1,0 +1,35 @@
+"""What the runner logs while it does what a message asks for carries the trace of that message."""
+
+import logging
+from pathlib import Path
+
+from core import trace
+from core.events import TurnFinished
+from core.trace import Trace, of_message
+from tests.core.runner.box import Box
+
+
+class Traces(logging.Handler):
+    """Which trace each entry was logged in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Trace | None] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.seen.append(trace.current.get())
+
+
+async def test_a_failed_start_is_logged_in_the_trace_of_the_message_that_wanted_it(tmp_path: Path) -> None:
+    logged, here = Traces(), of_message("s1", "m1")
+    logging.getLogger("oma.session").addHandler(logged)
+    try:
+        async with Box(tmp_path, cli="/bin/false") as box:
+            session = await box.session()
+            async with session.watch() as watch:
+                with trace.inside(here):
+                    assert (await session.say("a"))["status"] == 200
+                await watch.until(TurnFinished)
+    finally:
+        logging.getLogger("oma.session").removeHandler(logged)
+    assert logged.seen == [here]
