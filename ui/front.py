@@ -18,9 +18,11 @@ from core.gate import Gate
 from core.outbound import OutboundLog
 from core.people import People
 from core.runners import Runners
+from core.secrets import Secrets
 from core.settings import Settings
 from core.spawner import Spawner
 from core.store import Store
+from core.vault import Vault
 from ui import api, errors, pages
 from ui.desk import Desk
 
@@ -32,6 +34,7 @@ async def front(
     settings: Settings,
     keys: Sequence[str],
     store: Store,
+    vault: Vault,
     runners: Runners,
     spawner: Spawner,
     gate: Gate,
@@ -46,7 +49,14 @@ async def front(
     locked_out = door.logins.revoke_all
     async with (
         Announcements(store=store, audit=audit) as announcements,
-        Account(store=store, runners=runners, audit=audit, locked_out=locked_out, forget=talks.forget_user) as account,
+        Account(
+            store=store,
+            vault=vault,
+            runners=runners,
+            audit=audit,
+            locked_out=locked_out,
+            forget=talks.forget_user,
+        ) as account,
         door.running(),
     ):
         desk = Desk(
@@ -55,6 +65,7 @@ async def front(
             conversations=talks,
             auth=door,
             account=account,
+            secrets=Secrets(vault=vault, store=store, runners=runners, audit=audit),
             export=Export(store=store, runners=runners),
             outbound=OutboundLog(store),
             people=people,

@@ -36,6 +36,7 @@ from core.settings import Settings, overridden, secrets_of
 from core.spawner.local import LocalSpawner
 from core.store import Store
 from core.store.choice import opened_store
+from core.vault.choice import opened_vault
 from ui.front import front
 
 log = logging.getLogger("oma.web")
@@ -57,7 +58,10 @@ async def _serve(settings: Settings, *, program: Path, open_browser: bool) -> in
     runtime = runtime_.make(settings)
     keys = settings.session_secret or (runtime_.platform_key(settings),)
     logs.install(settings.log_format, (*secrets_of(settings), *keys))
-    async with _platform(settings, runtime, program) as (store, gate, launcher, runners, spawner):
+    async with (
+        opened_vault(settings) as vault,
+        _platform(settings, runtime, program) as (store, gate, launcher, runners, spawner),
+    ):
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         server = _Server(app)
         behind = front(
@@ -65,6 +69,7 @@ async def _serve(settings: Settings, *, program: Path, open_browser: bool) -> in
             settings=settings,
             keys=keys,
             store=store,
+            vault=vault,
             runners=runners,
             spawner=spawner,
             gate=gate,

@@ -107,7 +107,7 @@ class Sessions:
             file, events = Log.open(self._folder / f"{session}.jsonl")
         except OSError as error:
             raise StoreUnavailable(f"the log cannot be opened: {error}") from error
-        journal = Journal(session, file, events, lambda: self._stored(session))
+        journal = Journal(session, file, events, lambda: self._stored(session), self._engine.known)
         found = Session(journal, self._engine, spawn=self.spawn, room=self._make_room, rested=self._room.set)
         outbox = Outbox(journal, self._engine.gateway, rejoined=found.talk.go_on)
         self._sessions[session] = found
@@ -143,6 +143,12 @@ class Sessions:
         for session in self._sessions.values():
             if session.journal.recall.agent == agent and session.alive:
                 self.spawn(session.sleep(STOPPED), f"rest {session.id}")
+
+    def renew(self, agent: str) -> None:
+        """The agent's CLIs know a secret that is another one now, or not theirs any more: each ends when it rests."""
+        for session in self._sessions.values():
+            if session.journal.recall.agent == agent:
+                session.outdate()
 
     def end_working(self, reason: str) -> None:
         """End the CLIs and all that sessions have started; where no turn is open to say why, a notice does."""

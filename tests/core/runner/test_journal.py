@@ -22,13 +22,14 @@ from core.events import (
     seq_of,
 )
 from core.runner.journal import QUEUE_EVENTS, Journal, Lagging
+from core.runner.known import Known
 from core.runner.log import Log
 from core.states import SessionState
 
 
 def journal(path: Path) -> Journal:
     log, events = Log.open(path / "s.jsonl")
-    return Journal("s", log, events, lambda: None)
+    return Journal("s", log, events, lambda: None, Known())
 
 
 async def test_a_reader_gets_the_past_the_present_and_what_happens_each_once(tmp_path: Path) -> None:
