@@ -46,17 +46,9 @@ async def front(
     talks = Conversations(store=store, runners=runners, audit=audit)
     agents = Agents(store=store, runners=runners, forget=talks.forget, audit=audit)
     people = People(store=store, runners=runners, audit=audit, named=settings.admins, changed=door.logins.refresh)
-    locked_out = door.logins.revoke_all
     async with (
         Announcements(store=store, audit=audit) as announcements,
-        Account(
-            store=store,
-            vault=vault,
-            runners=runners,
-            audit=audit,
-            locked_out=locked_out,
-            forget=talks.forget_user,
-        ) as account,
+        _account(door, talks, store=store, vault=vault, runners=runners, audit=audit) as account,
         door.running(),
     ):
         desk = Desk(
@@ -77,6 +69,20 @@ async def front(
         pages.install(desk)
         mount(app)
         yield door
+
+
+def _account(
+    door: auth.Auth, talks: Conversations, *, store: Store, vault: Vault, runners: Runners, audit: Audit
+) -> Account:
+    """Whose account goes is out at once, and forgotten here."""
+    return Account(
+        store=store,
+        vault=vault,
+        runners=runners,
+        audit=audit,
+        locked_out=door.logins.revoke_all,
+        forget=talks.forget_user,
+    )
 
 
 def mount(app: FastAPI) -> None:

@@ -190,7 +190,10 @@ class App:
         return _json({}, status=202)
 
     async def _renew(self, request: web.Request) -> web.Response:
-        self._runner.sessions.renew(_name(request, "agent"))
+        agent, sessions = _name(request, "agent"), self._runner.sessions
+        for session in [sessions.get(known) for known in sessions.known]:
+            if session.journal.recall.agent == agent:
+                session.outdate()
         return _json({}, status=202)
 
     async def _warm(self, request: web.Request) -> web.Response:

@@ -144,12 +144,6 @@ class Sessions:
             if session.journal.recall.agent == agent and session.alive:
                 self.spawn(session.sleep(STOPPED), f"rest {session.id}")
 
-    def renew(self, agent: str) -> None:
-        """The agent's CLIs know a secret that is another one now, or not theirs any more: each ends when it rests."""
-        for session in self._sessions.values():
-            if session.journal.recall.agent == agent:
-                session.outdate()
-
     def end_working(self, reason: str) -> None:
         """End the CLIs and all that sessions have started; where no turn is open to say why, a notice does."""
         for session in self._sessions.values():
