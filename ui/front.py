@@ -44,7 +44,6 @@ async def front(
     audit = Audit(store, whence=auth.whence)
     door = auth.install(app, settings, store, keys, audit=audit, page=errors.refusal)
     talks = Conversations(store=store, runners=runners, audit=audit)
-    agents = Agents(store=store, runners=runners, forget=talks.forget, audit=audit)
     people = People(store=store, runners=runners, audit=audit, named=settings.admins, changed=door.logins.refresh)
     async with (
         Announcements(store=store, audit=audit) as announcements,
@@ -53,7 +52,7 @@ async def front(
     ):
         desk = Desk(
             settings=settings,
-            agents=agents,
+            agents=Agents(store=store, runners=runners, forget=talks.forget, audit=audit),
             conversations=talks,
             auth=door,
             account=account,

@@ -150,7 +150,6 @@ async def test_the_page_says_what_is_wrong_and_is_accessible_by_keyboard_and_in_
     await expect(me.get("no-secrets")).to_be_visible()
     key = product.data_dir / "vault.key"
     key.rename(key.with_suffix(".away"))
-    (product.data_dir / "vault" / "local-owner").exists()
     await me.page.reload()
     await expect(me.get("vault-away")).to_be_visible()
     await judge(me, "no vault")
