@@ -85,6 +85,7 @@ async def test_the_agent_uses_it_and_nobody_and_nothing_else_has_it(product: Pro
     events = await talk(me, USE, 1)
     assert HASH in events and "***" in events
     doms.append(await me.page.content())
+    await me.page.goto(product.url + "/dashboard")
     await me.new_agent()  # another one
     assert sha256(b"").hexdigest() in await talk(me, USE, 1)
     await open_page(me)
