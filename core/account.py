@@ -10,6 +10,7 @@ from core.errors import NotFound, PlatformError
 from core.model import SYSTEM, Agent, Session, User, UserId
 from core.runners import Runners
 from core.store import Store
+from core.vault import Vault
 
 log = logging.getLogger("oma.account")
 
@@ -36,12 +37,13 @@ class Account:
         self,
         *,
         store: Store,
+        vault: Vault,
         runners: Runners,
         audit: Audit,
         locked_out: Callable[[UserId], Awaitable[None]],
         forget: Callable[[UserId], None],
     ) -> None:
-        self._store, self._runners, self._audit = store, runners, audit
+        self._store, self._vault, self._runners, self._audit = store, vault, runners, audit
         self._locked_out, self._forget = locked_out, forget
         self._going: dict[UserId, asyncio.Task[None]] = {}
 
@@ -83,6 +85,7 @@ class Account:
             try:
                 async with self._runners.removing(user):
                     self._forget(user)
+                    await self._vault.forget(user)
                     await self._store.forget(user)
                 return
             except NotFound:

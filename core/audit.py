@@ -36,6 +36,11 @@ class Deed(StrEnum):
     AGENT_CREATED = "agent_created"
     AGENT_PUBLISHED = "agent_published"
     AGENT_DELETED = "agent_deleted"
+    SECRET_ADDED = "secret_added"  # noqa: S105  # what was done
+    SECRET_REPLACED = "secret_replaced"  # noqa: S105  # what was done
+    SECRET_DELETED = "secret_deleted"  # noqa: S105  # what was done
+    SECRET_ASSIGNED = "secret_assigned"  # noqa: S105  # what was done
+    SECRET_WITHDRAWN = "secret_withdrawn"  # noqa: S105  # what was done
     EGRESS_CHANGED = "egress_changed"
     MODE_CHANGED = "mode_changed"
     REQUEST_ANSWERED = "request_answered"

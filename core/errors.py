@@ -77,6 +77,12 @@ class StoreUnavailable(Unavailable):
     code = "store_unavailable"
 
 
+class VaultUnavailable(Unavailable):
+    """The users' secrets cannot be read or written now; nothing was changed."""
+
+    code = "vault_unavailable"
+
+
 class Misconfigured(PlatformError):
     """The settings do not allow a start. The text is one clear line for the terminal."""
 

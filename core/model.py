@@ -107,6 +107,7 @@ class Agent(Record, frozen=True, kw_only=True):
     model: str = ""
     permission_mode: str = "acceptEdits"
     rules: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()  # names of its owner's: what its programs get as environment variables
     egress: tuple[str, ...] = ("*",)  # hosts it may reach (core.hosts): `*` the public internet, empty nothing
     draft: bool = True
     archived: bool = False
@@ -160,6 +161,13 @@ class Request(Record, frozen=True, kw_only=True):
     asked_at: datetime
     parked: bool = False
     seq: int = 0
+
+
+class SecretNote(Record, frozen=True, kw_only=True):
+    """What may be known of a secret. `id` is its name; the value is in the vault (core.vault) and nowhere else."""
+
+    updated_at: datetime
+    used_at: datetime | None = None  # when a CLI last started with it
 
 
 class Announcement(Record, frozen=True, kw_only=True):

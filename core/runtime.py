@@ -148,7 +148,7 @@ def platform_key(settings: Settings) -> Secret:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = settings.data_dir / "secret"
     if not path.exists():
-        _write_once(path, secrets.token_urlsafe(SECRET_BYTES))
+        write_once(path, secrets.token_urlsafe(SECRET_BYTES))
     found = path.stat()
     if stat.S_IMODE(found.st_mode) & 0o077:
         raise Misconfigured(f"others can read {path}: type chmod 600 {path}")
@@ -158,7 +158,7 @@ def platform_key(settings: Settings) -> Secret:
     return Secret(text)
 
 
-def _write_once(path: Path, text: str) -> None:
+def write_once(path: Path, text: str) -> None:
     """Write `text` to a new 0600 file; if another process was faster, theirs stays."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:

@@ -52,7 +52,7 @@ class ScriptedRunner:
                 web.post("/v1/sessions/{id}/{act:warm|interrupt}", self._accept),
                 web.get("/v1/sessions/{id}/watch", self._watch),
                 web.post("/v1/stop", self._stop),
-                web.post("/v1/agents/{id}/rest", self._accept),
+                web.post("/v1/agents/{id}/{act:rest|renew}", self._accept),
                 web.delete("/v1/agents/{id}", self._accept),
                 web.get("/v1/export", self._export),
             ]

@@ -20,6 +20,7 @@ from auth import wire
 from core.runners import Limits, Runners
 from core.settings import Secret, Settings
 from core.store.sqlite import SqliteStore
+from core.vault.local import LocalVault
 from tests.fakes import OpenGate, ScriptedSpawner
 from ui.front import front
 
@@ -62,7 +63,13 @@ async def main(port: int, folder: Path, *, prepare: Prepare | None = None) -> No
             if prepare:
                 await prepare(store, spawner)
             async with Runners(store=store, spawner=spawner, gate=gate, limits=Limits()) as runners:
-                inside = {"settings": settings, "keys": [KEY], "store": store, "runners": runners}
+                inside = {
+                    "settings": settings,
+                    "keys": [KEY],
+                    "store": store,
+                    "vault": LocalVault(folder),
+                    "runners": runners,
+                }
                 async with front(app, **inside, spawner=spawner, gate=gate, draining=lambda: False):  # type: ignore[arg-type]
                     words = {name for known in nicegui_core.sio.handlers.values() for name in known}
                     print(json.dumps({"routes": sorted(set(routes(app.routes))), "words": sorted(words)}), flush=True)

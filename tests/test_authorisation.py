@@ -40,6 +40,7 @@ TABLE: dict[str, tuple[int, int]] = {
     "GET /dashboard": (SIGN_IN, 200),
     "GET /inbox": (SIGN_IN, 200),
     "GET /settings": (SIGN_IN, 200),
+    "GET /settings/secrets": (SIGN_IN, 200),
     "GET /workspace/{agent_id}": (SIGN_IN, 404),
     "GET /agents/{agent_id}/connections": (SIGN_IN, 404),
     "GET /admin": (SIGN_IN, 404),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from core.export import Export
     from core.outbound import OutboundLog
     from core.people import People
+    from core.secrets import Secrets
 
 
 class Auth(Protocol):
@@ -59,6 +60,7 @@ class Desk:
     conversations: "Conversations"
     auth: Auth
     account: "Account"
+    secrets: "Secrets"
     export: "Export"
     outbound: "OutboundLog"
     people: "People"

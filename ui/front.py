@@ -18,9 +18,11 @@ from core.gate import Gate
 from core.outbound import OutboundLog
 from core.people import People
 from core.runners import Runners
+from core.secrets import Secrets
 from core.settings import Settings
 from core.spawner import Spawner
 from core.store import Store
+from core.vault import Vault
 from ui import api, errors, pages
 from ui.desk import Desk
 from ui.observed import Observed
@@ -33,6 +35,7 @@ async def front(
     settings: Settings,
     keys: Sequence[str],
     store: Store,
+    vault: Vault,
     runners: Runners,
     spawner: Spawner,
     gate: Gate,
@@ -42,20 +45,19 @@ async def front(
     audit = Audit(store, whence=auth.whence)
     door = auth.install(app, settings, store, keys, audit=audit, page=errors.refusal)
     talks = Conversations(store=store, runners=runners, audit=audit)
-    agents = Agents(store=store, runners=runners, forget=talks.forget, audit=audit)
     people = People(store=store, runners=runners, audit=audit, named=settings.admins, changed=door.logins.refresh)
-    locked_out = door.logins.revoke_all
     async with (
         Announcements(store=store, audit=audit) as announcements,
-        Account(store=store, runners=runners, audit=audit, locked_out=locked_out, forget=talks.forget_user) as account,
+        _account(door, talks, store=store, vault=vault, runners=runners, audit=audit) as account,
         door.running(),
     ):
         desk = Desk(
             settings=settings,
-            agents=agents,
+            agents=Agents(store=store, runners=runners, forget=talks.forget, audit=audit),
             conversations=talks,
             auth=door,
             account=account,
+            secrets=Secrets(vault=vault, store=store, runners=runners, audit=audit),
             export=Export(store=store, runners=runners),
             outbound=OutboundLog(store),
             people=people,
@@ -67,6 +69,20 @@ async def front(
         pages.install(desk)
         mount(app)
         yield door
+
+
+def _account(
+    door: auth.Auth, talks: Conversations, *, store: Store, vault: Vault, runners: Runners, audit: Audit
+) -> Account:
+    """Whose account goes is out at once, and forgotten here."""
+    return Account(
+        store=store,
+        vault=vault,
+        runners=runners,
+        audit=audit,
+        locked_out=door.logins.revoke_all,
+        forget=talks.forget_user,
+    )
 
 
 def mount(app: FastAPI) -> None:

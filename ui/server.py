@@ -37,6 +37,7 @@ from core.spawner.local import LocalSpawner
 from core.store import Store
 from core.store.choice import opened_store
 from core.telemetry import telemetry
+from core.vault.choice import opened_vault
 from ui.front import front
 
 log = logging.getLogger("oma.web")
@@ -59,7 +60,11 @@ async def _serve(settings: Settings, *, program: Path, open_browser: bool) -> in
     keys = settings.session_secret or (runtime_.platform_key(settings),)
     logs.install(settings.log_format, (*secrets_of(settings), *keys), part="web", project=settings.gcp_project)
     opened = _platform(settings, runtime, program)
-    async with telemetry(settings, "web"), opened as (store, gate, launcher, runners, spawner):
+    async with (
+        telemetry(settings, "web"),
+        opened_vault(settings) as vault,
+        opened as (store, gate, launcher, runners, spawner),
+    ):
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         server = _Server(app)
         behind = front(
@@ -67,6 +72,7 @@ async def _serve(settings: Settings, *, program: Path, open_browser: bool) -> in
             settings=settings,
             keys=keys,
             store=store,
+            vault=vault,
             runners=runners,
             spawner=spawner,
             gate=gate,

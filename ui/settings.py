@@ -8,6 +8,7 @@ from ui.devices import Devices
 from ui.frame import Frame, frame, screen
 from ui.leaving import Leaving
 from ui.rules import Rules
+from ui.secrets import SecretsLink
 from ui.tags import tag
 from ui.words import Words
 
@@ -57,6 +58,6 @@ def install(desk: Desk) -> None:
                 tag("h1", page.words.t("settings.title"))
                 _profile(page)
                 _looks(page)
-                parts = (Devices(page), Rules(page), Connections(page), Leaving(page))
+                parts = (Devices(page), Rules(page), Connections(page), SecretsLink(page), Leaving(page))
                 for part in parts:
                     await part.look()

@@ -24,6 +24,7 @@ from core.runtime import Runtime
 from core.settings import Settings
 from core.store import Store
 from core.telemetry import telemetry
+from core.vault.choice import opened_vault
 
 log = logging.getLogger("oma.gateway")
 
@@ -50,7 +51,7 @@ async def serve(
     Raises: Misconfigured: no private runtime directory, or no key.
     """
     keys, digest = settings.session_secret or (runtime_.platform_key(settings),), gateway_digest(settings)
-    async with _only_one(settings) as runtime:
+    async with _only_one(settings) as runtime, opened_vault(settings) as vault:
         if runtime is None:
             log.debug("a gateway is there already")
             return
@@ -58,7 +59,7 @@ async def serve(
         doors = Doors(runtime=runtime, store=store, patience_s=patience_s)
         doors.egress = Egress(store=store, keys=keys, outside=outside)
         control = Control(doors=doors, stop=stop, digest=digest)
-        api = BoxApi(store=store, doors=doors, provider=provider, settings=settings, keys=keys)
+        api = BoxApi(store=store, vault=vault, doors=doors, provider=provider, settings=settings, keys=keys)
         # handler_cancellation: a CLI that hangs up ends the call upstream, and its cost
         boxes = web.AppRunner(api.app(), handler_cancellation=True, access_log=None, shutdown_timeout=DRAIN_S)
         try:

@@ -1,13 +1,14 @@
 """Box → gateway: what a runner starts with, what its builder may change, its log, and its model calls."""
 
 import asyncio
+import contextlib
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from core import metrics, tokens
-from core.errors import BadInput
+from core.errors import BadInput, NotFound
 from core.events import encode
 from core.gateway.batch import BATCH_BYTES, HIGHEST_SEQ, Read, is_light, read_batch
 from core.gateway.doors import Doors
@@ -17,11 +18,12 @@ from core.gateway.providers import Call, Provider
 from core.gateway.turn_spans import turn_under_way
 from core.gateway.web_errors import errors, read_body
 from core.hangup import quiet
-from core.model import Agent, Session, now
+from core.model import Agent, SecretNote, Session, UserId, now
 from core.redaction import Redactor
 from core.settings import Secret, Settings, secrets_of
 from core.store import Store
 from core.trace import Trace, span
+from core.vault import Vault
 
 MODEL_BYTES = 32 * 1024 * 1024  # as much as the Messages API takes
 SMALL_BYTES = 64 * 1024
@@ -61,9 +63,16 @@ class BoxApi:
     """The routes of every box.sock. Who calls is told by the socket; what they may see, by the Store."""
 
     def __init__(
-        self, *, store: Store, doors: Doors, provider: Provider, settings: Settings, keys: tuple[Secret, ...]
+        self,
+        *,
+        store: Store,
+        vault: Vault,
+        doors: Doors,
+        provider: Provider,
+        settings: Settings,
+        keys: tuple[Secret, ...],
     ) -> None:
-        self._store, self._doors, self._provider = store, doors, provider
+        self._store, self._vault, self._doors, self._provider = store, vault, doors, provider
         self._provider_name, self._keys = settings.provider, keys  # the first signs, all verify
         self._ingest, self._redactor = Ingest(store), Redactor((*secrets_of(settings), *keys))
         self._heavy = asyncio.Semaphore(1)  # two threads that decode would starve this one
@@ -97,8 +106,19 @@ class BoxApi:
             "provider": self._provider_name,
             "agent": _fields(agent, "id", "name", "description", "model", "permission_mode", "rules", "draft"),
             "session": _fields(session, "id", "kind", "locale"),
+            "secrets": await self._secrets(agent, caller.user),
         }
         return web.Response(body=msgspec.json.encode(spec), content_type="application/json")
+
+    async def _secrets(self, agent: Agent, user: UserId) -> dict[str, str]:
+        """What this agent's programs get; that they did is noted. Raises: VaultUnavailable: no start without them."""
+        if not agent.secrets:
+            return {}
+        found = await self._vault.get(agent.secrets, owner=user)
+        for name in found:
+            with contextlib.suppress(NotFound):  # deleted at this moment
+                await self._store.change(SecretNote, name, owner=user, used_at=now())
+        return {name: str(value) for name, value in found.items()}
 
     async def draft(self, request: web.Request) -> web.Response:
         caller = self._doors.caller(request)

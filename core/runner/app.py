@@ -84,6 +84,7 @@ class App:
                 web.delete(one, self._delete),
                 web.delete("/v1/agents/{agent}", self._delete_agent),
                 web.post("/v1/agents/{agent}/rest", self._rest),
+                web.post("/v1/agents/{agent}/renew", self._renew),
                 web.get("/v1/export", partial(export.send, root=self._runner.agents)),
                 web.post(one + "/warm", self._warm),
                 web.post(one + "/messages", self._say),
@@ -186,6 +187,13 @@ class App:
 
     async def _rest(self, request: web.Request) -> web.Response:
         self._runner.sessions.rest(_name(request, "agent"))
+        return _json({}, status=202)
+
+    async def _renew(self, request: web.Request) -> web.Response:
+        agent, sessions = _name(request, "agent"), self._runner.sessions
+        for session in [sessions.get(known) for known in sessions.known]:
+            if session.journal.recall.agent == agent:
+                session.outdate()
         return _json({}, status=202)
 
     async def _warm(self, request: web.Request) -> web.Response:

@@ -77,6 +77,7 @@ def argv(spec: Spec, place: Place) -> list[str]:
 def environment(spec: Spec, place: Place) -> dict[str, str]:
     """All the CLI is told besides its arguments. The token opens the model for this session and nothing else."""
     return {
+        **spec.secrets,  # first: whatever they are called, they are not in the place of ours
         "PATH": PATH,
         "HOME": str(place.home),
         "LANG": "C.UTF-8",

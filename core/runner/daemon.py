@@ -13,6 +13,7 @@ from aiohttp import web
 
 from core import logs
 from core.runner.app import App
+from core.runner.known import Known
 from core.runner.processes import become_subreaper, hide, limit_ourselves
 from core.runner.runner import Runner
 
@@ -51,7 +52,8 @@ def _options(argv: list[str]) -> argparse.Namespace:
 
 async def serve(listening: socket.socket, *, cli: str, home: Path, box_sock: str, boot_key: str) -> None:
     """Until the runner has ended, by itself, by POST /v1/stop or by a signal."""
-    runner = Runner(cli=cli, home=home, box_sock=box_sock, boot_key=boot_key)
+    known = Known(learned=lambda values: logs.install("json", [boot_key, *values]))
+    runner = Runner(cli=cli, home=home, box_sock=box_sock, boot_key=boot_key, known=known)
     await runner.open()
     loop = asyncio.get_running_loop()
     stops: set[asyncio.Task[None]] = set()

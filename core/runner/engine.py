@@ -10,6 +10,7 @@ from core.runner.cli import Cli, Json
 from core.runner.command import Place, argv, environment
 from core.runner.folder import distrust, wants
 from core.runner.gateway import Gateway, Spec
+from core.runner.known import Known
 from core.runner.permissions import Verdict, Wish
 
 if TYPE_CHECKING:
@@ -34,10 +35,10 @@ class Listener(Protocol):
 
 
 class Engine:
-    """Starts CLIs. One a runner."""
+    """Starts CLIs. One a runner. `known` is what it told any of them."""
 
-    def __init__(self, place: Place, gateway: Gateway) -> None:
-        self.place, self.gateway = place, gateway
+    def __init__(self, place: Place, gateway: Gateway, known: Known) -> None:
+        self.place, self.gateway, self.known = place, gateway, known
 
     async def load(self) -> None:
         """Import what a CLI needs in this process, in a thread: a second that nobody should wait for twice."""
@@ -50,6 +51,7 @@ class Engine:
         did not come up; the text has its last words. OSError: the folder or a transcript is not what it should be.
         """
         spec = await self.gateway.spec(session.id)
+        self.known.learn(spec.secrets.values())  # before there is a CLI that could say any of them
         folder = self.place.folder(spec.agent.id)
         folder.mkdir(parents=True, exist_ok=True)
         distrust(self.place.home)

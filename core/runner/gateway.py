@@ -35,12 +35,19 @@ class SessionSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
-    """What the CLI of a session starts with. `token` is good for this session's model calls only."""
+    """What the CLI of a session starts with. `token` is good for this session's model calls only.
+
+    `secrets` are the agent's, by name. They are in this process and the CLI's, and in nothing that is written.
+    """
 
     token: str
     provider: str = ""
     agent: AgentSpec
     session: SessionSpec
+    secrets: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"Spec({self.session.id})"
 
 
 class _Page(msgspec.Struct, frozen=True):

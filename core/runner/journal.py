@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from msgspec import structs
+
 from core.errors import StoreUnavailable
 from core.events import (
     AnyEvent,
@@ -17,9 +19,11 @@ from core.events import (
     encode_many,
     seq_of,
 )
+from core.runner.known import Known
 from core.runner.log import Log, Scanned
 from core.runner.recall import Recall
 from core.runner.todos import Checklist
+from core.runner.veil import Veil
 from core.states import SessionState, step
 
 QUEUE_EVENTS = 2_000  # a reader that lags further comes back with its number instead of eating our memory
@@ -66,12 +70,17 @@ class Watcher:
 
 
 class Journal:
-    """The only writer of a session's log. All calls are synchronous, so that no two can mix."""
+    """The only writer of a session's log. All calls are synchronous, so that no two can mix.
 
-    def __init__(self, session: str, log: Log, events: list[AnyEvent], stored: Callable[[], None]) -> None:
+    What is `known` to be secret is neither stored nor shown; what the session does next still knows it.
+    """
+
+    def __init__(
+        self, session: str, log: Log, events: list[AnyEvent], stored: Callable[[], None], known: Known
+    ) -> None:
         self.session, self.log = session, log
         self.recall = Recall()
-        self._stored = stored
+        self._stored, self._veil = stored, Veil(known)
         self._todos = Checklist()
         self._watchers: set[Watcher] = set()
         for event in events:
@@ -87,8 +96,10 @@ class Journal:
 
         Raises: StoreUnavailable: it is neither stored nor shown.
         """
-        stored, line = self.log.append(event)
-        self.recall.apply(stored)
+        masked = self._veil.stored(event)
+        stored, line = self.log.append(masked)
+        whole = stored if masked is event else structs.replace(event, seq=stored.seq, at=stored.at)
+        self.recall.apply(whole, shown=stored)
         self._publish(line)
         todos = self._todos.apply(stored)
         if todos is not None:
@@ -114,8 +125,13 @@ class Journal:
 
     def show(self, event: AnyEvent) -> None:
         """To those who look on now; it is not stored."""
-        if self._watchers:
-            self._publish(encode(event))
+        shown = self._veil.shown(event)  # also when nobody looks: it keeps what waits for the next piece
+        if self._watchers and shown is not None:
+            self._publish(encode(shown))
+
+    def shown(self, unfinished: list[TextDelta | ThinkingDelta]) -> list[TextDelta | ThinkingDelta]:
+        """Unfinished blocks as far as they may be seen by now, by a late reader or on disk."""
+        return self._veil.unfinished(unfinished)
 
     def become(self, state: SessionState, turn: str = "") -> None:
         """The session's state, and the turn that is open in it; says nothing if nothing changes.
@@ -129,7 +145,7 @@ class Journal:
     def watch(self, after: int, unfinished: list[TextDelta | ThinkingDelta]) -> Iterator[Watcher]:
         """A reader from number `after` on, until the context is left."""
         # No await between these: a reader must neither miss an event nor see one twice.
-        present = encode_many([Live(last_seq=self.log.last_seq), *unfinished])
+        present = encode_many([Live(last_seq=self.log.last_seq), *self.shown(unfinished)])
         watcher = Watcher(self.log, after, present)
         self._watchers.add(watcher)
         try:

@@ -37,8 +37,8 @@ class Recall:
         self.decided: dict[str, tuple[Asked, Answered]] = {}  # answered when parked, and not told the model yet
         self.line = ""
 
-    def apply(self, event: AnyEvent) -> None:
-        """Take in the next event of the log."""
+    def apply(self, event: AnyEvent, *, shown: AnyEvent | None = None) -> None:
+        """Take in the next event of the log; `shown` is how it stands there, if secrets of it do not."""
         match event:
             case SessionOpened():
                 self.agent, self.kind = event.agent, event.kind
@@ -51,7 +51,7 @@ class Recall:
                 self.turn = ""
             case Asked() | Answered() | Parked():
                 self._request(event)
-        self._say(event)
+        self._say(shown or event)
 
     def become(self, other: "Recall") -> None:
         """Know what the other knows, for all who look here."""

@@ -14,6 +14,7 @@ from core.runner.bridge import Bridge
 from core.runner.command import Place
 from core.runner.engine import Engine
 from core.runner.gateway import Gateway
+from core.runner.known import Known
 from core.runner.sessions import Limits, Sessions
 
 log = logging.getLogger("oma.runner")
@@ -33,9 +34,18 @@ class Init(Limits, frozen=True, kw_only=True):
 class Runner:
     """`await open()`, `bind`, and wait for `ended`; `stop` may come from anywhere."""
 
-    def __init__(self, *, cli: str, home: Path, box_sock: str, boot_key: str, alone_s: float = ALONE_S) -> None:
+    def __init__(
+        self,
+        *,
+        cli: str,
+        home: Path,
+        box_sock: str,
+        boot_key: str,
+        alone_s: float = ALONE_S,
+        known: Known | None = None,
+    ) -> None:
         self._cli, self._home, self._box_sock, self._boot_key = cli, home, box_sock, boot_key
-        self._alone_s = alone_s
+        self._alone_s, self._known = alone_s, known or Known()
         self._bound: Init | None = None
         self._sessions: Sessions | None = None
         self._gateway = Gateway(box_sock)
@@ -49,7 +59,7 @@ class Runner:
     async def open(self) -> None:
         """Everything that needs no user."""
         await self._bridge.open()
-        self._engine = Engine(Place(self._cli, self._home, self._bridge.port), self._gateway)
+        self._engine = Engine(Place(self._cli, self._home, self._bridge.port), self._gateway, self._known)
         for work in (self._engine.load(), self._look()):
             self._tasks.add(asyncio.get_running_loop().create_task(work))
 

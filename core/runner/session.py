@@ -50,6 +50,7 @@ class Session:
         self.admitted = False  # it holds one of the places for CLIs
         self.closed = False
         self._held: tuple[str, ...] = ()
+        self._outdated = False  # what its CLI, or the one that is being started, was told is so no longer
 
     # --- what the engine is connected to -----------------------------------------------------------------------------
 
@@ -68,6 +69,7 @@ class Session:
 
     def coming(self, live: "Live") -> None:
         """Its CLI has been started, and listens soon."""
+        live.refused = self._outdated
         self.talk.comes(live)
 
     def gone(self) -> None:
@@ -154,11 +156,19 @@ class Session:
         if not self.closed:
             self.talk.go_on()
 
+    def outdate(self) -> None:
+        """No new turn in the CLI that is there, which knows what is so no longer; with nothing to do it ends now."""
+        self._outdated = True
+        if live := self.talk.live:
+            live.refused = True
+            if not self._starting:
+                self.talk.go_on()
+
     def look(self, now: float) -> None:
         """Every second: keep what is unfinished; has the CLI gone silent?"""
         talk, turn = self.talk, self.talk.turn
         if turn and now - turn.started > SHORT_S:
-            self._checkpoint.keep(talk.unfinished())
+            self._checkpoint.keep(self.journal.shown(talk.unfinished()))
         silent_s = now - talk.last_heard
         if turn is None:
             if talk.handed and talk.live and silent_s > LATE_S:
@@ -175,6 +185,7 @@ class Session:
     async def _start(self) -> None:
         try:
             await self._room(self)
+            self._outdated = False  # from here on: it is told below
             live = await self._engine.start(self)
             if live.cli.over.is_set():
                 raise Unavailable(f"the CLI ended at once: {live.cli.last_words}")

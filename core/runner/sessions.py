@@ -107,7 +107,7 @@ class Sessions:
             file, events = Log.open(self._folder / f"{session}.jsonl")
         except OSError as error:
             raise StoreUnavailable(f"the log cannot be opened: {error}") from error
-        journal = Journal(session, file, events, lambda: self._stored(session))
+        journal = Journal(session, file, events, lambda: self._stored(session), self._engine.known)
         found = Session(journal, self._engine, spawn=self.spawn, room=self._make_room, rested=self._room.set)
         outbox = Outbox(journal, self._engine.gateway, rejoined=found.talk.go_on)
         self._sessions[session] = found

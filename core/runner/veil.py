@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from core.events import AnyEvent, Text, TextDelta, Thinking, ThinkingDelta, TurnFinished, decode, encode
-from core.redaction import Redactor
+from core.runner.known import Known
 from core.runner.pieces import Pieces
 
 Delta = TextDelta | ThinkingDelta
@@ -23,18 +23,20 @@ NAMES = frozenset({
 class Veil:
     """Of one session; without values it costs nothing."""
 
-    def __init__(self, redactor: Redactor) -> None:
-        self._redactor = redactor
+    def __init__(self, known: Known) -> None:
+        self._known = known
         self._streams: dict[tuple[str, int], Pieces] = {}
 
     def stored(self, event: AnyEvent) -> AnyEvent:
         """The event as it may be kept."""
+        if not (redactor := self._known.redactor):
+            return event
         if isinstance(event, Text | Thinking):
             self._streams.pop((event.message, event.block), None)
         elif isinstance(event, TurnFinished):
             self._streams.clear()
         line = encode(event)
-        if not self._redactor.found(line):
+        if not redactor.found(line):
             return event
         return decode(msgspec.json.encode(self._masked(msgspec.json.decode(line))))
 
@@ -42,23 +44,25 @@ class Veil:
         """The event as it may be shown now; None if all of it waits for what follows."""
         if not isinstance(event, Delta):
             return self.stored(event)
-        if not self._redactor:
+        if not self._known.redactor:
             return event
-        stream = self._streams.setdefault((event.message, event.block), Pieces(self._redactor))
+        stream = self._streams.setdefault((event.message, event.block), Pieces(self._known.redactor))
         text = stream.feed(event.text)
         return msgspec.structs.replace(event, text=text) if text else None
 
     def unfinished(self, deltas: list[Delta]) -> list[Delta]:
         """Unfinished blocks, each in one delta from its beginning, as far as they have been shown."""
-        seen = [(delta, Pieces(self._redactor).feed(delta.text)) for delta in deltas]
+        if not (redactor := self._known.redactor):
+            return deltas
+        seen = [(delta, Pieces(redactor).feed(delta.text)) for delta in deltas]
         return [msgspec.structs.replace(delta, text=text) for delta, text in seen if text]
 
     def _masked(self, value: Any, name: str = "", depth: int = 0) -> Any:
         match value:
             case str() if name not in NAMES or depth > 1:
-                return self._redactor.text(value)
+                return self._known.redactor.text(value)
             case dict():
-                inner = {key if depth == 0 else self._redactor.text(key): key for key in value}
+                inner = {key if depth == 0 else self._known.redactor.text(key): key for key in value}
                 return {shown: self._masked(value[key], key, depth + 1) for shown, key in inner.items()}
             case list():
                 return [self._masked(item, name, depth) for item in value]

@@ -19,6 +19,7 @@ from core.export import Export
 from core.model import GOOGLE, SYSTEM, Login, Role, User, UserId, now, user_id
 from core.people import People
 from core.store.sqlite import SqliteStore
+from core.vault.local import LocalVault
 from tests.core.test_conversations import Stage
 from tests.fakes import ScriptedSpawner
 
@@ -31,6 +32,7 @@ class House(Stage):
 
     def __init__(self, store: SqliteStore, spawner: ScriptedSpawner) -> None:
         super().__init__(store, spawner)
+        self.vault = LocalVault(spawner.folder)
         self.changed: list[User] = []
         self.locked_out: list[UserId] = []
         self.export = Export(store=store, runners=self.runners)
@@ -48,6 +50,7 @@ class House(Stage):
 
         return Account(
             store=self.store,
+            vault=self.vault,
             runners=self.runners,
             audit=self.audit,
             locked_out=lock_out,
@@ -166,6 +169,7 @@ class TestDeletion:
         for session, user in ((mine, ALICE), (theirs, BOB)):
             await house.conversations.say(session.id, user=user, text=f"canary of {user}.", message_id="m1")
             await house.store.append(session.id, house.spawner.runner_of(user).logs[session.id], owner=user)
+            await house.vault.put("TOKEN", f"secret of {user}", owner=user)
         login = Login(id="l1", user=ALICE, created_at=now(), seen_at=now(), expires_at=now())
         await house.store.put(login, owner=SYSTEM)
         async with house.account() as account:
@@ -177,6 +181,8 @@ class TestDeletion:
         assert ALICE not in house.spawner.disks
         assert {runner.box.user for runner in house.spawner.alive.values() if runner.box} == {BOB}
         assert mentions(tmp_path / "oma.db", ALICE) == {"audit"}
+        assert await house.vault.names(owner=ALICE) == ()
+        assert await house.vault.names(owner=BOB) == ("TOKEN",)
         for canary in (f"canary of {ALICE}.", "user1@example.com", mine.id, "name-of-1"):
             assert mentions(tmp_path / "oma.db", canary) == set(), canary
         assert mentions(tmp_path / "oma.db", f"canary of {BOB}.") == {"events"}

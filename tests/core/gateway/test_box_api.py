@@ -9,9 +9,10 @@ from aiohttp import web
 
 from core import runtime, tokens
 from core.gateway.room import CALLS
-from core.model import Agent, Box, Session
+from core.model import Agent, Box, SecretNote, Session, now
 from core.runtime import Process
 from core.settings import Secret
+from core.vault.local import LocalVault
 from tests.canary import KEY
 from tests.core.gateway.house import ALICE, BOB, Answer, House, Line
 from tests.core.gateway.test_anthropic import served
@@ -50,6 +51,23 @@ async def test_the_spec_is_what_a_cli_starts_with(line: Line) -> None:
         "rules": [],
         "draft": True,
     }
+
+
+async def test_a_cli_starts_with_the_secrets_of_its_agent_and_that_is_noted(house: House, line: Line) -> None:
+    vault = LocalVault(house.settings.data_dir)
+    for name in ("GIVEN", "NOT_GIVEN"):
+        await vault.put(name, f"alice's {name}", owner=ALICE)
+        await house.store.put(SecretNote(id=name, updated_at=now()), owner=ALICE)
+    await vault.put("GIVEN", "bob's GIVEN", owner=BOB)
+    asked = {"session": "s1"}
+    assert (await line("POST", "/internal/spec", asked)).body["secrets"] == {}
+    await house.store.change(Agent, "a1", owner=ALICE, secrets=("DELETED", "GIVEN"))
+    assert (await line("POST", "/internal/spec", asked)).body["secrets"] == {"GIVEN": "alice's GIVEN"}
+    assert (await house.store.get(SecretNote, "GIVEN", owner=ALICE)).used_at
+    assert (await house.store.get(SecretNote, "NOT_GIVEN", owner=ALICE)).used_at is None
+    (house.settings.data_dir / "vault.key").write_text("")
+    refused = await line("POST", "/internal/spec", asked)
+    assert (refused.status, refused.body["code"]) == (503, "vault_unavailable")
 
 
 async def test_another_users_session_and_one_that_never_was_look_the_same(house: House, line: Line) -> None:

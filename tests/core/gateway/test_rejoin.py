@@ -39,6 +39,7 @@ from core.model import Session
 from core.runner import rejoin as rejoin_module
 from core.runner.gateway import Gateway
 from core.runner.journal import Journal, Lagging
+from core.runner.known import Known
 from core.runner.log import Log
 from core.runner.rejoin import rejoin
 from core.runner.runner import Init, Runner
@@ -231,7 +232,7 @@ def store_ahead(folder: Path) -> Any:
     stored = events_of(log)
     log.close()
     own, events = Log.open(old)
-    journal = Journal("s", own, events, lambda: None)
+    journal = Journal("s", own, events, lambda: None, Known())
     for n in range(2):
         journal.record(Notice(text=f"own {n}"))
     yield journal, Stored(stored)

@@ -22,13 +22,14 @@ from core.events import (
     seq_of,
 )
 from core.runner.journal import QUEUE_EVENTS, Journal, Lagging
+from core.runner.known import Known
 from core.runner.log import Log
 from core.states import SessionState
 
 
-def journal(path: Path) -> Journal:
+def journal(path: Path, known: Known | None = None) -> Journal:
     log, events = Log.open(path / "s.jsonl")
-    return Journal("s", log, events, lambda: None)
+    return Journal("s", log, events, lambda: None, known or Known())
 
 
 async def test_a_reader_gets_the_past_the_present_and_what_happens_each_once(tmp_path: Path) -> None:
@@ -97,3 +98,21 @@ def test_a_state_that_may_not_follow_is_not_written(tmp_path: Path) -> None:
     book.become(SessionState.ASLEEP)
     assert book.log.last_seq == 0
     assert msgspec.json.decode(b"[]") == []
+
+
+async def test_a_secret_is_neither_stored_nor_shown_and_what_is_done_next_still_knows_it(tmp_path: Path) -> None:
+    book, secret = journal(tmp_path, Known(["secret-of-mine"])), "secret-of-mine"
+    with book.watch(0, [TextDelta(message="m", block=0, text="so far secret-of")]) as watcher:
+        book.record(UserSaid(message_id="m1", text=f"use {secret}"))
+        for piece in ("it is sec", "ret-of-", "mine."):
+            book.show(TextDelta(message="n", block=0, text=piece))
+        frames = watcher.frames()
+        seen = decode_many(await anext(frames)) + decode_many(await anext(frames))
+    assert [event.text for event in seen if isinstance(event, TextDelta | UserSaid)] == [
+        "so far ", "use ***", "it is ", "***.",
+    ]  # fmt: skip
+    assert secret.encode() not in book.log.path.read_bytes()
+    assert book.recall.waiting["m1"].text == f"use {secret}"
+    assert book.recall.line == "use ***"
+    kept = book.shown([TextDelta(message="m", block=0, text=f"half an answer with {secret} and secr")])
+    assert [delta.text for delta in kept] == ["half an answer with *** and "]  # what a checkpoint writes down
