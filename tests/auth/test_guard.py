@@ -58,6 +58,8 @@ class TestStrangers:
     async def test_polling_for_sockets_is_refused(self, house: House) -> None:
         answer = await house.browser().get("/_nicegui_ws/socket.io/?EIO=4&transport=polling")
         assert answer.status_code in (401, 403, 404)
+        known = await (await signed_in(house)).get("/_nicegui_ws/socket.io/?EIO=4&transport=polling")
+        assert (known.status_code, known.json()["code"]) == (400, "no_polling")
 
 
 class TestForgery:

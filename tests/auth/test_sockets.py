@@ -66,6 +66,8 @@ async def test_from_ones_own_page_nothing_can_be_said_about_another_page(world: 
         assert await victim.joined()
         assert await socket.joined()
         await socket.emit(alices.press())
+        await socket.emit(mallorys.press())
+        await world.server.printed(f"pressed by {mallorys.user}")  # and what came before it has been heard
         hello = {"client_id": alices.client_id, "tab_id": "t1", "document_id": "d9", "next_message_id": 0}
         await socket.emit(["handshake", hello], id="7")
         await socket.emit(["javascript_response", {"client_id": alices.client_id, "request_id": "x", "result": 1}])
@@ -75,8 +77,8 @@ async def test_from_ones_own_page_nothing_can_be_said_about_another_page(world: 
             pass
         assert answer == "437[false]"
         await victim.emit(alices.press())
-        await world.server.printed("pressed by")
-    assert world.server.pressed() == [f"pressed by {alices.user}"]
+        await world.server.printed(f"pressed by {alices.user}")
+    assert world.server.pressed() == [f"pressed by {user}" for user in (mallorys.user, alices.user)]
 
 
 @pytest.mark.parametrize(

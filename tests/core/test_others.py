@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import NotFound, RunnerUnavailable
+from core.events import UserSaid
 from core.model import SYSTEM, Agent, Role, Session, User
 from core.store.sqlite import SqliteStore
 from tests.core.test_account import ALICE, BOB, ROOT, House, archive
@@ -33,6 +34,8 @@ async def test_what_alice_did_with_her_session_lets_nobody_else_into_it(house: H
         house.conversations.say(session.id, user=BOB, text="a", message_id="m2"),
         house.conversations.older(session.id, user=BOB, before=5),
         house.conversations.interrupt(session.id, user=BOB),
+        house.conversations.retry(session.id, UserSaid(message_id="m1", text="a"), user=BOB, after=1),
+        house.conversations.answer(session.id, "r1", user=BOB, decision="allow"),
     ):
         with pytest.raises(NotFound):
             await call
@@ -54,6 +57,7 @@ async def test_nothing_of_alices_is_changed_or_deleted_by_anybody_else(house: Ho
         house.agents.delete(session.agent, user=BOB),
         house.agents.change_session(session.id, user=BOB, title="stolen"),
         house.agents.delete_session(session.id, user=BOB),
+        house.agents.remove_rule(session.agent, "Read", user=BOB),
     ):
         with pytest.raises(NotFound):
             await call

@@ -18,10 +18,6 @@ GUARDS = (
         f"{INSIDE}::test_no_line_of_the_box_holds_a_word_of_the_environment",
     ),
     Guard(
-        "box: not even bubblewrap has our environment", "S1", PROCESS, "command, pass_fds, env={})", "command, pass_fds)",
-        f"{INSIDE}::test_no_process_but_its_own_can_be_seen_and_none_tells_of_the_platform",
-    ),
-    Guard(
         "box: no network", "S6", WALLS, '"--unshare-all", "--disable-userns"', '"--unshare-all", "--share-net", "--disable-userns"',
         f"{INSIDE}::test_what_the_trial_of_this_machine_finds_is_no_network",
     ),

@@ -23,11 +23,6 @@ GUARDS = (
         f"{TEST}::TestStrangers::test_the_api_says_401_in_our_words",
     ),
     Guard(
-        "a stranger's socket is only one of ours", "W1", GUARD,
-        'if path.startswith(SOCKET_PREFIX):', "if True:",
-        f"{DOORS}::TestSockets::test_a_strangers_socket_to_anything_else_is_refused",
-    ),
-    Guard(
         "a stranger who would change something is refused", "Z1", GUARD,
         'if unsafe or path.startswith(("/api/", SOCKET_PREFIX)):', 'if path.startswith(("/api/", SOCKET_PREFIX)):',
         f"{TEST}::TestStrangers::test_what_would_change_something_is_refused_not_redirected",

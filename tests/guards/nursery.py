@@ -23,8 +23,8 @@ LIBRARIES = (
     "aiohttp.web", "aiosqlite", "authlib.integrations.httpx_client", "authlib.oidc.core",
     "axe_playwright_python.async_playwright", "babel.dates", "claude_agent_sdk",
     "cryptography.hazmat.primitives.asymmetric.padding", "fastapi", "httpx", "httpx2", "hypothesis", "itsdangerous",
-    "joserfc.jwt", "markdown_it", "msgspec", "nicegui", "playwright.async_api", "psutil", "pygments.lexers",
-    "pytest_asyncio", "socketio", "uvicorn",
+    "joserfc.jwt", "markdown_it", "msgspec", "nicegui", "playwright.async_api", "playwright.sync_api", "psutil",
+    "pygments.lexers", "pytest_asyncio", "socketio", "uvicorn",
 )  # fmt: skip
 OPTIONS = ("-x", "-q", "--tb=short", "-p", "no:cacheprovider", "-p", "pytest_asyncio.plugin")
 QUIET = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # of libraries that are loaded already

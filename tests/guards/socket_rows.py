@@ -43,10 +43,6 @@ GUARDS = (
         f"{TEST}::test_malformed_words_change_nothing_and_write_no_error[words5]",
     ),
     Guard(
-        "sockets only, no polling", "W1", FILE, '        self._sio.eio.transports = ["websocket"]\n', "",
-        f"{TEST}::test_polling_is_no_way_in",
-    ),
-    Guard(
         "a refused socket is hung up on", "W4", FILE,
         '        background_tasks.create(self._hang_up(eio_sid), name="hang up refused socket")\n', "",
         f"{TEST}::test_a_socket_for_a_page_that_has_gone_is_told_to_load_anew_and_closed",

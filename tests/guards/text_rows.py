@@ -5,6 +5,21 @@ from tests.guards.guard import Guard
 PROSE = "ui/transcript/prose.py"
 TEST = "tests/ui/test_prose.py"
 ACTS = f"{TEST}::test_nothing_a_model_writes_can_act"
+ITEMS, STEP = "ui/transcript/items.py", "ui/transcript/step.py"
+IN_TIME = f"{TEST}::test_no_time_left_means_the_text_as_it_was_written"
+SLOW = f"{TEST}::test_a_text_built_to_be_slow_costs_no_more_than_its_budget"
+
+
+def shown(what: str, file: str, old: str, new: str) -> Guard:
+    return Guard(
+        f"shown as text: {what}",
+        "X1",
+        file,
+        old,
+        new,
+        "tests/ui/test_transcript_fold.py::test_everything_in_the_log_is_escaped",
+    )
+
 
 GUARDS = (
     Guard("no HTML of the model's own", "X2", PROSE, '{"html": False,', '{"html": True,', ACTS),
@@ -62,6 +77,43 @@ GUARDS = (
         "a text that is plain is escaped", "X2", PROSE, "{escape(text, quote=False)}</div>'", "{text}</div>'",
         f"{TEST}::test_text_is_text_wherever_it_stands",
     ),
+    Guard("a text's time is looked at", "X5 R4", "ui/transcript/budget.py", "if self._ticks % EVERY == 0 and self.spent:", "if False:", f"{IN_TIME}[inline]"),
+    Guard(
+        "time is counted in a line", "X5 R4", PROSE, "def _tick_inline(state: StateInline, silent: bool) -> bool:\n    state.env[\"budget\"].tick()\n",
+        "def _tick_inline(state: StateInline, silent: bool) -> bool:\n", f"{IN_TIME}[inline]",
+    ),
+    Guard(
+        "time is counted between lines", "X5 R4", PROSE,
+        "def _tick_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:\n    state.env[\"budget\"].tick()\n",
+        "def _tick_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:\n", f"{IN_TIME}[block]",
+    ),
+    Guard(
+        "time is counted in code", "X5 R4", "ui/transcript/code.py", "        if budget.spent:\n", "        if False:\n",
+        f"{TEST}::test_code_loses_its_colours_rather_than_its_form_when_there_is_no_time_left",
+    ),
+    Guard(
+        "a table is not made up of nothing", "X5 R4", PROSE, "    if columns * rows > CELLS + len(state.src) * CELLS_PER_CHAR:\n", "    if False:\n",
+        f"{SLOW}[wide table, short rows]",
+    ),
+    Guard(
+        "a line of marks is text", "X5 R4", PROSE, "if mark not in \"*_~\" or not", "if True or not",
+        f"{TEST}::test_a_line_drawn_with_marks_costs_the_same_however_long",
+    ),
+    Guard(
+        "what is being written has less time", "X5 R4", PROSE, "    budget = Budget(min(LIVE_S + len(text) * BUDGET_S_PER_CHAR, LIVE_MOST_S), now)\n",
+        "    budget = Budget(BUDGET_S + len(text) * BUDGET_S_PER_CHAR, now)\n",
+        f"{TEST}::test_a_text_that_is_being_written_holds_nobody_up",
+    ),
+    shown("what was said", ITEMS, "<div class=\"said\">{escape(text, quote=False)}</div>", "<div class=\"said\">{text}</div>"),
+    shown("what was thought", ITEMS, "<div class=\"plain thought\">{escape(text, quote=False)}</div>", "<div class=\"plain thought\">{text}</div>"),
+    shown("a task", ITEMS, "<span>{escape(item.text, quote=False)}</span></li>", "<span>{item.text}</span></li>"),
+    shown("a notice", ITEMS, "<span>{escape(text, quote=False)}</span></div>", "<span>{text}</span></div>"),
+    shown("an error", ITEMS, "<div class=\"out\">{escape(event.detail, quote=False)}</div>", "<div class=\"out\">{event.detail}</div>"),
+    shown("a question", ITEMS, "<span class=\"v\">{escape(question.text, quote=False)}</span>", "<span class=\"v\">{question.text}</span>"),
+    shown("what a tool is asked for", STEP, "{escape(acts.short(act.target), quote=False)}", "{acts.short(act.target)}"),
+    shown("what a tool is given", STEP, "{escape(cut(value, FIELD_CHARS), quote=False)}", "{cut(value, FIELD_CHARS)}"),
+    shown("what a tool printed", STEP, "{escape(text[:OUTPUT_CHARS], quote=False)}", "{text[:OUTPUT_CHARS]}"),
+    shown("what a file became", "ui/transcript/diff.py", "{escape(line.text, quote=False)}", "{line.text}"),
     Guard(
         "a log entry is one line", "L1", "core/logs.py", 'return character if character.isprintable() else character.encode("unicode_escape").decode()', "return character",
         "tests/core/test_logs.py::test_what_a_stranger_says_stays_one_short_visible_line",

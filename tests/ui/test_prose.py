@@ -13,7 +13,16 @@ from core.events import Asked
 from ui.transcript.code import highlight
 from ui.transcript.diff import changes
 from ui.transcript.fold import Fold
-from ui.transcript.prose import BUDGET_S, BUDGET_S_PER_CHAR, plain, render, safe_address, split_blocks
+from ui.transcript.prose import (
+    BUDGET_S,
+    BUDGET_S_PER_CHAR,
+    LIVE_MOST_S,
+    plain,
+    quick,
+    render,
+    safe_address,
+    split_blocks,
+)
 from ui.words import words
 
 TAGS = {
@@ -204,6 +213,13 @@ def test_no_time_left_means_the_text_as_it_was_written(text: str) -> None:
     seconds = itertools.count()
     assert render(text, now=lambda: float(next(seconds))) == plain(text)
     assert render(text) != plain(text)
+
+
+def test_a_text_that_is_being_written_holds_nobody_up() -> None:
+    left = itertools.chain((0.0, LIVE_MOST_S / 2), itertools.repeat(LIVE_MOST_S * 1.1))
+    text = "a **b** " * 2000
+    assert quick(text, now=lambda: next(left)) is None
+    assert quick(text, now=lambda: 0.0) == render(text, now=lambda: 0.0)
 
 
 def test_code_loses_its_colours_rather_than_its_form_when_there_is_no_time_left() -> None:

@@ -129,8 +129,11 @@ def test_trust_that_no_person_gave_is_taken_back_and_nothing_else_changes(tmp_pa
 def test_both_walls_say_the_same_of_what_runs_by_itself() -> None:
     file, given = policy.managed(), policy.given({"ANTHROPIC_BASE_URL": "http://127.0.0.1:1"})
     assert file["allowManagedHooksOnly"] is True and given["disableAllHooks"] is True
+    assert file["strictKnownMarketplaces"] == []
     for told in (file, given):
+        assert told["disableAutoMode"] == "disable"
         assert told["apiKeyHelper"] == "" and told["enableAllProjectMcpServers"] is False
         assert told["permissions"]["disableBypassPermissionsMode"] == "disable"
         assert told["env"]["CLAUDE_CODE_USE_BEDROCK"] == ""
     assert "ANTHROPIC_BASE_URL" not in file["env"]
+    assert given["env"]["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:1"

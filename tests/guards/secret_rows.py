@@ -1,0 +1,81 @@
+"""The key and other secrets: gone from what is logged, kept, shown to a box; by value in every spelling, and by look."""
+
+from tests.guards.guard import Guard
+
+VALUES, SHAPES, LOGS = "core/redaction.py", "core/secret_shapes.py", "core/logs.py"
+BY_VALUE, BY_LOOK = "tests/core/test_redaction.py", "tests/core/test_secret_shapes.py"
+LOG, STAYS = "tests/core/test_logs.py", "tests/core/gateway/test_key_stays.py"
+ANTHROPIC = "core/gateway/providers/anthropic.py"
+ENDS = f"{LOG}::test_warnings_and_what_nobody_caught_are_entries_too"
+
+
+def spelled(how: str, old: str, new: str, case: str) -> Guard:
+    case = f"{BY_VALUE}::test_a_value_is_gone_however_it_is_spelled[{case}]"
+    return Guard(f"masked: {how}", "S3 L1", VALUES, old, new, case)
+
+
+# By the word behind which a pattern stands: what the tests call a secret of that look.
+KEYS = {
+    "sk-ant-": "Anthropic", "sk-": "OpenAI of a project", "ghp_ gho_ ghu_ ghs_ ghr_": "GitHub", "github_pat_": "GitHub fine-grained",
+    "glpat-": "GitLab", "AIza": "Google", "GOCSPX-": "Google client secret", "ya29.": "Google token", "xox": "Slack",
+    "AKIA ASIA": "AWS", "k_live_": "Stripe", "npm_": "npm", "pypi-AgE": "PyPI", "PRIVATE": "PEM, cut", "eyJ": "ours",
+}  # fmt: skip
+
+GUARDS = (
+    spelled("in a URL", 'for quoted in (quote(text, safe=""), quote(text), quote_plus(text)):', "for quoted in ():", "in a URL-password"),
+    spelled(
+        "in JSON", "for escaped in (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]):",
+        "for escaped in ():", "in JSON-password",
+    ),
+    spelled("in JSON in JSON", "        yield json.dumps(escaped)[1:-1]", "        pass", "in JSON in JSON-backslashes"),
+    spelled("in HTML", "    yield html.escape(text)\n", "", "in HTML-password"),
+    spelled("in hex", '    yield text.encode(errors="surrogateescape").hex()\n', "", "in hex-key"),
+    spelled("in base64", "    for shift in range(3):\n", "    for shift in ():\n", "in base64-key"),
+    spelled("in base64 behind something", "    for shift in range(3):\n", "    for shift in (0,):\n", "in base64 behind one character-key"),
+    Guard(
+        "masked: what overlaps", "S3", VALUES, "        if spans and start <= spans[-1][1]:\n", "        if False:\n",
+        f"{BY_VALUE}::test_no_part_of_overlapping_values_is_left",
+    ),
+    Guard(
+        "masked: one line of several", "S3", VALUES, "*(line for line in lines if len(line) >= SHORTEST_LINE)", "*()",
+        f"{BY_VALUE}::test_of_a_value_of_many_lines_each_long_line_counts_by_itself",
+    ),
+    Guard(
+        "masked: long values piece by piece", "S3", VALUES, "    while len(spelling) > LONGEST:\n", "    while False:\n",
+        f"{BY_VALUE}::test_no_spelling_is_longer_than_a_stream_waits_for",
+    ),
+    *(
+        Guard(
+            f"looks like a secret: {word}", "S3 L1", SHAPES, f'"{word}"', '"never"',
+            f"{BY_LOOK}::test_a_key_of_a_known_service_is_masked[{{}}-{case}]",
+        )
+        for word, case in KEYS.items()
+    ),
+    Guard(
+        "what opens a door looks like a secret", "S3 L1", SHAPES, "= KEYS + BEARERS) -> str", "= KEYS) -> str",
+        f"{BY_LOOK}::test_what_opens_a_door_is_masked_and_its_name_stays",
+    ),
+    Guard(
+        "the log: values", "S3 L1", LOGS, "return fitting(self._redactor.line(text), MESSAGE_BYTES, spell)", "return fitting(text, MESSAGE_BYTES, spell)",
+        f"{LOG}::test_a_secret_in_a_traceback_or_an_argument_is_masked",
+    ),
+    Guard("the log: what ends a process", "S3 L1", LOGS, "    sys.excepthook = _fell\n", "", ENDS, by="JSONDecodeError"),
+    Guard("the log: what ends a thread", "S3 L1", LOGS, "    threading.excepthook = lambda", "    lambda_ = lambda", ENDS, by="JSONDecodeError"),
+    Guard("the log: warnings of libraries", "S3 L1", LOGS, "    logging.captureWarnings(True)\n", "", ENDS, by="JSONDecodeError"),
+    Guard(
+        "the audit log holds no key", "S3 L1", "core/audit.py", "escaped(mask(text[:READ_CHARS]), longest)", "escaped(text[:READ_CHARS], longest)",
+        "tests/core/test_audit.py::test_a_key_in_a_rule_is_not_kept",
+    ),
+    Guard(
+        "what the model says of the key: bodies", "S1 S3", ANTHROPIC, "self._redactor.raw(said)[:ERROR_BYTES]", "said[:ERROR_BYTES]",
+        f"{STAYS}::test_what_the_model_quotes_of_the_key_reaches_no_box[429]",
+    ),
+    Guard(
+        "what the model says of the key: headers", "S1 S3", ANTHROPIC, "{name: self._redactor.text(value) for", "{name: value for",
+        f"{STAYS}::test_what_the_model_quotes_of_the_key_reaches_no_box[429]",
+    ),
+    Guard(
+        "no event is kept with the key", "S1 S3", "core/gateway/box_api.py", "read_batch(self._redactor.raw(body))", "read_batch(body)",
+        f"{STAYS}::test_an_event_that_holds_the_key_is_kept_without_it",
+    ),
+)  # fmt: skip

@@ -1,0 +1,66 @@
+"""The walls beside bubblewrap's: control groups, the disk, the filter on calls, what a repository may ask for."""
+
+from tests.guards.guard import Guard
+
+HERE = "tests/core/spawner"
+GROUPS, DISK = "core/spawner/cgroup.py", "core/spawner/disk.py"
+POLICY, FOLDER = "core/policy.py", "core/runner/folder.py"
+SAME = f"{HERE}/test_cgroup.py::test_version_1_and_2_are_told_the_same_in_their_own_words"
+BOTH = "tests/core/runner/test_folder.py::test_both_walls_say_the_same_of_what_runs_by_itself"
+WANTS = "tests/core/runner/test_folder.py"
+FAMILY = (
+    f"{HERE}/test_seccomp.py::test_sockets_that_no_network_namespace_keeps_in_are_refused_and_others_are_not[x86_64]"
+)
+
+
+def group(what: str, old: str, new: str) -> Guard:
+    return Guard(f"control groups: {what}", "R1" if "processes" in what else "R2", GROUPS, old, new, SAME)
+
+
+def quota(what: str, old: str, new: str, test: str) -> Guard:
+    return Guard(f"disk: {what}", "R3", DISK, old, new, f"{HERE}/test_disk.py::{test}")
+
+
+def settings(what: str, old: str, new: str) -> Guard:
+    return Guard(f"managed settings: {what}", "S4", POLICY, old, new, BOTH)
+
+
+GUARDS = (
+    group("memory", "if MEMORY in tree.controllers and wanted.memory_bytes:", "if False:"),
+    group("swap, version 1", ', ("memory.memsw.limit_in_bytes", memory)]', "]"),
+    group("swap, version 2", ', ("memory.swap.max", "0")]', "]"),
+    group("processes", "if PIDS in tree.controllers and wanted.pids:", "if False:"),
+    group("processors", "if CPU in tree.controllers and wanted.cpus:", "if False:"),
+    quota("who grows", "(used > mark or used > 2 * most)", "used > 2 * most", "test_who_grows_beyond_the_bound_is_over_it_until_they_stop_growing"),
+    quota("who is far beyond", "(used > mark or used > 2 * most)", "used > mark", "test_who_is_over_twice_the_bound_is_stopped_in_any_case"),
+    quota("many files", "            total_files += 1\n", "", "test_many_small_files_are_too_many"),
+    quota("links are not followed", "dir_fd=folder, follow_symlinks=False", "dir_fd=folder, follow_symlinks=True", "test_a_sparse_terabyte_is_nothing_and_a_link_leads_nowhere"),
+    Guard(
+        "the filter: kinds of sockets", "S6 S9", "core/spawner/seccomp.py", '(EQUAL, row[column], "families", None)', "(EQUAL, row[column], None, None)", FAMILY,
+    ),
+    settings("no way around permissions", '    "permissions": {"disableBypassPermissionsMode": "disable"},\n', '    "permissions": {},\n'),
+    settings("no automatic mode", '    "disableAutoMode": "disable",\n', ""),
+    settings("no servers of a repository", '"enableAllProjectMcpServers": False', '"enableAllProjectMcpServers": True'),
+    settings("no helpers", '    **dict.fromkeys(_HELPERS, ""),\n', ""),
+    settings("no other model", '"env": dict.fromkeys(_ELSEWHERE, "")', '"env": {}'),
+    settings("no hooks, by the file", '{"allowManagedHooksOnly": True, ', "{"),
+    settings("no markets of plugins", ', "strictKnownMarketplaces": []', ""),
+    settings("no hooks, by the arguments", '{"disableAllHooks": True, "env"', '{"env"'),
+    settings("the address of the model stays", '"env": _ALWAYS["env"] | env}', '"env": _ALWAYS["env"]}'),
+    Guard(
+        "a server of a repository has a person's yes", "S4", FOLDER, "if isinstance(server, dict) and _named(name, rules):", "if isinstance(server, dict):",
+        f"{WANTS}::test_only_a_rule_with_its_whole_name_starts_a_server",
+    ),
+    Guard(
+        "a server's name is compared whole", "S4", FOLDER, 'rule.startswith(f"{word}__")', "rule.startswith(word)",
+        f"{WANTS}::test_only_a_rule_with_its_whole_name_starts_a_server",
+    ),
+    Guard(
+        "trust that no person gave is taken back", "S4 S5", FOLDER, "place.pop(_TRUST, False)]", "False]",
+        f"{WANTS}::test_trust_that_no_person_gave_is_taken_back_and_nothing_else_changes",
+    ),
+    Guard(
+        "a person is told of hooks that do not run", "S4", FOLDER, "held = [name for name in _HELD if settings.get(name)]", "held = []",
+        f"{WANTS}::test_what_a_folder_wants_is_told_by_name",
+    ),
+)  # fmt: skip
