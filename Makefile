@@ -30,7 +30,7 @@ format:
 # Every guard is taken out of a copy of the program, and a test must go red. ONLY=part-of-a-name: only those.
 guards:
 	@scripts/environment dev
-	@exec $(BIN)/python -m pytest tests/guards $(if $(ONLY),-k "$(ONLY)")
+	@exec $(BIN)/python -m pytest -m mutation tests/guards $(if $(ONLY),-k "$(ONLY)")
 
 # stdout is one JSON object and nothing else.
 bench:
