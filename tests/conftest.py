@@ -49,6 +49,11 @@ def project(firestore_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> st
     return f"test-{uuid.uuid4().hex[:12]}"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first, so that at the end no worker waits for another's."""
+    items.sort(key=lambda item: "e2e" not in item.path.parts)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A box, a browser or an emulator that is not there must not look like success."""

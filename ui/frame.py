@@ -22,6 +22,7 @@ log = logging.getLogger("oma.pages")
 
 NAME = "Oh My Agent"
 SETTLE_S = 0.2  # changes that come together are one refresh
+LATER_S = 1.0  # news may be ahead of the Store: after the last of them it is read once more
 BUILD_S = 20.0  # then it is an error; NiceGUI's own three seconds are soon gone on a busy machine
 RECONNECT_S = 60.0  # a tab that comes back within this goes on where it was, with what was typed
 
@@ -102,10 +103,17 @@ class Frame:
 
     async def _follow(self) -> None:
         async with self.desk.conversations.changes(user=self.user_id) as news:
+            fresh = False
             while True:
                 await self._refresh()
-                with contextlib.suppress(Lagging):
-                    await anext(news)
+                try:
+                    async with asyncio.timeout(LATER_S if fresh else None):
+                        with contextlib.suppress(Lagging):
+                            await anext(news)
+                except TimeoutError:
+                    fresh = False
+                    continue
+                fresh = True
                 with contextlib.suppress(Lagging, TimeoutError):
                     async with asyncio.timeout(SETTLE_S):
                         async for _ in news:

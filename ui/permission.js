@@ -163,7 +163,12 @@ export default {
       this.rule.addEventListener("input", () => this.doubt(""));
       this.ruleNote = element("p", "tiny", this.words.rule_hint);
       this.more.append(this.ruleNote);
+      this.lead("allow-always");
       this.doubt("");
+    },
+    lead(name) {
+      // The filled button is the one that Enter in the open field stands for.
+      for (const one of ["allow", "allow-always", "deny"]) this.box.querySelector(`[data-testid=${one}]`)?.classList.toggle("primary", one === name);
     },
     keep() {
       const rule = this.rule.value.trim();
@@ -188,6 +193,7 @@ export default {
     denyWith(label) {
       if (this.note?.isConnected) return this.answer("deny", { message: this.note.value.trim() });
       this.note = this.line(label, "", "deny-message", () => this.answer("deny", { message: this.note.value.trim() }));
+      this.lead("deny");
     },
     line(label, value, testid, done) {
       const row = element("label", "line");
@@ -203,6 +209,7 @@ export default {
 
     closeLine() {
       this.more.replaceChildren();
+      this.lead("allow");
       if (this.alwaysButton) this.alwaysButton.querySelector("span").textContent = this.words.always;
     },
     keys(input, done, close) {

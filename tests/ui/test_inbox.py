@@ -26,7 +26,7 @@ async def test_a_request_says_who_asks_what_exactly_since_when_and_leads_there(s
 async def test_a_request_is_allowed_where_it_stands_and_the_list_says_so(serve: Serve, open_page: Open) -> None:
     page = await open_page(await serve() + "/inbox")
     await page.get_by_test_id("allow").click()
-    await expect(page.get_by_test_id("all-clear")).to_contain_text("모두 답했어요")
+    await expect(page.get_by_test_id("all-clear")).to_contain_text("기다리는 요청이 없어요")
     await expect(page.get_by_test_id("toast")).to_contain_text("답을 전했어요")
     assert [one["decision"] for one in await heard(page)] == ["allow"]
 
@@ -102,5 +102,5 @@ async def test_a_request_answered_elsewhere_goes_and_leaves_an_all_clear(serve: 
     page = await open_page(await serve() + "/inbox")
     await expect(page.get_by_test_id("request")).to_have_count(1)
     await ask(page, "answer")
-    await expect(page.get_by_test_id("all-clear")).to_contain_text("모두 답했어요")
+    await expect(page.get_by_test_id("all-clear")).to_contain_text("기다리는 요청이 없어요")
     await expect(page).to_have_title("받은 요청 · Oh My Agent")

@@ -544,6 +544,7 @@ def test_always_shows_the_rule_and_takes_it_as_edited(page: Page, world: World) 
     page.get_by_test_id("allow-always").click()
     rule = page.get_by_test_id("rule")
     expect(rule).to_have_value("Bash(curl:*)")
+    expect(page.locator("[data-testid=permission] .primary")).to_have_attribute("data-testid", "allow-always")
     assert answers(world, "rule") == []
     rule.fill("Bash(curl --json:*)")
     page.get_by_test_id("allow-always").click()
