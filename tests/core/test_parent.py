@@ -41,7 +41,7 @@ def test_an_interrupt_of_make_alone_ends_what_it_runs(tmp_path: Path) -> None:
     recipe(tmp_path)
     with served(["make", "--silent", "run"], tmp_path) as make:
         make.send_signal(signal.SIGINT)
-        told, _ = make.communicate(timeout=10)
+        told, _ = make.communicate(timeout=30)
     assert told == "ended\n"
 
 
@@ -49,12 +49,12 @@ def test_a_termination_of_make_is_passed_on_by_make_itself(tmp_path: Path) -> No
     recipe(tmp_path)
     with served(["make", "--silent", "run"], tmp_path) as make:
         make.terminate()
-        told, _ = make.communicate(timeout=10)
+        told, _ = make.communicate(timeout=30)
     assert told == "ended\n"
 
 
 def test_without_make_nothing_is_watched_and_an_interrupt_is_an_interrupt(tmp_path: Path) -> None:
     with served([sys.executable, "-c", SERVER], ROOT) as alone:
         alone.send_signal(signal.SIGINT)
-        told, _ = alone.communicate(timeout=10)
+        told, _ = alone.communicate(timeout=30)
     assert told == "ended\n"

@@ -137,7 +137,7 @@ GUARDS = (
         "tests/core/runner/test_files.py::test_an_agents_id_that_is_a_path_is_refused",
     ),
     Guard(
-        "runner: a CLI has no environment but what it needs", "S1 S3", "core/runner/command.py", "    return {\n        \"PATH\": PATH,", "    import os\n    return {\n        **os.environ,\n        \"PATH\": PATH,",
+        "runner: a CLI has no environment but what it needs", "S1 S3", "core/runner/command.py", "        **spec.secrets,  #", "        **__import__(\"os\").environ,\n        **spec.secrets,  #",
         "tests/core/runner/test_files.py::test_a_cli_is_told_nothing_of_the_runners_environment",
     ),
 )  # fmt: skip
