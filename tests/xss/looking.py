@@ -78,6 +78,7 @@ class Looker:
         self.complaints.clear()
         await self.page.goto(self.base + path)
         await self.page.wait_for_function("!document.getElementById('popup') || window.did_handshake === true")
+        await self.page.wait_for_function("!document.querySelector('.skeleton')")
         if name in self._last_seq:
             wanted = f"Number(document.querySelector('.transcript').dataset.lastSeq) >= {self._last_seq[name]}"
             await self.page.wait_for_function(wanted)
