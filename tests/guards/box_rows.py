@@ -22,7 +22,9 @@ GUARDS = (
         f"{INSIDE}::test_what_the_trial_of_this_machine_finds_is_no_network",
     ),
     Guard(
-        "box: a PID namespace", "S1 S2", WALLS, '"--unshare-user", "--unshare-all"', '"--unshare-user", "--unshare-net", "--unshare-ipc", "--unshare-uts"',
+        "box: a PID namespace", "S1 S2", WALLS,
+        '"--unshare-user", "--unshare-all", "--disable-userns", "--uid", UID, "--gid", UID, "--cap-drop", "ALL"),\n        *("--new-session", "--hostname", "box", "--clearenv"),\n        "--as-pid-1",',
+        '"--unshare-user", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--disable-userns", "--uid", UID, "--gid", UID, "--cap-drop", "ALL"),\n        *("--new-session", "--hostname", "box", "--clearenv"),\n        ',
         f"{INSIDE}::test_no_process_but_its_own_can_be_seen_and_none_tells_of_the_platform",
     ),
     Guard(
