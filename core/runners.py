@@ -10,7 +10,6 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import aiohttp
 import msgspec
@@ -25,6 +24,7 @@ from core.recovery import Change, Recovery
 from core.runner_client import CALL_S, RunnerClient
 from core.spawner import Poll, Spawner
 from core.store import Store
+from core.tasks import Tasks
 
 log = logging.getLogger("oma.runners")
 
@@ -44,6 +44,10 @@ class Limits:
     orphan_s: float = 900.0
     idle_runner_s: float = 1800.0
 
+    @property
+    def told(self) -> dict[str, float]:
+        return {name: getattr(self, name) for name in ("max_live_sessions", "idle_cli_s", "orphan_s")}
+
 
 class Runners:
     """`async with Runners(…)`: adopts what lives, holds what it starts; leaving lets go and stops nothing."""
@@ -52,7 +56,7 @@ class Runners:
         self._store, self._spawner, self._gate, self._limits, self._sweep_s = store, spawner, gate, limits, sweep_s
         self._clients: dict[UserId, RunnerClient] = {}
         self._locks: dict[UserId, asyncio.Lock] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._stopping = False
         self.changes: Hub[Change] = Census(self._clients.keys)
         self.arrivals: Hub[RunnerClient] = Hub()
@@ -61,16 +65,14 @@ class Runners:
     async def __aenter__(self) -> "Runners":
         boxes = await self._store.find(Box, owner=SYSTEM, limit=ALL)
         for box in boxes:  # not waited for: one that hangs must not keep the pages from everybody else
-            self._task(self._adopt(box), f"adopt {box.id}")
-        self._task(self._sweep(), "sweep")
-        self._task(disks.watch(self._spawner, living=lambda: [*self._clients.values()], stop=self.stop), "disks")
+            self._tasks.spawn(self._adopt(box), f"adopt {box.id}")
+        self._tasks.spawn(self._sweep(), "sweep")
+        self._tasks.spawn(disks.watch(self._spawner, living=lambda: [*self._clients.values()], stop=self.stop), "disks")
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._stopping = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.cancel()
         await asyncio.gather(*(client.close() for client in self._clients.values()))
 
     def at_hand(self, user: UserId) -> RunnerClient | None:
@@ -129,8 +131,7 @@ class Runners:
         async with self._lock(user):
             await self._stop(user)
             for box in await self._store.find(Box, owner=SYSTEM, where={"user": user}):
-                await self._spawner.stop(box, grace_s=0)
-                await self._store.delete(Box, box.id, owner=SYSTEM)
+                await self._bury(box)
             await self._spawner.forget(user)
             yield
             self._locks.pop(user, None)  # who waits for it asked for a user that is no more
@@ -143,15 +144,20 @@ class Runners:
             busy = await asyncio.gather(*(self._has_open_turn(user) for user in users))
             users = [user for user, open_turn in zip(users, busy, strict=True) if not open_turn]
         else:
+            users += [user for user, lock in self._locks.items() if lock.locked()]  # theirs is just being started
             boxes = await self._store.find(Box, owner=SYSTEM, limit=ALL)
             await asyncio.gather(*(self._end_unmet(box) for box in boxes), return_exceptions=True)
         await asyncio.gather(*(self.stop(user) for user in users), return_exceptions=True)
 
     async def _end_unmet(self, box: Box) -> None:
         """A box of an earlier web that we were only just adopting."""
-        if box.user not in self._clients:
-            await self._spawner.stop(box, grace_s=0)
-            await self._store.delete(Box, box.id, owner=SYSTEM)
+        if box.user not in self._clients and not self._lock(box.user).locked():
+            await self._bury(box)
+
+    async def _bury(self, box: Box) -> None:
+        """Certainly ended, then forgotten. It may live though nobody knows its process: see `_start`."""
+        await self._spawner.stop(box, grace_s=0)
+        await self._store.delete(Box, box.id, owner=SYSTEM)
 
     async def _has_open_turn(self, user: UserId) -> bool:
         try:
@@ -163,15 +169,17 @@ class Runners:
         for box in await self._store.find(Box, owner=SYSTEM, where={"user": user}):
             if await self._spawner.poll(box) is not Poll.GONE:
                 return await self._bind(box)
-            await self._store.delete(Box, box.id, owner=SYSTEM)
+            await self._bury(box)
         box = Box(id=secrets.token_hex(5), user=user, key=secrets.token_urlsafe(32), started_at=now())
-        box = await self._spawn(box)
+        await self._store.put(box, owner=SYSTEM)  # first: if we are killed now, the next web knows what to look for
         try:
+            box = await self._spawn(box)
             await self._store.put(box, owner=SYSTEM)
+            if self._stopping:
+                raise RunnerUnavailable("the platform is being ended")
             return await self._bind(box)
         except BaseException:
-            await self._spawner.stop(box, grace_s=0)
-            await self._store.delete(Box, box.id, owner=SYSTEM)
+            await self._bury(box)
             raise
 
     async def _spawn(self, box: Box) -> Box:
@@ -186,8 +194,8 @@ class Runners:
     async def _adopt(self, box: Box) -> None:
         try:
             if await self._spawner.poll(box) is Poll.GONE:
-                await self._store.delete(Box, box.id, owner=SYSTEM)
-                self._task(self._recovery.after_death(box.user), "recover")
+                await self._bury(box)
+                self._tasks.spawn(self._recovery.after_death(box.user), "recover")
                 return
             async with self._lock(box.user):
                 if box.user not in self._clients:
@@ -202,12 +210,9 @@ class Runners:
         """Wait until it answers, tell it whose it is, and hold it from now on."""
         await self._gate.register(box)
         client = RunnerClient(box, self._spawner.door(box))
-        init = {"user": box.user, "box": box.id, "key": box.key} | {
-            name: getattr(self._limits, name) for name in ("max_live_sessions", "idle_cli_s", "orphan_s")
-        }
-        await client.init(init, spawner=self._spawner)
+        await client.init({"user": box.user, "box": box.id, "key": box.key, **self._limits.told}, spawner=self._spawner)
         self._clients[box.user] = client
-        self._task(self._hold(client), f"hold {box.id}")
+        self._tasks.spawn(self._hold(client), f"hold {box.id}")
         self.arrivals.say(box.user, client)
         return client
 
@@ -236,7 +241,7 @@ class Runners:
                 del self._clients[user]
                 await self._forget(client)
                 if not self._stopping:
-                    self._task(self._recovery.after_death(user), "recover")
+                    self._tasks.spawn(self._recovery.after_death(user), "recover")
                 return
             await asyncio.sleep(RETRY_S)
 
@@ -288,13 +293,3 @@ class Runners:
                     self.arrivals.say(user, client)
             await self._spawner.stop(client.box, grace_s=STOP_S)
             await self._forget(client)
-
-    def _task(self, work: Any, name: str) -> None:
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            log.error("task %s ended: %r", task.get_name(), error, exc_info=error)

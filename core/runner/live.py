@@ -51,6 +51,7 @@ class Wire(Transport):
     def __init__(self, cli: Cli, heard: Callable[[Json], None], gone: Callable[[], None]) -> None:
         self._cli, self._heard, self._gone = cli, heard, gone
         self.opened: Callable[[], None] | None = None  # called once, when the first line, `initialize`, is on its way
+        self.answered = False  # the CLI has answered something, and `initialize` is asked first: it came up
         self._control: asyncio.Queue[Json | None] = asyncio.Queue(CONTROL_QUEUE)
         cli.heard, cli.gone = self._hear, self._end
         if cli.over.is_set():
@@ -63,6 +64,7 @@ class Wire(Transport):
         if not _sound(said):
             log.warning("a control line of the CLI is broken: %.200r", said)
             return
+        self.answered = self.answered or said["type"] == "control_response"
         try:
             self._control.put_nowait(said)
         except asyncio.QueueFull:
@@ -129,7 +131,7 @@ class Live:
     async def connect(self, opened: Callable[[], None]) -> None:
         """Until the CLI has said that it listens; from `opened` on it may be told things, which it reads in order.
 
-        Raises: Exception: whatever the SDK makes of a CLI that does not.
+        It may have ended again by then. Raises: Exception: whatever the SDK makes of a CLI that does not.
         """
         self._wire.opened = opened
         # The SDK would wait its whole minute for the answer of a CLI that has ended.
@@ -137,9 +139,9 @@ class Live:
         connecting = asyncio.ensure_future(self._client.connect())
         try:
             await asyncio.wait((ended, connecting), return_when=asyncio.FIRST_COMPLETED)
-            if not connecting.done():
+            if not connecting.done() and not self._wire.answered:
                 raise CLIConnectionError("the CLI ended before it took messages")
-            connecting.result()
+            await connecting
             self._connected = True
         finally:
             ended.cancel()

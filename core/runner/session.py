@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from core.errors import PlatformError, StoreUnavailable, Unavailable
+from core.errors import PlatformError, StoreUnavailable
 from core.events import Notice, Parked, TurnFinished
 from core.runner.checkpoint import Checkpoint
 from core.runner.cli import Json
@@ -187,8 +187,6 @@ class Session:
             await self._room(self)
             self._outdated = False  # from here on: it is told below
             live = await self._engine.start(self)
-            if live.cli.over.is_set():
-                raise Unavailable(f"the CLI ended at once: {live.cli.last_words}")
         except asyncio.CancelledError:
             self._not_started("", then=S.ASLEEP)
             raise
@@ -203,6 +201,9 @@ class Session:
 
     def _started(self, live: "Live") -> None:
         self.talk.live, self._starting = live, None
+        if live.cli.over.is_set():  # it came up, and died while it was being connected
+            self.gone()
+            return
         if turn := self.talk.turn:
             turn.started_boottime = boottime()  # what the CLI has started until now is its own: Stop spares it
         self.talk.go_on()

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import shutil
 import time
-from collections.abc import Callable, Coroutine, Iterator, KeysView
+from collections.abc import Callable, Iterator, KeysView
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from core.runner.log import Log
 from core.runner.processes import Reaper
 from core.runner.session import Session
 from core.runner.talk import STOPPED
+from core.tasks import Tasks
 
 log = logging.getLogger("oma.sessions")
 
@@ -54,7 +55,7 @@ class Sessions:
         self._folder = engine.place.home / ".oma" / "sessions"
         self._sessions: dict[str, Session] = {}
         self._outboxes: dict[str, tuple[Outbox, asyncio.Task[None]]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._changed: set[Callable[[str], None]] = set()
         self._admission = asyncio.Lock()
         self._room = asyncio.Event()
@@ -68,7 +69,7 @@ class Sessions:
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         paths = sorted(self._folder.glob("*.jsonl"))
-        self.spawn(self._look(), "look")
+        self._tasks.spawn(self._look(), "look")
         for path in paths:
             try:
                 cursor = read_cursor(path.with_suffix(".json"))
@@ -108,10 +109,10 @@ class Sessions:
         except OSError as error:
             raise StoreUnavailable(f"the log cannot be opened: {error}") from error
         journal = Journal(session, file, events, lambda: self._stored(session), self._engine.known)
-        found = Session(journal, self._engine, spawn=self.spawn, room=self._make_room, rested=self._room.set)
+        found = Session(journal, self._engine, spawn=self._tasks.spawn, room=self._make_room, rested=self._room.set)
         outbox = Outbox(journal, self._engine.gateway, rejoined=found.talk.go_on)
         self._sessions[session] = found
-        self._outboxes[session] = (outbox, self.spawn(outbox.run(), f"ingest {session}"))
+        self._outboxes[session] = (outbox, self._tasks.spawn(outbox.run(), f"ingest {session}"))
         try:
             found.recover()
         except PlatformError:  # half recovered, it would be stuck; opened again, it goes on from its log
@@ -142,7 +143,7 @@ class Sessions:
         """End the agent's CLIs: what it may do without asking has changed, and the next ones know."""
         for session in self._sessions.values():
             if session.journal.recall.agent == agent and session.alive:
-                self.spawn(session.sleep(STOPPED), f"rest {session.id}")
+                self._tasks.spawn(session.sleep(STOPPED), f"rest {session.id}")
 
     def end_working(self, reason: str) -> None:
         """End the CLIs and all that sessions have started; where no turn is open to say why, a notice does."""
@@ -150,7 +151,7 @@ class Sessions:
             if session.alive:
                 if session.talk.turn is None:
                     session.journal.tell(reason)
-                self.spawn(session.sleep(reason), f"{reason} {session.id}")
+                self._tasks.spawn(session.sleep(reason), f"{reason} {session.id}")
 
     async def _forget(self, found: Session) -> None:
         self._sessions.pop(found.id, None)
@@ -215,18 +216,6 @@ class Sessions:
 
     # --- lifetimes ---------------------------------------------------------------------------------------------------
 
-    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """A task that is kept, and whose failure is told."""
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            log.error("%s failed", task.get_name(), exc_info=error)
-
     async def _make_room(self, session: Session) -> None:
         """Until one more CLI may live. The least recently used that does nothing goes first, then one that asks."""
         async with self._admission:
@@ -253,7 +242,7 @@ class Sessions:
                     session.look(now)
                 idle_s = now - session.talk.last_used
                 if session.alive and not session.busy and idle_s > self.limits.idle_cli_s:
-                    self.spawn(session.sleep(), f"idle {session.id}")
+                    self._tasks.spawn(session.sleep(), f"idle {session.id}")
 
     async def close(self, reason: str) -> None:
         """Open turns are interrupted, requests parked, CLIs ended, events flushed; within some 6 s."""
@@ -265,10 +254,9 @@ class Sessions:
         flushing = [asyncio.ensure_future(outbox.flushed()) for outbox, _ in self._outboxes.values()]
         if flushing:
             await asyncio.wait(flushing, timeout=FLUSH_S)
-        tasks = [*flushing, *self._tasks]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for flush in flushing:
+            flush.cancel()
+        await asyncio.gather(self._tasks.cancel(), *flushing, return_exceptions=True)
         for session in self._sessions.values():
             session.journal.log.close()
 

@@ -6,7 +6,7 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-from core.runtime import Process
+from core.runtime import Process, process
 
 ROUNDS = 20  # of looking for what an unboxed runner left; a process that forks faster than this is not ours to win
 
@@ -46,6 +46,13 @@ def kill(who: Process) -> None:
         os.close(fd)
 
 
+def holders(folder: Path) -> list[Process]:
+    """The processes of a box whose pid nobody has noted: they have its folder mounted, or named in their arguments."""
+    mark = os.fsencode(folder)
+    found = [pid for pid in _pids() if mark in _read(pid, "mountinfo") or mark in _read(pid, "cmdline")]
+    return [who for pid in found if (who := process(pid))]
+
+
 def sweep(home: Path) -> None:
     """SIGKILL to everything that an unboxed runner of this home left: no other process has this HOME.
 
@@ -67,7 +74,11 @@ def _pids() -> list[int]:
 
 
 def _environment(pid: int) -> list[bytes]:
+    return _read(pid, "environ").split(b"\0")
+
+
+def _read(pid: int, name: str) -> bytes:
     try:
-        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        return Path(f"/proc/{pid}/{name}").read_bytes()
     except OSError:  # ended, or somebody else's
-        return []
+        return b""

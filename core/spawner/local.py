@@ -23,7 +23,7 @@ from core.spawner import Door, Isolation, Poll, cgroup
 from core.spawner.box import HOME, OUT, PROGRAM
 from core.spawner.cgroup import Bounds, Groups
 from core.spawner.disk import Quota, Used
-from core.spawner.ending import ended, kill, sweep
+from core.spawner.ending import ended, holders, kill, sweep
 from core.spawner.host import REPOSITORY, claude_cli, compiled, look
 from core.spawner.process import FILE_BYTES, Command, boxed, caged, tail, unboxed
 from core.spawner.trial import Sandbox, choose, describe, try_box, try_cage
@@ -106,7 +106,11 @@ class LocalSpawner:
                 kill(who)
             self._runtime.remove_box(box.id)
             raise
-        if box.memory.get("sandbox") in ("none", "landlock"):
+        unknown = [] if who else await asyncio.to_thread(holders, self._runtime.box_out(box.id))
+        for one in unknown:  # whoever started it died before it could be written down
+            kill(one)
+            await ended(one, within_s=KILLED_S)
+        if unknown or box.memory.get("sandbox") in ("none", "landlock"):
             await asyncio.to_thread(cgroup.kill, _groups(box))
             await asyncio.to_thread(sweep, self._home(box.user))
         if child := self._children.get(box.id):

@@ -268,11 +268,28 @@ async def test_a_box_that_keeps_dying_is_given_up_and_its_open_turn_is_shown_as_
 
 async def test_a_start_that_is_given_up_leaves_no_box(stage: Stage) -> None:
     session = await stage.new()
-    stage.spawner.slow_s = 0.1
+    stage.spawner.slow_s = 0.5
     saying = asyncio.create_task(stage.conversations.say(session.id, user=ALICE, text="a", message_id="1"))
-    await asyncio.sleep(0.02)
+    async with asyncio.timeout(PATIENCE_S):
+        while not stage.spawner.started:
+            await asyncio.sleep(0.001)
     saying.cancel()
     with pytest.raises(asyncio.CancelledError):
+        await saying
+    assert (stage.spawner.started, stage.spawner.alive) == (1, {})
+    assert not await stage.store.find(Box, owner=SYSTEM)
+
+
+async def test_a_platform_that_ends_while_a_box_starts_leaves_no_box(stage: Stage) -> None:
+    session = await stage.new()
+    stage.spawner.slow_s = 0.5
+    saying = asyncio.create_task(stage.conversations.say(session.id, user=ALICE, text="a", message_id="1"))
+    async with asyncio.timeout(PATIENCE_S):
+        while not stage.spawner.started:
+            await asyncio.sleep(0.001)
+    assert await stage.store.find(Box, owner=SYSTEM), "if the web is killed now, the next one knows"
+    await stage.runners.stop_all(spare_open_turns=False)
+    with pytest.raises(RunnerUnavailable, match="being ended"):
         await saying
     assert (stage.spawner.started, stage.spawner.alive) == (1, {})
     assert not await stage.store.find(Box, owner=SYSTEM)

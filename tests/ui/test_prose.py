@@ -246,7 +246,8 @@ def test_a_line_drawn_with_marks_costs_the_same_however_long() -> None:
 
 
 def test_a_table_of_many_written_cells_is_a_table() -> None:
-    html = render("|a|b|c|d|\n|-|-|-|-|\n" + "| 값 | one | two | three |\n" * 1000)
+    cells = "| 값 | one | two | three |\n" * 1000
+    html = render(f"|a|b|c|d|\n|-|-|-|-|\n{cells}", now=lambda: 0.0)  # what is judged is their number
     assert html.count("<td>") == 4000
 
 

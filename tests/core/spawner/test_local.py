@@ -61,6 +61,16 @@ async def test_a_runner_outlives_the_sigkill_of_the_web_and_is_found_again(
     assert await spawner.poll(found) is Poll.GONE
 
 
+async def test_a_runner_that_nobody_wrote_down_is_found_and_ended(spawner: LocalSpawner) -> None:
+    async with started(spawner) as running:
+        await look(spawner, running, "1")
+        forgotten = msgspec.structs.replace(running, memory={})  # its web was killed before it could
+        assert await spawner.poll(forgotten) is Poll.GONE
+        await spawner.stop(forgotten, grace_s=0)
+        assert not who(running).alive()
+        assert await spawner.poll(running) is Poll.GONE
+
+
 def web_parent_of(pid: int) -> int:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[1])
