@@ -53,6 +53,10 @@ def _production(settings: "Settings") -> Iterator[str]:
             f"OMA_SANDBOX={settings.sandbox} is for one person on one machine: remove it",
         ),
         (settings.firestore_emulator, "FIRESTORE_EMULATOR_HOST is set, and the emulator forgets everything: remove it"),
+        (settings.secret_manager_emulator,
+         "SECRET_MANAGER_EMULATOR_HOST is set, and the emulator keeps secrets in the clear: remove it"),
+        (settings.vertex_base_url,
+         "ANTHROPIC_VERTEX_BASE_URL is set, and whoever is there is given the platform's access token: remove it"),
         (not settings.oidc_client_id, "set OMA_OIDC_CLIENT_ID and OMA_OIDC_CLIENT_SECRET"),
         (not settings.oidc_client_secret, "set OMA_OIDC_CLIENT_SECRET"),
         (_open_to_all(settings), "set OMA_ALLOWED_DOMAINS or OMA_ALLOWED_EMAILS, or everybody with a Google account is"

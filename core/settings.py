@@ -56,6 +56,7 @@ class Settings:
     vault: Literal["local", "google"] = "local"
     spawner: Literal["local", "kubernetes"] = "local"
     gcp_project: str = ""
+    gcp_region: str = "asia-northeast3"  # where Secret Manager keeps what it is given
     sandbox: Literal["auto", "bubblewrap", "landlock", "none"] = "auto"
     box_memory_mb: int = 4096  # of one user's box, with what it has in /tmp; 0: no bound, here and below
     box_pids: int = 1024  # processes and threads of a box; a CLI has about 20
@@ -71,7 +72,9 @@ class Settings:
     anthropic_base_url: str = "https://api.anthropic.com"
     vertex_project: str = ""
     vertex_region: str = ""
+    vertex_base_url: str = ""  # instead of Google's own, to try; never in production
     firestore_emulator: str = ""
+    secret_manager_emulator: str = ""
     otlp_endpoint: str = ""  # a collector of traces, OTLP over HTTP; empty: none
 
     @property
@@ -103,7 +106,9 @@ STANDARD = {
     "anthropic_base_url": "ANTHROPIC_BASE_URL",
     "vertex_project": "ANTHROPIC_VERTEX_PROJECT_ID",
     "vertex_region": "CLOUD_ML_REGION",
+    "vertex_base_url": "ANTHROPIC_VERTEX_BASE_URL",
     "firestore_emulator": "FIRESTORE_EMULATOR_HOST",
+    "secret_manager_emulator": "SECRET_MANAGER_EMULATOR_HOST",
     "otlp_endpoint": "OTEL_EXPORTER_OTLP_ENDPOINT",
 }
 
@@ -176,15 +181,16 @@ def _secrets_in(value: object) -> Iterator[str]:
 def check(settings: Settings) -> None:
     """Refuse to start half-configured (G10). Raises: Misconfigured: one clear line."""
     for value, line in (
-        (settings.vault == "google", "OMA_VAULT=google"),
         (settings.spawner == "kubernetes", "OMA_SPAWNER=kubernetes"),
-        (settings.provider == "vertex", "OMA_MODEL=vertex"),
         (settings.gateway_port, "OMA_GATEWAY_PORT"),
     ):
         if value:
             raise Misconfigured(f"{line} is not there yet")
-    if settings.store == "firestore" and not settings.gcp_project:
-        raise Misconfigured("OMA_STORE=firestore needs OMA_GCP_PROJECT, the Google Cloud project it is in")
+    for value, line in ((settings.store == "firestore", "OMA_STORE=firestore"), (settings.vault == "google", "OMA_VAULT=google")):
+        if value and not settings.gcp_project:
+            raise Misconfigured(f"{line} needs OMA_GCP_PROJECT, the Google Cloud project it is in")
+    if settings.provider == "vertex" and not (settings.vertex_project and settings.vertex_region):
+        raise Misconfigured("OMA_MODEL=vertex needs ANTHROPIC_VERTEX_PROJECT_ID and CLOUD_ML_REGION")
     if settings.provider == "anthropic" and not settings.anthropic_api_key:
         raise Misconfigured("no model credential: set ANTHROPIC_API_KEY (or OMA_MODEL=practice to try without one)")
     for line in unsafe(settings):

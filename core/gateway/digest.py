@@ -17,6 +17,8 @@ def gateway_digest(settings: Settings) -> str:
     """The same in web and gateway if they mean the same: by `provider`, because the web settles what `auto` is."""
     secret = (settings.anthropic_api_key, *settings.session_secret)
     store = [settings.store, settings.gcp_project, settings.firestore_emulator, settings.vault]
+    store += [settings.gcp_region, settings.secret_manager_emulator]
+    store += [settings.vertex_project, settings.vertex_region, settings.vertex_base_url]
     kept = [*store, str(settings.metrics_port), settings.otlp_endpoint, settings.provider, settings.anthropic_base_url]
     kept += [*(_hash(word.encode()) for word in secret), _program()]
     return _hash(json.dumps(kept).encode())[:32]

@@ -5,19 +5,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import google.auth
 from google.api_core import exceptions
 from google.api_core.retry import if_exception_type
 from google.api_core.retry_async import AsyncRetry
-from google.auth import compute_engine, identity_pool
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.firestore_v1.async_client import AsyncClient
 
 from core.errors import BadInput, Misconfigured, StoreUnavailable
+from core.google_identity import workload_identity
 
 CALL_S = 6.0  # one attempt, and how long it is repeated
 WAIT_S = 12.0  # a whole verb
-SCOPES = ("https://www.googleapis.com/auth/datastore",)
+SCOPE = "https://www.googleapis.com/auth/datastore"
 NOT_DONE = (exceptions.Aborted, exceptions.ResourceExhausted)  # refused before anything was written
 UNCERTAIN = (exceptions.ServiceUnavailable, exceptions.InternalServerError, exceptions.GatewayTimeout)
 
@@ -47,8 +46,10 @@ class Connection:
         """
         if not project:
             raise Misconfigured("OMA_STORE=firestore needs OMA_GCP_PROJECT")
-        credentials = None if emulator else await asyncio.to_thread(workload_identity)
-        return cls(AsyncClient(project=project, credentials=credentials))
+        if emulator:
+            return cls(AsyncClient(project=project))
+        who = await asyncio.to_thread(workload_identity, SCOPE, otherwise="set FIRESTORE_EMULATOR_HOST")
+        return cls(AsyncClient(project=project, credentials=who))
 
     async def close(self) -> None:
         """Idempotent."""
@@ -75,25 +76,3 @@ class Connection:
         except (exceptions.GoogleAPIError, GoogleAuthError, TimeoutError) as error:
             cause = (error.cause if isinstance(error, exceptions.RetryError) else None) or error
             raise StoreUnavailable(f"Firestore did not do it: {type(cause).__name__} {cause}"[:500]) from error
-
-
-def workload_identity() -> google.auth.credentials.Credentials:
-    """Who this workload is, as the platform it runs on says: GKE's metadata server, or identity federation.
-
-    A key file is a password that never ends and is copied: it is refused, and so is a person's own gcloud login.
-    Raises: Misconfigured.
-    """
-    try:
-        credentials, _ = google.auth.default(scopes=SCOPES)
-    except GoogleAuthError as error:
-        raise Misconfigured(
-            "no Google identity here: run with Workload Identity (a Kubernetes service account bound to a Google one), "
-            "or set FIRESTORE_EMULATOR_HOST"
-        ) from error
-    if not isinstance(credentials, compute_engine.Credentials | identity_pool.Credentials):
-        kind = type(credentials).__module__.rpartition(".")[2]
-        raise Misconfigured(
-            f"the Google identity comes from a file ({kind}): only Workload Identity is accepted; unset "
-            "GOOGLE_APPLICATION_CREDENTIALS and remove the file"
-        )
-    return credentials

@@ -4,7 +4,7 @@ import asyncio
 import os
 import re
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -13,17 +13,36 @@ from cryptography.fernet import Fernet
 from core.errors import BadInput, TooMuch, VaultUnavailable
 from core.model import UserId
 from core.vault import Vault
+from core.vault.google import GoogleVault
 from core.vault.local import LocalVault
+from tests.secret_manager import SecretManager
 
 ALICE, BOB = UserId("google-1234567890"), UserId("u-0123456789abcdef")
 VALUE = "여러 줄\n'\"\\ $x 값 0123456789"
 
 
-@pytest.fixture(params=["local"])
-async def vault(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Vault]:
-    vault = LocalVault(tmp_path)
-    yield vault
-    await vault.close()
+@pytest.fixture(params=["local", "google"])
+async def open_another(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Callable[[], Awaitable[Vault]]]:
+    """The same vault once more, as another process would have it."""
+    opened: list[Vault] = []
+    async with SecretManager() as google:
+
+        async def another() -> Vault:
+            if request.param == "local":
+                opened.append(LocalVault(tmp_path))
+            else:
+                opened.append(await GoogleVault.open("a-project", region="asia-northeast3", emulator=google.host))
+            return opened[-1]
+
+        yield another
+        for each in opened:
+            await each.close()
+            await each.close()
+
+
+@pytest.fixture
+async def vault(open_another: Callable[[], Awaitable[Vault]]) -> Vault:
+    return await open_another()
 
 
 async def test_a_value_comes_back_as_it_was_and_only_when_it_is_asked_for(vault: Vault) -> None:
@@ -60,6 +79,36 @@ async def test_changes_at_once_lose_none_of_each_other(vault: Vault) -> None:
     names = [f"NAME_{number}" for number in range(8)]
     await asyncio.gather(*(vault.put(name, VALUE + name, owner=ALICE) for name in names))
     assert await vault.get(names, owner=ALICE) == {name: VALUE + name for name in names}
+
+
+async def test_several_processes_do_not_undo_each_others_changes(open_another: Callable[[], Awaitable[Vault]]) -> None:
+    here, there = await open_another(), await open_another()
+    await here.put("GONE", VALUE, owner=ALICE)
+
+    async def work(vault: Vault, word: str) -> None:
+        for number in range(4):
+            await vault.put(f"{word}_{number}", f"{VALUE} {word} {number}", owner=ALICE)
+        await vault.delete("GONE", owner=ALICE)
+
+    await asyncio.gather(work(here, "HERE"), work(there, "THERE"))
+    names = [f"{word}_{number}" for word in ("HERE", "THERE") for number in range(4)]
+    for vault in (here, there):
+        assert await vault.names(owner=ALICE) == tuple(sorted(names))
+        assert (await vault.get(names, owner=ALICE))["THERE_3"] == f"{VALUE} THERE 3"
+
+
+async def test_a_user_who_is_forgotten_may_begin_again(vault: Vault) -> None:
+    await vault.put("TOKEN", VALUE, owner=ALICE)
+    await vault.forget(ALICE)
+    await vault.put("OTHER", VALUE, owner=ALICE)
+    assert await vault.get(["TOKEN", "OTHER"], owner=ALICE) == {"OTHER": VALUE}
+
+
+@pytest.mark.parametrize("owner", ["", "../x", "a/b", "-a", "a.b", "ㄱ", "a" * 101])
+async def test_what_is_no_users_id_reaches_nothing(vault: Vault, owner: str) -> None:
+    for act in (vault.names(owner=UserId(owner)), vault.put("TOKEN", VALUE, owner=UserId(owner)), vault.get(["TOKEN"], owner=UserId(owner))):
+        with pytest.raises(BadInput):
+            await act
 
 
 @pytest.mark.parametrize(

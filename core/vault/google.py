@@ -1,0 +1,212 @@
+"""The vault of many machines: Google's Secret Manager, one secret a user, whose payload is their whole map.
+
+Adding a version asks for nothing, so two who add at once would undo each other. Which version counts therefore stands
+in an annotation of the secret (its head), and the head is moved only from the etag it was read with. A change
+
+    reads the head, adds a version, reads that back, moves the head, and destroys all older versions;
+
+whoever comes too late begins anew with what is there then. A version below the head can never become it: it was added,
+and its etag read, before the head's was. What a change that lost or died has added is destroyed by the next one.
+"""
+
+import asyncio
+import logging
+import random
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Self
+
+import google_crc32c
+from google.api_core.exceptions import Aborted, AlreadyExists, FailedPrecondition, NotFound
+from google.cloud.secretmanager_v1 import (
+    AccessSecretVersionResponse,
+    Secret as GoogleSecret,
+    SecretManagerServiceAsyncClient,
+    SecretPayload,
+)
+
+from core.errors import BadInput, VaultUnavailable
+from core.model import UserId
+from core.settings import Secret
+from core.vault.google_rpc import ANY_TIMES, ONCE, UNCERTAIN, Connection, named
+from core.vault.values import check, packed, unpacked
+
+log = logging.getLogger("oma.vault")
+
+PREFIX = "oma-user-"  # k8s/setup.sh grants rights on secrets of this name alone
+HEAD = "oma-head"
+OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+TRIES = 20  # of a change that others overtake; one of those who race gets through each time
+LOOKS = 5  # for the head: Google's answer may be older than what was destroyed since
+PAUSE_S = 0.1
+LIVING = "state:ENABLED OR state:DISABLED"
+
+Values = dict[str, Secret]
+Edit = Callable[[Values], Values]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A secret as it was read: by its etag it can be changed if nobody else has. `head` is 0 before the first version."""
+
+    name: str
+    etag: str
+    head: int
+    values: Values
+
+
+class GoogleVault:
+    """The Vault of core.vault; any number of processes may have one."""
+
+    def __init__(self, connection: Connection, *, project: str, region: str) -> None:
+        self._connection, self._parent, self._region = connection, named(project), region
+
+    @classmethod
+    async def open(cls, project: str, *, region: str, emulator: str = "") -> Self:
+        """Asks nothing of Secret Manager yet. Raises: Misconfigured: no project, or nobody who may be let in."""
+        named(project)
+        return cls(await Connection.open(emulator=emulator), project=project, region=region)
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    async def names(self, *, owner: UserId) -> tuple[str, ...]:
+        return tuple(await self._values(owner))
+
+    async def get(self, names: Iterable[str], *, owner: UserId) -> dict[str, Secret]:
+        values = await self._values(owner)
+        return {name: values[name] for name in names if name in values}
+
+    async def put(self, name: str, value: str, *, owner: UserId) -> None:
+        check(name, value)
+        await self._change(owner, lambda values: values | {name: Secret(value)})
+
+    async def delete(self, name: str, *, owner: UserId) -> None:
+        await self._change(owner, lambda values: {one: old for one, old in values.items() if one != name})
+
+    async def forget(self, owner: UserId) -> None:
+        name = self._name(owner)
+        async with self._connection.call() as client:
+            try:
+                await client.delete_secret(name=name, **ANY_TIMES)
+            except NotFound:
+                return
+
+    def _name(self, owner: UserId) -> str:
+        if not OWNER.fullmatch(owner):
+            raise BadInput("not a user's id")
+        return f"{self._parent}/secrets/{PREFIX}{owner}"
+
+    async def _values(self, owner: UserId) -> Values:
+        name = self._name(owner)
+        async with self._connection.call() as client:
+            found = await _found(client, name)
+            return found.values if found else {}
+
+    async def _change(self, owner: UserId, edit: Edit) -> None:
+        name = self._name(owner)
+        async with self._connection.call() as client:
+            done = await self._changed(client, name, edit)
+        if done:
+            await self._sweep(name, done)
+
+    async def _changed(self, client: SecretManagerServiceAsyncClient, name: str, edit: Edit) -> int:
+        """The head that has the change; 0: there is none, and nothing to change.
+
+        An answer that was lost is no question: what is read next has the change, and making it again changes nothing.
+        """
+        for tried in range(TRIES):
+            if tried:
+                await asyncio.sleep(random.uniform(0, PAUSE_S * min(tried, 5)))  # noqa: S311  # so that they part
+            found = await _found(client, name)
+            old = found.values if found else {}
+            if (new := edit(old)) == old:
+                return found.head if found else 0
+            raw = packed(new)
+            try:
+                found = found or await self._made(client, name)
+                version = await _added(client, name, raw)
+                if await _moved(client, found, version):
+                    return version
+            except (AlreadyExists, NotFound):
+                continue  # somebody else made it, or forgot it, just now
+        raise VaultUnavailable("somebody else changes these secrets all the time: try again")
+
+    async def _made(self, client: SecretManagerServiceAsyncClient, name: str) -> Found:
+        """Raises: AlreadyExists."""
+        replicas = {"user_managed": {"replicas": [{"location": self._region}]}}
+        parent, _, id = name.rpartition("/secrets/")
+        request = {"parent": parent, "secret_id": id, "secret": {"replication": replicas}}
+        made = await client.create_secret(request=request, **ANY_TIMES)
+        return Found(name=name, etag=made.etag, head=0, values={})
+
+    async def _sweep(self, name: str, head: int) -> None:
+        """Destroy what is older. The change is done: who fails here leaves it to the next one, and says so."""
+        try:
+            async with self._connection.call() as client:
+                request = {"parent": name, "filter": LIVING, "page_size": 100}
+                living = [one.name async for one in await client.list_secret_versions(request=request, **ANY_TIMES)]
+                for version in living:
+                    if int(version.rpartition("/")[2]) < head:
+                        await _destroyed(client, version)
+        except VaultUnavailable as error:
+            log.warning("older versions of %s are not destroyed yet: %s", name.rpartition("/")[2], error)
+
+
+async def _found(client: SecretManagerServiceAsyncClient, name: str) -> Found | None:
+    """The secret with what its head holds. Raises: VaultUnavailable: that cannot be read."""
+    for look in range(LOOKS):
+        await asyncio.sleep(PAUSE_S * look)
+        try:
+            secret = await client.get_secret(name=name, **ANY_TIMES)
+        except NotFound:
+            return None
+        head = int(secret.annotations.get(HEAD, "0"))
+        try:
+            values = unpacked(await _payload(client, name, head)) if head else {}
+        except (NotFound, FailedPrecondition):
+            continue  # it was moved on meanwhile, or what we were told is old
+        return Found(name=name, etag=secret.etag, head=head, values=values)
+    raise VaultUnavailable(
+        f"version {head} of {name.rpartition('/')[2]} cannot be read: see in Secret Manager whether it is disabled"
+    )
+
+
+async def _payload(client: SecretManagerServiceAsyncClient, name: str, version: int) -> bytes:
+    """By its number, which Google promises to be there as soon as it was added; of `latest` it does not.
+
+    Raises: VaultUnavailable: it came damaged.
+    """
+    read: AccessSecretVersionResponse = await client.access_secret_version(name=f"{name}/versions/{version}", **ANY_TIMES)
+    if google_crc32c.value(read.payload.data) != read.payload.data_crc32c:
+        raise VaultUnavailable("what came from Secret Manager was damaged on its way: try again")
+    return read.payload.data
+
+
+async def _added(client: SecretManagerServiceAsyncClient, name: str, raw: bytes) -> int:
+    """The number of the new version, which has been read back."""
+    payload = SecretPayload(data=raw, data_crc32c=google_crc32c.value(raw))
+    added = await client.add_secret_version(parent=name, payload=payload, **ANY_TIMES)
+    version = int(added.name.rpartition("/")[2])
+    if await _payload(client, name, version) != raw:
+        raise VaultUnavailable("Secret Manager gave back something else than it was given: try again")
+    return version
+
+
+async def _moved(client: SecretManagerServiceAsyncClient, found: Found, version: int) -> bool:
+    """Whether the head is this version now; after False it has to be looked at again."""
+    wanted = GoogleSecret(name=found.name, etag=found.etag, annotations={HEAD: str(version)})
+    request = {"secret": wanted, "update_mask": "annotations"}
+    try:
+        await client.update_secret(request=request, **ONCE)
+    except (FailedPrecondition, Aborted, *UNCERTAIN):
+        return False
+    return True
+
+
+async def _destroyed(client: SecretManagerServiceAsyncClient, version: str) -> None:
+    try:
+        await client.destroy_secret_version(name=version, **ANY_TIMES)
+    except (NotFound, FailedPrecondition):
+        return  # somebody else was faster

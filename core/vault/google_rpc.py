@@ -1,0 +1,89 @@
+"""Secret Manager's client as every call of ours wants it: without key files, bounded in time, and with our errors."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc.aio
+from google.api_core import exceptions
+from google.api_core.retry import if_exception_type
+from google.api_core.retry_async import AsyncRetry
+from google.auth.exceptions import GoogleAuthError
+from google.cloud.secretmanager_v1 import SecretManagerServiceAsyncClient
+from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (
+    SecretManagerServiceGrpcAsyncIOTransport,
+)
+
+from core.errors import Misconfigured, VaultUnavailable
+from core.google_identity import CLOUD, workload_identity
+
+CALL_S = 4.0  # one attempt, and how long it is repeated
+WAIT_S = 12.0  # a whole verb
+NOT_DONE = (exceptions.ResourceExhausted,)  # the quota is by the minute
+UNCERTAIN = (exceptions.ServiceUnavailable, exceptions.InternalServerError, exceptions.GatewayTimeout)
+
+
+def _repeated(*errors: type[Exception]) -> dict[str, Any]:
+    retry = AsyncRetry(predicate=if_exception_type(*errors), initial=0.05, maximum=1.0, multiplier=2.0, timeout=CALL_S)
+    return {"retry": retry, "timeout": CALL_S}
+
+
+# Every call but the one that moves the head may be done twice.
+ANY_TIMES = _repeated(*NOT_DONE, *UNCERTAIN)
+ONCE = _repeated(*NOT_DONE)
+
+
+class Connection:
+    """The client, and whether it may still be used. It is grpc.aio's: no thread outlives a call that ran out of time."""
+
+    def __init__(self, client: SecretManagerServiceAsyncClient) -> None:
+        self._client = client
+        self._closed = False
+
+    @classmethod
+    async def open(cls, *, emulator: str = "") -> "Connection":
+        """`emulator`: where one listens; it needs no identity. Raises: Misconfigured: no identity, or one in a file."""
+        if emulator:
+            channel = grpc.aio.insecure_channel(emulator)
+            transport = SecretManagerServiceGrpcAsyncIOTransport(channel=channel)
+            return cls(SecretManagerServiceAsyncClient(transport=transport))
+        who = await asyncio.to_thread(workload_identity, CLOUD, otherwise="set SECRET_MANAGER_EMULATOR_HOST")
+        return cls(SecretManagerServiceAsyncClient(credentials=who))
+
+    async def close(self) -> None:
+        """Idempotent."""
+        if not self._closed:
+            self._closed = True
+            await self._client.transport.close()
+
+    @asynccontextmanager
+    async def call(self) -> AsyncIterator[SecretManagerServiceAsyncClient]:
+        """Around everything that is asked of Secret Manager. Raises: VaultUnavailable: why, and what mends it."""
+        if self._closed:
+            raise VaultUnavailable("the vault is closed")
+        try:
+            async with asyncio.timeout(WAIT_S):
+                yield self._client
+        except (exceptions.GoogleAPIError, GoogleAuthError, TimeoutError) as error:
+            raise VaultUnavailable(_why(error)[:500]) from error
+
+
+def _why(error: Exception) -> str:
+    cause = (error.cause if isinstance(error, exceptions.RetryError) else None) or error
+    said = f"{type(cause).__name__} {getattr(cause, 'message', None) or cause}"
+    match cause:
+        case exceptions.PermissionDenied() | exceptions.Unauthenticated():
+            return f"Secret Manager refuses us: grant what `k8s/setup.sh identities` grants ({said})"
+        case exceptions.ResourceExhausted():
+            return f"Secret Manager's quota is used up: wait a minute, or have it raised ({said})"
+        case exceptions.InvalidArgument() | exceptions.FailedPrecondition():
+            return f"Secret Manager does not take it: look at OMA_GCP_PROJECT and OMA_GCP_REGION ({said})"
+    return f"Secret Manager does not answer: look at its status and at the way there ({said})"
+
+
+def named(project: str) -> str:
+    """As a parent. Raises: Misconfigured."""
+    if not project:
+        raise Misconfigured("OMA_VAULT=google needs OMA_GCP_PROJECT, the Google Cloud project it is in")
+    return f"projects/{project}"
