@@ -186,7 +186,10 @@ def check(settings: Settings) -> None:
     ):
         if value:
             raise Misconfigured(f"{line} is not there yet")
-    for value, line in ((settings.store == "firestore", "OMA_STORE=firestore"), (settings.vault == "google", "OMA_VAULT=google")):
+    for value, line in (
+        (settings.store == "firestore", "OMA_STORE=firestore"),
+        (settings.vault == "google", "OMA_VAULT=google"),
+    ):
         if value and not settings.gcp_project:
             raise Misconfigured(f"{line} needs OMA_GCP_PROJECT, the Google Cloud project it is in")
     if settings.provider == "vertex" and not (settings.vertex_project and settings.vertex_region):

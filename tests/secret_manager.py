@@ -5,9 +5,9 @@
     python -m tests.secret_manager --port N         # as a process; prints its address
 
 From Google's documentation: versions count from 1 and never again; `latest` is the newest, whatever its state; only an
-enabled one can be read; an etag that is given must be the stored one (FAILED_PRECONDITION) and every update makes a new
-one, an addition does not; a payload has 64 KiB at most and the checksum that is said of it. What is read of a secret may
-be old (`stale`), what is read by a version's number is not.
+enabled one can be read; an etag that is given must be the stored one (FAILED_PRECONDITION), and every update makes a
+new one, an addition does not; a payload has 64 KiB at most, and the checksum that is said of it. What is read of a
+secret may be old (`stale`), what is read by a version's number is not.
 """
 
 import argparse
@@ -59,9 +59,10 @@ class Refused(Exception):
 
 
 class SecretManager:
-    """`next`: faults by method (or `*`): unavailable, lost (done, unanswered), quota, slow, damaged, or what to wait for.
+    """`next`: faults by method (or `*`): unavailable, lost (done, unanswered), quota, slow, damaged, or a wait for others.
 
-    `denied`: methods that are not allowed. `stale`: so many GetSecret are answered with what was there before the last update. `calls`: methods, in order.
+    `denied`: methods that are not allowed. `stale`: so many GetSecret are answered with what was there before the last
+    update. `calls`: methods, in order.
     """
 
     def __init__(self, port: int = 0) -> None:

@@ -21,9 +21,11 @@ import google_crc32c
 from google.api_core.exceptions import Aborted, AlreadyExists, FailedPrecondition, NotFound
 from google.cloud.secretmanager_v1 import (
     AccessSecretVersionResponse,
-    Secret as GoogleSecret,
     SecretManagerServiceAsyncClient,
     SecretPayload,
+)
+from google.cloud.secretmanager_v1 import (
+    Secret as GoogleSecret,
 )
 
 from core.errors import BadInput, VaultUnavailable
@@ -178,7 +180,9 @@ async def _payload(client: SecretManagerServiceAsyncClient, name: str, version: 
 
     Raises: VaultUnavailable: it came damaged.
     """
-    read: AccessSecretVersionResponse = await client.access_secret_version(name=f"{name}/versions/{version}", **ANY_TIMES)
+    read: AccessSecretVersionResponse = await client.access_secret_version(
+        name=f"{name}/versions/{version}", **ANY_TIMES
+    )
     if google_crc32c.value(read.payload.data) != read.payload.data_crc32c:
         raise VaultUnavailable("what came from Secret Manager was damaged on its way: try again")
     return read.payload.data

@@ -35,7 +35,7 @@ ONCE = _repeated(*NOT_DONE)
 
 
 class Connection:
-    """The client, and whether it may still be used. It is grpc.aio's: no thread outlives a call that ran out of time."""
+    """The client, and whether it may still be used. It is grpc.aio's: no thread outlives a call that was given up."""
 
     def __init__(self, client: SecretManagerServiceAsyncClient) -> None:
         self._client = client
@@ -55,7 +55,7 @@ class Connection:
         """Idempotent."""
         if not self._closed:
             self._closed = True
-            await self._client.transport.close()
+            await self._client.transport.close()  # type: ignore[no-untyped-call]
 
     @asynccontextmanager
     async def call(self) -> AsyncIterator[SecretManagerServiceAsyncClient]:

@@ -106,7 +106,11 @@ async def test_a_user_who_is_forgotten_may_begin_again(vault: Vault) -> None:
 
 @pytest.mark.parametrize("owner", ["", "../x", "a/b", "-a", "a.b", "ㄱ", "a" * 101])
 async def test_what_is_no_users_id_reaches_nothing(vault: Vault, owner: str) -> None:
-    for act in (vault.names(owner=UserId(owner)), vault.put("TOKEN", VALUE, owner=UserId(owner)), vault.get(["TOKEN"], owner=UserId(owner))):
+    for act in (
+        vault.names(owner=UserId(owner)),
+        vault.put("TOKEN", VALUE, owner=UserId(owner)),
+        vault.get(["TOKEN"], owner=UserId(owner)),
+    ):
         with pytest.raises(BadInput):
             await act
 

@@ -73,7 +73,9 @@ async def test_the_old_is_destroyed_only_when_the_new_has_been_read_and_counts(
     ]
 
 
-async def test_what_is_sent_has_its_checksum(google: SecretManager, vault: GoogleVault, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_sent_has_its_checksum(
+    google: SecretManager, vault: GoogleVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sent: list[service.AddSecretVersionRequest] = []
     plain = google._AddSecretVersion
     monkeypatch.setattr(google, "_AddSecretVersion", lambda asked: sent.append(asked) or plain(asked))
@@ -136,14 +138,20 @@ async def test_of_two_who_change_the_same_moment_one_begins_anew(google: SecretM
 
 
 async def test_a_change_that_died_leaves_what_was_and_its_rest_is_destroyed_by_the_next(
-    google: SecretManager, vault: GoogleVault, monkeypatch: pytest.MonkeyPatch
+    google: SecretManager, vault: GoogleVault
 ) -> None:
     await vault.put("NAME", "a value of it", owner=ALICE)
-    monkeypatch.setattr("core.vault.google_rpc.WAIT_S", 0.5)
-    google.next["UpdateSecret"] = ["slow"]
-    with pytest.raises(VaultUnavailable):
-        await vault.put("OTHER", "another value", owner=ALICE)
-    monkeypatch.undo()
+    reached = asyncio.Event()
+
+    async def hang() -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    google.next["UpdateSecret"] = [hang]
+    dying = asyncio.create_task(vault.put("OTHER", "another value", owner=ALICE))
+    await reached.wait()
+    dying.cancel()
+    await asyncio.wait({dying})
     assert await vault.names(owner=ALICE) == ("NAME",)
     assert living(google) == [1, 2]
     await vault.put("THIRD", "a third value", owner=ALICE)
