@@ -11,9 +11,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import aiohttp
+import msgspec
 
 from core import runtime
 from core.errors import PlatformError
+from core.gateway.providers import Call
+from core.gateway.providers.choice import upstream_for
+from core.gateway.providers.passing import Upstream
+from core.model import SYSTEM, UserId
 from core.settings import Settings, check
 from core.spawner import cgroup
 from core.spawner.cgroup import Bounds, Groups
@@ -21,13 +26,24 @@ from core.spawner.host import claude_cli, look
 from core.spawner.layers import FLOOR, NAMES, WHYS
 from core.spawner.trial import choose, describe, try_box
 from core.store.choice import opened_store, whereabouts
+from core.vault.choice import opened_vault
+from core.vault.choice import whereabouts as vault_whereabouts
 
 CHECK_S = 20.0  # any one of them; the model's answer is what takes longest
 VERSION_S = 15.0  # less than CHECK_S, so that the process is not left
 FREE_BYTES = 1024**3  # below this agents soon cannot write
-PROBE_MODEL = "claude-haiku-4-5"
-PROBE = {"model": PROBE_MODEL, "max_tokens": 1, "messages": [{"role": "user", "content": "."}]}
-BUSY = (429, 529)
+PROBE_MODEL = "claude-haiku-4-5-20251001"
+PROBE = Call(
+    user=SYSTEM,
+    agent="",
+    session="",
+    path="/v1/messages",
+    query="",
+    headers={"anthropic-version": "2023-06-01", "content-type": "application/json"},
+    body=msgspec.json.encode({"model": PROBE_MODEL, "max_tokens": 1, "messages": [{"role": "user", "content": "."}]}),
+)
+NOBODY = UserId("doctor")  # has no secrets; that they cannot be had would be said all the same
+BUSY = (429, 503, 529)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,28 +108,27 @@ async def model(name: str, settings: Settings) -> Finding:
     """The credential is tried with the smallest possible request."""
     if settings.provider == "practice":
         return Finding(name=name, ok=True, found="practice model: no key needed; set ANTHROPIC_API_KEY for a real one")
-    base = settings.anthropic_base_url.rstrip("/")
-    headers = {"x-api-key": str(settings.anthropic_api_key), "anthropic-version": "2023-06-01"}
+    upstream = await asyncio.to_thread(upstream_for, settings)
+    asked = await upstream.question(PROBE)
     try:
         async with (
             aiohttp.ClientSession() as client,
-            client.post(f"{base}/v1/messages", json=PROBE, headers=headers, allow_redirects=False) as answer,
+            client.post(asked.url, data=asked.body, headers=asked.headers, allow_redirects=False) as answer,
         ):
-            return _judged(name, base, answer.status)
+            return _judged(name, upstream, answer.status)
     except aiohttp.ClientError as error:
-        mend = "look at ANTHROPIC_BASE_URL and the network"
-        return Finding(name=name, ok=False, found=f"{base} cannot be reached: {type(error).__name__}", mend=mend)
+        found = f"{upstream.where} cannot be reached: {type(error).__name__}"
+        return Finding(name=name, ok=False, found=found, mend="look at its address in the settings and the network")
 
 
-def _judged(name: str, base: str, status: int) -> Finding:
+def _judged(name: str, upstream: Upstream, status: int) -> Finding:
+    where = upstream.where
     if status in (401, 403):
-        return Finding(
-            name=name, ok=False, found=f"{base} refused the key ({status})", mend="set ANTHROPIC_API_KEY anew"
-        )
+        return Finding(name=name, ok=False, found=f"{where} refused us ({status})", mend=f"check {upstream.mend}")
     if status in BUSY:
-        return Finding(name=name, ok=True, found=f"{base} is busy ({status}); the key was not judged")
-    found = f"{base} answered {status}" + ("" if status == 200 else f" for {PROBE_MODEL}")
-    mend = "look at the account behind ANTHROPIC_API_KEY, and at ANTHROPIC_BASE_URL"
+        return Finding(name=name, ok=True, found=f"{where} is busy ({status}); the credential was not judged")
+    found = f"{where} answered {status}" + ("" if status == 200 else f" for {PROBE_MODEL}")
+    mend = f"look at its address in the settings, and check {upstream.mend}"
     return Finding(name=name, ok=status == 200, found=found, mend=mend)
 
 
@@ -121,6 +136,12 @@ async def store(name: str, settings: Settings) -> Finding:
     async with opened_store(settings) as opened:
         await opened.ping()
     return Finding(name=name, ok=True, found=f"{whereabouts(settings)} opens and writes")
+
+
+async def vault(name: str, settings: Settings) -> Finding:
+    async with opened_vault(settings) as opened:
+        await opened.names(owner=NOBODY)
+    return Finding(name=name, ok=True, found=f"{vault_whereabouts(settings)} answers")
 
 
 async def disk(name: str, settings: Settings) -> Finding:
@@ -191,6 +212,7 @@ CHECKS: dict[str, Check] = {
     "Claude CLI": cli,
     "model": model,
     "store": store,
+    "vault": vault,
     "disk": disk,
     "sockets": sockets,
     "sandbox": sandbox,

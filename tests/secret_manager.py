@@ -59,7 +59,7 @@ class Refused(Exception):
 
 
 class SecretManager:
-    """`next`: faults by method (or `*`): unavailable, lost (done, unanswered), quota, slow, damaged, or a wait for others.
+    """`next`: faults by method (or `*`): unavailable, lost (done, unanswered), quota, slow, damaged, or a wait.
 
     `denied`: methods that are not allowed. `stale`: so many GetSecret are answered with what was there before the last
     update. `calls`: methods, in order.

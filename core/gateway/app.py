@@ -55,7 +55,7 @@ async def serve(
         if runtime is None:
             log.debug("a gateway is there already")
             return
-        provider = provider_for(settings)
+        provider = await asyncio.to_thread(provider_for, settings)
         doors = Doors(runtime=runtime, store=store, patience_s=patience_s)
         doors.egress = Egress(store=store, keys=keys, outside=outside)
         control = Control(doors=doors, stop=stop, digest=digest)

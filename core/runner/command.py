@@ -19,6 +19,8 @@ TOOLS = (
     "ExitPlanMode",
 )  # fmt: skip
 PATH = "/usr/local/bin:/usr/bin:/bin"
+# What is not yet there at Google makes it refuse whole messages; the gateway leaves out what the CLI says all the same.
+BEHIND = {"vertex": {"CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1"}}
 _OURSELVES = "127.0.0.1,localhost,::1"
 
 
@@ -86,6 +88,7 @@ def environment(spec: Spec, place: Place) -> dict[str, str]:
         MARK: spec.session.id,
         "ANTHROPIC_API_KEY": spec.token,
         "CLAUDE_CODE_ENTRYPOINT": "sdk-py",
+        **BEHIND.get(spec.provider, {}),
         **_proxies(spec, place),
         **_fixed(place),
     }

@@ -50,7 +50,7 @@ Edit = Callable[[Values], Values]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A secret as it was read: by its etag it can be changed if nobody else has. `head` is 0 before the first version."""
+    """A secret as it was read: by its etag it is changed only if nobody else did. `head` is 0 before any version."""
 
     name: str
     etag: str

@@ -6,7 +6,7 @@ HERE = "tests/core/gateway"
 BOX, HOSTILE, INGEST = f"{HERE}/test_box_api.py", f"{HERE}/test_hostile.py", f"{HERE}/test_ingest.py"
 KEY = f"{HERE}/test_anthropic.py::test_the_key_is_ours_and_the_message_is_theirs"
 API, TAME, BATCH, ROOM = (f"core/gateway/{name}.py" for name in ("box_api", "hostile", "batch", "room"))
-ANTHROPIC = "core/gateway/providers/anthropic.py"
+PASSING = "core/gateway/providers/passing.py"
 BOUND = f"{HOSTILE}::test_everything_has_a_bound"
 
 GUARDS = (
@@ -151,15 +151,15 @@ GUARDS = (
         "what a turn used is bounded", "R4", TAME, "name: min(max(amount, 0), TOKENS) for", "name: amount for",
         f"{HOSTILE}::test_a_turn_costs_neither_less_than_nothing_nor_more_than_the_world",
     ),
-    Guard("a box's own token does not go upstream", "S1 S7", ANTHROPIC, '"x-api-key", "authorization", "cookie"', '"x-api-key", "cookie"', KEY),
-    Guard("a box's cookies do not go upstream", "S7", ANTHROPIC, '"authorization", "cookie", "forwarded"', '"authorization", "forwarded"', KEY),
-    Guard("cookies from upstream do not reach a box", "S7", ANTHROPIC, '"upgrade", "set-cookie",', '"upgrade",', KEY),
+    Guard("a box's own token does not go upstream", "S1 S7", PASSING, '"x-api-key", "authorization", "cookie"', '"x-api-key", "cookie"', KEY),
+    Guard("a box's cookies do not go upstream", "S7", PASSING, '"authorization", "cookie", "forwarded"', '"authorization", "forwarded"', KEY),
+    Guard("cookies from upstream do not reach a box", "S7", PASSING, '"upgrade", "set-cookie",', '"upgrade",', KEY),
     Guard(
-        "the key is not sent where a redirect leads", "S6 S1", ANTHROPIC, "allow_redirects=False", "allow_redirects=True",
+        "the key is not sent where a redirect leads", "S6 S1", PASSING, "allow_redirects=False", "allow_redirects=True",
         f"{HERE}/test_anthropic.py::test_redirects_are_not_followed_with_the_key",
     ),
     Guard(
-        "a model that falls silent is given up", "R4", ANTHROPIC, "self._upstream.content.set_exception(", "str(",
+        "a model that falls silent is given up", "R4", PASSING, "self._upstream.content.set_exception(", "str(",
         f"{HERE}/test_anthropic.py::test_a_model_that_falls_silent_ends_in_an_error_that_is_an_event",
     ),
     Guard(

@@ -5,7 +5,7 @@ from tests.guards.guard import Guard
 VALUES, SHAPES, LOGS = "core/redaction.py", "core/secret_shapes.py", "core/logs.py"
 BY_VALUE, BY_LOOK = "tests/core/test_redaction.py", "tests/core/test_secret_shapes.py"
 LOG, STAYS = "tests/core/test_logs.py", "tests/core/gateway/test_key_stays.py"
-ANTHROPIC = "core/gateway/providers/anthropic.py"
+PASSING = "core/gateway/providers/passing.py"
 ENDS = f"{LOG}::test_warnings_and_what_nobody_caught_are_entries_too"
 
 
@@ -67,11 +67,11 @@ GUARDS = (
         "tests/core/test_audit.py::test_a_key_in_a_rule_is_not_kept",
     ),
     Guard(
-        "what the model says of the key: bodies", "S1 S3", ANTHROPIC, "self._redactor.raw(said)[:ERROR_BYTES]", "said[:ERROR_BYTES]",
+        "what the model says of the key: bodies", "S1 S3", PASSING, "self._to.redactor.raw(worded)[:ERROR_BYTES]", "worded[:ERROR_BYTES]",
         f"{STAYS}::test_what_the_model_quotes_of_the_key_reaches_no_box[429]",
     ),
     Guard(
-        "what the model says of the key: headers", "S1 S3", ANTHROPIC, "{name: self._redactor.text(value) for", "{name: value for",
+        "what the model says of the key: headers", "S1 S3", PASSING, "{name: self._to.redactor.text(value) for", "{name: value for",
         f"{STAYS}::test_what_the_model_quotes_of_the_key_reaches_no_box[429]",
     ),
     Guard(

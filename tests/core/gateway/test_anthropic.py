@@ -13,6 +13,7 @@ from aiohttp import web
 
 from core.gateway.providers import Call
 from core.gateway.providers.anthropic import Anthropic
+from core.gateway.providers.passing import Passing
 from core.model import UserId
 from core.settings import Secret
 from tests.core.gateway.house import WAIT_S, until
@@ -39,7 +40,7 @@ async def served(answer: Model) -> AsyncIterator[str]:
 @asynccontextmanager
 async def passed_through(base_url: str, *, stall_s: float = 30.0) -> AsyncIterator[str]:
     """The provider behind a door of its own; the door's URL."""
-    provider = Anthropic(key=Secret(KEY), base_url=base_url, stall_s=stall_s)
+    provider = Passing(Anthropic(key=Secret(KEY), base_url=base_url), stall_s=stall_s)
 
     async def answer(request: web.Request) -> web.StreamResponse:
         call = Call(

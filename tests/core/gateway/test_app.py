@@ -120,8 +120,12 @@ async def test_a_holder_is_let_go_when_it_stops(house: House) -> None:
         await asyncio.wait_for(gateway, 5)
 
 
-async def test_a_provider_that_is_not_built_is_refused_in_one_line(house: House) -> None:
-    with pytest.raises(Misconfigured, match="vertex"):
+async def test_a_gateway_that_google_does_not_know_is_refused_in_one_line(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("google.auth.compute_engine._metadata._NO_GCE_CHECK", True)
+    monkeypatch.setenv("HOME", str(house.settings.data_dir))  # nobody's gcloud login
+    with pytest.raises(Misconfigured, match="Workload Identity"):
         await serve(replace(house.settings, model="vertex"), house.store, asyncio.Event())
     assert not house.settings.runtime_dir.exists()
 

@@ -1,0 +1,69 @@
+"""The access token of this workload at Google: fetched off the loop, kept until it ends, shown to Vertex alone."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from typing import Protocol
+
+from google.auth.credentials import Credentials
+from google.auth.exceptions import GoogleAuthError
+from google.auth.transport.requests import Request
+
+from core.errors import Unavailable
+from core.gateway.web_errors import OVERLOADED
+from core.google_identity import CLOUD, workload_identity
+
+log = logging.getLogger("oma.gateway")
+
+FETCH_S = 15.0  # the metadata server answers in milliseconds; a federation asks two services
+
+
+class Token(Protocol):
+    """What opens Vertex, for about an hour."""
+
+    async def get(self) -> str:
+        """One that is valid for some minutes yet. Raises: Unavailable."""
+
+    async def renew(self, refused: str) -> bool:
+        """Another one than this; False: there is none. Raises: Unavailable."""
+
+
+class WorkloadToken:
+    """By Workload Identity. Made in a thread: it asks the network who we are. Raises: Misconfigured."""
+
+    def __init__(self) -> None:
+        self._credentials: Credentials = workload_identity(
+            CLOUD, otherwise="run where Google vouches for the gateway, or set OMA_MODEL=anthropic"
+        )
+        self._one = asyncio.Lock()
+
+    async def get(self) -> str:
+        if not self._credentials.valid:
+            async with self._one:
+                if not self._credentials.valid:
+                    await self._fetched()
+        return str(self._credentials.token)
+
+    async def renew(self, refused: str) -> bool:
+        """Many calls are refused at once when a token is withdrawn: one of them asks for all."""
+        async with self._one:
+            if self._credentials.token == refused:
+                await self._fetch()
+        return bool(self._credentials.token != refused)
+
+    async def _fetched(self) -> None:
+        """Google's library wants another one minutes before the end; until then the old one does."""
+        try:
+            await self._fetch()
+        except Unavailable:
+            until = self._credentials.expiry  # in UTC, without saying so
+            if until is None or until <= datetime.now(UTC).replace(tzinfo=None):
+                raise
+
+    async def _fetch(self) -> None:
+        try:
+            async with asyncio.timeout(FETCH_S):
+                await asyncio.to_thread(self._credentials.refresh, Request())
+        except (GoogleAuthError, TimeoutError) as error:
+            log.error("there is no access token for Vertex: %s %s", type(error).__name__, error)
+            raise Unavailable("Google gives this workload no access token", code=OVERLOADED) from error
