@@ -18,11 +18,13 @@ async def keep(command: str, settings: Settings, given: argparse.Namespace) -> i
         manifest, taken = await asyncio.to_thread(backup, settings, given.file, force=given.force)
         print(f"{given.file}: {_rows(manifest)}, {taken.files:,} files of {taken.size_bytes / 2**20:,.1f} MiB")
         _complain(taken)
+        _say_where_secrets_are(settings)
     elif command == "restore":
         manifest, kept = await asyncio.to_thread(restore, settings, given.file, force=given.force)
         print(f"{settings.data_dir}: {_rows(manifest)}, as of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
         if kept:
             print(f"what was there before is in {kept}")
+        _say_where_secrets_are(settings)
     else:
         at_rest(settings)
         moved = await migrate(settings, to=given.to)
@@ -42,3 +44,8 @@ def _complain(taken: Taken) -> None:
     if taken.left_out:
         names = ", ".join(taken.left_out[:SHOWN])
         print(f"{len(taken.left_out):,} could not be read and are not in it: {names}")
+
+
+def _say_where_secrets_are(settings: Settings) -> None:
+    if settings.vault == "google":
+        print("users' secrets are not in it: they stay where they are, in Secret Manager")

@@ -5,6 +5,7 @@ Documented in README.md, and tests/core/test_settings.py holds that table to thi
 
 import os
 import platform
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
@@ -30,6 +31,8 @@ class Secret(str):
 
 Names = tuple[str, ...]
 NONE = Secret("")
+# They become parts of an address.
+NAME_AT_GOOGLE = {"vertex_project": re.compile(r"[a-z0-9:.-]{1,100}"), "vertex_region": re.compile(r"[a-z0-9-]{1,40}")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,17 +189,23 @@ def check(settings: Settings) -> None:
     ):
         if value:
             raise Misconfigured(f"{line} is not there yet")
-    for value, line in (
-        (settings.store == "firestore", "OMA_STORE=firestore"),
-        (settings.vault == "google", "OMA_VAULT=google"),
-    ):
-        if value and not settings.gcp_project:
-            raise Misconfigured(f"{line} needs OMA_GCP_PROJECT, the Google Cloud project it is in")
-    if settings.provider == "vertex" and not (settings.vertex_project and settings.vertex_region):
-        raise Misconfigured("OMA_MODEL=vertex needs ANTHROPIC_VERTEX_PROJECT_ID and CLOUD_ML_REGION")
+    _check_google(settings)
     if settings.provider == "anthropic" and not settings.anthropic_api_key:
         raise Misconfigured("no model credential: set ANTHROPIC_API_KEY (or OMA_MODEL=practice to try without one)")
     for line in unsafe(settings):
         raise Misconfigured(f"refusing to start with OMA_ENV={settings.env}: {line}")
     if settings.production and platform.system() != "Linux":
         raise Misconfigured("refusing to start with OMA_ENV=production: production runs on Linux only")
+
+
+def _check_google(settings: Settings) -> None:
+    for value, line in (
+        (settings.store == "firestore", "OMA_STORE=firestore"),
+        (settings.vault == "google", "OMA_VAULT=google"),
+    ):
+        if value and not settings.gcp_project:
+            raise Misconfigured(f"{line} needs OMA_GCP_PROJECT, the Google Cloud project it is in")
+    if settings.provider == "vertex":
+        for word, line in ((settings.vertex_project, "vertex_project"), (settings.vertex_region, "vertex_region")):
+            if not NAME_AT_GOOGLE[line].fullmatch(word):
+                raise Misconfigured(f"OMA_MODEL=vertex needs {variable(line)}, as Google spells it; it is {word!r}")

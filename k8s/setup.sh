@@ -25,7 +25,7 @@ grant() { # grant MEMBER ROLE [CONDITION]
 }
 
 services() {
-  cloud services enable artifactregistry.googleapis.com cloudresourcemanager.googleapis.com compute.googleapis.com \
+  cloud services enable aiplatform.googleapis.com artifactregistry.googleapis.com cloudresourcemanager.googleapis.com compute.googleapis.com \
     container.googleapis.com dns.googleapis.com firestore.googleapis.com gkebackup.googleapis.com iam.googleapis.com \
     iamcredentials.googleapis.com secretmanager.googleapis.com sts.googleapis.com
 }
@@ -67,21 +67,32 @@ address() {
   echo "The address $ip stands in $SETTINGS now: commit it."
 }
 
+# role NAME PERMISSION,…: what our code asks for and nothing else; brought up to date if it is there
+role() {
+  if there iam roles describe "$1" --project "$PROJECT"; then
+    cloud iam roles update "$1" --project "$PROJECT" --permissions "$2" --format none
+  else
+    cloud iam roles create "$1" --project "$PROJECT" --permissions "$2" --format none
+  fi
+}
+
 # Workload Identity: the pods' Kubernetes accounts are granted by name; no key files, no Google accounts between.
 identities() {
-  local pool web gateway secrets
+  local pool web gateway ours
   pool="principal://iam.googleapis.com/projects/$(number)/locations/global/workloadIdentityPools/$PROJECT.svc.id.goog"
   web=$pool/subject/ns/oh-my-agent/sa/web
   gateway=$pool/subject/ns/oh-my-agent/sa/gateway
-  secrets="expression=resource.name.startsWith('projects/$(number)/secrets/oma-user-'),title=user-secrets"
-  there iam roles describe omaSecretMaker --project "$PROJECT" ||
-    cloud iam roles create omaSecretMaker --project "$PROJECT" --permissions secretmanager.secrets.create
+  ours="expression=resource.name.startsWith('projects/$(number)/secrets/oma-user-'),title=user-secrets"
+  role omaSecretMaker secretmanager.secrets.create # asked of the project: no condition on a name can hold there
+  role omaSecretKeeper secretmanager.secrets.get,secretmanager.secrets.update,secretmanager.secrets.delete,secretmanager.versions.add,secretmanager.versions.access,secretmanager.versions.list,secretmanager.versions.destroy
+  role omaSecretReader secretmanager.secrets.get,secretmanager.versions.access
+  role omaModelCaller aiplatform.endpoints.predict # messages and counted tokens, with OMA_MODEL=vertex
   grant "$web" roles/datastore.user
   grant "$web" "projects/$PROJECT/roles/omaSecretMaker"
-  grant "$web" roles/secretmanager.admin "$secrets"
+  grant "$web" "projects/$PROJECT/roles/omaSecretKeeper" "$ours"
   grant "$gateway" roles/datastore.user
-  grant "$gateway" roles/secretmanager.secretAccessor "$secrets"
-  grant "$gateway" roles/aiplatform.user # for OMA_MODEL=vertex
+  grant "$gateway" "projects/$PROJECT/roles/omaSecretReader" "$ours"
+  grant "$gateway" "projects/$PROJECT/roles/omaModelCaller"
 }
 
 # GitHub signs in with its own tokens, from this repository's main branch alone.

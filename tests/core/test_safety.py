@@ -45,6 +45,19 @@ UNSAFE: dict[str, tuple[dict[str, str], str]] = {
     "a public address with a user": ({"OMA_PUBLIC_URL": "https://x@agents.example.com"}, "OMA_PUBLIC_URL"),
     "no sandbox": ({"OMA_SANDBOX": "none"}, "OMA_SANDBOX"),
     "an emulator as the store": ({"FIRESTORE_EMULATOR_HOST": "127.0.0.1:8080"}, "FIRESTORE_EMULATOR_HOST"),
+    "an emulator as the vault": (
+        {"SECRET_MANAGER_EMULATOR_HOST": "127.0.0.1:8080"}, "SECRET_MANAGER_EMULATOR_HOST"
+    ),
+    "a stranger's address for Vertex": (
+        {"ANTHROPIC_VERTEX_BASE_URL": "https://vertex.example.com/v1"}, "ANTHROPIC_VERTEX_BASE_URL"
+    ),
+    "a vault at Google in no project": ({"OMA_VAULT": "google"}, "OMA_GCP_PROJECT"),
+    "Vertex in no project": ({"OMA_MODEL": "vertex", "CLOUD_ML_REGION": "global"}, "ANTHROPIC_VERTEX_PROJECT_ID"),
+    "Vertex in no region": ({"OMA_MODEL": "vertex", "ANTHROPIC_VERTEX_PROJECT_ID": "p"}, "CLOUD_ML_REGION"),
+    "a region of Vertex that is another host": (
+        {"OMA_MODEL": "vertex", "ANTHROPIC_VERTEX_PROJECT_ID": "p", "CLOUD_ML_REGION": "evil.example.com/x"},
+        "CLOUD_ML_REGION",
+    ),
     "the practice model": ({"OMA_MODEL": "practice"}, "ANTHROPIC_API_KEY"),
     "no model key": ({"ANTHROPIC_API_KEY": ""}, "ANTHROPIC_API_KEY"),
     "the model key in the clear": ({"ANTHROPIC_BASE_URL": "http://api.example.com"}, "ANTHROPIC_BASE_URL"),
@@ -65,6 +78,8 @@ def test_the_table_has_at_least_twelve_and_begins_with_a_configuration_that_star
     check(read(GOOD | {"OMA_ALLOWED_DOMAINS": "*"}))
     check(read(GOOD | {"OMA_ALLOWED_DOMAINS": "", "OMA_OIDC_ISSUER": "https://login.example.com"}))
     check(read(GOOD | {"OMA_TRUSTED_PROXIES": "127.0.0.1,10.0.0.0/8,fd00::/16"}))
+    google = {"OMA_VAULT": "google", "OMA_GCP_PROJECT": "p", "OMA_MODEL": "vertex", "ANTHROPIC_API_KEY": ""}
+    check(read(GOOD | google | {"ANTHROPIC_VERTEX_PROJECT_ID": "p", "CLOUD_ML_REGION": "asia-northeast3"}))
     check(read({}))
     assert len(UNSAFE) >= 12
 

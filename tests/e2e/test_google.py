@@ -83,7 +83,7 @@ async def test_an_agent_works_on_vertex_with_a_secret_from_secret_manager(
         identity.next_token()  # and the old one is refused from now on
         await me.say("SAY(((it goes on)))")
         await me.until_turns(2, within_s=WAIT_S)
-        await expect(me.answers().last).to_contain_text("it goes on")
+        await expect(me.answers.last).to_contain_text("it goes on")
         streamed = [asked for asked in vertex.asked if asked.body.get("stream")]
         assert len(streamed) >= 3 and all(asked.path.endswith(":streamRawPredict") for asked in streamed)
         assert_nowhere(*seen, *written(product), product.log())
@@ -97,4 +97,3 @@ async def test_an_agent_works_on_vertex_with_a_secret_from_secret_manager(
         await expect(me.get("no-secrets")).to_be_visible()
         assert await vault.names(owner=OWNER) == ()
         await vault.close()
-        await product.stop()

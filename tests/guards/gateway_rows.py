@@ -6,6 +6,7 @@ HERE = "tests/core/gateway"
 BOX, HOSTILE, INGEST = f"{HERE}/test_box_api.py", f"{HERE}/test_hostile.py", f"{HERE}/test_ingest.py"
 KEY = f"{HERE}/test_anthropic.py::test_the_key_is_ours_and_the_message_is_theirs"
 API, TAME, BATCH, ROOM = (f"core/gateway/{name}.py" for name in ("box_api", "hostile", "batch", "room"))
+VERTEX = "core/gateway/providers/vertex.py"
 PASSING = "core/gateway/providers/passing.py"
 BOUND = f"{HOSTILE}::test_everything_has_a_bound"
 
@@ -157,6 +158,14 @@ GUARDS = (
     Guard(
         "the key is not sent where a redirect leads", "S6 S1", PASSING, "allow_redirects=False", "allow_redirects=True",
         f"{HERE}/test_anthropic.py::test_redirects_are_not_followed_with_the_key",
+    ),
+    Guard(
+        "our token opens no other address of Vertex", "S1 S6", VERTEX, "    if not MODEL.fullmatch(model):\n", "    if False:\n",
+        f"{HERE}/test_vertex.py::test_no_other_address_is_reached_by_the_name_of_a_model[gpt-4]",
+    ),
+    Guard(
+        "what Vertex quotes of the token reaches no box", "S1 S3", VERTEX, "Redactor([*self._secrets, *self._tokens])", "Redactor(self._secrets)",
+        f"{HERE}/test_vertex.py::test_googles_refusals_are_said_in_the_words_of_the_api_and_without_the_token[429-429-rate_limit_error]",
     ),
     Guard(
         "a model that falls silent is given up", "R4", PASSING, "self._upstream.content.set_exception(", "str(",

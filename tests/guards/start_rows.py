@@ -17,6 +17,8 @@ def refusal(what: str, condition: str, name: str) -> Guard:
 GUARDS = (
     refusal("no practice model", 'settings.provider == "practice"', "the practice model"),
     refusal("no emulator as the store", "settings.firestore_emulator", "an emulator as the store"),
+    refusal("no emulator as the vault", "settings.secret_manager_emulator", "an emulator as the vault"),
+    refusal("the token goes to Google", "settings.vertex_base_url", "a stranger's address for Vertex"),
     refusal("a provider", "not settings.oidc_client_id", "no sign-in provider"),
     refusal("the provider's password", "not settings.oidc_client_secret", "no secret at the provider"),
     refusal("somebody named who may come in", "_open_to_all(settings)", "Google and nobody named"),
@@ -38,6 +40,18 @@ GUARDS = (
     Guard(
         "a model credential", "C2", SETTINGS, 'if settings.provider == "anthropic" and not settings.anthropic_api_key:', "if False:",
         case("no model key"),
+    ),
+    Guard(
+        "Vertex is where Google says", "C2", SETTINGS, "            if not NAME_AT_GOOGLE[line].fullmatch(word):\n", "            if False:\n",
+        case("a region of Vertex that is another host"),
+    ),
+    Guard(
+        "a vault at Google has a project", "C2", SETTINGS, "        if value and not settings.gcp_project:\n", "        if False:\n",
+        case("a vault at Google in no project"),
+    ),
+    Guard(
+        "no key file and no personal login at Google", "C1", "core/google_identity.py", "    if not isinstance(credentials, compute_engine.Credentials | identity_pool.Credentials):\n",
+        "    if False:\n", "tests/core/vault/test_google.py::TestIdentity::test_a_key_file_is_refused",
     ),
     Guard(
         "production has a sandbox that runs", "C2", "core/spawner/trial.py", 'if settings.production or settings.sandbox != "auto":',

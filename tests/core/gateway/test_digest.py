@@ -19,6 +19,13 @@ SETTINGS = Settings(model="anthropic", anthropic_api_key=Secret("sk-one"), sessi
         {"anthropic_base_url": "http://127.0.0.1:1"},
         {"session_secret": (Secret("b" * 40), Secret("a" * 40))},
         {"session_secret": ()},
+        {"vault": "google"},
+        {"gcp_region": "europe-west1"},
+        {"secret_manager_emulator": "127.0.0.1:1"},
+        {"model": "vertex"},
+        {"vertex_project": "another"},
+        {"vertex_region": "global"},
+        {"vertex_base_url": "http://127.0.0.1:1"},
     ],
 )
 def test_it_changes_with_what_the_gateway_keeps(change: dict[str, Any]) -> None:
