@@ -16,7 +16,7 @@ GUARDS = (
     ),
     Guard(
         "what came damaged is no secret", "S3", FILE, "    if google_crc32c.value(read.payload.data) != read.payload.data_crc32c:\n", "    if False:\n",
-        f"{HERE}::test_what_comes_damaged_is_not_taken", by="Failed",
+        f"{HERE}::test_what_comes_damaged_is_not_taken",
     ),
     Guard(
         "a user's id names no other secret", "S3", FILE, "        if not OWNER.fullmatch(owner):\n", "        if False:\n",

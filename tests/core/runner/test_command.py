@@ -13,3 +13,13 @@ def test_programs_are_told_the_proxy_and_the_cli_does_not_reach_its_model_throug
         assert told[name] == told[name.lower()] == "http://oma:the-token@127.0.0.1:4711"
     assert told["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:4711"
     assert "127.0.0.1" in told["NO_PROXY"].split(",") and told["no_proxy"] == told["NO_PROXY"]
+
+
+def test_betas_are_kept_back_where_the_provider_does_not_know_them_yet() -> None:
+    agent, session, place = AgentSpec(id="a1"), SessionSpec(id="s1"), Place("claude", Path("home"), 1)
+    told = {
+        provider: environment(Spec(token="t", provider=provider, agent=agent, session=session), place)
+        for provider in ("anthropic", "vertex")
+    }
+    assert told["vertex"] == told["anthropic"] | {"CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1"}
+    assert told["vertex"] != told["anthropic"]

@@ -209,7 +209,8 @@ class TestWhoWeAre:
 
 
 def test_who_did_not_choose_it_does_not_load_it() -> None:
-    program = "import sys, core.store.choice, core.gateway.app, core.keeping, core.doctor; print([n for n in sys.modules if n in WORDS])"
+    program = "import sys, core.store.choice, core.gateway.app, core.keeping, core.doctor\n"
+    program += "print([n for n in sys.modules if n in WORDS])"
     program = program.replace(
         "WORDS", "('grpc', 'google.cloud.firestore_v1', 'google.auth', 'google.cloud.secretmanager_v1')"
     )
