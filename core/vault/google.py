@@ -123,10 +123,13 @@ class GoogleVault:
                 await asyncio.sleep(random.uniform(0, PAUSE_S * min(tried, 5)))  # noqa: S311  # so that they part
             found = await _found(client, name)
             old = found.values if found else {}
-            if (new := edit(old)) == old:
-                return found.head if found else 0
+            new = edit(old)
             raw = packed(new)
             try:
+                if new == old:
+                    if not found or await _moved(client, found, found.head):  # to itself: what was read is no old news
+                        return found.head if found else 0
+                    continue
                 found = found or await self._made(client, name)
                 version = await _added(client, name, raw)
                 if await _moved(client, found, version):

@@ -11,6 +11,10 @@ GUARDS = (
         f"{HERE}::test_of_two_who_change_the_same_moment_one_begins_anew",
     ),
     Guard(
+        "what seems done already is made sure of", "S3", FILE, "if not found or await _moved(client, found, found.head):", "if True:",
+        f"{HERE}::test_what_seems_to_be_there_already_is_made_sure_of",
+    ),
+    Guard(
         "older versions of secrets are destroyed", "S3", FILE, "            await self._sweep(name, done)\n", "            pass\n",
         f"{HERE}::test_a_user_is_one_secret_in_one_region_with_one_living_version",
     ),

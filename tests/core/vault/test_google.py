@@ -123,6 +123,19 @@ async def test_an_old_answer_about_a_secret_loses_nobodys_change(google: SecretM
         assert not google.stale
 
 
+async def test_what_seems_to_be_there_already_is_made_sure_of(google: SecretManager, vault: GoogleVault) -> None:
+    async with opened(google) as other:
+        await vault.put("NAME", "a value of it", owner=ALICE)
+        await other.put("NAME", "another value", owner=ALICE)
+        google.kept[NAME].versions[0].state, google.kept[NAME].versions[0].data = (
+            State.ENABLED,
+            b'{"NAME":"a value of it"}',
+        )
+        google.stale = 1
+        await vault.put("NAME", "a value of it", owner=ALICE)
+        assert await other.get(["NAME"], owner=ALICE) == {"NAME": "a value of it"}
+
+
 async def test_of_two_who_change_the_same_moment_one_begins_anew(google: SecretManager, vault: GoogleVault) -> None:
     await vault.put("NAME", "a value of it", owner=ALICE)
     both = asyncio.Barrier(2)  # each has read the head and added a version before the other moves it
