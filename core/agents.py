@@ -54,6 +54,11 @@ class Agents:
             cards.append(_card(agent, own, sum(r.agent == agent.id for r in requests), usage.get("cost_usd", 0.0)))
         return sorted(cards, key=lambda card: card.at, reverse=True)
 
+    async def index(self, *, user: UserId, sessions: int) -> tuple[list[Agent], list[Session]]:
+        """All agents, and so many sessions of any of them, each newest first: what a search looks through."""
+        agents = await self._store.find(Agent, owner=user, newest_by="updated_at", limit=MANY)
+        return agents, await self._store.find(Session, owner=user, newest_by="updated_at", limit=sessions)
+
     async def get(self, agent: str, *, user: UserId) -> Agent:
         """Raises: NotFound."""
         return await self._store.get(Agent, agent, owner=user)

@@ -39,14 +39,24 @@ def mark(size: int) -> ui.html:
 
 
 def header(page: "Frame") -> None:
-    """Logo and name, inbox, user menu."""
+    """Logo and name, search, inbox, user menu."""
     with tag("header", classes="head"):
         with tag("a", classes="row home", href="/dashboard"):
             mark(24)
             tag("span", "Oh My Agent", classes="name")
+        search(page.words)
         tag("span", classes="grow")
         page.inbox_link()
         page.user_menu()
+
+
+def search(words: Words) -> None:
+    """What opens the palette; on a phone an icon."""
+    label = words.t("palette.label")
+    with tag("button", classes="input quiet search", type="button", data_palette="1", aria_label=label, testid="search"):
+        icon("search")
+        tag("span", label, classes="grow cut hide-phone")
+        tag("kbd", classes="mod", aria_hidden="true")
 
 
 def inbox_link(words: Words, classes: str) -> tuple[Tag, Callable[[int], None]]:

@@ -14,6 +14,7 @@ from core.model import User, UserId
 from ui import chrome, theme
 from ui.banners import Banners
 from ui.desk import Desk
+from ui.palette import Palette
 from ui.tags import Tag
 from ui.toasts import Toasts
 from ui.words import THEME_COOKIE, Words, choose
@@ -60,6 +61,7 @@ class Frame:
         self._task: asyncio.Task[None] | None = None
         with self.client.layout:
             self.toasts = Toasts(close=words.t("common.close"))
+            Palette(words=words, user=user, agents=desk.agents)
 
     def retitle(self, title: str) -> None:
         """`(2) title · Oh My Agent`: the number is what waits for the person."""

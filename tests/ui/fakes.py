@@ -116,6 +116,15 @@ class FakePlatform:
         await asyncio.sleep(self.slow_s)
         return sorted(self.shelf.values(), key=lambda card: card.at, reverse=True)
 
+    async def index(self, *, user: UserId, sessions: int) -> tuple[list[Agent], list[Session]]:
+        cards = await self.cards(user=user)
+        at = now()
+        found = [
+            Session(id=card.session, agent=card.agent.id, title=card.line, created_at=at, updated_at=card.at)
+            for card in cards
+        ]
+        return [card.agent for card in cards], found[:sessions]
+
     async def get(self, agent: str, *, user: UserId) -> Agent:
         if agent not in self.shelf:
             raise NotFound(agent)

@@ -94,6 +94,10 @@ class FakeTalk:
 
     # ---- Agents
 
+    async def index(self, *, user: UserId, sessions: int) -> tuple[list[Agent], list[Session]]:
+        found = sorted(self.sessions_.values(), key=lambda one: one.updated_at, reverse=True)
+        return list(self.agents_.values()), found[:sessions]
+
     async def get(self, agent: str, *, user: UserId) -> Agent:
         if user != self.owner or agent not in self.agents_:
             raise NotFound(agent)

@@ -9,6 +9,7 @@ const oma = JSON.parse(document.querySelector("meta[name=oma]").content);
     document.querySelector("meta[name=theme-color]").content = root.dataset.theme === "dark" ? "#0E0F12" : "#FCFCFD";
   };
   root.lang = oma.locale;
+  root.dataset.keys = /Mac|iP/.test(navigator.platform) ? "mac" : "pc";
   paint();
   dark.addEventListener("change", paint);
   keep("oma_zone", Intl.DateTimeFormat().resolvedOptions().timeZone);
