@@ -24,7 +24,7 @@ MANY = 1000  # agents or sessions read at once
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """An agent as the dashboard shows it. `session` is its newest one, or empty."""
+    """An agent as the dashboard shows it. `session` is its newest one, or empty; `reason` says why that one failed."""
 
     agent: Agent
     state: SessionState
@@ -33,6 +33,8 @@ class Card:
     session: str
     cost_usd: float  # this month
     asking: int
+    sessions: int = 0
+    reason: str = ""
 
 
 class Agents:
@@ -180,4 +182,6 @@ def _card(agent: Agent, sessions: list[Session], asking: int, cost_usd: float) -
         session=newest.id if newest else "",
         cost_usd=cost_usd,
         asking=asking,
+        sessions=len(sessions),
+        reason=newest.last_reason if newest and state is SessionState.FAILED else "",
     )

@@ -1,9 +1,11 @@
-"""What is done to a whole agent, from its card or its workspace: rename, archive with undo, delete after asking."""
+"""What is done to a whole agent, from its card or workspace: rename, retry, archive with undo, delete after asking."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from core.events import seq_of
 from ui.frame import Frame
+from ui.transcript.fold import Fold
 from ui.words import Words
 
 
@@ -30,6 +32,22 @@ class AgentActs:
         words = self._page.words
         said = of_agent("archived" if archived else "restored", changed.name, words)
         self._page.toasts.show(said, action=words.t("common.undo"), undo=undo)
+
+    async def retry(self, session: str) -> None:
+        """Say once more what failed last in it; if nothing said did, start what could not start.
+
+        Raises: NotFound. RunnerUnavailable.
+        """
+        user, talk = self._page.user_id, self._page.desk.conversations
+        last = (await self._agents.session(session, user=user)).last_seq
+        fold = Fold(self._page.words)
+        for event in await talk.older(session, user=user, before=last + 1):
+            fold.take(event)
+        if fold.failed is None:
+            await talk.warm(session, user=user)
+        else:
+            end, said = fold.failed
+            await talk.retry(session, said, user=user, after=seq_of(end))
 
     async def doomed(self, agent: str) -> dict[str, Any]:
         """What to ask before it is deleted: in words that say what will be gone."""

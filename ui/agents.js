@@ -31,8 +31,9 @@ export default {
         <div class="last"><p :class="{mono: card.exact}">{{ card.line }}</p><div class="meta when" :title="card.at">{{ card.when }}</div></div>
         <div class="ft">
           <a v-if="card.state === 'asking'" class="btn sm" :href="card.answer">{{ words.answer }}</a>
-          <button v-else-if="card.state === 'failed'" type="button" class="btn sm" @click="$emit('retry', card.id)">{{ words.retry }}</button>
+          <button v-else-if="card.again" type="button" class="btn sm" @click="$emit('retry', card.id)">{{ words.retry }}</button>
           <a v-else-if="card.draft" class="btn sm" :href="card.href">{{ words.resume }}</a>
+          <span v-else class="meta cut">{{ card.sessions }}</span>
           <span class="cost meta">{{ card.cost }}</span>
           <details class="menu">
             <summary class="btn ghost icon sm" :aria-label="card.more" data-testid="card-menu"><i class="ic ic-more" aria-hidden="true"></i></summary>

@@ -53,7 +53,9 @@ def header(page: "Frame") -> None:
 def search(words: Words) -> None:
     """What opens the palette; on a phone an icon."""
     label = words.t("palette.label")
-    with tag("button", classes="input quiet search", type="button", data_palette="1", aria_label=label, testid="search"):
+    with tag(
+        "button", classes="input quiet search", type="button", data_palette="1", aria_label=label, testid="search"
+    ):
         icon("search")
         tag("span", label, classes="grow cut hide-phone")
         tag("kbd", classes="mod", aria_hidden="true")

@@ -18,6 +18,7 @@ from ui.desk import Desk
 from ui.frame import Frame, frame, screen
 from ui.start import Start, make
 from ui.tags import tag
+from ui.transcript.fold import FINAL
 from ui.words import Words
 
 PATIENCE_S = 0.25  # cards that take longer come as skeletons first
@@ -123,7 +124,7 @@ class Dashboard:
         cards = await self.desk.agents.cards(user=self.page.user_id)
         session = next((card.session for card in cards if card.agent.id == event.args), "")
         if session:
-            await self.desk.conversations.warm(session, user=self.page.user_id)
+            await self.acts.retry(session)
 
     async def _ask(self, event: GenericEventArguments) -> None:
         (id,) = _strings([event.args], 1)
@@ -165,6 +166,8 @@ def view(card: Card, requests: list[Request], words: Words) -> dict[str, Any]:
         "href": f"{here}?session={quote(card.session)}" if card.session else here,
         "answer": f"{here}?session={quote(waiting[0].session)}" if waiting else here,
         "more": words.t("dashboard.more", name=name),
+        "again": card.state is SessionState.FAILED and card.reason not in FINAL,
+        "sessions": words.t("dashboard.sessions", n=card.sessions) if card.sessions else "",
     }
 
 
@@ -173,6 +176,8 @@ def _waits(request: Request, words: Words) -> str:
 
 
 def _line(card: Card, waiting: list[Request], words: Words) -> str:
+    if card.state is SessionState.FAILED and card.reason:
+        return words.code("reason", card.reason, "other")
     asked = waiting[0].reason or waiting[0].summary if waiting else ""
     return asked or card.line or card.agent.description or words.t("dashboard.quiet")
 

@@ -50,7 +50,7 @@ class Row:
         asked, words = self._asked, self._page.words
         folder = f"~/agents/{request.agent}"
         cards = (card(asked, parked=request.parked, words=words, folder=folder),) if asked else ()
-        return Meta(state=SessionState.ASKING, word=words.t("state.asking"), asks=cards)
+        return Meta(state=SessionState.ASKING, shown=SessionState.ASKING, word=words.t("state.asking"), asks=cards)
 
     def _bare(self, request: Request) -> None:
         """Of a request whose event cannot be had: what the record says; it is answered in the conversation."""

@@ -37,7 +37,10 @@ def rows(agents: list[Agent], sessions: list[Session], *, words: Words) -> list[
     places = [_row(f"/{path}", icon, words.t(f"common.{path}"), "") for path, icon in PLACES]
     talks = [
         _row(
-            f"/workspace/{quote(one.agent)}?session={quote(one.id)}", "queue", title_of(one, words), names[one.agent]
+            f"/workspace/{quote(one.agent)}?session={quote(one.id)}",
+            "queue",
+            title_of(one, words, agent=names[one.agent]),
+            names[one.agent],
         )
         for one in sessions
         if one.agent in names

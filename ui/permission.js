@@ -169,6 +169,8 @@ export default {
     lead(name) {
       // The filled button is the one that Enter in the open field stands for.
       for (const one of ["allow", "allow-always", "deny"]) this.box.querySelector(`[data-testid=${one}]`)?.classList.toggle("primary", one === name);
+      const more = this.box.querySelector("[data-testid=deny-with]");
+      if (more) more.hidden = name === "deny"; // its field is open: "deny" sends what it says
     },
     keep() {
       const rule = this.rule.value.trim();
@@ -203,7 +205,7 @@ export default {
       this.keys(input, done, () => this.closeLine());
       row.append(element("span", "tiny", label), input);
       this.more.replaceChildren(row);
-      input.focus();
+      input.focus({ preventScroll: true });
       return input;
     },
 

@@ -45,7 +45,7 @@ class Users:
 
     def _row(self, user: User) -> None:
         words = self._page.words
-        name = user.name or user.email or user.id
+        name = user.name or user.email or (words.t("common.owner") if user.id == self._page.user.id else user.id)
         with tag("li", classes="line", testid="user", data_user=user.id):
             with tag("div", classes="grow"):
                 with tag("div", classes="row"):

@@ -85,7 +85,7 @@ class Talk:
             await asyncio.wait_for(cursor.screen.arrived.wait(), PATIENCE_S)
         except TimeoutError:
             log.warning("history of %s is late", id)
-        page.retitle(f"{title_of(self._session, self._words)} · {self._agent_name()}")
+        page.retitle(self._page_title())
         with tag("div", classes="workspace"):
             with tag("aside", classes="side"):
                 self._side()
@@ -115,7 +115,7 @@ class Talk:
             self._page.inbox_link("btn ghost sm")
         self._name = tag("div", self._agent_name(), classes="agent-name b cut")
         self._list = SessionList(
-            agent=self._agent.id,
+            agent=self._agent,
             current=self._session.id,
             sessions=self._sessions,
             words=self._words,
@@ -201,7 +201,7 @@ class Talk:
         except NotFound:  # deleted in another tab
             self._page.client.open("/dashboard")
             return
-        self._list.show(sessions)
+        self._list.show(sessions, agent)
         here = next((one for one in sessions if one.id == self._session.id), None)
         if here is None:
             self._page.client.open(f"/workspace/{quote(agent.id)}")
@@ -216,13 +216,15 @@ class Talk:
         self._name.set_text(name)
         self._head.show(self._agent, title)
         with self._page.client:
-            self._page.retitle(f"{title} · {name}")
+            self._page.retitle(self._page_title())
 
     async def _publish(self) -> None:
         """The draft is finished: from now on its sessions use it instead of building it."""
         await self._agents.change(self._agent.id, user=self._user, draft=False)
         await self._refresh()
-        self._page.toasts.show(self._words.t("head.published"), "ok")
+        self._page.toasts.show(
+            self._words.t("head.published"), "ok", action=self._words.t("sessions.new"), undo=self._begin
+        )
 
     async def _begin(self) -> None:
         """Another session, or the one that nobody has said anything in yet."""
@@ -242,6 +244,10 @@ class Talk:
             ui.navigate.to(f"/workspace/{quote(self._agent.id)}")
         else:
             await self._refresh()
+
+    def _page_title(self) -> str:
+        name, title = self._agent_name(), title_of(self._session, self._words)
+        return name if title == name else f"{title} · {name}"
 
     def _agent_name(self) -> str:
         return self._agent.name or self._words.t("workspace.untitled")

@@ -5,7 +5,7 @@ export default {
     <form v-if="renaming" class="rename" @submit.prevent="rename($event.target.elements[0].value)">
       <input ref="name" class="input" maxlength="80" :value="names.own" :aria-label="words.name" data-testid="rename-agent"
         @keydown.esc.stop.prevent="stop" @blur="rename($event.target.value)"></form>
-    <div class="crumb" v-show="!renaming">
+    <div class="crumb" :class="{ one: names.title === names.agent }" v-show="!renaming">
       <details class="menu whose"><summary ref="menu" class="btn ghost sm" data-testid="agent-menu" :aria-label="words.menu.replace('{name}', names.agent)">
           <span class="cut hide-phone">{{ names.agent }}</span><i class="ic sm ic-down hide-phone" aria-hidden="true"></i><i class="ic lg ic-more only-phone" aria-hidden="true"></i></summary>
         <div class="pop">
@@ -17,7 +17,7 @@ export default {
         </div></details>
       <i class="ic sm ic-right hide-phone" aria-hidden="true"></i><h1 class="cut">{{ names.title }}</h1>
       <span v-if="names.archived || names.draft" class="chip">{{ names.archived ? words.archived : words.draft }}</span></div>
-    <span class="state" data-testid="session-state" role="status" :data-state="now.state">{{ now.word }}</span>
+    <span class="state" data-testid="session-state" role="status" :data-state="now.shown">{{ now.word }}</span>
     <div class="facts"><span v-if="now.cost" :title="words.cost">{{ now.cost }}</span></div>
     <button v-if="names.draft && !names.archived" type="button" class="btn sm publish" data-testid="publish" :title="words.publish_why" :disabled="publishing" @click="publish">{{ words.publish }}</button>
     <button type="button" class="btn ghost icon only-phone" :aria-label="words.sessions" data-testid="open-sessions" @click="sheet"><i class="ic lg ic-menu" aria-hidden="true"></i></button>
@@ -32,7 +32,7 @@ export default {
   },
   methods: {
     meta(meta) {
-      this.now = { state: meta.state, word: meta.word, cost: meta.cost };
+      this.now = { shown: meta.shown, word: meta.word, cost: meta.cost };
     },
     show(names) {
       this.names = names;

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
-from core.model import Session, now
+from core.model import Agent, Session, now
 from core.states import SessionState
 from ui.words import Words
 
@@ -21,7 +21,7 @@ class SessionList(Element, component="workspace_list.js"):
     def __init__(
         self,
         *,
-        agent: str,
+        agent: Agent,
         current: str,
         sessions: list[Session],
         words: Words,
@@ -40,8 +40,9 @@ class SessionList(Element, component="workspace_list.js"):
         self.on("rename", self._renamed)
         self.on("remove", self._removed)
 
-    def show(self, sessions: list[Session]) -> None:
+    def show(self, sessions: list[Session], agent: Agent) -> None:
         """Show these, if they read differently from what is shown."""
+        self._agent = agent
         fresh = rows(sessions, agent=self._agent, words=self._words)
         if fresh != self._shown:
             self._shown = fresh
@@ -58,23 +59,26 @@ class SessionList(Element, component="workspace_list.js"):
         await self._remove(str(event.args))
 
 
-def rows(sessions: list[Session], *, agent: str, words: Words) -> list[dict[str, Any]]:
+def rows(sessions: list[Session], *, agent: Agent, words: Words) -> list[dict[str, Any]]:
     """Sessions as they are read: pinned ones first, then by day, newest first."""
     found = [_row(session, agent=agent, words=words) for session in sessions]
     return sorted(found, key=lambda row: not row["pinned"])
 
 
-def title_of(session: Session, words: Words) -> str:
-    """Its title; until it has one, what it is."""
-    return session.title or words.t("sessions.builder" if session.kind == "builder" else "sessions.untitled")
+def title_of(session: Session, words: Words, *, agent: str = "") -> str:
+    """Its title; until it has one, what it is, and so for a builder's session called like its `agent` (a name)."""
+    if session.title and not (session.kind == "builder" and session.title == agent):
+        return session.title
+    return words.t("sessions.builder" if session.kind == "builder" else "sessions.untitled")
 
 
-def _row(session: Session, *, agent: str, words: Words) -> dict[str, Any]:
+def _row(session: Session, *, agent: Agent, words: Words) -> dict[str, Any]:
+    title = title_of(session, words, agent=agent.name)
     state = session.shown_state
     telling = state in TELLING
     return {
         "id": session.id,
-        "title": title_of(session, words),
+        "title": title,
         "state": state,
         "word": words.t(f"state.{state}"),
         "end": words.t(f"state.{state}") if telling else _stamp(session, words),
@@ -82,8 +86,8 @@ def _row(session: Session, *, agent: str, words: Words) -> dict[str, Any]:
         "group": words.t("sessions.pinned") if session.pinned else _day(session, words),
         "pinned": session.pinned,
         "run": session.kind == "run",
-        "href": f"/workspace/{quote(agent)}?session={quote(session.id)}",
-        "more": words.t("sessions.more_of", title=title_of(session, words)),
+        "href": f"/workspace/{quote(agent.id)}?session={quote(session.id)}",
+        "more": words.t("sessions.more_of", title=title),
     }
 
 

@@ -28,6 +28,6 @@ def server(gateway: Gateway, session: str) -> McpSdkServerConfig:
             await gateway.draft(session, name[:NAME_CHARS], description[:DESCRIPTION_CHARS], icon[:ICON_CHARS])
         except PlatformError as error:
             return {"content": [{"type": "text", "text": f"It was not saved: {error}"}], "is_error": True}
-        return {"content": [{"type": "text", "text": "Saved. The user sees it beside this conversation."}]}
+        return {"content": [{"type": "text", "text": "Saved. The user sees it at the head of this conversation."}]}
 
     return create_sdk_mcp_server("oma", tools=[draft_agent])

@@ -10,7 +10,7 @@ import msgspec
 
 from core.agents import Card
 from core.errors import Conflict, NotFound, NotSignedIn, RunnerUnavailable
-from core.events import Asked, Question
+from core.events import AnyEvent, Asked, Question, StateChanged, TurnFinished, UserSaid, numbered
 from core.hub import Hub, Listener
 from core.model import Agent, Request, Session, User, UserId, new_agent_id, new_session_id, now
 from core.recovery import Change
@@ -84,7 +84,14 @@ class FakePlatform:
         )
         session = new_session_id()
         card = Card(
-            agent=agent, state=state, line=line, at=at, session=session, cost_usd=cost_usd, asking=int(bool(asks))
+            agent=agent,
+            state=state,
+            line=line,
+            at=at,
+            session=session,
+            cost_usd=cost_usd,
+            asking=int(bool(asks)),
+            sessions=1,
         )
         self.shelf[agent.id] = card
         if asks:
@@ -106,7 +113,12 @@ class FakePlatform:
     def move(self, agent: str, state: S, line: str) -> None:
         """What an agent does changes."""
         card = self.shelf[agent]
-        self.shelf[agent] = _with(card, state=state, line=line, at=now())
+        self.shelf[agent] = _with(card, state=state, line=line, at=now(), reason="")
+        self.tell(self.shelf[agent])
+
+    def fail(self, agent: str, reason: str) -> None:
+        """Its last turn ends so."""
+        self.shelf[agent] = _with(self.shelf[agent], state=S.FAILED, reason=reason, at=now())
         self.tell(self.shelf[agent])
 
     def tell(self, card: Card) -> None:
@@ -152,6 +164,26 @@ class FakePlatform:
     async def sessions(self, agent: str, *, user: UserId) -> list[Session]:
         card = self.shelf[agent]
         return [Session(id=card.session, agent=agent, created_at=card.at, updated_at=card.at)]
+
+    async def session(self, session: str, *, user: UserId) -> Session:
+        card = next(card for card in self.shelf.values() if card.session == session)
+        return Session(id=session, agent=card.agent.id, created_at=card.at, updated_at=card.at, last_seq=3)
+
+    async def older(self, session: str, *, user: UserId, before: int) -> list[AnyEvent]:
+        """A turn that failed, of whoever's card says why."""
+        card = next(card for card in self.shelf.values() if card.session == session)
+        if not card.reason:
+            return []
+        events = (
+            UserSaid(message_id="m1", text="do it"),
+            StateChanged(state=S.BUSY, turn="m1"),
+            TurnFinished(outcome="error", reason=card.reason),
+        )
+        return [numbered(event, seq=seq, at=card.at) for seq, event in enumerate(events, 1)]
+
+    async def retry(self, session: str, said: UserSaid, *, user: UserId, after: int) -> int:
+        self.said.append((session, said.text, f"{said.message_id}~{after}"))
+        return after + 1
 
     async def inbox(self, *, user: UserId) -> list[Request]:
         return sorted(self.requests, key=lambda request: request.asked_at, reverse=True)

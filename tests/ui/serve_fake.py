@@ -70,6 +70,10 @@ def build(desk: Desk, platform: FakePlatform) -> FastAPI:
     async def move(name: str, state: SessionState, line: str) -> None:
         platform.move(platform.named(name).agent.id, state, line)
 
+    @app.get("/_fake/fail")
+    async def fail(name: str, reason: str) -> None:
+        platform.fail(platform.named(name).agent.id, reason)
+
     @app.get("/_fake/refuse")
     async def refuse(refusing: bool) -> None:
         platform.refusing = refusing

@@ -1,6 +1,8 @@
 """The dashboard, as somebody at the browser meets it."""
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 from playwright.async_api import Locator, Page, expect
 
@@ -117,6 +119,32 @@ async def test_a_failed_agent_is_tried_again_from_its_card(serve: Serve, open_pa
     await ask(page, "move?name=환율 알림이&state=starting&line=다시 켜고 있어요.")
     await expect(card(page, "환율 알림이")).to_have_attribute("data-state", "starting")
     assert len((await ask(page, "heard"))["warmed"]) == 1
+
+
+async def test_a_failed_turn_says_why_and_is_said_again_from_its_card(serve: Serve, open_page: Open) -> None:
+    page = await open_page(await serve() + "/dashboard")
+    await ask(page, "fail?name=논문 읽기&reason=cli_died")
+    await expect(card(page, "논문 읽기")).to_contain_text("에이전트 프로세스가 갑자기 끝났어요")
+    await card(page, "논문 읽기").get_by_role("button", name="다시 시도").click()
+    await until(page, lambda heard: [(text, id) for _, text, id in heard["said"]] == [("do it", "m1~3")])
+    await ask(page, "fail?name=논문 읽기&reason=too_long")  # the same again would fail again
+    await expect(card(page, "논문 읽기")).to_contain_text("새 세션에서 이어 가 주세요")
+    await expect(card(page, "논문 읽기").get_by_role("button", name="다시 시도")).to_have_count(0)
+
+
+async def test_a_card_without_anything_to_do_says_how_many_sessions_it_has(serve: Serve, open_page: Open) -> None:
+    page = await open_page(await serve() + "/dashboard")
+    await expect(card(page, "논문 읽기")).to_contain_text("세션 1개")
+    await expect(card(page, "이슈 요약이")).not_to_contain_text("세션 1개")
+
+
+async def until(page: Page, seen: Callable[[Any], bool]) -> None:
+    """Until the fake has heard it."""
+    for _ in range(100):
+        if seen(await ask(page, "heard")):
+            return
+        await page.wait_for_timeout(100)
+    raise AssertionError(await ask(page, "heard"))
 
 
 async def test_n_makes_an_agent_but_not_while_a_name_is_typed(serve: Serve, open_page: Open) -> None:

@@ -217,6 +217,18 @@ def test_an_edit_shows_what_it_changed() -> None:
     assert html.count('class="add"') == 2 and html.count('class="del"') == 1
 
 
+def test_a_draft_says_what_was_drafted_and_not_what_the_tool_told_the_model() -> None:
+    log = Log()
+    given = {"name": "Notes", "description": "Sorts <my> notes."}
+    log.take(said(), busy(), e.ToolCalled(id="a", name="mcp__oma__draft_agent", input=given))
+    log.take(e.ToolReturned(id="a", ok=True, content="Saved. For the model."))
+    html = shown(log.fold)["a:a"]
+    assert "Sorts &lt;my&gt; notes." in html and "Saved" not in html
+    log.take(e.ToolCalled(id="b", name="mcp__oma__draft_agent", input=given))
+    log.take(e.ToolReturned(id="b", ok=False, content="It was not saved: too long"))
+    assert "It was not saved" in shown(log.fold)["a:b"]
+
+
 def test_three_finished_acts_fold_into_one_line_when_something_else_comes() -> None:
     log = Log()
     log.take(said(), busy())
@@ -289,6 +301,28 @@ def test_the_card_of_a_request_without_a_folder_shows_the_agents() -> None:
     log = Log(folder="~/agents/x")
     log.take(msgspec.structs.replace(asked(), folder=""))
     assert log.fold.meta().asks[0].folder == "~/agents/x"
+
+
+@pytest.mark.parametrize("tool", ["Read", "Glob", "Grep", "LS"])
+def test_a_tool_that_only_looks_is_asked_about_in_plain_words(tool: str) -> None:
+    field = {"Read": "file_path", "LS": "path"}.get(tool, "pattern")
+    log = Log()
+    log.take(said(), e.ToolCalled(id="a", name=tool, input={field: "/etc/x"}))
+    log.take(e.Asked(request_id="r", kind="permission", tool=tool, input={field: "/etc/x"}, reason="/etc/x"))
+    (card,) = log.fold.meta().asks
+    assert "tool" not in card.title
+    assert card.path == "/etc/x" if tool == "Read" else card.rows == ((field, "/etc/x"),)
+    assert card.reason == "", "what the CLI repeats of the input is not Claude's own words"
+
+
+def test_a_session_whose_last_turn_failed_is_shown_as_failed_until_the_next_begins() -> None:
+    log = Log()
+    log.take(said(), busy(), e.TurnFinished(outcome="error", reason="cli_died"), e.StateChanged(state=S.ASLEEP))
+    assert (log.fold.meta().state, log.fold.meta().shown, log.fold.meta().word) == (S.ASLEEP, S.FAILED, "Failed")
+    log.take(said(id="m2"), busy("m2"))
+    assert log.fold.meta().shown is S.BUSY
+    log.take(e.TurnFinished(outcome="interrupted", reason="stopped_by_user"), e.StateChanged(state=S.IDLE))
+    assert log.fold.meta().shown is S.IDLE
 
 
 def test_a_parked_request_stays_open_when_its_turn_has_ended() -> None:

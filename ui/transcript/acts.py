@@ -18,6 +18,7 @@ class Kind(msgspec.Struct, frozen=True):
     fields: tuple[str, ...]
 
 
+DRAFT: Final = "mcp__oma__draft_agent"
 KINDS: Final[dict[str, Kind]] = {
     "Bash": Kind("run", "term", ("command",)),
     "BashOutput": Kind("watch", "term", ("bash_id",)),
@@ -36,9 +37,10 @@ KINDS: Final[dict[str, Kind]] = {
     "Agent": Kind("delegate", "branch", ("description", "prompt")),
     "Skill": Kind("skill", "book", ("skill", "command")),
     "ToolSearch": Kind("toolsearch", "search", ("query",)),
-    "mcp__oma__draft_agent": Kind("draft", "spark", ("name",)),
+    DRAFT: Kind("draft", "spark", ("name",)),
 }
 EDITING: Final = frozenset({"Write", "Edit", "MultiEdit", "NotebookEdit"})
+QUIET: Final = EDITING | {DRAFT}  # what went well is told by what was given; the answer is for the model
 # Calls that are shown as what they mean (todos, a question, a plan), not as an act.
 SILENT: Final = frozenset({"TodoWrite", "AskUserQuestion", "ExitPlanMode"})
 

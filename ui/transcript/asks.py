@@ -11,7 +11,7 @@ from ui.transcript import acts, diff, prose
 from ui.transcript.step import fields
 from ui.words import Words
 
-TITLES: Final = {"run": "run", "write": "write", "edit": "edit", "fetch": "fetch", "websearch": "websearch"}
+TITLES: Final = frozenset("run write edit read find search list fetch websearch".split())
 REASONS: Final = ("description",)  # the model's own words inside a tool's input
 
 
@@ -65,6 +65,8 @@ def card(
 def _permission(base: Card, asked: Asked) -> Card:
     given = dict(asked.input)
     reason = asked.reason or next((str(given[key]) for key in REASONS if key in given), "")
+    if reason.strip() in [str(value).strip() for key, value in given.items() if key not in REASONS]:
+        reason = ""  # the CLI's own gist of the input, and nothing that Claude said
     rest = {key: value for key, value in given.items() if key not in REASONS}
     command = path = ""
     lines: list[diff.Line] = []
@@ -74,6 +76,9 @@ def _permission(base: Card, asked: Asked) -> Card:
         path = acts.visible(acts.target(asked.tool, given))
         lines = diff.changes(asked.tool, given)
         rest = {key: value for key, value in rest.items() if key not in _SHOWN_AS_DIFF}
+    elif asked.tool == "Read":
+        path = acts.visible(acts.target(asked.tool, given))
+        rest.pop("file_path", None)
     shown = [diff.Line(line.kind, acts.visible(line.text)) for line in lines]
     return msgspec.structs.replace(
         base,

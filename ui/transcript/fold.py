@@ -25,6 +25,7 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True):
 
     state: SessionState
     word: str
+    shown: SessionState  # as lists show it: what failed is not merely idle; `word` says it
     doing: str = ""
     since: str = ""
     cost: str = ""
@@ -54,6 +55,7 @@ class Fold:
         self._writing, self._musing = dict[str, Writing](), set[str]()  # unfinished texts; keys of unfinished thinking
         self._message = self._turn = self._since = self._todos = ""
         self._begun: dict[str, e.UserSaid] = {}  # messages since the last turn's end, one of which the open turn is
+        self._broke = False  # the last turn ended in an error
         self._failed: tuple[e.TurnFinished, e.UserSaid] | None = None
         self._takers: dict[type, Callable[[Any], None]] = {
             e.UserSaid: self._said,
@@ -112,9 +114,11 @@ class Fold:
         """What stands around it."""
         cards = self._work.cards()
         state = SessionState.ASKING if cards and self.state is not SessionState.FAILED else self.state
+        shown = SessionState.FAILED if self._broke and state not in OPEN_TURN else state
         return Meta(
             state=state,
-            word=self._words.t(f"state.{state}"),
+            word=self._words.t(f"state.{shown}"),
+            shown=shown,
             doing=self._doing(waiting=bool(cards)),
             since=self._since if self.state in OPEN_TURN else "",
             cost=self._words.money(self._cost_usd) if self._cost_usd else "",
@@ -226,6 +230,7 @@ class Fold:
             self._begun.pop(self._turn, None)
         self._turn = event.turn
         if event.turn:
+            self._broke = False
             self.settle()
         if not inside:
             self._since = event.at.isoformat() if event.turn and isinstance(event.at, datetime) else ""
@@ -246,6 +251,7 @@ class Fold:
         said = self._begun.pop(self._turn, None)
         if said and event.outcome in ("error", "interrupted") and event.reason not in FINAL:
             self._failed = event, said
+        self._broke = event.outcome == "error"
         self._turn = self._since = self._todos = ""
         if e.seq_of(event) > self._counted:
             self._cost_usd += event.cost_usd

@@ -137,10 +137,14 @@ def _details(act: Act, words: Words) -> tuple[str, int]:
     elif call.name == "Bash" and "\n" in act.target.strip():
         parts.append(code_block(act.target, "bash"))
         count += act.target.count("\n") + 1
+    elif call.name == acts.DRAFT:
+        said = str(call.input.get("description", ""))
+        parts.append(f'<p class="meta about">{escape(cut(said, FIELD_CHARS), quote=False)}</p>' if said else "")
+        count += 1
     elif call.name not in acts.KINDS:
         parts.append(_rows(call.input))
         count += OPEN_LINES + 1
-    if result is not None and result.content.strip() and not (call.name in acts.EDITING and result.ok):
+    if result is not None and result.content.strip() and not (call.name in acts.QUIET and result.ok):
         parts.append(_output(result, words))
         count += result.content.strip().count("\n") + 1 if call.name == "Bash" else OPEN_LINES + 1
     return "".join(parts), count
