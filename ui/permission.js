@@ -294,7 +294,7 @@ export default {
     tick() {
       if (!this.waiting?.isConnected) return;
       const since = Date.parse(this.waiting.dataset.since);
-      this.waiting.textContent = since ? this.words.waiting.replace("{time}", lasting((Date.now() - since) / 1000, this.words)) : "";
+      this.waiting.textContent = since ? this.words.waiting.replace("{time}", lasting(Math.max(1, (Date.now() - since) / 1000), this.words)) : "";
     },
   },
 };

@@ -16,7 +16,7 @@ export default {
         <div v-else class="slot">
           <a class="li" :href="row.href" :aria-current="row.id === current ? 'page' : undefined" :data-session="row.id" :data-state="row.state">
             <span class="sign"><i v-if="row.pinned" class="ic ic-pin" aria-hidden="true"></i><i v-else-if="row.run && row.state === 'asleep'" class="ic ic-clock" aria-hidden="true"></i>
-              <i v-else class="dot" :data-state="row.state"></i><span class="sr">{{ row.word }}</span></span>
+              <i v-else class="dot" :data-state="row.state"></i><span class="sr">{{ row.word + ", " }}</span></span>
             <span class="cut">{{ row.title }}</span><span class="end" :class="{ warn: row.state === 'asking', bad: row.state === 'failed' }" :title="row.full">{{ row.end }}</span></a>
           <details class="menu"><summary class="btn ghost icon sm" :aria-label="row.more"><i class="ic ic-more" aria-hidden="true"></i></summary>
             <div class="pop">

@@ -95,7 +95,7 @@ async def test_deleting_says_what_will_be_gone_and_only_then_deletes(serve: Serv
     await press(page, "논문 읽기", "삭제하기")
     dialog = page.get_by_role("dialog")
     await expect(dialog).to_contain_text("논문 읽기 에이전트를 삭제할까요?")
-    await expect(dialog).to_contain_text("대화 1개")
+    await expect(dialog).to_contain_text("세션 1개")
     await dialog.get_by_role("button", name="취소").click()
     assert "논문 읽기" in (await ask(page, "heard"))["agents"]
     await press(page, "논문 읽기", "삭제하기")

@@ -19,7 +19,7 @@ async def test_a_request_says_who_asks_what_exactly_since_when_and_leads_there(s
     command = 'curl -sS "$SLACK_WEBHOOK_URL" --json @out/summary.json'
     for part in ("이슈 요약이", "이 명령을 실행할까요?", command, "2분"):
         await expect(request).to_contain_text(part)
-    await request.get_by_role("link", name="대화 열기").click()
+    await request.get_by_role("link", name="세션 열기").click()
     await page.wait_for_url(re.compile(r"/workspace/\w{12}\?session=[0-9a-f-]{36}$"))
 
 

@@ -11,6 +11,7 @@ from tests.ui.conftest import Open, Serve, ready
 from tests.ui.test_frame import judge
 from ui.palette import rows
 from ui.words import words
+from ui.workspace_list import rows as listed
 
 AT = now() - timedelta(hours=1)
 
@@ -34,6 +35,16 @@ def test_rows_are_agents_then_places_then_talks_and_what_is_archived_comes_last(
         ("A talk", "Old", "/workspace/b?session=s"),
         ("Old", "Archived", "/workspace/b"),
     ]
+
+
+def test_the_session_in_which_an_agent_was_made_is_not_called_like_the_agent() -> None:
+    agent = Agent(id="a", name="Notes", created_at=AT, updated_at=AT)
+    made = Session(id="s", agent="a", kind="builder", title="Notes", created_at=AT, updated_at=AT)
+    chat = Session(id="t", agent="a", title="Notes", created_at=AT, updated_at=AT)
+    named = [row["title"] for row in listed([made, chat], agent=agent, words=words("en"))]
+    assert named == ["Building the agent", "Notes"]
+    found = [row["text"] for row in rows([agent], [made, chat], words=words("en"))]
+    assert found[-2:] == ["Building the agent", "Notes"]
 
 
 async def test_a_few_letters_and_enter_lead_to_an_agent(serve: Serve, open_page: Open) -> None:

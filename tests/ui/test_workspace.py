@@ -747,6 +747,11 @@ def test_names_that_change_elsewhere_change_here(page: Page, world: World) -> No
         expect(page.locator("h1")).to_have_text("Morning")
         expect(page).to_have_title("Morning · Helper · Oh My Agent")
         expect(page.locator(".crumb")).to_contain_text("Helper")
+        world.post(f"rename/{session}?agent=Helper&title=Helper")
+        expect(page).to_have_title("Helper · Oh My Agent")
+        expect(page.locator("h1")).to_have_text("Helper")
+        box = page.locator("h1").bounding_box()
+        assert box and box["width"] <= 1, "the name is there twice"
     finally:
         world.post(f"rename/{session}?agent=Agent&title=Morning")
 
