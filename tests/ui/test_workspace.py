@@ -842,7 +842,7 @@ def test_a_failed_turn_is_tried_again_by_keyboard_and_the_message_stands_there_o
     session = world.session()
     fail_a_turn(world, session)
     visit(page, world.address(session))
-    retry = page.get_by_role("button", name="Retry")
+    retry = page.get_by_role("button", name="Try again")
     retry.focus()
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("retried")).to_have_text("The same message was sent again")
