@@ -36,8 +36,14 @@ class Announce:
             with tag("div", classes="row"):
                 say = tag("button", words.t("admin.announce_do"), classes="btn", type="button", testid="announce")
                 say.on("click", self._announce, js_handler=TYPED)
-                stop = tag("button", words.t("admin.announce_end"), classes="btn ghost", type="button")
+                stop = self._stop = tag("button", words.t("admin.announce_end"), classes="btn ghost", type="button")
                 stop.attributes(testid="announce-end").on("click", self._end, args=[])
+
+        page.client.on_delete(page.desk.announcements.watch(self._changed))
+
+    def _changed(self, text: str) -> None:
+        """Where nothing is announced there is nothing to take down."""
+        self._stop.set_visibility(bool(text))
 
     async def _announce(self, event: GenericEventArguments) -> None:
         await self._page.desk.people.admin(self._page.user_id)

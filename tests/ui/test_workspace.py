@@ -739,6 +739,23 @@ def test_the_list_follows_the_states_of_other_sessions(page: Page, world: World)
     expect(row).to_have_attribute("data-state", "failed")
 
 
+@pytest.mark.parametrize("width", [641, 768, 1280])
+def test_every_way_to_answer_is_inside_the_card(page: Page, world: World, width: int) -> None:
+    session = world.session()
+    page.set_viewport_size({"width": width, "height": 800})
+    try:
+        visit(page, world.address(session))
+        asked = e.Asked(request_id="r1", kind="permission", tool="Bash", input={"command": "ls"}, rule="Bash(ls)")
+        world.happen(session, e.UserSaid(message_id="m1", text="x"), e.StateChanged(state=S.BUSY, turn="m1"), asked)
+        card = page.get_by_test_id("permission")
+        expect(card).to_be_visible()
+        inside = card.evaluate("""(card) => [...card.querySelectorAll("button")].every(
+            (one) => one.getBoundingClientRect().right <= card.getBoundingClientRect().right)""")
+        assert inside
+    finally:
+        page.set_viewport_size({"width": 1280, "height": 800})
+
+
 def test_names_that_change_elsewhere_change_here(page: Page, world: World) -> None:
     session = world.session()
     visit(page, world.address(session))
