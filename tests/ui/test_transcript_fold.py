@@ -315,6 +315,14 @@ def test_a_tool_that_only_looks_is_asked_about_in_plain_words(tool: str) -> None
     assert card.reason == "", "what the CLI repeats of the input is not Claude's own words"
 
 
+def test_waking_up_says_since_when_until_it_is_awake() -> None:
+    log = Log()
+    log.take(e.StateChanged(state=S.STARTING))
+    assert log.fold.meta().doing and log.fold.meta().since == START.isoformat()
+    log.take(e.StateChanged(state=S.IDLE))
+    assert not log.fold.meta().doing and not log.fold.meta().since
+
+
 def test_a_session_whose_last_turn_failed_is_shown_as_failed_until_the_next_begins() -> None:
     log = Log()
     log.take(said(), busy(), e.TurnFinished(outcome="error", reason="cli_died"), e.StateChanged(state=S.ASLEEP))

@@ -53,7 +53,7 @@ class Fold:
         self._queued: dict[str, e.UserSaid] = {}
         self._cut_off: dict[str, e.Text] = {}  # texts of this turn that were not finished
         self._writing, self._musing = dict[str, Writing](), set[str]()  # unfinished texts; keys of unfinished thinking
-        self._message = self._turn = self._since = self._todos = ""
+        self._message = self._turn = self._since = self._woken = self._todos = ""
         self._begun: dict[str, e.UserSaid] = {}  # messages since the last turn's end, one of which the open turn is
         self._broke = False  # the last turn ended in an error
         self._failed: tuple[e.TurnFinished, e.UserSaid] | None = None
@@ -120,7 +120,11 @@ class Fold:
             word=self._words.t(f"state.{shown}"),
             shown=shown,
             doing=self._doing(waiting=bool(cards)),
-            since=self._since if self.state in OPEN_TURN else "",
+            since=self._since
+            if self.state in OPEN_TURN
+            else self._woken
+            if self.state is SessionState.STARTING
+            else "",
             cost=self._words.money(self._cost_usd) if self._cost_usd else "",
             asks=cards,
         )
@@ -223,6 +227,8 @@ class Fold:
 
     def _state(self, event: e.StateChanged) -> None:
         self.state = event.state
+        at = event.at.isoformat() if isinstance(event.at, datetime) else ""
+        self._woken = at if event.state is SessionState.STARTING else ""
         if event.turn == self._turn:
             return
         inside = bool(self._turn and event.turn)  # a message was taken into the running turn
@@ -233,7 +239,7 @@ class Fold:
             self._broke = False
             self.settle()
         if not inside:
-            self._since = event.at.isoformat() if event.turn and isinstance(event.at, datetime) else ""
+            self._since = at if event.turn else ""
         key = next((key for key, said in self._queued.items() if said.message_id == event.turn), "")
         if key:
             said = self._queued.pop(key)
