@@ -79,6 +79,24 @@ async def test_a_cli_that_is_killed_ends_the_turn_with_its_words_kept_and_the_ne
     assert_in_order(events)
 
 
+async def test_what_failed_is_said_again_from_the_dashboard(me: Screen) -> None:
+    await me.say("N=100 GAP=0.03")
+    await me.until_word("w10")
+    await me.product.kill("cli")
+    await me.until_state("failed")
+    session = me.page.url
+    await me.page.goto(me.product.url + "/dashboard")
+    card = me.get("agent-card")
+    await expect(card).to_have_attribute("data-state", "failed")
+    await card.get_by_role("button", name="Try again").click()
+    await expect(card).not_to_have_attribute("data-state", "failed", timeout=30_000)
+    await me.page.goto(session)
+    await me.until_word("w99")
+    events = await me.until_turns(2, within_s=30)
+    first, again = kinds(events, "user_said")
+    assert (again["retry_of"], again["text"]) == (first["message_id"], first["text"])
+
+
 async def test_a_cli_that_dies_takes_its_tools_with_it(me: Screen) -> None:
     await me.say("TOOL(((bash -c 'sleep 321 & sleep 322')))")
     await me.get("allow").click()
