@@ -112,6 +112,7 @@ GUARDS = (
     shown("a question", ITEMS, "<span class=\"v\">{escape(question.text, quote=False)}</span>", "<span class=\"v\">{question.text}</span>"),
     shown("what a tool is asked for", STEP, "{escape(acts.short(act.target), quote=False)}", "{acts.short(act.target)}"),
     shown("what a tool is given", STEP, "{escape(cut(value, FIELD_CHARS), quote=False)}", "{cut(value, FIELD_CHARS)}"),
+    shown("what a draft is for", STEP, "{escape(cut(said, FIELD_CHARS), quote=False)}", "{cut(said, FIELD_CHARS)}"),
     shown("what a tool printed", STEP, "{escape(text[:OUTPUT_CHARS], quote=False)}", "{text[:OUTPUT_CHARS]}"),
     shown("what a file became", "ui/transcript/diff.py", "{escape(line.text, quote=False)}", "{line.text}"),
     Guard(

@@ -174,6 +174,7 @@ def test_everything_in_the_log_is_escaped() -> None:
         said(evil), e.Text(message="a", block=0, text=evil), e.Thinking(message="a", block=1, text=evil),
         e.ToolCalled(id="t", name=evil, input={evil: evil}), e.ToolReturned(id="t", ok=False, content=evil),
         e.ToolCalled(id="w", name="Write", input={"file_path": evil, "content": evil}),
+        e.ToolCalled(id="d", name="mcp__oma__draft_agent", input={"name": evil, "description": evil}),
         e.Todos(items=(e.TodoItem(text=evil),)), e.Notice(text=evil), e.Retrying(reason=evil),
         e.Asked(request_id="q", kind="question", questions=(e.Question(text=evil, options=((evil, evil),)),)),
         e.Answered(request_id="q", decision="answer", answers={evil: evil}, by=evil),
