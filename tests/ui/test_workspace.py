@@ -481,6 +481,20 @@ def test_escape_stops(page: Page, world: World) -> None:
     expect(page.get_by_text("Stopped. Say something to go on.")).to_be_visible()
 
 
+def test_keys_in_the_palette_neither_stop_nor_answer_anything(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    world.happen(session, said("go"), busy(), asked("palette-keys"))
+    expect(page.get_by_test_id("permission")).to_be_focused()
+    page.keyboard.press("Control+k")
+    expect(page.get_by_role("combobox")).to_be_focused()
+    page.keyboard.type("123")
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("palette")).to_be_hidden()
+    expect(page.get_by_test_id("permission")).to_be_focused()
+    assert session not in world.calls("interrupt") and not answers(world, "palette-keys")
+
+
 # ---- permissions (G5)
 
 
