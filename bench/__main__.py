@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import loading, resting, storing, talking, waking
+from bench import loading, resting, storing, streaming, talking, waking
 from bench.figures import Figure, progress
 from bench.stage import Stage, stage
 
@@ -21,6 +21,8 @@ ROWS: dict[str, Callable[[Stage], Awaitable[dict[str, Figure]]]] = {
     "P3c": loading.reload_in_mid_answer,
     "P4": waking.new_user,
     "P5": resting.memory,
+    "P6": streaming.processor,
+    "P7": streaming.main_thread,
     "P8": loading.page_load,
     "P11": talking.stopping,
     "P13": resting.start,
