@@ -1,0 +1,72 @@
+"""One process of the platform: started, waited for, ended by its own id, and its log kept."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+import aiohttp
+
+from tests.product import MAIN
+
+START_S = 60.0
+END_S = 20.0
+
+
+class Part:
+    """`python *words` with this environment; `ready` is an address that answers 200 once it serves."""
+
+    def __init__(self, name: str, *words: str, environ: Mapping[str, str], folder: Path, ready: str = "") -> None:
+        self.name, self.words, self.environ, self.ready = name, words, dict(environ), ready
+        self.log = folder / f"{name}.log"
+        self.process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> Self:
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *self.words,
+                env=self.environ,
+                cwd=MAIN.parent,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        async with asyncio.timeout(START_S), aiohttp.ClientSession() as http:
+            while not await _answers(http, self.ready):
+                assert self.process.returncode is None, f"{self.name} ended:\n{self.said()}"
+                await asyncio.sleep(0.05)
+        return self
+
+    async def end(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Send it the signal and wait for its end. Raises: TimeoutError: it does not."""
+        if self.process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(number)
+        try:
+            async with asyncio.timeout(END_S):
+                await self.process.wait()
+        except TimeoutError:
+            self.process.kill()
+            await self.process.wait()
+            raise
+        finally:
+            self.process = None
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")[-6000:] if self.log.exists() else ""
+
+
+async def _answers(http: aiohttp.ClientSession, address: str) -> bool:
+    if not address:
+        return True
+    try:
+        async with http.get(address) as answer:
+            return answer.status == 200
+    except (aiohttp.ClientError, OSError):
+        return False
