@@ -16,6 +16,7 @@
   const settle = () => { if (waiting.length) waiting = waiting.filter((one) => !reached(one) || one.resolve()); };
 
   const look = () => {
+    if (bench.off) return;
     if (bench.sent || bench.clicked) {
       const at = now(), count = bench.words(), last = bench.updates[bench.updates.length - 1];
       if (count && !bench.first) bench.first = at;

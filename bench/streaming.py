@@ -17,6 +17,12 @@ TAKEN_S, ROUNDS = 8.0, 2
 ROLES = ("web", "runner", "gateway", "cli")
 DELTAS_A_SECOND, ANSWER_CHARS = 200, 20_000
 PAGES = 10
+PARAGRAPH = (
+    "The folder holds **three** reports, and the newest one, `report.md`, was written on Monday. It says that sales"
+    " went up by four percent, that [two customers](https://example.com/two) left, and that nobody has looked at the"
+    " numbers of the south yet. What is missing is a table of the months, so the next step is to read the exports, add"
+    " them up by month and region, and write the result where the others are."
+)
 
 
 @dataclass(slots=True)
@@ -55,10 +61,12 @@ async def main_thread(stage: Stage) -> dict[str, Figure]:
         await page.say("warm up", words=4)
         session = await page.page.context.new_cdp_session(page.page)
         await session.send("Performance.enable")
-        words = int(ANSWER_CHARS / WORD_CHARS)
-        for _ in range(2):
+        await page.page.evaluate("bench.off = true")  # its own counting of words would be most of what is counted
+        text = "\n\n".join([PARAGRAPH] * (ANSWER_CHARS // len(PARAGRAPH)))
+        for turn in range(3):
             before = await _worked(session)
-            await page.say(f"N={words} GAP={1 / DELTAS_A_SECOND}", words=words)
+            await page.screen.send(f"SAY((({text}))) GAP={1 / DELTAS_A_SECOND}")
+            await page.screen.until_turns(turn + 2, within_s=60)
             spent.append(await _worked(session) - before)
     return {"P7_main_thread": figure(spent, unit="s", digits=2, budget="≤ 1.0")}
 
