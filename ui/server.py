@@ -81,6 +81,7 @@ async def _serve(settings: Settings, *, program: Path, open_browser: bool) -> in
         interrupts = asyncio.create_task(pass_on_interrupt(), name="make's interrupt")
         async with behind as door:
             server.serving = lambda: _greet(settings, door, open_browser)
+            _heed_interrupts()
             await server.serve(sockets=[listener])
         interrupts.cancel()
         everything = server.signal != signal.SIGTERM
@@ -143,6 +144,13 @@ def _listen(settings: Settings) -> socket.socket:
             f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; set OMA_PORT to a free one"
         ) from error
     return listener
+
+
+def _heed_interrupts() -> None:
+    """Ctrl-C while all this was opened: Python 3.11 loses a cancellation that meets the end of a `wait_for`."""
+    task = asyncio.current_task()
+    if task and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _deaf_to_interrupts() -> None:
