@@ -55,6 +55,7 @@ class Settings:
     store: Literal["sqlite", "firestore"] = "sqlite"
     vault: Literal["local", "google"] = "local"
     spawner: Literal["local", "kubernetes"] = "local"
+    kubernetes_url: str = ""  # an API server to try with; empty: that of the cluster we run in
     gcp_project: str = ""
     sandbox: Literal["auto", "bubblewrap", "landlock", "none"] = "auto"
     box_memory_mb: int = 4096  # of one user's box, with what it has in /tmp; 0: no bound, here and below
@@ -177,7 +178,6 @@ def check(settings: Settings) -> None:
     """Refuse to start half-configured (G10). Raises: Misconfigured: one clear line."""
     for value, line in (
         (settings.vault == "google", "OMA_VAULT=google"),
-        (settings.spawner == "kubernetes", "OMA_SPAWNER=kubernetes"),
         (settings.provider == "vertex", "OMA_MODEL=vertex"),
         (settings.gateway_port, "OMA_GATEWAY_PORT"),
     ):
