@@ -16,6 +16,7 @@ from core.spawner import Door, Poll, Spawner
 
 READY_S = 20.0  # from the start of the box to an answer; a cold interpreter on a busy laptop
 RETRY_S = 0.1
+ASK_S = 2.0  # for a look at its status
 CALL_S = 15.0  # the longest any single call may take; a CLI start is not waited for by any of them
 HEARTBEAT_S = 20.0  # shorter than the idle limits of common proxies
 FRAME_BYTES = 64 * 1024 * 1024  # a replay is one frame; the runner cuts each tool result to 64 KiB
@@ -92,6 +93,13 @@ class RunnerClient:
             kind = _ERRORS.get(status, RunnerUnavailable)
             raise kind(str(said.get("detail", status))[:500], code=str(said.get("code", ""))[:64])
         return said
+
+    async def has_open_turn(self) -> bool:
+        """Also if it does not say."""
+        try:
+            return bool((await self.call("GET", "/v1/status", timeout_s=ASK_S)).get("open_turns"))
+        except PlatformError:
+            return True
 
     @asynccontextmanager
     async def socket(self, path: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:

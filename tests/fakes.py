@@ -13,7 +13,7 @@ from core.events import Answered, AnyEvent, Live, SessionOpened, UserSaid, encod
 from core.hangup import quiet
 from core.model import Box, UserId
 from core.runner import export
-from core.spawner import Door, Isolation, Poll
+from core.spawner import Door, Isolation, Phase, Poll, Tell, nobody
 from core.states import SessionState
 
 
@@ -186,6 +186,8 @@ class ScriptedRunner:
 class ScriptedSpawner:
     """Starts ScriptedRunners; the disk outlives them, as homes do."""
 
+    shared = False
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.disks: dict[UserId, dict[str, list[AnyEvent]]] = {}
@@ -207,10 +209,11 @@ class ScriptedSpawner:
     def isolation(self) -> Isolation:
         return Isolation(name="none")
 
-    async def start(self, box: Box) -> dict[str, Any]:
+    async def start(self, box: Box, tell: Tell = nobody) -> dict[str, Any]:
         if self.refuse:
             raise RunnerUnavailable("no room")
         self.started += 1
+        tell(Phase.STARTING)
         await asyncio.sleep(self.slow_s)
         runner = ScriptedRunner(self.disks.setdefault(box.user, {}), self.unfinished)
         await runner.listen(self.door(box).unix, box)

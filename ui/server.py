@@ -29,8 +29,9 @@ from core.errors import Misconfigured
 from core.gate import Gate
 from core.gateway.digest import gateway_digest
 from core.gateway_process import GatewayProcess
+from core.idle import Limits
 from core.parent import pass_on_interrupt
-from core.runners import Limits, Runners
+from core.runners import Runners
 from core.runtime import Runtime
 from core.settings import Settings, overridden, secrets_of
 from core.spawner.local import LocalSpawner

@@ -73,6 +73,8 @@ class Spawner(Protocol):
     Where the spawner cannot know (its cluster does not answer), every method but `poll` raises RunnerUnavailable.
     """
 
+    shared: bool  # other web processes start, find and stop the same runners
+
     def isolation(self) -> Isolation:
         """What protects users from each other here, as found out by running it, not by looking for a program."""
 

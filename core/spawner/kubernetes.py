@@ -32,6 +32,8 @@ GVISOR: Final = "gvisor"
 class KubernetesSpawner:
     """Which engine is used, the cluster says: agent-sandbox where its kinds are, StatefulSets elsewhere."""
 
+    shared = True
+
     def __init__(self, api: ClusterApi, settings: Settings, *, domain: str = DOMAIN, start_s: float = START_S) -> None:
         self._api, self._settings, self._domain, self._start_s = api, settings, domain, start_s
         self._engine: Engine | None = None

@@ -41,6 +41,8 @@ LOGS_KEPT = 100
 class LocalSpawner:
     """`program` is the folder whose main.py is run as the runner; the environment is that of this interpreter."""
 
+    shared = False
+
     def __init__(self, settings: Settings, runtime: Runtime, *, program: Path = REPOSITORY) -> None:
         self._settings, self._runtime, self._program = settings, runtime, program
         self._data = settings.data_dir.resolve()

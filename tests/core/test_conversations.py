@@ -14,8 +14,9 @@ from core.audit import Audit
 from core.conversations import Conversations
 from core.errors import BadInput, Conflict, NotFound, RunnerUnavailable
 from core.events import AnyEvent, Asked, Live, StateChanged, Text, TurnFinished, UserSaid, seq_of
+from core.idle import Limits
 from core.model import SYSTEM, Agent, Box, Request, Session, UserId, now
-from core.runners import Limits, Runners
+from core.runners import Runners
 from core.states import SessionState
 from core.store.sqlite import SqliteStore
 from core.trace import Span, of_message, sink

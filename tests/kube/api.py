@@ -63,11 +63,15 @@ class Api:
         kinds = self._objects.schemas.kinds.items()
         verbs = {"verbs": sorted({*VERBS.values(), "list", "watch"}), "namespaced": True}
         found = [
-            {"name": p, "singularName": kind.lower(), "kind": kind, **verbs} for (g, p), (_, kind) in kinds if g == group
+            {"name": p, "singularName": kind.lower(), "kind": kind, **verbs}
+            for (g, p), (_, kind) in kinds
+            if g == group
         ]
         if not found:
             raise Refused(404, "NotFound", "the server could not find the requested resource")
-        return web.json_response({"kind": "APIResourceList", "groupVersion": request.path.split("/", 2)[2], "resources": found})
+        return web.json_response(
+            {"kind": "APIResourceList", "groupVersion": request.path.split("/", 2)[2], "resources": found}
+        )
 
     def _key(self, request: web.Request, verb: str) -> Key:
         said = request.match_info

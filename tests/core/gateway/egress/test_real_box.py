@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from core.gate import Gate
+from core.idle import Limits
 from core.model import Agent, Outbound, new_session_id
 from core.runner_client import RunnerClient
-from core.runners import Limits, Runners
+from core.runners import Runners
 from core.settings import Secret
 from core.spawner.local import LocalSpawner
 from tests.canary import KEY
