@@ -181,8 +181,9 @@ class Runners:
                     return await self._bind(box)
                 except RunnerUnavailable as error:  # it lives, and does not answer: nobody will ever hear of it
                     log.warning("runner %s is ended: %s", box.id, error)
-                    await self._spawner.stop(box, grace_s=0)
+            await self._spawner.stop(box, grace_s=0)
             await self._store.delete(Box, box.id, owner=SYSTEM)
+            self._task(self._recovery.after_death(user), "recover")
         box = Box(id=secrets.token_hex(5), user=user, key=secrets.token_urlsafe(32), started_at=now())
         tell = partial(self._waking.tell, user)
         box = msgspec.structs.replace(box, memory=await self._spawner.start(box, tell))
@@ -240,19 +241,18 @@ class Runners:
         return self._clients.get(client.box.user) is client
 
     async def _bury(self, client: RunnerClient) -> None:
-        """Who finds its record sees to what it left open. Without one, another web has ended it, or sees to it."""
-        user, ours = client.box.user, True
+        """Who deletes its record sees to what it left open; where there is none, somebody else has, or ended it."""
+        await client.close()
         try:
-            async with self._turns.of(user):
-                try:
-                    await self._store.get(Box, client.box.id, owner=SYSTEM)
-                except NotFound:
-                    ours = False
+            async with self._turns.of(client.box.user):
+                await self._store.get(Box, client.box.id, owner=SYSTEM)
                 await self._forget(client)
+        except NotFound:
+            return
         except Unavailable as error:
             log.warning("runner %s: %s", client.box.id, error)
-        if ours and not self._stopping:
-            self._task(self._recovery.after_death(user), "recover")
+        if not self._stopping:
+            self._task(self._recovery.after_death(client.box.user), "recover")
 
     async def _forget(self, client: RunnerClient) -> None:
         await client.close()

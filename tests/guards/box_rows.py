@@ -92,7 +92,7 @@ GUARDS = (
     ),
     Guard(
         "a user's name is no path", "F1", LOCAL, 'if "/" in user or user in ("", ".", ".."):', "if False:",
-        "tests/contract/test_spawner.py::test_a_user_whose_name_leads_out_of_the_homes_is_refused",
+        "tests/core/spawner/test_life.py::test_a_user_whose_name_leads_out_of_the_homes_is_refused",
     ),
     Guard(
         "a home goes without what its links lead to", "F2", LOCAL, "            if not path.is_symlink():\n", "            if True:\n",
