@@ -225,16 +225,21 @@ class Conversations:
         runner = runner or await self._runners.of(user)
         if self._opened.get(session) != runner.box.id:
             await runner.call("PUT", f"/v1/sessions/{session}", opening(known))
-            if len(self._opened) >= KNOWN_SESSIONS:
-                self._opened.pop(next(iter(self._opened)))
-            self._opened[session] = runner.box.id
-            self._openings.say(session, None)
+            self._begun(session, runner.box.id)
         return runner
+
+    def _begun(self, session: str, box: str) -> None:
+        """Something happens in it from now on."""
+        if len(self._opened) >= KNOWN_SESSIONS:
+            self._opened.pop(next(iter(self._opened)))
+        self._opened[session] = box
+        self._openings.say(session, None)
 
     async def _tell(self, session: str, what: str, body: Any, *, user: UserId) -> dict[str, Any]:
         """A call that may be repeated; if the runner was just being let go as idle, the next one gets it."""
         await self._known(session, user=user)
-        self._openings.say(session, None)  # who looks on sees how far the box is
+        if session not in self._opened:
+            self._begun(session, "")  # in no box yet: who looks on sees how far that is
         path, runner = f"/v1/sessions/{session}/{what}", await self._runners.of(user)
         try:
             await self._open(session, user=user, runner=runner)

@@ -23,6 +23,10 @@ class Limits:
     orphan_s: float = 900.0
     idle_runner_s: float = 1800.0
 
+    @property
+    def told(self) -> dict[str, float]:
+        return {name: getattr(self, name) for name in ("max_live_sessions", "idle_cli_s", "orphan_s")}
+
 
 async def watch(
     living: Callable[[], list[RunnerClient]],

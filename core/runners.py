@@ -10,7 +10,6 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
 
 import msgspec
 
@@ -26,6 +25,7 @@ from core.recovery import Change, Recovery
 from core.runner_client import CALL_S, RunnerClient
 from core.spawner import Phase, Poll, Spawner
 from core.store import Store
+from core.tasks import Tasks
 from core.turns import Turns
 from core.waking import News, Waiting, Waking
 
@@ -43,7 +43,7 @@ class Runners:
         self._store, self._spawner, self._gate, self._limits, self._sweep_s = store, spawner, gate, limits, sweep_s
         self._clients: dict[UserId, RunnerClient] = {}
         self._turns = Turns(store)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._stopping = False
         self.changes: Hub[Change] = Census(self._clients.keys)
         self.arrivals: Hub[News] = Hub()
@@ -53,17 +53,15 @@ class Runners:
     async def __aenter__(self) -> "Runners":
         boxes = await self._store.find(Box, owner=SYSTEM, limit=ALL)
         for box in boxes:  # not waited for: one that hangs must not keep the pages from everybody else
-            self._task(self._adopt(box), f"adopt {box.id}")
-        self._task(idle.watch(self._living, self._let_go, self._limits, every_s=self._sweep_s), "sweep")
-        self._task(disks.watch(self._spawner, living=self._living, stop=self.stop), "disks")
+            self._tasks.spawn(self._adopt(box), f"adopt {box.id}")
+        self._tasks.spawn(idle.watch(self._living, self._let_go, self._limits, every_s=self._sweep_s), "sweep")
+        self._tasks.spawn(disks.watch(self._spawner, living=self._living, stop=self.stop), "disks")
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._stopping = True
         await asyncio.gather(*(self._waking.cancel(user) for user in self._waking))
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.cancel()
         await asyncio.gather(*(client.close() for client in self._clients.values()))
 
     def _living(self) -> list[RunnerClient]:
@@ -146,8 +144,7 @@ class Runners:
         async with self._turns.of(user):
             await self._stop(user)
             for box in await self._store.find(Box, owner=SYSTEM, where={"user": user}):
-                await self._spawner.stop(box, grace_s=0)
-                await self._store.delete(Box, box.id, owner=SYSTEM)
+                await self._bury(box)
             await self._spawner.forget(user)
             yield
             await self._waking.cancel(user)  # who asked meanwhile asked for a user that is no more
@@ -171,8 +168,12 @@ class Runners:
     async def _end_unmet(self, box: Box) -> None:
         """A box of an earlier web that we were only just adopting."""
         if box.user not in self._clients:
-            await self._spawner.stop(box, grace_s=0)
-            await self._store.delete(Box, box.id, owner=SYSTEM)
+            await self._bury(box)
+
+    async def _bury(self, box: Box) -> None:
+        """Certainly ended, then forgotten. It may live though nobody knows its process: see `_start`."""
+        await self._spawner.stop(box, grace_s=0)
+        await self._store.delete(Box, box.id, owner=SYSTEM)
 
     async def _start(self, user: UserId) -> RunnerClient:
         for box in await self._store.find(Box, owner=SYSTEM, where={"user": user}):
@@ -181,19 +182,18 @@ class Runners:
                     return await self._bind(box)
                 except RunnerUnavailable as error:  # it lives, and does not answer: nobody will ever hear of it
                     log.warning("runner %s is ended: %s", box.id, error)
-            await self._spawner.stop(box, grace_s=0)
-            await self._store.delete(Box, box.id, owner=SYSTEM)
-            self._task(self._recovery.after_death(user), "recover")
+            await self._bury(box)
+            self._tasks.spawn(self._recovery.after_death(user), "recover")
         box = Box(id=secrets.token_hex(5), user=user, key=secrets.token_urlsafe(32), started_at=now())
+        await self._store.put(box, owner=SYSTEM)  # first: if we are killed now, the next web knows what to look for
         tell = partial(self._waking.tell, user)
-        box = msgspec.structs.replace(box, memory=await self._spawner.start(box, tell))
-        tell(Phase.ANSWERING)
         try:
+            box = msgspec.structs.replace(box, memory=await self._spawner.start(box, tell))
             await self._store.put(box, owner=SYSTEM)
+            tell(Phase.ANSWERING)
             return await self._bind(box)
         except BaseException:
-            await self._spawner.stop(box, grace_s=0)
-            await self._store.delete(Box, box.id, owner=SYSTEM)
+            await self._bury(box)
             raise
 
     async def _adopt(self, box: Box) -> None:
@@ -204,7 +204,7 @@ class Runners:
                     return
                 box = await self._store.get(Box, box.id, owner=SYSTEM)  # while we waited, another web may have had it
                 if dead := await self._spawner.poll(box) is Poll.GONE:
-                    await self._store.delete(Box, box.id, owner=SYSTEM)
+                    await self._bury(box)
                 else:
                     dead = await begun_anew(box, self._spawner)
                     await self._bind(box)
@@ -212,18 +212,15 @@ class Runners:
             log.warning("runner %s was not adopted: %s", box.id, error)
             return
         if dead:
-            self._task(self._recovery.after_death(box.user), "recover")
+            self._tasks.spawn(self._recovery.after_death(box.user), "recover")
 
     async def _bind(self, box: Box) -> RunnerClient:
         """Wait until it answers, tell it whose it is, and hold it from now on."""
         await self._gate.register(box)
         client = RunnerClient(box, self._spawner.door(box))
-        init = {"user": box.user, "box": box.id, "key": box.key} | {
-            name: getattr(self._limits, name) for name in ("max_live_sessions", "idle_cli_s", "orphan_s")
-        }
-        await client.init(init, spawner=self._spawner)
+        await client.init({"user": box.user, "box": box.id, "key": box.key, **self._limits.told}, spawner=self._spawner)
         self._clients[box.user] = client
-        self._task(self._hold(client), f"hold {box.id}")
+        self._tasks.spawn(self._hold(client), f"hold {box.id}")
         self.arrivals.say(box.user, client)
         return client
 
@@ -235,12 +232,12 @@ class Runners:
         ours = partial(self._is_held, client)
         if await hold(client, self._spawner, ours=ours, tell=partial(self.changes.say, user)):
             del self._clients[user]
-            await self._bury(client)
+            await self._lost(client)
 
     def _is_held(self, client: RunnerClient) -> bool:
         return self._clients.get(client.box.user) is client
 
-    async def _bury(self, client: RunnerClient) -> None:
+    async def _lost(self, client: RunnerClient) -> None:
         """Who deletes its record sees to what it left open; where there is none, somebody else has, or ended it."""
         await client.close()
         try:
@@ -252,7 +249,7 @@ class Runners:
         except Unavailable as error:
             log.warning("runner %s: %s", client.box.id, error)
         if not self._stopping:
-            self._task(self._recovery.after_death(client.box.user), "recover")
+            self._tasks.spawn(self._recovery.after_death(client.box.user), "recover")
 
     async def _forget(self, client: RunnerClient) -> None:
         await client.close()
@@ -282,13 +279,3 @@ class Runners:
                     self.arrivals.say(user, client)
             await self._spawner.stop(client.box, grace_s=STOP_S)
             await self._forget(client)
-
-    def _task(self, work: Any, name: str) -> None:
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            log.error("task %s ended: %r", task.get_name(), error, exc_info=error)

@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from core.errors import RunnerUnavailable
 from core.events import StateChanged
@@ -39,7 +40,7 @@ def coming(waiting: Waiting | None) -> StateChanged:
 class Waking:
     """A start belongs to nobody who waits: a closed page does not stop it, `cancel` does."""
 
-    def __init__(self, start: Callable[[UserId], Awaitable[RunnerClient]], news: Hub[News]) -> None:
+    def __init__(self, start: Callable[[UserId], Coroutine[Any, Any, RunnerClient]], news: Hub[News]) -> None:
         self._start, self._news = start, news
         self._tasks: dict[UserId, asyncio.Task[RunnerClient]] = {}
         self._waiting: dict[UserId, Waiting] = {}
@@ -60,7 +61,7 @@ class Waking:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
             if task.cancelled() and not _being_cancelled():
-                raise RunnerUnavailable("the start was called off") from None
+                raise RunnerUnavailable("the start was called off: the box, or the platform, is being ended") from None
             raise
 
     def at(self, user: UserId) -> Waiting | None:

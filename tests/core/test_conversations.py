@@ -267,7 +267,7 @@ async def test_a_box_that_keeps_dying_is_given_up_and_its_open_turn_is_shown_as_
     assert stage.spawner.started == 4
 
 
-async def test_a_start_that_is_given_up_leaves_no_box(stage: Stage) -> None:
+async def test_a_start_goes_on_when_who_waited_leaves_and_ends_when_the_box_is_stopped(stage: Stage) -> None:
     session = await stage.new()
     stage.spawner.slow_s = 0.5
     saying = asyncio.create_task(stage.conversations.say(session.id, user=ALICE, text="a", message_id="1"))
@@ -277,6 +277,11 @@ async def test_a_start_that_is_given_up_leaves_no_box(stage: Stage) -> None:
     saying.cancel()
     with pytest.raises(asyncio.CancelledError):
         await saying
+    waiting = asyncio.create_task(stage.runners.of(ALICE))
+    await asyncio.sleep(0)
+    await stage.runners.stop(ALICE)
+    with pytest.raises(RunnerUnavailable):
+        await waiting
     assert (stage.spawner.started, stage.spawner.alive) == (1, {})
     assert not await stage.store.find(Box, owner=SYSTEM)
 
