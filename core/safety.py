@@ -40,6 +40,8 @@ def _everywhere(settings: "Settings") -> Iterator[str]:
     for entry in settings.admins:
         if "@" not in entry or EVERYBODY in entry:
             yield f"OMA_ADMINS: {entry} is no e-mail address; name every administrator by theirs"
+    if settings.kubernetes_url and urlsplit(settings.kubernetes_url).hostname not in LOOPBACK:
+        yield "OMA_KUBERNETES_URL is for trying on this machine: remove it, then it is the cluster we run in"
     if (issuer := urlsplit(settings.oidc_issuer)).scheme != "https" and issuer.hostname not in LOOPBACK:
         yield "OMA_OIDC_ISSUER must begin with https://"
 
@@ -53,6 +55,7 @@ def _production(settings: "Settings") -> Iterator[str]:
             f"OMA_SANDBOX={settings.sandbox} is for one person on one machine: remove it",
         ),
         (settings.firestore_emulator, "FIRESTORE_EMULATOR_HOST is set, and the emulator forgets everything: remove it"),
+        (settings.kubernetes_url, "OMA_KUBERNETES_URL is for trying: remove it, then it is the cluster we run in"),
         (not settings.oidc_client_id, "set OMA_OIDC_CLIENT_ID and OMA_OIDC_CLIENT_SECRET"),
         (not settings.oidc_client_secret, "set OMA_OIDC_CLIENT_SECRET"),
         (_open_to_all(settings), "set OMA_ALLOWED_DOMAINS or OMA_ALLOWED_EMAILS, or everybody with a Google account is"

@@ -45,6 +45,8 @@ UNSAFE: dict[str, tuple[dict[str, str], str]] = {
     "a public address with a user": ({"OMA_PUBLIC_URL": "https://x@agents.example.com"}, "OMA_PUBLIC_URL"),
     "no sandbox": ({"OMA_SANDBOX": "none"}, "OMA_SANDBOX"),
     "an emulator as the store": ({"FIRESTORE_EMULATOR_HOST": "127.0.0.1:8080"}, "FIRESTORE_EMULATOR_HOST"),
+    "an API server without a credential": ({"OMA_KUBERNETES_URL": "http://127.0.0.1:8001"}, "OMA_KUBERNETES_URL"),
+    "a far API server without a credential": ({**LOCAL, "OMA_KUBERNETES_URL": "http://10.0.0.1"}, "OMA_KUBERNETES_URL"),
     "the practice model": ({"OMA_MODEL": "practice"}, "ANTHROPIC_API_KEY"),
     "no model key": ({"ANTHROPIC_API_KEY": ""}, "ANTHROPIC_API_KEY"),
     "the model key in the clear": ({"ANTHROPIC_BASE_URL": "http://api.example.com"}, "ANTHROPIC_BASE_URL"),

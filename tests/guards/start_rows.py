@@ -17,6 +17,7 @@ def refusal(what: str, condition: str, name: str) -> Guard:
 GUARDS = (
     refusal("no practice model", 'settings.provider == "practice"', "the practice model"),
     refusal("no emulator as the store", "settings.firestore_emulator", "an emulator as the store"),
+    refusal("no API server to try with", "settings.kubernetes_url", "an API server without a credential"),
     refusal("a provider", "not settings.oidc_client_id", "no sign-in provider"),
     refusal("the provider's password", "not settings.oidc_client_secret", "no secret at the provider"),
     refusal("somebody named who may come in", "_open_to_all(settings)", "Google and nobody named"),
@@ -31,6 +32,10 @@ GUARDS = (
     ),
     Guard(
         "proxies are not the whole internet", "A10 C2", FILE, "        if line := _proxy(name):", '        if line := "":', case("all of IPv6 trusted"),
+    ),
+    Guard(
+        "no cluster without a credential but on this machine", "C2", FILE, "if settings.kubernetes_url and urlsplit(settings.kubernetes_url).hostname not in LOOPBACK:", "if False:",
+        case("a far API server without a credential"),
     ),
     Guard(
         "administrators have addresses", "C2", FILE, 'if "@" not in entry or EVERYBODY in entry:', "if False:", case("everybody an administrator"),
