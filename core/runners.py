@@ -17,7 +17,6 @@ import msgspec
 from core import disks, metrics
 from core.census import Census
 from core.errors import PlatformError, RunnerUnavailable, Unavailable
-from core.far_gate import FarGate
 from core.gate import Gate
 from core.hub import Hub
 from core.model import SYSTEM, Box, UserId, now
@@ -53,9 +52,7 @@ class Limits:
 class Runners:
     """`async with Runners(…)`: adopts what lives, holds what it starts; leaving lets go and stops nothing."""
 
-    def __init__(
-        self, *, store: Store, spawner: Spawner, gate: Gate | FarGate, limits: Limits, sweep_s: float = SWEEP_S
-    ) -> None:
+    def __init__(self, *, store: Store, spawner: Spawner, gate: Gate, limits: Limits, sweep_s: float = SWEEP_S) -> None:
         self._store, self._spawner, self._gate, self._limits, self._sweep_s = store, spawner, gate, limits, sweep_s
         self._clients: dict[UserId, RunnerClient] = {}
         self._locks: dict[UserId, asyncio.Lock] = {}

@@ -40,7 +40,8 @@ class Settings:
     env: Literal["local", "production"] = "local"
     host: str = "127.0.0.1"
     port: int = 8080
-    gateway_port: int = 0  # 0: unix sockets only
+    gateway_port: int = 0  # where boxes of a cluster find the gateway; 0: unix sockets only
+    boot_key_file: Path = Path("/run/secrets/oma/boot-key")  # what spare boxes of a cluster are opened with
     metrics_port: int = 0  # 0: off; never reachable from a box. On one machine the gateway has the next one
     public_url: str = ""  # how people reach us; empty: http://host:port
     data_dir: Path = field(default_factory=lambda: Path(platformdirs.user_data_dir("oh-my-agent")))

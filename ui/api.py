@@ -12,7 +12,6 @@ from fastapi.responses import JSONResponse
 
 from core.errors import BadInput, PlatformError
 from core.events import AnyEvent
-from core.far_gate import FarGate
 from core.gate import Gate
 from core.model import UserId
 from core.outbound import OutboundLog
@@ -26,7 +25,7 @@ EVENTS = 1000  # most in one answer; `last_seq` is the next `after`
 OUTBOUND = 200  # newest connections in one answer
 
 
-def install(app: FastAPI, *, desk: Desk, store: Store, gate: Gate | FarGate, draining: Callable[[], bool]) -> None:
+def install(app: FastAPI, *, desk: Desk, store: Store, gate: Gate, draining: Callable[[], bool]) -> None:
     """Routes of ARCHITECTURE.md §6.3 that exist so far."""
     pulse = Pulse(store)
 

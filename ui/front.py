@@ -14,7 +14,6 @@ from core.announcements import Announcements
 from core.audit import Audit
 from core.conversations import Conversations
 from core.export import Export
-from core.far_gate import FarGate
 from core.gate import Gate
 from core.outbound import OutboundLog
 from core.people import People
@@ -39,7 +38,7 @@ async def front(
     vault: Vault,
     runners: Runners,
     spawner: Spawner,
-    gate: Gate | FarGate,
+    gate: Gate,
     draining: Callable[[], bool],
 ) -> AsyncIterator[auth.Auth]:
     """While the context is open `app` may be served. Raises: Misconfigured."""

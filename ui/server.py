@@ -27,8 +27,7 @@ from auth import wire
 from core import logs
 from core import runtime as runtime_
 from core.errors import Misconfigured
-from core.far_gate import FarGate
-from core.gate import Gate
+from core.gate import FarGate, Gate, OwnGate
 from core.gateway.digest import gateway_digest
 from core.gateway_process import GatewayProcess
 from core.parent import pass_on_interrupt
@@ -93,13 +92,13 @@ class _Platform:
 
     store: Store
     spawner: Spawner
-    gate: Gate | FarGate
+    gate: Gate
     launcher: GatewayProcess | None
     runners: Runners
 
     async def end(self, *, everything: bool) -> None:
         """Stop what is ours alone. In a cluster that is nothing: other webs hold the boxes, idle ones are swept."""
-        if not isinstance(self.gate, Gate) or self.launcher is None:
+        if not isinstance(self.gate, OwnGate) or self.launcher is None:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(END_S):
@@ -116,7 +115,7 @@ async def _platform(settings: Settings, runtime: Runtime, program: Path) -> Asyn
         store = await stack.enter_async_context(opened_store(settings))
         spawner = await stack.enter_async_context(opened_spawner(settings, runtime, program=program.parent))
         launcher: GatewayProcess | None = None
-        gate: Gate | FarGate = FarGate()
+        gate: Gate = FarGate()
         if settings.spawner == "local":
             launcher = GatewayProcess(
                 program=program,
@@ -125,8 +124,8 @@ async def _platform(settings: Settings, runtime: Runtime, program: Path) -> Asyn
                 environ=overridden({"data_dir": str(settings.data_dir), "model": settings.provider}),
             )
             stack.push(partial(_interrupted, launcher, runtime))
-            near = Gate(runtime.gateway_socket, launcher, expected=gateway_digest(settings))
-            gate = await stack.enter_async_context(near)
+            own = OwnGate(runtime.gateway_socket, launcher, expected=gateway_digest(settings))
+            gate = await stack.enter_async_context(own)
         limits = Limits(
             max_live_sessions=settings.max_live_sessions,
             idle_cli_s=settings.idle_cli_s,

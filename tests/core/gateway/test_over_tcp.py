@@ -171,7 +171,7 @@ async def test_the_keys_are_in_nothing_that_the_agents_programs_can_read(world: 
     box = await world.box()
     talk = await world.talk(await world.bind(box, runner), rules=("Bash",))
     pid = runner.process.pid
-    look = f"cat /proc/{pid}/environ /proc/{pid}/cmdline | tr '\\\\0' '\\\\n'; env; head -c 1 /proc/{pid}/mem; ls /proc/{pid}/fd"
+    look = f"cat /proc/{pid}/environ /proc/{pid}/cmdline | tr '\\\\0' ' '; env; head -c 1 /proc/{pid}/mem"
     async with talk.watch() as watch:
         await talk.say(f"TOOL((({look}; grep -rls {box.key} $HOME; echo looked)))")
         await watch.until(TurnFinished, limit_s=LIMIT_S)
