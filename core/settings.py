@@ -29,6 +29,7 @@ class Secret(str):
 
 
 Names = tuple[str, ...]
+Part = Literal["web", "gateway"]
 NONE = Secret("")
 
 
@@ -39,7 +40,8 @@ class Settings:
     env: Literal["local", "production"] = "local"
     host: str = "127.0.0.1"
     port: int = 8080
-    gateway_port: int = 0  # 0: unix sockets only
+    gateway_port: int = 0  # where boxes of a cluster find the gateway; 0: unix sockets only
+    boot_key_file: Path = Path("/run/secrets/oma/boot-key")  # what spare boxes of a cluster are opened with
     metrics_port: int = 0  # 0: off; never reachable from a box. On one machine the gateway has the next one
     public_url: str = ""  # how people reach us; empty: http://host:port
     data_dir: Path = field(default_factory=lambda: Path(platformdirs.user_data_dir("oh-my-agent")))
@@ -174,20 +176,27 @@ def _secrets_in(value: object) -> Iterator[str]:
             yield password
 
 
-def check(settings: Settings) -> None:
-    """Refuse to start half-configured (G10). Raises: Misconfigured: one clear line."""
+def check(settings: Settings, part: Part = "web") -> None:
+    """Refuse to start half-configured (G10). In a cluster each part has what it needs and no more; on one machine the
+    gateway inherits all from the web. Raises: Misconfigured: one clear line.
+    """
+    apart = settings.spawner == "kubernetes"
     for value, line in (
         (settings.vault == "google", "OMA_VAULT=google"),
         (settings.provider == "vertex", "OMA_MODEL=vertex"),
-        (settings.gateway_port, "OMA_GATEWAY_PORT"),
     ):
         if value:
             raise Misconfigured(f"{line} is not there yet")
     if settings.store == "firestore" and not settings.gcp_project:
         raise Misconfigured("OMA_STORE=firestore needs OMA_GCP_PROJECT, the Google Cloud project it is in")
-    if settings.provider == "anthropic" and not settings.anthropic_api_key:
+    if settings.gateway_port and not apart:
+        raise Misconfigured("OMA_GATEWAY_PORT is for boxes in a cluster: remove it, or set OMA_SPAWNER=kubernetes")
+    if part == "gateway" and apart and not settings.gateway_port:
+        raise Misconfigured("OMA_SPAWNER=kubernetes needs OMA_GATEWAY_PORT, where boxes find the gateway")
+    has_the_key = part == "gateway" or not apart
+    if has_the_key and settings.provider == "anthropic" and not settings.anthropic_api_key:
         raise Misconfigured("no model credential: set ANTHROPIC_API_KEY (or OMA_MODEL=practice to try without one)")
-    for line in unsafe(settings):
+    for line in unsafe(settings, people=part == "web" or not apart):
         raise Misconfigured(f"refusing to start with OMA_ENV={settings.env}: {line}")
     if settings.production and platform.system() != "Linux":
         raise Misconfigured("refusing to start with OMA_ENV=production: production runs on Linux only")

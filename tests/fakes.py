@@ -43,6 +43,7 @@ class ScriptedRunner:
         app = web.Application(middlewares=[quiet, self._guard])
         app.add_routes(
             [
+                web.get("/healthz", self._health),
                 web.post("/v1/init", self._init),
                 web.get("/v1/status", self._status),
                 web.get("/v1/hold", self._hold),
@@ -83,6 +84,8 @@ class ScriptedRunner:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
         assert self.box
+        if request.path == "/healthz":
+            return await handler(request)
         self.calls.append(f"{request.method} {request.path}")
         self.traces[self.calls[-1]] = request.headers.get("traceparent", "")
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -93,6 +96,9 @@ class ScriptedRunner:
         if claims["sub"] != self.box.user:
             return web.json_response({"code": "forbidden"}, status=403)
         return await handler(request)
+
+    async def _health(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "ok", "bound": True})
 
     async def _init(self, _: web.Request) -> web.Response:
         return web.json_response({})

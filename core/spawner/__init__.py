@@ -1,7 +1,7 @@
 """The seam to whatever starts, finds and stops runners: bubblewrap on one machine, agent-sandbox on Kubernetes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -39,6 +39,7 @@ class Door:
 
     url: str  # base URL without a trailing slash; the host is made up when `unix` is set
     unix: str = ""
+    boot_key: str = field(default="", repr=False)  # what a runner that nobody has yet goes by; empty: the box's own key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,8 +34,17 @@ class KubernetesSpawner:
 
     shared = True
 
-    def __init__(self, api: ClusterApi, settings: Settings, *, domain: str = DOMAIN, start_s: float = START_S) -> None:
-        self._api, self._settings, self._domain, self._start_s = api, settings, domain, start_s
+    def __init__(
+        self,
+        api: ClusterApi,
+        settings: Settings,
+        *,
+        boot_key: str = "",
+        domain: str = DOMAIN,
+        start_s: float = START_S,
+    ) -> None:
+        self._api, self._settings, self._boot_key = api, settings, boot_key
+        self._domain, self._start_s = domain, start_s
         self._engine: Engine | None = None
         self._starting: set[str] = set()
         self._runtime: str | None = None  # of the boxes; None: none was seen yet
@@ -87,7 +96,8 @@ class KubernetesSpawner:
         return Poll.RUNNING if lives and (address in view.addresses or view.unknown) else Poll.GONE
 
     def door(self, box: Box) -> Door:
-        return Door(url=f"http://{_bracketed(str(box.memory.get('address', '')))}:{PORT}")
+        address = _bracketed(str(box.memory.get("address", "")))
+        return Door(url=f"http://{address}:{PORT}", boot_key=self._boot_key)
 
     async def stop(self, box: Box, *, grace_s: float = 5.0) -> None:
         """Its pod gets SIGTERM and the template's grace; nobody waits for that here."""
@@ -180,10 +190,10 @@ def _bracketed(address: str) -> str:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, *, url: str = "") -> AsyncIterator[KubernetesSpawner]:
+async def opened(settings: Settings, *, boot_key: str) -> AsyncIterator[KubernetesSpawner]:
     """Connected to the cluster. Raises: Misconfigured: there is none."""
-    async with opened_api(url or settings.kubernetes_url, NAMESPACE) as api:
-        spawner = KubernetesSpawner(api, settings)
+    async with opened_api(settings.kubernetes_url, NAMESPACE) as api:
+        spawner = KubernetesSpawner(api, settings, boot_key=boot_key)
         try:
             await spawner.look()
         except ClusterAway as error:  # pages are served all the same, and the next call finds out
