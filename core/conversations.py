@@ -246,7 +246,8 @@ class Conversations:
             return await runner.call("POST", path, body)
         except RunnerUnavailable as error:
             log.info("%s: %s", path, error)
-            runner = await self._open(session, user=user, runner=await self._runners.instead_of(runner))
+            runner = await self._runners.instead_of(runner, stopping=error.code == "stopping")
+            await self._open(session, user=user, runner=runner)
             return await runner.call("POST", path, body)
 
     async def _add_rules(self, session: str, rules: tuple[str, ...], *, user: UserId) -> None:

@@ -21,6 +21,7 @@ RETRY_S: Final = 0.1
 RETRY_MOST_S: Final = 1.0  # asking a cluster ten times a second for minutes would be its burden
 HUNG_S: Final = 60.0  # a runner that lives but does not answer for so long is ended; an agent can stop its own runner
 ASK_S: Final = 2.0
+ENDS_S: Final = 15.0  # from the first refusal to the end: a runner that is told to stop takes a few seconds
 
 
 async def hold(
@@ -58,6 +59,30 @@ async def dormant(client: RunnerClient) -> bool:
     except PlatformError as error:
         return error.code == "dormant"
     return False
+
+
+async def ends(client: RunnerClient, spawner: Spawner, *, stopping: bool) -> bool:
+    """Of one that has just failed somebody: whether it is gone, which may show a little later than it is felt.
+
+    `stopping`: it has said so itself, and only its end is waited for.
+
+    Raises: RunnerUnavailable: it is there still, and says nothing.
+    """
+    try:
+        async with asyncio.timeout(ENDS_S):
+            while await spawner.poll(client.box) is not Poll.GONE:
+                try:
+                    await client.call("GET", "/v1/status", timeout_s=ASK_S)
+                except PlatformError as error:
+                    if error.code == "dormant":
+                        return True
+                else:
+                    if not stopping:
+                        return False
+                await asyncio.sleep(RETRY_S)
+    except TimeoutError as error:
+        raise RunnerUnavailable(f"runner {client.box.id} does not answer") from error
+    return True
 
 
 async def begun_anew(box: Box, spawner: Spawner) -> bool:

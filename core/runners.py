@@ -17,7 +17,7 @@ from core import disks, idle, metrics
 from core.census import Census
 from core.errors import NotFound, PlatformError, RunnerUnavailable, Unavailable
 from core.gate import Gate
-from core.holding import begun_anew, hold
+from core.holding import begun_anew, ends, hold
 from core.hub import Hub
 from core.idle import Limits
 from core.model import SYSTEM, Box, UserId, now
@@ -99,20 +99,18 @@ class Runners:
             with metrics.outcome(metrics.runner_starts, metrics.runner_start_seconds):
                 return await self._start(user)
 
-    async def instead_of(self, client: RunnerClient) -> RunnerClient:
-        """The user's runner after one that was let go as somebody spoke to it, by us or by another web process.
+    async def instead_of(self, client: RunnerClient, *, stopping: bool = False) -> RunnerClient:
+        """The user's runner after one that failed: the next one, if it is `stopping` or has died, else the same.
 
-        Raises: RunnerUnavailable: no other.
+        Raises: RunnerUnavailable: it does not answer, and lives.
         """
         user = client.box.user
         async with self._turns.of(user):
-            if self._clients.get(user) is client and await self._spawner.poll(client.box) is Poll.GONE:
+            if self._clients.get(user) is client and await ends(client, self._spawner, stopping=stopping):
                 del self._clients[user]
                 await self._forget(client)
-        fresh = await self.of(user)
-        if fresh is client:
-            raise RunnerUnavailable("it is still the same")
-        return fresh
+                self._tasks.spawn(self._recovery.after_death(user), "recover")
+        return await self.of(user)
 
     async def stop(self, user: UserId) -> None:
         """End the user's runner in good order, then for certain. Whoever wants it meanwhile waits for a new one."""
