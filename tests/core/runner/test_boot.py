@@ -84,6 +84,11 @@ async def test_a_boot_key_that_everybody_could_guess_is_refused(tmp_path: Path, 
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(ROOT / "main.py"), *words, env={"PATH": os.environ["PATH"]}, stderr=asyncio.subprocess.PIPE
     )
-    _, said = await asyncio.wait_for(process.communicate(), 60)
+    try:
+        _, said = await asyncio.wait_for(process.communicate(), 60)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     assert process.returncode == 2
     assert b"less than 16 characters" in said
