@@ -7,13 +7,14 @@ from core import runtime as runtime_
 from core.gateway.arrival import LINE_S
 from core.gateway.egress.egress import Egress
 from core.gateway.egress.outside import Outside
-from core.gateway.far_doors import LOOK_S, FarDoors
+from core.gateway.far_doors import FarDoors
 from core.gateway.room import PATIENCE_S
 from core.gateway.served import served
 from core.settings import Settings
 from core.store import Store
 from core.telemetry import telemetry
 
+LOOK_S = 4.0  # how long a box that was deleted may go unnoticed
 DRAIN_S = 40.0  # answers and tunnels under way; with the pod's preStop below its terminationGracePeriodSeconds
 
 
@@ -36,7 +37,7 @@ async def serve(
     keys = settings.session_secret or (runtime_.platform_key(settings),)
     async with telemetry(settings, "gateway"):
         egress = Egress(store=store, keys=keys, outside=outside)
-        doors = FarDoors(store=store, egress=egress, patience_s=patience_s, look_s=look_s, line_s=line_s)
+        doors = FarDoors(store=store, egress=egress, patience_s=patience_s, line_s=line_s)
         ending_at = clock()
         try:
             async with served(settings, store, doors, keys=keys, drain_s=drain_s, shared=True) as boxes:

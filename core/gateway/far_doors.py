@@ -22,7 +22,6 @@ from core.store import Store
 
 log = logging.getLogger("oma.gateway")
 
-LOOK_S = 4.0  # how long a box that was deleted may go unnoticed
 LOOKUPS = 16  # in the Store at once
 BACKLOG = 1024
 
@@ -33,12 +32,15 @@ class Known:
 
     box: Box
     caller: Caller
-    looked_at: float
     waiting: set[Front] = field(default_factory=set)
 
 
 class FarDoors:
-    """Who is at the other end of each connection. A box is looked up again every `look_s` while it has one open."""
+    """Who is at the other end of each connection.
+
+    A box is looked up at its first one. `look`, called every few seconds, looks again while it has one open, and
+    forgets it when it has none: so what is known here is never older than that.
+    """
 
     def __init__(
         self,
@@ -46,16 +48,13 @@ class FarDoors:
         store: Store,
         egress: Egress,
         patience_s: float = PATIENCE_S,
-        look_s: float = LOOK_S,
         line_s: float = LINE_S,
     ) -> None:
-        self._store, self._egress, self._patience_s = store, egress, patience_s
-        self._look_s, self._line_s = look_s, line_s
+        self._store, self._egress, self._patience_s, self._line_s = store, egress, patience_s, line_s
         self._known: dict[str, Known] = {}
         self._wires: WeakKeyDictionary[asyncio.BaseTransport, Known] = WeakKeyDictionary()
         self._arriving: set[Arrival] = set()
         self._lookups = asyncio.Semaphore(LOOKUPS)
-        self._clock = asyncio.get_running_loop().time
         self.runner: web.AppRunner | None = None
         metrics.boxes.set_function(lambda: len(self._open()))
 
@@ -89,31 +88,26 @@ class FarDoors:
     async def look(self) -> None:
         """Hang up on boxes that are no more, and forget those that have nothing open."""
         there = self._open()
-        for id, known in list(self._known.items()):
-            if known in there:
-                try:
-                    await self._look_up(id)
-                except NotFound:
-                    log.info("box %s is gone", id)
-                except StoreUnavailable as error:  # what is proven stays so: the Store says neither yes nor no
-                    log.warning("box %s is not looked at: %s", id, error)
-            elif self._stale(known):
-                self._known.pop(id, None)
+        self._known = {id: known for id, known in self._known.items() if known in there}
+        for id in list(self._known):
+            try:
+                await self._look_up(id)
+            except NotFound:
+                log.info("box %s is gone", id)
+            except StoreUnavailable as error:  # what is proven stays so: the Store says neither yes nor no
+                log.warning("box %s is not looked at: %s", id, error)
 
     def _open(self) -> set[Known]:
         return {known for wire, known in list(self._wires.items()) if not wire.is_closing()}
-
-    def _stale(self, known: Known) -> bool:
-        return self._clock() - known.looked_at >= self._look_s
 
     async def _admit(self, line: bytes, wire: Wire) -> Callable[[], Front]:
         """Raises: BadInput, NotSignedIn, NotFound: nobody is let in. StoreUnavailable: nor is anybody now."""
         token = preamble.token_of(line)
         id = preamble.claimed_box(token)
         known = self._known.get(id)
-        if known is None or self._stale(known):
+        if known is None:
             known = await self._look_up(id)
-        preamble.prove(token, box=id, key=known.box.key)
+        preamble.prove(token, key=known.box.key)
         self._wires[wire] = known
         api = self.runner.server if self.runner else None
         if api is None:
@@ -129,11 +123,10 @@ class FarDoors:
             raise
         known = self._known.get(id)
         if known and (known.box.user, known.box.key) == (box.user, box.key):
-            known.looked_at = self._clock()
             return known
         self._hang_up(id)
         caller = Caller(box=id, user=box.user, room=Room(patience_s=self._patience_s))
-        self._known[id] = known = Known(box=box, caller=caller, looked_at=self._clock())
+        self._known[id] = known = Known(box=box, caller=caller)
         return known
 
     def _hang_up(self, id: str) -> None:

@@ -21,7 +21,7 @@ from core.model import SYSTEM, Box, Session
 from core.settings import Secret
 from tests.canary import KEY
 from tests.core.gateway.far_house import FarHouse, FarLine, Gateway, listens, say
-from tests.core.gateway.house import ALICE, BOB, House, until
+from tests.core.gateway.house import ALICE, BOB, WAIT_S, House, until
 from tests.core.gateway.test_anthropic import served
 
 ASK = (
@@ -108,12 +108,12 @@ async def test_a_line_is_good_for_its_own_box_and_for_a_minute(far: FarHouse, ga
         "a model token": signed(box, audience=f"model:{box.id}"),
         "no box in it": signed(box, sub=ALICE),
         "a box that is no name": signed(box, box=["box1"]),
-        "old": aged(box, preamble.TOKEN_S + 2),
+        "old": aged(box, 62),
         "of the future": aged(box, -60),
         "without its end": signed(box)[:-2] + b"\n",
     }
     assert {name for name, line in refused.items() if await say(gateway.port, line + ASK)} == set()
-    assert b'"token"' in await say(gateway.port, aged(box, preamble.TOKEN_S - 15) + ASK)
+    assert b'"token"' in await say(gateway.port, aged(box, 45) + ASK)
     assert b'"token"' in await say(gateway.port, aged(box, -2) + ASK)  # clocks of two machines
 
 
@@ -133,6 +133,21 @@ async def test_a_probe_is_answered_without_a_box_and_gets_nothing_else(far: FarH
     assert await say(gateway.port, b"GET /healthz HTTP/1.1\r\n" + b"x: y\r\n" * 500) == b""
     for other in (b"GET /healthzz", b"POST /healthz", b"GET /v1/messages"):
         assert await say(gateway.port, other + b" HTTP/1.1\r\n\r\n") == b""
+
+
+async def test_a_line_that_does_not_end_is_not_waited_for(far: FarHouse) -> None:
+    async with far.far(line_s=600.0) as gateway:
+        assert await say(gateway.port, b"OMA/1 " + b"a" * 600) == b""
+        assert await say(gateway.port, b"GET /healthz HTTP/1.1\r\n" + b"x: y\r\n" * 200) == b""
+
+
+async def test_two_boxes_at_once_are_never_taken_for_each_other(far: FarHouse, gateway: Gateway) -> None:
+    await far.talk(BOB, id="s2", agent="a2")
+    mine, bobs = FarLine(gateway.port, await far.far_box(ALICE)), FarLine(gateway.port, await far.far_box(BOB, id="b2"))
+    async with mine.session() as hers, bobs.session() as his:
+        for http, session, status in ((hers, "s1", 200), (his, "s1", 404), (his, "s2", 200), (hers, "s2", 404)) * 3:
+            async with http.post("http://gateway/internal/spec", json={"session": session}) as answer:
+                assert (session, answer.status) == (session, status)
 
 
 async def test_who_says_nothing_is_hung_up_on_after_a_time(far: FarHouse) -> None:
@@ -186,9 +201,17 @@ async def test_a_deleted_box_is_nobody_within_seconds(far: FarHouse) -> None:
 
 async def test_a_box_whose_key_is_another_one_now_is_another_box(far: FarHouse, gateway: Gateway) -> None:
     box = await far.far_box(ALICE)
-    assert b'"token"' in await say(gateway.port, signed(box) + ASK)
+    async with FarLine(gateway.port, box).session() as http:
+        async with http.post("http://gateway/internal/spec", json={"session": "s1"}) as answer:
+            assert (await answer.json())["agent"]["id"] == "a1"  # read to its end: the connection stays
+        await other_key(far, gateway, box)
+        with pytest.raises(aiohttp.ClientError):  # this connection's, too
+            await http.post("http://gateway/internal/spec", data=b"x")
+
+
+async def other_key(far: FarHouse, gateway: Gateway, box: Box) -> None:
     await far.store.put(msgspec.structs.replace(box, key="n" * 43), owner=SYSTEM)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WAIT_S):
         while await say(gateway.port, signed(box) + ASK):
             await asyncio.sleep(0.05)
     assert b'"token"' in await say(gateway.port, signed(box, key="n" * 43) + ASK)

@@ -8,16 +8,18 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from core import tokens
+from core import preamble, tokens
 from core.errors import RunnerUnavailable
 from core.events import AnyEvent, Asked, Text, TextDelta, ToolReturned, TurnFinished, UserSaid, seq_of
 from core.model import SYSTEM, Box, Outbound
 from core.states import SessionState
 from tests.core.gateway.egress.proxy import server
 from tests.core.gateway.egress.test_real_box import CANARY, page
+from tests.core.gateway.far_house import say
 from tests.core.gateway.far_world import BOOT_KEY, INTERNET, LIMIT_S, Talk, World, service
 from tests.core.gateway.house import ALICE
 
+HELLO = b"GET /api/hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 LONG = "N=400 GAP=0.01"
 WHOLE = " ".join(f"w{n}" for n in range(400))
 
@@ -180,7 +182,8 @@ async def test_the_keys_are_in_nothing_that_the_agents_programs_can_read(world: 
 
 
 async def test_a_box_that_is_deleted_reaches_no_model_any_more(world: World) -> None:
-    runner = await world.runner((await world.gateway()).url)
+    gateway = await world.gateway()
+    runner = await world.runner(gateway.url)
     box = await world.box()
     talk = await world.talk(await world.bind(box, runner))
     async with talk.watch() as watch:
@@ -188,7 +191,9 @@ async def test_a_box_that_is_deleted_reaches_no_model_any_more(world: World) -> 
         await watch.until(TurnFinished, limit_s=LIMIT_S)
     await world.store.delete(Box, box.id, owner=SYSTEM)
     turns = len(world.model.turns)
-    await asyncio.sleep(10)  # LOOK_S and the cache of the same length
+    async with asyncio.timeout(LIMIT_S):
+        while await say(gateway.port, preamble.written(box.id, box.key) + HELLO):
+            await asyncio.sleep(0.2)
     await talk.say("SAY(((two)))")
     with pytest.raises(TimeoutError):
         await world.model.until(lambda asked: "two" in asked.prompt, timeout=5.0)
