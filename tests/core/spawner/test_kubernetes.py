@@ -244,6 +244,22 @@ async def test_the_walls_are_told_as_the_template_has_them(there: InCluster, tmp
             assert after.missing
 
 
+async def test_a_statefulsets_pod_is_the_clusters_template_and_nothing_else(tmp_path: Path) -> None:
+    async with in_cluster(tmp_path, "minimal") as there, started(there.spawner) as running:
+        [made] = there.cluster.all("statefulsets", "apps")
+        template = there.cluster.all("podtemplates")[0]["template"]
+        assert made["spec"]["template"]["spec"] == template["spec"], "tests/k8s/test_boxes.py looks at that"
+        assert set(template["metadata"]["labels"].items()) <= set(
+            made["spec"]["template"]["metadata"]["labels"].items()
+        )
+        [claim] = made["spec"]["volumeClaimTemplates"]
+        assert claim["metadata"]["name"] in {
+            mount["name"] for mount in template["spec"]["containers"][0]["volumeMounts"]
+        }
+        assert made["spec"]["persistentVolumeClaimRetentionPolicy"]["whenScaled"] == "Retain"
+        assert there.spawner.door(running).url == f"http://{name_of(running.user)}-0.runners.agents.svc:8080"
+
+
 async def test_a_new_image_reaches_a_statefulset_at_its_next_wake(tmp_path: Path) -> None:
     async with in_cluster(tmp_path, "minimal") as there:
         async with started(there.spawner, id="before"):
