@@ -9,7 +9,7 @@ from core.preamble import LINE_BYTES, keep_alive
 LINE_S = 10.0  # for the line and the look into the Store
 HEAD_BYTES = 1024  # of a probe's request
 UNDECIDED = 4096  # connections at once of which nothing is known
-OF_ONE_ADDRESS = 256  # of them; as many as a box's bridge holds
+OF_ONE_ADDRESS = 128  # of them; each is decided in milliseconds, and a box has 64 connections to the internet
 PROBE = b"GET /healthz HTTP/1."
 WELL = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n"
 

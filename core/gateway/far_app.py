@@ -1,7 +1,6 @@
 """The gateway of boxes on other machines: one of several replicas, each with a port, until it is told to end."""
 
 import asyncio
-import contextlib
 
 from core import runtime as runtime_
 from core.gateway.arrival import LINE_S
@@ -43,10 +42,26 @@ async def serve(
             async with served(settings, store, doors, keys=keys, drain_s=drain_s, shared=True) as boxes:
                 doors.runner = boxes
                 async with doors.listening(settings.host, settings.gateway_port):
-                    while not stop.is_set():
-                        with contextlib.suppress(TimeoutError):
-                            await asyncio.wait_for(stop.wait(), look_s)
-                        await doors.look()
+                    await _watch(doors, stop, look_s)
                 ending_at = clock() + drain_s
         finally:
             await egress.close(within_s=max(0.0, ending_at - clock()))
+
+
+async def _watch(doors: FarDoors, stop: asyncio.Event, look_s: float) -> None:
+    """Look after the boxes until `stop`, which does not wait for a Store that hangs."""
+
+    async def look() -> None:
+        while True:
+            await asyncio.sleep(look_s)
+            await doors.look()
+
+    looking, told = asyncio.ensure_future(look()), asyncio.ensure_future(stop.wait())
+    try:
+        done, _ = await asyncio.wait({looking, told}, return_when=asyncio.FIRST_COMPLETED)
+        for one in done:
+            one.result()  # a look that fails is the end of this gateway: it would let in whoever is deleted
+    finally:
+        looking.cancel()
+        told.cancel()
+        await asyncio.gather(looking, told, return_exceptions=True)

@@ -163,7 +163,7 @@ async def test_who_says_nothing_is_hung_up_on_after_a_time(far: FarHouse) -> Non
 
 
 async def test_one_address_has_so_many_undecided_connections(far: FarHouse, gateway: Gateway) -> None:
-    open_ones = [await asyncio.open_connection("127.0.0.1", gateway.port) for _ in range(256)]
+    open_ones = [await asyncio.open_connection("127.0.0.1", gateway.port) for _ in range(128)]
     assert await say(gateway.port, b"GET /healthz HTTP/1.1\r\n\r\n") == b""
     for _, writer in open_ones:
         writer.close()
