@@ -29,6 +29,7 @@ class Faults:
     no_image: bool = False  # the registry refuses
     slow_volumes: bool = False  # claims stay Pending
     dies_at_start: str = ""  # the reason with which every container ends at once, as OOMKilled
+    lingers: bool = False  # pods that are told to end go on, as one does that uses its whole grace
     lost: set[str] = field(default_factory=set)  # pods whose node nobody hears of
 
 
@@ -100,7 +101,7 @@ class Kubelet:
             return True
         if meta["uid"] != uid:
             return True
-        return "deletionTimestamp" in meta and key.name not in self.faults.lost
+        return "deletionTimestamp" in meta and key.name not in self.faults.lost and not self.faults.lingers
 
     async def _container(self, key: Key, uid: str, address: str) -> None:
         home = await self._placed(key)

@@ -99,11 +99,17 @@ async def test_a_user_with_an_odd_name_gets_a_box(there: InCluster) -> None:
 
 async def test_two_pods_never_serve_one_box_when_it_wakes_while_its_last_pod_is_ending(there: InCluster) -> None:
     async with started(there.spawner, id="old") as old:
+        there.cluster.faults.lingers = True
         await there.spawner.stop(old)
-        async with started(there.spawner, id="new") as new:
-            assert new.memory["object"] == old.memory["object"]
-            assert new.memory["address"] != old.memory["address"], "not the pod that is ending"
-            assert await there.read(new) == ""
+        starting = asyncio.create_task(there.spawner.start(box(id="new")))
+        done, _ = await asyncio.wait({starting}, timeout=1.0)
+        there.cluster.faults.lingers = False
+        new = box(id="new", **await starting)
+        assert new.memory["object"] == old.memory["object"]
+        assert new.memory["address"] != old.memory["address"], "not the pod that is ending"
+        assert not done
+        assert await there.read(new) == ""
+        await there.spawner.stop(new)
 
 
 async def test_a_process_that_served_an_earlier_box_is_never_given_to_the_next(there: InCluster) -> None:
@@ -152,11 +158,13 @@ async def test_a_box_whose_claim_was_deleted_is_gone(there: InCluster) -> None:
 async def test_while_the_api_server_is_away_no_box_is_given_up(there: InCluster) -> None:
     async with started(there.spawner) as running:
         await there.cluster.close_api()
-        assert await there.spawner.poll(running) is Poll.RUNNING
-        with pytest.raises(ClusterAway):
-            await there.spawner.stop(running)
-        assert await there.read(running) == "", "and it goes on"
-        await there.cluster.open_api()
+        try:
+            assert await there.spawner.poll(running) is Poll.RUNNING
+            with pytest.raises(ClusterAway):
+                await there.spawner.stop(running)
+            assert await there.read(running) == "", "and it goes on"
+        finally:
+            await there.cluster.open_api()
         assert await there.spawner.poll(running) is Poll.RUNNING
 
 
