@@ -18,6 +18,7 @@ from core.spawner.kubernetes_api import ClusterApi, opened_api
 from core.spawner.local import LocalSpawner
 from tests.core.spawner.boxes import attempt, local, look
 from tests.kube.cluster import Cluster
+from tests.kube.objects import Refused
 
 
 class Place(Protocol):
@@ -68,8 +69,11 @@ class InCluster:
         host = urlsplit(door).hostname or ""
         if not host.endswith(".svc"):
             return door
-        pod = self.cluster.pod_of(host.split(".")[0])
-        return door.replace(host, str(pod["status"]["podIPs"][0]["ip"]))
+        try:
+            pod = self.cluster.pod_of(host.split(".")[0])
+            return door.replace(host, str(pod["status"]["podIPs"][0]["ip"]))
+        except (Refused, KeyError) as error:
+            raise ConnectionError(f"{host} is no name") from error
 
     async def write(self, box: Box, text: str) -> None:
         async with aiohttp.request("PUT", f"{self.url(box)}/?path=kept", data=text.encode()) as answer:
@@ -106,6 +110,6 @@ async def nobody_answers(there: Place, box: Box) -> bool:
     """Nothing of it can be reached."""
     try:
         await there.read(box)
-    except (OSError, aiohttp.ClientError, Unavailable, ValueError, KeyError):
+    except (OSError, aiohttp.ClientError, Unavailable, ValueError):
         return True
     return False
