@@ -67,7 +67,7 @@ class KubernetesSpawner:
             async with asyncio.timeout(self._start_s):
                 engine = await self._chosen()
                 name = await engine.named(box.user, progress)
-                await self._wake(engine, box, name, progress)
+                await self._wake(engine, box, name)
                 return await self._awake(engine, box, name, progress)
         except BaseException as error:
             await asyncio.shield(self._undo(box))
@@ -119,7 +119,7 @@ class KubernetesSpawner:
             log.info("boxes are %s", self._engine.kind.plural)
         return self._engine
 
-    async def _wake(self, engine: Engine, box: Box, name: str, progress: Progress) -> None:
+    async def _wake(self, engine: Engine, box: Box, name: str) -> None:
         """Written down as this box's, and awake; a process that served another box before is ended first."""
         async with self._api.versions(engine.kind, name) as versions:
             async for found in versions:
