@@ -61,7 +61,7 @@ def _run(command: str, argv: list[str]) -> int:
         from core.keeping import keep
 
         return asyncio.run(keep(command, settings, given))
-    check(settings)
+    check(settings, "gateway" if command == "gateway" else "web")
     if command == "gateway":
         return asyncio.run(_gateway(settings))
     from ui.server import run as serve
@@ -71,7 +71,7 @@ def _run(command: str, argv: list[str]) -> int:
 
 async def _gateway(settings: "Settings") -> int:
     from core import logs
-    from core.gateway.app import serve
+    from core.gateway import app, far_app
     from core.runtime import platform_key
     from core.settings import secrets_of
     from core.store.choice import opened_store
@@ -82,7 +82,7 @@ async def _gateway(settings: "Settings") -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with opened_store(settings) as store:
-        await serve(settings, store, stop)
+        await (far_app if settings.gateway_port else app).serve(settings, store, stop)
     return 0
 
 

@@ -5,6 +5,7 @@ misses one, whatever goes away and comes back in between.
 """
 
 import asyncio
+import itertools
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,6 +28,7 @@ from core.states import SessionState
 from core.store import Store
 from core.tally import FirstWords
 from core.trace import of_message, span
+from core.waking import News, Waiting, coming
 
 log = logging.getLogger("oma.conversations")
 
@@ -34,6 +36,7 @@ HISTORY = 300  # events a page starts with; older ones on demand
 MESSAGE_CHARS = 200_000
 KNOWN_SESSIONS = 10_000  # owners remembered, so that a message does not cost a look into the Store
 BROKEN = (PlatformError, aiohttp.ClientError, OSError, msgspec.DecodeError)  # a connection or what came over it
+LOOK_S = (2.0, 4.0, 8.0, 15.0)  # between looks whether another web process has started the runner
 BACKOFF_S = (0.05, 0.2, 0.5, 1.0, 2.0)
 
 
@@ -154,7 +157,10 @@ class Conversations:
             if not seen and session not in self._opened:
                 await openings.__anext__()  # nothing has happened in it, and who only looks on makes nothing happen
             while True:
-                runner = self._runners.at_hand(user) or await arrivals.__anext__()
+                async for waiting in self._awaited(user, arrivals):
+                    yield [waiting]
+                if not (runner := self._runners.at_hand(user)):
+                    continue
                 try:
                     await self._open(session, user=user, runner=runner)
                     async with runner.socket(f"/v1/sessions/{session}/watch?after={seen}") as socket:
@@ -174,6 +180,22 @@ class Conversations:
                     yield [Live(last_seq=seen), StateChanged(state=SessionState.ASLEEP)]
                 await asyncio.sleep(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
                 failures += 1
+
+    async def _awaited(self, user: UserId, arrivals: Listener[News]) -> AsyncGenerator[StateChanged, None]:
+        """How far the user's runner is, until there is one."""
+        news, told, pauses = self._runners.waiting(user), False, itertools.chain(LOOK_S, itertools.repeat(LOOK_S[-1]))
+        while not self._runners.at_hand(user):
+            if news or told:
+                told = True
+                yield coming(news)
+            try:
+                async with asyncio.timeout(next(pauses)):
+                    heard = await arrivals.__anext__()
+                news = heard if isinstance(heard, Waiting) else None
+            except TimeoutError:
+                await self._runners.look(user)
+        if told:
+            yield coming(None)
 
     async def _history(self, session: str, user: UserId, after: int | None) -> list[AnyEvent]:
         for wait_s in (*BACKOFF_S, None):
@@ -203,22 +225,29 @@ class Conversations:
         runner = runner or await self._runners.of(user)
         if self._opened.get(session) != runner.box.id:
             await runner.call("PUT", f"/v1/sessions/{session}", opening(known))
-            if len(self._opened) >= KNOWN_SESSIONS:
-                self._opened.pop(next(iter(self._opened)))
-            self._opened[session] = runner.box.id
-            self._openings.say(session, None)
+            self._begun(session, runner.box.id)
         return runner
+
+    def _begun(self, session: str, box: str) -> None:
+        """Something happens in it from now on."""
+        if len(self._opened) >= KNOWN_SESSIONS:
+            self._opened.pop(next(iter(self._opened)))
+        self._opened[session] = box
+        self._openings.say(session, None)
 
     async def _tell(self, session: str, what: str, body: Any, *, user: UserId) -> dict[str, Any]:
         """A call that may be repeated; if the runner was just being let go as idle, the next one gets it."""
         await self._known(session, user=user)
+        if session not in self._opened:
+            self._begun(session, "")  # in no box yet: who looks on sees how far that is
         path, runner = f"/v1/sessions/{session}/{what}", await self._runners.of(user)
         try:
             await self._open(session, user=user, runner=runner)
             return await runner.call("POST", path, body)
         except RunnerUnavailable as error:
             log.info("%s: %s", path, error)
-            runner = await self._open(session, user=user, runner=await self._runners.instead_of(runner))
+            runner = await self._runners.instead_of(runner, stopping=error.code == "stopping")
+            await self._open(session, user=user, runner=runner)
             return await runner.call("POST", path, body)
 
     async def _add_rules(self, session: str, rules: tuple[str, ...], *, user: UserId) -> None:

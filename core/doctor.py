@@ -165,7 +165,22 @@ async def sockets(name: str, settings: Settings) -> Finding:
     return Finding(name=name, ok=True, found=f"sockets in {made.root}")
 
 
+async def cluster(name: str, settings: Settings) -> Finding:
+    """The API server answers, and says what boxes there are; with our own credential and rights."""
+    from core.spawner.choice import boot_key
+    from core.spawner.kubernetes import opened
+
+    async with opened(settings, boot_key=boot_key(settings)) as spawner:
+        await spawner.look()
+        isolation = spawner.isolation()
+    unseen = [layer.id for layer in isolation.layers if not layer.live]
+    found = "; ".join(["a pod for each user", *(f"no {id} of their own seen" for id in unseen)])
+    return Finding(name=name, ok=not isolation.missing, found=found, mend=" ".join(isolation.missing), needed=False)
+
+
 async def sandbox(name: str, settings: Settings) -> Finding:
+    if settings.spawner == "kubernetes":
+        return await cluster(name, settings)
     trouble = "" if settings.sandbox == "none" else await asyncio.to_thread(try_box, look())
     choose(settings, trouble)
     isolation = describe(settings, trouble)
@@ -176,7 +191,9 @@ async def sandbox(name: str, settings: Settings) -> Finding:
 
 
 async def layers(name: str, settings: Settings) -> Finding:
-    """Which of the walls L0-L6 stand; production needs those of FLOOR."""
+    """Which of the walls L0-L6 stand; production needs those of FLOOR. In a cluster they are the pods'."""
+    if settings.spawner == "kubernetes":
+        return Finding(name=name, ok=True, found="those of the pods: see sandbox, and /admin")
     trouble = "" if settings.sandbox == "none" else await asyncio.to_thread(try_box, look())
     groups = await asyncio.to_thread(lambda: Groups(f"oma-doctor-{os.getpid()}", Bounds(), cgroup.find()).live)
     all_layers = describe(settings, trouble, groups).layers

@@ -192,10 +192,14 @@ class Notice(Event, frozen=True, kw_only=True, tag="notice"):
 
 
 class StateChanged(Event, frozen=True, kw_only=True, tag="state"):
-    """The session's state; `turn` is the message_id whose turn is open (empty: none), so a restart can tell."""
+    """The session's state; `turn` is the message_id whose turn is open (empty: none), so a restart can tell.
+
+    `phase` (core.spawner.Phase): how far the start of the user's box is; only in what is shown and never stored.
+    """
 
     state: SessionState
     turn: str = ""
+    phase: str = ""
 
 
 class TurnFinished(Event, frozen=True, kw_only=True, tag="turn_finished"):

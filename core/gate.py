@@ -1,10 +1,14 @@
-"""The web's end of the gateway: start it if there is none or another one than ours, keep it, tell it of new boxes."""
+"""The web's end of the gateway.
+
+On one machine it is the web's own: started if there is none or another one than ours, kept, told of new boxes. In a
+cluster it is a Deployment beside the web, which reads from the Store what boxes there are.
+"""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
@@ -20,7 +24,33 @@ POLL_S = 0.05
 RETRY_S, RETRY_MOST_S = 0.2, 5.0
 
 
-class Gate:
+class Gate(Protocol):
+    """Who opens the gateway's door to boxes."""
+
+    @property
+    def up(self) -> bool:
+        """Whether agents can work, as far as this web has to know."""
+
+    async def register(self, box: Box) -> None:
+        """Let it in. Raises: Unavailable."""
+
+    async def unregister(self, box_id: str) -> None:
+        """It is gone. Raises: Unavailable."""
+
+
+class FarGate:
+    """Of gateways that are not this web's: a record in the Store is all they need, and probes are their own matter."""
+
+    up = True
+
+    async def register(self, box: Box) -> None:
+        """It is let in as soon as its record is in the Store, which it is."""
+
+    async def unregister(self, box_id: str) -> None:
+        """They notice within seconds that its record is gone (core.gateway.far_doors)."""
+
+
+class OwnGate:
     """While the context is open the gateway is held, and started again whenever it is gone (G4: boxes wait 120 s).
 
     `expected` is the digest of the gateway that this web means (core.gateway.digest): one that has another is ended
@@ -34,7 +64,7 @@ class Gate:
         self._up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "Gate":
+    async def __aenter__(self) -> "OwnGate":
         self._task = asyncio.create_task(self._hold(), name="gate")
         try:
             async with asyncio.timeout(START_S):

@@ -16,6 +16,7 @@ from core.spawner import Door, Poll, Spawner
 
 READY_S = 20.0  # from the start of the box to an answer; a cold interpreter on a busy laptop
 RETRY_S = 0.1
+ASK_S = 2.0  # for a look at its status
 CALL_S = 15.0  # the longest any single call may take; a CLI start is not waited for by any of them
 HEARTBEAT_S = 20.0  # shorter than the idle limits of common proxies
 FRAME_BYTES = 64 * 1024 * 1024  # a replay is one frame; the runner cuts each tool result to 64 KiB
@@ -32,7 +33,7 @@ class RunnerClient:
 
     def __init__(self, box: Box, door: Door) -> None:
         self.box = box
-        self._url = door.url
+        self._url, self._boot_key = door.url, door.boot_key or box.key
         connector = aiohttp.UnixConnector(door.unix) if door.unix else aiohttp.TCPConnector()
         self._http = aiohttp.ClientSession(
             connector=connector, json_serialize=lambda v: msgspec.json.encode(v).decode()
@@ -52,7 +53,8 @@ class RunnerClient:
             async with asyncio.timeout(READY_S):
                 while True:
                     try:
-                        await self.call("POST", "/v1/init", whose, timeout_s=READY_S)
+                        bound = (await self.call("GET", "/healthz")).get("bound")
+                        await self.call("POST", "/v1/init", whose, timeout_s=READY_S, boot=not bound)
                         return
                     except RunnerUnavailable:
                         if await spawner.poll(self.box) is Poll.GONE:
@@ -65,8 +67,10 @@ class RunnerClient:
             await self.close()
             raise
 
-    async def call(self, method: str, path: str, body: Any = None, *, timeout_s: float = CALL_S) -> dict[str, Any]:
-        """One request; its JSON answer.
+    async def call(
+        self, method: str, path: str, body: Any = None, *, timeout_s: float = CALL_S, boot: bool = False
+    ) -> dict[str, Any]:
+        """One request; its JSON answer. `boot`: to a runner that is nobody's yet.
 
         Raises: RunnerUnavailable: not reached, or broken. The other errors of core.errors: what the runner said.
         """
@@ -76,7 +80,7 @@ class RunnerClient:
         try:
             with trace.call(f"runner {method} {ID.sub(ONE, path)}"):
                 asked = self._http.request(
-                    method, self._url + path, json=body, headers=self._headers(), timeout=timeout
+                    method, self._url + path, json=body, headers=self._headers(boot=boot), timeout=timeout
                 )
                 async with asked as answer:
                     raw, status = await answer.read(), answer.status
@@ -92,6 +96,13 @@ class RunnerClient:
             kind = _ERRORS.get(status, RunnerUnavailable)
             raise kind(str(said.get("detail", status))[:500], code=str(said.get("code", ""))[:64])
         return said
+
+    async def has_open_turn(self) -> bool:
+        """Also if it does not say."""
+        try:
+            return bool((await self.call("GET", "/v1/status", timeout_s=ASK_S)).get("open_turns"))
+        except PlatformError:
+            return True
 
     @asynccontextmanager
     async def socket(self, path: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
@@ -131,7 +142,8 @@ class RunnerClient:
         except (TimeoutError, aiohttp.ClientError, OSError, EOFError) as error:
             raise RunnerUnavailable(f"{path}: {type(error).__name__} {error}") from error
 
-    def _headers(self) -> dict[str, str]:
-        token = tokens.sign({"sub": self.box.user}, key=self.box.key, audience=f"runner:{self.box.id}")
+    def _headers(self, *, boot: bool = False) -> dict[str, str]:
+        key, audience = (self._boot_key, tokens.BOOT) if boot else (self.box.key, f"runner:{self.box.id}")
+        token = tokens.sign({"sub": self.box.user}, key=key, audience=audience)
         here = trace.current.get()
         return {"Authorization": f"Bearer {token}"} | ({"traceparent": here.header} if here else {})

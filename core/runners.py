@@ -9,44 +9,31 @@ import logging
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from functools import partial
 
-import aiohttp
 import msgspec
 
-from core import disks, metrics
+from core import disks, idle, metrics
 from core.census import Census
-from core.errors import PlatformError, RunnerUnavailable, Unavailable
+from core.errors import NotFound, PlatformError, RunnerUnavailable, Unavailable
 from core.gate import Gate
+from core.holding import begun_anew, ends, hold
 from core.hub import Hub
+from core.idle import Limits
 from core.model import SYSTEM, Box, UserId, now
 from core.recovery import Change, Recovery
 from core.runner_client import CALL_S, RunnerClient
-from core.spawner import Poll, Spawner
+from core.spawner import Phase, Poll, Spawner
 from core.store import Store
 from core.tasks import Tasks
+from core.turns import Turns
+from core.waking import News, Waiting, Waking
 
 log = logging.getLogger("oma.runners")
 
-RETRY_S = 0.1
 CALL_STOP_S, STOP_S, DEAF_STOP_S = 1.5, 2.5, 0.5  # both together, with the web's own drain, within the 10 s of G4
 SWEEP_S = 30.0
-HUNG_S = 60.0  # a runner that lives but does not answer for so long is ended; an agent can stop its own runner
 ALL = 10_000  # boxes read at once
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What each runner is told at init, and when the web lets an idle one go."""
-
-    max_live_sessions: int = 4
-    idle_cli_s: float = 600.0
-    orphan_s: float = 900.0
-    idle_runner_s: float = 1800.0
-
-    @property
-    def told(self) -> dict[str, float]:
-        return {name: getattr(self, name) for name in ("max_live_sessions", "idle_cli_s", "orphan_s")}
 
 
 class Runners:
@@ -55,25 +42,30 @@ class Runners:
     def __init__(self, *, store: Store, spawner: Spawner, gate: Gate, limits: Limits, sweep_s: float = SWEEP_S) -> None:
         self._store, self._spawner, self._gate, self._limits, self._sweep_s = store, spawner, gate, limits, sweep_s
         self._clients: dict[UserId, RunnerClient] = {}
-        self._locks: dict[UserId, asyncio.Lock] = {}
+        self._turns = Turns(store)
         self._tasks = Tasks()
         self._stopping = False
         self.changes: Hub[Change] = Census(self._clients.keys)
-        self.arrivals: Hub[RunnerClient] = Hub()
+        self.arrivals: Hub[News] = Hub()
+        self._waking = Waking(self._begin, self.arrivals)
         self._recovery = Recovery(store=store, changes=self.changes, runner_of=self.of)
 
     async def __aenter__(self) -> "Runners":
         boxes = await self._store.find(Box, owner=SYSTEM, limit=ALL)
         for box in boxes:  # not waited for: one that hangs must not keep the pages from everybody else
             self._tasks.spawn(self._adopt(box), f"adopt {box.id}")
-        self._tasks.spawn(self._sweep(), "sweep")
-        self._tasks.spawn(disks.watch(self._spawner, living=lambda: [*self._clients.values()], stop=self.stop), "disks")
+        self._tasks.spawn(idle.watch(self._living, self._let_go, self._limits, every_s=self._sweep_s), "sweep")
+        self._tasks.spawn(disks.watch(self._spawner, living=self._living, stop=self.stop), "disks")
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._stopping = True
+        await asyncio.gather(*(self._waking.cancel(user) for user in self._waking))
         await self._tasks.cancel()
         await asyncio.gather(*(client.close() for client in self._clients.values()))
+
+    def _living(self) -> list[RunnerClient]:
+        return list(self._clients.values())
 
     def at_hand(self, user: UserId) -> RunnerClient | None:
         """The user's runner if one is running now."""
@@ -88,27 +80,45 @@ class Runners:
             return client
         if self._stopping:
             raise RunnerUnavailable("the platform is being ended")
-        async with (lock := self._lock(user)):
+        return await self._waking.wait(user)
+
+    def waiting(self, user: UserId) -> Waiting | None:
+        """How far the start of the user's runner is, if one is under way here."""
+        return self._waking.at(user)
+
+    async def look(self, user: UserId) -> None:
+        """Meet a runner that another web process has started."""
+        if self._spawner.shared and user not in self._clients and user not in self._waking:
+            for box in await self._store.find(Box, owner=SYSTEM, where={"user": user}):
+                await self._adopt(box)
+
+    async def _begin(self, user: UserId) -> RunnerClient:
+        async with self._turns.of(user):
             if client := self._clients.get(user):
                 return client
-            if self._lock(user) is not lock:
-                raise RunnerUnavailable("the account was deleted meanwhile")
             with metrics.outcome(metrics.runner_starts, metrics.runner_start_seconds):
                 return await self._start(user)
 
-    async def instead_of(self, client: RunnerClient) -> RunnerClient:
-        """The user's runner after one that was let go as somebody spoke to it. Raises: RunnerUnavailable: no other."""
-        async with self._lock(client.box.user):
-            pass
-        fresh = await self.of(client.box.user)
-        if fresh is client:
-            raise RunnerUnavailable("it is still the same")
-        return fresh
+    async def instead_of(self, client: RunnerClient, *, stopping: bool = False) -> RunnerClient:
+        """The user's runner after one that failed: the next one, if it is `stopping` or has died, else the same.
+
+        Raises: RunnerUnavailable: it does not answer, and lives.
+        """
+        user = client.box.user
+        async with self._turns.of(user):
+            if self._clients.get(user) is client and await ends(client, self._spawner, stopping=stopping):
+                del self._clients[user]
+                await self._forget(client)
+                self._tasks.spawn(self._recovery.after_death(user), "recover")
+        return await self.of(user)
 
     async def stop(self, user: UserId) -> None:
         """End the user's runner in good order, then for certain. Whoever wants it meanwhile waits for a new one."""
-        async with self._lock(user):
+        await self._waking.cancel(user)
+        async with self._turns.of(user):
             await self._stop(user)
+            for box in await self._store.find(Box, owner=SYSTEM, where={"user": user}):  # another web's
+                await self._end_unmet(box)
 
     async def _stop(self, user: UserId) -> None:
         client = self._clients.pop(user, None)
@@ -128,30 +138,34 @@ class Runners:
     @asynccontextmanager
     async def removing(self, user: UserId) -> AsyncIterator[None]:
         """End the user's runner and delete all that boxes kept of them; while the context is open none is started."""
-        async with self._lock(user):
+        await self._waking.cancel(user)
+        async with self._turns.of(user):
             await self._stop(user)
             for box in await self._store.find(Box, owner=SYSTEM, where={"user": user}):
                 await self._bury(box)
             await self._spawner.forget(user)
             yield
-            self._locks.pop(user, None)  # who waits for it asked for a user that is no more
+            await self._waking.cancel(user)  # who asked meanwhile asked for a user that is no more
+            self._turns.forget(user)
 
     async def stop_all(self, *, spare_open_turns: bool) -> None:
         """End all runners at once; with `spare_open_turns` those that work stay (a deploy, G4)."""
         self._stopping = True
+        await asyncio.gather(*(self._waking.cancel(user) for user in self._waking))
         users = list(self._clients)
+        if spare_open_turns and self._spawner.shared:
+            return  # other web processes are there, and so are their pages
         if spare_open_turns:
-            busy = await asyncio.gather(*(self._has_open_turn(user) for user in users))
+            busy = await asyncio.gather(*(client.has_open_turn() for client in self._living()))
             users = [user for user, open_turn in zip(users, busy, strict=True) if not open_turn]
         else:
-            users += [user for user, lock in self._locks.items() if lock.locked()]  # theirs is just being started
             boxes = await self._store.find(Box, owner=SYSTEM, limit=ALL)
             await asyncio.gather(*(self._end_unmet(box) for box in boxes), return_exceptions=True)
         await asyncio.gather(*(self.stop(user) for user in users), return_exceptions=True)
 
     async def _end_unmet(self, box: Box) -> None:
         """A box of an earlier web that we were only just adopting."""
-        if box.user not in self._clients and not self._lock(box.user).locked():
+        if box.user not in self._clients:
             await self._bury(box)
 
     async def _bury(self, box: Box) -> None:
@@ -159,52 +173,44 @@ class Runners:
         await self._spawner.stop(box, grace_s=0)
         await self._store.delete(Box, box.id, owner=SYSTEM)
 
-    async def _has_open_turn(self, user: UserId) -> bool:
-        try:
-            return bool((await self._clients[user].call("GET", "/v1/status", timeout_s=2.0)).get("open_turns"))
-        except (PlatformError, KeyError):
-            return True
-
     async def _start(self, user: UserId) -> RunnerClient:
         for box in await self._store.find(Box, owner=SYSTEM, where={"user": user}):
             if await self._spawner.poll(box) is not Poll.GONE:
-                return await self._bind(box)
+                try:
+                    return await self._bind(box)
+                except RunnerUnavailable as error:  # it lives, and does not answer: nobody will ever hear of it
+                    log.warning("runner %s is ended: %s", box.id, error)
             await self._bury(box)
+            self._tasks.spawn(self._recovery.after_death(user), "recover")
         box = Box(id=secrets.token_hex(5), user=user, key=secrets.token_urlsafe(32), started_at=now())
         await self._store.put(box, owner=SYSTEM)  # first: if we are killed now, the next web knows what to look for
+        tell = partial(self._waking.tell, user)
         try:
-            box = await self._spawn(box)
+            box = msgspec.structs.replace(box, memory=await self._spawner.start(box, tell))
             await self._store.put(box, owner=SYSTEM)
-            if self._stopping:
-                raise RunnerUnavailable("the platform is being ended")
+            tell(Phase.ANSWERING)
             return await self._bind(box)
         except BaseException:
             await self._bury(box)
             raise
 
-    async def _spawn(self, box: Box) -> Box:
-        """Started, with what the spawner remembers of it; nothing is left if this is cancelled meanwhile."""
-        starting = asyncio.ensure_future(self._spawner.start(box))
-        try:
-            return msgspec.structs.replace(box, memory=await asyncio.shield(starting))
-        except asyncio.CancelledError:
-            await self._spawner.stop(msgspec.structs.replace(box, memory=await starting), grace_s=0)
-            raise
-
     async def _adopt(self, box: Box) -> None:
+        """Hold a runner that is in the Store; if it has died since, or begun anew, what it left open is seen to."""
         try:
-            if await self._spawner.poll(box) is Poll.GONE:
-                await self._bury(box)
-                self._tasks.spawn(self._recovery.after_death(box.user), "recover")
-                return
-            async with self._lock(box.user):
-                if box.user not in self._clients:
+            async with self._turns.of(box.user):
+                if box.user in self._clients:
+                    return
+                box = await self._store.get(Box, box.id, owner=SYSTEM)  # while we waited, another web may have had it
+                if dead := await self._spawner.poll(box) is Poll.GONE:
+                    await self._bury(box)
+                else:
+                    dead = await begun_anew(box, self._spawner)
                     await self._bind(box)
-        except Unavailable as error:
+        except (Unavailable, NotFound) as error:
             log.warning("runner %s was not adopted: %s", box.id, error)
-
-    def _lock(self, user: UserId) -> asyncio.Lock:
-        return self._locks.setdefault(user, asyncio.Lock())
+            return
+        if dead:
+            self._tasks.spawn(self._recovery.after_death(box.user), "recover")
 
     async def _bind(self, box: Box) -> RunnerClient:
         """Wait until it answers, tell it whose it is, and hold it from now on."""
@@ -220,64 +226,42 @@ class Runners:
 
     async def _hold(self, client: RunnerClient) -> None:
         """Keep a socket open to it and pass on its news until it is gone."""
-        user, clock = client.box.user, asyncio.get_running_loop().time
-        heard = clock()
-        while not client.closed:
-            if self._clients.get(user) is not client:  # it is being ended, or asked whether it may be
-                await asyncio.sleep(RETRY_S)
-                continue
-            try:
-                async with client.socket("/v1/hold") as socket:
-                    async for frame in socket:
-                        heard = clock()
-                        if frame.type is aiohttp.WSMsgType.TEXT:
-                            self._tell(user, frame.data)
-                    heard = clock()
-            except (RunnerUnavailable, aiohttp.ClientError, OSError) as error:
-                log.info("lost the hold on runner %s: %s", client.box.id, error)
-            hung = clock() - heard > HUNG_S
-            gone = hung or await self._spawner.poll(client.box) is Poll.GONE
-            if gone and self._clients.get(user) is client:
-                del self._clients[user]
-                await self._forget(client)
-                if not self._stopping:
-                    self._tasks.spawn(self._recovery.after_death(user), "recover")
-                return
-            await asyncio.sleep(RETRY_S)
+        user = client.box.user
+        ours = partial(self._is_held, client)
+        if await hold(client, self._spawner, ours=ours, tell=partial(self.changes.say, user)):
+            del self._clients[user]
+            await self._lost(client)
 
-    def _tell(self, user: UserId, frame: str) -> None:
+    def _is_held(self, client: RunnerClient) -> bool:
+        return self._clients.get(client.box.user) is client
+
+    async def _lost(self, client: RunnerClient) -> None:
+        """Who deletes its record sees to what it left open; where there is none, somebody else has, or ended it."""
+        await client.close()
         try:
-            change = msgspec.json.decode(frame, type=Change)
-        except msgspec.MsgspecError:
+            async with self._turns.of(client.box.user):
+                await self._store.get(Box, client.box.id, owner=SYSTEM)
+                await self._forget(client)
+        except NotFound:
             return
-        self.changes.say(user, change)
+        except Unavailable as error:
+            log.warning("runner %s: %s", client.box.id, error)
+        if not self._stopping:
+            self._tasks.spawn(self._recovery.after_death(client.box.user), "recover")
 
     async def _forget(self, client: RunnerClient) -> None:
         await client.close()
-        await self._spawner.stop(client.box, grace_s=0)
         try:
+            await self._spawner.stop(client.box, grace_s=0)
             await self._store.delete(Box, client.box.id, owner=SYSTEM)
             await self._gate.unregister(client.box.id)
         except Unavailable as error:
-            log.info("the gateway will notice by itself: %s", error)
-
-    async def _sweep(self) -> None:
-        """Let runners go that have done nothing for `idle_runner_s`; waking them costs a second."""
-        while True:
-            await asyncio.sleep(self._sweep_s)
-            for client in list(self._clients.values()):
-                await self._spawner.poll(client.box)  # which also keeps its log short
-                try:
-                    status = await client.call("GET", "/v1/status", timeout_s=2.0)
-                except PlatformError:
-                    continue
-                if not status.get("open_turns") and float(status.get("idle_s", 0)) > self._limits.idle_runner_s:
-                    await self._let_go(client)
+            log.info("what is left of %s will be noticed: %s", client.box.id, error)
 
     async def _let_go(self, client: RunnerClient) -> None:
         """End it if it is still idle. That it says itself: a message may have come since we asked."""
         user, ended = client.box.user, False
-        async with self._lock(user):
+        async with self._turns.of(user):
             if self._clients.get(user) is not client:
                 return
             del self._clients[user]  # who wants it from now on waits for what comes of this

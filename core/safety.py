@@ -24,11 +24,13 @@ HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:]+")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-def unsafe(settings: "Settings") -> Iterator[str]:
-    """What must be mended before the platform may be reached by others than its owner."""
+def unsafe(settings: "Settings", *, people: bool = True) -> Iterator[str]:
+    """What must be mended before the platform may be reached by others than its owner; `people`: that has pages."""
     yield from _everywhere(settings)
     if settings.production:
         yield from _production(settings)
+    if settings.production and people:
+        yield from _sign_in(settings)
 
 
 def _everywhere(settings: "Settings") -> Iterator[str]:
@@ -40,12 +42,14 @@ def _everywhere(settings: "Settings") -> Iterator[str]:
     for entry in settings.admins:
         if "@" not in entry or EVERYBODY in entry:
             yield f"OMA_ADMINS: {entry} is no e-mail address; name every administrator by theirs"
+    if settings.kubernetes_url and urlsplit(settings.kubernetes_url).hostname not in LOOPBACK:
+        yield "OMA_KUBERNETES_URL is for trying on this machine: remove it, then it is the cluster we run in"
     if (issuer := urlsplit(settings.oidc_issuer)).scheme != "https" and issuer.hostname not in LOOPBACK:
         yield "OMA_OIDC_ISSUER must begin with https://"
 
 
 def _production(settings: "Settings") -> Iterator[str]:
-    public, upstream = urlsplit(settings.public_url), urlsplit(settings.anthropic_base_url)
+    upstream = urlsplit(settings.anthropic_base_url)
     for bad, line in (
         (settings.provider == "practice", "the practice model is for trying out: set ANTHROPIC_API_KEY"),
         (
@@ -57,12 +61,7 @@ def _production(settings: "Settings") -> Iterator[str]:
          "SECRET_MANAGER_EMULATOR_HOST is set, and the emulator keeps secrets in the clear: remove it"),
         (settings.vertex_base_url,
          "ANTHROPIC_VERTEX_BASE_URL is set, and whoever is there is given the platform's access token: remove it"),
-        (not settings.oidc_client_id, "set OMA_OIDC_CLIENT_ID and OMA_OIDC_CLIENT_SECRET"),
-        (not settings.oidc_client_secret, "set OMA_OIDC_CLIENT_SECRET"),
-        (_open_to_all(settings), "set OMA_ALLOWED_DOMAINS or OMA_ALLOWED_EMAILS, or everybody with a Google account is"
-         " let in; if that is meant, set OMA_ALLOWED_DOMAINS=*"),
-        (public.scheme != "https", "set OMA_PUBLIC_URL to the https address people use"),
-        (not _names_one_host(public), "OMA_PUBLIC_URL must be https://, one host, and nothing else"),
+        (settings.kubernetes_url, "OMA_KUBERNETES_URL is for trying: remove it, then it is the cluster we run in"),
         (not settings.session_secret, "set OMA_SESSION_SECRET to at least 32 random characters"),
         (any(weak(secret) for secret in settings.session_secret),
          "OMA_SESSION_SECRET is too short or too simple: take what openssl rand -hex 32 prints"),
@@ -70,6 +69,20 @@ def _production(settings: "Settings") -> Iterator[str]:
          "OMA_SESSION_SECRET is a well-known one: take what openssl rand -hex 32 prints"),
         (upstream.scheme != "https" and upstream.hostname not in LOOPBACK,
          "ANTHROPIC_BASE_URL must begin with https://, or the key travels in the clear"),
+    ):  # fmt: skip
+        if bad:
+            yield line
+
+
+def _sign_in(settings: "Settings") -> Iterator[str]:
+    public = urlsplit(settings.public_url)
+    for bad, line in (
+        (not settings.oidc_client_id, "set OMA_OIDC_CLIENT_ID and OMA_OIDC_CLIENT_SECRET"),
+        (not settings.oidc_client_secret, "set OMA_OIDC_CLIENT_SECRET"),
+        (_open_to_all(settings), "set OMA_ALLOWED_DOMAINS or OMA_ALLOWED_EMAILS, or everybody with a Google account is"
+         " let in; if that is meant, set OMA_ALLOWED_DOMAINS=*"),
+        (public.scheme != "https", "set OMA_PUBLIC_URL to the https address people use"),
+        (not _names_one_host(public), "OMA_PUBLIC_URL must be https://, one host, and nothing else"),
     ):  # fmt: skip
         if bad:
             yield line

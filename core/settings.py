@@ -30,6 +30,7 @@ class Secret(str):
 
 
 Names = tuple[str, ...]
+Part = Literal["web", "gateway"]
 NONE = Secret("")
 # They become parts of an address.
 NAME_AT_GOOGLE = {"vertex_project": re.compile(r"[a-z0-9:.-]{1,100}"), "vertex_region": re.compile(r"[a-z0-9-]{1,40}")}
@@ -42,7 +43,8 @@ class Settings:
     env: Literal["local", "production"] = "local"
     host: str = "127.0.0.1"
     port: int = 8080
-    gateway_port: int = 0  # 0: unix sockets only
+    gateway_port: int = 0  # where boxes of a cluster find the gateway; 0: unix sockets only
+    boot_key_file: Path = Path("/run/secrets/oma/boot-key")  # what spare boxes of a cluster are opened with
     metrics_port: int = 0  # 0: off; never reachable from a box. On one machine the gateway has the next one
     public_url: str = ""  # how people reach us; empty: http://host:port
     data_dir: Path = field(default_factory=lambda: Path(platformdirs.user_data_dir("oh-my-agent")))
@@ -58,6 +60,7 @@ class Settings:
     store: Literal["sqlite", "firestore"] = "sqlite"
     vault: Literal["local", "google"] = "local"
     spawner: Literal["local", "kubernetes"] = "local"
+    kubernetes_url: str = ""  # an API server to try with; empty: that of the cluster we run in
     gcp_project: str = ""
     gcp_region: str = "asia-northeast3"  # where Secret Manager keeps what it is given
     sandbox: Literal["auto", "bubblewrap", "landlock", "none"] = "auto"
@@ -181,18 +184,20 @@ def _secrets_in(value: object) -> Iterator[str]:
             yield password
 
 
-def check(settings: Settings) -> None:
-    """Refuse to start half-configured (G10). Raises: Misconfigured: one clear line."""
-    for value, line in (
-        (settings.spawner == "kubernetes", "OMA_SPAWNER=kubernetes"),
-        (settings.gateway_port, "OMA_GATEWAY_PORT"),
-    ):
-        if value:
-            raise Misconfigured(f"{line} is not there yet")
+def check(settings: Settings, part: Part = "web") -> None:
+    """Refuse to start half-configured (G10). In a cluster each part has what it needs and no more; on one machine the
+    gateway inherits all from the web. Raises: Misconfigured: one clear line.
+    """
+    apart = settings.spawner == "kubernetes"
     _check_google(settings)
-    if settings.provider == "anthropic" and not settings.anthropic_api_key:
+    if settings.gateway_port and not apart:
+        raise Misconfigured("OMA_GATEWAY_PORT is for boxes in a cluster: remove it, or set OMA_SPAWNER=kubernetes")
+    if part == "gateway" and apart and not settings.gateway_port:
+        raise Misconfigured("OMA_SPAWNER=kubernetes needs OMA_GATEWAY_PORT, where boxes find the gateway")
+    has_the_key = part == "gateway" or not apart
+    if has_the_key and settings.provider == "anthropic" and not settings.anthropic_api_key:
         raise Misconfigured("no model credential: set ANTHROPIC_API_KEY (or OMA_MODEL=practice to try without one)")
-    for line in unsafe(settings):
+    for line in unsafe(settings, people=part == "web" or not apart):
         raise Misconfigured(f"refusing to start with OMA_ENV={settings.env}: {line}")
     if settings.production and platform.system() != "Linux":
         raise Misconfigured("refusing to start with OMA_ENV=production: production runs on Linux only")

@@ -4,6 +4,7 @@ Signed by itsdangerous with a salt that names purpose and audience, so that a to
 other. Nothing in them is secret; nothing in them is believed after `max_age_s`.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
@@ -11,6 +12,8 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from core.errors import NotSignedIn
 
 RUNNER_TOKEN_S = 60  # the web makes a new one for every connection
+BOOT = "runner:boot"  # the audience of what binds a runner that nobody has yet
+SKEW_S = 5  # the clocks of two machines; and times in tokens are whole seconds
 
 
 def sign(claims: dict[str, Any], *, key: str, audience: str) -> str:
@@ -24,9 +27,18 @@ def verify(token: str, *, key: str, audience: str, max_age_s: int) -> dict[str, 
     Raises: NotSignedIn: forged, for somebody else, or too old.
     """
     try:
-        claims = URLSafeTimedSerializer(key, salt=audience).loads(token, max_age=max_age_s)
+        claims, made_at = URLSafeTimedSerializer(key, salt=audience).loads(token, return_timestamp=True)
     except BadSignature as error:
         raise NotSignedIn("the token does not verify", code="bad_token") from error
+    age_s = (datetime.now(UTC) - made_at).total_seconds()
+    if not -SKEW_S <= age_s <= max_age_s:
+        raise NotSignedIn("the token is too old, or of the future", code="bad_token")
     if not isinstance(claims, dict):
         raise NotSignedIn("the token is not a set of claims", code="bad_token")
     return claims
+
+
+def unproven(token: str) -> dict[str, Any]:
+    """What a token says of itself, to find the key that proves it; until then nothing of it is to be believed."""
+    _, claims = URLSafeTimedSerializer("").loads_unsafe(token)
+    return claims if isinstance(claims, dict) else {}

@@ -13,7 +13,7 @@ from core.events import Answered, AnyEvent, Live, SessionOpened, UserSaid, encod
 from core.hangup import quiet
 from core.model import Box, UserId
 from core.runner import export
-from core.spawner import Door, Isolation, Poll
+from core.spawner import Door, Isolation, Phase, Poll, Tell, nobody
 from core.states import SessionState
 
 
@@ -43,6 +43,7 @@ class ScriptedRunner:
         app = web.Application(middlewares=[quiet, self._guard])
         app.add_routes(
             [
+                web.get("/healthz", self._health),
                 web.post("/v1/init", self._init),
                 web.get("/v1/status", self._status),
                 web.get("/v1/hold", self._hold),
@@ -83,6 +84,8 @@ class ScriptedRunner:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
         assert self.box
+        if request.path == "/healthz":
+            return await handler(request)
         self.calls.append(f"{request.method} {request.path}")
         self.traces[self.calls[-1]] = request.headers.get("traceparent", "")
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -93,6 +96,9 @@ class ScriptedRunner:
         if claims["sub"] != self.box.user:
             return web.json_response({"code": "forbidden"}, status=403)
         return await handler(request)
+
+    async def _health(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "ok", "bound": True})
 
     async def _init(self, _: web.Request) -> web.Response:
         return web.json_response({})
@@ -186,6 +192,8 @@ class ScriptedRunner:
 class ScriptedSpawner:
     """Starts ScriptedRunners; the disk outlives them, as homes do."""
 
+    shared = False
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.disks: dict[UserId, dict[str, list[AnyEvent]]] = {}
@@ -207,10 +215,11 @@ class ScriptedSpawner:
     def isolation(self) -> Isolation:
         return Isolation(name="none")
 
-    async def start(self, box: Box) -> dict[str, Any]:
+    async def start(self, box: Box, tell: Tell = nobody) -> dict[str, Any]:
         if self.refuse:
             raise RunnerUnavailable("no room")
         self.started += 1
+        tell(Phase.STARTING)
         await asyncio.sleep(self.slow_s)
         runner = ScriptedRunner(self.disks.setdefault(box.user, {}), self.unfinished)
         await runner.listen(self.door(box).unix, box)

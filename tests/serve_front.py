@@ -17,7 +17,8 @@ from nicegui import core as nicegui_core
 from starlette.routing import BaseRoute, Mount, WebSocketRoute
 
 from auth import wire
-from core.runners import Limits, Runners
+from core.idle import Limits
+from core.runners import Runners
 from core.settings import Secret, Settings
 from core.store.sqlite import SqliteStore
 from core.vault.local import LocalVault

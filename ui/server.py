@@ -14,6 +14,7 @@ import threading
 import webbrowser
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -26,14 +27,16 @@ from auth import wire
 from core import logs
 from core import runtime as runtime_
 from core.errors import Misconfigured
-from core.gate import Gate
+from core.gate import FarGate, Gate, OwnGate
 from core.gateway.digest import gateway_digest
 from core.gateway_process import GatewayProcess
+from core.idle import Limits
 from core.parent import pass_on_interrupt
-from core.runners import Limits, Runners
+from core.runners import Runners
 from core.runtime import Runtime
 from core.settings import Settings, overridden, secrets_of
-from core.spawner.local import LocalSpawner
+from core.spawner import Spawner
+from core.spawner.choice import opened_spawner
 from core.store import Store
 from core.store.choice import opened_store
 from core.telemetry import telemetry
@@ -60,22 +63,18 @@ async def _serve(settings: Settings, *, program: Path, open_browser: bool) -> in
     keys = settings.session_secret or (runtime_.platform_key(settings),)
     logs.install(settings.log_format, (*secrets_of(settings), *keys), part="web", project=settings.gcp_project)
     opened = _platform(settings, runtime, program)
-    async with (
-        telemetry(settings, "web"),
-        opened_vault(settings) as vault,
-        opened as (store, gate, launcher, runners, spawner),
-    ):
+    async with telemetry(settings, "web"), opened_vault(settings) as vault, opened as platform:
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         server = _Server(app)
         behind = front(
             app,
             settings=settings,
             keys=keys,
-            store=store,
+            store=platform.store,
             vault=vault,
-            runners=runners,
-            spawner=spawner,
-            gate=gate,
+            runners=platform.runners,
+            spawner=platform.spawner,
+            gate=platform.gate,
             draining=lambda: server.should_exit,
         )
         interrupts = asyncio.create_task(pass_on_interrupt(), name="make's interrupt")
@@ -84,36 +83,51 @@ async def _serve(settings: Settings, *, program: Path, open_browser: bool) -> in
             _heed_interrupts()
             await server.serve(sockets=[listener])
         interrupts.cancel()
-        everything = server.signal != signal.SIGTERM
         _deaf_to_interrupts()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(END_S):
-                await runners.stop_all(spare_open_turns=not everything)
-        if everything:
-            await gate.stop()
-            await asyncio.to_thread(launcher.reap, wait_s=GATEWAY_END_S)
+        await platform.end(everything=server.signal != signal.SIGTERM)
     return 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Platform:
+    """What the pages are served over. `launcher` starts the gateway where that is this web's own."""
+
+    store: Store
+    spawner: Spawner
+    gate: Gate
+    launcher: GatewayProcess | None
+    runners: Runners
+
+    async def end(self, *, everything: bool) -> None:
+        """Stop what is ours alone. In a cluster that is nothing: other webs hold the boxes, idle ones are swept."""
+        if not isinstance(self.gate, OwnGate) or self.launcher is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_S):
+                await self.runners.stop_all(spare_open_turns=not everything)
+        if everything:
+            await self.gate.stop()
+            await asyncio.to_thread(self.launcher.reap, wait_s=GATEWAY_END_S)
+
+
 @asynccontextmanager
-async def _platform(
-    settings: Settings, runtime: Runtime, program: Path
-) -> AsyncIterator[tuple[Store, Gate, GatewayProcess, Runners, LocalSpawner]]:
+async def _platform(settings: Settings, runtime: Runtime, program: Path) -> AsyncIterator[_Platform]:
     """Store, gateway, runners; on the way out they are let go, not stopped."""
     async with contextlib.AsyncExitStack() as stack:
         store = await stack.enter_async_context(opened_store(settings))
-        spawner = LocalSpawner(settings, runtime, program=program.parent)
-        await asyncio.to_thread(spawner.check)
-        launcher = GatewayProcess(
-            program=program,
-            socket=runtime.gateway_socket,
-            log=settings.data_dir / "logs" / "gateway.log",
-            environ=overridden({"data_dir": str(settings.data_dir), "model": settings.provider}),
-        )
-        stack.push(partial(_interrupted, launcher, runtime))
-        gate = await stack.enter_async_context(
-            Gate(runtime.gateway_socket, launcher, expected=gateway_digest(settings))
-        )
+        spawner = await stack.enter_async_context(opened_spawner(settings, runtime, program=program.parent))
+        launcher: GatewayProcess | None = None
+        gate: Gate = FarGate()
+        if settings.spawner == "local":
+            launcher = GatewayProcess(
+                program=program,
+                socket=runtime.gateway_socket,
+                log=settings.data_dir / "logs" / "gateway.log",
+                environ=overridden({"data_dir": str(settings.data_dir), "model": settings.provider}),
+            )
+            stack.push(partial(_interrupted, launcher, runtime))
+            own = OwnGate(runtime.gateway_socket, launcher, expected=gateway_digest(settings))
+            gate = await stack.enter_async_context(own)
         limits = Limits(
             max_live_sessions=settings.max_live_sessions,
             idle_cli_s=settings.idle_cli_s,
@@ -121,7 +135,7 @@ async def _platform(
             idle_runner_s=settings.idle_runner_s,
         )
         runners = await stack.enter_async_context(Runners(store=store, spawner=spawner, gate=gate, limits=limits))
-        yield store, gate, launcher, runners, spawner
+        yield _Platform(store=store, spawner=spawner, gate=gate, launcher=launcher, runners=runners)
 
 
 def _interrupted(launcher: GatewayProcess, runtime: Runtime, kind: type[BaseException] | None, *_: object) -> None:

@@ -1,4 +1,7 @@
-"""The gateway's life: one of it at a time, there as long as a web or a box needs it, and nothing left behind."""
+"""The gateway of this machine's boxes: one of it at a time, as long as a web or a box needs it, nothing left behind.
+
+core.gateway.far_app is the one of boxes elsewhere.
+"""
 
 import asyncio
 import fcntl
@@ -12,19 +15,17 @@ from aiohttp import web
 
 from core import runtime as runtime_
 from core.errors import BadInput
-from core.gateway.box_api import BoxApi
 from core.gateway.control import Control
 from core.gateway.digest import gateway_digest
 from core.gateway.doors import Doors
 from core.gateway.egress.egress import Egress
 from core.gateway.egress.outside import Outside
-from core.gateway.providers.choice import provider_for
 from core.gateway.room import PATIENCE_S
+from core.gateway.served import served
 from core.runtime import Runtime
 from core.settings import Settings
 from core.store import Store
 from core.telemetry import telemetry
-from core.vault.choice import opened_vault
 
 log = logging.getLogger("oma.gateway")
 
@@ -51,29 +52,23 @@ async def serve(
     Raises: Misconfigured: no private runtime directory, or no key.
     """
     keys, digest = settings.session_secret or (runtime_.platform_key(settings),), gateway_digest(settings)
-    async with _only_one(settings) as runtime, opened_vault(settings) as vault:
+    async with _only_one(settings) as runtime:
         if runtime is None:
             log.debug("a gateway is there already")
             return
-        provider = await asyncio.to_thread(provider_for, settings)
         doors = Doors(runtime=runtime, store=store, patience_s=patience_s)
         doors.egress = Egress(store=store, keys=keys, outside=outside)
         control = Control(doors=doors, stop=stop, digest=digest)
-        api = BoxApi(store=store, vault=vault, doors=doors, provider=provider, settings=settings, keys=keys)
-        # handler_cancellation: a CLI that hangs up ends the call upstream, and its cost
-        boxes = web.AppRunner(api.app(), handler_cancellation=True, access_log=None, shutdown_timeout=DRAIN_S)
-        try:
-            await boxes.setup()
+        async with served(settings, store, doors, keys=keys, drain_s=DRAIN_S, shared=False) as boxes:
             doors.runner = boxes
-            await doors.restore()
-            async with _control_socket(control, runtime, digest):
-                await _watch(doors, control, stop, unused_s=unused_s, watch_s=watch_s)
-            if not stop.is_set():
-                runtime.remove_boxes()  # nobody is left who could own what is in there
-        finally:
-            await doors.close_all()
-            await boxes.cleanup()
-            await provider.close()
+            try:
+                await doors.restore()
+                async with _control_socket(control, runtime, digest):
+                    await _watch(doors, control, stop, unused_s=unused_s, watch_s=watch_s)
+                if not stop.is_set():
+                    runtime.remove_boxes()  # nobody is left who could own what is in there
+            finally:
+                await doors.close_all()
 
 
 async def _watch(doors: Doors, control: Control, stop: asyncio.Event, *, unused_s: float, watch_s: float) -> None:

@@ -11,8 +11,7 @@ from core import metrics, tokens
 from core.errors import BadInput, NotFound
 from core.events import encode
 from core.gateway.batch import BATCH_BYTES, HIGHEST_SEQ, Read, is_light, read_batch
-from core.gateway.doors import Doors
-from core.gateway.identity import Caller, claims_of
+from core.gateway.identity import Caller, Callers, claims_of
 from core.gateway.ingest import Gap, Ingest, LogBehind
 from core.gateway.providers import Call, Provider
 from core.gateway.turn_spans import turn_under_way
@@ -60,21 +59,22 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BoxApi:
-    """The routes of every box.sock. Who calls is told by the socket; what they may see, by the Store."""
+    """The routes for boxes. Who calls is told by the connection; what they may see, by the Store."""
 
     def __init__(
         self,
         *,
         store: Store,
         vault: Vault,
-        doors: Doors,
+        callers: Callers,
         provider: Provider,
         settings: Settings,
         keys: tuple[Secret, ...],
+        shared: bool = False,
     ) -> None:
-        self._store, self._vault, self._doors, self._provider = store, vault, doors, provider
+        self._store, self._vault, self._callers, self._provider = store, vault, callers, provider
         self._provider_name, self._keys = settings.provider, keys  # the first signs, all verify
-        self._ingest, self._redactor = Ingest(store), Redactor((*secrets_of(settings), *keys))
+        self._ingest, self._redactor = Ingest(store, shared=shared), Redactor((*secrets_of(settings), *keys))
         self._heavy = asyncio.Semaphore(1)  # two threads that decode would starve this one
 
     def app(self) -> web.Application:
@@ -97,7 +97,7 @@ class BoxApi:
         return web.json_response({"status": "ok"})
 
     async def spec(self, request: web.Request) -> web.Response:
-        caller = self._doors.caller(request)
+        caller = self._callers.caller(request)
         asked = await _read(request, SpecAsked)
         session, agent = await self._mine(asked.session, caller)
         claims = {"user": caller.user, "agent": agent.id, "session": session.id}
@@ -121,7 +121,7 @@ class BoxApi:
         return {name: str(value) for name, value in found.items()}
 
     async def draft(self, request: web.Request) -> web.Response:
-        caller = self._doors.caller(request)
+        caller = self._callers.caller(request)
         draft = await _read(request, Draft)
         _, agent = await self._mine(draft.session, caller)
         changes: dict[str, Any] = {}
@@ -136,7 +136,7 @@ class BoxApi:
         return web.json_response({})
 
     async def events(self, request: web.Request) -> web.Response:
-        caller = self._doors.caller(request)
+        caller = self._callers.caller(request)
         async with caller.room.batch():
             batch = await self._batch(await read_body(request, limit_bytes=BATCH_BYTES))
             try:
@@ -148,7 +148,7 @@ class BoxApi:
 
     async def log(self, request: web.Request) -> web.Response:
         """A page of what is stored of the caller's own session, for a log that fell behind."""
-        caller = self._doors.caller(request)
+        caller = self._callers.caller(request)
         asked = await _read(request, LogAsked)
         async with caller.room.batch():
             await self._mine(asked.session, caller)
@@ -169,7 +169,7 @@ class BoxApi:
         return read_batch(self._redactor.raw(body))
 
     async def model(self, request: web.Request) -> web.StreamResponse:
-        caller = self._doors.caller(request)
+        caller = self._callers.caller(request)
         claims = self._claims(request, caller)
         session = await self._store.get(Session, str(claims.get("session")), owner=caller.user)
         async with caller.room.call(request.content_length):

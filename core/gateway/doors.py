@@ -1,4 +1,4 @@
-"""One listening socket per box: by which of them a request comes says whose box it is."""
+"""One listening socket per box of this machine: by which of them a request comes says whose box it is."""
 
 import asyncio
 import logging
@@ -38,8 +38,7 @@ class Door:
 class Doors:
     """Opens, watches and closes the sockets of all boxes of this machine.
 
-    `caller` is the one place that decides whose request it is. A listener for boxes that are not on this machine
-    (TCP and a token, OMA_GATEWAY_PORT) adds a second way there and changes nothing else.
+    `caller` is the one place that decides whose request it is; for boxes elsewhere that is core.gateway.far_doors.
     """
 
     def __init__(self, *, runtime: Runtime, store: Store, patience_s: float = PATIENCE_S) -> None:

@@ -1,9 +1,11 @@
-"""Who speaks to the gateway: a box by the socket it comes by, a session in it by its token."""
+"""Who speaks to the gateway: a box by the way it comes, a session in it by its token."""
 
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
+
+from aiohttp import web
 
 from core import tokens
 from core.errors import NotSignedIn
@@ -25,6 +27,13 @@ class Caller:
     def audience(self) -> str:
         """What tokens of this box's sessions are made for: elsewhere they are noise."""
         return f"model:{self.box}"
+
+
+class Callers(Protocol):
+    """Knows all boxes that may speak."""
+
+    def caller(self, request: web.Request) -> Caller:
+        """The box that sent this, by its connection and by nothing it says. Raises: Unavailable: it is gone."""
 
 
 def claims_of(token: str, *, caller: Caller, keys: Sequence[str]) -> dict[str, Any]:

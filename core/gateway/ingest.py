@@ -9,16 +9,23 @@ A batch is written in four steps, each of which may be the last before a power c
 
 Steps 2 to 4 work on the stored events after the record's `last_seq`. Cut anywhere, the batch is not acknowledged, so
 it comes again, nothing of it is new, and steps 2 to 4 are made good from the Store.
+
+Where several gateways serve one box, two of them may have batches of one session at the same time: a runner that waited
+too long sends it again, and by another connection. Step 1 is the Store's own to decide. Steps 2 to 4 read before they
+write, so they are done under a claim of the session, after another look at its record.
 """
 
+import asyncio
 import logging
-from collections.abc import Sequence
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 from msgspec import UNSET
 
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, NotFound, Unavailable
 from core.events import AnyEvent, seq_of
 from core.gateway.batch import BATCH_EVENTS, Read
 from core.gateway.followup import follow
@@ -31,6 +38,9 @@ from core.tally import LogTally
 log = logging.getLogger("oma.gateway")
 
 AHEAD = timedelta(minutes=5)  # a clock in a box may be off; more than this is made up
+TURN_S, PAUSE_S = 5.0, 0.05  # the other gateway is waited for; a runner gives up a call after 10 s
+FOLLOW_S = 15.0  # a batch's records; a gateway that takes longer gives up before
+LEASE_S = 25.0  # another one may go on after it
 
 
 class Gap(Conflict):
@@ -54,16 +64,19 @@ class LogBehind(Conflict):
 
 
 class Ingest:
-    """Takes batches; the caller sees to it that one box's come one after the other."""
+    """Takes batches; the caller sees to it that one box's come one after the other.
 
-    def __init__(self, store: Store) -> None:
-        self._store, self._tally = store, LogTally()
+    `shared`: other processes do the same for the same boxes.
+    """
+
+    def __init__(self, store: Store, *, shared: bool = False) -> None:
+        self._store, self._shared, self._tally = store, shared, LogTally()
 
     async def take(self, batch: Read, *, owner: UserId) -> int:
         """The number up to which everything is kept, log and records.
 
         Raises: NotFound: the session is not this owner's, or was deleted. Gap: earlier numbers are missing.
-        LogBehind: a number is stored already, with other content; nothing was written.
+        LogBehind: a number is stored already, with other content; nothing was written. Unavailable: not now.
         """
         session = await self._store.get(Session, batch.session, owner=owner)
         stored = await self._last_stored(session, owner)
@@ -79,11 +92,31 @@ class Ingest:
                 log.warning("session %s: %s", session.id, error)
                 raise Gap(await self._last_stored(session, owner)) from error
         try:
-            await self._catch_up(session, new, stored, owner)
+            if not self._shared:
+                await self._catch_up(session, new, stored, owner)
+            elif session.last_seq < stored:
+                async with self._alone_with(session.id):
+                    session = await self._store.get(Session, session.id, owner=owner)
+                    await self._catch_up(session, new, stored, owner)
         except NotFound:
             await self._forget(session, owner)
             raise
         return stored
+
+    @asynccontextmanager
+    async def _alone_with(self, session: str) -> AsyncIterator[None]:
+        """No other gateway follows up this session meanwhile. Raises: Unavailable: one does, or the Store is slow."""
+        name, holder = f"ingest/{session}", secrets.token_hex(8)
+        try:
+            async with asyncio.timeout(TURN_S):
+                while not await self._store.claim(name, holder=holder, lease_s=LEASE_S):  # noqa: ASYNC110  # another process
+                    await asyncio.sleep(PAUSE_S)
+            async with asyncio.timeout(FOLLOW_S):
+                yield
+        except TimeoutError as error:
+            raise Unavailable(f"session {session} is being followed up elsewhere") from error
+        finally:
+            await asyncio.shield(self._store.release(name, holder=holder))
 
     async def _compare(self, session: Session, again: Sequence[AnyEvent], stored: int, owner: UserId) -> None:
         if not again:

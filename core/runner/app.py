@@ -1,4 +1,4 @@
-"""The runner's doors: HTTP and WebSocket on the socket that only the web reaches, every call signed for this runner."""
+"""The runner's doors: HTTP and WebSocket for the web, every call signed for this runner and its user."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from core import tokens, trace
-from core.errors import BadInput, Forbidden, NotSignedIn, PlatformError, TooMuch, Unavailable
+from core.errors import BadInput, Conflict, Forbidden, NotSignedIn, PlatformError, TooMuch, Unavailable
 from core.events import Answered, Attachment, UserSaid
 from core.hangup import Answer, quiet
 from core.runner import export, full
@@ -114,13 +114,20 @@ class App:
     async def _admit(self, request: web.Request) -> None:
         """Raises: NotSignedIn, Forbidden; Unavailable before init."""
         init = request.path == "/v1/init"
-        bound = self._runner.bound
-        if bound is None and not init:
-            raise Unavailable("not bound to a user yet", code="dormant")
-        box = bound.box if bound else read_init(await request.read()).box
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        user = _subject(token, self._runner.keys(init=init), box)
-        if bound and user != bound.user and not init:
+        if bound := self._runner.bound:
+            try:
+                user = _subject(token, bound.key, f"runner:{bound.box}")
+            except NotSignedIn:
+                if init:  # whoever has the boot key is told, and no more: it opens nothing that is somebody's
+                    _subject(token, self._runner.boot_key, tokens.BOOT)
+                    raise Conflict("this runner is bound already", code="bound") from None
+                raise
+        elif init:
+            user = _subject(token, self._runner.boot_key, tokens.BOOT)
+        else:
+            raise Unavailable("not bound to a user yet", code="dormant")
+        if user != (bound or read_init(await request.read())).user:
             raise Forbidden("this runner is another user's")
 
     def _session(self, request: web.Request) -> Session:
@@ -247,14 +254,8 @@ class App:
         return socket
 
 
-def _subject(token: str, keys: list[str], box: str) -> str:
-    for key in keys:
-        try:
-            claims = tokens.verify(token, key=key, audience=f"runner:{box}", max_age_s=tokens.RUNNER_TOKEN_S)
-        except NotSignedIn:
-            continue
-        return str(claims.get("sub", ""))
-    raise NotSignedIn("no valid token for this runner", code="bad_token")
+def _subject(token: str, key: str, audience: str) -> str:
+    return str(tokens.verify(token, key=key, audience=audience, max_age_s=tokens.RUNNER_TOKEN_S).get("sub", ""))
 
 
 def _name(request: web.Request, part: str) -> str:

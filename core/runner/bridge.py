@@ -1,4 +1,4 @@
-"""127.0.0.1:port ⇄ box.sock, byte for byte: the CLI speaks TCP, and the box has no other network than a socket file.
+"""127.0.0.1:port ⇄ the gateway, byte for byte: the CLI speaks TCP, and the box has no other way out than this one.
 
 While the gateway is away, new connections are held, so that the CLI sees a slow answer instead of a refused one (G4).
 """
@@ -7,6 +7,8 @@ import asyncio
 import contextlib
 import logging
 import socket
+
+from core.runner.road import Road
 
 log = logging.getLogger("oma.bridge")
 
@@ -78,10 +80,10 @@ class Side(asyncio.Protocol):
 
 
 class Bridge:
-    """`await Bridge(path).open()`; `port` is where the CLIs are sent."""
+    """`await Bridge(road).open()`; `port` is where the CLIs are sent."""
 
-    def __init__(self, box_sock: str, *, hold_s: float = HOLD_S) -> None:
-        self._box_sock, self._hold_s = box_sock, hold_s
+    def __init__(self, road: Road, *, hold_s: float = HOLD_S) -> None:
+        self._road, self._hold_s = road, hold_s
         self._server: asyncio.Server | None = None
         self._pairs: set[asyncio.Task[None]] = set()
         self.port = 0
@@ -120,12 +122,14 @@ class Bridge:
                     side.wire.close()
 
     async def _reach(self, near: Side) -> Side | None:
-        """The gateway's end, waited for while it is away; None: nobody waits any more."""
+        """The gateway's end, waited for while it is away; None: nobody waits any more.
+
+        One that takes the connection and then hangs up is not asked again: whoever sent the first byte decides that.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._hold_s
         while loop.time() < deadline and not near.closed.done():
             with contextlib.suppress(OSError):
-                _, far = await loop.create_unix_connection(Side, self._box_sock)
-                return far
+                return await self._road.connect(Side)
             await asyncio.sleep(RETRY_S)
         return None

@@ -1,4 +1,8 @@
-"""`python main.py runner`: the process in the box. It inherits a listening socket, reads one line, then it serves."""
+"""`python main.py runner`: the process in the box. Beside the web it inherits a listening socket; a pod has a port.
+
+--fd N --box-sock PATH                             one JSON line on stdin has the boot key
+--listen HOST:PORT --gateway URL --boot-key FILE   a spare that waits until somebody becomes its user
+"""
 
 import argparse
 import asyncio
@@ -7,6 +11,7 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from aiohttp import web
@@ -15,45 +20,90 @@ from core import logs
 from core.runner.app import App
 from core.runner.known import Known
 from core.runner.processes import become_subreaper, hide, limit_ourselves
+from core.runner.road import road_to
 from core.runner.runner import Runner
 
 log = logging.getLogger("oma.daemon")
 
 SHUTDOWN_S = 1.0  # for answers under way when the runner ends; sockets are simply closed
+BACKLOG = 128
+KEY_CHARS = 16  # an empty file must not become a key that everybody knows
 
 
 def main(argv: list[str]) -> int:
     """0 after an orderly end; 2 if it could not start."""
     options = _options(argv)
     logs.install("json", part="runner")
+    hide()  # before there is a key in our memory
     try:
-        boot_key = str(json.loads(sys.stdin.readline())["boot_key"])
-        listening = socket.socket(fileno=options.fd)
+        boot_key = _boot_key(options)
+        logs.install("json", [boot_key], part="runner")
+        listening = _listening(options)
+        become_subreaper()
+        limit_ourselves()
     except (ValueError, KeyError, TypeError, OSError) as error:
         log.error("the runner cannot start: %s", error)
         return 2
-    hide()
-    logs.install("json", [boot_key], part="runner")
-    become_subreaper()
-    limit_ourselves()
-    runner_options = {"cli": options.cli, "home": options.home, "box_sock": options.box_sock, "boot_key": boot_key}
-    asyncio.run(serve(listening, **runner_options))
+    asyncio.run(serve(listening, options, boot_key))
     return 0
 
 
 def _options(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="main.py runner", description=__doc__)
-    parser.add_argument("--fd", type=int, required=True, help="the listening unix socket")
+    ours = parser.add_mutually_exclusive_group(required=True)
+    ours.add_argument("--fd", type=int, help="the listening unix socket")
+    ours.add_argument("--listen", help="HOST:PORT")
+    gateway = parser.add_mutually_exclusive_group(required=True)
+    gateway.add_argument("--box-sock", dest="gateway", help="the gateway's socket")
+    gateway.add_argument("--gateway", type=_url, help="http://HOST:PORT")
     parser.add_argument("--home", type=Path, required=True, help="the user's home inside the box")
-    parser.add_argument("--box-sock", required=True, help="the gateway's socket")
     parser.add_argument("--cli", required=True, help="the Claude Code CLI")
+    parser.add_argument(
+        "--boot-key", type=Path, help="the file with the key that opens POST /v1/init; else it is stdin"
+    )
     return parser.parse_args(argv)
 
 
-async def serve(listening: socket.socket, *, cli: str, home: Path, box_sock: str, boot_key: str) -> None:
+def _url(text: str) -> str:
+    road_to(text, first_line=bytes)
+    return text
+
+
+def _boot_key(options: argparse.Namespace) -> str:
+    """Raises: OSError, ValueError, KeyError, TypeError: there is none."""
+    if not options.boot_key:
+        return str(json.loads(sys.stdin.readline())["boot_key"])
+    key = str(options.boot_key.read_text(encoding="ascii").strip())
+    if len(key) < KEY_CHARS:
+        raise ValueError(f"the key in {options.boot_key} has less than {KEY_CHARS} characters")
+    return key
+
+
+def _listening(options: argparse.Namespace) -> socket.socket:
+    """Raises: OSError, ValueError."""
+    if options.fd is not None:
+        return socket.socket(fileno=options.fd)
+    host, _, port = options.listen.rpartition(":")
+    address = (host.strip("[]"), int(port))
+    return socket.create_server(
+        address, family=socket.AF_INET6 if ":" in address[0] else socket.AF_INET, backlog=BACKLOG
+    )
+
+
+async def serve(listening: socket.socket, options: argparse.Namespace, boot_key: str) -> None:
     """Until the runner has ended, by itself, by POST /v1/stop or by a signal."""
-    known = Known(learned=lambda values: logs.install("json", [boot_key, *values]))
-    runner = Runner(cli=cli, home=home, box_sock=box_sock, boot_key=boot_key, known=known)
+
+    def learned(values: Sequence[str]) -> None:
+        logs.install("json", [boot_key, *values])
+
+    runner = Runner(
+        cli=options.cli,
+        home=options.home,
+        gateway=options.gateway,
+        boot_key=boot_key,
+        spare=options.fd is None,
+        known=Known(learned=learned),
+    )
     await runner.open()
     loop = asyncio.get_running_loop()
     stops: set[asyncio.Task[None]] = set()

@@ -1,4 +1,4 @@
-"""The runner's only way out: the gateway behind box.sock, asked for what a CLI starts with and given what happened."""
+"""The runner's only way out: the gateway, asked for what a CLI starts with and given what happened."""
 
 import asyncio
 import io
@@ -8,6 +8,7 @@ import aiohttp
 import msgspec
 
 from core.errors import Conflict, NotFound, PlatformError, Unavailable
+from core.runner.road import Connector, Road
 
 CALL_S = 10.0
 AWAY_S = 120.0  # how long a start waits for a gateway that is away, as the bridge does (G4)
@@ -75,11 +76,11 @@ class LogBehind(Conflict):
 
 
 class Gateway:
-    """Calls over box.sock. One instance a runner; it reconnects by itself."""
+    """Its calls. One instance a runner; it reconnects by itself."""
 
-    def __init__(self, box_sock: str) -> None:
+    def __init__(self, road: Road) -> None:
         self._http = aiohttp.ClientSession(
-            connector=aiohttp.UnixConnector(box_sock, limit=16), timeout=aiohttp.ClientTimeout(total=CALL_S)
+            connector=Connector(road, limit=16), timeout=aiohttp.ClientTimeout(total=CALL_S)
         )
 
     async def close(self) -> None:

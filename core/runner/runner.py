@@ -9,12 +9,14 @@ from pathlib import Path
 
 import msgspec
 
+from core import preamble
 from core.errors import BadInput, Conflict, StoreUnavailable, Unavailable
 from core.runner.bridge import Bridge
 from core.runner.command import Place
 from core.runner.engine import Engine
 from core.runner.gateway import Gateway
 from core.runner.known import Known
+from core.runner.road import road_to
 from core.runner.sessions import Limits, Sessions
 
 log = logging.getLogger("oma.runner")
@@ -32,24 +34,29 @@ class Init(Limits, frozen=True, kw_only=True):
 
 
 class Runner:
-    """`await open()`, `bind`, and wait for `ended`; `stop` may come from anywhere."""
+    """`await open()`, `bind`, and wait for `ended`; `stop` may come from anywhere.
+
+    `gateway` is the path of its socket or `http://host:port`. A `spare` waits to be bound for as long as it takes.
+    """
 
     def __init__(
         self,
         *,
         cli: str,
         home: Path,
-        box_sock: str,
+        gateway: str,
         boot_key: str,
+        spare: bool = False,
         alone_s: float = ALONE_S,
         known: Known | None = None,
     ) -> None:
-        self._cli, self._home, self._box_sock, self._boot_key = cli, home, box_sock, boot_key
+        self._cli, self._home, self.boot_key, self._spare = cli, home, boot_key, spare
         self._alone_s, self._known = alone_s, known or Known()
         self._bound: Init | None = None
         self._sessions: Sessions | None = None
-        self._gateway = Gateway(box_sock)
-        self._bridge = Bridge(box_sock)
+        road = road_to(gateway, first_line=self._first_line)
+        self._gateway = Gateway(road)
+        self._bridge = Bridge(road)
         self._connected = 0
         self._last_seen = time.monotonic()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -102,12 +109,6 @@ class Runner:
             raise Unavailable("not bound to a user yet", code="dormant")
         return self._sessions
 
-    def keys(self, *, init: bool) -> list[str]:
-        """Which keys may sign a call; the spawner, who knows the boot key, may bind again."""
-        if self._bound is None:
-            return [self._boot_key] if init else []
-        return [self._bound.key, self._boot_key] if init else [self._bound.key]
-
     @property
     def idle_s(self) -> float:
         """How long nobody has been connected."""
@@ -148,6 +149,12 @@ class Runner:
         finally:
             self.ended.set()
 
+    def _first_line(self) -> bytes:
+        """Raises: ConnectionError: nobody's box has nothing to say to a gateway."""
+        if self._bound is None:
+            raise ConnectionError("not bound to a user yet")
+        return preamble.written(self._bound.box, self._bound.key)
+
     async def _look(self) -> None:
         while self._stopping is None:
             await asyncio.sleep(min(LOOK_S, self._alone_s / 4))
@@ -157,7 +164,7 @@ class Runner:
                 self._stopping = asyncio.get_running_loop().create_task(self._stop(reason))
 
     def _why_end(self) -> str:
-        if self.idle_s < self._alone_s:
+        if self.idle_s < self._alone_s or (self._spare and self._bound is None):
             return ""
         if self._sessions is None or not self._sessions.open_turns:
             return "shutdown"

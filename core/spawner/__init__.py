@@ -1,6 +1,7 @@
 """The seam to whatever starts, finds and stops runners: bubblewrap on one machine, agent-sandbox on Kubernetes."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -15,12 +16,30 @@ class Poll(StrEnum):
     GONE = "gone"
 
 
+class Phase(StrEnum):
+    """How far a start is, for who waits (`phase.<phase>` in the catalogues). A spawner tells those that it has."""
+
+    ASKED = "asked"  # nothing is there yet
+    MACHINE = "machine"  # no machine has room for it so far, or its disk is not there
+    IMAGE = "image"  # the machine fetches the program
+    STARTING = "starting"  # the program is being started
+    ANSWERING = "answering"  # it runs, and is not heard yet
+
+
+Tell = Callable[[Phase], None]
+
+
+def nobody(_: Phase) -> None:
+    """Who is told of phases where nobody wants to know."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
     """How the web reaches a runner: a unix socket on this machine, or an address."""
 
     url: str  # base URL without a trailing slash; the host is made up when `unix` is set
     unix: str = ""
+    boot_key: str = field(default="", repr=False)  # what a runner that nobody has yet goes by; empty: the box's own key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,26 +70,37 @@ class Isolation:
 class Spawner(Protocol):
     """start / poll / stop, as in JupyterHub: what it must remember is one JSON value, kept by the caller in `Box`.
 
-    A restarted web process gives the same Box and finds the same runner. No method waits longer than 30 s.
+    A restarted web process gives the same Box and finds the same runner. No method but `start` waits longer than 30 s.
+    Where the spawner cannot know (its cluster does not answer), every method but `poll` raises RunnerUnavailable.
     """
+
+    shared: bool  # other web processes start, find and stop the same runners
 
     def isolation(self) -> Isolation:
         """What protects users from each other here, as found out by running it, not by looking for a program."""
 
-    async def start(self, box: Box) -> dict[str, Any]:
+    async def start(self, box: Box, tell: Tell = nobody) -> dict[str, Any]:
         """Start a dormant runner for this box (it is bound later by POST /v1/init) and return its memory.
 
-        Raises: RunnerUnavailable: with a reason a person can act on.
+        Takes minutes where a machine has to come first, 5 at most; may be cancelled. However it ends without an answer,
+        nothing of it is left running. One start of a user at a time, in whatever process (core.runners sees to it).
+        Raises: RunnerUnavailable: with a code for a person who can act on it.
         """
 
     async def poll(self, box: Box) -> Poll:
-        """Answer at every odd moment: before start, half started, after a reboot, with a reused pid."""
+        """Answer at every odd moment: before start, half started, after a reboot, with a reused pid.
+
+        GONE only for certain: it is what turns are given up for.
+        """
 
     def door(self, box: Box) -> Door:
         """Where its API is. Valid as long as `poll` says RUNNING or STARTING."""
 
     async def stop(self, box: Box, *, grace_s: float = 5.0) -> None:
-        """POST /v1/stop has been tried by the caller; end what is left, at once after `grace_s`. Idempotent."""
+        """POST /v1/stop has been tried by the caller; end what is left, at once after `grace_s`. Idempotent.
+
+        A runner that another box has been started for meanwhile is left alone.
+        """
 
     async def overfull(self, box: Box) -> bool:
         """Its home is over its bounds and not less than when this was asked before. Asked often; cheap as a rule."""

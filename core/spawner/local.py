@@ -15,11 +15,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
+import msgspec
+
 from core.errors import BadInput, Misconfigured, RunnerUnavailable
 from core.model import Box, UserId
 from core.runtime import Process, Runtime, process
 from core.settings import Settings
-from core.spawner import Door, Isolation, Poll, cgroup
+from core.spawner import Door, Isolation, Phase, Poll, Tell, cgroup, nobody
 from core.spawner.box import HOME, OUT, PROGRAM
 from core.spawner.cgroup import Bounds, Groups
 from core.spawner.disk import Quota, Used
@@ -38,6 +40,8 @@ LOGS_KEPT = 100
 
 class LocalSpawner:
     """`program` is the folder whose main.py is run as the runner; the environment is that of this interpreter."""
+
+    shared = False
 
     def __init__(self, settings: Settings, runtime: Runtime, *, program: Path = REPOSITORY) -> None:
         self._settings, self._runtime, self._program = settings, runtime, program
@@ -66,11 +70,16 @@ class LocalSpawner:
     def _landlock(self, trouble: str) -> bool:
         return bool(trouble or self._settings.sandbox == "landlock") and try_cage(self._host)
 
-    async def start(self, box: Box) -> dict[str, Any]:
+    async def start(self, box: Box, tell: Tell = nobody) -> dict[str, Any]:
         self._reap()
         self._starting.add(box.id)
+        tell(Phase.STARTING)
+        starting = asyncio.ensure_future(asyncio.to_thread(self._start, box))
         try:
-            return await asyncio.to_thread(self._start, box)
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:  # a thread goes on: what it has started is ended
+            await self.stop(msgspec.structs.replace(box, memory=await starting), grace_s=0)
+            raise
         except Misconfigured as error:
             raise RunnerUnavailable(str(error)) from error
         except OSError as error:

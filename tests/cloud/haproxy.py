@@ -1,4 +1,4 @@
-"""The balancer: cookie-affine for people, as the Ingress is, and connection by connection for boxes, as a Service is."""
+"""The balancer: cookie-affine for people, as the Ingress is; connection by connection for boxes, as a Service is."""
 
 import asyncio
 import contextlib

@@ -14,8 +14,9 @@ from core.audit import Audit
 from core.conversations import Conversations
 from core.errors import BadInput, Conflict, NotFound, RunnerUnavailable
 from core.events import AnyEvent, Asked, Live, StateChanged, Text, TurnFinished, UserSaid, seq_of
+from core.idle import Limits
 from core.model import SYSTEM, Agent, Box, Request, Session, UserId, now
-from core.runners import Limits, Runners
+from core.runners import Runners
 from core.states import SessionState
 from core.store.sqlite import SqliteStore
 from core.trace import Span, of_message, sink
@@ -266,7 +267,7 @@ async def test_a_box_that_keeps_dying_is_given_up_and_its_open_turn_is_shown_as_
     assert stage.spawner.started == 4
 
 
-async def test_a_start_that_is_given_up_leaves_no_box(stage: Stage) -> None:
+async def test_a_start_goes_on_when_who_waited_leaves_and_ends_when_the_box_is_stopped(stage: Stage) -> None:
     session = await stage.new()
     stage.spawner.slow_s = 0.5
     saying = asyncio.create_task(stage.conversations.say(session.id, user=ALICE, text="a", message_id="1"))
@@ -276,6 +277,11 @@ async def test_a_start_that_is_given_up_leaves_no_box(stage: Stage) -> None:
     saying.cancel()
     with pytest.raises(asyncio.CancelledError):
         await saying
+    waiting = asyncio.create_task(stage.runners.of(ALICE))
+    await asyncio.sleep(0)
+    await stage.runners.stop(ALICE)
+    with pytest.raises(RunnerUnavailable):
+        await waiting
     assert (stage.spawner.started, stage.spawner.alive) == (1, {})
     assert not await stage.store.find(Box, owner=SYSTEM)
 

@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from aiohttp import web
 
 from core import doctor
 from core.doctor import CHECKS, Finding, examine, report
+from core.errors import PlatformError
 from core.settings import Secret, Settings
+from tests.kube.cluster import Cluster
 from tests.model_server import ModelServer
 
 
@@ -129,3 +132,14 @@ def test_a_remark_does_not_fail_and_a_mend_stands_only_where_it_is_needed(capsys
     assert "do nothing" not in good
     assert remark.startswith("note")
     assert remark.endswith("apt-get install it")
+
+
+async def test_in_a_cluster_it_asks_the_cluster(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "boot-key").write_text("k" * 40)
+    async with Cluster(tmp_path / "cluster", overlay="minimal") as cluster:
+        there = replace(settings, spawner="kubernetes", kubernetes_url=cluster.url, boot_key_file=tmp_path / "boot-key")
+        found = await doctor.sandbox("sandbox", there)
+        assert (found.ok, "a pod for each user" in found.found) == (True, True)
+        cluster.api.rights.rules.clear()
+        with pytest.raises(PlatformError, match="statefulsets"):
+            await doctor.sandbox("sandbox", there)

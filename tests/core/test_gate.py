@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import Unavailable
-from core.gate import Gate
+from core.gate import OwnGate
 from core.gateway.app import serve
 from core.gateway.digest import gateway_digest
 from core.gateway_process import GatewayProcess
@@ -48,8 +48,8 @@ class Launcher:
         self.started.append(asyncio.create_task(serve(self.settings, self.house.store, asyncio.Event())))
         await until((self.settings.runtime_dir / "gateway.sock").is_socket)
 
-    def gate(self, expected: str = "") -> Gate:
-        return Gate(self.settings.runtime_dir / "gateway.sock", self, expected)
+    def gate(self, expected: str = "") -> OwnGate:
+        return OwnGate(self.settings.runtime_dir / "gateway.sock", self, expected)
 
     async def end(self) -> None:
         if self.started and not self.started[-1].done():
@@ -156,7 +156,7 @@ async def test_a_real_gateway_is_started_for_its_user_alone(house: House) -> Non
     launcher = GatewayProcess(
         program=PROGRAM, socket=house.runtime.gateway_socket, log=logs / "gateway.log", environ=environ
     )
-    async with Gate(house.runtime.gateway_socket, launcher, gateway_digest(settings)) as gate:
+    async with OwnGate(house.runtime.gateway_socket, launcher, gateway_digest(settings)) as gate:
         assert await digest(house) == gateway_digest(settings)
         assert stat.S_IMODE(logs.stat().st_mode) == 0o700
         assert stat.S_IMODE((logs / "gateway.log").stat().st_mode) == 0o600

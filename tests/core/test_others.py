@@ -51,7 +51,7 @@ async def test_nothing_is_made_under_a_foreign_agent(house: House) -> None:
 async def test_nothing_of_alices_is_changed_or_deleted_by_anybody_else(house: House) -> None:
     session = await house.new(ALICE)
     await house.runners.of(BOB)
-    before = list(house.spawner.runner_of(BOB).calls)
+    before = [call for call in house.spawner.runner_of(BOB).calls if not call.startswith("GET")]
     for call in (
         house.agents.change(session.agent, user=BOB, name="stolen"),
         house.agents.delete(session.agent, user=BOB),

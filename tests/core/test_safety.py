@@ -58,6 +58,8 @@ UNSAFE: dict[str, tuple[dict[str, str], str]] = {
         {"OMA_MODEL": "vertex", "ANTHROPIC_VERTEX_PROJECT_ID": "p", "CLOUD_ML_REGION": "evil.example.com/x"},
         "CLOUD_ML_REGION",
     ),
+    "an API server without a credential": ({"OMA_KUBERNETES_URL": "http://127.0.0.1:8001"}, "OMA_KUBERNETES_URL"),
+    "a far API server without a credential": ({**LOCAL, "OMA_KUBERNETES_URL": "http://10.0.0.1"}, "OMA_KUBERNETES_URL"),
     "the practice model": ({"OMA_MODEL": "practice"}, "ANTHROPIC_API_KEY"),
     "no model key": ({"ANTHROPIC_API_KEY": ""}, "ANTHROPIC_API_KEY"),
     "the model key in the clear": ({"ANTHROPIC_BASE_URL": "http://api.example.com"}, "ANTHROPIC_BASE_URL"),
@@ -67,6 +69,7 @@ UNSAFE: dict[str, tuple[dict[str, str], str]] = {
     "everybody an administrator": ({"OMA_ADMINS": "*"}, "OMA_ADMINS"),
     "a setting that does not exist": ({"OMA_ALOWED_DOMAINS": "example.com"}, "OMA_ALOWED_DOMAINS"),
     "an environment that does not exist": ({"OMA_ENV": "prod"}, "OMA_ENV"),
+    "a port for boxes, and boxes on this machine": ({"OMA_GATEWAY_PORT": "8081"}, "OMA_GATEWAY_PORT"),
     "the local link open to a network": ({**LOCAL, "OMA_HOST": "0.0.0.0"}, "OMA_HOST"),
 }  # fmt: skip
 LIMIT_S = 5.0
@@ -91,6 +94,51 @@ def test_an_unsafe_configuration_is_refused_with_the_name_of_the_setting(name: s
         check(read({name: value for name, value in (GOOD | change).items() if value}))
     assert setting in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+# The gateway of a cluster: it has the model's key and signs tokens, and knows nothing of people.
+GATEWAY = {
+    "OMA_ENV": "production",
+    "OMA_HOST": "0.0.0.0",
+    "OMA_SPAWNER": "kubernetes",
+    "OMA_GATEWAY_PORT": "8081",
+    "OMA_SESSION_SECRET": SECRET,
+    "ANTHROPIC_API_KEY": "key",
+}
+UNSAFE_GATEWAY: dict[str, tuple[dict[str, str], str]] = {
+    "no port": ({"OMA_GATEWAY_PORT": ""}, "OMA_GATEWAY_PORT"),
+    "no model key": ({"ANTHROPIC_API_KEY": ""}, "ANTHROPIC_API_KEY"),
+    "the practice model": ({"OMA_MODEL": "practice"}, "ANTHROPIC_API_KEY"),
+    "the model key in the clear": ({"ANTHROPIC_BASE_URL": "http://api.example.com"}, "ANTHROPIC_BASE_URL"),
+    "no session secret": ({"OMA_SESSION_SECRET": ""}, "OMA_SESSION_SECRET"),
+    "a short secret": ({"OMA_SESSION_SECRET": SECRET[:31]}, "OMA_SESSION_SECRET"),
+    "an emulator as the store": ({"FIRESTORE_EMULATOR_HOST": "127.0.0.1:8080"}, "FIRESTORE_EMULATOR_HOST"),
+    "trying out, open to a network": ({"OMA_ENV": "local"}, "OMA_HOST"),
+    "boxes on this machine": ({"OMA_SPAWNER": ""}, "OMA_GATEWAY_PORT"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNSAFE_GATEWAY)
+def test_an_unsafe_gateway_of_a_cluster_is_refused_with_the_name_of_the_setting(name: str) -> None:
+    change, setting = UNSAFE_GATEWAY[name]
+    with pytest.raises(Misconfigured, match=setting):
+        check(read({name: value for name, value in (GATEWAY | change).items() if value}), "gateway")
+
+
+def test_in_a_cluster_each_part_starts_with_what_it_needs_and_no_more() -> None:
+    check(read(GATEWAY), "gateway")
+    web = {name: value for name, value in (GOOD | GATEWAY).items() if name != "ANTHROPIC_API_KEY"}
+    check(read(web))
+    with pytest.raises(Misconfigured, match="OMA_OIDC_CLIENT_ID"):
+        check(read({name: value for name, value in web.items() if name != "OMA_OIDC_CLIENT_ID"}))
+    with pytest.raises(Misconfigured, match="OMA_OIDC_CLIENT_ID"):  # on one machine it inherits all from the web
+        check(read({name: value for name, value in GOOD.items() if name != "OMA_OIDC_CLIENT_ID"}), "gateway")
+
+
+async def test_main_starts_no_gateway_that_is_half_configured(short_dir: Path) -> None:
+    for change, setting in UNSAFE_GATEWAY.values():
+        line, _ = await refused({k: v for k, v in (GATEWAY | change).items() if v}, short_dir, "gateway")
+        assert setting in line
 
 
 async def refused(environ: dict[str, str], folder: Path, *command: str) -> tuple[str, float]:

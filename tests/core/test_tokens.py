@@ -1,6 +1,10 @@
 """Short signed words between our own processes."""
 
+import time
+
 import pytest
+from itsdangerous import URLSafeTimedSerializer
+from itsdangerous.timed import TimestampSigner
 
 from core.errors import NotSignedIn
 from core.tokens import sign, verify
@@ -22,6 +26,20 @@ def test_a_token_is_refused_with_another_key_for_another_audience_or_when_old(
     token = sign({"sub": "google-1"}, key=KEY, audience="runner:a")
     with pytest.raises(NotSignedIn):
         verify(token, key=key, audience=audience, max_age_s=max_age_s)
+
+
+@pytest.mark.parametrize(("ahead_s", "taken"), [(-55, True), (-65, False), (3, True), (30, False)])
+def test_a_token_of_a_machine_whose_clock_is_a_little_off_is_taken(ahead_s: int, taken: bool) -> None:
+    class Theirs(TimestampSigner):
+        def get_timestamp(self) -> int:
+            return int(time.time()) + ahead_s
+
+    token = str(URLSafeTimedSerializer(KEY, salt="runner:a", signer=Theirs).dumps({"sub": "google-1"}))
+    if taken:
+        assert verify(token, key=KEY, audience="runner:a", max_age_s=60) == {"sub": "google-1"}
+    else:
+        with pytest.raises(NotSignedIn):
+            verify(token, key=KEY, audience="runner:a", max_age_s=60)
 
 
 @pytest.mark.parametrize("token", ["", "a.b.c", "…", "x" * 10_000])

@@ -11,6 +11,7 @@ WRITABLE = f"{INSIDE}::test_home_and_two_places_that_vanish_are_all_that_can_be_
 EXPORT = "tests/core/runner/test_export.py::test_plain_files_are_sent_whole_and_links_and_devices_are_not_followed"
 DOORS = "tests/core/runner/test_lifetimes.py::test_every_door_asks_who_is_there"
 APP = "core/runner/app.py"
+SPARE = "tests/core/runner/test_boot.py::test_nobodys_runner_answers_its_probe_and_the_boot_key"
 
 GUARDS = (
     Guard(
@@ -92,7 +93,7 @@ GUARDS = (
     ),
     Guard(
         "a user's name is no path", "F1", LOCAL, 'if "/" in user or user in ("", ".", ".."):', "if False:",
-        "tests/contract/test_spawner.py::test_a_user_whose_name_leads_out_of_the_homes_is_refused",
+        "tests/core/spawner/test_life.py::test_a_user_whose_name_leads_out_of_the_homes_is_refused",
     ),
     Guard(
         "a home goes without what its links lead to", "F2", LOCAL, "            if not path.is_symlink():\n", "            if True:\n",
@@ -122,9 +123,22 @@ GUARDS = (
         "tests/core/runner/test_lines.py::test_a_line_over_the_limit_is_dropped_and_counted_and_the_next_one_is_read",
     ),
     Guard(
-        "runner: calls are signed", "S7 Z5", APP, 'raise NotSignedIn("no valid token for this runner", code="bad_token")', 'return "google-1"', DOORS,
+        "runner: calls are signed", "S7 Z5", APP,
+        'return str(tokens.verify(token, key=key, audience=audience, max_age_s=tokens.RUNNER_TOKEN_S).get("sub", ""))', 'return "google-1"', DOORS,
     ),
-    Guard("runner: calls are its user's", "Z2", APP, "if bound and user != bound.user and not init:", "if False:", DOORS),
+    Guard("runner: calls are its user's", "Z2", APP, "if user != (bound or read_init(await request.read())).user:", "if False:", DOORS),
+    Guard(
+        "runner: the boot key opens nothing that is somebody's", "S7 Z5", APP,
+        'raise Conflict("this runner is bound already", code="bound") from None', "user = bound.user", DOORS,
+    ),
+    Guard(
+        "runner: what is nobody's does nothing", "S7 Z5", APP, "        elif init:\n            user = _subject(", "        elif True:\n            user = _subject(", SPARE,
+    ),
+    Guard(
+        "runner: what is nobody's is opened by the boot key", "S7 Z5", APP,
+        "        elif init:\n            user = _subject(token, self._runner.boot_key, tokens.BOOT)",
+        "        elif init:\n            user = read_init(await request.read()).user", SPARE,
+    ),
     Guard(
         "runner: whose it is stays", "Z2", "core/runner/runner.py", "if bound and (bound.user, bound.box) != (init.user, init.box):", "if False:", DOORS,
         by="TimeoutError",  # with another's key the test cannot even end it

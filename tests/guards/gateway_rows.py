@@ -25,12 +25,13 @@ GUARDS = (
     ),
     Guard(
         "a token is signed by us", "S7", "core/tokens.py",
-        ".loads(token, max_age=max_age_s)", ".loads_unsafe(token)[1]",
+        "URLSafeTimedSerializer(key, salt=audience).loads(token, return_timestamp=True)",
+        "(URLSafeTimedSerializer(key, salt=audience).loads_unsafe(token)[1], datetime.now(UTC))",
         "tests/core/test_tokens.py::test_a_token_is_refused_with_another_key_for_another_audience_or_when_old",
     ),
     Guard(
         "a token is for one audience", "S7 Z5", "core/tokens.py",
-        "        claims = URLSafeTimedSerializer(key, salt=audience).loads(", '        claims = URLSafeTimedSerializer(key, salt=audience[:6]).loads(',
+        "URLSafeTimedSerializer(key, salt=audience).loads(", "URLSafeTimedSerializer(key, salt=audience[:6]).loads(",
         "tests/core/test_tokens.py::test_a_token_says_to_its_audience_what_was_signed", by="NotSignedIn",
     ),
     Guard(
@@ -172,7 +173,7 @@ GUARDS = (
         f"{HERE}/test_anthropic.py::test_a_model_that_falls_silent_ends_in_an_error_that_is_an_event",
     ),
     Guard(
-        "who hangs up ends the call upstream", "R4", "core/gateway/app.py", "handler_cancellation=True", "handler_cancellation=False",
+        "who hangs up ends the call upstream", "R4", "core/gateway/served.py", "handler_cancellation=True", "handler_cancellation=False",
         f"{HERE}/test_app.py::test_a_box_that_hangs_up_ends_the_call_of_the_model", by="TimeoutError",
     ),
     Guard(

@@ -9,6 +9,9 @@ def case(name: str) -> str:
     return f"tests/core/test_safety.py::test_an_unsafe_configuration_is_refused_with_the_name_of_the_setting[{name}]"
 
 
+CLUSTER = "tests/core/test_safety.py::test_an_unsafe_gateway_of_a_cluster_is_refused_with_the_name_of_the_setting"
+
+
 def refusal(what: str, condition: str, name: str) -> Guard:
     rows = "C1" if "secret" in what else "C2"
     return Guard(f"production: {what}", rows, FILE, f"        ({condition},", "        (False,", case(name))
@@ -19,6 +22,7 @@ GUARDS = (
     refusal("no emulator as the store", "settings.firestore_emulator", "an emulator as the store"),
     refusal("no emulator as the vault", "settings.secret_manager_emulator", "an emulator as the vault"),
     refusal("the token goes to Google", "settings.vertex_base_url", "a stranger's address for Vertex"),
+    refusal("no API server to try with", "settings.kubernetes_url", "an API server without a credential"),
     refusal("a provider", "not settings.oidc_client_id", "no sign-in provider"),
     refusal("the provider's password", "not settings.oidc_client_secret", "no secret at the provider"),
     refusal("somebody named who may come in", "_open_to_all(settings)", "Google and nobody named"),
@@ -35,10 +39,14 @@ GUARDS = (
         "proxies are not the whole internet", "A10 C2", FILE, "        if line := _proxy(name):", '        if line := "":', case("all of IPv6 trusted"),
     ),
     Guard(
+        "no cluster without a credential but on this machine", "C2", FILE, "if settings.kubernetes_url and urlsplit(settings.kubernetes_url).hostname not in LOOPBACK:", "if False:",
+        case("a far API server without a credential"),
+    ),
+    Guard(
         "administrators have addresses", "C2", FILE, 'if "@" not in entry or EVERYBODY in entry:', "if False:", case("everybody an administrator"),
     ),
     Guard(
-        "a model credential", "C2", SETTINGS, 'if settings.provider == "anthropic" and not settings.anthropic_api_key:', "if False:",
+        "a model credential", "C2", SETTINGS, 'if has_the_key and settings.provider == "anthropic" and not settings.anthropic_api_key:', "if False:",
         case("no model key"),
     ),
     Guard(
@@ -52,6 +60,26 @@ GUARDS = (
     Guard(
         "no key file and no personal login at Google", "C1", "core/google_identity.py", "    if not isinstance(credentials, compute_engine.Credentials | identity_pool.Credentials):\n",
         "    if False:\n", "tests/core/vault/test_google.py::TestIdentity::test_a_key_file_is_refused",
+    ),
+    Guard(
+        "a gateway of a cluster has a port", "C2", SETTINGS, 'if part == "gateway" and apart and not settings.gateway_port:', "if False:",
+        f"{CLUSTER}[no port]",
+    ),
+    Guard(
+        "a gateway of a cluster has the model's key", "C2", SETTINGS, 'has_the_key = part == "gateway" or not apart', "has_the_key = not apart",
+        f"{CLUSTER}[no model key]",
+    ),
+    Guard(
+        "no port for boxes of this machine", "C2", SETTINGS, "if settings.gateway_port and not apart:", "if False:",
+        case("a port for boxes, and boxes on this machine"),
+    ),
+    Guard(
+        "on one machine the gateway starts as strictly as the web", "C2", SETTINGS, 'people=part == "web" or not apart', 'people=part == "web"',
+        "tests/core/test_safety.py::test_in_a_cluster_each_part_starts_with_what_it_needs_and_no_more",
+    ),
+    Guard(
+        "a boot key nobody guesses: web", "C2", "core/spawner/choice.py", "if len(key) < KEY_CHARS:", "if False:",
+        "tests/core/spawner/test_choice.py::test_the_boot_key_is_a_file_with_a_key_in_it",
     ),
     Guard(
         "production has a sandbox that runs", "C2", "core/spawner/trial.py", 'if settings.production or settings.sandbox != "auto":',

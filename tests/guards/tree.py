@@ -16,7 +16,7 @@ import msgspec
 from tests.guards.guard import Guard
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = ("auth", "bench", "core", "ui", "tests", "scripts", "docs")
+SOURCES = ("auth", "bench", "core", "k8s", "ui", "tests", "scripts", "docs")
 LIMIT_S = 90  # of one row's tests; the machine may be busy
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from core.gateway.far_app import DRAIN_S as GATEWAY_DRAIN_S
 from core.settings import Settings, read, variable
 from tests.k8s.rendered import (
     GOOGLE,
@@ -69,6 +70,20 @@ def test_the_code_knows_every_variable_and_reads_it(overlay: str) -> None:
     got = read(settings(overlay))
     assert (got.env, got.host, got.spawner, got.log_format) == ("production", "0.0.0.0", "kubernetes", "json")
     assert got.url.startswith("https://")
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_web_has_the_boot_key_where_the_settings_look_for_it(overlay: str) -> None:
+    mounts = {mount["mountPath"]: mount for mount in container(overlay, "web")["volumeMounts"]}
+    file = read(settings(overlay)).boot_key_file
+    assert (mounts[str(file.parent)]["name"], file.name) == ("boot-key", "boot-key")
+
+
+@pytest.mark.parametrize("overlay", GOOGLE)
+def test_a_gateway_has_the_time_to_finish_what_it_began(overlay: str) -> None:
+    pod = one(overlay, "Deployment", "gateway")["spec"]["template"]["spec"]
+    sleep_s = container(overlay, "gateway")["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert sleep_s + GATEWAY_DRAIN_S + 5 <= pod["terminationGracePeriodSeconds"]
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

@@ -14,8 +14,9 @@ import auth
 from core.agents import Agents
 from core.audit import Audit
 from core.conversations import Conversations
+from core.idle import Limits
 from core.model import Outbound, UserId, now
-from core.runners import Limits, Runners
+from core.runners import Runners
 from core.settings import Settings
 from core.spawner import Isolation
 from core.store.sqlite import SqliteStore

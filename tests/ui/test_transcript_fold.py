@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from core import events as e
+from core.spawner import Phase
 from core.states import SessionState as S
 from tests.ui.test_prose import Seen
 from ui.transcript.fold import Fold
@@ -441,3 +442,16 @@ def test_a_message_said_again_is_a_line_and_no_second_bubble_and_can_fail_again(
     assert text_of(items["u:4"]) == "The same message was sent again"
     log.take(failed())
     assert "data-again" in shown(log.fold)["e:6"]
+
+
+@pytest.mark.parametrize("locale", ["ko", "en"])
+@pytest.mark.parametrize("phase", list(Phase))
+def test_how_far_the_box_is_stands_below_the_conversation_with_the_time_it_takes(locale: str, phase: Phase) -> None:
+    fold = Fold(words(locale))
+    fold.take(e.StateChanged(state=S.STARTING, phase=phase, at=START))
+    meta = fold.meta()
+    assert (meta.state, meta.doing, meta.since) == (S.STARTING, words(locale).t(f"phase.{phase}"), START.isoformat())
+    fold.take(e.StateChanged(state=S.STARTING, phase="of a newer version", at=START))
+    assert fold.meta().doing == words(locale).t("phase.starting")
+    fold.take(e.StateChanged(state=S.ASLEEP))
+    assert (fold.meta().doing, fold.meta().since) == ("", "")

@@ -53,7 +53,7 @@ class Fold:
         self._queued: dict[str, e.UserSaid] = {}
         self._cut_off: dict[str, e.Text] = {}  # texts of this turn that were not finished
         self._writing, self._musing = dict[str, Writing](), set[str]()  # unfinished texts; keys of unfinished thinking
-        self._message = self._turn = self._since = self._woken = self._todos = ""
+        self._message = self._turn = self._since = self._woken = self._todos = self._phase = ""
         self._begun: dict[str, e.UserSaid] = {}  # messages since the last turn's end, one of which the open turn is
         self._broke = False  # the last turn ended in an error
         self._failed: tuple[e.TurnFinished, e.UserSaid] | None = None
@@ -120,11 +120,7 @@ class Fold:
             word=self._words.t(f"state.{shown}"),
             shown=shown,
             doing=self._doing(waiting=bool(cards)),
-            since=self._since
-            if self.state in OPEN_TURN
-            else self._woken
-            if self.state is SessionState.STARTING
-            else "",
+            since=self._since if self.state in OPEN_TURN else self._woken,
             cost=self._words.money(self._cost_usd) if self._cost_usd else "",
             asks=cards,
         )
@@ -226,9 +222,9 @@ class Fold:
         self._sheet.put(f"n:{event.seq}", self._items.notice(event), event)
 
     def _state(self, event: e.StateChanged) -> None:
-        self.state = event.state
+        self.state, self._phase = event.state, event.phase
         at = event.at.isoformat() if isinstance(event.at, datetime) else ""
-        self._woken = at if event.state is SessionState.STARTING else ""
+        self._woken = (self._woken or at) if event.state is SessionState.STARTING else ""
         if event.turn == self._turn:
             return
         inside = bool(self._turn and event.turn)  # a message was taken into the running turn
@@ -281,6 +277,8 @@ class Fold:
         self._musing.clear()
 
     def _doing(self, *, waiting: bool) -> str:
+        if self.state is SessionState.STARTING and self._phase:
+            return self._words.code("phase", self._phase, "starting")
         if self.state is SessionState.STARTING:
             return self._words.t("doing.starting")
         if self.state is not SessionState.BUSY or waiting:

@@ -102,8 +102,13 @@ class Egress:
                 if end.other:
                     end.other.abort()
 
-    async def close(self) -> None:
-        """End all connections; what they were is written down. Idempotent."""
+    async def close(self, *, within_s: float = 0.0) -> None:
+        """End all connections, those that end by themselves within that time excepted; what they were is written down.
+
+        Idempotent.
+        """
+        if within_s and self._tasks:
+            await asyncio.wait(self._tasks, timeout=within_s)
         for box in list(self._accounts):
             self.hang_up(box)
         for task in list(self._tasks):

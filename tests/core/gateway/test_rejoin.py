@@ -61,7 +61,7 @@ async def line(house: House, process: Process) -> AsyncIterator[Line]:
 @contextlib.asynccontextmanager
 async def running(home: Path, line: Line) -> AsyncIterator[Talking]:
     """The session s1 in a runner of its own."""
-    runner = Runner(cli="/bin/false", home=home, box_sock=str(line.socket), boot_key="b")
+    runner = Runner(cli="/bin/false", home=home, gateway=str(line.socket), boot_key="b")
     await runner.open()
     try:
         runner.bind(INIT)

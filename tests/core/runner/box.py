@@ -166,8 +166,8 @@ class Box:
         await self.call("POST", "/v1/init", body, key=BOOT_KEY)
 
     async def _start_here(self, listening: socket.socket) -> None:
-        box_sock = str(self.gateway.path)
-        self.runner = Runner(cli=self.cli, home=self.home, box_sock=box_sock, boot_key=BOOT_KEY, alone_s=self.alone_s)
+        gateway = str(self.gateway.path)
+        self.runner = Runner(cli=self.cli, home=self.home, gateway=gateway, boot_key=BOOT_KEY, alone_s=self.alone_s)
         await self.runner.open()
         self._served = web.AppRunner(App(self.runner).application(), access_log=None, shutdown_timeout=0.5)
         await self._served.setup()
@@ -209,7 +209,8 @@ class Box:
     def headers(self, *, key: str = KEY, sub: str = USER, box: str = BOX) -> dict[str, str]:
         here = trace.current.get()  # as core.runner_client does
         traced = {"traceparent": here.header} if here else {}
-        return {"Authorization": "Bearer " + tokens.sign({"sub": sub}, key=key, audience=f"runner:{box}"), **traced}
+        audience = tokens.BOOT if key == BOOT_KEY else f"runner:{box}"
+        return {"Authorization": "Bearer " + tokens.sign({"sub": sub}, key=key, audience=audience), **traced}
 
     async def session(self, *, kind: str = "chat", **agent: Any) -> "Talker":
         talker = Talker(self, str(uuid.uuid4()), agent.pop("id", None) or new_agent_id())

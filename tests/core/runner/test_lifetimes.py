@@ -11,7 +11,7 @@ import pytest
 
 from core.events import Live, StateChanged, Text, TextDelta, ToolCalled, TurnFinished, UserSaid, decode_many, seq_of
 from core.states import SessionState
-from tests.core.runner.box import BOOT_KEY, Box, Talker, numbers
+from tests.core.runner.box import BOOT_KEY, BOX, KEY, USER, Box, Talker, numbers
 
 
 async def restart_in_the_middle(box: Box, session: Talker, after_s: float) -> None:
@@ -236,6 +236,9 @@ async def test_every_door_asks_who_is_there(tmp_path: Path) -> None:
         assert (await box.call("GET", "/v1/status", key=BOOT_KEY))["code"] == "bad_token"
         other = {"user": "google-2", "box": "box1", "key": "k", **box.limits}
         assert (await box.call("POST", "/v1/init", other))["status"] == 409
+        same = {"user": USER, "box": BOX, "key": KEY, **box.limits}
+        assert (await box.call("POST", "/v1/init", same))["status"] == 200
+        assert (await box.call("POST", "/v1/init", same, key=BOOT_KEY))["code"] == "bound"
         assert (await box.call("GET", "/healthz")) == {"status": "ok", "bound": True}
         missing = f"/v1/sessions/{uuid.uuid4()}"
         assert (await box.call("GET", missing + "/events"))["status"] == 404

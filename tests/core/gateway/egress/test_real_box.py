@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from core.gate import Gate
+from core.gate import OwnGate
+from core.idle import Limits
 from core.model import Agent, Outbound, new_session_id
 from core.runner_client import RunnerClient
-from core.runners import Limits, Runners
+from core.runners import Runners
 from core.settings import Secret
 from core.spawner.local import LocalSpawner
 from tests.canary import KEY
@@ -60,7 +61,7 @@ async def box_of_alice(house: House, world: World) -> AsyncIterator[Bash]:
         await house.store.change(Agent, "a1", owner=ALICE, rules=("Bash",))
         async with (
             House(settings, house.store).gateway(outside=world.outside),
-            Gate(settings.runtime_dir / "gateway.sock", asyncio.Event().wait) as gate,
+            OwnGate(settings.runtime_dir / "gateway.sock", asyncio.Event().wait) as gate,
             Runners(store=house.store, spawner=spawner, gate=gate, limits=Limits()) as runners,
         ):
             client = await runners.of(ALICE)

@@ -1,0 +1,201 @@
+"""Runners on Kubernetes: one object a user whose pod sleeps and wakes; found again by what is written on it.
+
+Who a box belongs to is an annotation on the object itself (`BOX`), changed together with its state and only against the
+version that was looked at. So whatever a late or second web does with an old Box finds that it is not its own any more.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from core.errors import Conflict, NotFound, RunnerUnavailable
+from core.model import Box, UserId
+from core.settings import Settings
+from core.spawner import Door, Isolation, Layer, Poll, Tell, nobody
+from core.spawner.kubernetes_api import ClusterApi, ClusterAway, opened_api
+from core.spawner.kubernetes_sandbox import CLAIMS, SandboxEngine
+from core.spawner.kubernetes_set import SERVICE, SetEngine
+from core.spawner.kubernetes_view import BOX, PORT, Engine, Progress, View
+
+log = logging.getLogger("oma.spawner")
+
+NAMESPACE: Final = "agents"
+DOMAIN: Final = f"{SERVICE}.{NAMESPACE}.svc"
+START_S: Final = 300.0  # a cold node, the image with its 400 MB, a volume that moves: minutes, but not for ever
+UNDO_S: Final = 10.0
+DISK_MB: Final = 10_240  # where no bound is set: a volume always has one
+GVISOR: Final = "gvisor"
+
+
+class KubernetesSpawner:
+    """Which engine is used, the cluster says: agent-sandbox where its kinds are, StatefulSets elsewhere."""
+
+    shared = True
+
+    def __init__(
+        self,
+        api: ClusterApi,
+        settings: Settings,
+        *,
+        boot_key: str = "",
+        domain: str = DOMAIN,
+        start_s: float = START_S,
+    ) -> None:
+        self._api, self._settings, self._boot_key = api, settings, boot_key
+        self._domain, self._start_s = domain, start_s
+        self._engine: Engine | None = None
+        self._starting: set[str] = set()
+        self._runtime: str | None = None  # of the boxes; None: none was seen yet
+
+    async def look(self) -> None:
+        """Find out what there is. Raises: RunnerUnavailable."""
+        engine = await self._chosen()
+        for found in await self._api.some(engine.kind):
+            self._seen(engine.view(found))
+
+    def isolation(self) -> Isolation:
+        shared = self._runtime is not None and self._runtime != GVISOR
+        missing = ("boxes share their nodes' kernel: name a sandboxed runtime class in k8s/overlays",) if shared else ()
+        return Isolation(name="kubernetes", layers=_layers(self._runtime), missing=missing)
+
+    async def start(self, box: Box, tell: Tell = nobody) -> dict[str, Any]:
+        self._starting.add(box.id)
+        progress = Progress(tell)
+        try:
+            async with asyncio.timeout(self._start_s):
+                engine = await self._chosen()
+                name = await engine.named(box.user, progress)
+                await self._wake(engine, box, name)
+                return await self._awake(engine, box, name, progress)
+        except BaseException as error:
+            await asyncio.shield(self._undo(box))
+            if isinstance(error, TimeoutError):
+                raise progress.failure(self._start_s) from error
+            raise
+        finally:
+            self._starting.discard(box.id)
+
+    async def poll(self, box: Box) -> Poll:
+        if box.id in self._starting:
+            return Poll.STARTING
+        name, address = box.memory.get("object"), box.memory.get("address")
+        if not isinstance(name, str) or not isinstance(address, str):
+            return Poll.GONE
+        try:
+            engine = await self._chosen()
+            view = engine.view(await self._api.get(engine.kind, name))
+        except NotFound:
+            return Poll.GONE
+        except RunnerUnavailable as error:  # nothing is known, and a box that works must not be given up for that
+            log.warning("box %s: %s", box.id, error)
+            return Poll.RUNNING
+        self._seen(view)
+        lives = view.awake and view.holder == box.id and not view.ended
+        return Poll.RUNNING if lives and (address in view.addresses or view.unknown) else Poll.GONE
+
+    def door(self, box: Box) -> Door:
+        address = _bracketed(str(box.memory.get("address", "")))
+        return Door(url=f"http://{address}:{PORT}", boot_key=self._boot_key)
+
+    async def stop(self, box: Box, *, grace_s: float = 5.0) -> None:
+        """Its pod gets SIGTERM and the template's grace; nobody waits for that here."""
+        engine = await self._chosen()
+        if name := str(box.memory.get("object") or await engine.find(box.user)):
+            await self._rest(engine, name, holder=box.id)
+
+    async def overfull(self, box: Box) -> bool:
+        return False  # the volume is its bound
+
+    async def forget(self, user: UserId) -> None:
+        await (await self._chosen()).remove(user)
+
+    async def _chosen(self) -> Engine:
+        if self._engine is None:
+            sandboxes = await self._api.has(CLAIMS)
+            sets = SetEngine(self._api, domain=self._domain, disk_mb=self._settings.box_disk_mb or DISK_MB)
+            self._engine = SandboxEngine(self._api) if sandboxes else sets
+            log.info("boxes are %s", self._engine.kind.plural)
+        return self._engine
+
+    async def _wake(self, engine: Engine, box: Box, name: str) -> None:
+        """Written down as this box's, and awake; a process that served another box before is ended first."""
+        async with self._api.versions(engine.kind, name) as versions:
+            async for found in versions:
+                if found is None:
+                    raise RunnerUnavailable(f"{name} was deleted meanwhile")
+                view = engine.view(found)
+                if not view.awake and not view.resting:
+                    continue  # its last process is still ending; one that wakes now could be taken for the new one
+                used = view.awake and (view.ended or (view.process and view.holder not in ("", box.id)))
+                patch = engine.rest() if used else await engine.wake() | {"metadata": {"annotations": {BOX: box.id}}}
+                try:
+                    await self._api.patch(engine.kind, name, patch, version=view.version)
+                except Conflict:
+                    continue
+                if not used:
+                    return
+
+    async def _awake(self, engine: Engine, box: Box, name: str, progress: Progress) -> dict[str, Any]:
+        async with self._api.versions(engine.kind, name) as versions:
+            async for found in versions:
+                if found is None:
+                    raise RunnerUnavailable(f"{name} was deleted meanwhile")
+                view = engine.view(found)
+                self._seen(view)
+                if view.holder != box.id or not view.awake:
+                    raise RunnerUnavailable(f"{name} was taken away meanwhile")
+                if view.ended:
+                    raise RunnerUnavailable(f"{name}: {view.ended} {view.why}", code="box_ends")
+                if view.ready:
+                    return {"object": name, "address": view.addresses[0]}
+                progress.see(view.phase, view.why)
+        raise AssertionError("versions() never ends")
+
+    async def _rest(self, engine: Engine, name: str, *, holder: str) -> None:
+        while True:
+            try:
+                view = engine.view(await self._api.get(engine.kind, name))
+                if view.awake and view.holder == holder:
+                    await self._api.patch(engine.kind, name, engine.rest(), version=view.version)
+                return
+            except NotFound:
+                return
+            except Conflict:
+                continue  # every round somebody else has got on
+
+    async def _undo(self, box: Box) -> None:
+        """What a start that failed has left would cost money and serve nobody."""
+        try:
+            async with asyncio.timeout(UNDO_S):
+                await self.stop(box, grace_s=0)
+        except (RunnerUnavailable, TimeoutError) as error:
+            log.warning("what was begun of box %s may still run: %s", box.id, error)
+
+    def _seen(self, view: View) -> None:
+        self._runtime = view.runtime
+
+
+def _layers(runtime: str | None) -> tuple[Layer, ...]:
+    gvisor = Layer(number="L2", id="kernel", live=runtime == GVISOR, why="" if runtime == GVISOR else "no_gvisor")
+    if runtime is None:
+        gvisor = Layer(number="L2", id="kernel", live=False, why="not_seen")
+    ids = ("key", "pod", "", "policies", "requests", "volume", "settings", "nobody")
+    return tuple(Layer(number=f"L{n}", id=id) if id else gvisor for n, id in enumerate(ids))
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+@asynccontextmanager
+async def opened(settings: Settings, *, boot_key: str) -> AsyncIterator[KubernetesSpawner]:
+    """Connected to the cluster. Raises: Misconfigured: there is none."""
+    async with opened_api(settings.kubernetes_url, NAMESPACE) as api:
+        spawner = KubernetesSpawner(api, settings, boot_key=boot_key)
+        try:
+            await spawner.look()
+        except ClusterAway as error:  # pages are served all the same, and the next call finds out
+            log.warning("the cluster's API server does not answer yet: %s", error)
+        yield spawner

@@ -1,0 +1,98 @@
+"""Boxes by agent-sandbox: a claim a user, from the warm pool; its Sandbox is `Suspended` and set `Running` again."""
+
+from contextlib import suppress
+from typing import Final
+
+from core.errors import Conflict, NotFound, RunnerUnavailable
+from core.model import UserId
+from core.spawner import Phase
+from core.spawner.kubernetes_api import ClusterApi, Kind, Object
+from core.spawner.kubernetes_view import BOX, Progress, View, condition, is_true, meta_of, name_of
+
+CLAIMS: Final = Kind(group="extensions.agents.x-k8s.io", version="v1beta1", plural="sandboxclaims")
+SANDBOXES: Final = Kind(group="agents.x-k8s.io", version="v1beta1", plural="sandboxes")
+HEAD: Final = {"apiVersion": f"{CLAIMS.group}/{CLAIMS.version}", "kind": "SandboxClaim"}
+POOL: Final = "runners"  # k8s/base/agents.yaml
+
+
+class SandboxEngine:
+    """Claims and sandboxes only: what a pod is up to shows in its Sandbox's status."""
+
+    kind = SANDBOXES
+
+    def __init__(self, api: ClusterApi) -> None:
+        self._api = api
+
+    async def named(self, user: UserId, progress: Progress) -> str:
+        async with self._api.versions(CLAIMS, name_of(user)) as versions:
+            async for claim in versions:
+                if claim is None:
+                    with suppress(Conflict):  # another web was faster
+                        # No environment, no volumes: either starts cold. No `shutdownTime`: it takes the volume along.
+                        spec = {"warmPoolRef": {"name": POOL}}
+                        await self._api.create(CLAIMS, {**HEAD, "metadata": meta_of(user), "spec": spec})
+                    continue
+                if "deletionTimestamp" in claim["metadata"]:
+                    progress.see(Phase.ASKED, "the last one of this user is still being deleted")
+                    continue
+                if name := _sandbox(claim):
+                    return name
+                ready = condition(claim, "Ready")
+                if str(ready.get("reason", "")).endswith("NotFound"):
+                    raise RunnerUnavailable(f"{ready.get('message')}", code="box_refused")
+                progress.see(Phase.ASKED, str(ready.get("message", "")))
+        raise AssertionError("versions() never ends")
+
+    async def find(self, user: UserId) -> str:
+        try:
+            return _sandbox(await self._api.get(CLAIMS, name_of(user)))
+        except NotFound:
+            return ""
+
+    def view(self, found: Object) -> View:
+        meta, spec, status = found["metadata"], found["spec"], found.get("status", {})
+        ready, finished = condition(found, "Ready"), condition(found, "Finished")
+        addresses = tuple(status.get("podIPs") or ())
+        phase, why = _progress(found, addresses)
+        return View(
+            name=meta["name"],
+            version=meta["resourceVersion"],
+            generation=int(meta.get("generation", 0)),
+            holder=(meta.get("annotations") or {}).get(BOX, ""),
+            awake=spec.get("operatingMode") != "Suspended" and "deletionTimestamp" not in meta,
+            resting=is_true(found, "Suspended"),
+            process=bool(addresses),
+            ready=is_true(found, "Ready") and bool(addresses),
+            addresses=addresses,
+            unknown=ready.get("reason") == "ReconcilerError",
+            ended=str(finished.get("reason", "")) if finished.get("status") == "True" else "",
+            phase=phase,
+            why=why,
+            runtime=spec["podTemplate"]["spec"].get("runtimeClassName", ""),
+        )
+
+    def rest(self) -> Object:
+        return {"spec": {"operatingMode": "Suspended"}}
+
+    async def wake(self) -> Object:
+        return {"spec": {"operatingMode": "Running"}}
+
+    async def remove(self, user: UserId) -> None:
+        await self._api.delete(CLAIMS, name_of(user))  # which takes Sandbox, pod and volume along
+
+
+def _progress(found: Object, addresses: tuple[str, ...]) -> tuple[Phase, str]:
+    """How far it is. An image that cannot be fetched and a container that ends both look like waiting from here."""
+    ready, scheduled = condition(found, "Ready"), condition(found, "PodScheduled")
+    why = str(ready.get("message", ""))
+    if scheduled.get("status") == "False":
+        return Phase.MACHINE, f"{scheduled.get('reason', '')}: {scheduled.get('message', '')}"
+    if not found.get("status", {}).get("nodeName"):
+        return Phase.MACHINE, why
+    if not addresses:
+        return Phase.IMAGE, why
+    return Phase.STARTING, why
+
+
+def _sandbox(claim: Object) -> str:
+    return str(claim.get("status", {}).get("sandbox", {}).get("name", ""))

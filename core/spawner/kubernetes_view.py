@@ -1,0 +1,123 @@
+"""What both ways of having a box on Kubernetes look like from above: one object a user that sleeps and wakes."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final, Protocol
+
+from core.errors import RunnerUnavailable
+from core.model import UserId
+from core.spawner import Phase, Tell
+from core.spawner.kubernetes_api import Kind, Object
+
+BOX: Final = "oh-my-agent.info/box"  # annotation: the Box that the process in it belongs to
+USER: Final = "oh-my-agent.info/user"
+PORT: Final = 8080
+# What is said of a start that goes on too long: by the phase it got stuck in, or the words of who knows better.
+STUCK: Final = {
+    Phase.ASKED: "box_none",
+    Phase.MACHINE: "box_no_machine",
+    Phase.IMAGE: "box_no_image",
+    Phase.STARTING: "box_ends",
+    Phase.ANSWERING: "box_ends",
+}
+WORDS: Final = (
+    ("quota", "box_quota"),
+    ("PersistentVolumeClaim", "box_no_volume"),
+    ("persistentvolumeclaim", "box_no_volume"),
+    ("ImagePullBackOff", "box_no_image"),
+    ("ErrImagePull", "box_no_image"),
+    ("OOMKilled", "box_out_of_memory"),
+    ("Evicted", "box_evicted"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One look. `resting`: asleep, and no process of it is left. `address`: of a process that is ready, or was."""
+
+    name: str
+    version: str
+    generation: int
+    holder: str  # id of the Box, "" if nobody has had it yet
+    awake: bool  # as it should be
+    resting: bool
+    process: bool  # there is one, or may be
+    ready: bool
+    addresses: tuple[str, ...]
+    unknown: bool = False  # its controller could not see: nothing follows from what is missing
+    ended: str = ""  # why its process ended for good
+    phase: Phase = Phase.STARTING
+    why: str = ""  # in the cluster's words
+    runtime: str = ""  # the runtime class: gvisor, or the node's own kernel
+
+
+class Engine(Protocol):
+    """What differs between agent-sandbox and StatefulSets."""
+
+    kind: Kind
+
+    async def named(self, user: UserId, progress: "Progress") -> str:
+        """The name of the user's object; there is one from now on. Raises: RunnerUnavailable."""
+
+    async def find(self, user: UserId) -> str:
+        """Its name, or nothing if there is none. Raises: RunnerUnavailable."""
+
+    def view(self, found: Object) -> View:
+        """Pure."""
+
+    def rest(self) -> Object:
+        """The patch that ends the process and keeps the volume."""
+
+    async def wake(self) -> Object:
+        """The patch that starts one. Raises: RunnerUnavailable."""
+
+    async def remove(self, user: UserId) -> None:
+        """The object, with its volume; idempotent. Raises: RunnerUnavailable."""
+
+
+class Progress:
+    """Tells each phase once, and keeps what to say if it never ends."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell, self.phase, self.why = tell, Phase.ASKED, ""
+        tell(self.phase)
+
+    def see(self, phase: Phase, why: str = "") -> None:
+        self.why = why or self.why
+        if phase is not self.phase:
+            self.phase = phase
+            self._tell(phase)
+
+    def failure(self, within_s: float) -> RunnerUnavailable:
+        said = f"the box was not ready within {within_s:.0f} s ({self.phase}): {self.why}"
+        return RunnerUnavailable(said, code=code_of(self.why) or STUCK[self.phase])
+
+
+def code_of(why: str) -> str:
+    """What the cluster's words mean for a person; nothing if they mean nothing to us."""
+    return next((code for word, code in WORDS if word in why), "")
+
+
+def name_of(user: UserId) -> str:
+    """A name for Kubernetes, whatever the user id has in it: 2 + 32 characters, the same for ever."""
+    return "u-" + sha256(user.encode()).hexdigest()[:32]
+
+
+def meta_of(user: UserId) -> Object:
+    """For the operator: `kubectl get … -o yaml` says whose it is; a label could not hold every id."""
+    name = name_of(user)
+    labels = {"app.kubernetes.io/managed-by": "oh-my-agent", USER: name}
+    return {"name": name, "labels": labels, "annotations": {USER: user}}
+
+
+def condition(of: Object, kind: str) -> Object:
+    """Empty if it is not there."""
+    found = of.get("status", {}).get("conditions") or []
+    return next((one for one in found if one.get("type") == kind), {})
+
+
+def is_true(of: Object, kind: str) -> bool:
+    """Also for what has been changed last: an older observation says nothing of now."""
+    found = condition(of, kind)
+    generation = int(of["metadata"].get("generation", 0))
+    return found.get("status") == "True" and int(found.get("observedGeneration", generation)) >= generation
