@@ -10,6 +10,7 @@ from auth.logins import Logins
 from core.model import SYSTEM, Login, User, UserId
 from core.store.sqlite import SqliteStore
 from tests.auth.conftest import KEY, Clock
+from tests.patience import PATIENCE_S
 
 SAME_USER = UserId("local-owner")
 
@@ -118,7 +119,7 @@ async def test_what_another_process_revoked_is_gone_within_two_seconds(
     signed = await logins.find(cookie)
     assert signed
     await Logins(store, [KEY]).revoke(signed.login.id)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE_S):
         while await logins.find(cookie):
             await asyncio.sleep(0.05)
 
@@ -137,7 +138,7 @@ async def test_a_disabled_user_is_out_within_two_seconds(logins: Logins, user: U
     cookie = await logins.start(user)
     assert await logins.find(cookie)
     await store.change(User, user.id, owner=SYSTEM, disabled=True)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE_S):
         while await logins.find(cookie):
             await asyncio.sleep(0.05)
 

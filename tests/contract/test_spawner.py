@@ -18,6 +18,7 @@ from core.spawner import Poll
 from core.spawner.ending import ended
 from core.spawner.local import LocalSpawner
 from tests.core.spawner.boxes import ask, attempt, box, local, look, started
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture(params=["bubblewrap", "none"])
@@ -87,7 +88,7 @@ async def test_a_stop_nobody_waits_for_any_longer_has_ended_the_runner_all_the_s
         await asyncio.wait({stopping})
         who = Process.read(running.memory)
         assert who
-        assert await ended(who, within_s=5.0)
+        assert await ended(who, within_s=PATIENCE_S)
         assert not Path(running.memory["dir"]).exists()
 
 
@@ -101,7 +102,7 @@ async def test_what_a_runner_started_ends_with_it(spawner: LocalSpawner) -> None
         marked = [who for pid in pids() if "777.5" in words(pid) and (who := process(pid))]
         assert marked
         await spawner.stop(running, grace_s=0)
-        assert all([await ended(who, within_s=5.0) for who in marked])
+        assert all([await ended(who, within_s=PATIENCE_S) for who in marked])
 
 
 async def test_another_process_that_got_the_pid_is_neither_a_runner_nor_killed(spawner: LocalSpawner) -> None:
@@ -155,7 +156,7 @@ async def ended_by_itself(spawner: LocalSpawner, running: Box) -> None:
     who = Process.read(running.memory)
     assert who
     await ask_to_exit(spawner, running)
-    assert await ended(who, within_s=5.0)
+    assert await ended(who, within_s=PATIENCE_S)
 
 
 @asynccontextmanager
