@@ -183,7 +183,10 @@ class Peer:
 
     async def joined(self) -> bool:
         """Say hello and hear whether we are let in."""
-        await self.socket.send_str("40")
+        try:
+            await self.socket.send_str("40")
+        except ConnectionError:  # closed on us already
+            return False
         async with asyncio.timeout(PATIENCE_S):
             while message := await self.next():
                 if message.startswith("40"):
