@@ -27,7 +27,7 @@ from core.store.sqlite import SqliteStore
 from core.tokens import sign
 from tests.auth.socket_world import Page, Peer, peer
 from tests.e2e.test_strangers import same
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, START_S
 from tests.product import free_port
 from tests.serve_front import KEY
 
@@ -125,7 +125,7 @@ class Served:
         body = {"json": {"text": "hello", "message_id": "m1"}} if method == "POST" else {}
         said = {"origin": self.base, "accept": "text/html", **(headers or {})}
         path += query.replace("?", "&") if "?" in path else query
-        async with httpx2.AsyncClient(cookies=cookies, headers=said, timeout=20) as browser:
+        async with httpx2.AsyncClient(cookies=cookies, headers=said, timeout=PATIENCE_S) as browser:
             answer: httpx2.Response = await browser.request(method, self.base + path, **body)
             return answer
 
@@ -160,7 +160,7 @@ async def served(running: tuple[str, Path, dict[str, list[str]]]) -> AsyncIterat
 
 
 async def _answers(base: str) -> None:
-    async with httpx2.AsyncClient(timeout=PATIENCE_S) as client, asyncio.timeout(PATIENCE_S):
+    async with httpx2.AsyncClient(timeout=START_S) as client, asyncio.timeout(START_S):
         while True:
             try:
                 await client.get(f"{base}/healthz")
@@ -243,7 +243,7 @@ FROM_ELSEWHERE: tuple[dict[str, str], ...] = (
 
 async def test_no_route_believes_another_site_or_lets_it_read(served: Served) -> None:
     paths = {route: re.sub(r"\{(\w+)(:path)?\}", "x", route.partition(" ")[2]) for route in TABLE}
-    async with httpx2.AsyncClient(cookies=await served.actor("bob"), timeout=20) as browser:
+    async with httpx2.AsyncClient(cookies=await served.actor("bob"), timeout=PATIENCE_S) as browser:
         for route, path in paths.items():
             evil = {"origin": f"{served.base}.evil.test", "access-control-request-method": "POST"}
             for method in {"GET", "OPTIONS", route.partition(" ")[0]} - {"ANY", "SOCKET"}:

@@ -22,7 +22,7 @@ from auth.claims import Identity
 from auth.logins import Logins
 from core.store.sqlite import SqliteStore
 from tests.auth.mini_app import KEY
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, START_S
 from tests.product import free_port
 
 
@@ -78,17 +78,17 @@ def mini_server(folder: Path) -> Iterator[Server]:
     running = Server(port=port, database=database, process=process)
     reader = threading.Thread(target=running.read, daemon=True)
     reader.start()
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         try:
-            httpx2.get(f"{running.base}/login", timeout=PATIENCE_S)
+            httpx2.get(f"{running.base}/login", timeout=START_S)
             break
         except httpx2.ConnectError:
             time.sleep(0.05)
     yield running
     process.send_signal(signal.SIGINT)
-    process.wait(PATIENCE_S)
-    reader.join(PATIENCE_S)
+    process.wait(START_S)
+    reader.join(START_S)
     assert process.stdout
     process.stdout.close()
 

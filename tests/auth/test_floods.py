@@ -22,7 +22,7 @@ from auth.body import MAX_BODY_BYTES
 from auth.sockets import WAITING
 from core.store.sqlite import SqliteStore
 from tests.auth.socket_world import Page, Server, World, peer
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, START_S
 from tests.product import free_port
 
 pytestmark = pytest.mark.flood
@@ -89,7 +89,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 async def answers(base: str) -> None:
-    async with httpx2.AsyncClient(timeout=PATIENCE_S) as client, asyncio.timeout(PATIENCE_S):
+    async with httpx2.AsyncClient(timeout=START_S) as client, asyncio.timeout(START_S):
         while True:
             with contextlib.suppress(httpx2.ConnectError):
                 await client.get(f"{base}/healthz")

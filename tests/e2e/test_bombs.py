@@ -30,13 +30,13 @@ GONE_S = 2.0
 PAGES = 40  # fetched while a bomb goes off
 TRIES = 3  # what other tests do to this machine passes, what a bomb does to us does not
 
-REST = "sleep 30"  # no bomb: what pages and a stop take here and now
-FORK = "f() { sleep 61.5 & f; }; f; f; f; sleep 30"
-MEMORY = '/opt/venv/bin/python -c "import os; b = [];\nwhile True: b.append(os.urandom(1<<20) * 8)"; sleep 30'
-SPIN = "for i in 1 2 3 4 5 6 7 8; do (while :; do :; done) & done; sleep 30"
-LOG = "head -c 1T /dev/zero > /proc/1/fd/1; head -c 1T /dev/zero > /proc/1/fd/2; sleep 30"
-FULL = "for n in 1 2 3 4 5 6 7 8 9; do head -c 16M /dev/zero > big$n; sleep 1; done; sleep 30"
-FILES = "mkdir -p many; for n in $(seq 1 40000); do : > many/$n; done; sleep 30"
+REST = "sleep 100"  # no bomb: what pages and a stop take here and now
+FORK = "f() { sleep 61.5 & f; }; f; f; f; sleep 100"
+MEMORY = '/opt/venv/bin/python -c "import os; b = [];\nwhile True: b.append(os.urandom(1<<20) * 8)"; sleep 100'
+SPIN = "for i in 1 2 3 4 5 6 7 8; do (while :; do :; done) & done; sleep 100"
+LOG = "head -c 1T /dev/zero > /proc/1/fd/1; head -c 1T /dev/zero > /proc/1/fd/2; sleep 100"
+FULL = "for n in 1 2 3 4 5 6 7 8 9; do head -c 16M /dev/zero > big$n; sleep 1; done; sleep 100"
+FILES = "mkdir -p many; for n in $(seq 1 40000); do : > many/$n; done; sleep 100"
 SPARSE = "truncate -s 1T sparse; echo status $?; head -c 100M /dev/zero > one; echo status $?"
 
 
