@@ -134,6 +134,15 @@ async def test_all_logins_of_a_user_but_this_one(logins: Logins, user: User) -> 
     assert await logins.find(cookies[0]) is None
 
 
+async def test_all_logins_end_however_many_there_are(
+    logins: Logins, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auth.logins.PER_USER", 3)
+    cookies = [await logins.start(user) for _ in range(10)]
+    await logins.revoke_all(SAME_USER)
+    assert not any([await logins.find(cookie) for cookie in cookies])
+
+
 async def test_a_disabled_user_is_out_within_two_seconds(logins: Logins, user: User, store: SqliteStore) -> None:
     cookie = await logins.start(user)
     assert await logins.find(cookie)
