@@ -35,7 +35,7 @@ FORK = "f() { sleep 61.5 & f; }; f; f; f; sleep 100"
 MEMORY = '/opt/venv/bin/python -c "import os; b = [];\nwhile True: b.append(os.urandom(1<<20) * 8)"; sleep 100'
 SPIN = "for i in 1 2 3 4 5 6 7 8; do (while :; do :; done) & done; sleep 100"
 LOG = "head -c 1T /dev/zero > /proc/1/fd/1; head -c 1T /dev/zero > /proc/1/fd/2; sleep 100"
-FULL = "for n in 1 2 3 4 5 6 7 8 9; do head -c 16M /dev/zero > big$n; sleep 1; done; sleep 100"
+FULL = "for n in $(seq 40); do head -c 16M /dev/zero > big$n; sleep 1; done; sleep 100"
 FILES = "mkdir -p many; for n in $(seq 1 40000); do : > many/$n; done; sleep 100"
 SPARSE = "truncate -s 1T sparse; echo status $?; head -c 100M /dev/zero > one; echo status $?"
 
@@ -84,7 +84,7 @@ async def test_bombs_stay_in_their_box_others_get_their_pages_and_a_stop_is_the_
         print(name, f"p95 {slowest_s * 1000:.0f} ms", end["reason"], f"{used(product.data_dir) / MB:.0f} MB")
         assert (end["outcome"], end["reason"]) == ("interrupted", "disk_full")
         assert slowest_s < P95_S + calm_s
-        assert used(product.data_dir) < 3 * 48 * MB
+        assert used(product.data_dir) < 40 * 16 * MB / 2, "it was told, and went on"
 
 
 @asynccontextmanager
