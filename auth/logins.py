@@ -19,7 +19,7 @@ ABSOLUTE = timedelta(days=7)
 SEEN_EVERY = timedelta(minutes=1)  # `seen_at` is written at most so often
 CACHE_S = 1.0  # another process may have ended the login: believed only so long
 CACHED = 4096
-PER_USER = 1000  # more login records of one user are never looked at
+PER_USER = 1000  # login records of one user that are looked at together
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +108,13 @@ class Logins:
 
     async def revoke_all(self, user: UserId, *, but: str = "") -> None:
         """End all logins of a user, except for `but`."""
-        for login in await self._store.find(Login, owner=SYSTEM, where={"user": user}, limit=PER_USER):
-            if login.id != but and not login.revoked:
-                await self.revoke(login.id)
+        while True:
+            found = await self._store.find(Login, owner=SYSTEM, where={"user": user, "revoked": False}, limit=PER_USER)
+            for login in found:
+                if login.id != but:
+                    await self.revoke(login.id)
+            if len(found) < PER_USER:
+                return
 
     def refresh(self, user: User) -> None:
         """The user's record changed: what is cached of it is not believed any more."""

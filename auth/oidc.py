@@ -3,7 +3,8 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,7 +106,7 @@ class Provider:
         raise AssertionError("the loop above returns or raises")
 
     async def _about(self) -> dict[str, Any]:
-        async with self._asking:
+        async with self._turn():
             at, known = self._known
             if not known or time.monotonic() - at > FRESH_S:
                 known = await self._fetch(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
@@ -118,12 +119,25 @@ class Provider:
             return known
 
     async def _key_set(self, about: Mapping[str, Any], *, again: bool) -> Any:
-        async with self._asking:
+        async with self._turn():
             at, keys = self._keys
             if not keys or again or time.monotonic() - at > FRESH_S:
                 keys = await self._fetch(str(about["jwks_uri"]))
                 self._keys = (time.monotonic(), keys)
             return keys
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """One asks at a time. Raises: Unavailable: those before us wait for a provider that does not answer."""
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                await self._asking.acquire()
+        except TimeoutError as error:
+            raise Unavailable("the sign-in provider does not answer", code="provider_unavailable") from error
+        try:
+            yield
+        finally:
+            self._asking.release()
 
     async def _fetch(self, url: str) -> dict[str, Any]:
         try:

@@ -32,6 +32,7 @@ ANONYMOUS_S = 10.0  # an anonymous page whose socket never came
 WAITING = 30  # pages of one login whose sockets have not come yet; the oldest are forgotten, and load anew if they come
 LOG_LINES, LOG_CHARS = 20, 500  # of one socket's own words in our log
 GOODBYE_S = 0.3  # for a last message to leave
+AT_ONCE = 32  # logins that are looked up together: one after the other, a thousand would take longer than 2 s
 
 
 @dataclass(slots=True)
@@ -243,16 +244,21 @@ async def watch(guard: SocketGuard, check: Callable[[str, bool], Awaitable[str |
 
     `check` gives the role of the login's user, None if the login has ended.
     """
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def look(login: str, active: bool) -> None:
+        async with places:
+            role = await check(login, active)
+        if role is None:
+            guard.end(login)
+        else:
+            guard.end_other_roles(login, role)
+
     while True:
         await asyncio.sleep(every_s)
-        for login, active in guard.logins().items():
-            try:
-                role = await check(login, active)
-                if role is None:
-                    guard.end(login)
-                else:
-                    guard.end_other_roles(login, role)
-            except PlatformError as error:  # the store does not answer: nobody is signed out for that
-                log.warning("logins could not be checked: %s", error)
-                break
-        await guard.sweep()
+        # Whatever goes wrong with one of them: the others are looked at, and the next round comes.
+        looks = [look(login, active) for login, active in guard.logins().items()]
+        done = await asyncio.gather(*looks, guard.sweep(), return_exceptions=True)
+        if errors := [error for error in done if isinstance(error, Exception)]:
+            said = errors[0] if isinstance(errors[0], PlatformError) else repr(errors[0])
+            log.warning("%d of %d logins could not be checked: %s", len(errors), len(looks), said)

@@ -92,4 +92,6 @@ class Account:
                 return
             except (PlatformError, OSError) as error:
                 log.warning("an account is not deleted yet: %s", error)
-                await asyncio.sleep(RETRY_S)
+            except Exception:  # whatever it was: what was promised is tried again, not forgotten until the next start
+                log.exception("an account is not deleted yet")
+            await asyncio.sleep(RETRY_S)

@@ -16,7 +16,7 @@ from tests.firestore_emulator import Emulator, emulator_jar
 from tests.model_server import ModelServer
 
 for one in (later, expect):
-    one.set_options(timeout=20_000)  # a wait that ends in success costs nothing; two workers share two busy cores
+    one.set_options(timeout=30_000)  # a wait that ends in success costs nothing; two workers share two busy cores
 
 
 @pytest.fixture

@@ -28,6 +28,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from tests.patience import START_S
+
 ALICE = {"sub": "101", "name": "김앨리스", "email": "alice@example.com", "email_verified": True}
 Token = dict[str, Any]
 KEY = RSAKey.generate_key(2048, {"kid": "k1", "use": "sig"})
@@ -269,11 +271,11 @@ def provider(*, port: int, client_id: str, client_secret: str, redirect_uri: str
     server = uvicorn.Server(uvicorn.Config(running.app(), port=port, log_level="warning", lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    end = time.monotonic() + 10
+    end = time.monotonic() + START_S
     while not server.started and time.monotonic() < end:
         time.sleep(0.01)
     try:
         yield running
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(START_S)

@@ -23,7 +23,7 @@ def checkout(tmp_path: Path) -> Path:
 def environment(checkout: Path, *, python: str = "python3", what: str = "run") -> "subprocess.CompletedProcess[str]":
     command = [checkout / "scripts" / "environment", what]
     offline = {"PATH": os.environ["PATH"], "PYTHON": python, "PIP_NO_INDEX": "1", "UV_OFFLINE": "1"}
-    return subprocess.run(command, env=offline, capture_output=True, text=True, timeout=20, check=False)
+    return subprocess.run(command, env=offline, capture_output=True, text=True, timeout=60, check=False)
 
 
 def made(checkout: Path, stamp: str) -> None:
@@ -78,7 +78,7 @@ def test_what_no_package_source_offers_keeps_nothing_else_from_being_installed(
     pairs = ["?/no/such/jar:emulator", "?sh:shell", *(["/no/such/font:fonts-x"] if installed else [])]
     command = [ROOT / "scripts" / "system-packages", *pairs]
     path = f"{tmp_path}:{os.environ['PATH']}"
-    done = subprocess.run(command, env={"PATH": path}, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(command, env={"PATH": path}, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (0, "")
     calls = (tmp_path / "called").read_text().splitlines()
     assert [line for line in calls if line.startswith("install")] == (
@@ -92,6 +92,6 @@ def test_a_missing_system_package_is_named_with_the_command(tmp_path: Path) -> N
     (tmp_path / "id").chmod(0o755)
     command = [ROOT / "scripts" / "system-packages", "sh:shell", "/no/such/font:fonts-x", "no-such-command:package-y"]
     path = f"{tmp_path}:{os.environ['PATH']}"
-    done = subprocess.run(command, env={"PATH": path}, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(command, env={"PATH": path}, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert done.stderr.strip().endswith("sudo apt-get install fonts-x package-y")

@@ -130,7 +130,7 @@ async def json_body(request: Request) -> dict[str, Any]:
     """Raises: BadInput: no JSON object."""
     try:
         body = msgspec.json.decode(await request.body())
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadInput("the body is no JSON") from error
     if not isinstance(body, dict):
         raise BadInput("the body is no JSON object")

@@ -63,7 +63,8 @@ class Desk:
     async def ask(self, request_id: str, wish: Wish, plan: str = "") -> Verdict:
         """Waits for ever for a person's decision; cancelled, the request is answered by STOPPED unless it is parked."""
         asked = asked_for(request_id, wish, plan)
-        if once := self._once.pop(_key(asked.tool, asked.input), None):
+        whole = asked.input == wish.input  # what was cut is not exactly what somebody decided about
+        if whole and (once := self._once.pop(_key(asked.tool, asked.input), None)):
             return verdict(once[0].kind, wish.input, once[1])
         answer: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
         self._open[request_id] = answer

@@ -1,6 +1,5 @@
 """One web process's sign-in, in the test's own loop, and browsers that call it without a network."""
 
-import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,18 +19,12 @@ from core.settings import Secret, Settings
 from core.store.sqlite import SqliteStore
 from tests.auth.socket_world import Server, World, mini_server
 from tests.oidc_provider import Provider, provider
+from tests.product import free_port
 
 KEY = "a key for tests, long enough to be one: 0123456789"
 CLIENT_ID, CLIENT_SECRET = "oma-test", "the client's secret"
 LOCAL = "http://127.0.0.1:8080"
 PUBLIC = "https://agents.example.com"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

@@ -22,9 +22,8 @@ from auth.claims import Identity
 from auth.logins import Logins
 from core.store.sqlite import SqliteStore
 from tests.auth.mini_app import KEY
+from tests.patience import PATIENCE_S, START_S
 from tests.product import free_port
-
-SOON_S = 8.0
 
 
 @dataclass
@@ -61,7 +60,7 @@ class Server:
 
         def wait() -> bool:
             with self.more:
-                return self.more.wait_for(lambda: any(found.startswith(line) for found in self.lines), SOON_S)
+                return self.more.wait_for(lambda: any(found.startswith(line) for found in self.lines), PATIENCE_S)
 
         assert await asyncio.to_thread(wait), self.lines
 
@@ -79,17 +78,17 @@ def mini_server(folder: Path) -> Iterator[Server]:
     running = Server(port=port, database=database, process=process)
     reader = threading.Thread(target=running.read, daemon=True)
     reader.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         try:
-            httpx2.get(f"{running.base}/login")
+            httpx2.get(f"{running.base}/login", timeout=START_S)
             break
         except httpx2.ConnectError:
             time.sleep(0.05)
     yield running
     process.send_signal(signal.SIGINT)
-    process.wait(10)
-    reader.join(5)
+    process.wait(START_S)
+    reader.join(START_S)
     assert process.stdout
     process.stdout.close()
 
@@ -127,11 +126,11 @@ class World:
 
     async def census(self) -> dict[str, int]:
         """What the server has: sockets, sids, clients, tasks, rss."""
-        async with httpx2.AsyncClient() as http:
+        async with httpx2.AsyncClient(timeout=PATIENCE_S) as http:
             found: dict[str, int] = (await http.get(f"{self.server.base}/theme/census")).json()
         return found
 
-    async def settled(self, *, within_s: float = SOON_S) -> dict[str, int]:
+    async def settled(self, *, within_s: float = PATIENCE_S) -> dict[str, int]:
         """The census once no socket is left. Raises: TimeoutError."""
         async with asyncio.timeout(within_s):
             while (left := await self.census())["sockets"] or left["sids"]:
@@ -146,7 +145,7 @@ class World:
         return Person(id=user.id, cookie=cookie, login=signed.login.id)
 
     async def open(self, person: Person | None, path: str = "/dashboard") -> Page:
-        async with httpx2.AsyncClient(cookies={"oma": person.cookie} if person else {}) as browser:
+        async with httpx2.AsyncClient(timeout=PATIENCE_S, cookies={"oma": person.cookie} if person else {}) as browser:
             answer = await browser.get(self.server.base + ("/login" if person is None else path))
             assert answer.status_code == 200
             found = re.search(r"'client_id': '([^']+)'", answer.text)
@@ -173,7 +172,7 @@ class Peer:
 
     async def next(self) -> str:
         """The next message; empty: it was closed."""
-        async with asyncio.timeout(SOON_S):
+        async with asyncio.timeout(PATIENCE_S):
             message = await self.socket.receive()
         if message.type is not aiohttp.WSMsgType.TEXT:
             return ""
@@ -184,8 +183,11 @@ class Peer:
 
     async def joined(self) -> bool:
         """Say hello and hear whether we are let in."""
-        await self.socket.send_str("40")
-        async with asyncio.timeout(SOON_S):
+        try:
+            await self.socket.send_str("40")
+        except ConnectionError:  # closed on us already
+            return False
+        async with asyncio.timeout(PATIENCE_S):
             while message := await self.next():
                 if message.startswith("40"):
                     return True
@@ -199,7 +201,7 @@ class Peer:
     async def closed(self) -> float:
         """Seconds until it is closed."""
         start = time.monotonic()
-        async with asyncio.timeout(SOON_S):
+        async with asyncio.timeout(PATIENCE_S):
             while await self.next():
                 pass
         return time.monotonic() - start

@@ -22,6 +22,7 @@ from auth.body import MAX_BODY_BYTES
 from auth.sockets import WAITING
 from core.store.sqlite import SqliteStore
 from tests.auth.socket_world import Page, Server, World, peer
+from tests.patience import PATIENCE_S, START_S
 from tests.product import free_port
 
 pytestmark = pytest.mark.flood
@@ -29,7 +30,6 @@ pytestmark = pytest.mark.flood
 REQUESTS = 1500
 AT_ONCE = 20
 HONEST = "127.0.0.2"  # the honest user's address; the flood comes from 127.0.0.1
-PATIENCE_S = 5.0  # no request of an honest user takes so long, however busy this machine is
 GROWTH = 64 * 2**20
 
 
@@ -89,7 +89,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 async def answers(base: str) -> None:
-    async with httpx2.AsyncClient() as client, asyncio.timeout(20):
+    async with httpx2.AsyncClient(timeout=START_S) as client, asyncio.timeout(START_S):
         while True:
             with contextlib.suppress(httpx2.ConnectError):
                 await client.get(f"{base}/healthz")
@@ -126,7 +126,7 @@ async def test_a_flood_of_the_sign_in_page_is_cut_off_and_a_user_goes_on_working
 
 
 async def test_whoever_is_refused_is_told_in_their_language_and_when_to_come_again(whole: World) -> None:
-    async with httpx2.AsyncClient(headers={"accept": "text/html"}) as browser:
+    async with httpx2.AsyncClient(timeout=PATIENCE_S, headers={"accept": "text/html"}) as browser:
         await flooded(whole.server.base, "/login", {}, {})
         for language, sentence in (("ko", "다시 시도해 주세요"), ("en", "Try again in")):
             answer = await browser.get(f"{whole.server.base}/login", headers={"accept-language": language})
@@ -142,7 +142,7 @@ async def test_a_user_who_only_loads_pages_fills_no_memory_and_slows_nobody(worl
     flood = asyncio.create_task(flooded(world.server.base, "/dashboard", {"oma": mallory.cookie}, {}))
     busy = await honest.visits(20)
     found = await flood
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_S):
         while (left := await world.census())["clients"] > before["clients"] + 2 * WAITING:
             await asyncio.sleep(0.2)
     grown = (left["rss"] - before["rss"]) / 2**20
@@ -170,7 +170,7 @@ async def test_a_thousand_sockets_for_no_page_are_refused_at_the_door_and_leave_
 
     await asyncio.gather(*(knock() for _ in range(AT_ONCE)))
     assert dict(found) == {403: 1000}
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_S):
         while (after := await world.census())["tasks"] > before["tasks"]:
             await asyncio.sleep(0.1)
     print(f"sockets for no page x 1000: refused {found[403]}; tasks {before['tasks']} -> {after['tasks']}")
@@ -220,7 +220,7 @@ async def test_a_body_over_the_limit_is_refused_before_it_is_read(world: World, 
         reader, writer = await asyncio.open_connection("127.0.0.1", world.server.port)
         writer.write(f"{head}{declared}\r\n\r\n".encode())
         sent = 0
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             with contextlib.suppress(ConnectionError):
                 while declared.startswith("T") and sent < 64 * 2**20:
                     writer.write(b"10000\r\n" + b"x" * 65536 + b"\r\n")
@@ -241,7 +241,7 @@ async def test_headers_without_end_are_not_kept(world: World) -> None:
     writer.write(b"GET /login HTTP/1.1\r\nHost: x\r\nX-Long: ")
     sent = 0
     with contextlib.suppress(ConnectionError):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while sent < 64 * 2**20:
                 writer.write(b"x" * 65536)
                 await writer.drain()

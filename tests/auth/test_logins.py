@@ -10,6 +10,7 @@ from auth.logins import Logins
 from core.model import SYSTEM, Login, User, UserId
 from core.store.sqlite import SqliteStore
 from tests.auth.conftest import KEY, Clock
+from tests.patience import PATIENCE_S
 
 SAME_USER = UserId("local-owner")
 
@@ -118,7 +119,7 @@ async def test_what_another_process_revoked_is_gone_within_two_seconds(
     signed = await logins.find(cookie)
     assert signed
     await Logins(store, [KEY]).revoke(signed.login.id)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE_S):
         while await logins.find(cookie):
             await asyncio.sleep(0.05)
 
@@ -133,11 +134,20 @@ async def test_all_logins_of_a_user_but_this_one(logins: Logins, user: User) -> 
     assert await logins.find(cookies[0]) is None
 
 
+async def test_all_logins_end_however_many_there_are(
+    logins: Logins, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auth.logins.PER_USER", 3)
+    cookies = [await logins.start(user) for _ in range(10)]
+    await logins.revoke_all(SAME_USER)
+    assert not any([await logins.find(cookie) for cookie in cookies])
+
+
 async def test_a_disabled_user_is_out_within_two_seconds(logins: Logins, user: User, store: SqliteStore) -> None:
     cookie = await logins.start(user)
     assert await logins.find(cookie)
     await store.change(User, user.id, owner=SYSTEM, disabled=True)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE_S):
         while await logins.find(cookie):
             await asyncio.sleep(0.05)
 

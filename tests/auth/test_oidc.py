@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hmac
 import json
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -17,11 +18,15 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
-from core.errors import Misconfigured
+from auth import oidc
+from core.errors import Misconfigured, Unavailable
 from core.model import SYSTEM, Login, Role, User, UserId
+from core.settings import Secret
 from core.store.sqlite import SqliteStore
-from tests.auth.conftest import CLIENT_ID, CLIENT_SECRET, Build, House, free_port, production
+from tests.auth.conftest import CLIENT_ID, CLIENT_SECRET, PUBLIC, Build, House, production
 from tests.oidc_provider import ALICE, Provider
+from tests.patience import PATIENCE_S
+from tests.product import free_port
 
 Twist = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -30,7 +35,7 @@ async def at_provider(browser: httpx2.AsyncClient, path: str = "/auth/login") ->
     """Go to the provider and consent: the address it sends the browser back to."""
     begun = await browser.get(path)
     assert begun.status_code == 303
-    async with httpx2.AsyncClient() as elsewhere:
+    async with httpx2.AsyncClient(timeout=PATIENCE_S) as elsewhere:
         answer = await elsewhere.get(begun.headers["location"])
     assert answer.status_code == 302, answer.text
     return str(answer.headers["location"])
@@ -131,6 +136,17 @@ class TestTheWayIn:
         answer = await house.browser().get("/auth/login")
         assert answer.status_code == 503
         assert "error=provider_unavailable" in answer.text
+
+    async def test_who_waits_for_a_provider_that_does_not_answer_waits_no_longer_because_others_do(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("auth.oidc.TIMEOUT_S", 1.0)
+        with socket.create_server(("127.0.0.1", 0), backlog=200) as deaf:  # takes connections and says nothing
+            issuer = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+            silent = oidc.Provider(issuer=issuer, client_id="a", client_secret=Secret("b"), redirect_uri=PUBLIC)
+            async with asyncio.timeout(PATIENCE_S):  # one after the other it would be 100 s
+                answers = await asyncio.gather(*(silent.begin() for _ in range(100)), return_exceptions=True)
+        assert {type(answer) for answer in answers} == {Unavailable}
 
 
 class TestStateAndCode:
@@ -424,8 +440,8 @@ async def test_it_also_works_with_a_provider_that_we_did_not_write(build: Build,
     )
     try:
         issuer = f"http://localhost:{port}"
-        async with httpx2.AsyncClient() as elsewhere:
-            async with asyncio.timeout(10):
+        async with httpx2.AsyncClient(timeout=PATIENCE_S) as elsewhere:
+            async with asyncio.timeout(PATIENCE_S):
                 while True:
                     try:
                         await elsewhere.get(f"{issuer}/.well-known/openid-configuration")

@@ -6,6 +6,7 @@ import pytest
 from limits import RateLimitItemPerHour, RateLimitItemPerSecond
 
 from auth.rate import Counts, Rates, SlowDown
+from tests.patience import PATIENCE_S
 
 FEW = RateLimitItemPerHour(3)
 
@@ -41,7 +42,7 @@ async def test_the_window_slides_on() -> None:
 
 
 async def until_taken(rates: Rates, item: RateLimitItemPerSecond) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
                 await rates.take(item, "a")

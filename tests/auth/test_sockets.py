@@ -11,6 +11,7 @@ from playwright.async_api import async_playwright
 
 from core.model import SYSTEM, User
 from tests.auth.socket_world import World, peer
+from tests.patience import PATIENCE_S
 
 CHROMIUM = (
     "--no-sandbox --headless=new --disable-gpu --disable-background-networking --no-first-run "
@@ -123,7 +124,7 @@ async def test_signing_out_closes_all_sockets_of_the_login_and_no_others(world: 
     bobs = await world.open(bob)
     async with peer(pages[0]) as first, peer(pages[1]) as second, peer(bobs) as other:
         assert [await socket.joined() for socket in (first, second, other)] == [True] * 3
-        async with httpx2.AsyncClient(cookies={"oma": alice.cookie}) as browser:
+        async with httpx2.AsyncClient(timeout=PATIENCE_S, cookies={"oma": alice.cookie}) as browser:
             answer = await browser.post(f"{world.server.base}/auth/logout", headers={"origin": world.server.base})
             assert answer.status_code == 303
         await first.emit(pages[0].press())  # too late
@@ -166,7 +167,10 @@ async def test_polling_is_no_way_in(world: World) -> None:
     alice = await world.person("alice")
     page = await world.open(alice)
     url = f"{world.server.base}/_nicegui_ws/socket.io/?EIO=4&transport=polling&client_id={page.client_id}"
-    async with httpx2.AsyncClient() as stranger, httpx2.AsyncClient(cookies={"oma": alice.cookie}) as browser:
+    async with (
+        httpx2.AsyncClient(timeout=PATIENCE_S) as stranger,
+        httpx2.AsyncClient(timeout=PATIENCE_S, cookies={"oma": alice.cookie}) as browser,
+    ):
         assert (await stranger.get(url)).status_code == 401
         assert (await browser.get(url)).status_code == 400
 
@@ -222,7 +226,7 @@ async def test_in_a_real_browser_the_honest_user_works_and_is_sent_to_sign_in_wh
         await world.server.printed(f"pressed by {alice.id}")
         assert broken == []
         await world.logins.revoke(alice.login)
-        await page.wait_for_url("**/login?next=%2Fdashboard", timeout=5000)
+        await page.wait_for_url("**/login?next=%2Fdashboard", timeout=30_000)
         await page.wait_for_function("window.did_handshake === true")
         await page.get_by_text("press").click()
         await world.server.printed("pressed by nobody")

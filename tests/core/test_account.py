@@ -22,9 +22,9 @@ from core.store.sqlite import SqliteStore
 from core.vault.local import LocalVault
 from tests.core.test_conversations import Stage
 from tests.fakes import ScriptedSpawner
+from tests.patience import PATIENCE_S
 
 ALICE, BOB, ROOT = UserId("google-1"), UserId("google-2"), UserId("google-9")
-GONE_S = 10.0
 
 
 class House(Stage):
@@ -195,6 +195,24 @@ class TestDeletion:
         async with house.account():
             await until_gone(house.store, ALICE)
 
+    @pytest.mark.parametrize("trouble", [OSError("the disk"), ValueError("of a library")])
+    async def test_what_goes_wrong_on_the_way_is_tried_again(
+        self, house: House, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+    ) -> None:
+        troubles, forget = [trouble], house.store.forget
+
+        async def forgets(user: UserId) -> None:
+            if troubles:
+                raise troubles.pop()
+            await forget(user)
+
+        monkeypatch.setattr("core.account.RETRY_S", 0.01)
+        monkeypatch.setattr(house.store, "forget", forgets)
+        async with house.account() as account:
+            await account.delete(ALICE)
+            await until_gone(house.store, ALICE)
+        assert troubles == []
+
     async def test_who_waits_for_the_box_of_a_deleted_account_does_not_get_one(self, house: House) -> None:
         from core.errors import RunnerUnavailable
 
@@ -207,7 +225,7 @@ class TestDeletion:
 
 
 async def until_gone(store: SqliteStore, user: UserId) -> None:
-    async with asyncio.timeout(GONE_S):
+    async with asyncio.timeout(PATIENCE_S):
         while await store.find(User, owner=SYSTEM, where={"id": user}):
             await asyncio.sleep(0.02)
 

@@ -21,9 +21,9 @@ from core.states import SessionState
 from core.store.sqlite import SqliteStore
 from core.trace import Span, of_message, sink
 from tests.fakes import OpenGate, ScriptedRunner, ScriptedSpawner
+from tests.patience import PATIENCE_S
 
 ALICE, BOB = UserId("google-1"), UserId("google-2")
-PATIENCE_S = 5.0
 
 
 class Stage:

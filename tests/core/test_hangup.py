@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 
 from core.hangup import Answer, quiet
+from tests.patience import PATIENCE_S
 
-WAIT_S = 10.0
 PIECE = bytes(1 << 16)
 
 
@@ -71,8 +71,8 @@ async def test_a_caller_that_leaves_is_no_alarm(answer: Answer, asked: bytes, al
     async with served(answer) as (port, begun, ended):
         with socket.create_connection(("127.0.0.1", port)) as caller:
             caller.sendall(asked)
-            await asyncio.wait_for(begun.wait(), WAIT_S)
-        await asyncio.wait_for(ended.wait(), WAIT_S)
+            await asyncio.wait_for(begun.wait(), PATIENCE_S)
+        await asyncio.wait_for(ended.wait(), PATIENCE_S)
     assert alarms() == []
 
 

@@ -143,7 +143,7 @@ raise RuntimeError("correct-horse-battery-staple\\nforged")
 
 def test_warnings_and_what_nobody_caught_are_entries_too() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", END], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", END], cwd=ROOT, capture_output=True, text=True, timeout=90, check=False
     )
     entries = [json.loads(line) for line in done.stderr.splitlines()]
     assert done.returncode == 1
@@ -156,7 +156,7 @@ def test_warnings_and_what_nobody_caught_are_entries_too() -> None:
 def test_a_key_that_went_into_the_wrong_variable_is_not_printed() -> None:
     environ = {"OMA_MODEL": f"{KEY}\nforged", "PATH": os.environ["PATH"]}
     done = subprocess.run(
-        [sys.executable, "main.py"], env=environ, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "main.py"], env=environ, cwd=ROOT, capture_output=True, text=True, timeout=90, check=False
     )
     assert done.returncode == 1
     assert done.stderr.startswith("oh-my-agent: OMA_MODEL is '***")

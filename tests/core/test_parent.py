@@ -11,6 +11,7 @@ ROOT = Path(parent.__file__).parents[1]
 SERVER = """
 import asyncio, signal
 from core.parent import pass_on_interrupt
+from tests.patience import PATIENCE_S
 
 async def main():
     stop = asyncio.Event()
@@ -18,7 +19,7 @@ async def main():
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     watch = asyncio.create_task(pass_on_interrupt())
     print("up", watch.done(), flush=True)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await stop.wait()
     print("ended", flush=True)
 

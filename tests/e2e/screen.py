@@ -13,7 +13,7 @@ from tests.product import Product
 
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 800}
-WAIT_MS = 10_000
+WAIT_MS = 30_000
 Event = dict[str, Any]
 
 

@@ -11,6 +11,7 @@ import pytest
 from playwright.async_api import Error, expect
 
 from tests.e2e.screen import Screen, assert_in_order, kinds, numbered, texts
+from tests.patience import PATIENCE_S
 
 SLOW = "N=150 GAP=0.03"  # long enough for a web process to die and come back
 KILLS = 10  # a round; under CI five of them, so that several workers share the fifty
@@ -52,7 +53,7 @@ async def test_a_gateway_that_is_killed_in_mid_answer_is_started_again_and_the_a
     await me.say("N=150 GAP=0.03")
     await me.until_word("w10")
     assert await me.product.kill("gateway") == 1
-    events = await me.until_turns(1, within_s=40)
+    events = await me.until_turns(1, within_s=90)
     assert kinds(events, "turn_finished")[0]["outcome"] == "ok"
     assert texts(events) == [" ".join(numbered(150))], "the CLI asks again, and the second answer replaces the first"
     await expect(me.answers).to_have_count(1)
@@ -161,7 +162,7 @@ async def test_no_message_is_lost_or_doubled_by_a_runner_killed_at_random_points
         await me.product.kill("runner")
         await saying
     await post(me, last := {"message_id": str(uuid.uuid4()), "text": "the last word"})
-    events = await me.until_turns(KILLS + 1, within_s=60)
+    events = await me.until_turns(KILLS + 1, within_s=120)
     assert_in_order(events)
     said = {event["message_id"]: event["text"] for event in kinds(events, "user_said")}
     assert said == {message["message_id"]: message["text"] for message in [*sent, last]}
@@ -192,7 +193,7 @@ def sleepers(me: Screen) -> list[int]:
     return [p.pid for p in me.product.processes("tool") if p.cmdline()[:1] == ["sleep"] and "32" in p.cmdline()[1]]
 
 
-async def until(true: Callable[[], bool], *, within_s: float = 10.0) -> None:
+async def until(true: Callable[[], bool], *, within_s: float = PATIENCE_S) -> None:
     """Wait for something outside the browser, bounded."""
     async with asyncio.timeout(within_s):
         while not true():

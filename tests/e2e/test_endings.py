@@ -8,6 +8,7 @@ import pytest
 from tests.e2e.conftest import Start, Visit
 from tests.e2e.screen import Screen
 from tests.model_server import ModelServer
+from tests.patience import PATIENCE_S
 from tests.product import Product
 
 LONELY_S = 60.0  # a runner that nobody has connected to ends itself after this; so does the gateway
@@ -27,7 +28,7 @@ async def test_after_sigint_in_mid_answer_nothing_is_left_within_ten_seconds(me:
 async def test_ctrl_c_while_it_is_still_starting_leaves_nothing(tmp_path: Path) -> None:
     product = Product(tmp_path)
     starting = asyncio.create_task(product.start_web())
-    async with asyncio.timeout(SLACK_S):
+    async with asyncio.timeout(PATIENCE_S):
         while not product.processes("gateway"):
             await asyncio.sleep(0.01)
     await product.stop()

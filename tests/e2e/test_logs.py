@@ -8,6 +8,7 @@ from urllib.parse import quote
 from tests.canary import KEY
 from tests.e2e.conftest import Start, Visit
 from tests.model_server import ModelServer
+from tests.patience import PATIENCE_S
 from tests.product import Product
 
 FORGED = "an entry of nobody"
@@ -80,6 +81,6 @@ async def ask(product: Product, target: str, agent: str) -> bytes:
 
 
 async def until_logged(product: Product, words: str, *, times: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while product.log().count(words) < times:
             await asyncio.sleep(0.02)

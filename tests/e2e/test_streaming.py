@@ -81,10 +81,10 @@ async def test_a_message_sent_while_the_agent_works_waits_its_turn(me: Screen) -
 async def test_model_trouble_is_told_in_words_that_name_a_next_step(me: Screen) -> None:
     me.product.allow("the model refused the platform's key")
     await me.say("ERR401")
-    events = await me.until_turns(1, within_s=20)
+    events = await me.until_turns(1, within_s=60)
     ended = kinds(events, "turn_finished")[0]
     assert (ended["outcome"], ended["reason"]) == ("error", "model_key_refused")
     await me.until_state("idle")
     await me.say("ERR529x1 N=5")
-    events = await me.until_turns(2, within_s=20)
+    events = await me.until_turns(2, within_s=60)
     assert texts(events)[-1] == "w0 w1 w2 w3 w4"

@@ -18,6 +18,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, expect
 
+from tests.patience import PATIENCE_S, START_S
 from tests.product import free_port
 from tests.xss.corpus import missing, payloads
 from tests.xss.looking import Looker, Seen
@@ -53,7 +54,7 @@ async def served(kind: str, folder: Path) -> AsyncIterator[tuple[str, dict[str, 
     )  # fmt: skip
     try:
         assert process.stdout
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             seeded = json.loads(await process.stdout.readline())
             await answers(f"http://127.0.0.1:{port}")
         yield f"http://127.0.0.1:{port}", seeded
@@ -63,7 +64,7 @@ async def served(kind: str, folder: Path) -> AsyncIterator[tuple[str, dict[str, 
 
 
 async def answers(base: str) -> None:
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=START_S) as client:
         while True:
             try:
                 await client.get(f"{base}/healthz")

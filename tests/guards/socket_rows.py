@@ -54,8 +54,7 @@ GUARDS = (
     ),
     Guard(
         "sockets end with their login, wherever it was ended", "W5 A4", FILE,
-        "                if role is None:\n                    guard.end(login)",
-        "                if role is None:\n                    pass",
+        "        if role is None:\n            guard.end(login)", "        if role is None:\n            pass",
         f"{TEST}::test_a_login_ended_by_another_process_loses_its_sockets_within_two_seconds", by="TimeoutError",
     ),
     Guard(

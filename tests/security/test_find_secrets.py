@@ -13,7 +13,7 @@ PEM = "-----BEGIN " + "PRIVATE KEY-----\n" + ("aB3d" * 16 + "\n") * 4 + "-----EN
 
 def git(repository: Path, *words: str) -> None:
     who = ("-c", "user.name=a", "-c", "user.email=a@b.test", "-c", "commit.gpgsign=false")
-    subprocess.run(["git", *who, *words], cwd=repository, check=True, capture_output=True, timeout=20)
+    subprocess.run(["git", *who, *words], cwd=repository, check=True, capture_output=True, timeout=60)
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ async def _tab(browser: Browser, url: str, *, phone: bool, dark: bool, locale: s
         timezone_id="Asia/Seoul",
     )
     page = await context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(30_000)
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)

@@ -99,8 +99,10 @@ async def test_where_an_agent_has_been_is_read(served: Served) -> None:
 
 @pytest.mark.parametrize(
     ("body", "code"),
-    [(b"", "bad_input"), (b"[]", "bad_input"), (b"{}", "bad_message"), (b'{"text":"x"}', "bad_message")],
-)
+    [(b"", "bad_input"), (b"[]", "bad_input"), (b"{}", "bad_message"), (b'{"text":"x"}', "bad_message"),
+     (b'{"text":"\xff"}', "bad_input"), (b"[" * 100_000, "bad_input")],
+    ids=lambda body: repr(body[:20]),
+)  # fmt: skip
 async def test_a_body_without_sense_is_a_problem_with_a_code(served: Served, body: bytes, code: str) -> None:
     session = (await served.new())["session"]["id"]
     answer = await served.owner.post(f"/api/v1/sessions/{session}/messages", content=body)

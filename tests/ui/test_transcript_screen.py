@@ -10,6 +10,7 @@ import pytest
 
 from core import events as e
 from core.states import SessionState as S
+from tests.patience import PATIENCE_S
 from ui.transcript.fold import Fold
 from ui.transcript.screen import BATCHES, Cursor, Push, Screen, Screens
 from ui.words import words
@@ -129,5 +130,5 @@ async def test_a_screen_stays_a_little_after_its_last_tab_and_is_the_same_for_a_
     again = screens.look("s", words("en"), lambda: pytest.fail("made twice"), spawn)
     assert again.screen is first.screen
     screens.leave(again, linger_s=0.05)
-    await asyncio.wait(tasks, timeout=5)
+    await asyncio.wait(tasks, timeout=PATIENCE_S)
     assert tasks[0].cancelled()

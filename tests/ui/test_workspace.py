@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from core import events as e
 from core.states import SessionState as S
+from tests.patience import PATIENCE_S
 from tests.ui.serve_workspace import AGENT, LONG, STORY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,7 +35,7 @@ class World:
 
     def post(self, path: str, body: bytes = b"") -> Any:
         request = urllib.request.Request(f"{self.url}/_fake/{path}", data=body, method="POST")
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return json.loads(answer.read())
 
     def session(self) -> str:
@@ -47,7 +48,7 @@ class World:
         self.post(f"{session}/happen", e.encode_many(list(events)))
 
     def calls(self, name: str) -> list[Any]:
-        with urllib.request.urlopen(f"{self.url}/_fake/calls", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.url}/_fake/calls", timeout=30) as answer:
             return [call[1] for call in json.loads(answer.read()) if call[0] == name]
 
     def address(self, session: str) -> str:
@@ -97,7 +98,7 @@ def page(browser: Browser, errors: list[str]) -> Iterator[Page]:
     page = context.new_page()
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(30_000)
     yield page
     context.close()
 
@@ -135,7 +136,7 @@ def asked(id: str = "r1") -> e.Asked:
 
 
 def wait(check: Callable[[], bool]) -> None:
-    until = time.monotonic() + 8
+    until = time.monotonic() + PATIENCE_S
     while not check():
         assert time.monotonic() < until, "it did not happen"
         time.sleep(0.02)
@@ -224,7 +225,7 @@ def test_two_tabs_show_the_same_and_are_rendered_once(page: Page, world: World) 
     world.happen(session, said("go"), busy(), delta("for both"))
     for one in (page, other):
         expect(one.locator("[data-live]")).to_have_text("for both")
-    with urllib.request.urlopen(f"{world.url}/_fake/{session}/followers", timeout=5) as answer:
+    with urllib.request.urlopen(f"{world.url}/_fake/{session}/followers", timeout=30) as answer:
         assert answer.read() == b"1"
 
 
@@ -837,7 +838,7 @@ def test_the_story_reads_as_it_was(page: Page, world: World) -> None:
 
 def test_asking_for_the_page_starts_nothing_and_opening_it_in_a_browser_does(page: Page, world: World) -> None:
     asked, opened = world.session(), world.session()
-    with urllib.request.urlopen(world.address(asked), timeout=10) as answer:
+    with urllib.request.urlopen(world.address(asked), timeout=30) as answer:
         assert answer.status == 200
     visit(page, world.address(opened))
     wait(lambda: opened in world.calls("warm"))

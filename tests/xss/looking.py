@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.async_api import Browser, BrowserContext, Page
 
-WAIT_MS = 15_000
+WAIT_MS = 30_000
 HERE = Path(__file__).parent
 CANARY, CENSUS = (HERE / "canary.js").read_text("utf-8"), (HERE / "census.js").read_text("utf-8")
 SETTLED = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 30)))"

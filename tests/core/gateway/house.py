@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import os
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -20,9 +19,9 @@ from core.model import SYSTEM, Agent, Box, Session, UserId, now
 from core.runtime import Process, Runtime
 from core.settings import Settings
 from core.store.sqlite import SqliteStore
+from tests.patience import PATIENCE_S
 
 ALICE, BOB = UserId("google-1"), UserId("google-2")
-WAIT_S = float(os.environ.get("TEST_WAIT_S", "10"))  # tests/guards does not wait so long for what will not come
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ class Line:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[aiohttp.ClientSession]:
-        timeout = aiohttp.ClientTimeout(total=WAIT_S)
+        timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
         async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self.socket)), timeout=timeout) as http:
             yield http
 
@@ -98,7 +97,7 @@ class House:
             yield task
         finally:
             stop.set()
-            await asyncio.wait_for(task, WAIT_S)
+            await asyncio.wait_for(task, PATIENCE_S)
 
     async def box(self, user: UserId, process: Process, *, id: str = "box1") -> Box:
         """A box as the spawner and the web leave it: a directory, a process, a record."""
@@ -142,7 +141,7 @@ def living() -> Iterator[tuple[Process, subprocess.Popen[bytes]]]:
 
 
 async def until(true: Any) -> None:
-    """Waits until `true()`; fails after WAIT_S."""
-    async with asyncio.timeout(WAIT_S):
+    """Waits until `true()`; fails after PATIENCE_S."""
+    async with asyncio.timeout(PATIENCE_S):
         while not true():
             await asyncio.sleep(0.01)

@@ -102,7 +102,7 @@ class Talking:
     def _bash(self, command: str) -> tuple[str, bool]:
         assert command == "python3 main.py"
         done = subprocess.run(
-            [sys.executable, "-I", "main.py"], cwd=self.folder, capture_output=True, text=True, timeout=20, check=False
+            [sys.executable, "-I", "main.py"], cwd=self.folder, capture_output=True, text=True, timeout=60, check=False
         )
         if done.returncode:
             return f"Exit code {done.returncode}\n{done.stderr}", ERROR

@@ -16,7 +16,8 @@ from core.gateway.providers.anthropic import Anthropic
 from core.gateway.providers.passing import Passing
 from core.model import UserId
 from core.settings import Secret
-from tests.core.gateway.house import WAIT_S, until
+from tests.core.gateway.house import until
+from tests.patience import PATIENCE_S
 
 KEY = "sk-real-key"
 Model = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -62,7 +63,7 @@ async def passed_through(base_url: str, *, stall_s: float = 30.0) -> AsyncIterat
 @asynccontextmanager
 async def asking(url: str, body: object = None, **headers: str) -> AsyncIterator[aiohttp.ClientResponse]:
     data = io.BytesIO(msgspec.json.encode(body if body is not None else {"stream": True}))
-    timeout = aiohttp.ClientTimeout(total=WAIT_S)
+    timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
     async with (
         aiohttp.ClientSession(timeout=timeout) as http,
         http.post(f"{url}/v1/messages?beta=true", data=data, headers=headers) as answer,
@@ -173,7 +174,7 @@ async def test_a_model_that_cannot_be_reached_is_overloaded_for_the_cli() -> Non
 
 async def test_a_model_that_does_not_begin_is_given_up() -> None:
     async def model(_: web.Request) -> web.Response:
-        await asyncio.sleep(WAIT_S)
+        await asyncio.sleep(PATIENCE_S)
         raise AssertionError("nobody hung up")
 
     async with served(model) as upstream, passed_through(upstream, stall_s=0.2) as url, asking(url) as answer:
@@ -183,7 +184,7 @@ async def test_a_model_that_does_not_begin_is_given_up() -> None:
 async def test_a_model_that_falls_silent_ends_in_an_error_that_is_an_event() -> None:
     async def model(request: web.Request) -> web.StreamResponse:
         response = await stream(request, b"event: a\ndata: 1\n\n", b"event: cut in the mid")
-        await asyncio.sleep(WAIT_S)
+        await asyncio.sleep(PATIENCE_S)
         return response
 
     async with served(model) as upstream, passed_through(upstream, stall_s=0.2) as url, asking(url) as answer:
@@ -197,11 +198,11 @@ async def test_a_slow_model_that_still_speaks_is_left_alone() -> None:
     async def model(request: web.Request) -> web.StreamResponse:
         response = await stream(request)
         for _ in range(6):
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.5)
             await response.write(b": ping\n\n")
         return response
 
-    async with served(model) as upstream, passed_through(upstream, stall_s=0.3) as url, asking(url) as answer:
+    async with served(model) as upstream, passed_through(upstream, stall_s=2.5) as url, asking(url) as answer:
         assert await answer.read() == b": ping\n\n" * 6
 
 
@@ -225,7 +226,7 @@ async def test_who_hangs_up_ends_the_call_upstream() -> None:
     async def model(request: web.Request) -> web.StreamResponse:
         try:
             response = await stream(request, b"event: a\ndata: 1\n\n")
-            await asyncio.sleep(WAIT_S)
+            await asyncio.sleep(PATIENCE_S)
             return response
         finally:
             ended.set()
@@ -277,7 +278,7 @@ async def test_redirects_are_not_followed_with_the_key() -> None:
         return web.Response(status=307, headers={"location": "http://127.0.0.1:1/steal"})
 
     async with served(model) as upstream, passed_through(upstream) as url:
-        timeout = aiohttp.ClientTimeout(total=WAIT_S)
+        timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
         async with aiohttp.ClientSession(timeout=timeout) as http:
             async with http.post(f"{url}/v1/messages", data=b"{}", allow_redirects=False) as answer:
                 assert answer.status == 307

@@ -21,6 +21,7 @@ from core.settings import Secret
 from tests.canary import KEY
 from tests.core.gateway.house import ALICE, House, living, until
 from tests.core.gateway.test_anthropic import served
+from tests.patience import PATIENCE_S
 
 SOON = {"watch_s": 0.05}
 
@@ -39,7 +40,7 @@ async def test_it_answers_on_its_socket_and_says_who_it_is(house: House) -> None
 async def test_a_second_one_ends_at_once_and_the_first_goes_on(house: House) -> None:
     async with house.gateway(**SOON) as first:
         async with house.gateway(**SOON) as second:
-            await asyncio.wait_for(second, 5)
+            await asyncio.wait_for(second, PATIENCE_S)
         assert not first.done()
         assert (await house.control("GET", "/healthz")).status == 200
 
@@ -47,40 +48,40 @@ async def test_a_second_one_ends_at_once_and_the_first_goes_on(house: House) -> 
 async def test_unused_it_ends_and_nothing_is_left(house: House) -> None:
     async with house.gateway(unused_s=0.2, watch_s=0.05) as gateway:
         house.runtime.make_box("stray")
-        await asyncio.wait_for(gateway, 5)
+        await asyncio.wait_for(gateway, PATIENCE_S)
     assert not house.settings.runtime_dir.exists()
 
 
 async def test_a_web_that_holds_it_keeps_it(house: House) -> None:
-    async with house.gateway(unused_s=0.2, watch_s=0.05) as gateway:
+    async with house.gateway(unused_s=2.0, watch_s=0.05) as gateway:
         async with house.control.session() as http, http.ws_connect("http://gateway/hold"):
-            await asyncio.sleep(0.6)
+            await asyncio.sleep(2.5)
             assert not gateway.done()
-        await asyncio.wait_for(gateway, 5)
+        await asyncio.wait_for(gateway, PATIENCE_S)
 
 
 async def test_a_box_that_lives_keeps_it_and_one_that_dies_is_buried(house: House) -> None:
     with living() as (who, child):
-        async with house.gateway(unused_s=0.3, watch_s=0.05) as gateway:
+        async with house.gateway(unused_s=2.0, watch_s=0.05) as gateway:
             await house.open_box(ALICE, who)
-            await asyncio.sleep(0.6)
+            await asyncio.sleep(2.5)
             assert not gateway.done()
             child.kill()
             child.wait()
             await until(lambda: not house.runtime.box("box1").exists())
-            await asyncio.wait_for(gateway, 5)
+            await asyncio.wait_for(gateway, PATIENCE_S)
     assert await house.store.get(Box, "box1", owner=SYSTEM), "the web needs it, to recover what was going on in there"
 
 
 async def test_the_last_box_takes_it_along_if_no_web_was_there_for_long(house: House) -> None:
     with living() as (who, child):
-        async with house.gateway(unused_s=1.5, watch_s=0.05) as gateway:
+        async with house.gateway(unused_s=4.0, watch_s=0.05) as gateway:
             await house.open_box(ALICE, who)
-            await asyncio.sleep(1.7)
+            await asyncio.sleep(4.2)
             assert not gateway.done()
             child.kill()
             child.wait()
-            await asyncio.wait_for(gateway, 1.0)  # and not `unused_s` after its last box
+            await asyncio.wait_for(gateway, 3.5)  # and not `unused_s` after its last box
 
 
 async def test_after_a_restart_it_listens_again_for_every_living_box(house: House, process: Process) -> None:
@@ -106,7 +107,7 @@ async def test_told_to_stop_it_ends_and_what_living_boxes_have_stays(house: Hous
     async with house.gateway(**SOON) as gateway:
         await house.open_box(ALICE, process)
         assert (await house.control("POST", "/stop")).status == 202
-        await asyncio.wait_for(gateway, 5)
+        await asyncio.wait_for(gateway, PATIENCE_S)
     assert house.runtime.box("box1").exists()
     assert not house.runtime.gateway_socket.exists()
     assert not house.runtime.gateway_file.exists()
@@ -116,8 +117,8 @@ async def test_a_holder_is_let_go_when_it_stops(house: House) -> None:
     async with house.gateway(**SOON) as gateway, house.control.session() as http:
         async with http.ws_connect("http://gateway/hold") as held:
             await house.control("POST", "/stop")
-            assert (await held.receive(timeout=5)).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
-        await asyncio.wait_for(gateway, 5)
+            assert (await held.receive(timeout=PATIENCE_S)).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
+        await asyncio.wait_for(gateway, PATIENCE_S)
 
 
 async def test_a_gateway_that_google_does_not_know_is_refused_in_one_line(
@@ -148,9 +149,9 @@ async def test_a_box_that_hangs_up_ends_the_call_of_the_model(house: House, proc
             line = await house.open_box(ALICE, process)
             token = (await line("POST", "/internal/spec", {"session": "s1"})).body["token"]
             call = asyncio.create_task(line("POST", "/v1/messages", {"stream": True}, headers={"x-api-key": token}))
-            await asyncio.wait_for(begun.wait(), 5)
+            await asyncio.wait_for(begun.wait(), PATIENCE_S)
             call.cancel()
-            await asyncio.wait_for(ended.wait(), 5)
+            await asyncio.wait_for(ended.wait(), PATIENCE_S)
 
 
 async def test_a_killed_one_leaves_a_socket_that_the_next_one_takes_over(house: House) -> None:

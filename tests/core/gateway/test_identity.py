@@ -12,10 +12,10 @@ from core.errors import NotSignedIn
 from core.gateway.identity import Caller, claims_of
 from core.runtime import Process
 from tests.core.gateway.house import ALICE, House
+from tests.patience import PATIENCE_S
 
 KEY = "k" * 32
 CLAIMS = {"user": ALICE, "session": "s1"}
-ANSWER_S = 5.0
 A_DAY_S = 24 * 3600
 
 
@@ -43,7 +43,7 @@ async def said(house: House, process: Process, *fields: bytes, body: bytes) -> b
         head = b"".join(field + b"\r\n" for field in (b"POST /internal/spec HTTP/1.1", b"Host: x", *fields))
         try:
             writer.write(head + b"\r\n" + body)
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(PATIENCE_S):
                 return await reader.readuntil(b"}")
         finally:
             writer.close()

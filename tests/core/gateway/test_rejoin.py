@@ -47,6 +47,7 @@ from core.runner.session import Session as Talking
 from core.runtime import Process
 from core.states import SessionState
 from tests.core.gateway.house import ALICE, House, Line, until
+from tests.patience import PATIENCE_S
 
 INIT = Init(user=ALICE, box="box1", key="k")
 
@@ -83,7 +84,7 @@ async def kept(house: House) -> list[AnyEvent]:
 
 async def until_kept(house: House, session: Talking) -> None:
     """Until the store and the log say the same (the time of what both said apart may be another)."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while timeless(await kept(house)) != timeless(events_of(session.journal.log)):
             await asyncio.sleep(0.02)
 

@@ -32,11 +32,11 @@ from core.model import new_agent_id
 from core.runner.app import App
 from core.runner.runner import Runner
 from tests.model_server import ModelServer
+from tests.patience import PATIENCE_S
 
 CLI = str(Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude")
 ROOT = Path(__file__).resolve().parents[3]
 BOOT_KEY, KEY, USER, BOX = "boot-key", "the-key", "google-1", "box1"
-LIMIT_S = float(os.environ.get("TEST_WAIT_S", "15"))
 LIVE_KINDS = ("text_delta", "thinking_delta", "tool_progress", "live")
 
 
@@ -73,7 +73,7 @@ class Gateway:
         self.path.unlink(missing_ok=True)
 
     async def until(self, session: str, seq: int) -> None:
-        async with asyncio.timeout(LIMIT_S), self._came:
+        async with asyncio.timeout(PATIENCE_S), self._came:
             await self._came.wait_for(lambda: len(self.events.get(session, {})) >= seq)
 
     async def _spec(self, request: web.Request) -> web.Response:
@@ -187,9 +187,9 @@ class Box:
 
     async def wait_end(self) -> None:
         if self.process:
-            await asyncio.wait_for(self.process.wait(), LIMIT_S)
+            await asyncio.wait_for(self.process.wait(), PATIENCE_S)
         if self.runner:
-            await asyncio.wait_for(self.runner.ended.wait(), LIMIT_S)
+            await asyncio.wait_for(self.runner.ended.wait(), PATIENCE_S)
             await self._served.cleanup()
 
     async def kill(self) -> None:
@@ -298,7 +298,7 @@ class Watch:
         self.seen: list[AnyEvent] = []
         self._at = 0
 
-    async def until(self, wanted: Callable[[Any], bool] | type[Event], *, limit_s: float = LIMIT_S) -> Any:
+    async def until(self, wanted: Callable[[Any], bool] | type[Event], *, limit_s: float = PATIENCE_S) -> Any:
         """The next event that is wanted; those before it are in `seen`."""
         check = (lambda event: isinstance(event, wanted)) if isinstance(wanted, type) else wanted
         async with asyncio.timeout(limit_s):

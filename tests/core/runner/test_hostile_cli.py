@@ -75,7 +75,7 @@ async def test_a_flood_of_deltas_is_survived_and_the_turn_ends(tmp_path: Path) -
         session = await box.session()
         await session.say("flood")
         async with session.watch() as watch:
-            assert (await watch.until(TurnFinished, limit_s=30)).outcome == "ok"
+            assert (await watch.until(TurnFinished, limit_s=60)).outcome == "ok"
 
 
 async def test_a_reader_that_does_not_read_is_closed_and_comes_back_with_its_number(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ async def test_a_reader_that_does_not_read_is_closed_and_comes_back_with_its_num
             async with session.watch() as watch:
                 while not watch.of(TurnFinished):
                     try:
-                        await watch.until(TurnFinished, limit_s=30)
+                        await watch.until(TurnFinished, limit_s=60)
                     except ConnectionError:
                         break
             while (await asleep.socket.receive()).type is WSMsgType.TEXT:

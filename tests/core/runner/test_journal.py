@@ -25,6 +25,7 @@ from core.runner.journal import QUEUE_EVENTS, Journal, Lagging
 from core.runner.known import Known
 from core.runner.log import Log
 from core.states import SessionState
+from tests.patience import PATIENCE_S
 
 
 def journal(path: Path, known: Known | None = None) -> Journal:
@@ -41,7 +42,7 @@ async def test_a_reader_gets_the_past_the_present_and_what_happens_each_once(tmp
         book.record(Notice(text="new"))
         book.show(TextDelta(message="m", block=0, text=" more"))
         got = []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             async for frame in watcher.frames():
                 got += decode_many(frame)
                 if isinstance(got[-1], TextDelta) and got[-1].text == " more":

@@ -12,6 +12,7 @@ import pytest
 from core.events import Live, StateChanged, Text, TextDelta, ToolCalled, TurnFinished, UserSaid, decode_many, seq_of
 from core.states import SessionState
 from tests.core.runner.box import BOOT_KEY, BOX, KEY, USER, Box, Talker, numbers
+from tests.patience import PATIENCE_S
 
 
 async def restart_in_the_middle(box: Box, session: Talker, after_s: float) -> None:
@@ -33,10 +34,10 @@ async def restart_in_the_middle(box: Box, session: Talker, after_s: float) -> No
     await box.kill()
     before = session.log.read_bytes()
     await box.start()
-    await asyncio.wait_for(saying, 30)
+    await asyncio.wait_for(saying, 90)
     async with session.watch() as watch:
         await watch.until(Live)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while box_busy(await box.call("GET", "/v1/status")):
                 await asyncio.sleep(0.1)
     stored = await session.stored()
@@ -82,7 +83,7 @@ async def test_a_killed_runner_leaves_no_process_and_an_interrupted_turn(tmp_pat
                 "TOOL(((setsid nohup sleep 300 >/dev/null 2>&1 & touch up; until test -e go; do sleep 0.05; done)))"
             )
             await watch.until(ToolCalled)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 while not (session.folder / "up").exists():
                     await asyncio.sleep(0.02)
         assert len(box.marked(session.id)) > 1
@@ -90,7 +91,7 @@ async def test_a_killed_runner_leaves_no_process_and_an_interrupted_turn(tmp_pat
         await box.start()
         async with session.watch() as watch:
             end = await watch.until(TurnFinished)
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(PATIENCE_S):
                 while box.marked(session.id):
                     await asyncio.sleep(0.05)
         assert (end.outcome, end.reason) == ("interrupted", "runner_lost")
@@ -108,7 +109,7 @@ async def test_a_stopped_runner_ends_its_turns_and_all_its_processes(tmp_path: P
         await box.wait_end()
         assert box.process.returncode == 0
     assert (end.outcome, end.reason) == ("interrupted", "shutdown")
-    assert children and not psutil.wait_procs(children, timeout=2)[1]
+    assert children and not psutil.wait_procs(children, timeout=PATIENCE_S)[1]
     last = list(box.gateway.events[session.id].values())[-1]
     assert (last["type"], last["state"]) == ("state", "asleep")
     assert any(event["type"] == "text" and event["partial"] for event in box.gateway.events[session.id].values())
@@ -263,7 +264,7 @@ async def test_a_runner_ends_as_idle_only_if_it_is_and_then_takes_nothing_any_mo
         refused = await box.call("POST", "/v1/stop", {"idle_s": 60})
         assert (refused["status"], refused["code"]) == (409, "busy")
         ending = asyncio.ensure_future(stop_once_idle(box))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while (await box.call("GET", "/v1/status")).get("code") != "stopping":
                 await asyncio.sleep(0.01)
         assert (await session.say("too late"))["code"] == "stopping"

@@ -7,6 +7,7 @@ import pytest
 
 from core.errors import BadInput
 from core.events import Answered, Asked, Parked
+from core.runner import cut
 from core.runner.permissions import Desk, Wish, asked_for, check, split_rules
 
 
@@ -61,15 +62,30 @@ async def test_a_parked_request_is_neither_answered_nor_dropped_when_its_process
     assert [type(event) for event in recorded] == [Asked, Parked]
 
 
+async def test_a_late_decision_about_what_was_too_long_to_be_shown_is_good_for_nothing_else() -> None:
+    """Two inputs that are equal as far as anybody saw them."""
+    desk = Desk(lambda _: None)
+    seen, other = ({"command": "x" * cut.STRING_CHARS + end} for end in ("; true", "; evil"))
+    assert cut.tool_input(seen) == cut.tool_input(other)
+    desk.decided_before(asked_for("r1", wish("Bash", seen)), Answered(request_id="r1", decision="allow"))
+    asking = asyncio.create_task(desk.ask("r2", wish("Bash", other)))
+    await asyncio.sleep(0)
+    assert desk.waiting
+    assert desk.settle(Answered(request_id="r2", decision="deny"))
+    assert not (await asking).allow
+
+
 async def test_a_late_decision_is_good_once_and_only_for_exactly_that_input() -> None:
     recorded: list[Asked | Answered | Parked] = []
     desk = Desk(recorded.append)
     asked = asked_for("r1", wish("Bash", {"command": "ls"}))
     desk.decided_before(asked, Answered(request_id="r1", decision="allow"))
-    assert (await desk.ask("r2", wish("Bash", {"command": "ls"}))).allow
-    for n, command in enumerate(("ls", "ls -a")):
-        asking = asyncio.create_task(desk.ask(f"x{n}", wish("Bash", {"command": command})))
+    for n, (tool, command) in enumerate((("Bash", "ls -a"), ("Read", "ls"), ("Bash", "ls"), ("Bash", "ls"))):
+        asking = asyncio.create_task(desk.ask(f"x{n}", wish(tool, {"command": command})))
         await asyncio.sleep(0)
+        if n == 2:
+            assert (await asking).allow
+            continue
         assert isinstance(recorded[-1], Asked)
         asking.cancel()
         await asyncio.wait([asking])

@@ -13,6 +13,7 @@ from core.runner.ingest import REJOINS
 from core.runner.log import Log
 from core.states import SessionState
 from tests.core.runner.box import BOOT_KEY, Box
+from tests.patience import PATIENCE_S
 
 
 async def test_more_sessions_than_places_wait_for_one_another_and_all_get_their_turn(tmp_path: Path) -> None:
@@ -21,7 +22,7 @@ async def test_more_sessions_than_places_wait_for_one_another_and_all_get_their_
         await asyncio.gather(*(session.say("SAY(((hi)))") for session in sessions))
         for session in sessions:
             async with session.watch() as watch:
-                assert (await watch.until(TurnFinished, limit_s=30)).outcome == "ok"
+                assert (await watch.until(TurnFinished, limit_s=60)).outcome == "ok"
 
 
 async def test_a_page_that_only_looks_on_does_not_keep_the_runner_from_being_idle(tmp_path: Path) -> None:
@@ -32,11 +33,11 @@ async def test_a_page_that_only_looks_on_does_not_keep_the_runner_from_being_idl
             await watch.until(lambda e: isinstance(e, StateChanged) and e.state is SessionState.BUSY)
             assert (await box.call("GET", "/v1/status"))["idle_s"] == 0
             await watch.until(lambda e: isinstance(e, StateChanged) and e.state is SessionState.IDLE)
-            async with box.http.ws_connect("http://runner/v1/hold", headers=box.headers()), asyncio.timeout(5):
-                while (await box.call("GET", "/v1/status"))["idle_s"] < 0.3:
+            async with box.http.ws_connect("http://runner/v1/hold", headers=box.headers()), asyncio.timeout(PATIENCE_S):
+                while (await box.call("GET", "/v1/status"))["idle_s"] < 1.0:
                     await asyncio.sleep(0.05)
             await box.call("POST", session.path + "/warm")
-            assert (await box.call("GET", "/v1/status"))["idle_s"] < 0.3
+            assert (await box.call("GET", "/v1/status"))["idle_s"] < 1.0
 
 
 async def test_a_start_that_breaks_fails_the_session_and_the_next_message_tries_again(tmp_path: Path) -> None:
@@ -66,7 +67,7 @@ async def test_one_bad_log_keeps_no_other_session_from_being_recovered(tmp_path:
         (folder / "0001.jsonl").symlink_to("nowhere")
         await box.start()
         await box.gateway.until(session.id, 1)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while "turn_finished" not in [event["type"] for event in box.gateway.events[session.id].values()]:
                 await asyncio.sleep(0.05)
         assert (await box.call("GET", "/v1/sessions/0001/events"))["status"] == 404
@@ -102,7 +103,7 @@ async def test_a_message_that_waits_for_a_sweep_can_be_stopped(tmp_path: Path) -
             await watch.until(TurnFinished)
             here = box.runner.sessions.get(session.id)
             sleeping = asyncio.create_task(here.sleep())
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 while not here.talk.held:
                     await asyncio.sleep(0)
             await session.say("SAY(((two)))")
@@ -150,7 +151,7 @@ async def test_what_the_store_has_otherwise_is_not_sent_for_ever(tmp_path: Path)
         async def notices() -> list[str]:
             return [event.text for event in await session.stored() if isinstance(event, Notice)]
 
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_S):
             while "log_behind" not in await notices():
                 await asyncio.sleep(0.05)
         assert await notices() == [*["log_rejoined"] * REJOINS, "log_behind"]

@@ -14,8 +14,8 @@ from core.runtime import Runtime
 from core.settings import Settings
 from core.spawner import Spawner
 from core.spawner.local import LocalSpawner
+from tests.patience import PATIENCE_S
 
-ANSWER_S = 10.0
 STANDIN = Path(__file__).with_name("standin.py")
 CORE = Path(runtime.__file__).parent
 
@@ -54,7 +54,7 @@ async def started(spawner: Spawner, *, user: str = "local-owner", id: str = "b1"
 
 async def ask(spawner: Spawner, running: Box, **request: Any) -> Any:
     """One request to the stand-in; its answer, or its exception's text."""
-    async with asyncio.timeout(ANSWER_S):
+    async with asyncio.timeout(PATIENCE_S):
         reader, writer = await asyncio.open_unix_connection(spawner.door(running).unix)
         try:
             writer.write(json.dumps(request).encode() + b"\n")

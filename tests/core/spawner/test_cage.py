@@ -14,6 +14,7 @@ from core.spawner.host import look as look_at_host
 from core.spawner.local import LocalSpawner
 from core.spawner.trial import choose, describe, try_cage
 from tests.core.spawner.boxes import attempt, local, look, started
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ async def test_what_it_started_ends_with_it(caged: LocalSpawner) -> None:
         groups = running.memory["groups"]
     if not groups:
         pytest.skip("without control groups a process that hides its mark is not found")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while started_at(pid):  # a zombie has ended; who reaps it is the machine's business
             await asyncio.sleep(0.02)
 

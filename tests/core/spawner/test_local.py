@@ -19,6 +19,7 @@ from core.spawner import Poll
 from core.spawner.ending import ended, kill
 from core.spawner.local import LOG_BYTES, LOGS_KEPT, LocalSpawner
 from tests.core.spawner.boxes import ask, attempt, box, local, look, program, started
+from tests.patience import PATIENCE_S
 
 REPOSITORY = Path(runtime.__file__).parents[1]
 
@@ -45,7 +46,7 @@ async def test_a_runner_outlives_the_sigkill_of_the_web_and_is_found_again(
         sys.executable, "-c", WEB, str(tmp_path), stdout=asyncio.subprocess.PIPE, cwd=REPOSITORY
     )
     assert web.stdout
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         memory = msgspec.json.decode(await web.stdout.readline())
     found = box(**memory)
     try:
@@ -115,7 +116,7 @@ async def test_the_death_of_the_boxs_init_is_the_end_of_everything_in_it(spawner
         )
         assert any("778.5" in line for line in command_lines())
         kill(who(running))
-        assert await ended(who(running), within_s=5.0)
+        assert await ended(who(running), within_s=PATIENCE_S)
         assert await spawner.poll(running) is Poll.GONE
         assert not any("778.5" in line for line in command_lines())
 

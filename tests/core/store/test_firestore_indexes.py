@@ -80,7 +80,7 @@ def test_what_is_large_or_has_many_names_is_not_indexed() -> None:
 
 def test_the_commands_for_google_cloud_say_all_that_the_file_says() -> None:
     script = ROOT / "scripts" / "firestore-indexes"
-    said = subprocess.run([script, "p"], capture_output=True, text=True, check=True, timeout=20).stdout.splitlines()
+    said = subprocess.run([script, "p"], capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
     switched_off = [each for each in DECLARED["fieldOverrides"] if each["indexes"] == []]
     assert len(said) == len(DECLARED["indexes"]) + len(overrides(ttl=True)) + len(switched_off)
     assert all("--project=p" in line and "--collection-group=" in line for line in said)

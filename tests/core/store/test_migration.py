@@ -21,6 +21,7 @@ from core.store.choice import opened_store
 from core.store.rows import KINDS
 from core.store.sqlite import SqliteStore
 from tests.firestore_emulator import Emulator
+from tests.patience import PATIENCE_S
 
 ALICE, BOB = UserId("google-1"), UserId("u/강")
 DAY = datetime(2026, 11, 22, 1, 2, 3, 450000, tzinfo=UTC)
@@ -201,5 +202,5 @@ async def test_a_firestore_that_is_gone_is_one_error(furnished: Settings, monkey
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "127.0.0.1:9")
     monkeypatch.setattr("core.store.firestore_rpc.WAIT_S", 0.5)
     with pytest.raises(StoreUnavailable):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await migrate(furnished, to="firestore")

@@ -15,7 +15,8 @@ from core.gateway.identity import Caller
 from core.model import Outbound
 from core.settings import Secret
 from tests.core.gateway.egress.world import World
-from tests.core.gateway.house import ALICE, WAIT_S, House
+from tests.core.gateway.house import ALICE, House
+from tests.patience import PATIENCE_S
 
 KEY = Secret("the key of this platform, for tests")
 
@@ -32,7 +33,7 @@ class Talk:
 
     async def rest(self) -> bytes:
         """All that comes until the other side ends."""
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(PATIENCE_S):
             return await self.reader.read()
 
     async def close(self) -> None:
@@ -57,7 +58,7 @@ class Proxy:
 
     async def send(self, *pieces: bytes) -> Talk:
         """Write these one by one, each read by the other side before the next; the answer to them."""
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(PATIENCE_S):
             reader, writer = await asyncio.open_unix_connection(str(self.path))
             for piece in pieces:
                 writer.write(piece)

@@ -5,7 +5,8 @@ from functools import partial
 
 from core import runtime
 from core.gateway.egress.front import UNDECIDED, Front
-from tests.core.gateway.house import WAIT_S, House
+from tests.core.gateway.house import House
+from tests.patience import PATIENCE_S
 
 
 async def test_silent_connections_are_bounded_and_forgotten(house: House) -> None:
@@ -16,7 +17,7 @@ async def test_silent_connections_are_bounded_and_forgotten(house: House) -> Non
     front = partial(Front, api=asyncio.Protocol, egress=lambda _: None, waiting=waiting)
     server = await asyncio.get_running_loop().create_unix_server(front, path, backlog=2 * UNDECIDED)
     pairs = [await asyncio.open_unix_connection(path) for _ in range(UNDECIDED + 1)]
-    async with asyncio.timeout(WAIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         assert await pairs[-1][0].read() == b"", "one too many is hung up on"
         assert len(waiting) == UNDECIDED
         for front_ in set(waiting):

@@ -8,7 +8,7 @@ import pytest
 from core.gateway.egress.outside import Lookups, Rows, dial
 from tests.core.gateway.egress.proxy import echo, server
 from tests.core.gateway.egress.world import OTHER, PUBLIC
-from tests.core.gateway.house import WAIT_S
+from tests.patience import PATIENCE_S
 
 
 def rows(*addresses: str) -> Rows:
@@ -28,7 +28,7 @@ async def test_only_so_many_names_are_looked_up_at_once() -> None:
     held = threading.Event()
 
     def slow(_: str) -> Rows:
-        held.wait(WAIT_S)
+        held.wait(PATIENCE_S)
         return rows(PUBLIC)
 
     lookups = Lookups(at_once=1, ask=slow)
@@ -45,6 +45,6 @@ async def test_a_dialled_address_is_connected() -> None:
     async with server(echo) as port:
         end = await dial("127.0.0.1", port)
         end.close()
-        await asyncio.wait_for(asyncio.shield(end.closed), WAIT_S)
+        await asyncio.wait_for(asyncio.shield(end.closed), PATIENCE_S)
     with pytest.raises(OSError):
         await dial("127.0.0.1", port)

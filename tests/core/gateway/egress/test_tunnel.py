@@ -9,7 +9,8 @@ from core.gateway.egress.egress import Limits
 from core.model import Agent, Session
 from tests.core.gateway.egress.proxy import KEY, echo, proxy, server
 from tests.core.gateway.egress.world import PUBLIC, World
-from tests.core.gateway.house import ALICE, BOB, WAIT_S, House
+from tests.core.gateway.house import ALICE, BOB, House
+from tests.patience import PATIENCE_S
 
 HELD = {"example.com": [[PUBLIC]]}
 
@@ -115,7 +116,7 @@ async def test_a_fast_server_waits_for_a_slow_reader(house: House) -> None:
                 await asyncio.wait_for(wrote.wait(), 1.0)
         assert sent < 16 << 20, "somebody kept what nobody reads"
         received = 0
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(PATIENCE_S):
             while chunk := await talk.reader.read(1 << 20):
                 received += len(chunk)
         assert received == whole
