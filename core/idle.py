@@ -43,7 +43,8 @@ async def watch(
                 status = await client.call("GET", "/v1/status", timeout_s=ASK_S)
             except PlatformError:
                 continue
-            if not status.get("open_turns") and float(status.get("idle_s", 0)) > limits.idle_runner_s:
+            idle_s = status.get("idle_s")  # words of a box: of any kind
+            if not status.get("open_turns") and isinstance(idle_s, int | float) and idle_s > limits.idle_runner_s:
                 try:
                     await let_go(client)
                 except Unavailable as error:

@@ -159,8 +159,12 @@ GUARDS = (
         f"{HERE}/test_ledger.py::test_the_oldest_rows_make_room",
     ),
     Guard(
-        "egress: silent connections are bounded", "R4", "core/gateway/egress/front.py", "if len(self._waiting) >= UNDECIDED:", "if False:",
+        "egress: silent connections are bounded", "R4", "core/gateway/egress/front.py", "if len(self._waiting) >= UNDECIDED and not self._room():", "if False:",
         f"{HERE}/test_front.py::test_silent_connections_are_bounded_and_forgotten", by="TimeoutError",
+    ),
+    Guard(
+        "egress: connections to the API are bounded", "R4", "core/gateway/egress/front.py", "        if decided:\n            self._waiting.discard(self)\n", "        self._waiting.discard(self)\n",
+        f"{HERE}/test_front.py::test_connections_to_the_api_are_bounded_until_they_end", by="TimeoutError",
     ),
     Guard(
         "egress: a request line is one", "S6", HEAD, 'rb"([A-Z]{1,16}) ([\\x21-\\x7e\\x80-\\xff]+) HTTP/1\\.[01]"', 'rb"([A-Z]{1,16}) (.+) HTTP/1\\.[01]"', ODD,

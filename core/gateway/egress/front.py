@@ -6,13 +6,14 @@ from collections.abc import Callable
 from core.gateway.egress.end import End
 from core.gateway.egress.head import is_for_egress
 
-UNDECIDED = 256  # of one box: connections that have not said a word yet; as many as its bridge holds
+UNDECIDED = 256  # of one box: connections that egress does not count; as many as its bridge holds
 
 
 class Front(asyncio.Protocol):
     """Replaces itself by one of the two as soon as it knows. It answers nothing and keeps some 20 bytes at most.
 
-    `waiting` has those of one socket that do not know yet; whoever closes the socket aborts them.
+    `waiting` has those of one socket that do not know yet, which whoever closes the socket aborts, and those that the
+    API has: what an agent opens and keeps open must not be everybody's file descriptors.
     """
 
     def __init__(
@@ -21,16 +22,22 @@ class Front(asyncio.Protocol):
         self._api, self._egress, self._waiting = api, egress, waiting
         self._first = b""
         self._wire: asyncio.Transport | None = None
+        self._given = False
+
+    @property
+    def over(self) -> bool:
+        """Nobody tells us of the end of what was given away."""
+        return self._wire is None or self._wire.is_closing()
 
     def abort(self) -> None:
         """Hang up, unless it has been given away."""
-        if self._wire:
+        if self._wire and not self._given:
             self._wire.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  # streams only
         self._wire = transport
-        if len(self._waiting) >= UNDECIDED:
+        if len(self._waiting) >= UNDECIDED and not self._room():
             transport.abort()
         self._waiting.add(self)
 
@@ -40,7 +47,9 @@ class Front(asyncio.Protocol):
         wire = self._wire
         if decided is None or wire is None:
             return
-        self._waiting.discard(self)
+        if decided:
+            self._waiting.discard(self)
+        self._given = True
         heir = End() if decided else self._api()
         wire.set_protocol(heir)
         heir.connection_made(wire)
@@ -48,6 +57,10 @@ class Front(asyncio.Protocol):
             self._egress(heir)
         if isinstance(heir, asyncio.Protocol):
             heir.data_received(self._first)
+
+    def _room(self) -> bool:
+        self._waiting -= {front for front in self._waiting if front.over}
+        return len(self._waiting) < UNDECIDED
 
     def connection_lost(self, _: Exception | None) -> None:
         self._waiting.discard(self)

@@ -89,8 +89,8 @@ class Passing:
             try:
                 question, upstream = await self._ask(call)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                log.warning("the model cannot be reached: %s %s", type(error).__name__, error)
-                message = f"{OVERLOADED}: the model at {self._to.where} cannot be reached ({type(error).__name__})"
+                log.warning("the model at %s cannot be reached: %s %s", self._to.where, type(error).__name__, error)
+                message = f"{OVERLOADED}: the model cannot be reached ({type(error).__name__})"
                 return api_error(529, self._to.redactor.line(message))
             try:
                 if upstream.status < 400:

@@ -28,3 +28,32 @@ async def test_silent_connections_are_bounded_and_forgotten(house: House) -> Non
         writer.close()
     server.close()
     place.remove()
+
+
+async def test_connections_to_the_api_are_bounded_until_they_end(house: House) -> None:
+    waiting: set[Front] = set()
+    place = runtime.make(house.settings)
+    place.make_box("box1")
+    path = str(place.box_socket("box1"))
+    front = partial(Front, api=asyncio.Protocol, egress=lambda _: None, waiting=waiting)
+    server = await asyncio.get_running_loop().create_unix_server(front, path, backlog=2 * UNDECIDED)
+    pairs = []
+    for _ in range(UNDECIDED):
+        pairs.append(await asyncio.open_unix_connection(path))
+        pairs[-1][1].write(b"GET / HTTP/1.1\r\n")
+    async with asyncio.timeout(PATIENCE_S):
+        while not all(front_._given for front_ in waiting):
+            await asyncio.sleep(0.01)
+        reader, writer = await asyncio.open_unix_connection(path)
+        assert await reader.read() == b"", "one too many is hung up on"
+        writer.close()
+        for _, one in pairs:
+            one.close()
+        while not all(front_.over for front_ in waiting):
+            await asyncio.sleep(0.01)
+        reader, writer = await asyncio.open_unix_connection(path)
+        while len(waiting) != 1:
+            await asyncio.sleep(0.01)
+    writer.close()
+    server.close()
+    place.remove()
