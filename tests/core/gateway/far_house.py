@@ -13,7 +13,8 @@ from core import preamble
 from core.gateway.far_app import serve
 from core.model import SYSTEM, Box, UserId, now
 from core.runner.road import Connector, Port
-from tests.core.gateway.house import WAIT_S, House, Line, until
+from tests.core.gateway.house import House, Line, until
+from tests.patience import PATIENCE_S
 from tests.product import free_port
 
 
@@ -27,7 +28,7 @@ class FarLine(Line):
     @asynccontextmanager
     async def session(self) -> AsyncIterator[aiohttp.ClientSession]:
         road = Port("127.0.0.1", self.port, first_line=lambda: preamble.written(self.box.id, self.box.key))
-        timeout = aiohttp.ClientTimeout(total=WAIT_S)
+        timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
         async with aiohttp.ClientSession(connector=Connector(road, limit=8), timeout=timeout) as http:
             yield http
 
@@ -58,7 +59,7 @@ class FarHouse(House):
             yield Gateway(port, stop, task)
         finally:
             stop.set()
-            await asyncio.wait_for(task, WAIT_S + given["drain_s"])
+            await asyncio.wait_for(task, PATIENCE_S + given["drain_s"])
 
     async def far_box(self, user: UserId, *, id: str = "box1") -> Box:
         """A box as the web leaves it in the Store: an id, an owner, a key."""
@@ -79,7 +80,7 @@ async def say(port: int, *parts: bytes, pause_s: float = 0.0) -> bytes:
             writer.write(part)
             await writer.drain()
             await asyncio.sleep(pause_s)
-        return await asyncio.wait_for(reader.read(), WAIT_S)
+        return await asyncio.wait_for(reader.read(), PATIENCE_S)
     except ConnectionError:
         return b""
     finally:

@@ -21,8 +21,9 @@ from core.model import SYSTEM, Box, Session
 from core.settings import Secret
 from tests.canary import KEY
 from tests.core.gateway.far_house import FarHouse, FarLine, Gateway, listens, say
-from tests.core.gateway.house import ALICE, BOB, WAIT_S, House, until
+from tests.core.gateway.house import ALICE, BOB, House, until
 from tests.core.gateway.test_anthropic import served
+from tests.patience import PATIENCE_S
 
 ASK = (
     b"POST /internal/spec HTTP/1.1\r\nHost: x\r\nContent-Length: 16\r\nConnection: close\r\n\r\n" + b'{"session":"s1"}'
@@ -211,7 +212,7 @@ async def test_a_box_whose_key_is_another_one_now_is_another_box(far: FarHouse, 
 
 async def other_key(far: FarHouse, gateway: Gateway, box: Box) -> None:
     await far.store.put(msgspec.structs.replace(box, key="n" * 43), owner=SYSTEM)
-    async with asyncio.timeout(WAIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         while await say(gateway.port, signed(box) + ASK):
             await asyncio.sleep(0.05)
     assert b'"token"' in await say(gateway.port, signed(box, key="n" * 43) + ASK)

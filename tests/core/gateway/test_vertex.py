@@ -21,9 +21,9 @@ from core.gateway.providers.vertex_token import WorkloadToken
 from core.gateway.web_errors import errors
 from core.model import UserId
 from core.settings import Settings
-from tests.core.gateway.house import WAIT_S
 from tests.metadata_server import CANARY, MetadataServer
 from tests.model_server import ModelServer
+from tests.patience import PATIENCE_S
 from tests.vertex_server import VertexServer, google_says
 
 ASK = {"model": "claude-opus-4-5-20251101", "max_tokens": 9, "messages": [{"role": "user", "content": "SAY(((안녕)))"}]}
@@ -83,7 +83,7 @@ async def door(vertex: VertexServer) -> AsyncIterator[str]:
 
 async def ask(url: str, body: object = ASK, path: str = "/v1/messages", **headers: str) -> tuple[int, Any]:
     async with (
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=WAIT_S)) as http,
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE_S)) as http,
         http.post(url + path, data=msgspec.json.encode(body), headers=headers) as answer,
     ):
         assert CANARY not in f"{answer.headers}"
