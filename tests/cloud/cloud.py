@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import shutil
 import signal
 import sys
 import tempfile
@@ -113,7 +114,7 @@ class Cloud:
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
         runtime = tempfile.mkdtemp(prefix="oma-c-")
-        self._stack.callback(os.rmdir, runtime)
+        self._stack.callback(shutil.rmtree, runtime, ignore_errors=True)
         own = {"OMA_DATA_DIR": str(folder / "data"), "XDG_RUNTIME_DIR": runtime}
         return Part(name, str(MAIN), *words, environ=environ | own, folder=folder, ready=ready)
 

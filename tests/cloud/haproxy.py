@@ -28,7 +28,7 @@ backend webs
   option forwardfor
   option httpchk GET /readyz
   cookie WEB insert indirect nocache httponly
-  default-server check inter 200 fall 1 rise 1
+  default-server check inter 500 fall 3 rise 1
 {webs}
 frontend boxes
   mode tcp
@@ -38,14 +38,14 @@ backend gateways
   mode tcp
   balance roundrobin
   option httpchk GET /healthz
-  default-server check inter 200 fall 1 rise 1
+  default-server check inter 500 fall 3 rise 1
 {gateways}
 """
 START_S = 30.0
 
 
 class Balancer:
-    """`async with`: it listens at `people` and `boxes`, and looks at every server five times a second."""
+    """`async with`: it listens at `people` and `boxes`, and looks at every server twice a second."""
 
     def __init__(self, folder: Path, *, webs: Sequence[int], gateways: Sequence[int]) -> None:
         self.people, self.boxes = free_port(), free_port()

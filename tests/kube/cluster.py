@@ -11,7 +11,7 @@ from aiohttp import web
 
 from tests.k8s.rendered import kinds, one
 from tests.kube.api import Api
-from tests.kube.controllers import EXTENSIONS, Controllers
+from tests.kube.controllers import EXTENSIONS, WARM, Controllers
 from tests.kube.kubelet import Faults, Kubelet
 from tests.kube.objects import Key, Object, Objects
 from tests.kube.rights import of_web
@@ -84,6 +84,15 @@ class Cluster:
     def pod_of(self, sandbox: str) -> Object:
         return self.objects.get(Key("", "pods", NAMESPACE, sandbox))
 
+    def has_home_of(self, pod: Object, agent: str) -> bool:
+        """The pod's volume holds this agent's folder."""
+        return any(self._folder.glob(f"volumes/home-{pod['metadata']['name']}/agents/{agent}"))
+
+    async def until_spare(self) -> None:
+        """A warm box stands there that nobody has claimed."""
+        while not any(_spare(found) for found in self.all("sandboxes", "agents.x-k8s.io")):
+            await self.objects.news(self.objects.version, within_s=0.05)
+
     def quota(self, pods: int) -> None:
         """No more pods than this."""
 
@@ -120,3 +129,9 @@ class Cluster:
             applied += [(EXTENSIONS, "sandboxwarmpools", pool) for pool in kinds(overlay, "SandboxWarmPool")]
         for group, plural, found in applied:
             self.objects.create(Key(group, plural, NAMESPACE, found["metadata"]["name"]), found)
+
+
+def _spare(sandbox: Object) -> bool:
+    """Warm, nobody's, and answering."""
+    warm = WARM in sandbox["metadata"].get("labels", {})
+    return warm and any(one["type"] == "Ready" and one["status"] == "True" for one in sandbox["status"]["conditions"])

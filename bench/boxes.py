@@ -1,0 +1,68 @@
+"""Boxes in a cluster: until a warm one takes its user's first call, and until a sleeping one is back.
+
+The cluster is tests/kube, whose pods are real runner processes: what a real one adds is the container's own start and
+what the scheduler and volumes take. `python -m bench.container IMAGE` measures the first of these with podman.
+"""
+
+import secrets
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from bench.figures import Figure, figure
+from bench.stage import CLI, Stage
+from core.model import Box, UserId, now
+from core.runner_client import RunnerClient
+from core.settings import Settings
+from core.spawner.kubernetes import NAMESPACE, KubernetesSpawner
+from core.spawner.kubernetes_api import opened_api
+from tests.kube.cluster import Cluster
+from tests.product import MAIN
+
+USERS = 6
+
+
+async def starts(stage: Stage) -> dict[str, Figure]:
+    """K1: claim from the warm pool → bound and answering. K2: the same box again after it was suspended."""
+    folder, boot_key = stage.root / "boxes", secrets.token_urlsafe(32)
+    folder.mkdir()
+    (folder / "boot-key").write_text(boot_key)
+    warm = []
+    async with (
+        Cluster(folder / "cluster", pod_command=_command(folder)) as cluster,
+        opened_api(cluster.url, NAMESPACE) as api,
+    ):
+        spawner = KubernetesSpawner(api, Settings(), boot_key=boot_key)
+        for number in range(USERS):
+            await cluster.until_spare()
+            warm.append(await _started(spawner, UserId(f"user-{number}")))
+        woken = [await _started(spawner, UserId(f"user-{number}")) for number in range(USERS)]
+    return {"K1_warm_start": figure(warm, budget="≤ 3000"), "K2_wake": figure(woken)}
+
+
+def _command(folder: Path) -> list[str]:
+    words = [sys.executable, str(MAIN), "runner", "--listen={ip}:8080", "--home={home}", f"--cli={CLI}"]
+    return [*words, "--gateway=http://127.0.0.1:9", f"--boot-key={folder / 'boot-key'}"]
+
+
+async def _started(spawner: KubernetesSpawner, user: UserId) -> float:
+    """Milliseconds; the box is asleep again afterwards."""
+    box = Box(id=secrets.token_hex(5), user=user, key=secrets.token_urlsafe(32), started_at=now())
+    began = time.monotonic()
+    box = msgspec.structs.replace(box, memory=await spawner.start(box, lambda _: None))
+    client = RunnerClient(box, spawner.door(box))
+    whose = {
+        "user": box.user,
+        "box": box.id,
+        "key": box.key,
+        "max_live_sessions": 4,
+        "idle_cli_s": 600,
+        "orphan_s": 900,
+    }
+    await client.init(whose, spawner=spawner)
+    took_ms = (time.monotonic() - began) * 1000
+    await client.close()
+    await spawner.stop(box)
+    return took_ms
