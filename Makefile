@@ -92,7 +92,7 @@ manifests:
 	@scripts/environment dev
 	@scripts/manifests
 
-# What tests need beyond Python: boxes, a browser, a font for Korean; Firestore's emulator, if Google's package source is here.
+# What tests need beyond Python: boxes, a browser, a balancer, a font for Korean; Firestore's emulator, if Google's package source is here.
 EMULATOR := /usr/lib/google-cloud-sdk/platform/cloud-firestore-emulator/cloud-firestore-emulator.jar
 system-packages:
-	@scripts/system-packages bwrap:bubblewrap chromium:chromium /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc:fonts-noto-cjk ?$(EMULATOR):google-cloud-cli-firestore-emulator
+	@scripts/system-packages bwrap:bubblewrap chromium:chromium ?chromium-headless-shell:chromium-headless-shell haproxy:haproxy /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc:fonts-noto-cjk ?$(EMULATOR):google-cloud-cli-firestore-emulator

@@ -11,9 +11,9 @@ from playwright.async_api import Browser, async_playwright
 from bench.model import Model, model_process
 from bench.page import BenchPage, bench_page, new_agent
 from bench.raw import Recipe
+from tests import browser as which
 from tests.product import Product
 
-CHROMIUM = "/usr/bin/chromium"
 CLI = Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude"
 
 
@@ -37,9 +37,7 @@ class Stage:
 async def browser() -> AsyncIterator[Browser]:
     """Debian's Chromium without a window."""
     async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+        chromium = await playwright.chromium.launch(executable_path=which.chromium(), args=which.FLAGS)
         yield chromium
         await chromium.close()
 

@@ -11,12 +11,8 @@ from playwright.async_api import async_playwright
 
 from core.model import SYSTEM, User
 from tests.auth.socket_world import World, peer
+from tests.browser import FLAGS, chromium
 from tests.patience import PATIENCE_S
-
-CHROMIUM = (
-    "--no-sandbox --headless=new --disable-gpu --disable-background-networking --no-first-run "
-    "--disable-component-update --disable-sync"
-).split()
 
 
 async def only_the_honest_press_is_heard(world: World) -> None:
@@ -212,7 +208,7 @@ async def test_in_a_real_browser_the_honest_user_works_and_is_sent_to_sign_in_wh
 ) -> None:
     alice = await world.person("김앨리스")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         context = await browser.new_context()
         await context.add_cookies([{"name": "oma", "value": alice.cookie, "url": world.server.base}])
         page = await context.new_page()

@@ -9,11 +9,11 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
+from tests import browser
 from tests.e2e.screen import Screen
 from tests.model_server import ModelServer
 from tests.product import Product
 
-CHROMIUM = "/usr/bin/chromium"
 HERE = Path(__file__).parent
 
 Start = Callable[..., Awaitable[Product]]
@@ -43,14 +43,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     """Debian's Chromium, once for all tests."""
-    if not Path(CHROMIUM).exists():
+    if not browser.chromium():
         pytest.skip("no chromium here: apt-get install chromium")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        yield browser
-        await browser.close()
+        launched = await playwright.chromium.launch(executable_path=browser.chromium(), args=browser.FLAGS)
+        yield launched
+        await launched.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -13,11 +13,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = (
-    "--no-sandbox --headless=new --disable-gpu --disable-background-networking --no-first-run "
-    "--disable-component-update --disable-sync"
-).split()
+from tests import browser
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 860}
@@ -35,12 +32,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     """Debian's Chromium, once for all tests."""
-    if not Path(CHROMIUM).exists():
+    if not browser.chromium():
         pytest.skip("no chromium here: apt-get install chromium")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        await browser.close()
+        launched = await playwright.chromium.launch(executable_path=browser.chromium(), args=browser.FLAGS)
+        yield launched
+        await launched.close()
 
 
 @asynccontextmanager

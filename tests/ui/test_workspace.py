@@ -17,14 +17,11 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from core import events as e
 from core.states import SessionState as S
+from tests.browser import FLAGS, chromium
 from tests.patience import PATIENCE_S
 from tests.ui.serve_workspace import AGENT, LONG, STORY
 
 ROOT = Path(__file__).resolve().parents[2]
-ARGS = [
-    *("--no-sandbox", "--headless=new", "--disable-gpu", "--disable-background-networking", "--no-first-run"),
-    *("--disable-component-update", "--disable-sync"),
-]
 
 
 class World:
@@ -78,7 +75,7 @@ def world() -> Iterator[World]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGS)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         yield browser
         browser.close()
 
