@@ -130,7 +130,7 @@ async def test_a_box_that_dies_in_mid_turn_is_told_and_the_next_message_finds_th
     await screen.until_word("w10")
     box = next(pod for pod in cloud.cluster.all("pods") if cloud.cluster.has_home_of(pod, screen.agent))
     cloud.cluster.kubelet.kill(box["metadata"]["name"])
-    await expect(screen.get("turn-end").last).to_contain_text("interrupted", timeout=INTERRUPTED_MS)
+    await expect(screen.get("transcript")).to_contain_text("box was lost", timeout=INTERRUPTED_MS)
     await screen.say("TOOL(((cat kept.txt)))")
     await screen.permission.first.get_by_test_id("allow").click()
     events = await screen.until_turns(3, within_s=TURN_S)
