@@ -23,7 +23,6 @@ from tests.product import MAIN, free_port
 from tests.secret_manager import SecretManager
 
 CLIENT = {"client_id": "oh-my-agent", "client_secret": "a-secret-only-for-this-test"}
-RUNNER = ("runner", "--listen={ip}:8080", "--home={home}", f"--cli={CLI}")
 
 
 class Cloud:
@@ -83,8 +82,12 @@ class Cloud:
         key = self.folder / "boot-key"
         key.write_text(secrets.token_urlsafe(32))
         key.chmod(0o600)
-        gateway = f"--gateway=http://127.0.0.1:{self.balancer.boxes}"
-        return [sys.executable, str(MAIN), *RUNNER, gateway, f"--boot-key={key}"]
+        return self.pod(key, f"--gateway=http://127.0.0.1:{self.balancer.boxes}")
+
+    def pod(self, boot_key: Path, gateway: str) -> list[str]:
+        """What a box is started with; {ip}, {home} and {pod} are filled in by the kubelet."""
+        runner = ["runner", "--listen={ip}:8080", "--home={home}", f"--cli={CLI}", gateway, f"--boot-key={boot_key}"]
+        return [sys.executable, str(MAIN), *runner]
 
     def _common(self, issuer: str) -> dict[str, str]:
         return {

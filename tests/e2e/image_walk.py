@@ -16,9 +16,12 @@ from aiohttp import ClientSession, ClientTimeout, UnixConnector
 from playwright.async_api import expect
 
 from core import tokens
+from tests.cloud.cloud import Cloud
 from tests.e2e.conftest import Visit
 from tests.e2e.screen import texts
+from tests.e2e.test_cloud import box_dies, main_job
 from tests.e2e.test_practice import GREETING
+from tests.model_server import ModelServer
 from tests.product import LINK, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,7 +143,8 @@ async def test_a_runner_of_the_image_is_bound_in_a_container_as_closed_as_its_po
                 assert await answer.json() == {"status": "ok", "bound": False}
             body = {"user": "alice", "box": "box", "key": "the key of this binding, long enough"}
             body |= {"max_live_sessions": 2, "idle_cli_s": 60, "orphan_s": 60}  # type: ignore[dict-item]
-            async with http.post("/v1/init", json=body, headers=bearer("the boot key of this walk")) as answer:
+            boot = bearer("the boot key of this walk", tokens.BOOT)
+            async with http.post("/v1/init", json=body, headers=boot) as answer:
                 assert answer.status == 200, await answer.text()
             async with http.get("/healthz") as answer:
                 assert (await answer.json())["bound"] is True
@@ -153,8 +157,44 @@ async def test_a_runner_of_the_image_is_bound_in_a_container_as_closed_as_its_po
         runner.wait()
 
 
-def bearer(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {tokens.sign({'sub': 'alice'}, key=key, audience='runner:box')}"}
+def bearer(key: str, audience: str = "runner:box") -> dict[str, str]:
+    return {"Authorization": f"Bearer {tokens.sign({'sub': 'alice'}, key=key, audience=audience)}"}
+
+
+# A pod of tests/kube as podman's container, which ends with it. $1 is its name, $2 its home, $3 the boot key.
+POD = """
+name=$1 home=$2 key=$3; shift 3
+chmod 777 "$home"
+trap '"$PODMAN" stop --time 10 "$name" >/dev/null' TERM
+"$PODMAN" run --rm --replace --name "$name" --network host --read-only --cap-drop ALL --security-opt no-new-privileges \\
+  --memory 2g --cpus 1 --tmpfs /tmp --volume "$home:/home/agent" --volume "$key:/run/secrets/oma/boot-key:ro" "$@" &
+wait $!
+wait $!
+"""
+
+
+class ContainerCloud(Cloud):
+    """Every box is a container of the image, as closed as its pod."""
+
+    def pod(self, boot_key: Path, gateway: str) -> list[str]:
+        boot_key.chmod(0o644)
+        shell = ["env", f"PODMAN={PODMAN}", "sh", "-c", POD, "pod", "oma-walk-{pod}", "{home}", str(boot_key), IMAGE]
+        runner = ["runner", "--listen={ip}:8080", "--home=/home/agent", "--cli=/usr/local/bin/claude", gateway]
+        return [*shell, *runner, "--boot-key=/run/secrets/oma/boot-key"]
+
+
+async def test_the_main_job_with_boxes_that_are_containers(tmp_path: Path, visit: Visit) -> None:
+    async with ContainerCloud(tmp_path / "cloud") as cloud:
+        await main_job(cloud, visit)
+        running = podman("ps", "--format", "{{.Names}}")
+        assert "oma-walk-" in running
+
+
+async def test_a_container_that_is_killed_in_mid_turn_is_told_and_its_files_are_there(
+    tmp_path: Path, visit: Visit, model: ModelServer
+) -> None:
+    async with ContainerCloud(tmp_path / "cloud", model_url=model.url) as cloud:
+        await box_dies(cloud, visit, lambda pod: podman("kill", f"oma-walk-{pod}"))
 
 
 def test_the_image_holds_no_compiler_no_secret_and_one_cli() -> None:

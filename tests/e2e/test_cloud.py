@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -47,11 +47,16 @@ async def come_in(visit: Visit, cloud: Cloud, person: dict[str, object] = ALICE,
 
 
 async def test_the_main_job_in_a_cluster(practice_cloud: Cloud, visit: Visit) -> None:
-    screen = await come_in(visit, practice_cloud, locale="ko-KR")
+    await main_job(practice_cloud, visit)
+
+
+async def main_job(cloud: Cloud, visit: Visit) -> None:
+    """From the greeting to an agent on the dashboard, whose files are on the person's volume."""
+    screen = await come_in(visit, cloud, locale="ko-KR")
     await screen.new_agent()
     await screen.say("안녕?")
     assert texts(await screen.until_turns(1, within_s=TURN_S)) == [GREETING]
-    await screen.page.goto(practice_cloud.url + "/dashboard")
+    await screen.page.goto(cloud.url + "/dashboard")
     await screen.new_agent()
     await screen.say(WISH["ko-KR"])
     await answer_the_builder(screen, ANSWER["ko-KR"])
@@ -59,9 +64,9 @@ async def test_the_main_job_in_a_cluster(practice_cloud: Cloud, visit: Visit) ->
     await allow_all(screen)
     names = [event["name"] for event in kinds(await screen.events(), "tool_called")]
     assert "Write" in names and "Bash" in names
-    volume = next((practice_cloud.folder / "cluster" / "volumes").glob(f"*/agents/{screen.agent}"))
+    volume = next((cloud.folder / "cluster" / "volumes").glob(f"*/agents/{screen.agent}"))
     assert (volume / "CLAUDE.md").read_text().strip()
-    await screen.page.goto(practice_cloud.url + "/dashboard")
+    await screen.page.goto(cloud.url + "/dashboard")
     await expect(screen.get("agent-card")).to_have_count(2)
 
 
@@ -122,6 +127,11 @@ async def test_a_gateway_that_is_killed_in_mid_answer_is_not_missed(cloud: Cloud
 async def test_a_box_that_dies_in_mid_turn_is_told_and_the_next_message_finds_the_files(
     cloud: Cloud, visit: Visit
 ) -> None:
+    await box_dies(cloud, visit, cloud.cluster.kubelet.kill)
+
+
+async def box_dies(cloud: Cloud, visit: Visit, kill: Callable[[str], object]) -> None:
+    """`kill` ends a pod's container, by the pod's name, and tells nobody."""
     screen = await come_in(visit, cloud)
     await screen.new_agent()
     await screen.say("WRITE(((kept.txt)))(((of before)))")
@@ -129,7 +139,7 @@ async def test_a_box_that_dies_in_mid_turn_is_told_and_the_next_message_finds_th
     await screen.say(SLOW)
     await screen.until_word("w10")
     box = next(pod for pod in cloud.cluster.all("pods") if cloud.cluster.has_home_of(pod, screen.agent))
-    cloud.cluster.kubelet.kill(box["metadata"]["name"])
+    kill(box["metadata"]["name"])
     await expect(screen.get("transcript")).to_contain_text("box was lost", timeout=INTERRUPTED_MS)
     await screen.say("TOOL(((cat kept.txt)))")
     events = await screen.until_turns(3, within_s=TURN_S)
