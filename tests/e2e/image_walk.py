@@ -166,8 +166,9 @@ POD = """
 name=$1 home=$2 key=$3; shift 3
 chmod 777 "$home"
 trap '"$PODMAN" stop --time 10 "$name" >/dev/null' TERM
-"$PODMAN" run --rm --replace --name "$name" --network host --read-only --cap-drop ALL --security-opt no-new-privileges \\
-  --memory 2g --cpus 1 --tmpfs /tmp --volume "$home:/home/agent" --volume "$key:/run/secrets/oma/boot-key:ro" "$@" &
+"$PODMAN" run --rm --replace --name "$name" --network host --read-only --cap-drop ALL --memory 2g --cpus 1 \\
+  --security-opt no-new-privileges --tmpfs /tmp \\
+  --volume "$home:/home/agent" --volume "$key:/run/secrets/oma/boot-key:ro" "$@" &
 wait $!
 wait $!
 """
