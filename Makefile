@@ -14,7 +14,7 @@ run:
 
 test: system-packages
 	@scripts/environment dev
-	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	@exec scripts/tests $(WORKERS)
 
 check:
 	@scripts/environment dev

@@ -96,7 +96,7 @@ def test_that_passes_and_leaves_something_behind(tmp_path):
 """
 
 
-@pytest.mark.parametrize(("what", "workers", "status"), [("KEY", ("-n", "1"), 1), ("KEY", (), 1), ("'nothing'", (), 0)])
+@pytest.mark.parametrize(("what", "workers", "status"), [("KEY", ("-n", "1"), 8), ("KEY", (), 8), ("'nothing'", (), 0)])
 def test_a_suite_that_left_the_key_anywhere_is_red(
     folder: Path, what: str, workers: tuple[str, ...], status: int
 ) -> None:
