@@ -32,7 +32,7 @@ class Turns:
             if self._locks.get(user) is not lock:
                 raise RunnerUnavailable("the account was deleted meanwhile")
             name = f"box/{user}"
-            while not await self._store.claim(name, holder=self._holder, lease_s=LEASE_S):  # noqa: ASYNC110
+            while not await self._store.claim(name, holder=self._holder, lease_s=LEASE_S):  # noqa: ASYNC110  # nobody tells
                 await asyncio.sleep(RETRY_S)  # another process has it
             renewing = asyncio.create_task(self._renew(name), name=name)
             try:

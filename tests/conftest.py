@@ -1,6 +1,7 @@
 """Fixtures of all tests, and two rules: with `CI=true` nothing is skipped; nobody leaves the platform's key behind."""
 
 import os
+import signal
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Generator, Iterator
@@ -14,6 +15,9 @@ from playwright.sync_api import expect
 from tests.canary import pytest_sessionfinish, pytest_terminal_summary  # noqa: F401  # hooks
 from tests.firestore_emulator import Emulator, emulator_jar
 from tests.model_server import ModelServer
+
+# A suite in the background of a shell inherits deafness to Ctrl-C, and would pass it on to every product it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 for one in (later, expect):
     one.set_options(timeout=30_000)  # a wait that ends in success costs nothing; two workers share two busy cores

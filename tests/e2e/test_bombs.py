@@ -134,10 +134,11 @@ async def pages(url: str, cookies: dict[str, str]) -> float:
 
 async def stopped(me: Screen, group: Path) -> float:
     """Press stop; the seconds until nothing is left of what the agent ran."""
-    turns = len(kinds(await me.events(), "turn_finished"))
+    turns = len(kinds(await me.events(), "user_said"))
     began = time.monotonic()
-    await me.get("stop").click()
-    await me.until_turns(turns + 1)
+    if await me.get("stop").is_visible():  # a bomb that took the CLI along has ended its turn by itself
+        await me.get("stop").click()
+    await me.until_turns(turns)
     await calm(group)
     return time.monotonic() - began
 

@@ -84,7 +84,7 @@ async def test_model_trouble_is_told_in_words_that_name_a_next_step(me: Screen) 
     events = await me.until_turns(1, within_s=60)
     ended = kinds(events, "turn_finished")[0]
     assert (ended["outcome"], ended["reason"]) == ("error", "model_key_refused")
-    await me.until_state("idle")
+    await me.until_state("failed")
     await me.say("ERR529x1 N=5")
     events = await me.until_turns(2, within_s=60)
     assert texts(events)[-1] == "w0 w1 w2 w3 w4"

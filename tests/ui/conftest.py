@@ -14,6 +14,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
 from tests import browser
+from tests.patience import START_S
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -49,7 +50,7 @@ async def fake_server(*flags: str) -> AsyncIterator[str]:
     )
     try:
         assert process.stdout
-        yield (await asyncio.wait_for(process.stdout.readline(), 20)).decode().strip()
+        yield (await asyncio.wait_for(process.stdout.readline(), START_S)).decode().strip()
     finally:
         process.terminate()
         await asyncio.wait_for(process.wait(), 10)
