@@ -18,6 +18,7 @@ async def main():
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     watch = asyncio.create_task(pass_on_interrupt())
+    await asyncio.sleep(0)  # it has seen a make that catches interrupts
     print("up", watch.done(), flush=True)
     async with asyncio.timeout(PATIENCE_S):
         await stop.wait()
