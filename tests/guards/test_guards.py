@@ -68,8 +68,8 @@ def test_without_it_a_test_is_red(proofs: Proofs, guard: Guard) -> None:
 
 def proves(outcome: Outcome, guard: Guard) -> bool:
     """A test failed in what it asserts: not in being collected, not by a name that the row has broken."""
-    red = outcome.code in (pytest.ExitCode.TESTS_FAILED, LEFT_BEHIND)  # without some guards the key is left behind, too
-    return red and any(asserted(red, guard.by) for red in outcome.red)
+    failed = outcome.code in (pytest.ExitCode.TESTS_FAILED, LEFT_BEHIND)  # without some, the key is left behind
+    return failed and any(asserted(red, guard.by) for red in outcome.red)
 
 
 def asserted(red: Red, by: str) -> bool:
