@@ -84,7 +84,7 @@ IMAGE ?= localhost/oh-my-agent:dev
 image:
 	@scripts/environment dev
 	@scripts/image $(IMAGE)
-	@scripts/system-packages podman:podman crun:crun chromium:chromium haproxy:haproxy
+	@scripts/system-packages podman:podman crun:crun catatonit:catatonit /usr/lib/podman/netavark:netavark chromium:chromium haproxy:haproxy
 	IMAGE=$(IMAGE) $(BIN)/python -m pytest -q tests/e2e/image_walk.py
 
 # All that is deployed: k8s/, Dockerfile.claude, workflows, scripts. Offline, once its tools are there.
