@@ -42,12 +42,17 @@ class Recipe:
                     next(words, None)
             else:
                 kept.append(word)
+        there = process.environ().get(
+            "ANTHROPIC_BASE_URL", model_url
+        )  # the bridge in the box; the settings name it, too
+        kept = [word.replace(there, model_url) for word in kept]
         home = folder / "home"
         home.mkdir(parents=True, exist_ok=True)
         environ = {name: value for name, value in process.environ().items() if name != "OMA_SESSION"}
         environ |= {"HOME": str(home), "ANTHROPIC_BASE_URL": model_url, "ANTHROPIC_API_KEY": "raw", "PWD": str(folder)}
         environ.pop("ANTHROPIC_AUTH_TOKEN", None)
         environ.pop("CLAUDE_CONFIG_DIR", None)
+        environ = {name: value for name, value in environ.items() if not name.lower().endswith("_proxy")}
         return cls(argv=kept, environ=environ, folder=folder)
 
 
