@@ -3,10 +3,10 @@
   const now = () => performance.now();
   const answers = () => document.querySelectorAll("[data-testid=message][data-role=assistant]");
   const words = (node) => (node.textContent.match(/\S+/g) || []).length;
-  const bench = (window.bench = { sent: 0, first: 0, idle: 0, clicked: 0, usable: 0, back: 0, updates: [], seen: 0 });
+  const bench = (window.bench = { sent: 0, first: 0, busy: false, idle: 0, clicked: 0, usable: 0, back: 0, updates: [], seen: 0 });
 
   // before a message: what stands there now is not its answer
-  bench.arm = () => Object.assign(bench, { sent: 0, first: 0, idle: 0, clicked: 0, updates: [], seen: answers().length });
+  bench.arm = () => Object.assign(bench, { sent: 0, first: 0, busy: false, idle: 0, clicked: 0, updates: [], seen: answers().length });
   bench.words = () => { const all = answers(); return all.length > bench.seen ? words(all[all.length - 1]) : 0; };
 
   // Resolves when so many words stand there. Not polled for: a poll per frame would make the browser draw at 60 Hz beside the CLI.
@@ -21,8 +21,10 @@
       const at = now(), count = bench.words(), last = bench.updates[bench.updates.length - 1];
       if (count && !bench.first) bench.first = at;
       if (count && (!last || last[1] !== count)) bench.updates.push([at, count]);
-      const state = document.querySelector("[data-testid=session-state]");
-      if (!bench.idle && bench.first && state && state.dataset.state === "idle") bench.idle = at;
+      // The first words and the state that goes with them are drawn one after the other: idle counts once it was busy.
+      const state = document.querySelector("[data-testid=session-state]")?.dataset.state;
+      if (state && state !== "idle") bench.busy = true;
+      if (bench.busy && bench.first && !bench.idle && state === "idle") bench.idle = at;
     }
     const wanted = Number(sessionStorage.getItem("bench-wanted") || 0);
     const all = answers();

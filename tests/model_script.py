@@ -7,6 +7,7 @@ one is said before it, what stands after it is said once its result is there.
     TOOL(((command)))  WRITE(((path)))(((content)))  USE(((Name)))(((json)))  use Bash, Write, any tool
     ASK  PLAN  TODO                                                           AskUserQuestion, ExitPlanMode, TodoWrite
     GAP=0.02  SLOW=1                                                          seconds between deltas, before the first
+    CHARS=20                                                                  a delta is so long, not a word
     CUT@4  ERREVENT@3  STALL@3  HANG  ERR529x2  ERR401                        faults
 
 The platform's note that a person has now allowed a tool is obeyed as a model would: that tool is used.
@@ -37,6 +38,7 @@ PIECE = re.compile(
     re.S,
 )
 PACE = re.compile(r"\b(GAP|SLOW)=(\d+(?:\.\d+)?)")
+CHARS = re.compile(r"\bCHARS=([1-9]\d*)")
 FAULT = re.compile(r"\b(?:(CUT|STALL|ERREVENT)@(\d+)|(HANG)|ERR(\d{3}))(?:x(\d+))?\b")
 FOLDER = re.compile(r'[Ww]orking directory: ([^\s"\\]+)')  # as the CLI tells the model, inside JSON
 WORD = re.compile(r"\s*\S+|\s+\Z")
@@ -67,6 +69,7 @@ class Script:
     blocks: list[Json] = field(default_factory=list)
     gap_s: float = 0.0
     slow_s: float = 0.0
+    chars: int = 0  # of a delta of text; 0: each is a word
     fault: str = ""
     after: int = 0  # deltas before the fault
 
@@ -143,6 +146,8 @@ def script(body: Json, attempt: int) -> Script:
     answer = Script()
     for name, value in PACE.findall(prompt):
         setattr(answer, f"{name.lower()}_s", float(value))
+    if chars := CHARS.search(prompt):
+        answer.chars = int(chars[1])
     if fault := FAULT.search(prompt):
         kind, after, hang, status, times = fault.groups()
         limit = int(times) if times else (1 if kind in ("CUT", "ERREVENT") else sys.maxsize)
@@ -169,8 +174,8 @@ def blocks(prompt: str, results: list[Json], folder: str, word: str) -> list[Jso
     return said
 
 
-def deltas(block: Json) -> list[Json]:
-    """A block as it streams: words, or 64 KB pieces when it is big."""
+def deltas(block: Json, chars: int = 0) -> list[Json]:
+    """A block as it streams: words, or pieces of `chars` characters, of 64 KB when it is big."""
     if block["type"] == "tool_use":
         whole = json.dumps(block["input"])
         half = len(whole) // 2
@@ -179,8 +184,8 @@ def deltas(block: Json) -> list[Json]:
         said = [{"type": "thinking_delta", "thinking": word} for word in WORD.findall(block["thinking"])]
         return [*said, {"type": "signature_delta", "signature": "c2ln"}]
     text = block["text"]
-    if len(text) > 1 << 18:
-        return [{"type": "text_delta", "text": text[i : i + (1 << 16)]} for i in range(0, len(text), 1 << 16)]
+    if size := chars or (1 << 16 if len(text) > 1 << 18 else 0):
+        return [{"type": "text_delta", "text": text[i : i + size]} for i in range(0, len(text), size)]
     return [{"type": "text_delta", "text": part} for part in WORD.findall(text)]
 
 

@@ -207,7 +207,7 @@ async def events(asked: Asked, answer: Script) -> AsyncIterator[Json]:
     count = 0
     for index, block in enumerate(answer.blocks):
         yield {"type": "content_block_start", "index": index, "content_block": empty(block)}
-        for delta in deltas(block):
+        for delta in deltas(block, answer.chars):
             if count and answer.gap_s:
                 await asyncio.sleep(answer.gap_s)
             yield {"type": "content_block_delta", "index": index, "delta": delta}

@@ -205,8 +205,8 @@ export default {
     },
     fit() {
       const box = this.$refs.box;
-      box.style.height = "auto";
-      box.style.height = `${Math.min(box.scrollHeight, Math.round(innerHeight * 0.4))}px`;
+      box.style.height = box.value ? "auto" : ""; // empty it needs no measuring, which would cost a layout at each sending
+      if (box.value) box.style.height = `${Math.min(box.scrollHeight, Math.round(innerHeight * 0.4))}px`;
     },
   },
 };

@@ -1,6 +1,7 @@
 """One session's log, what it says, and everyone who looks on: nothing is shown that was to be stored and was not."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,6 +29,7 @@ from core.states import SessionState, step
 
 QUEUE_EVENTS = 2_000  # a reader that lags further comes back with its number instead of eating our memory
 FRAME_EVENTS = 200
+PACE_S = 0.03  # between frames while words are all there is to tell: each frame costs the reader a look
 
 
 class Lagging(Exception):
@@ -39,14 +41,24 @@ class Watcher:
 
     def __init__(self, log: Log, after: int, present: bytes) -> None:
         self._log, self._after, self._upto, self._present = log, after, log.last_seq, present
-        self._queue: asyncio.Queue[bytes] = asyncio.Queue(QUEUE_EVENTS)
-        self._lagging = False
+        self._lines: deque[bytes] = deque()
+        self._ready = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0  # of the loop's clock: before that, words wait for more
+        self._words = self._lagging = False
 
-    def offer(self, line: bytes) -> None:
-        try:
-            self._queue.put_nowait(line)
-        except asyncio.QueueFull:
+    def offer(self, line: bytes, *, words: bool = False) -> None:
+        """`words`: more of a text, which may wait for what follows. The first ones do not."""
+        if len(self._lines) < QUEUE_EVENTS:
+            self._lines.append(line)
+        else:
             self._lagging = True
+        self._words = self._words or words
+        loop = asyncio.get_running_loop()
+        if not words or self._lagging or len(self._lines) >= FRAME_EVENTS or loop.time() >= self._due:
+            self._ready.set()
+        elif self._timer is None:
+            self._timer = loop.call_at(self._due, self._wake)
 
     def end(self) -> None:
         """What it was told has been numbered anew: it is to come back with its number."""
@@ -61,12 +73,19 @@ class Watcher:
             yield _array(lines)
         yield self._present
         while True:
-            lines = [await self._queue.get()]
-            while not self._queue.empty() and len(lines) < FRAME_EVENTS:
-                lines.append(self._queue.get_nowait())
+            await self._ready.wait()
             if self._lagging:
                 raise Lagging
+            if self._words:
+                self._words, self._due = False, asyncio.get_running_loop().time() + PACE_S
+            lines = [self._lines.popleft() for _ in range(min(len(self._lines), FRAME_EVENTS))]
+            if not self._lines:
+                self._ready.clear()
             yield _array(lines)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._ready.set()
 
 
 class Journal:
@@ -127,7 +146,7 @@ class Journal:
         """To those who look on now; it is not stored."""
         shown = self._veil.shown(event)  # also when nobody looks: it keeps what waits for the next piece
         if self._watchers and shown is not None:
-            self._publish(encode(shown))
+            self._publish(encode(shown), words=isinstance(shown, TextDelta | ThinkingDelta))
 
     def shown(self, unfinished: list[TextDelta | ThinkingDelta]) -> list[TextDelta | ThinkingDelta]:
         """Unfinished blocks as far as they may be seen by now, by a late reader or on disk."""
@@ -153,9 +172,9 @@ class Journal:
         finally:
             self._watchers.discard(watcher)
 
-    def _publish(self, line: bytes) -> None:
+    def _publish(self, line: bytes, *, words: bool = False) -> None:
         for watcher in self._watchers:
-            watcher.offer(line)
+            watcher.offer(line, words=words)
 
 
 def _array(lines: list[bytes]) -> bytes:

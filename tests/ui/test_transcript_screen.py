@@ -69,7 +69,7 @@ def delta(text: str) -> e.TextDelta:
 
 
 async def test_the_first_words_leave_at_once_and_the_rest_at_a_steady_pace() -> None:
-    feed = Feed(fast_s=0.5, slow_s=0.5)
+    feed = Feed(steady_s=0.5)
     async with running(feed) as cursor:
         feed.put(e.UserSaid(message_id="m", text="go"), e.StateChanged(state=S.BUSY, turn="m"))
         await news(cursor)

@@ -147,11 +147,6 @@ class Fold:
         """Whether a text has begun that no drain has shown yet: its first words should not wait."""
         return any(isinstance(op, Put) and op.live for op in self._sheet.ops)
 
-    @property
-    def cheap(self) -> bool:
-        """Whether the next drain costs so little that it may come soon."""
-        return all(writing.cheap for writing in self._writing.values())
-
     def _said(self, event: e.UserSaid) -> None:
         """A message that comes during another's turn waits below everything until it is taken in."""
         self.settle()

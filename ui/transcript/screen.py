@@ -31,11 +31,10 @@ from ui.words import Words
 
 log = logging.getLogger("oma.transcript")
 
-FAST_S: Final = 0.05  # between changes while the unfinished text is short (20 Hz) …
-SLOW_S: Final = 0.083  # … and when rendering it costs more (12 Hz)
+STEADY_S: Final = 0.09  # between changes while a text is being written (11 Hz): each costs the browser a frame
 BURST_S: Final = 0.01  # stored events that come in a burst leave together
 OPENING_S: Final = 0.1  # what only says that a turn begins waits for its first words: the sender's page has it already
-BATCHES: Final = 128  # kept for tabs that lag: six seconds of streaming
+BATCHES: Final = 128  # kept for tabs that lag: ten seconds of streaming
 OPEN_STATES: Final = (SessionState.STARTING, SessionState.BUSY)
 PROSE: Final = (Text, Asked)  # what has Markdown in it
 LARGE: Final = 4_000  # characters; longer texts are rendered beside the event loop
@@ -61,10 +60,9 @@ class Screen:
         *,
         follow: Follow,
         fold: Callable[[Callable[[str], str]], Fold],
-        fast_s: float = FAST_S,
-        slow_s: float = SLOW_S,
+        steady_s: float = STEADY_S,
     ) -> None:
-        self._follow, self._fast_s, self._slow_s = follow, fast_s, slow_s
+        self._follow, self._steady_s = follow, steady_s
         self._rendered: dict[str, str] = {}
         self._fold = fold(self._render)
         self._batches: deque[tuple[int, str, Meta | None]] = deque(maxlen=BATCHES)
@@ -161,7 +159,7 @@ class Screen:
     def _schedule(self, batch: list[AnyEvent]) -> None:
         """The first delta of a text and everything that is not a delta leave at once, the rest at a steady pace."""
         steady = all(isinstance(event, TextDelta | ThinkingDelta | ToolProgress) for event in batch)
-        pace = BURST_S if not steady or self._fold.fresh else self._fast_s if self._fold.cheap else self._slow_s
+        pace = self._steady_s if steady and not self._fold.fresh else BURST_S
         loop = asyncio.get_running_loop()
         due = self._flushed_at + pace
         if all(map(_opening, batch)):

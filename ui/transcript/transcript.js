@@ -6,6 +6,9 @@ const MOVING_MS = 400; // a scroll event this long after wheel, finger or key is
 
 const AGAIN_MS = 8000;
 
+// Written only where it changes: this is asked at each word.
+const show = (one, shown) => one.hidden === shown && (one.hidden = !shown);
+
 export default {
   template: `<div class="transcript-box">
     <div ref="scroll" class="transcript" data-testid="transcript" data-last-seq="0" tabindex="0" role="log" aria-live="off">
@@ -250,7 +253,7 @@ export default {
       this.end = box.scrollTop;
       this.sizesAtEnd = this.sizesNow();
       this.news = false;
-      this.pill.hidden = true;
+      show(this.pill, false);
     },
     below() {
       const box = this.$refs.scroll;
@@ -266,7 +269,7 @@ export default {
     },
     point() {
       if (this.following) this.news = false;
-      this.pill.hidden = this.following || this.below() <= NEAR;
+      show(this.pill, !this.following && this.below() > NEAR);
       const label = this.news ? this.words.new : this.words.end;
       if (this.pill.lastChild.textContent !== label) this.pill.lastChild.textContent = label;
     },
@@ -276,7 +279,7 @@ export default {
       if (this.dockHeight !== height) document.documentElement.style.setProperty("--dock", (this.dockHeight = height));
     },
     welcome() {
-      this.$refs.welcome.hidden = this.items.size > 0 || this.$refs.pending.childElementCount > 0 || !this.$refs.more.hidden;
+      show(this.$refs.welcome, !this.items.size && !this.$refs.pending.childElementCount && this.$refs.more.hidden);
     },
     showEarlier(first) {
       this.$refs.more.hidden = !(first > 1);

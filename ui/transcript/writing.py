@@ -6,7 +6,6 @@ from ui.transcript.ops import AnyOp, More, Raw, Tail
 from ui.transcript.prose import opening, plain, quick, split_blocks
 
 LONG_TAIL: Final = 3_000  # characters of one unfinished paragraph; beyond, rendering it at each tick costs too much
-SHORT_TAIL: Final = 300
 ENDLESS_TAIL: Final = 50_000  # nobody writes a paragraph like this: its ends are not looked for any more
 
 
@@ -28,11 +27,6 @@ class Writing:
         """More of it."""
         self._tail += text
         self._dirty = True
-
-    @property
-    def cheap(self) -> bool:
-        """Whether the next change costs so little that it may come soon."""
-        return self._raw or len(self._tail) < SHORT_TAIL
 
     def changes(self) -> list[AnyOp]:
         """The ops that bring a page which had everything up to the last call up to now."""
