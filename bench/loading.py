@@ -41,9 +41,12 @@ async def reload_in_mid_answer(stage: Stage) -> dict[str, Figure]:
 
 
 async def page_load(stage: Stage) -> dict[str, Figure]:
-    """P8: bytes on the wire and time to a usable composer, with an empty and with a full cache."""
+    """P8: bytes on the wire and time to a usable composer, with an empty and with a full cache.
+
+    The first two come from a blank page, for which the browser starts a process; people come from the dashboard.
+    """
     url = stage.page.page.url
-    cold_kb, cold_ms, cached_kb, cached_ms = [], [], [], []
+    cold_kb, cold_ms, cached_kb, cached_ms, onward_ms = [], [], [], [], []
     for _ in range(LOADS):
         async with bench_page(stage.browser, stage.product, like=stage.page.screen) as page:
             wire = await Wire.of(page)
@@ -56,11 +59,15 @@ async def page_load(stage: Stage) -> dict[str, Figure]:
             kilobytes, ms = await wire.load(page, url)
             cached_kb.append(kilobytes)
             cached_ms.append(ms)
+            await page.page.goto(stage.product.url + "/dashboard")
+            _, ms = await wire.load(page, url)
+            onward_ms.append(ms)
     return {
         "P8_transferred_cold": figure(cold_kb, unit="KB", budget="≤ 550"),
         "P8_transferred_cached": figure(cached_kb, unit="KB", budget="≤ 20"),
         "P8_usable_cold": figure(cold_ms, budget="≤ 1000"),
         "P8_usable_cached": figure(cached_ms, budget="≤ 500"),
+        "P8_usable_from_the_dashboard": figure(onward_ms),
     }
 
 

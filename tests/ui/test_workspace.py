@@ -235,6 +235,19 @@ def test_a_runner_that_comes_back_tells_the_unfinished_text_anew(page: Page, wor
     expect(page.locator("[data-live]")).to_have_count(0)
 
 
+def test_what_works_turns_and_nothing_else(page: Page, world: World) -> None:
+    """A ring that turns costs the browser style and layout at each word, and a hidden one all day."""
+    session, turning = world.session(), "document.getAnimations().length"
+    visit(page, world.address(session))
+    assert page.evaluate(turning) == 0
+    world.happen(session, said("go"), busy())
+    expect(page.get_by_test_id("session-state")).to_have_attribute("data-state", "busy")
+    wait(lambda: page.evaluate(turning) > 0)
+    world.happen(session, delta("words "))
+    expect(page.locator("[data-live]")).to_be_visible()
+    wait(lambda: page.evaluate(turning) == 0)
+
+
 # ---- history
 
 

@@ -5,6 +5,7 @@ const NEAR = 100; // px from the bottom within which the reader is followed
 const MOVING_MS = 400; // a scroll event this long after wheel, finger or key is the reader's
 
 const AGAIN_MS = 8000;
+const WORDS = new Set(["more", "tail", "raw"]); // changes that are text being written
 
 // Written only where it changes: this is asked at each word.
 const show = (one, shown) => one.hidden === shown && (one.hidden = !shown);
@@ -37,6 +38,7 @@ export default {
   },
   unmounted() {
     clearInterval(this.clock);
+    document.documentElement.removeAttribute("data-writing");
     this.sizes.disconnect();
     window.removeEventListener("oma-outbox", this.onOutbox);
   },
@@ -63,9 +65,10 @@ export default {
       window.dispatchEvent(new CustomEvent("oma-seq", { detail: seq }));
       this.welcome();
       if (!this.following && base !== 0 && ops.length) this.news = true;
-      if (base !== 0) return; // what has grown is followed by `sizes`, once a frame and without a layout of its own
-      this.tick();
-      if (this.following) this.toEnd();
+      if (base === 0) this.tick();
+      // Where words are seen to come, nothing needs to turn: each turning ring costs style and layout at every word.
+      if (ops.length) document.documentElement.toggleAttribute("data-writing", ops.some((op) => WORDS.has(op.o)));
+      if (base === 0 && this.following) this.toEnd(); // what grows later is followed by `sizes`, without a layout of its own
     },
     earlier(ops, first) {
       const box = this.$refs.scroll;
@@ -191,7 +194,7 @@ export default {
     },
     reset(tail, html) {
       tail.text = null;
-      tail.innerHTML = clean(html);
+      html ? (tail.innerHTML = clean(html)) : tail.replaceChildren();
     },
 
     // ---- around it
@@ -290,8 +293,9 @@ export default {
       const had = box.childElementCount;
       box.replaceChildren(...messages.map((message) => bubble(message, this.words)));
       this.welcome();
-      if (messages.length > had) this.following = true;
-      if (this.following) this.toEnd();
+      if (messages.length <= had) return; // what gets shorter is followed by `sizes`
+      this.following = true;
+      this.toEnd();
     },
     tick() {
       const now = Date.now() + this.skew;
