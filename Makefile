@@ -6,6 +6,9 @@ BIN := .venv/bin
 # One more than there are cores: tests wait a lot.
 WORKERS ?= $(shell expr $$(nproc) + 1)
 
+# Wherever this is set, every worker of the tests would compile all of them anew, and every server they start itself.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test check format guards bench soak-box observatory security secrets audit sbom lock image manifests system-packages
 
 run:

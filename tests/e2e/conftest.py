@@ -1,10 +1,12 @@
 """What the walks need: a browser, the product, people. All in one event loop, because the browser lives in one."""
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import aiohttp
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
@@ -12,6 +14,7 @@ from playwright.async_api import Browser, async_playwright
 from tests import browser
 from tests.e2e.screen import Screen
 from tests.model_server import ModelServer
+from tests.patience import PATIENCE_S
 from tests.product import Product
 
 HERE = Path(__file__).parent
@@ -35,7 +38,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """A failed walk shows what the product logged."""
     report = yield
     if report.failed:
-        for product in item.stash.get(PRODUCTS, []):
+        shared = [value for value in getattr(item, "funcargs", {}).values() if isinstance(value, Product)]
+        for product in {*item.stash.get(PRODUCTS, []), *shared}:
             report.sections.append(("the product's log", product.log()[-LOG_CHARS:]))
     return report
 
@@ -89,6 +93,35 @@ async def visit(start: Start, chromium: Browser) -> AsyncIterator[Visit]:
 async def product(start: Start, model: ModelServer) -> Product:
     """The product with the scripted model behind its gateway."""
     return await start(model_url=model.url)
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def common(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
+    """One product for the walks of a module that neither end nor hurt it; what it leaves behind is their failure."""
+    async with ModelServer() as model, Product(tmp_path_factory.mktemp("common"), model_url=model.url) as product:
+        yield product
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def lent(common: Product) -> Product:
+    """The common product, with a link that nobody has used."""
+    used = common.link
+    async with aiohttp.ClientSession(headers={"Origin": common.url}) as http:
+        answer = await http.post(f"{common.url}/auth/local/link", allow_redirects=False)
+        assert answer.status == 303, await answer.text()
+    async with asyncio.timeout(PATIENCE_S):
+        while common.link == used:
+            await asyncio.sleep(0.01)
+    return common
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def guest(lent: Product, visit: Visit) -> Screen:
+    """The owner in a browser of their own, at the composer of a new agent of the common product."""
+    screen = await visit(lent)
+    await screen.sign_in()
+    await screen.new_agent()
+    return screen
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -2,6 +2,9 @@
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -18,8 +21,34 @@ from tests.product import Product
 SOON_MS = 30_000  # that it happens; within 2 s is what tests/auth/test_revocation.py is about
 
 
+@asynccontextmanager
+async def lasting(folder: Path) -> AsyncIterator[Product]:
+    """A company for several walks."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**settings: Any) -> Product:
+            return await stack.enter_async_context(Product(folder, **settings))
+
+        async with company(start) as product:
+            yield product
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
+    """For walks that leave everybody as they were."""
+    async with lasting(tmp_path_factory.mktemp("shared")) as product:
+        yield product
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def small(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
+    """Only Root and Charlie have ever been here."""
+    async with lasting(tmp_path_factory.mktemp("small")) as product:
+        yield product
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def shared(start: Start) -> AsyncIterator[Product]:
+async def fresh(start: Start) -> AsyncIterator[Product]:
     async with company(start) as product:
         yield product
 
@@ -89,15 +118,15 @@ async def test_an_announcement_comes_and_goes_on_every_open_page(shared: Product
 
 
 async def test_what_was_done_is_told_with_who_and_from_where_and_comes_out_as_lines(
-    shared: Product, visit: Visit
+    fresh: Product, visit: Visit
 ) -> None:
-    root, alice = await enter(visit, shared, ROOT), await enter(visit, shared, ALICE)
+    root, alice = await enter(visit, fresh, ROOT), await enter(visit, fresh, ALICE)
     await alice.new_agent()
     await open_page(root, "/admin")
     await expect(root.get("isolation")).to_have_attribute("data-name", "bubblewrap")
     made = root.get("act").and_(root.page.locator("[data-what=agent_created]"))
     await expect(made).to_contain_text("127.0.0.1")  # the act came over a socket
-    answer = await root.page.request.get(shared.url + "/admin/audit.jsonl")
+    answer = await root.page.request.get(fresh.url + "/admin/audit.jsonl")
     assert answer.headers["content-disposition"].startswith("attachment")
     acts = [json.loads(line) for line in (await answer.text()).splitlines()]
     assert [act["what"] for act in acts[-3:]] == ["agent_created", "sign_in", "sign_in"]
@@ -107,9 +136,9 @@ async def test_what_was_done_is_told_with_who_and_from_where_and_comes_out_as_li
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize(("locale", "phone"), [("ko-KR", False), ("en-US", True)], ids=["desk", "phone"])
-async def test_it_is_accessible(shared: Product, visit: Visit, locale: str, phone: bool, dark: bool) -> None:
-    await enter(visit, shared, CHARLIE, locale=locale)
-    root = await enter(visit, shared, ROOT, locale=locale, phone=phone, dark=dark)
+async def test_it_is_accessible(small: Product, visit: Visit, locale: str, phone: bool, dark: bool) -> None:
+    await enter(visit, small, CHARLIE, locale=locale)
+    root = await enter(visit, small, ROOT, locale=locale, phone=phone, dark=dark)
     await open_page(root, "/admin")
     await row(root, CHARLIE["name"]).get_by_test_id("disable").click()
     await judge(root, "admin")

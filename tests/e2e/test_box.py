@@ -12,49 +12,51 @@ PRINT_COMMANDS = "for c in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < $c; echo; don
 FIND_SOCKETS = "find / -xdev -type s 2>/dev/null; find /run /tmp /home -type s 2>/dev/null"
 
 
-async def test_nothing_of_other_users_can_be_seen(me: Screen) -> None:
-    homes = me.product.data_dir / "homes"
+async def test_nothing_of_other_users_can_be_seen(guest: Screen) -> None:
+    homes = guest.product.data_dir / "homes"
     other = homes / "local-other"
     other.mkdir(parents=True)
     (other / "secret.txt").write_text(CANARY)
     seen = await bash(
-        me, f"ls {other}; ls {homes}; ls -A /home; find / -name secret.txt -not -path '/proc/*' 2>/dev/null"
+        guest, f"ls {other}; ls {homes}; ls -A /home; find / -name secret.txt -not -path '/proc/*' 2>/dev/null"
     )
     assert "secret.txt" not in seen
     assert seen.count("No such file or directory") == 2, seen
     assert seen.strip().splitlines()[-1] == "agent", seen
 
 
-async def test_the_platforms_key_is_in_no_environment_and_no_file(me: Screen) -> None:
-    key = me.product.environ["ANTHROPIC_API_KEY"]
-    seen = await bash(me, PRINT_ENVIRONMENTS)
+async def test_the_platforms_key_is_in_no_environment_and_no_file(guest: Screen) -> None:
+    key = guest.product.environ["ANTHROPIC_API_KEY"]
+    seen = await bash(guest, PRINT_ENVIRONMENTS)
     assert "OMA_SESSION=" in seen, "the environment was not shown at all"
     assert key not in seen and "boot_key" not in seen
-    found = await bash(me, f"grep -rls {key[:7]}''{key[7:]} /home /opt /run /etc /tmp /var 2>/dev/null; echo searched")
+    found = await bash(
+        guest, f"grep -rls {key[:7]}''{key[7:]} /home /opt /run /etc /tmp /var 2>/dev/null; echo searched"
+    )
     assert found.strip() == "searched"
 
 
-async def test_no_process_of_the_platform_but_the_own_runner_is_there(me: Screen) -> None:
-    seen = await bash(me, PRINT_COMMANDS)
+async def test_no_process_of_the_platform_but_the_own_runner_is_there(guest: Screen) -> None:
+    seen = await bash(guest, PRINT_COMMANDS)
     lines = [line for line in seen.splitlines() if "main.py" in line]
     assert lines and all(" runner " in line for line in lines), lines
-    assert str(me.product.port) not in seen and "gateway" not in "".join(lines)
+    assert str(guest.product.port) not in seen and "gateway" not in "".join(lines)
 
 
-async def test_box_sock_is_the_only_way_out(me: Screen) -> None:
-    out = f"127.0.0.1/{me.product.port} 1.1.1.1/443 169.254.169.254/80 10.0.0.1/80"
+async def test_box_sock_is_the_only_way_out(guest: Screen) -> None:
+    out = f"127.0.0.1/{guest.product.port} 1.1.1.1/443 169.254.169.254/80 10.0.0.1/80"
     tries = f'for a in {out}; do (timeout 2 bash -c "</dev/tcp/$a") 2>/dev/null && echo open $a; done'
-    seen = await bash(me, f"{FIND_SOCKETS}; {tries}; ls /sys/class/net; cat /proc/net/route | wc -l")
+    seen = await bash(guest, f"{FIND_SOCKETS}; {tries}; ls /sys/class/net; cat /proc/net/route | wc -l")
     assert "open" not in seen
     sockets = {line for line in seen.splitlines() if line.startswith("/")}
     assert {path for path in sockets if not path.startswith("/tmp/cc-socks/")} == {"/run/oma/box.sock"}  # the CLI's own
     assert "eth" not in seen and "ens" not in seen
 
 
-async def test_the_program_and_the_system_cannot_be_written(me: Screen) -> None:
+async def test_the_program_and_the_system_cannot_be_written(guest: Screen) -> None:
     places = "/opt/oma/main.py /usr/bin/x /etc/x /run/oma/x /run/oma/box.sock"
     seen = await bash(
-        me,
+        guest,
         f"for p in {places}; do (echo x >> $p) 2>/dev/null && echo wrote $p; done; touch here && echo can write here",
     )
     assert seen.strip() == "can write here"

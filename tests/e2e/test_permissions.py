@@ -7,30 +7,32 @@ from playwright.async_api import expect
 from tests.e2e.screen import Screen, kinds, texts
 
 MAKE = "TOOL(((bash -c 'echo x > one.txt; echo made')))"  # neither harmless nor a mere edit: the CLI has to ask
+# Of walks that share a product.
+REFUSED, SHOWN = MAKE.replace("one", "refused"), MAKE.replace("one", "shown")
 
 
-async def test_a_command_runs_only_after_it_was_allowed(me: Screen) -> None:
-    await me.say(MAKE)
-    await expect(me.permission).to_have_count(1)
-    await expect(me.permission).to_contain_text("echo x > one.txt; echo made")
-    await me.until_state("asking")
-    assert not list(me.product.data_dir.rglob("one.txt"))
-    await me.get("allow").click()
-    events = await me.until_turns(1)
-    assert list(me.product.data_dir.rglob("one.txt"))
+async def test_a_command_runs_only_after_it_was_allowed(guest: Screen) -> None:
+    await guest.say(MAKE)
+    await expect(guest.permission).to_have_count(1)
+    await expect(guest.permission).to_contain_text("echo x > one.txt; echo made")
+    await guest.until_state("asking")
+    assert not list(guest.product.data_dir.rglob("one.txt"))
+    await guest.get("allow").click()
+    events = await guest.until_turns(1)
+    assert list(guest.product.data_dir.rglob("one.txt"))
     assert [event["decision"] for event in kinds(events, "answered")] == ["allow"]
     assert texts(events)[-1] == "Result: made"
-    await expect(me.get("permission").last).to_have_attribute("data-state", "allowed")
-    await expect(me.get("tool-call")).to_have_count(1)
+    await expect(guest.get("permission").last).to_have_attribute("data-state", "allowed")
+    await expect(guest.get("tool-call")).to_have_count(1)
 
 
-async def test_a_refusal_reaches_the_model_in_the_users_words(me: Screen) -> None:
-    await me.say(MAKE)
-    await deny(me, "not on a Sunday")
-    events = await me.until_turns(1)
+async def test_a_refusal_reaches_the_model_in_the_users_words(guest: Screen) -> None:
+    await guest.say(REFUSED)
+    await deny(guest, "not on a Sunday")
+    events = await guest.until_turns(1)
     assert "not on a Sunday" in texts(events)[-1]
-    assert not list(me.product.data_dir.rglob("one.txt"))
-    await expect(me.get("permission").last).to_have_attribute("data-state", "denied")
+    assert not list(guest.product.data_dir.rglob("refused.txt"))
+    await expect(guest.get("permission").last).to_have_attribute("data-state", "denied")
 
 
 async def test_always_holds_after_a_restart_of_everything(me: Screen) -> None:
@@ -62,25 +64,25 @@ async def test_a_request_is_parked_by_a_restart_and_answering_it_goes_on(me: Scr
     assert [event["decision"] for event in kinds(events, "answered")] == ["allow"]
 
 
-async def test_tabs_and_the_inbox_show_one_request_and_one_answer_closes_them_all(me: Screen) -> None:
-    second, inbox = await me.another_tab(), await me.another_tab()
-    await inbox.page.goto(me.product.url + "/inbox")
-    await me.say(MAKE)
+async def test_tabs_and_the_inbox_show_one_request_and_one_answer_closes_them_all(guest: Screen) -> None:
+    second, inbox = await guest.another_tab(), await guest.another_tab()
+    await inbox.page.goto(guest.product.url + "/inbox")
+    await guest.say(SHOWN)
     await expect(second.permission).to_have_count(1)
-    await expect(inbox.get("request")).to_contain_text("echo x > one.txt; echo made")
+    await expect(inbox.get("request")).to_contain_text("echo x > shown.txt; echo made")
     await inbox.get("allow").click()
     await expect(inbox.get("all-clear")).to_be_visible()
     await expect(second.permission).to_have_count(0)
-    await expect(me.permission).to_have_count(0)
-    await me.until_turns(1)
-    await expect(me.get("permission").last).to_have_attribute("data-state", "allowed")
+    await expect(guest.permission).to_have_count(0)
+    await guest.until_turns(1)
+    await expect(guest.get("permission").last).to_have_attribute("data-state", "allowed")
 
 
-async def test_a_question_is_answered_with_one_of_its_options(me: Screen) -> None:
-    await me.say("ASK")
-    await me.get("question").get_by_text("Blue").click()
-    await me.get("answer").click()
-    events = await me.until_turns(1)
+async def test_a_question_is_answered_with_one_of_its_options(guest: Screen) -> None:
+    await guest.say("ASK")
+    await guest.get("question").get_by_text("Blue").click()
+    await guest.get("answer").click()
+    events = await guest.until_turns(1)
     assert "Blue" in texts(events)[-1]
 
 

@@ -155,9 +155,9 @@ async def test_a_deleted_account_is_out_at_once_and_gone_from_everywhere_within_
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize(("locale", "phone"), [("ko-KR", False), ("en-US", True)], ids=["desk", "phone"])
 async def test_it_is_accessible_and_speaks_one_language(
-    product: Product, visit: Visit, locale: str, phone: bool, dark: bool
+    lent: Product, visit: Visit, locale: str, phone: bool, dark: bool
 ) -> None:
-    screen = await visit(product, locale=locale, phone=phone, dark=dark)
+    screen = await visit(lent, locale=locale, phone=phone, dark=dark)
     await screen.sign_in()
     await open_page(screen, "/settings")
     await screen.get("delete-account-open").click()

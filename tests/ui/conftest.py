@@ -1,9 +1,6 @@
 """Pages over fakes in a real browser: a server process of its own, a tab that complains aloud."""
 
-import asyncio
 import inspect
-import os
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -14,10 +11,9 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
 from tests import browser
-from tests.patience import START_S
+from tests.ui.nursery import Nursery
 
 HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 860}
 
 Serve = Callable[..., Awaitable[str]]
@@ -41,28 +37,20 @@ async def chromium() -> AsyncIterator[Browser]:
         await launched.close()
 
 
-@asynccontextmanager
-async def fake_server(*flags: str) -> AsyncIterator[str]:
-    """`tests.ui.serve_fake` in a process of its own (NiceGUI behaves otherwise under pytest); its address."""
-    environ = {key: value for key, value in os.environ.items() if not key.startswith(("NICEGUI_", "PYTEST_"))}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.ui.serve_fake", *flags, cwd=ROOT, env=environ, stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        assert process.stdout
-        yield (await asyncio.wait_for(process.stdout.readline(), START_S)).decode().strip()
-    finally:
-        process.terminate()
-        await asyncio.wait_for(process.wait(), 10)
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def nursery() -> AsyncIterator[Nursery]:
+    """Where fake products come from."""
+    async with Nursery.started() as running:
+        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def serve() -> AsyncIterator[Serve]:
+async def serve(nursery: Nursery) -> AsyncIterator[Serve]:
     """`await serve("--empty")`: the address of a fresh fake product."""
     async with AsyncExitStack() as stack:
 
         async def begin(*flags: str) -> str:
-            return await stack.enter_async_context(fake_server(*flags))
+            return await stack.enter_async_context(nursery.child(*flags))
 
         yield begin
 

@@ -132,12 +132,12 @@ def desk_of(platform: FakePlatform, args: argparse.Namespace) -> Desk:
     )
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     parse = argparse.ArgumentParser()
     parse.add_argument("--port", type=int, default=0)
     for flag in ("--empty", "--no-sandbox", "--oidc", "--real", "--stranger"):
         parse.add_argument(flag, action="store_true")
-    args = parse.parse_args()
+    args = parse.parse_args(words)
     platform = FakePlatform()
     if not args.empty:
         six(platform)
