@@ -203,7 +203,10 @@ class StateChanged(Event, frozen=True, kw_only=True, tag="state"):
 
 
 class TurnFinished(Event, frozen=True, kw_only=True, tag="turn_finished"):
-    """Exactly one ends each turn. `reason` is a code with a sentence in the catalogues (`reason.<code>`)."""
+    """Exactly one ends each turn. `reason` is a code with a sentence in the catalogues (`reason.<code>`).
+
+    `model` answered last (empty: none did), `context_tokens` of `window_tokens` were full then; 0 is unknown.
+    """
 
     outcome: Literal["ok", "error", "interrupted", "limit"]
     reason: str = ""
@@ -211,6 +214,9 @@ class TurnFinished(Event, frozen=True, kw_only=True, tag="turn_finished"):
     usage: Usage = Usage()
     cost_usd: float = 0.0
     duration_s: float = 0.0
+    model: str = ""
+    context_tokens: int = 0
+    window_tokens: int = 0
 
 
 class Live(Event, frozen=True, kw_only=True, tag="live"):
@@ -224,6 +230,8 @@ AnyEvent = (
     | Asked | Answered | Parked | Todos | Retrying | Notice | StateChanged | TurnFinished | Live
 )  # fmt: skip
 LIVE_ONLY = (TextDelta, ThinkingDelta, ToolProgress, Live)
+
+PRACTICE = "practice"  # what `TurnFinished.model` says of the practice model, whatever name the CLI gave it
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(AnyEvent)

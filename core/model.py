@@ -133,6 +133,9 @@ class Session(Record, frozen=True, kw_only=True):
     last_seq: int = 0
     last_line: str = ""
     cost_usd: float = 0.0
+    model: str = ""  # this and the next two as the last turn that had an answer left them (core.events)
+    context_tokens: int = 0
+    window_tokens: int = 0
     last_outcome: str = ""
     last_reason: str = ""
     given_title: str = ""

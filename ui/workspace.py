@@ -9,7 +9,7 @@ from urllib.parse import quote
 from nicegui import background_tasks, ui
 
 from core.errors import NotFound, PlatformError
-from core.events import AnyEvent, UserSaid
+from core.events import PRACTICE, AnyEvent, UserSaid
 from core.model import Agent, Session, UserId
 from ui.agent_acts import AgentActs
 from ui.chrome import mark
@@ -19,6 +19,7 @@ from ui.frame import Frame, frame, screen
 from ui.opening import address, opening, place_to_begin
 from ui.permission import Permission
 from ui.tags import tag
+from ui.transcript.facts import Known
 from ui.transcript.fold import Fold
 from ui.transcript.screen import Cursor, Screen, Screens
 from ui.transcript.transcript import Transcript
@@ -99,7 +100,8 @@ class Talk:
 
         def make() -> Screen:
             follow = partial(self._conversations.follow, session.id, user=user)
-            return Screen(follow=cast("Any", follow), fold=lambda render: _fold(session, self._words, render))
+            known = _known(session, practice=self._page.desk.settings.provider == PRACTICE)
+            return Screen(follow=cast("Any", follow), fold=lambda render: _fold(session, known, self._words, render))
 
         def start(screen: Screen) -> "asyncio.Task[None]":
             return background_tasks.create(_run(screen, session.id), name="screen")
@@ -253,11 +255,19 @@ class Talk:
         return self._agent.name or self._words.t("workspace.untitled")
 
 
-def _fold(session: Session, words: Words, render: Any) -> Fold:
-    folder = f"~/agents/{session.agent}"
-    return Fold(
-        words, folder=folder, state=session.state, cost_usd=session.cost_usd, counted=session.last_seq, render=render
+def _known(session: Session, *, practice: bool) -> Known:
+    """Before the first answer only one thing is certain: that it will be the practice model's."""
+    return Known(
+        model=session.model or (PRACTICE if practice else ""),
+        context_tokens=session.context_tokens,
+        window_tokens=session.window_tokens,
+        cost_usd=session.cost_usd,
     )
+
+
+def _fold(session: Session, known: Known, words: Words, render: Any) -> Fold:
+    folder = f"~/agents/{session.agent}"
+    return Fold(words, folder=folder, state=session.state, known=known, counted=session.last_seq, render=render)
 
 
 async def _run(screen: Screen, session: str) -> None:

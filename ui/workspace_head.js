@@ -1,4 +1,6 @@
-// Agent ▸ session · state · cost · publish; the agent's name is its menu. On a phone also the ways to dashboard and sessions.
+// Agent ▸ session · state · model · context · cost · publish; the agent's name is its menu. On a phone the menu has the facts.
+const FACTS = ["model", "context", "cost"];
+
 export default {
   template: `<header class="head">
     <a class="btn ghost icon only-phone" href="/dashboard" :aria-label="words.agents" data-testid="to-dashboard"><i class="ic lg ic-back" aria-hidden="true"></i></a>
@@ -9,6 +11,8 @@ export default {
       <details class="menu whose"><summary ref="menu" class="btn ghost sm" data-testid="agent-menu" :aria-label="words.menu.replace('{name}', names.agent)">
           <span class="cut hide-phone">{{ names.agent }}</span><i class="ic sm ic-down hide-phone" aria-hidden="true"></i><i class="ic lg ic-more only-phone" aria-hidden="true"></i></summary>
         <div class="pop">
+          <dl v-if="known.length" class="told" data-testid="facts-told"><div v-for="fact in known" :key="fact"><dt>{{ words[fact] }}</dt><dd>{{ now.facts[fact] }}</dd></div></dl>
+          <button type="button" class="li" data-palette="1" data-testid="to-palette"><i class="ic ic-search" aria-hidden="true"></i>{{ words.find }}<kbd class="mod end hide-phone" aria-hidden="true"></kbd></button>
           <a class="li" href="/dashboard"><i class="ic ic-list" aria-hidden="true"></i>{{ words.agents }}</a>
           <a class="li" :href="names.connections" data-testid="to-connections"><i class="ic ic-globe" aria-hidden="true"></i>{{ words.connections }}</a>
           <button type="button" class="li" @click="begin"><i class="ic ic-edit" aria-hidden="true"></i>{{ words.rename }}</button>
@@ -18,7 +22,11 @@ export default {
       <i class="ic sm ic-right hide-phone" aria-hidden="true"></i><h1 class="cut">{{ names.title }}</h1>
       <span v-if="names.archived || names.draft" class="chip">{{ names.archived ? words.archived : words.draft }}</span></div>
     <span class="state" data-testid="session-state" role="status" :data-state="now.shown">{{ now.word }}</span>
-    <div class="facts"><span v-if="now.cost" :title="words.cost">{{ now.cost }}</span></div>
+    <div class="facts" data-testid="facts">
+      <span v-if="now.facts.model" class="model cut" data-testid="model" :title="now.facts.exact || words.model">{{ now.facts.model }}</span>
+      <span v-if="now.facts.context" class="context" :class="{ high: now.facts.high }" data-testid="context" :title="now.facts.context">{{ words.context }}
+        <template v-if="now.facts.percent !== null"><span class="meter" role="meter" aria-valuemin="0" aria-valuemax="100" :aria-valuenow="now.facts.percent" :aria-valuetext="now.facts.context" :aria-label="words.context"><i :style="{ width: now.facts.percent + '%' }"></i></span>{{ now.facts.percent }}%</template></span>
+      <span v-if="now.facts.cost" data-testid="cost" :title="words.cost">{{ now.facts.cost }}</span></div>
     <button v-if="names.draft && !names.archived" type="button" class="btn sm publish" data-testid="publish" :title="words.publish_why" :disabled="publishing" @click="publish">{{ words.publish }}</button>
     <button type="button" class="btn ghost icon only-phone" :aria-label="words.sessions" data-testid="open-sessions" @click="sheet"><i class="ic lg ic-menu" aria-hidden="true"></i></button>
     <dialog ref="dialog" aria-labelledby="agent-sure" data-testid="confirm-delete" @close="doomed = null">
@@ -30,9 +38,14 @@ export default {
   data() {
     return { now: this.start, names: this.first, renaming: false, publishing: false, doomed: null, going: false };
   },
+  computed: {
+    known() {
+      return FACTS.filter((fact) => this.now.facts[fact]);
+    },
+  },
   methods: {
     meta(meta) {
-      this.now = { shown: meta.shown, word: meta.word, cost: meta.cost };
+      this.now = { shown: meta.shown, word: meta.word, facts: meta.facts };
     },
     show(names) {
       this.names = names;

@@ -1,4 +1,4 @@
-"""The line above the transcript: which agent, session, state and cost, and what can be done with the agent."""
+"""The line above the transcript: agent, session, state, model, context and cost, and what can be done with the agent."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -12,12 +12,12 @@ from ui.connections import path
 from ui.transcript.fold import Meta
 from ui.words import Words
 
-LABELS: Final = "sessions cost draft archived publish publish_why menu".split()
+LABELS: Final = "sessions model context cost draft archived publish publish_why menu".split()
 MENU: Final = "name rename archive restore delete deleting".split()
 
 
 class WorkspaceHead(Element, component="workspace_head.js"):
-    """State and cost come by `meta`, as to all that stands around the transcript; names by `show`."""
+    """State and facts come by `meta`, as to all that stands around the transcript; names by `show`."""
 
     def __init__(
         self,
@@ -37,13 +37,14 @@ class WorkspaceHead(Element, component="workspace_head.js"):
         self._doomed, self._delete = doomed, delete
         start: dict[str, Any] = msgspec.to_builtins(meta)
         self.props["first"] = self._names(agent, title)
-        self.props["start"] = {key: start[key] for key in ("shown", "word", "cost")}
+        self.props["start"] = {key: start[key] for key in ("shown", "word", "facts")}
         own = {label: words.t(f"head.{label}") for label in LABELS}
         menu = {label: words.t(f"dashboard.{label}") for label in MENU}
         shared = {
             "connections": words.t("connections.title"),
             "cancel": words.t("common.cancel"),
             "agents": words.t("workspace.dashboard"),
+            "find": words.t("palette.label"),
         }
         self.props["words"] = {**own, **menu, **shared}
         self.on("publish", publish, args=[])

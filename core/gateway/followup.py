@@ -128,8 +128,14 @@ def changes_of(session: Session, events: Sequence[AnyEvent]) -> dict[str, Any]:
                     changes |= {"last_outcome": "", "last_reason": ""}
             case TurnFinished():
                 cost = changes["cost_usd"] = cost + event.cost_usd
-                changes |= {"last_outcome": event.outcome, "last_reason": event.reason}
+                changes |= {"last_outcome": event.outcome, "last_reason": event.reason} | context_of(event)
     return changes
+
+
+def context_of(event: TurnFinished) -> dict[str, Any]:
+    """Nothing if no model answered in this turn: then it is as it was."""
+    names = ("model", "context_tokens", "window_tokens")
+    return {name: getattr(event, name) for name in names} if event.model else {}
 
 
 def _title(session: Session, events: Sequence[AnyEvent]) -> dict[str, str]:

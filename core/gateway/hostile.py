@@ -20,7 +20,7 @@ UNKNOWN = "unknown_event"
 
 SHORT = frozenset({
     "id", "name", "parent", "message", "message_id", "request_id", "tool", "tool_id", "by", "via", "kind", "agent",
-    "decision", "outcome", "reason_code", "header", "turn", "level", "status",
+    "decision", "outcome", "reason_code", "header", "turn", "level", "status", "model",
 })  # fmt: skip
 
 
@@ -88,4 +88,6 @@ def _counted(event: TurnFinished) -> TurnFinished:
         usage=Usage(**{name: min(max(amount, 0), TOKENS) for name, amount in usage.items()}),
         cost_usd=min(max(event.cost_usd, 0.0), COST_USD),
         duration_s=min(max(event.duration_s, 0.0), SECONDS),
+        context_tokens=min(max(event.context_tokens, 0), TOKENS),
+        window_tokens=min(max(event.window_tokens, 0), TOKENS),
     )

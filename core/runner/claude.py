@@ -20,6 +20,7 @@ from core.events import (
     ToolReturned,
 )
 from core.runner import cut
+from core.runner.context import Context
 from core.runner.results import TurnOver, retry_reason, turn_over
 
 Json = dict[str, Any]
@@ -43,6 +44,7 @@ class Translator:
     """Feed it every message of one CLI process in order."""
 
     def __init__(self) -> None:
+        self._context = Context()
         self._api_id = ""
         self._message = ""  # our name for the message under way: unique, though a model may reuse its ids
         self._block = 0
@@ -60,6 +62,8 @@ class Translator:
             case "user":
                 return _returned(said)
             case "system":
+                if said.get("subtype") == "compact_boundary":
+                    self._context.compacted()
                 return _system(said)
             case "tool_progress":
                 return _progress(said)
@@ -67,7 +71,7 @@ class Translator:
                 uuid = said.get("command_uuid")
                 return [TakenIn((uuid,))] if said.get("state") == "started" and isinstance(uuid, str) else []
             case "result":
-                return [turn_over(said)]
+                return [self._context.seen_in(turn_over(said), said)]
         return []
 
     def unfinished(self) -> list[TextDelta | ThinkingDelta]:
@@ -94,19 +98,22 @@ class Translator:
         index = event.get("index")
         match event.get("type"):
             case "message_start":
-                self._start(_str(_dict(event.get("message")).get("id")), said)
+                self._start(_dict(event.get("message")), said)
                 return [*_taken_in(said), Began()]
+            case "message_delta":
+                self._context.count(event.get("usage"))
             case "content_block_start" if isinstance(index, int):
                 self._block, self._next = index, max(self._next, index + 1)
             case "content_block_delta" if isinstance(index, int):
                 return self._delta(index, _dict(event.get("delta")))
         return []
 
-    def _start(self, api_id: str, said: Json) -> None:
+    def _start(self, message: Json, said: Json) -> None:
         """A new message discards what is unfinished of the one before: the CLI has asked again (G2)."""
         self._forget()
-        self._api_id = api_id
-        self._message = f"{api_id}.{_str(said.get('uuid'))[:8]}"
+        self._context.begin(message)
+        self._api_id = _str(message.get("id"))
+        self._message = f"{self._api_id}.{_str(said.get('uuid'))[:8]}"
         self._block = self._next = 0
 
     def _delta(self, block: int, delta: Json) -> list[Heard]:
@@ -133,7 +140,7 @@ class Translator:
             return [_called(block, parent) for block in _blocks(message) if block.get("type") == "tool_use"]
         heard: list[Heard] = _taken_in(said)
         if _str(message.get("id")) != self._api_id or not self._message:
-            self._start(_str(message.get("id")), said)
+            self._start(message, said)
             heard.append(Began())
         for block in _blocks(message):
             heard.extend(self._finished(block))

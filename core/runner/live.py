@@ -24,12 +24,15 @@ from claude_agent_sdk import (
     Transport,
 )
 from claude_agent_sdk.types import PermissionRuleValue
+from msgspec import structs
 
+from core.events import PRACTICE
 from core.runner import tools
 from core.runner.cli import Cli, Json
 from core.runner.gateway import Gateway, Spec
 from core.runner.permissions import OURS, Verdict, Wish
 from core.runner.processes import boottime
+from core.runner.results import TurnOver
 
 log = logging.getLogger("oma.live")
 
@@ -114,7 +117,7 @@ class Live:
         self.born = boottime()  # and so was its token
         self.refused = False  # the gateway does not take its token any more
         self._total_cost_usd = 0.0
-        self._free = spec.provider == "practice"  # the CLI counts by a price list, whoever answers
+        self._free = spec.provider == PRACTICE  # the CLI counts by a price list, whoever answers
         self._connected = False
         self._closing = asyncio.Lock()
         self._ask = ask
@@ -164,10 +167,16 @@ class Live:
         self.cli.write(msgspec.json.encode(line) + b"\n")
         return name
 
-    def cost_since(self, total_usd: float) -> float:
-        """What has been spent since this was asked last; the CLI reports the sum of its whole life."""
+    def charged(self, over: TurnOver) -> tuple[TurnOver, float]:
+        """The end of a turn, and what the turn has cost; the CLI reports the sum of its whole life.
+
+        Of the practice model it knows neither the name nor that it is free.
+        """
+        total_usd = over.total_cost_usd
         spent, self._total_cost_usd = max(0.0, total_usd - self._total_cost_usd), total_usd
-        return 0.0 if self._free else spent
+        if self._free:
+            return structs.replace(over, model=PRACTICE if over.model else ""), 0.0
+        return over, spent
 
     def interrupt(self) -> None:
         """Ask the CLI to end its turn; that it does so is seen by its result."""

@@ -4,6 +4,7 @@ import re
 from typing import Any, Literal
 
 import msgspec
+from msgspec import structs
 
 from core.events import TurnFinished, Usage
 
@@ -38,6 +39,9 @@ class TurnOver(msgspec.Struct, frozen=True, kw_only=True):
     total_cost_usd: float = 0.0  # of the whole process, as the CLI counts
     duration_s: float = 0.0
     uuids: tuple[str, ...] | None = None
+    model: str = ""  # these three as core.runner.context has seen them
+    context_tokens: int = 0
+    window_tokens: int = 0
 
     def event(self, cost_usd: float, duration_s: float) -> TurnFinished:
         """As it is stored: what it cost, and how long it took, we have counted ourselves."""
@@ -48,6 +52,9 @@ class TurnOver(msgspec.Struct, frozen=True, kw_only=True):
             usage=self.usage,
             cost_usd=round(cost_usd, 9),
             duration_s=duration_s,
+            model=self.model,
+            context_tokens=self.context_tokens,
+            window_tokens=self.window_tokens,
         )
 
 
@@ -61,8 +68,8 @@ def turn_over(said: dict[str, Any]) -> TurnOver:
         reason=reason,
         detail="" if outcome in ("ok", "interrupted") else _detail(said),
         usage=_usage(usage if isinstance(usage, dict) else {}),
-        total_cost_usd=_amount(said.get("total_cost_usd")),
-        duration_s=round(_amount(said.get("duration_ms")) / 1000, 3),
+        total_cost_usd=amount(said.get("total_cost_usd")),
+        duration_s=round(amount(said.get("duration_ms")) / 1000, 3),
         uuids=tuple(uuid for uuid in uuids if isinstance(uuid, str)) if isinstance(uuids, list) else None,
     )
 
@@ -74,9 +81,13 @@ def retry_reason(status: object, error: str) -> str:
     return "model_overloaded" if "overloaded" in error or "rate_limit" in error else "no_answer"
 
 
-def stopped(reason: str) -> TurnOver:
-    """The end of a turn that we have ended. A model that never answered is a failure, not somebody's wish."""
-    return TurnOver(outcome="error" if reason == "no_answer" else "interrupted", reason=reason)
+def stopped(reason: str, told: TurnOver | None = None) -> TurnOver:
+    """The end of a turn that we have ended. A model that never answered is a failure, not somebody's wish.
+
+    `told`: how the CLI says that it ended; what it counted stays.
+    """
+    outcome: Outcome = "error" if reason == "no_answer" else "interrupted"
+    return structs.replace(told or TurnOver(outcome=outcome), outcome=outcome, reason=reason, detail="")
 
 
 def _verdict(said: dict[str, Any]) -> tuple[Outcome, str]:
@@ -106,13 +117,14 @@ def _detail(said: dict[str, Any]) -> str:
 
 def _usage(raw: dict[str, Any]) -> Usage:
     return Usage(
-        input_tokens=int(_amount(raw.get("input_tokens"))),
-        output_tokens=int(_amount(raw.get("output_tokens"))),
-        cache_read_tokens=int(_amount(raw.get("cache_read_input_tokens"))),
-        cache_write_tokens=int(_amount(raw.get("cache_creation_input_tokens"))),
+        input_tokens=int(amount(raw.get("input_tokens"))),
+        output_tokens=int(amount(raw.get("output_tokens"))),
+        cache_read_tokens=int(amount(raw.get("cache_read_input_tokens"))),
+        cache_write_tokens=int(amount(raw.get("cache_creation_input_tokens"))),
     )
 
 
-def _amount(value: object) -> float:
+def amount(value: object) -> float:
+    """A count as the CLI reports it; what is none, or impossible, is 0."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if number and 0 <= value < 1e15 else 0.0  # type: ignore[operator, arg-type]

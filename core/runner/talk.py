@@ -272,14 +272,14 @@ class Talk:
             self._reflect()
 
     def _turn_over(self, over: TurnOver) -> None:
-        cost = self.live.cost_since(over.total_cost_usd) if self.live else 0.0
+        over, cost = self.live.charged(over) if self.live else (over, 0.0)
         turn = self.turn
         if turn is None or (not turn.begun and over.uuids is not None and turn.uuid not in over.uuids):
             return  # the end of a turn that was never ours
         self._taken_in(over.uuids or ())
         if turn.stopping and over.outcome != "ok":
             self.desk.drop()
-            over = structs.replace(stopped(turn.stopping), usage=over.usage)
+            over = stopped(turn.stopping, over)
         if self.live and over.outcome == "error" and "bad_token" in over.detail:
             self.live.refused = True
         self.finish(over, cost_usd=cost)

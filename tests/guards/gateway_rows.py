@@ -153,6 +153,10 @@ GUARDS = (
         "what a turn used is bounded", "R4", TAME, "name: min(max(amount, 0), TOKENS) for", "name: amount for",
         f"{HOSTILE}::test_a_turn_costs_neither_less_than_nothing_nor_more_than_the_world",
     ),
+    Guard(
+        "what a context holds is bounded", "R4", TAME, "window_tokens=min(max(event.window_tokens, 0), TOKENS),", "",
+        f"{HOSTILE}::test_a_turn_costs_neither_less_than_nothing_nor_more_than_the_world",
+    ),
     Guard("a box's own token does not go upstream", "S1 S7", PASSING, '"x-api-key", "authorization", "cookie"', '"x-api-key", "cookie"', KEY),
     Guard("a box's cookies do not go upstream", "S7", PASSING, '"authorization", "cookie", "forwarded"', '"authorization", "forwarded"', KEY),
     Guard("cookies from upstream do not reach a box", "S7", PASSING, '"upgrade", "set-cookie",', '"upgrade",', KEY),

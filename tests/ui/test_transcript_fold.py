@@ -11,6 +11,7 @@ from core import events as e
 from core.spawner import Phase
 from core.states import SessionState as S
 from tests.ui.test_prose import Seen
+from ui.transcript.facts import Known
 from ui.transcript.fold import Fold
 from ui.transcript.ops import AnyOp, Drop, Put, Raw, Tail, Wrap
 from ui.words import words
@@ -365,9 +366,18 @@ def test_the_card_shows_all_of_a_long_edit_and_every_other_field() -> None:
 
 
 def test_the_cost_is_counted_once_though_the_record_has_some_of_it() -> None:
-    log = Log(cost_usd=0.5, counted=2)
+    log = Log(known=Known(cost_usd=0.5), counted=2)
     log.take(said(), done(cost_usd=0.5), said(id="m2"), done(cost_usd=0.25))
-    assert log.fold.meta().cost == "US$0.75"
+    assert log.fold.meta().facts.cost == "US$0.75"
+
+
+def test_a_late_tab_knows_as_much_of_model_and_context_as_one_that_saw_the_turn() -> None:
+    here = {"model": "claude-sonnet-4-5-20250929", "context_tokens": 62_400, "window_tokens": 200_000}
+    early, late = Log(), Log(known=Known(cost_usd=0.5, **here), counted=2)
+    for log in (early, late):
+        log.take(said(), done(cost_usd=0.5, **here))
+    assert early.fold.meta().facts == late.fold.meta().facts
+    assert (late.fold.meta().facts.model, late.fold.meta().facts.percent) == ("Sonnet 4.5", 31)
 
 
 @pytest.mark.parametrize("locale", ["ko", "en"])

@@ -339,6 +339,49 @@ def test_a_draft_gets_its_name_live_and_is_published_from_its_workspace(page: Pa
     expect(page.get_by_test_id("toast")).to_be_visible()
 
 
+SPENT = {"model": "claude-sonnet-4-5-20250929", "context_tokens": 62_400, "window_tokens": 200_000, "cost_usd": 0.18}
+
+
+def test_the_head_says_model_context_and_cost_at_a_turns_end_in_every_tab_and_after_a_reload(
+    page: Page, world: World
+) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    other = page.context.new_page()
+    visit(other, world.address(session))
+    expect(page.get_by_test_id("facts")).to_have_text("")  # nobody has said anything yet
+    world.happen(session, said("go"), busy(), e.TurnFinished(outcome="ok", **SPENT))  # type: ignore[arg-type]
+    for _ in range(2):
+        for tab in (page, other):
+            expect(tab.get_by_test_id("model")).to_have_text("Sonnet 4.5")
+            expect(tab.get_by_test_id("context")).to_contain_text("31%")
+            expect(tab.get_by_role("meter", name="Context")).to_have_attribute("aria-valuenow", "31")
+            expect(tab.get_by_test_id("cost")).to_have_text("US$0.18")
+        page.reload()
+    low = e.TurnFinished(outcome="ok", **(SPENT | {"context_tokens": 170_000}))  # type: ignore[arg-type]
+    world.happen(session, said("more", "m2"), busy("m2"), low)
+    expect(page.locator(".context.high")).to_contain_text("85%")
+    expect(page.get_by_test_id("cost")).to_have_text("US$0.36")
+
+
+def test_on_a_phone_the_menu_has_the_facts_and_the_palette(browser: Browser, world: World) -> None:
+    session = world.session()
+    world.happen(session, said("go"), busy(), e.TurnFinished(outcome="ok", **SPENT))  # type: ignore[arg-type]
+    context = browser.new_context(locale="en", viewport={"width": 390, "height": 844}, has_touch=True)
+    page = context.new_page()
+    visit(page, world.address(session))
+    expect(page.get_by_test_id("context")).to_be_hidden()
+    page.get_by_test_id("agent-menu").tap()
+    told = page.get_by_test_id("facts-told")
+    for words in ("Sonnet 4.5", "62,400 of 200,000 tokens", "US$0.18"):
+        expect(told).to_contain_text(words)
+    page.get_by_test_id("to-palette").tap()
+    expect(page.get_by_role("combobox")).to_be_focused()
+    expect(page.get_by_role("option").first).to_be_visible()
+    expect(told).to_be_hidden()  # the menu has closed behind it
+    context.close()
+
+
 def test_the_agents_name_is_a_menu_to_rename_archive_and_delete(page: Page, world: World) -> None:
     agent = "dddddddddddd"
     world.draft(agent, "Old name")

@@ -10,6 +10,7 @@ from core import events as e
 from core.states import OPEN_TURN, SessionState
 from ui.transcript import prose
 from ui.transcript.asks import Card
+from ui.transcript.facts import NOTHING, Facts, Known, after, facts
 from ui.transcript.items import Items
 from ui.transcript.ops import AnyOp, Put
 from ui.transcript.sheet import Sheet
@@ -28,7 +29,7 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True):
     shown: SessionState  # as lists show it: what failed is not merely idle; `word` says it
     doing: str = ""
     since: str = ""
-    cost: str = ""
+    facts: Facts = Facts()
     asks: tuple[Card, ...] = ()
 
 
@@ -41,13 +42,13 @@ class Fold:
         *,
         folder: str = "",
         state: SessionState = SessionState.ASLEEP,
-        cost_usd: float = 0.0,
+        known: Known = NOTHING,
         counted: int = 0,
         render: Callable[[str], str] = prose.render,
     ) -> None:
-        """`cost_usd` is that of the turns up to event number `counted`; `folder` is the agent's, as people see it."""
+        """`known` is of the turns up to event number `counted`; `folder` is the agent's, as people see it."""
         self._words, self._items, self._render = words, Items(words), render
-        self._cost_usd, self._counted, self._sheet = cost_usd, counted, Sheet()
+        self._known, self._counted, self._sheet = known, counted, Sheet()
         self.state, self.last_seq, self.first_seq = state, 0, 0
         self._work = Work(self._sheet, self._items, words, folder=folder, render=render)
         self._queued: dict[str, e.UserSaid] = {}
@@ -121,7 +122,7 @@ class Fold:
             shown=shown,
             doing=self._doing(waiting=bool(cards)),
             since=self._since if self.state in OPEN_TURN else self._woken,
-            cost=self._words.money(self._cost_usd) if self._cost_usd else "",
+            facts=facts(self._known, self._words),
             asks=cards,
         )
 
@@ -251,7 +252,7 @@ class Fold:
         self._broke = event.outcome == "error"
         self._turn = self._since = self._todos = ""
         if e.seq_of(event) > self._counted:
-            self._cost_usd += event.cost_usd
+            self._known = after(self._known, event)
         self._sheet.put(f"e:{event.seq}", self._items.ended(event, again=self._failed is not None), event)
 
     def _show_todos(self, items: tuple[e.TodoItem, ...], event: e.Event) -> None:

@@ -103,6 +103,14 @@ async def test_a_request_keeps_the_tool_its_exact_target_and_the_reason_apart(ho
     assert (two.tool, two.summary, two.reason) == ("mcp__x__y", "mcp__x__y", "")
 
 
+def test_model_and_context_are_those_of_the_last_turn_that_a_model_answered() -> None:
+    here: dict[str, object] = {"model": "claude-sonnet-4-5", "context_tokens": 900, "window_tokens": 200_000}
+    answered = TurnFinished(outcome="ok", **here)  # type: ignore[arg-type]
+    died = TurnFinished(outcome="error", reason="cli_died")
+    assert after(talk(), answered, died).items() >= here.items()
+    assert not after(talk(), died).keys() & here.keys()
+
+
 FAILED = TurnFinished(outcome="error", reason="model_key_refused")
 
 

@@ -101,8 +101,20 @@ def test_a_text_is_kept_byte_for_byte() -> None:
 def test_a_turn_costs_neither_less_than_nothing_nor_more_than_the_world(cost: float) -> None:
     usage = {"input_tokens": -7, "output_tokens": 10**15}
     event = tame(
-        msgspec.json.encode({"type": "turn_finished", "seq": 1, "outcome": "ok", "cost_usd": cost, "usage": usage})
+        msgspec.json.encode(
+            {
+                "type": "turn_finished",
+                "seq": 1,
+                "outcome": "ok",
+                "cost_usd": cost,
+                "usage": usage,
+                "model": "m" * 5000,
+                "context_tokens": -1,
+                "window_tokens": 10**15,
+            }
+        )
     )
     assert isinstance(event, TurnFinished)
     assert 0 <= event.cost_usd <= COST_USD and math.isfinite(event.cost_usd)
     assert (event.usage.input_tokens, event.usage.output_tokens) == (0, TOKENS)
+    assert (len(event.model), event.context_tokens, event.window_tokens) == (NAME_CHARS, 0, TOKENS)

@@ -55,6 +55,7 @@ async def test_an_answer_streams_and_its_final_block_is_the_models_byte_for_byte
     assert said["seq"] == 2
     assert (end.outcome, end.reason) == ("ok", "")
     assert end.usage.input_tokens > 0 and end.cost_usd > 0
+    assert end.model.startswith("claude-") and 0 < end.context_tokens < end.window_tokens
     (text,) = watch.of(Text)
     deltas = watch.of(TextDelta)
     assert text.text == "héllo **wörld** 안녕 \\n</b> 😀"
