@@ -188,43 +188,6 @@ async def test_a_start_outlives_cut_watches_and_a_restart_of_the_api_server(
     await there.spawner.stop(running)
 
 
-async def test_no_room_is_told_while_it_lasts_and_when_it_lasts_too_long(hasty: InCluster) -> None:
-    await asleep(hasty)
-    hasty.cluster.faults.no_room = True
-    assert await refused(hasty) == ("box_no_machine", [Phase.ASKED, Phase.MACHINE])
-
-
-async def test_an_image_that_cannot_be_fetched(hasty: InCluster) -> None:
-    await asleep(hasty)
-    hasty.cluster.faults.no_image = True
-    code, told = await refused(hasty)
-    assert (code, told[-1]) == ("box_no_image", Phase.IMAGE)
-
-
-async def test_a_disk_that_does_not_come(hasty: InCluster) -> None:
-    hasty.cluster.faults.slow_volumes = True
-    hasty.cluster.objects.remove(Key(EXTENSIONS, "sandboxwarmpools", "agents", "runners"))
-    pool = {"metadata": {}, "spec": {"replicas": 0, "sandboxTemplateRef": {"name": "runner"}}}
-    hasty.cluster.objects.create(Key(EXTENSIONS, "sandboxwarmpools", "agents", "runners"), pool)
-    code, told = await refused(hasty)
-    assert (code, told) == ("box_no_volume", [Phase.ASKED, Phase.MACHINE])
-
-
-async def test_a_program_that_ends_at_once_for_want_of_memory(hasty: InCluster) -> None:
-    await asleep(hasty)
-    hasty.cluster.faults.dies_at_start = "OOMKilled"
-    code, told = await refused(hasty)
-    assert (code, told[-1]) == ("box_ends", Phase.STARTING), "the Sandbox does not tell memory from any other end"
-
-
-async def test_a_quota_that_is_used_up(hasty: InCluster) -> None:
-    await asleep(hasty)
-    hasty.cluster.quota(pods=0)
-    code, told = await refused(hasty)
-    assert code == "box_quota"
-    assert told == [Phase.ASKED, Phase.MACHINE]
-
-
 async def test_a_quota_on_claims_and_a_right_that_is_missing_are_said_at_once(hasty: InCluster) -> None:
     hasty.cluster.objects.quotas.append(lambda key, _: "exceeded quota: boxes" if key.plural == "sandboxclaims" else "")
     assert (await refused(hasty))[0] == "box_quota"
