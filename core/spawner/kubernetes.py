@@ -121,7 +121,7 @@ class KubernetesSpawner:
         return self._engine
 
     async def _wake(self, engine: Engine, box: Box, name: str, progress: Progress) -> None:
-        """Written down as this box's, and awake; a process that served another box before is ended first."""
+        """Written down as this box's, and awake; one that served another box, or is of an older program, ends first."""
         async with self._api.versions(engine.kind, name) as versions:
             async for found in versions:
                 if found is None:
@@ -130,13 +130,16 @@ class KubernetesSpawner:
                 if not view.awake and not view.resting:
                     progress.see(Phase.ENDING)
                     continue  # its last process is still ending; one that wakes now could be taken for the new one
+                wake = await engine.wake()
                 used = view.awake and (view.ended or (view.process and view.holder not in ("", box.id)))
-                patch = engine.rest() if used else await engine.wake() | {"metadata": {"annotations": {BOX: box.id}}}
+                old = view.awake and engine.images(found["spec"]) != engine.images(wake["spec"])  # a spare of last week
+                ours = {"metadata": {"annotations": {BOX: box.id}}}
+                patch = engine.rest() if used or old else ours if view.awake else wake | ours
                 try:
                     await self._api.patch(engine.kind, name, patch, version=view.version)
                 except Conflict:
                     continue
-                if not used:
+                if not used and not old:
                     return
 
     async def _awake(self, engine: Engine, box: Box, name: str, progress: Progress) -> dict[str, Any]:

@@ -7,10 +7,12 @@ from core.errors import Conflict, NotFound, RunnerUnavailable
 from core.model import UserId
 from core.spawner import Phase
 from core.spawner.kubernetes_api import ClusterApi, Kind, Object
-from core.spawner.kubernetes_view import BOX, Progress, View, condition, is_true, meta_of, name_of, of_now
+from core.spawner.kubernetes_view import BOX, Progress, View, condition, images_of, is_true, meta_of, name_of, of_now
 
 CLAIMS: Final = Kind(group="extensions.agents.x-k8s.io", version="v1beta1", plural="sandboxclaims")
 SANDBOXES: Final = Kind(group="agents.x-k8s.io", version="v1beta1", plural="sandboxes")
+TEMPLATES: Final = Kind(group=CLAIMS.group, version=CLAIMS.version, plural="sandboxtemplates")
+TEMPLATE: Final = "runner"  # k8s/base/agents.yaml
 HEAD: Final = {"apiVersion": f"{CLAIMS.group}/{CLAIMS.version}", "kind": "SandboxClaim"}
 POOL: Final = "runners"  # k8s/base/agents.yaml
 POD: Final = "agents.x-k8s.io/pod-name"  # annotation: where the pod is not called as its sandbox
@@ -77,7 +79,16 @@ class SandboxEngine:
         return {"spec": {"operatingMode": "Suspended"}}
 
     async def wake(self) -> Object:
-        return {"spec": {"operatingMode": "Running"}}
+        """A Sandbox has a copy of the template of its first day: who wakes gets the program of today."""
+        try:
+            template = await self._api.get(TEMPLATES, TEMPLATE)
+        except NotFound as error:
+            raise RunnerUnavailable(f"the cluster has no SandboxTemplate {TEMPLATE}", code="box_refused") from error
+        pod = template["spec"]["podTemplate"]["spec"]
+        return {"spec": {"operatingMode": "Running", "podTemplate": {"spec": pod}}}
+
+    def images(self, spec: Object) -> list[str]:
+        return images_of(spec["podTemplate"]["spec"])
 
     async def remove(self, user: UserId) -> None:
         await self._api.delete(CLAIMS, name_of(user))  # which takes Sandbox, pod and volume along

@@ -80,7 +80,10 @@ class Engine(Protocol):
         """The patch that ends the process and keeps the volume."""
 
     async def wake(self) -> Object:
-        """The patch that starts one. Raises: RunnerUnavailable."""
+        """The patch that starts one, by the cluster's template of now. Raises: RunnerUnavailable."""
+
+    def images(self, spec: Object) -> list[str]:
+        """Of an object, or of `wake`: what its containers run."""
 
     async def remove(self, user: UserId) -> None:
         """The object, with its volume; idempotent. Raises: RunnerUnavailable."""
@@ -126,6 +129,10 @@ def meta_of(user: UserId) -> Object:
     name = name_of(user)
     labels = {"app.kubernetes.io/managed-by": "oh-my-agent", USER: name}
     return {"name": name, "labels": labels, "annotations": {USER: user}}
+
+
+def images_of(pod: Object) -> list[str]:
+    return [str(one.get("image", "")) for one in pod["containers"]]
 
 
 def condition(of: Object, kind: str) -> Object:
