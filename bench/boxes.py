@@ -44,7 +44,7 @@ async def starts(stage: Stage) -> dict[str, Figure]:
 
 def _command(folder: Path) -> list[str]:
     words = [sys.executable, str(MAIN), "runner", "--listen={ip}:8080", "--home={home}", f"--cli={CLI}"]
-    return [*words, "--gateway=http://127.0.0.1:9", f"--boot-key={folder / 'boot-key'}"]
+    return [*words, "--gateway=http://127.0.0.1:9", f"--boot-key={folder / 'boot-key'}", "--pod={pod}"]
 
 
 async def _started(spawner: KubernetesSpawner, user: UserId) -> float:

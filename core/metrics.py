@@ -34,6 +34,8 @@ runner_starts = Counter("oma_runner_starts", "Boxes started, and how that ended"
 runner_start_seconds = Histogram(
     "oma_runner_start_seconds", "Until a new box takes sessions", buckets=LONG_S, registry=REGISTRY
 )
+waking = Gauge("oma_waking_boxes", "Starts of boxes under way, by phase", ["phase"], registry=REGISTRY)
+box_failures = Counter("oma_box_failures", "Boxes that did not come up, by reason", ["reason"], registry=REGISTRY)
 sessions = Gauge("oma_sessions", "Sessions of held runners, by state", ["state"], registry=REGISTRY)
 boxes = Gauge("oma_boxes", "Boxes whose door is open at this gateway", registry=REGISTRY)
 cli_starts = Counter("oma_cli_starts", "Claude Code processes started", ["outcome"], registry=REGISTRY)

@@ -15,6 +15,7 @@ from core.model import Box
 from core.spawner import Door, Poll, Spawner
 
 READY_S = 20.0  # from the start of the box to an answer; a cold interpreter on a busy laptop
+NAME_S = 35.0  # besides, where it has a name: resolvers remember for 30 s who had it before
 RETRY_S = 0.1
 ASK_S = 2.0  # for a look at its status
 CALL_S = 15.0  # the longest any single call may take; a CLI start is not waited for by any of them
@@ -33,7 +34,8 @@ class RunnerClient:
 
     def __init__(self, box: Box, door: Door) -> None:
         self.box = box
-        self._url, self._boot_key = door.url, door.boot_key or box.key
+        self._url, self._boot_key, self._named = door.url, door.boot_key or box.key, door.named
+        self._boot = tokens.boot(door.pod)
         connector = aiohttp.UnixConnector(door.unix) if door.unix else aiohttp.TCPConnector()
         self._http = aiohttp.ClientSession(
             connector=connector, json_serialize=lambda v: msgspec.json.encode(v).decode()
@@ -50,13 +52,15 @@ class RunnerClient:
     async def init(self, whose: dict[str, Any], *, spawner: Spawner) -> None:
         """Tell it whose it is, as soon as it answers. Raises: RunnerUnavailable: it did not; this is closed."""
         try:
-            async with asyncio.timeout(READY_S):
+            async with asyncio.timeout(READY_S + NAME_S * self._named):
                 while True:
                     try:
                         bound = (await self.call("GET", "/healthz")).get("bound")
                         await self.call("POST", "/v1/init", whose, timeout_s=READY_S, boot=not bound)
                         return
-                    except RunnerUnavailable:
+                    except PlatformError as error:
+                        if not (self._named or isinstance(error, RunnerUnavailable)):  # else it may be another's
+                            raise
                         if await spawner.poll(self.box) is Poll.GONE:
                             raise
                         await asyncio.sleep(RETRY_S)
@@ -143,7 +147,7 @@ class RunnerClient:
             raise RunnerUnavailable(f"{path}: {type(error).__name__} {error}") from error
 
     def _headers(self, *, boot: bool = False) -> dict[str, str]:
-        key, audience = (self._boot_key, tokens.BOOT) if boot else (self.box.key, f"runner:{self.box.id}")
+        key, audience = (self._boot_key, self._boot) if boot else (self.box.key, f"runner:{self.box.id}")
         token = tokens.sign({"sub": self.box.user}, key=key, audience=audience)
         here = trace.current.get()
         return {"Authorization": f"Bearer {token}"} | ({"traceparent": here.header} if here else {})

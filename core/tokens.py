@@ -12,8 +12,12 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from core.errors import NotSignedIn
 
 RUNNER_TOKEN_S = 60  # the web makes a new one for every connection
-BOOT = "runner:boot"  # the audience of what binds a runner that nobody has yet
 SKEW_S = 5  # the clocks of two machines; and times in tokens are whole seconds
+
+
+def boot(pod: str = "") -> str:
+    """The audience of what binds a runner that nobody has yet: of this pod only, where one key opens many."""
+    return f"runner:boot:{pod}" if pod else "runner:boot"
 
 
 def sign(claims: dict[str, Any], *, key: str, audience: str) -> str:

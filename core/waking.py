@@ -6,8 +6,9 @@ from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
+from core import metrics
 from core.errors import RunnerUnavailable
 from core.events import StateChanged
 from core.hub import Hub
@@ -17,6 +18,14 @@ from core.spawner import Phase
 from core.states import SessionState
 
 log = logging.getLogger("oma.runners")
+
+# Why a box did not come, in the words of spawners; all else counts as `other`.
+REASONS: Final = frozenset(
+    {
+        *("box_none", "box_lingers", "box_unmade", "box_quota", "box_no_machine", "box_no_volume", "box_unprepared"),
+        *("box_ends", "box_forbidden", "box_refused", "cluster_away"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +53,8 @@ class Waking:
         self._start, self._news = start, news
         self._tasks: dict[UserId, asyncio.Task[RunnerClient]] = {}
         self._waiting: dict[UserId, Waiting] = {}
+        for phase in Phase:
+            metrics.waking.labels(phase.value).set_function(partial(self._count, phase))
 
     def __iter__(self) -> Iterator[UserId]:
         return iter(list(self._tasks))
@@ -86,6 +97,11 @@ class Waking:
             self._news.say(user, None)
         if not task.cancelled() and (error := task.exception()):  # also if nobody waits any more
             log.info("%s: %s", task.get_name(), error)
+            code = getattr(error, "code", "")
+            metrics.box_failures.labels(code if code in REASONS else "other").inc()
+
+    def _count(self, phase: Phase) -> int:
+        return sum(waiting.phase is phase for waiting in self._waiting.values())
 
 
 def _being_cancelled() -> bool:

@@ -120,15 +120,19 @@ class App:
                 user = _subject(token, bound.key, f"runner:{bound.box}")
             except NotSignedIn:
                 if init:  # whoever has the boot key is told, and no more: it opens nothing that is somebody's
-                    _subject(token, self._runner.boot_key, tokens.BOOT)
+                    self._booted(token)
                     raise Conflict("this runner is bound already", code="bound") from None
                 raise
         elif init:
-            user = _subject(token, self._runner.boot_key, tokens.BOOT)
+            user = self._booted(token)
         else:
             raise Unavailable("not bound to a user yet", code="dormant")
         if user != (bound or read_init(await request.read())).user:
             raise Forbidden("this runner is another user's")
+
+    def _booted(self, token: str) -> str:
+        """Raises: NotSignedIn."""
+        return _subject(token, self._runner.boot_key, tokens.boot(self._runner.pod))
 
     def _session(self, request: web.Request) -> Session:
         return self._runner.sessions.get(_name(request, "session"))

@@ -61,6 +61,9 @@ def _options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--boot-key", type=Path, help="the file with the key that opens POST /v1/init; else it is stdin"
     )
+    parser.add_argument(
+        "--pod", help="with --listen: our name, which what the boot key signs must say; else the host's"
+    )
     return parser.parse_args(argv)
 
 
@@ -101,6 +104,7 @@ async def serve(listening: socket.socket, options: argparse.Namespace, boot_key:
         home=options.home,
         gateway=options.gateway,
         boot_key=boot_key,
+        pod="" if options.fd is not None else options.pod or socket.gethostname(),  # which is the pod's, in a pod
         spare=options.fd is None,
         known=Known(learned=learned),
     )

@@ -37,6 +37,7 @@ class Runner:
     """`await open()`, `bind`, and wait for `ended`; `stop` may come from anywhere.
 
     `gateway` is the path of its socket or `http://host:port`. A `spare` waits to be bound for as long as it takes.
+    `pod` is what it is called where others have its `boot_key`, too.
     """
 
     def __init__(
@@ -46,11 +47,13 @@ class Runner:
         home: Path,
         gateway: str,
         boot_key: str,
+        pod: str = "",
         spare: bool = False,
         alone_s: float = ALONE_S,
         known: Known | None = None,
     ) -> None:
-        self._cli, self._home, self.boot_key, self._spare = cli, home, boot_key, spare
+        self._cli, self._home, self._spare = cli, home, spare
+        self.boot_key, self.pod = boot_key, pod
         self._alone_s, self._known = alone_s, known or Known()
         self._bound: Init | None = None
         self._sessions: Sessions | None = None

@@ -20,8 +20,12 @@ class Phase(StrEnum):
     """How far a start is, for who waits (`phase.<phase>` in the catalogues). A spawner tells those that it has."""
 
     ASKED = "asked"  # nothing is there yet
-    MACHINE = "machine"  # no machine has room for it so far, or its disk is not there
-    IMAGE = "image"  # the machine fetches the program
+    ENDING = "ending"  # its last process has not ended yet
+    UNMADE = "unmade"  # the cluster does not make it: as many may be awake as may be, or a rule of its own
+    QUOTA = "quota"  # as many are awake as may be
+    MACHINE = "machine"  # no machine has taken it so far
+    DISK = "disk"  # its disk is not there, or not where there is room
+    IMAGE = "image"  # a machine has it, fetches the program and attaches the disk
     STARTING = "starting"  # the program is being started
     ANSWERING = "answering"  # it runs, and is not heard yet
 
@@ -40,6 +44,8 @@ class Door:
     url: str  # base URL without a trailing slash; the host is made up when `unix` is set
     unix: str = ""
     boot_key: str = field(default="", repr=False)  # what a runner that nobody has yet goes by; empty: the box's own key
+    pod: str = ""  # the only one that may take what the boot key signs; empty: the key opens this one alone
+    named: bool = False  # by a name that may, for a while, lead to whoever had the address before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

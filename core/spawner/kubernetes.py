@@ -13,7 +13,7 @@ from typing import Any, Final
 from core.errors import Conflict, NotFound, RunnerUnavailable
 from core.model import Box, UserId
 from core.settings import Settings
-from core.spawner import Door, Isolation, Layer, Poll, Tell, nobody
+from core.spawner import Door, Isolation, Layer, Phase, Poll, Tell, nobody
 from core.spawner.kubernetes_api import ClusterApi, ClusterAway, opened_api
 from core.spawner.kubernetes_sandbox import CLAIMS, SandboxEngine
 from core.spawner.kubernetes_set import SERVICE, SetEngine
@@ -67,7 +67,7 @@ class KubernetesSpawner:
             async with asyncio.timeout(self._start_s):
                 engine = await self._chosen()
                 name = await engine.named(box.user, progress)
-                await self._wake(engine, box, name)
+                await self._wake(engine, box, name, progress)
                 return await self._awake(engine, box, name, progress)
         except BaseException as error:
             await asyncio.shield(self._undo(box))
@@ -96,8 +96,9 @@ class KubernetesSpawner:
         return Poll.RUNNING if lives and (address in view.addresses or view.unknown) else Poll.GONE
 
     def door(self, box: Box) -> Door:
-        address = _bracketed(str(box.memory.get("address", "")))
-        return Door(url=f"http://{address}:{PORT}", boot_key=self._boot_key)
+        address, pod = str(box.memory.get("address", "")), str(box.memory.get("pod", ""))
+        url, named = f"http://{_bracketed(address)}:{PORT}", address.endswith(self._domain)
+        return Door(url=url, boot_key=self._boot_key, pod=pod, named=named)
 
     async def stop(self, box: Box, *, grace_s: float = 5.0) -> None:
         """Its pod gets SIGTERM and the template's grace; nobody waits for that here."""
@@ -119,22 +120,26 @@ class KubernetesSpawner:
             log.info("boxes are %s", self._engine.kind.plural)
         return self._engine
 
-    async def _wake(self, engine: Engine, box: Box, name: str) -> None:
-        """Written down as this box's, and awake; a process that served another box before is ended first."""
+    async def _wake(self, engine: Engine, box: Box, name: str, progress: Progress) -> None:
+        """Written down as this box's, and awake; one that served another box, or is of an older program, ends first."""
         async with self._api.versions(engine.kind, name) as versions:
             async for found in versions:
                 if found is None:
                     raise RunnerUnavailable(f"{name} was deleted meanwhile")
                 view = engine.view(found)
                 if not view.awake and not view.resting:
+                    progress.see(Phase.ENDING)
                     continue  # its last process is still ending; one that wakes now could be taken for the new one
+                wake = await engine.wake()
                 used = view.awake and (view.ended or (view.process and view.holder not in ("", box.id)))
-                patch = engine.rest() if used else await engine.wake() | {"metadata": {"annotations": {BOX: box.id}}}
+                old = view.awake and engine.images(found["spec"]) != engine.images(wake["spec"])  # a spare of last week
+                ours = {"metadata": {"annotations": {BOX: box.id}}}
+                patch = engine.rest() if used or old else ours if view.awake else wake | ours
                 try:
                     await self._api.patch(engine.kind, name, patch, version=view.version)
                 except Conflict:
                     continue
-                if not used:
+                if not used and not old:
                     return
 
     async def _awake(self, engine: Engine, box: Box, name: str, progress: Progress) -> dict[str, Any]:
@@ -149,7 +154,7 @@ class KubernetesSpawner:
                 if view.ended:
                     raise RunnerUnavailable(f"{name}: {view.ended} {view.why}", code="box_ends")
                 if view.ready:
-                    return {"object": name, "address": view.addresses[0]}
+                    return {"object": name, "pod": view.pod, "address": view.addresses[0]}
                 progress.see(view.phase, view.why)
         raise AssertionError("versions() never ends")
 

@@ -7,12 +7,15 @@ from core.errors import Conflict, NotFound, RunnerUnavailable
 from core.model import UserId
 from core.spawner import Phase
 from core.spawner.kubernetes_api import ClusterApi, Kind, Object
-from core.spawner.kubernetes_view import BOX, Progress, View, condition, is_true, meta_of, name_of
+from core.spawner.kubernetes_view import BOX, Progress, View, condition, images_of, is_true, meta_of, name_of, of_now
 
 CLAIMS: Final = Kind(group="extensions.agents.x-k8s.io", version="v1beta1", plural="sandboxclaims")
 SANDBOXES: Final = Kind(group="agents.x-k8s.io", version="v1beta1", plural="sandboxes")
+TEMPLATES: Final = Kind(group=CLAIMS.group, version=CLAIMS.version, plural="sandboxtemplates")
+TEMPLATE: Final = "runner"  # k8s/base/agents.yaml
 HEAD: Final = {"apiVersion": f"{CLAIMS.group}/{CLAIMS.version}", "kind": "SandboxClaim"}
 POOL: Final = "runners"  # k8s/base/agents.yaml
+POD: Final = "agents.x-k8s.io/pod-name"  # annotation: where the pod is not called as its sandbox
 
 
 class SandboxEngine:
@@ -52,13 +55,14 @@ class SandboxEngine:
     def view(self, found: Object) -> View:
         meta, spec, status = found["metadata"], found["spec"], found.get("status", {})
         ready, finished = condition(found, "Ready"), condition(found, "Finished")
-        addresses = tuple(status.get("podIPs") or ())
+        addresses, notes = tuple(status.get("podIPs") or ()), meta.get("annotations") or {}
         phase, why = _progress(found, addresses)
         return View(
             name=meta["name"],
+            pod=notes.get(POD) or meta["name"],
             version=meta["resourceVersion"],
             generation=int(meta.get("generation", 0)),
-            holder=(meta.get("annotations") or {}).get(BOX, ""),
+            holder=notes.get(BOX, ""),
             awake=spec.get("operatingMode") != "Suspended" and "deletionTimestamp" not in meta,
             resting=is_true(found, "Suspended"),
             process=bool(addresses),
@@ -75,19 +79,31 @@ class SandboxEngine:
         return {"spec": {"operatingMode": "Suspended"}}
 
     async def wake(self) -> Object:
-        return {"spec": {"operatingMode": "Running"}}
+        """A Sandbox has a copy of the template of its first day: who wakes gets the program of today."""
+        try:
+            template = await self._api.get(TEMPLATES, TEMPLATE)
+        except NotFound as error:
+            raise RunnerUnavailable(f"the cluster has no SandboxTemplate {TEMPLATE}", code="box_refused") from error
+        pod = template["spec"]["podTemplate"]["spec"]
+        return {"spec": {"operatingMode": "Running", "podTemplate": {"spec": pod}}}
+
+    def images(self, spec: Object) -> list[str]:
+        return images_of(spec["podTemplate"]["spec"])
 
     async def remove(self, user: UserId) -> None:
         await self._api.delete(CLAIMS, name_of(user))  # which takes Sandbox, pod and volume along
 
 
 def _progress(found: Object, addresses: tuple[str, ...]) -> tuple[Phase, str]:
-    """How far it is. An image that cannot be fetched and a container that ends both look like waiting from here."""
-    ready, scheduled = condition(found, "Ready"), condition(found, "PodScheduled")
+    """How far it is. Of a pod's containers a Sandbox tells nothing: an image that cannot be fetched, a disk that is not
+    attached and a program that ends at once all look like waiting.
+    """
+    ready, scheduled = of_now(found, "Ready"), of_now(found, "PodScheduled")
     why = str(ready.get("message", ""))
     if scheduled.get("status") == "False":
         return Phase.MACHINE, f"{scheduled.get('reason', '')}: {scheduled.get('message', '')}"
-    if not found.get("status", {}).get("nodeName"):
+    # The node's name is written together with the next thing that changes, so it may come late.
+    if scheduled.get("status") != "True" and not found.get("status", {}).get("nodeName"):
         return Phase.MACHINE, why
     if not addresses:
         return Phase.IMAGE, why

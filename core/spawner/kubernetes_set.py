@@ -11,7 +11,7 @@ from core.errors import Conflict, NotFound, RunnerUnavailable
 from core.model import UserId
 from core.spawner import Phase
 from core.spawner.kubernetes_api import ClusterApi, Kind, Object
-from core.spawner.kubernetes_view import BOX, USER, Progress, View, meta_of, name_of
+from core.spawner.kubernetes_view import BOX, USER, Progress, View, images_of, meta_of, name_of
 
 SETS: Final = Kind(group="apps", version="v1", plural="statefulsets")
 TEMPLATE: Final = "runner"
@@ -46,9 +46,11 @@ class SetEngine:
     def view(self, found: Object) -> View:
         meta, spec, status = found["metadata"], found["spec"], found.get("status", {})
         awake, pods = spec.get("replicas", 1) > 0, int(status.get("replicas", 0))
+        # Why there is no pod although it was asked for, or why it is not ready, a set does not tell.
         current = int(status.get("observedGeneration", 0)) >= int(meta.get("generation", 0))
         return View(
             name=meta["name"],
+            pod=f"{meta['name']}-0",
             version=meta["resourceVersion"],
             generation=int(meta.get("generation", 0)),
             holder=(meta.get("annotations") or {}).get(BOX, ""),
@@ -57,7 +59,7 @@ class SetEngine:
             process=bool(pods),
             ready=awake and current and int(status.get("readyReplicas", 0)) > 0,
             addresses=(f"{meta['name']}-0.{self._domain}",),
-            phase=Phase.STARTING if pods else Phase.MACHINE,
+            phase=Phase.STARTING if pods else Phase.UNMADE if awake and current else Phase.ASKED,
             runtime=spec["template"]["spec"].get("runtimeClassName", ""),
         )
 
@@ -67,6 +69,9 @@ class SetEngine:
     async def wake(self) -> Object:
         template = await self._template()
         return {"spec": {"replicas": 1, "template": {"spec": template["spec"]}}}
+
+    def images(self, spec: Object) -> list[str]:
+        return images_of(spec["template"]["spec"])
 
     async def remove(self, user: UserId) -> None:
         await self._api.delete(SETS, name_of(user))  # the volume goes with it: see the retention policy

@@ -12,30 +12,41 @@ from core.spawner.kubernetes_api import Kind, Object
 BOX: Final = "oh-my-agent.info/box"  # annotation: the Box that the process in it belongs to
 USER: Final = "oh-my-agent.info/user"
 PORT: Final = 8080
+REFUSED: Final = "box_refused"
 # What is said of a start that goes on too long: by the phase it got stuck in, or the words of who knows better.
 STUCK: Final = {
     Phase.ASKED: "box_none",
+    Phase.ENDING: "box_lingers",
+    Phase.UNMADE: "box_unmade",
+    Phase.QUOTA: "box_quota",
     Phase.MACHINE: "box_no_machine",
-    Phase.IMAGE: "box_no_image",
+    Phase.DISK: "box_no_volume",
+    Phase.IMAGE: "box_unprepared",
     Phase.STARTING: "box_ends",
-    Phase.ANSWERING: "box_ends",
 }
+# The scheduler's words and the API server's, the first that fit: of a volume in a zone without room both are said.
 WORDS: Final = (
     ("quota", "box_quota"),
+    ("is forbidden", REFUSED),
+    ("denied the request", REFUSED),
+    ("is invalid", REFUSED),
+    ("Insufficient", "box_no_machine"),
     ("PersistentVolumeClaim", "box_no_volume"),
     ("persistentvolumeclaim", "box_no_volume"),
-    ("ImagePullBackOff", "box_no_image"),
-    ("ErrImagePull", "box_no_image"),
-    ("OOMKilled", "box_out_of_memory"),
-    ("Evicted", "box_evicted"),
+    ("volume node affinity", "box_no_volume"),
 )
+PHASES: Final = {"box_quota": Phase.QUOTA, "box_no_machine": Phase.MACHINE, "box_no_volume": Phase.DISK}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """One look. `resting`: asleep, and no process of it is left. `address`: of a process that is ready, or was."""
+    """One look. `resting`: asleep, and no process of it is left. `address`: of a process that is ready, or was.
+
+    `pod`: what the process's pod is called.
+    """
 
     name: str
+    pod: str
     version: str
     generation: int
     holder: str  # id of the Box, "" if nobody has had it yet
@@ -69,7 +80,10 @@ class Engine(Protocol):
         """The patch that ends the process and keeps the volume."""
 
     async def wake(self) -> Object:
-        """The patch that starts one. Raises: RunnerUnavailable."""
+        """The patch that starts one, by the cluster's template of now. Raises: RunnerUnavailable."""
+
+    def images(self, spec: Object) -> list[str]:
+        """Of an object, or of `wake`: what its containers run."""
 
     async def remove(self, user: UserId) -> None:
         """The object, with its volume; idempotent. Raises: RunnerUnavailable."""
@@ -83,14 +97,21 @@ class Progress:
         tell(self.phase)
 
     def see(self, phase: Phase, why: str = "") -> None:
-        self.why = why or self.why
+        """`phase`: as far as it goes without the cluster's words, which may be more exact.
+
+        Raises: RunnerUnavailable: it will not go on however long one waits.
+        """
+        code = code_of(why)
+        if code == REFUSED:
+            raise RunnerUnavailable(why, code=code)
+        self.why, phase = why, PHASES.get(code, phase)
         if phase is not self.phase:
             self.phase = phase
             self._tell(phase)
 
     def failure(self, within_s: float) -> RunnerUnavailable:
         said = f"the box was not ready within {within_s:.0f} s ({self.phase}): {self.why}"
-        return RunnerUnavailable(said, code=code_of(self.why) or STUCK[self.phase])
+        return RunnerUnavailable(said, code=STUCK[self.phase])
 
 
 def code_of(why: str) -> str:
@@ -110,14 +131,21 @@ def meta_of(user: UserId) -> Object:
     return {"name": name, "labels": labels, "annotations": {USER: user}}
 
 
+def images_of(pod: Object) -> list[str]:
+    return [str(one.get("image", "")) for one in pod["containers"]]
+
+
 def condition(of: Object, kind: str) -> Object:
     """Empty if it is not there."""
     found = of.get("status", {}).get("conditions") or []
     return next((one for one in found if one.get("type") == kind), {})
 
 
+def of_now(of: Object, kind: str) -> Object:
+    """Empty also if something has been changed since: an older observation says nothing of now."""
+    found, generation = condition(of, kind), int(of["metadata"].get("generation", 0))
+    return found if int(found.get("observedGeneration", generation)) >= generation else {}
+
+
 def is_true(of: Object, kind: str) -> bool:
-    """Also for what has been changed last: an older observation says nothing of now."""
-    found = condition(of, kind)
-    generation = int(of["metadata"].get("generation", 0))
-    return found.get("status") == "True" and int(found.get("observedGeneration", generation)) >= generation
+    return of_now(of, kind).get("status") == "True"

@@ -3,32 +3,23 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from google.api_core import exceptions
-from google.api_core.retry import if_exception_type
-from google.api_core.retry_async import AsyncRetry
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.firestore_v1.async_client import AsyncClient
 
 from core.errors import BadInput, Misconfigured, StoreUnavailable
+from core.google_calls import UNCERTAIN, cause, repeated
 from core.google_identity import workload_identity
 
 CALL_S = 6.0  # one attempt, and how long it is repeated
 WAIT_S = 12.0  # a whole verb
 SCOPE = "https://www.googleapis.com/auth/datastore"
 NOT_DONE = (exceptions.Aborted, exceptions.ResourceExhausted)  # refused before anything was written
-UNCERTAIN = (exceptions.ServiceUnavailable, exceptions.InternalServerError, exceptions.GatewayTimeout)
-
-
-def _repeated(*errors: type[Exception]) -> dict[str, Any]:
-    retry = AsyncRetry(predicate=if_exception_type(*errors), initial=0.05, maximum=1.0, multiplier=2.0, timeout=CALL_S)
-    return {"retry": retry, "timeout": CALL_S}
-
 
 # What may be done twice is repeated whenever that may help; what must be done once, only if it was surely not done.
-ANY_TIMES = _repeated(*NOT_DONE, *UNCERTAIN)
-ONCE = _repeated(*NOT_DONE)
+ANY_TIMES = repeated(*NOT_DONE, *UNCERTAIN, within_s=CALL_S)
+ONCE = repeated(*NOT_DONE, within_s=CALL_S)
 
 
 class Connection:
@@ -74,5 +65,5 @@ class Connection:
             said = "grant roles/datastore.user to the platform's service account"
             raise StoreUnavailable(f"Firestore refuses us ({error.message}): {said}"[:500]) from error
         except (exceptions.GoogleAPIError, GoogleAuthError, TimeoutError) as error:
-            cause = (error.cause if isinstance(error, exceptions.RetryError) else None) or error
-            raise StoreUnavailable(f"Firestore did not do it: {type(cause).__name__} {cause}"[:500]) from error
+            why = cause(error)
+            raise StoreUnavailable(f"Firestore did not do it: {type(why).__name__} {why}"[:500]) from error

@@ -29,9 +29,10 @@ from google.cloud.secretmanager_v1 import (
 )
 
 from core.errors import BadInput, VaultUnavailable
+from core.google_calls import UNCERTAIN
 from core.model import UserId
 from core.settings import Secret
-from core.vault.google_rpc import ANY_TIMES, ONCE, UNCERTAIN, Connection, named
+from core.vault.google_rpc import ANY_TIMES, ONCE, Connection, named
 from core.vault.values import check, packed, unpacked
 
 log = logging.getLogger("oma.vault")

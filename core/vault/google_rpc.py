@@ -3,12 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import grpc.aio
 from google.api_core import exceptions
-from google.api_core.retry import if_exception_type
-from google.api_core.retry_async import AsyncRetry
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.secretmanager_v1 import SecretManagerServiceAsyncClient
 from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (
@@ -16,22 +13,16 @@ from google.cloud.secretmanager_v1.services.secret_manager_service.transports im
 )
 
 from core.errors import Misconfigured, VaultUnavailable
+from core.google_calls import UNCERTAIN, cause, repeated
 from core.google_identity import CLOUD, workload_identity
 
 CALL_S = 4.0  # one attempt, and how long it is repeated
 WAIT_S = 12.0  # a whole verb
 NOT_DONE = (exceptions.ResourceExhausted,)  # the quota is by the minute
-UNCERTAIN = (exceptions.ServiceUnavailable, exceptions.InternalServerError, exceptions.GatewayTimeout)
-
-
-def _repeated(*errors: type[Exception]) -> dict[str, Any]:
-    retry = AsyncRetry(predicate=if_exception_type(*errors), initial=0.05, maximum=1.0, multiplier=2.0, timeout=CALL_S)
-    return {"retry": retry, "timeout": CALL_S}
-
 
 # Every call but the one that moves the head may be done twice.
-ANY_TIMES = _repeated(*NOT_DONE, *UNCERTAIN)
-ONCE = _repeated(*NOT_DONE)
+ANY_TIMES = repeated(*NOT_DONE, *UNCERTAIN, within_s=CALL_S)
+ONCE = repeated(*NOT_DONE, within_s=CALL_S)
 
 
 class Connection:
@@ -70,9 +61,9 @@ class Connection:
 
 
 def _why(error: Exception) -> str:
-    cause = (error.cause if isinstance(error, exceptions.RetryError) else None) or error
-    said = f"{type(cause).__name__} {getattr(cause, 'message', None) or cause}"
-    match cause:
+    why = cause(error)
+    said = f"{type(why).__name__} {getattr(why, 'message', None) or why}"
+    match why:
         case exceptions.PermissionDenied() | exceptions.Unauthenticated():
             return f"Secret Manager refuses us: grant what `k8s/setup.sh identities` grants ({said})"
         case exceptions.ResourceExhausted():

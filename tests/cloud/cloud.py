@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
@@ -26,12 +27,25 @@ CLIENT = {"client_id": "oh-my-agent", "client_secret": "a-secret-only-for-this-t
 
 
 class Cloud:
-    """`webs` and `gateways` are parts that tests end and start again; `cluster` is where the boxes are."""
+    """`webs` and `gateways` are parts that tests end and start again; `cluster` is where the boxes are.
+
+    `overlay`: production has agent-sandbox, minimal has StatefulSets, whose pods are found by name.
+    """
 
     link = ""  # people come in by the provider
 
-    def __init__(self, folder: Path, *, model_url: str = "", webs: int = 2, gateways: int = 2, **settings: str) -> None:
-        self.folder, self._model_url, self._settings = folder, model_url, settings
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        model_url: str = "",
+        webs: int = 2,
+        gateways: int = 2,
+        overlay: str = "production",
+        **settings: str,
+    ) -> None:
+        self.folder, self._model_url, self._overlay, self._settings = folder, model_url, overlay, settings
+        self._in_cluster: Sequence[str] = ()  # before a command that finds the boxes' names
         self._web_ports = [free_port() for _ in range(webs)]
         self._gateway_ports = [free_port() for _ in range(gateways)]
         self.webs: list[Part] = []
@@ -49,7 +63,10 @@ class Cloud:
             self.firestore = stack.enter_context(Emulator())
             self.secrets = await stack.enter_async_context(SecretManager())
             self.balancer = Balancer(self.folder, webs=self._web_ports, gateways=self._gateway_ports)
-            self.cluster = await stack.enter_async_context(Cluster(self.folder / "cluster", pod_command=self._runner()))
+            cluster = Cluster(self.folder / "cluster", pod_command=self._runner(), overlay=self._overlay)
+            self.cluster = await stack.enter_async_context(cluster)
+            if self._overlay == "minimal":
+                self._in_cluster = (await cluster.open_names()).mounted(self.folder, "oh-my-agent")
             issuer = free_port()
             people = provider(port=issuer, redirect_uri=f"{self.url}/auth/callback", **CLIENT)
             stack.enter_context(people).people = [ALICE, BOB, CHARLIE, ROOT]
@@ -86,7 +103,15 @@ class Cloud:
 
     def pod(self, boot_key: Path, gateway: str) -> list[str]:
         """What a box is started with; {ip}, {home} and {pod} are filled in by the kubelet."""
-        runner = ["runner", "--listen={ip}:8080", "--home={home}", f"--cli={CLI}", gateway, f"--boot-key={boot_key}"]
+        runner = [
+            "runner",
+            "--listen={ip}:8080",
+            "--home={home}",
+            f"--cli={CLI}",
+            gateway,
+            f"--boot-key={boot_key}",
+            "--pod={pod}",
+        ]
         return [sys.executable, str(MAIN), *runner]
 
     def _common(self, issuer: str) -> dict[str, str]:
@@ -119,7 +144,8 @@ class Cloud:
         runtime = tempfile.mkdtemp(prefix="oma-c-")
         self._stack.callback(shutil.rmtree, runtime, ignore_errors=True)
         own = {"OMA_DATA_DIR": str(folder / "data"), "XDG_RUNTIME_DIR": runtime}
-        return Part(name, str(MAIN), *words, environ=environ | own, folder=folder, ready=ready)
+        before = self._in_cluster
+        return Part(name, str(MAIN), *words, environ=environ | own, folder=folder, ready=ready, before=before)
 
     def _gateway(self, number: int, port: int, common: dict[str, str]) -> Part:
         model = {"ANTHROPIC_BASE_URL": self._model_url, "ANTHROPIC_API_KEY": KEY, "OMA_MODEL": "anthropic"}

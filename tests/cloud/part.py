@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -17,10 +17,21 @@ END_S = 20.0
 
 
 class Part:
-    """`python *words` with this environment; `ready` is an address that answers 200 once it serves."""
+    """`python *words` with this environment; `ready` is an address that answers 200 once it serves.
 
-    def __init__(self, name: str, *words: str, environ: Mapping[str, str], folder: Path, ready: str = "") -> None:
-        self.name, self.words, self.environ, self.ready = name, words, dict(environ), ready
+    `before`: words of a command that becomes it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *words: str,
+        environ: Mapping[str, str],
+        folder: Path,
+        ready: str = "",
+        before: Sequence[str] = (),
+    ) -> None:
+        self.name, self.words, self.environ, self.ready, self.before = name, words, dict(environ), ready, before
         self.log = folder / f"{name}.log"
         self.process: asyncio.subprocess.Process | None = None
 
@@ -36,6 +47,7 @@ class Part:
     async def _started(self) -> asyncio.subprocess.Process:
         with self.log.open("ab") as log:
             return await asyncio.create_subprocess_exec(
+                *self.before,
                 sys.executable,
                 *self.words,
                 env=self.environ,

@@ -57,7 +57,12 @@ class InCluster:
     """In the fake cluster, as `overlay` describes it."""
 
     def __init__(self, cluster: Cluster, api: ClusterApi, *, start_s: float = 30.0) -> None:
-        self.cluster, self._api, self._start_s = cluster, api, start_s
+        self.cluster, self._api = cluster, api
+        self.start_within(start_s)
+
+    def start_within(self, start_s: float) -> None:
+        """Give up a start after so long from now on."""
+        self._start_s = start_s
         self.spawner: KubernetesSpawner = self.again()
 
     def again(self) -> KubernetesSpawner:

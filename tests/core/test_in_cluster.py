@@ -97,7 +97,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     async with World(tmp_path) as world:
         gateway = await world.gateway()
         command = [sys.executable, str(MAIN), "runner", "--listen={ip}:8080", "--home={home}"]
-        command += [f"--gateway={gateway.url}", f"--cli={CLI}", f"--boot-key={tmp_path / 'boot-key'}"]
+        command += [f"--gateway={gateway.url}", f"--cli={CLI}", f"--boot-key={tmp_path / 'boot-key'}", "--pod={pod}"]
         async with (
             Cluster(tmp_path / "cluster", pod_command=command) as cluster,
             opened_api(cluster.url, NAMESPACE) as api,

@@ -13,15 +13,21 @@ from prometheus_client import generate_latest
 from auth.rate import Rates, SlowDown
 from core import metrics
 from core.census import Census
-from core.errors import BadInput, Misconfigured, Unavailable
+from core.errors import BadInput, Misconfigured, RunnerUnavailable, Unavailable
 from core.events import StateChanged, Text, TextDelta, TurnFinished, Usage
+from core.hub import Hub
 from core.model import UserId, now
 from core.recovery import Change
+from core.runner_client import RunnerClient
 from core.settings import Settings, check
+from core.spawner import Phase
+from core.spawner.kubernetes_view import STUCK, WORDS
 from core.states import SessionState as S
 from core.tally import REMEMBERED, FirstWords, LogTally
 from core.telemetry import address, telemetry
+from core.waking import REASONS, Waking
 from tests.product import free_port
+from ui.words import words
 
 ALICE, BOB = UserId("google-1"), UserId("google-2")
 DELTA = TextDelta(message="m", block=0, text="Hi")
@@ -114,6 +120,38 @@ def test_sessions_are_counted_by_state_while_their_runner_lives() -> None:
     living.discard(BOB)
     assert value("oma_sessions", state="busy") == 1
     assert b"a word" not in generate_latest(metrics.REGISTRY)
+
+
+# --- boxes that are on their way -------------------------------------------------------------------------------------
+
+
+async def test_boxes_on_their_way_are_counted_by_phase_and_those_that_do_not_come_by_reason() -> None:
+    go_on = asyncio.Event()
+
+    async def start(user: UserId) -> RunnerClient:
+        waking.tell(user, Phase.QUOTA)
+        await go_on.wait()
+        raise RunnerUnavailable("too many", code="box_quota" if user == ALICE else "a word of a box")
+
+    waking = Waking(start, Hub())
+    before = {reason: value("oma_box_failures_total", reason=reason) for reason in ("box_quota", "other")}
+    starts = [asyncio.create_task(waking.wait(user)) for user in (ALICE, BOB)]
+    while value("oma_waking_boxes", phase="quota") < 2:
+        await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(*starts, return_exceptions=True)
+    assert value("oma_waking_boxes", phase="quota") == 0
+    assert {reason: value("oma_box_failures_total", reason=reason) - count for reason, count in before.items()} == {
+        "box_quota": 1,
+        "other": 1,
+    }
+
+
+def test_every_code_of_a_start_that_fails_is_a_reason_and_has_a_sentence() -> None:
+    codes = {*STUCK.values(), *(code for _, code in WORDS)}
+    assert codes <= REASONS
+    for locale in ("ko", "en"):
+        assert not [code for code in REASONS if words(locale).t(f"error.{code}") == f"error.{code}"]
 
 
 # --- what logs say ---------------------------------------------------------------------------------------------------

@@ -132,12 +132,17 @@ GUARDS = (
         'raise Conflict("this runner is bound already", code="bound") from None', "user = bound.user", DOORS,
     ),
     Guard(
-        "runner: what is nobody's does nothing", "S7 Z5", APP, "        elif init:\n            user = _subject(", "        elif True:\n            user = _subject(", SPARE,
+        "runner: what is nobody's does nothing", "S7 Z5", APP, "        elif init:\n            user = self._booted(", "        elif True:\n            user = self._booted(", SPARE,
     ),
     Guard(
         "runner: what is nobody's is opened by the boot key", "S7 Z5", APP,
-        "        elif init:\n            user = _subject(token, self._runner.boot_key, tokens.BOOT)",
+        "        elif init:\n            user = self._booted(token)",
         "        elif init:\n            user = read_init(await request.read()).user", SPARE,
+    ),
+    Guard(
+        "runner: what is nobody's is bound by what is signed for this pod only", "S7 Z5", APP,
+        "tokens.boot(self._runner.pod)", "tokens.boot()",
+        "tests/core/runner/test_boot.py::test_what_is_signed_for_another_pod_binds_nobody_here_though_the_key_is_the_same",
     ),
     Guard(
         "runner: whose it is stays", "Z2", "core/runner/runner.py", "if bound and (bound.user, bound.box) != (init.user, init.box):", "if False:", DOORS,

@@ -13,6 +13,11 @@ GUARDS = (
         f"{FAULTS}::test_a_process_that_served_an_earlier_box_is_never_given_to_the_next",
     ),
     Guard(
+        "cluster: nobody is given a warm box of an older program", "S2", SPAWNER,
+        'old = view.awake and engine.images(found["spec"]) != engine.images(wake["spec"])', "old = False",
+        f"{FAULTS}::test_a_warm_box_of_an_older_image_is_not_given_to_anybody",
+    ),
+    Guard(
         "cluster: a late stop ends its own box only", "R4", SPAWNER, "if view.awake and view.holder == holder:", "if view.awake:",
         f"{CONTRACT}::test_a_late_stop_of_an_old_box_leaves_the_new_one_alone[agent-sandbox]",
     ),

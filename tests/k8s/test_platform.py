@@ -142,6 +142,12 @@ def test_a_web_that_ends_has_the_time_it_needs(overlay: str) -> None:
 READ = ["get", "list", "watch"]
 SANDBOXES = [
     {"apiGroups": ["extensions.agents.x-k8s.io"], "resources": ["sandboxclaims"], "verbs": [*READ, "create", "delete"]},
+    {
+        "apiGroups": ["extensions.agents.x-k8s.io"],
+        "resources": ["sandboxtemplates"],
+        "resourceNames": ["runner"],
+        "verbs": ["get"],
+    },
     {"apiGroups": ["agents.x-k8s.io"], "resources": ["sandboxes"], "verbs": [*READ, "patch"]},
 ]
 STATEFUL_SETS = [

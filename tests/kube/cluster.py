@@ -12,7 +12,8 @@ from aiohttp import web
 from tests.k8s.rendered import kinds, one
 from tests.kube.api import Api
 from tests.kube.controllers import EXTENSIONS, WARM, Controllers
-from tests.kube.kubelet import Faults, Kubelet
+from tests.kube.kubelet import NAMES, Faults, Kubelet
+from tests.kube.names import Names
 from tests.kube.objects import Key, Object, Objects
 from tests.kube.rights import of_web
 
@@ -34,6 +35,7 @@ class Cluster:
         net = f"127.{first % 250 + 2}.{second}"
         self.kubelet = Kubelet(self.objects, folder, pod_command, net=net, faults=self.faults)
         self.controllers = Controllers(self.objects)
+        self.names, self._names_at = Names(self.objects), f"{net}.{NAMES}"
         self.api = Api(self.objects, of_web(overlay))
         if overlay == "minimal":
             self.objects.schemas.without_crds()
@@ -55,10 +57,16 @@ class Cluster:
         for task in self._tasks:
             task.cancel()
         ends = await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.names.close()
         await self.close_api()
         for end in ends:
             if isinstance(end, Exception):
                 raise end
+
+    async def open_names(self) -> Names:
+        """For processes that have to find pods by name."""
+        await self.names.open(self._names_at)
+        return self.names
 
     async def open_api(self) -> None:
         """Also after `close_api`: the same port, and nothing is remembered of what was watched."""
@@ -80,6 +88,10 @@ class Cluster:
 
     def all(self, plural: str, group: str = "") -> list[Object]:
         return [found for _, found in self.objects.find(group, plural)]
+
+    def everything(self) -> list[Object]:
+        """Every object, of whatever kind."""
+        return self.objects.everything()
 
     def pod_of(self, sandbox: str) -> Object:
         return self.objects.get(Key("", "pods", NAMESPACE, sandbox))
@@ -124,6 +136,7 @@ class Cluster:
         applied: list[tuple[str, str, Any]] = []
         if overlay == "minimal":
             applied = [("", "podtemplates", one(overlay, "PodTemplate", "runner"))]
+            applied += [("", "services", one(overlay, "Service", "runners"))]
         else:
             applied = [(EXTENSIONS, "sandboxtemplates", one(overlay, "SandboxTemplate", "runner"))]
             applied += [(EXTENSIONS, "sandboxwarmpools", pool) for pool in kinds(overlay, "SandboxWarmPool")]

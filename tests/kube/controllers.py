@@ -136,7 +136,10 @@ class Controllers:
         elif spec["replicas"] and pod and pod.get("status", {}).get("phase") == "Failed":
             pod = self._objects.delete(place)
         elif spec["replicas"] and not pod:
-            pod = self._make_pod(place, given, spec["template"], volumes)
+            named = {"hostname": place.name, "subdomain": spec["serviceName"]}
+            template = {**spec["template"], "spec": spec["template"]["spec"] | named}
+            with suppress(Refused):  # its status tells that there is none, and an event, why
+                pod = self._make_pod(place, given, template, volumes)
         ready = int(bool(pod and is_true(pod, "Ready") and "deletionTimestamp" not in pod["metadata"]))
         status = {
             "observedGeneration": given["metadata"]["generation"],

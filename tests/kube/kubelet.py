@@ -15,6 +15,7 @@ import psutil
 from tests.kube.objects import Key, Object, Objects, Refused, moment
 
 NODE = "node-1"
+NAMES = 254  # the last part of the name service's address
 PORT = 8080
 PROBE_S = 0.1
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # between the ends of a container and its next start
@@ -38,7 +39,7 @@ class Kubelet:
 
     def __init__(self, objects: Objects, folder: Path, command: Sequence[str], *, net: str, faults: Faults) -> None:
         self._objects, self._folder, self._command, self.faults = objects, folder, command, faults
-        self._net, self._addresses = net, iter(range(1, 255))
+        self._net, self._addresses = net, iter(range(1, NAMES))
         self._pods: dict[str, asyncio.Task[None]] = {}  # by uid
         self._processes: dict[str, asyncio.subprocess.Process] = {}  # by the pod's name
         self._http: aiohttp.ClientSession | None = None

@@ -76,6 +76,9 @@ class Objects:
             if key[:2] == (group, plural) and namespace in ("", key.namespace)
         ]
 
+    def everything(self) -> list[Object]:
+        return copy.deepcopy(list(self._all.values()))
+
     def create(self, key: Key, given: Object) -> Object:
         if not key.name:
             key = key._replace(name=given["metadata"].get("generateName", "x-") + uuid.uuid4().hex[:5])

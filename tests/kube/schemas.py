@@ -16,6 +16,7 @@ OWN = {
     ("", "persistentvolumeclaims"): ("v1", "PersistentVolumeClaim"),
     ("", "podtemplates"): ("v1", "PodTemplate"),
     ("", "secrets"): ("v1", "Secret"),
+    ("", "services"): ("v1", "Service"),
     ("apps", "statefulsets"): ("v1", "StatefulSet"),
 }
 IMMUTABLE = ("volumeClaimTemplates", "serviceName", "selector")  # of a StatefulSet, and of a Sandbox the first

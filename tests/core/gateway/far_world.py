@@ -12,6 +12,7 @@ import contextlib
 import os
 import secrets
 import signal
+import socket
 import sys
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -130,7 +131,7 @@ class World:
 
     async def bind(self, box: Box, runner: Part) -> RunnerClient:
         """As a web does."""
-        client = RunnerClient(box, Door(url=runner.url, boot_key=BOOT_KEY))
+        client = RunnerClient(box, Door(url=runner.url, boot_key=BOOT_KEY, pod=socket.gethostname()))
         whose = {"user": box.user, "box": box.id, "key": box.key}
         whose |= {"max_live_sessions": 4, "idle_cli_s": 600.0, "orphan_s": 900.0}
         await client.init(whose, spawner=Living(runner))  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -140,7 +141,7 @@ async def test_the_boot_key_opens_what_is_nobodys_and_nothing_else(world: World)
             async with http.request(method, runner.url + path, json=body, headers=headers) as answer:
                 return answer.status, (await answer.json()).get("code", "")
 
-    boot = tokens.sign({"sub": ALICE}, key=BOOT_KEY, audience=tokens.BOOT)
+    boot = tokens.sign({"sub": ALICE}, key=BOOT_KEY, audience=tokens.boot(socket.gethostname()))
     own = tokens.sign({"sub": ALICE}, key=box.key, audience=f"runner:{box.id}")
     assert await call("GET", "/v1/status", boot) == (503, "dormant")
     for wrong in ("", own, tokens.sign({"sub": ALICE}, key=BOOT_KEY, audience=f"runner:{box.id}")):

@@ -188,43 +188,6 @@ async def test_a_start_outlives_cut_watches_and_a_restart_of_the_api_server(
     await there.spawner.stop(running)
 
 
-async def test_no_room_is_told_while_it_lasts_and_when_it_lasts_too_long(hasty: InCluster) -> None:
-    await asleep(hasty)
-    hasty.cluster.faults.no_room = True
-    assert await refused(hasty) == ("box_no_machine", [Phase.ASKED, Phase.MACHINE])
-
-
-async def test_an_image_that_cannot_be_fetched(hasty: InCluster) -> None:
-    await asleep(hasty)
-    hasty.cluster.faults.no_image = True
-    code, told = await refused(hasty)
-    assert (code, told[-1]) == ("box_no_image", Phase.IMAGE)
-
-
-async def test_a_disk_that_does_not_come(hasty: InCluster) -> None:
-    hasty.cluster.faults.slow_volumes = True
-    hasty.cluster.objects.remove(Key(EXTENSIONS, "sandboxwarmpools", "agents", "runners"))
-    pool = {"metadata": {}, "spec": {"replicas": 0, "sandboxTemplateRef": {"name": "runner"}}}
-    hasty.cluster.objects.create(Key(EXTENSIONS, "sandboxwarmpools", "agents", "runners"), pool)
-    code, told = await refused(hasty)
-    assert (code, told) == ("box_no_volume", [Phase.ASKED, Phase.MACHINE])
-
-
-async def test_a_program_that_ends_at_once_for_want_of_memory(hasty: InCluster) -> None:
-    await asleep(hasty)
-    hasty.cluster.faults.dies_at_start = "OOMKilled"
-    code, told = await refused(hasty)
-    assert (code, told[-1]) == ("box_ends", Phase.STARTING), "the Sandbox does not tell memory from any other end"
-
-
-async def test_a_quota_that_is_used_up(hasty: InCluster) -> None:
-    await asleep(hasty)
-    hasty.cluster.quota(pods=0)
-    code, told = await refused(hasty)
-    assert code == "box_quota"
-    assert told == [Phase.ASKED, Phase.MACHINE]
-
-
 async def test_a_quota_on_claims_and_a_right_that_is_missing_are_said_at_once(hasty: InCluster) -> None:
     hasty.cluster.objects.quotas.append(lambda key, _: "exceeded quota: boxes" if key.plural == "sandboxclaims" else "")
     assert (await refused(hasty))[0] == "box_quota"
@@ -234,6 +197,11 @@ async def test_a_quota_on_claims_and_a_right_that_is_missing_are_said_at_once(ha
 
 async def test_a_pool_that_is_not_there_is_the_operators_to_mend(hasty: InCluster) -> None:
     hasty.cluster.objects.remove(Key(EXTENSIONS, "sandboxwarmpools", "agents", "runners"))
+    assert (await refused(hasty))[0] == "box_refused"
+
+
+async def test_a_template_that_is_not_there_is_the_operators_to_mend(hasty: InCluster) -> None:
+    hasty.cluster.objects.remove(Key(EXTENSIONS, "sandboxtemplates", "agents", "runner"))
     assert (await refused(hasty))[0] == "box_refused"
 
 
@@ -268,24 +236,47 @@ async def test_a_statefulsets_pod_is_the_clusters_template_and_nothing_else(tmp_
         assert there.spawner.door(running).url == f"http://{name_of(running.user)}-0.runners.agents.svc:8080"
 
 
-async def test_a_new_image_reaches_a_statefulset_at_its_next_wake(tmp_path: Path) -> None:
-    async with in_cluster(tmp_path, "minimal") as there:
-        async with started(there.spawner, id="before"):
-            pass
-        key = Key("", "podtemplates", "agents", "runner")
-        template = there.cluster.objects.get(key)
-        template["template"]["spec"]["containers"][0]["image"] = "new"
-        there.cluster.objects.replace(key, template)
+async def test_a_warm_box_of_an_older_image_is_not_given_to_anybody(there: InCluster) -> None:
+    await until(lambda: len(ready(there)) == 2)
+    new_image(there)
+    async with started(there.spawner, id="first") as running:
+        assert image_of(there, running) == "new"
+
+
+@pytest.mark.parametrize("overlay", ["production", "minimal"])
+async def test_a_new_image_reaches_whoever_sleeps_at_their_next_wake(tmp_path: Path, overlay: str) -> None:
+    async with in_cluster(tmp_path, overlay) as there:
+        async with started(there.spawner, id="before") as running:
+            old, uid = image_of(there, running), pod_of(there, running)["metadata"]["uid"]
+            new_image(there)
+            assert await there.spawner.poll(running) is Poll.RUNNING
+            assert pod_of(there, running)["metadata"]["uid"] == uid, "who is awake goes on"
         async with started(there.spawner, id="after") as running:
-            pod = there.cluster.pod_of(f"{running.memory['object']}-0")
-            assert pod["spec"]["containers"][0]["image"] == "new"
+            assert image_of(there, running) == "new" != old
+
+
+def new_image(there: InCluster) -> None:
+    """A deploy."""
+    for group, plural in ((EXTENSIONS, "sandboxtemplates"), ("", "podtemplates")):
+        for key, found in there.cluster.objects.find(group, plural):
+            pod = (found.get("template") or found["spec"]["podTemplate"])["spec"]
+            pod["containers"][0]["image"] = "new"
+            there.cluster.objects.replace(key, found)
+
+
+def pod_of(there: InCluster, running: Box) -> Object:
+    return there.cluster.pod_of(running.memory["pod"])
+
+
+def image_of(there: InCluster, running: Box) -> str:
+    return str(pod_of(there, running)["spec"]["containers"][0]["image"])
 
 
 async def test_nothing_is_asked_that_the_role_does_not_allow(there: InCluster) -> None:
     async with started(there.spawner) as running:
         await there.spawner.poll(running)
     await there.spawner.forget(running.user)
-    assert {resource for _, resource in there.cluster.api.asked} == {"sandboxclaims", "sandboxes"}
+    assert {resource for _, resource in there.cluster.api.asked} == {"sandboxclaims", "sandboxes", "sandboxtemplates"}
 
 
 async def test_a_user_of_whom_nothing_is_there_may_be_forgotten(there: InCluster) -> None:
