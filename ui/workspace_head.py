@@ -1,4 +1,4 @@
-"""The line above the transcript: agent, session, state, model, context and cost, and what can be done with the agent."""
+"""The line above the transcript: agent, session, state, model, context, cost, and what can be done with the agent."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
