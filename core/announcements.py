@@ -9,6 +9,7 @@ from core.audit import Audit, Deed
 from core.errors import BadInput, NotFound, StoreUnavailable
 from core.model import SYSTEM, Announcement, UserId, now
 from core.store import Store
+from core.tasks import repeat
 
 log = logging.getLogger("oma.announcements")
 
@@ -28,7 +29,7 @@ class Announcements:
 
     async def __aenter__(self) -> "Announcements":
         await self._read()
-        self._task = asyncio.create_task(self._look(), name="announcements")
+        self._task = asyncio.create_task(repeat(self._look, every_s=LOOK_S, name="announcements"))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -62,12 +63,10 @@ class Announcements:
                 watcher(text)
 
     async def _look(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_S)
-            try:
-                await self._read()
-            except StoreUnavailable as error:
-                log.warning("the announcement could not be read: %s", error)
+        try:
+            await self._read()
+        except StoreUnavailable as error:
+            log.warning("the announcement could not be read: %s", error)
 
     async def _read(self) -> None:
         try:

@@ -1,6 +1,5 @@
 """Who fills the disk is stopped, nobody else: first what works there, with a word in the conversation, then the box."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -10,6 +9,7 @@ from core.errors import PlatformError
 from core.model import UserId
 from core.runner_client import RunnerClient
 from core.spawner import Spawner
+from core.tasks import repeat
 
 log = logging.getLogger("oma.disks")
 
@@ -23,10 +23,12 @@ async def watch(
 ) -> None:
     """Look at the homes of all `living` runners until cancelled."""
     strikes: dict[str, int] = {}
-    while True:
-        await asyncio.sleep(LOOK_S)
+
+    async def look() -> None:
         overfull = [client for client in living() if await spawner.overfull(client.box)]
-        strikes = {client.box.id: strikes.get(client.box.id, 0) + 1 for client in overfull}
+        counted = {client.box.id: strikes.get(client.box.id, 0) + 1 for client in overfull}
+        strikes.clear()
+        strikes.update(counted)
         for client in overfull:
             log.warning("the home of %s is full (%d)", client.box.user, strikes[client.box.id])
             if strikes[client.box.id] >= STRIKES:
@@ -34,3 +36,5 @@ async def watch(
                 continue
             with suppress(PlatformError):  # one that does not answer is ended at the third look
                 await client.call("POST", "/v1/full", timeout_s=CALL_S)
+
+    await repeat(look, every_s=LOOK_S, name="the look at the homes")

@@ -1,6 +1,5 @@
 """Runners that have had nothing to do for long are let go; waking one costs a second, or some on a cluster."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from typing import Final
 
 from core.errors import PlatformError, Unavailable
 from core.runner_client import RunnerClient
+from core.tasks import repeat
 
 log = logging.getLogger("oma.runners")
 
@@ -36,8 +36,8 @@ async def watch(
     every_s: float,
 ) -> None:
     """Ask all `living` until cancelled. Several web processes may do so: the runner has the last word."""
-    while True:
-        await asyncio.sleep(every_s)
+
+    async def look() -> None:
         for client in living():
             try:
                 status = await client.call("GET", "/v1/status", timeout_s=ASK_S)
@@ -49,3 +49,5 @@ async def watch(
                     await let_go(client)
                 except Unavailable as error:
                     log.warning("runner %s: %s", client.box.id, error)
+
+    await repeat(look, every_s=every_s, name="the look at idle runners")

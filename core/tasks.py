@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
 log = logging.getLogger("oma.tasks")
@@ -35,3 +35,13 @@ class Tasks:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log.error("task %s failed: %r", task.get_name(), error, exc_info=error)
+
+
+async def repeat(look: Callable[[], Awaitable[None]], *, every_s: float, name: str) -> None:
+    """`look` every so often until cancelled. Whatever goes wrong with one of them is logged, and the next one comes."""
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            await look()
+        except Exception:
+            log.exception("%s went wrong this time", name)

@@ -20,7 +20,7 @@ from core.runner.log import Log
 from core.runner.processes import Reaper
 from core.runner.session import Session
 from core.runner.talk import STOPPED
-from core.tasks import Tasks
+from core.tasks import Tasks, repeat
 
 log = logging.getLogger("oma.sessions")
 
@@ -69,7 +69,7 @@ class Sessions:
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         paths = sorted(self._folder.glob("*.jsonl"))
-        self._tasks.spawn(self._look(), "look")
+        self._tasks.spawn(repeat(self._look, every_s=LOOK_S, name="the look at the sessions"), "look")
         for path in paths:
             try:
                 cursor = read_cursor(path.with_suffix(".json"))
@@ -233,16 +233,14 @@ class Sessions:
                         await asyncio.wait_for(self._room.wait(), LOOK_S)
 
     async def _look(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_S)
-            self._reaper.reap()
-            now = time.monotonic()
-            for session in list(self._sessions.values()):
-                with contextlib.suppress(StoreUnavailable):  # told by whatever is to be written next
-                    session.look(now)
-                idle_s = now - session.talk.last_used
-                if session.alive and not session.busy and idle_s > self.limits.idle_cli_s:
-                    self._tasks.spawn(session.sleep(), f"idle {session.id}")
+        self._reaper.reap()
+        now = time.monotonic()
+        for session in list(self._sessions.values()):
+            with contextlib.suppress(StoreUnavailable):  # told by whatever is to be written next
+                session.look(now)
+            idle_s = now - session.talk.last_used
+            if session.alive and not session.busy and idle_s > self.limits.idle_cli_s:
+                self._tasks.spawn(session.sleep(), f"idle {session.id}")
 
     async def close(self, reason: str) -> None:
         """Open turns are interrupted, requests parked, CLIs ended, events flushed; within some 6 s."""
