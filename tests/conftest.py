@@ -15,6 +15,7 @@ from playwright.sync_api import expect
 from tests.canary import pytest_sessionfinish, pytest_terminal_summary  # noqa: F401  # hooks
 from tests.firestore_emulator import Emulator, emulator_jar
 from tests.model_server import ModelServer
+from tests.order import in_order
 
 # A suite in the background of a shell inherits deafness to Ctrl-C, and would pass it on to every product it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -53,9 +54,10 @@ def project(firestore_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> st
     return f"test-{uuid.uuid4().hex[:12]}"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(trylast=True)  # when it is known which ones run at all
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The long ones first, so that at the end no worker waits for another's."""
-    items.sort(key=lambda item: "e2e" not in item.path.parts)
+    items[:] = in_order(items, getattr(config, "workerinput", {}).get("workercount", 1))
 
 
 @pytest.hookimpl(wrapper=True)

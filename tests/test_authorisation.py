@@ -30,6 +30,7 @@ from tests.e2e.test_strangers import same
 from tests.patience import PATIENCE_S, START_S
 from tests.product import free_port
 from tests.serve_front import KEY
+from tests.tls import TLS
 
 CANARY = "앨리스의 비밀"
 SIGN_IN = 303  # to /login
@@ -125,7 +126,7 @@ class Served:
         body = {"json": {"text": "hello", "message_id": "m1"}} if method == "POST" else {}
         said = {"origin": self.base, "accept": "text/html", **(headers or {})}
         path += query.replace("?", "&") if "?" in path else query
-        async with httpx2.AsyncClient(cookies=cookies, headers=said, timeout=PATIENCE_S) as browser:
+        async with httpx2.AsyncClient(verify=TLS, cookies=cookies, headers=said, timeout=PATIENCE_S) as browser:
             answer: httpx2.Response = await browser.request(method, self.base + path, **body)
             return answer
 
@@ -160,7 +161,7 @@ async def served(running: tuple[str, Path, dict[str, list[str]]]) -> AsyncIterat
 
 
 async def _answers(base: str) -> None:
-    async with httpx2.AsyncClient(timeout=START_S) as client, asyncio.timeout(START_S):
+    async with httpx2.AsyncClient(verify=TLS, timeout=START_S) as client, asyncio.timeout(START_S):
         while True:
             try:
                 await client.get(f"{base}/healthz")
@@ -243,7 +244,7 @@ FROM_ELSEWHERE: tuple[dict[str, str], ...] = (
 
 async def test_no_route_believes_another_site_or_lets_it_read(served: Served) -> None:
     paths = {route: re.sub(r"\{(\w+)(:path)?\}", "x", route.partition(" ")[2]) for route in TABLE}
-    async with httpx2.AsyncClient(cookies=await served.actor("bob"), timeout=PATIENCE_S) as browser:
+    async with httpx2.AsyncClient(verify=TLS, cookies=await served.actor("bob"), timeout=PATIENCE_S) as browser:
         for route, path in paths.items():
             evil = {"origin": f"{served.base}.evil.test", "access-control-request-method": "POST"}
             for method in {"GET", "OPTIONS", route.partition(" ")[0]} - {"ANY", "SOCKET"}:
@@ -258,7 +259,9 @@ async def test_no_route_believes_another_site_or_lets_it_read(served: Served) ->
 
 async def test_nothing_describes_us_to_strangers_or_users(served: Served) -> None:
     for cookies in ({}, await served.actor("bob")):
-        async with httpx2.AsyncClient(timeout=PATIENCE_S, cookies=cookies, follow_redirects=True) as browser:
+        async with httpx2.AsyncClient(
+            verify=TLS, timeout=PATIENCE_S, cookies=cookies, follow_redirects=True
+        ) as browser:
             for path in ("/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect", "/_nicegui/docs", "/debug"):
                 answer = await browser.get(served.base + path)
                 assert answer.status_code == 404 or answer.url.path == "/login", path
@@ -270,7 +273,7 @@ async def test_nothing_describes_us_to_strangers_or_users(served: Served) -> Non
 async def alices_page(served: Served) -> AsyncIterator[tuple[Page, UserId]]:
     """Alice's /settings, the press that makes it dark, and who she is."""
     cookies = await served.actor("alice")
-    async with httpx2.AsyncClient(timeout=PATIENCE_S, cookies=cookies) as browser:
+    async with httpx2.AsyncClient(verify=TLS, timeout=PATIENCE_S, cookies=cookies) as browser:
         text = (await browser.get(f"{served.base}/settings")).text
     client = re.search(r"'client_id': '([^']+)'", text)
     press = re.search(r'"(\d+)":\{(?:(?!"\d+":\{).)*?"theme-dark".*?"listener_id":"([^"]+)"', text)
@@ -325,7 +328,7 @@ async def test_nobody_else_can_say_anything_on_alices_page(served: Served, name:
 @pytest.mark.parametrize("word", WORDS)
 async def test_bob_on_his_own_page_can_say_nothing_about_alices(served: Served, word: str) -> None:
     cookies = await served.actor("bob")
-    async with httpx2.AsyncClient(timeout=PATIENCE_S, cookies=cookies) as browser:
+    async with httpx2.AsyncClient(verify=TLS, timeout=PATIENCE_S, cookies=cookies) as browser:
         own = re.search(r"'client_id': '([^']+)'", (await browser.get(f"{served.base}/settings")).text)
     assert own
     bobs = Page(server=served, cookies=cookies, client_id=own[1], button=0, listener="", user="bob")  # type: ignore[arg-type]

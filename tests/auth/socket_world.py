@@ -24,6 +24,7 @@ from core.store.sqlite import SqliteStore
 from tests.auth.mini_app import KEY
 from tests.patience import PATIENCE_S, START_S
 from tests.product import free_port
+from tests.tls import TLS
 
 
 @dataclass
@@ -81,7 +82,7 @@ def mini_server(folder: Path) -> Iterator[Server]:
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         try:
-            httpx2.get(f"{running.base}/login", timeout=START_S)
+            httpx2.get(f"{running.base}/login", verify=TLS, timeout=START_S)
             break
         except httpx2.ConnectError:
             time.sleep(0.05)
@@ -126,7 +127,7 @@ class World:
 
     async def census(self) -> dict[str, int]:
         """What the server has: sockets, sids, clients, tasks, rss."""
-        async with httpx2.AsyncClient(timeout=PATIENCE_S) as http:
+        async with httpx2.AsyncClient(verify=TLS, timeout=PATIENCE_S) as http:
             found: dict[str, int] = (await http.get(f"{self.server.base}/theme/census")).json()
         return found
 
@@ -145,7 +146,9 @@ class World:
         return Person(id=user.id, cookie=cookie, login=signed.login.id)
 
     async def open(self, person: Person | None, path: str = "/dashboard") -> Page:
-        async with httpx2.AsyncClient(timeout=PATIENCE_S, cookies={"oma": person.cookie} if person else {}) as browser:
+        async with httpx2.AsyncClient(
+            verify=TLS, timeout=PATIENCE_S, cookies={"oma": person.cookie} if person else {}
+        ) as browser:
             answer = await browser.get(self.server.base + ("/login" if person is None else path))
             assert answer.status_code == 200
             found = re.search(r"'client_id': '([^']+)'", answer.text)

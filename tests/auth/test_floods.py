@@ -24,6 +24,7 @@ from core.store.sqlite import SqliteStore
 from tests.auth.socket_world import Page, Server, World, peer
 from tests.patience import PATIENCE_S, START_S
 from tests.product import free_port
+from tests.tls import TLS
 
 pytestmark = pytest.mark.flood
 
@@ -89,7 +90,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 async def answers(base: str) -> None:
-    async with httpx2.AsyncClient(timeout=START_S) as client, asyncio.timeout(START_S):
+    async with httpx2.AsyncClient(verify=TLS, timeout=START_S) as client, asyncio.timeout(START_S):
         while True:
             with contextlib.suppress(httpx2.ConnectError):
                 await client.get(f"{base}/healthz")
@@ -126,7 +127,7 @@ async def test_a_flood_of_the_sign_in_page_is_cut_off_and_a_user_goes_on_working
 
 
 async def test_whoever_is_refused_is_told_in_their_language_and_when_to_come_again(whole: World) -> None:
-    async with httpx2.AsyncClient(timeout=PATIENCE_S, headers={"accept": "text/html"}) as browser:
+    async with httpx2.AsyncClient(verify=TLS, timeout=PATIENCE_S, headers={"accept": "text/html"}) as browser:
         await flooded(whole.server.base, "/login", {}, {})
         for language, sentence in (("ko", "다시 시도해 주세요"), ("en", "Try again in")):
             answer = await browser.get(f"{whole.server.base}/login", headers={"accept-language": language})

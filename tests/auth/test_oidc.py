@@ -27,6 +27,7 @@ from tests.auth.conftest import CLIENT_ID, CLIENT_SECRET, PUBLIC, Build, House, 
 from tests.oidc_provider import ALICE, Provider
 from tests.patience import PATIENCE_S
 from tests.product import free_port
+from tests.tls import TLS
 
 Twist = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -35,7 +36,7 @@ async def at_provider(browser: httpx2.AsyncClient, path: str = "/auth/login") ->
     """Go to the provider and consent: the address it sends the browser back to."""
     begun = await browser.get(path)
     assert begun.status_code == 303
-    async with httpx2.AsyncClient(timeout=PATIENCE_S) as elsewhere:
+    async with httpx2.AsyncClient(verify=TLS, timeout=PATIENCE_S) as elsewhere:
         answer = await elsewhere.get(begun.headers["location"])
     assert answer.status_code == 302, answer.text
     return str(answer.headers["location"])
@@ -440,7 +441,7 @@ async def test_it_also_works_with_a_provider_that_we_did_not_write(build: Build,
     )
     try:
         issuer = f"http://localhost:{port}"
-        async with httpx2.AsyncClient(timeout=PATIENCE_S) as elsewhere:
+        async with httpx2.AsyncClient(verify=TLS, timeout=PATIENCE_S) as elsewhere:
             async with asyncio.timeout(PATIENCE_S):
                 while True:
                     try:

@@ -15,6 +15,7 @@ from auth.logins import ABSOLUTE, IDLE
 from core.model import SYSTEM, Login, Role, User, now
 from tests.auth.socket_world import Page, Peer, Person, World, peer
 from tests.patience import PATIENCE_S
+from tests.tls import TLS
 
 pytestmark = pytest.mark.revocation
 
@@ -26,7 +27,7 @@ End = Callable[[World, Person], Awaitable[None]]
 
 
 async def at_the_door(world: World, person: Person, path: str) -> None:
-    async with httpx2.AsyncClient(timeout=PATIENCE_S, cookies={"oma": person.cookie}) as browser:
+    async with httpx2.AsyncClient(verify=TLS, timeout=PATIENCE_S, cookies={"oma": person.cookie}) as browser:
         answer = await browser.post(world.server.base + path, headers={"origin": world.server.base})
         assert answer.status_code in (200, 303)
 

@@ -22,6 +22,7 @@ from core.model import SYSTEM, User, now
 from tests.auth.mini_app import KEY
 from tests.auth.socket_world import Page, Peer, World, peer
 from tests.patience import PATIENCE_S
+from tests.tls import TLS
 
 pytestmark = pytest.mark.socket_attacks
 
@@ -136,7 +137,7 @@ async def _(scene: Scene) -> None:
     ended = await scene.world.person("ended")
     page = await scene.world.open(ended)
     await scene.world.logins.revoke(ended.login)
-    async with httpx2.AsyncClient(timeout=PATIENCE_S, cookies={"oma": ended.cookie}) as browser:
+    async with httpx2.AsyncClient(verify=TLS, timeout=PATIENCE_S, cookies={"oma": ended.cookie}) as browser:
         async with asyncio.timeout(PATIENCE_S):  # until the server has noticed
             while (await browser.get(f"{scene.world.server.base}/dashboard")).status_code == 200:
                 await asyncio.sleep(0.1)
@@ -161,7 +162,7 @@ async def _(scene: Scene) -> None:
     page = await scene.world.open(ended)
     async with peer(page) as socket:
         assert await socket.joined()
-        async with httpx2.AsyncClient(timeout=PATIENCE_S, cookies={"oma": ended.cookie}) as browser:
+        async with httpx2.AsyncClient(verify=TLS, timeout=PATIENCE_S, cookies={"oma": ended.cookie}) as browser:
             await browser.post(f"{scene.world.server.base}/auth/logout", headers={"origin": scene.world.server.base})
         await socket.emit(page.press())
         await cut(socket)
@@ -249,7 +250,9 @@ async def _(scene: Scene) -> None:
     sid = json.loads(scene.alice.seen[0][1:])["sid"]
     url = f"{scene.world.server.base}/_nicegui_ws/socket.io/?EIO=4&transport=polling&sid={sid}"
     headers = {"origin": scene.world.server.base}
-    async with httpx2.AsyncClient(timeout=PATIENCE_S, cookies=scene.mallorys.cookies, headers=headers) as browser:
+    async with httpx2.AsyncClient(
+        verify=TLS, timeout=PATIENCE_S, cookies=scene.mallorys.cookies, headers=headers
+    ) as browser:
         assert (await browser.get(url)).status_code == 400
         assert (await browser.post(url, content=f"42{json.dumps(scene.alices.press())}")).status_code == 400
 

@@ -13,6 +13,7 @@ from core.model import SYSTEM, User
 from tests.auth.socket_world import World, peer
 from tests.browser import FLAGS, chromium
 from tests.patience import PATIENCE_S
+from tests.tls import TLS
 
 
 async def only_the_honest_press_is_heard(world: World) -> None:
@@ -120,7 +121,7 @@ async def test_signing_out_closes_all_sockets_of_the_login_and_no_others(world: 
     bobs = await world.open(bob)
     async with peer(pages[0]) as first, peer(pages[1]) as second, peer(bobs) as other:
         assert [await socket.joined() for socket in (first, second, other)] == [True] * 3
-        async with httpx2.AsyncClient(timeout=PATIENCE_S, cookies={"oma": alice.cookie}) as browser:
+        async with httpx2.AsyncClient(verify=TLS, timeout=PATIENCE_S, cookies={"oma": alice.cookie}) as browser:
             answer = await browser.post(f"{world.server.base}/auth/logout", headers={"origin": world.server.base})
             assert answer.status_code == 303
         await first.emit(pages[0].press())  # too late
@@ -164,8 +165,8 @@ async def test_polling_is_no_way_in(world: World) -> None:
     page = await world.open(alice)
     url = f"{world.server.base}/_nicegui_ws/socket.io/?EIO=4&transport=polling&client_id={page.client_id}"
     async with (
-        httpx2.AsyncClient(timeout=PATIENCE_S) as stranger,
-        httpx2.AsyncClient(timeout=PATIENCE_S, cookies={"oma": alice.cookie}) as browser,
+        httpx2.AsyncClient(verify=TLS, timeout=PATIENCE_S) as stranger,
+        httpx2.AsyncClient(verify=TLS, timeout=PATIENCE_S, cookies={"oma": alice.cookie}) as browser,
     ):
         assert (await stranger.get(url)).status_code == 401
         assert (await browser.get(url)).status_code == 400

@@ -21,17 +21,23 @@ from tests.people import ALICE, BOB, CHARLIE, ROOT
 TURN_S = 120.0
 INTERRUPTED_MS = 30_000  # a dead runner is told within this
 SESSIONS_EACH = 5  # of four people: twenty that stream while both webs are replaced
-WORDS, GAP_S = 300, 0.12  # of each of them: half a minute, in which two webs go and come back
+WORDS, GAP_S = 300, 0.4  # of each of them: two minutes, and no longer than two webs take to go and come back
 SLOW = "N=300 GAP=0.05"
 
 pytestmark = pytest.mark.xdist_group("cloud")
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
-async def cloud(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cloud]:
+async def slow_model() -> AsyncIterator[ModelServer]:
+    async with ModelServer() as server:
+        yield server
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def cloud(tmp_path_factory: pytest.TempPathFactory, slow_model: ModelServer) -> AsyncIterator[Cloud]:
     """One for all walks whose agents answer at length: whatever they end comes back, and nobody misses anything."""
     folder, live = tmp_path_factory.mktemp("walks") / "cloud", str(SESSIONS_EACH)
-    async with ModelServer() as model, Cloud(folder, model_url=model.url, OMA_MAX_LIVE_SESSIONS=live) as running:
+    async with Cloud(folder, model_url=slow_model.url, OMA_MAX_LIVE_SESSIONS=live) as running:
         yield running
 
 
@@ -151,13 +157,16 @@ async def box_dies(cloud: Cloud, visit: Visit, kill: Callable[[str], object]) ->
     assert_in_order(events)
 
 
-async def test_a_rolling_restart_under_twenty_streams_loses_and_doubles_nothing(cloud: Cloud, visit: Visit) -> None:
+async def test_a_rolling_restart_under_twenty_streams_loses_and_doubles_nothing(
+    cloud: Cloud, visit: Visit, slow_model: ModelServer
+) -> None:
     people = [await come_in(visit, cloud, person) for person in (ALICE, BOB, CHARLIE, ROOT)]
     streams = [stream for person in people for stream in await streaming(cloud, person)]
     await asyncio.gather(*(person.until_word("w10") for person in people))
     await cloud.roll(cloud.webs)
     for person, session in streams:
         assert not kinds(await stored_so_far(cloud, person, session), "turn_finished"), "it ended before the webs"
+    slow_model.hurry()
     for person in people:
         await person.until_word(f"w{WORDS - 1}")
         assert await person.words() == numbered(WORDS)

@@ -5,6 +5,7 @@ import httpx2
 from tests.e2e.conftest import Start
 from tests.patience import PATIENCE_S
 from tests.product import Product
+from tests.tls import TLS
 
 OLD, NEW = "kT3q9vXw2LmR8sZbY5nHcJ7dGf4pAe6u", "Zp8LwQ4xVn2TsK7mYb5RcH9dJf3gAe6U"
 
@@ -22,8 +23,8 @@ async def inside(product: Product, browser: httpx2.AsyncClient) -> bool:
 async def test_a_new_session_secret_signs_nobody_out_and_a_secret_that_is_gone_does(start: Start) -> None:
     product = await start(OMA_SESSION_SECRET=OLD)
     async with (
-        httpx2.AsyncClient(timeout=PATIENCE_S) as before,
-        httpx2.AsyncClient(timeout=PATIENCE_S) as after,
+        httpx2.AsyncClient(verify=TLS, timeout=PATIENCE_S) as before,
+        httpx2.AsyncClient(verify=TLS, timeout=PATIENCE_S) as after,
     ):
         await before.get(product.link)
         assert await inside(product, before)

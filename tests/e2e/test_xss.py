@@ -20,6 +20,7 @@ from playwright.async_api import Browser, Locator, expect
 
 from tests.patience import PATIENCE_S, START_S
 from tests.product import free_port
+from tests.tls import TLS
 from tests.xss.corpus import missing, payloads
 from tests.xss.looking import Looker, Seen
 
@@ -64,7 +65,7 @@ async def served(kind: str, folder: Path) -> AsyncIterator[tuple[str, dict[str, 
 
 
 async def answers(base: str) -> None:
-    async with httpx2.AsyncClient(timeout=START_S) as client:
+    async with httpx2.AsyncClient(verify=TLS, timeout=START_S) as client:
         while True:
             try:
                 await client.get(f"{base}/healthz")

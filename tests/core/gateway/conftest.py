@@ -1,10 +1,13 @@
-"""One data directory, its store and a living process to be a box's."""
+"""One data directory, its store and a living process to be a box's; a Google library that gives up soon."""
 
+import asyncio
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -29,3 +32,13 @@ async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 def process() -> Iterator[Process]:
     with living() as (who, _):
         yield who
+
+
+@pytest.fixture
+async def soon() -> AsyncIterator[None]:
+    """Google's library asks again soon, not after 15 seconds: the loop waits in the end for the thread it is in."""
+    with pytest.MonkeyPatch.context() as patch:
+        brief = SimpleNamespace(sleep=lambda seconds: time.sleep(min(seconds, 0.2)))
+        patch.setattr("google.auth._exponential_backoff.time", brief)
+        yield
+        await asyncio.get_running_loop().shutdown_default_executor()

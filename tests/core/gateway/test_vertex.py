@@ -170,6 +170,7 @@ async def test_one_token_serves_many_calls_and_one_that_has_ended_is_replaced(
     assert not [asked for asked in vertex.asked[1:] if asked.headers["authorization"] != f"Bearer {identity.token}"]
 
 
+@pytest.mark.usefixtures("soon")
 async def test_a_token_with_minutes_left_is_used_while_google_gives_no_other(
     vertex: VertexServer, identity: MetadataServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -231,6 +232,7 @@ async def test_no_other_address_is_reached_by_the_name_of_a_model(
     assert vertex.asked == []
 
 
+@pytest.mark.usefixtures("soon")
 async def test_what_is_no_request_is_refused_and_without_a_token_the_model_is_away(
     door: str,
     identity: MetadataServer,

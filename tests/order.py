@@ -1,0 +1,62 @@
+"""In which order tests run: what takes long first, spread over the workers: nobody shall wait for another in the end.
+
+`--dist worksteal` gives every worker an equal part of the list as it stands, and who has nothing left takes from the
+end of another's. So each part begins with long ones and ends with short ones.
+"""
+
+from pathlib import Path
+
+import pytest
+
+# Files whose tests share what they have started stay together. Seconds, of those that take more than half a minute.
+SECONDS = {
+    "e2e/test_crashes.py": 250,
+    "e2e/test_cloud.py": 210,
+    "e2e/test_settings.py": 130,
+    "e2e/test_endings.py": 110,
+    "core/test_in_cluster.py": 100,
+    "e2e/test_bombs.py": 90,
+    "e2e/test_pages.py": 85,
+    "e2e/test_secrets.py": 80,
+    "core/gateway/test_over_tcp.py": 75,
+    "e2e/test_admin.py": 75,
+    "e2e/test_keeping.py": 75,
+    "e2e/test_permissions.py": 75,
+    "e2e/test_practice.py": 75,
+    "e2e/test_streaming.py": 75,
+    "core/runner/test_lifetimes.py": 70,
+    "e2e/test_connections.py": 60,
+    "e2e/test_xss.py": 60,
+    "ui/test_frame.py": 60,
+    "core/runner/test_talk.py": 55,
+    "e2e/test_box.py": 50,
+    "e2e/test_strangers.py": 50,
+}
+HERE = Path(__file__).parent
+
+
+def seconds(item: pytest.Item) -> int:
+    """What its file takes; of walks that are in no list, some."""
+    path = item.path.relative_to(HERE)
+    return SECONDS.get(path.as_posix(), 20 if path.parts[0] == "e2e" else 0)
+
+
+def in_order(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """The same items; the parts that `workers` are given take about the same time until only short ones are left."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        if seconds(item):
+            files.setdefault(item.path, []).append(item)
+    loads, firsts = [0] * workers, [list[pytest.Item]() for _ in range(workers)]
+    for tests in sorted(files.values(), key=lambda tests: -seconds(tests[0])):
+        least = loads.index(min(loads))
+        loads[least] += seconds(tests[0])
+        firsts[least] += tests
+    short = [item for item in items if not seconds(item)]
+    ordered: list[pytest.Item] = []
+    for number, first in enumerate(firsts):
+        size = (len(items) - len(ordered)) // (workers - number)
+        fill = max(0, size - len(first))
+        ordered += first + short[:fill]
+        del short[:fill]
+    return ordered + short
