@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
+from core.spawner.kubernetes import DOMAIN
 from core.spawner.kubernetes_view import USER
 from tests.cloud.cloud import Cloud
 from tests.cloud.stores import Stores
@@ -41,6 +42,8 @@ async def test_they_work_their_box_sleeps_and_wakes_with_their_files_and_they_le
         await person.new_agent()
         await person.say(f"WRITE((({canary}.txt)))((({canary})))")
         assert kinds(await person.until_turns(1, within_s=TURN_S), "turn_finished")[0]["outcome"] == "ok"
+    if (names := cloud.cluster.names).address:
+        assert any(name.endswith(f".{DOMAIN}.cluster.local") for name in names.asked), "the door was a name"
     await sleeps_and_wakes(cloud, alice)
     await keeps_a_secret(alice)
     await leaves(cloud, alice)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.gateway.far_app import DRAIN_S as GATEWAY_DRAIN_S
+from core.safety import unsafe
 from core.settings import Settings, read, variable
 from tests.k8s.rendered import (
     GOOGLE,
@@ -70,6 +71,15 @@ def test_the_code_knows_every_variable_and_reads_it(overlay: str) -> None:
     got = read(settings(overlay))
     assert (got.env, got.host, got.spawner, got.log_format) == ("production", "0.0.0.0", "kubernetes", "json")
     assert got.url.startswith("https://")
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_web_would_start_with_it_once_somebody_has_said_who_may_sign_in(overlay: str) -> None:
+    made = {name: "0f1e2d3c4b5a69788796a5b4c3d2e1f0" for name in ("OMA_SESSION_SECRET", "OMA_OIDC_CLIENT_SECRET")}
+    given = {**settings(overlay), **made, "OMA_OIDC_CLIENT_ID": "id", "ANTHROPIC_API_KEY": "sk-ant-of-a-test"}
+    [objection] = unsafe(read(given))
+    assert "OMA_ALLOWED_DOMAINS" in objection
+    assert list(unsafe(read({**given, "OMA_ALLOWED_DOMAINS": "example.com"}))) == []
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -235,6 +245,7 @@ def test_an_address_that_nobody_has_reserved_is_not_deployed(tmp_path: Path) -> 
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("node_modules"))
     settings_file = tmp_path / "k8s" / "overlays" / "production" / "settings.env"
     said = re.sub(r"(?m)^(OMA_TRUSTED_PROXIES)=.*", r"\1=203.0.113.10", settings_file.read_text())
+    said = said.replace("OMA_ALLOWED_DOMAINS=\n", "OMA_ALLOWED_DOMAINS=*\n")
     settings_file.write_text(said)
     done = rendered("production", DIGEST_OF_A_BUILD, root=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
@@ -242,3 +253,19 @@ def test_an_address_that_nobody_has_reserved_is_not_deployed(tmp_path: Path) -> 
     settings_file.write_text(said + "OMA_TRUSTED_PROXIES=twice\n")
     broken = rendered("production", DIGEST_OF_A_BUILD, root=tmp_path)
     assert broken.returncode != 0 and broken.stdout == "" and "repeats the key" in broken.stderr
+
+
+def test_a_web_that_would_refuse_to_start_is_not_deployed(tmp_path: Path) -> None:
+    for folder in ("k8s", "scripts"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("node_modules"))
+    file = tmp_path / "k8s" / "overlays" / "production" / "settings.env"
+    said = re.sub(r"(?m)^(OMA_TRUSTED_PROXIES)=.*", r"\1=198.51.100.7", file.read_text())
+    for people, code in (
+        ("", 1),
+        ("OMA_ALLOWED_DOMAINS=*", 0),
+        ("OMA_ALLOWED_DOMAINS=\nOMA_ALLOWED_EMAILS=a@example.com", 0),
+    ):
+        file.write_text(said.replace("OMA_ALLOWED_DOMAINS=\n", (people or "OMA_ALLOWED_DOMAINS=") + "\n"))
+        done = rendered("production", DIGEST_OF_A_BUILD, root=tmp_path)
+        assert (done.returncode, bool(done.stdout)) == (code, not code), done.stderr
+        assert ("who may sign in" in done.stderr) == bool(code)
