@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
-from nicegui import background_tasks
+from nicegui import __version__, background_tasks, ui
+from nicegui.dependencies import libraries
 from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
@@ -47,6 +48,8 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
         self._online = asyncio.Event()
         first = cursor.now()
         self._first_seq, self._orphans = cursor.screen.first_seq, list(cursor.screen.orphans)
+        # nosemgrep: raw-html  # addresses of our own files
+        ui.add_head_html(_preloads())
         # In the page itself, so that the text is there before the socket is. Never updated: it would be sent again.
         self.props["start"] = self._start(first)
         self.props["words"] = {label: words.t(f"transcript.{label}") for label in LABELS}
@@ -129,3 +132,10 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
 def _take_all(fold: Fold, events: list[AnyEvent]) -> None:
     for event in events:
         fold.take(event)
+
+
+def _preloads() -> str:
+    """What the components import in turn: without a word in the head the browser hears of each only from the last."""
+    static = f"/_nicegui/{__version__}"
+    urls = [f"{static}/libraries/{key}" for key, library in libraries.items() if library.name == "oma_items"]
+    return "".join(f'<link rel="modulepreload" href="{url}">' for url in [f"{static}/static/dompurify.mjs", *urls])
