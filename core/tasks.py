@@ -43,5 +43,5 @@ async def repeat(look: Callable[[], Awaitable[None]], *, every_s: float, name: s
         await asyncio.sleep(every_s)
         try:
             await look()
-        except Exception:
+        except Exception:  # one look that failed must not be the last one
             log.exception("%s went wrong this time", name)
