@@ -12,6 +12,7 @@ import pytest
 SECONDS = {
     "e2e/test_crashes.py": 250,
     "e2e/test_cloud.py": 210,
+    "e2e/test_cluster_life.py": 150,
     "e2e/test_settings.py": 130,
     "e2e/test_endings.py": 110,
     "core/test_in_cluster.py": 100,

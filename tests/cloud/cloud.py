@@ -30,6 +30,7 @@ class Cloud:
     """`webs` and `gateways` are parts that tests end and start again; `cluster` is where the boxes are.
 
     `overlay`: production has agent-sandbox, minimal has StatefulSets, whose pods are found by name.
+    `firestore`: one that runs; the cloud is a project of its own in it. Without, it starts one.
     """
 
     link = ""  # people come in by the provider
@@ -42,9 +43,11 @@ class Cloud:
         webs: int = 2,
         gateways: int = 2,
         overlay: str = "production",
+        firestore: Emulator | None = None,
         **settings: str,
     ) -> None:
         self.folder, self._model_url, self._overlay, self._settings = folder, model_url, overlay, settings
+        self._firestore = firestore
         self._in_cluster: Sequence[str] = ()  # before a command that finds the boxes' names
         self._web_ports = [free_port() for _ in range(webs)]
         self._gateway_ports = [free_port() for _ in range(gateways)]
@@ -60,7 +63,7 @@ class Cloud:
     async def __aenter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
         async with self._stack as stack:
-            self.firestore = stack.enter_context(Emulator())
+            self.firestore = self._firestore or stack.enter_context(Emulator())
             self.secrets = await stack.enter_async_context(SecretManager())
             self.balancer = Balancer(self.folder, webs=self._web_ports, gateways=self._gateway_ports)
             cluster = Cluster(self.folder / "cluster", pod_command=self._runner(), overlay=self._overlay)

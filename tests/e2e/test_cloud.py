@@ -15,6 +15,7 @@ from tests.e2e.company import enter
 from tests.e2e.conftest import Visit
 from tests.e2e.screen import Screen, assert_in_order, kinds, numbered, texts
 from tests.e2e.test_practice import ANSWER, GREETING, WISH, allow_all, answer_the_builder
+from tests.firestore_emulator import Emulator
 from tests.model_server import ModelServer
 from tests.people import ALICE, BOB, CHARLIE, ROOT
 
@@ -34,16 +35,19 @@ async def slow_model() -> AsyncIterator[ModelServer]:
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
-async def cloud(tmp_path_factory: pytest.TempPathFactory, slow_model: ModelServer) -> AsyncIterator[Cloud]:
+async def cloud(
+    tmp_path_factory: pytest.TempPathFactory, slow_model: ModelServer, firestore_emulator: Emulator
+) -> AsyncIterator[Cloud]:
     """One for all walks whose agents answer at length: whatever they end comes back, and nobody misses anything."""
     folder, live = tmp_path_factory.mktemp("walks") / "cloud", str(SESSIONS_EACH)
-    async with Cloud(folder, model_url=slow_model.url, OMA_MAX_LIVE_SESSIONS=live) as running:
+    started = Cloud(folder, model_url=slow_model.url, firestore=firestore_emulator, OMA_MAX_LIVE_SESSIONS=live)
+    async with started as running:
         yield running
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def practice_cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
-    async with Cloud(tmp_path / "cloud") as running:
+async def practice_cloud(tmp_path: Path, firestore_emulator: Emulator) -> AsyncIterator[Cloud]:
+    async with Cloud(tmp_path / "cloud", firestore=firestore_emulator) as running:
         yield running
 
 

@@ -17,6 +17,7 @@ from tests.e2e.company import open_page
 from tests.e2e.conftest import Visit
 from tests.e2e.screen import Screen, assert_in_order, kinds, texts
 from tests.e2e.test_cloud import TURN_S, come_in
+from tests.firestore_emulator import Emulator
 from tests.model_server import ModelServer
 from tests.people import ALICE, BOB
 
@@ -28,9 +29,11 @@ pytestmark = pytest.mark.xdist_group("cloud")
 
 
 @pytest_asyncio.fixture(loop_scope="session", params=["production", "minimal"], ids=["agent-sandbox", "StatefulSets"])
-async def cloud(tmp_path: Path, model: ModelServer, request: pytest.FixtureRequest) -> AsyncIterator[Cloud]:
-    settings = {"OMA_IDLE_RUNNER_S": "5"}
-    async with Cloud(tmp_path / "cloud", model_url=model.url, overlay=request.param, **settings) as running:
+async def cloud(
+    tmp_path: Path, model: ModelServer, firestore_emulator: Emulator, request: pytest.FixtureRequest
+) -> AsyncIterator[Cloud]:
+    where = {"overlay": request.param, "firestore": firestore_emulator}
+    async with Cloud(tmp_path / "cloud", model_url=model.url, **where, OMA_IDLE_RUNNER_S="5") as running:
         yield running
 
 
