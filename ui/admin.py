@@ -8,16 +8,16 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from core.announcements import CHARS
-from core.audit import Act, Deed
+from core.audit import Deed
 from core.model import UserId, now
 from core.spawner import Layer
+from ui.audit import Log
 from ui.desk import Desk
 from ui.frame import Frame, frame, screen
 from ui.tags import icon, tag
 from ui.users import Users
 from ui.words import Words
 
-ACTS = 50  # shown; the file has them all
 TYPED = "(event) => emit(event.currentTarget.closest('section').querySelector('textarea').value)"
 
 
@@ -78,42 +78,6 @@ def _isolation(page: Frame) -> None:
 def _layer(words: Words, layer: Layer) -> str:
     name = words.t(f"layer.{layer.id}")
     return name if layer.live else f"{name} · {words.code('layer.why', layer.why, 'broken')}"
-
-
-class Log:
-    """The newest acts. `look` reads them anew."""
-
-    def __init__(self, page: Frame) -> None:
-        self._page = page
-        with tag("section", classes="part", aria_labelledby="audit"):
-            with tag("div", classes="row"):
-                tag("h2", page.words.t("admin.audit"), id="audit", classes="grow")
-                again = tag("button", page.words.t("admin.audit_again"), classes="btn sm", type="button")
-                again.attributes(testid="audit-again").on("click", self.look, args=[])
-                with tag("a", classes="btn sm", href="/admin/audit.jsonl", download="", testid="audit-export"):
-                    icon("download")
-                    tag("span", page.words.t("admin.audit_export"))
-            self._rows = tag("ul", classes="rows")
-
-    async def look(self) -> None:
-        """Read again."""
-        await self._page.desk.people.admin(self._page.user_id)
-        acts = await self._page.desk.audit.newest(limit=ACTS)
-        self._rows.clear()
-        with self._rows:
-            for act in acts:
-                self._row(act)
-
-    def _row(self, act: Act) -> None:
-        words = self._page.words
-        with tag("li", classes="line", testid="act", data_what=act.what):
-            with tag("div", classes="grow"):
-                with tag("div", classes="row"):
-                    tag("span", words.code("audit", act.what, "other"), classes="b nowrap")
-                    tag("span", act.detail, classes="mono cut")
-                parts = (act.who, act.about if act.about != act.who else "", act.address)
-                tag("div", " · ".join(part for part in parts if part), classes="meta cut", title=act.device)
-            tag("span", words.when(act.at), classes="meta nowrap", title=words.full(act.at))
 
 
 def install(desk: Desk) -> None:

@@ -126,6 +126,7 @@ async def test_what_was_done_is_told_with_who_and_from_where_and_comes_out_as_li
     await expect(root.get("isolation")).to_have_attribute("data-name", "bubblewrap")
     made = root.get("act").and_(root.page.locator("[data-what=agent_created]"))
     await expect(made).to_contain_text("127.0.0.1")  # the act came over a socket
+    await expect(made).to_contain_text(f"{ALICE['name']} · {alice.agent}")  # her name; what she calls it is hers
     answer = await root.page.request.get(fresh.url + "/admin/audit.jsonl")
     assert answer.headers["content-disposition"].startswith("attachment")
     acts = [json.loads(line) for line in (await answer.text()).splitlines()]
