@@ -239,7 +239,7 @@ def test_what_works_turns_and_nothing_else(page: Page, world: World) -> None:
     """A ring that turns costs the browser style and layout at each word, and a hidden one all day."""
     session, turning = world.session(), "document.getAnimations().length"
     visit(page, world.address(session))
-    assert page.evaluate(turning) == 0
+    wait(lambda: page.evaluate(turning) == 0)  # what slides in has arrived
     world.happen(session, said("go"), busy())
     expect(page.get_by_test_id("session-state")).to_have_attribute("data-state", "busy")
     wait(lambda: page.evaluate(turning) > 0)
