@@ -2,10 +2,12 @@
 
 import asyncio
 import secrets
+import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import httpx2
@@ -141,7 +143,7 @@ class Provider:
 
     async def _fetch(self, url: str) -> dict[str, Any]:
         try:
-            async with asyncio.timeout(TIMEOUT_S), httpx2.AsyncClient(timeout=TIMEOUT_S) as client:
+            async with asyncio.timeout(TIMEOUT_S), httpx2.AsyncClient(timeout=TIMEOUT_S, verify=_tls()) as client:
                 answer = (await client.get(url)).raise_for_status().json()
         except (httpx2.HTTPError, TimeoutError, ValueError) as error:
             raise Unavailable(f"the sign-in provider does not answer: {url}", code="provider_unavailable") from error
@@ -160,4 +162,11 @@ class Provider:
             redirect_uri=self._redirect_uri,
             code_challenge_method="S256",
             timeout=TIMEOUT_S,
+            verify=_tls(),
         )
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """What certificates are checked against, read once: each time, it would hold up all pages for some 50 ms."""
+    return httpx2.create_ssl_context()

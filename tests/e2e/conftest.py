@@ -118,10 +118,7 @@ async def lent(common: Product) -> Product:
 @pytest_asyncio.fixture(loop_scope="session")
 async def guest(lent: Product, visit: Visit) -> Screen:
     """The owner in a browser of their own, at the composer of a new agent of the common product."""
-    screen = await visit(lent)
-    await screen.sign_in()
-    await screen.new_agent()
-    return screen
+    return await _arrived(await visit(lent))
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -133,7 +130,10 @@ async def practice(start: Start) -> Product:
 @pytest_asyncio.fixture(loop_scope="session")
 async def me(product: Product, visit: Visit) -> Screen:
     """The owner, signed in, at the composer of a new agent."""
-    screen = await visit(product)
+    return await _arrived(await visit(product))
+
+
+async def _arrived(screen: Screen) -> Screen:
     await screen.sign_in()
     await screen.new_agent()
     return screen
