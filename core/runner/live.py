@@ -1,8 +1,8 @@
 """A CLI that can be talked to: the process, and the SDK's client for the control protocol on top of it.
 
-The SDK does what is two-sided: initialize, permission callbacks, in-process tools, interrupt. What the CLI says to the
-world goes past it, straight to `heard`: its types refuse lines that we have to survive, and each queue costs time.
-This module is imported late and in a thread, because the SDK takes a second to load.
+The SDK does what is two-sided: initialize, permission callbacks, interrupt. What the CLI says to the world goes past
+it, straight to `heard`: its types refuse lines that we have to survive, and each queue costs time; and so does what it
+asks of our own tools, see core.runner.sdk. This module is imported late and in a thread: the SDK takes time to load.
 """
 
 import asyncio
@@ -13,26 +13,26 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import msgspec
-from claude_agent_sdk import (
-    ClaudeAgentOptions,
-    ClaudeSDKClient,
-    CLIConnectionError,
-    PermissionResultAllow,
-    PermissionResultDeny,
-    PermissionUpdate,
-    ToolPermissionContext,
-    Transport,
-)
-from claude_agent_sdk.types import PermissionRuleValue
 from msgspec import structs
 
 from core.events import PRACTICE
-from core.runner import tools
 from core.runner.cli import Cli, Json
 from core.runner.gateway import Gateway, Spec
 from core.runner.permissions import OURS, Verdict, Wish
 from core.runner.processes import boottime
 from core.runner.results import TurnOver
+from core.runner.sdk import (
+    ClaudeAgentOptions,
+    ClaudeSDKClient,
+    CLIConnectionError,
+    PermissionResultAllow,
+    PermissionResultDeny,
+    PermissionRuleValue,
+    PermissionUpdate,
+    ToolPermissionContext,
+    Transport,
+)
+from core.runner.tools import Tools
 
 log = logging.getLogger("oma.live")
 
@@ -44,6 +44,7 @@ CONTROL: dict[object, str] = {
 }
 TOKEN_S = 20 * 3600.0  # the model token is good for 24 h: a CLI this old makes way for a new one between two turns
 CONTROL_QUEUE = 1_000  # requests the CLI may have open before we stop believing it
+CALLS = 100  # of them to our own tools
 
 Ask = Callable[[str, Wish], Awaitable[Verdict]]
 
@@ -51,8 +52,11 @@ Ask = Callable[[str, Wish], Awaitable[Verdict]]
 class Wire(Transport):
     """The SDK's view of a CLI that is already running: the control lines of its stdout, and its stdin."""
 
-    def __init__(self, cli: Cli, heard: Callable[[Json], None], gone: Callable[[], None]) -> None:
-        self._cli, self._heard, self._gone = cli, heard, gone
+    def __init__(
+        self, cli: Cli, heard: Callable[[Json], None], gone: Callable[[], None], tools: Tools | None = None
+    ) -> None:
+        self._cli, self._heard, self._gone, self._tools = cli, heard, gone, tools
+        self._calls: set[asyncio.Task[None]] = set()
         self.opened: Callable[[], None] | None = None  # called once, when the first line, `initialize`, is on its way
         self.answered = False  # the CLI has answered something, and `initialize` is asked first: it came up
         self._control: asyncio.Queue[Json | None] = asyncio.Queue(CONTROL_QUEUE)
@@ -68,12 +72,34 @@ class Wire(Transport):
             log.warning("a control line of the CLI is broken: %.200r", said)
             return
         self.answered = self.answered or said["type"] == "control_response"
-        try:
-            self._control.put_nowait(said)
-        except asyncio.QueueFull:
+        if self._tools and said["type"] == "control_request" and said["request"]["subtype"] == "mcp_message":
+            self._call(said["request_id"], said["request"].get("message"), self._tools)
+        elif self._control.full():
             self._cli.terminate()
+        else:
+            self._control.put_nowait(said)
+
+    def _call(self, request_id: str, message: object, tools: Tools) -> None:
+        if len(self._calls) >= CALLS:
+            self._cli.terminate()
+            return
+        call = asyncio.get_running_loop().create_task(self._answer(request_id, message, tools), name="tool call")
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+
+    async def _answer(self, request_id: str, message: object, tools: Tools) -> None:
+        answer: Json
+        try:
+            answer = {"subtype": "success", "response": {"mcp_response": await tools.answer(message)}}
+        except Exception as error:  # whatever a tool of ours does wrong: unanswered, the CLI would wait for ever
+            log.exception("a tool of ours")
+            answer = {"subtype": "error", "error": f"{type(error).__name__}: {error}"}
+        line = {"type": "control_response", "response": {"request_id": request_id, **answer}}
+        self._cli.write(msgspec.json.encode(line) + b"\n")
 
     def _end(self) -> None:
+        for call in self._calls:
+            call.cancel()
         if not self._control.full():
             self._control.put_nowait(None)
         self._gone()
@@ -104,7 +130,9 @@ class Wire(Transport):
 
 def _sound(said: Json) -> bool:
     inner = said.get(CONTROL[said["type"]], {})
-    asked = (inner if said["type"] == "control_response" else said) if isinstance(inner, dict) else {}
+    if not isinstance(inner, dict):
+        return False
+    asked = inner if said["type"] == "control_response" else said
     return isinstance(asked.get("request_id"), str) and (said["type"] != "control_request" or "subtype" in inner)
 
 
@@ -121,10 +149,9 @@ class Live:
         self._connected = False
         self._closing = asyncio.Lock()
         self._ask = ask
-        servers = {"oma": tools.server(gateway, spec.session.id)} if spec.session.kind == "builder" else {}
-        options = ClaudeAgentOptions(can_use_tool=self._may_use, mcp_servers=dict(servers))
-        self._wire = Wire(cli, heard, gone)
-        self._client = ClaudeSDKClient(options, transport=self._wire)
+        tools = Tools(gateway, spec.session.id) if spec.session.kind == "builder" else None
+        self._wire = Wire(cli, heard, gone, tools)
+        self._client = ClaudeSDKClient(ClaudeAgentOptions(can_use_tool=self._may_use), transport=self._wire)
 
     @property
     def stale(self) -> bool:
