@@ -9,7 +9,7 @@ WORKERS ?= $(shell expr $$(nproc) + 1)
 # Wherever this is set, every worker of the tests would compile all of them anew, and every server they start itself.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test check format guards bench soak-box observatory security secrets audit sbom lock image manifests system-packages
+.PHONY: run test proofs check format guards bench soak-box observatory security secrets audit sbom lock image manifests system-packages
 
 run:
 	@scripts/environment run
@@ -18,6 +18,11 @@ run:
 test: system-packages
 	@scripts/environment dev
 	@exec scripts/tests $(WORKERS)
+
+# The tests that take long: the same accident many times, whole clusters, bombs, what is only gone after a minute.
+proofs: system-packages
+	@scripts/environment dev
+	@exec scripts/tests $(WORKERS) -m proof
 
 check:
 	@scripts/environment dev

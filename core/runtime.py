@@ -7,6 +7,7 @@ uses it; what must last is in the data directory.
 import os
 import secrets
 import shutil
+import socket
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from core.errors import Misconfigured
 from core.settings import Secret, Settings
 
 SECRET_BYTES = 48  # 64 characters in base64
+BACKLOG = 128  # connections that wait until somebody takes them
 LONGEST_SOCKET = 107  # sun_path of Linux without its final NUL; macOS has 103, where we only run unboxed
 
 
@@ -136,6 +138,28 @@ def _private(folder: Path) -> None:
         raise Misconfigured(f"the runtime directory {folder} belongs to somebody else: remove it")
     if stat.S_IMODE(found.st_mode) != 0o700:
         folder.chmod(0o700)
+
+
+def listening(path: Path, *, group: int | None = None) -> socket.socket:
+    """A socket that can be connected to at once, also before anybody takes connections; by us, and a group's users."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(str(path))
+        if group is not None:
+            os.chown(path, -1, group)
+        path.chmod(0o600 if group is None else 0o660)
+        listener.listen(BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def guests(folder: Path) -> int | None:
+    """The group that the spawner has let into a box's folder; None: nobody but us."""
+    found = folder.stat()
+    return found.st_gid if found.st_mode & stat.S_IXGRP else None
 
 
 def platform_key(settings: Settings) -> Secret:

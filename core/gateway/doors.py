@@ -15,13 +15,12 @@ from core.gateway.egress.front import Front
 from core.gateway.identity import Caller
 from core.gateway.room import PATIENCE_S, Room
 from core.model import SYSTEM, Box, UserId
-from core.runtime import Process, Runtime
+from core.runtime import BACKLOG, Process, Runtime, guests, listening
 from core.store import Store
 
 log = logging.getLogger("oma.gateway")
 
 MAX_BOXES = 10_000
-BACKLOG = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,10 +120,9 @@ class Doors:
         caller = Caller(box=box_id, user=user, room=Room(patience_s=self._patience_s))
         waiting: set[Front] = set()
         front = partial(Front, api=api, egress=self.egress.taker(caller), waiting=waiting)
-        server = await asyncio.get_running_loop().create_unix_server(front, str(path), backlog=BACKLOG)
-        await asyncio.to_thread(
-            path.chmod, 0o600
-        )  # the agent in the box is the same user of the host, under another name
+        # The agent in the box is its user's own id of the machine, or ours under another name.
+        listener = await asyncio.to_thread(listening, path, group=guests(path.parent))
+        server = await asyncio.get_running_loop().create_unix_server(front, sock=listener, backlog=BACKLOG)
         return Door(caller=caller, process=process, server=server, waiting=waiting, path=path)
 
     async def _close(self, box_id: str) -> None:

@@ -14,7 +14,7 @@ HOME = "/home/agent"
 OUT = "/run/oma"
 PROGRAM = "/opt/oma"
 VENV = "/opt/venv"
-UID = "1000"  # inside; outside it is whoever we are, so the same line works for root and for anybody else
+UID = "1000"  # inside; outside it is the user's own (owner.py) or who we are, so one line works for all of them
 TMP_BYTES = 256 * 1024**2  # of memory: /tmp inside, and again /dev/shm
 ENVIRONMENT = {"HOME": HOME, "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
 
@@ -54,11 +54,15 @@ class Host:
         return f"{VENV}/bin/python" if self.venv else str(self.python)
 
 
+def own(host: Host) -> list[Path]:
+    """What a box has of this machine that may lie in a folder of somebody's."""
+    return [host.prefix, *([host.venv] if host.venv else []), host.program / "main.py", host.program / "core"]
+
+
 def readable(host: Host) -> list[str]:
     """What a box has of this machine, for where it is only allowed and not made."""
     names = ("/etc/passwd", "/etc/group", "/etc/hosts", "/etc/nsswitch.conf", "/etc/mime.types")
-    own = [host.prefix, *([host.venv] if host.venv else []), host.program / "main.py", host.program / "core"]
-    return ["/usr", *(path for path, _ in host.system), *ETC, *names, *map(str, own)]
+    return ["/usr", *(path for path, _ in host.system), *ETC, *names, *map(str, own(host))]
 
 
 def files(host: Host) -> dict[str, str]:

@@ -104,5 +104,6 @@ def _check(result: int) -> int:
 
 
 if __name__ == "__main__":
+    os.makedirs(os.environ["TMPDIR"], 0o700, exist_ok=True)
     enter(Rules(**json.loads(sys.argv[1])))
     os.execv(sys.argv[3], sys.argv[3:])  # noqa: S606  # no shell is meant

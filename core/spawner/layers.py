@@ -22,7 +22,9 @@ NAMES = {
 }
 WHYS = {
     "no_box": "needs the box of L1",
-    "shared": "all boxes share the platform's user id; that of L1 keeps them apart",
+    "shared": "only root can give users ids; all boxes have the platform's, and L1 keeps them apart",
+    "no_owners": "files cannot have other owners here; all boxes have the platform's id, and L1 keeps them apart",
+    "closed": "other user ids cannot reach the program here; all boxes have the platform's, and L1 keeps them apart",
     "no_cgroups": "control groups cannot be written; only limits of single processes hold",
     "unbounded": "switched off by a setting",
     "not_needed": "not needed beside L1",
@@ -32,9 +34,15 @@ DELEGATE = "systemd-run --property=Delegate=yes"
 
 
 def layers(
-    settings: Settings, *, trouble: str, mend: str, controllers: Collection[str], caged: bool = False
+    settings: Settings,
+    *,
+    trouble: str,
+    mend: str,
+    controllers: Collection[str],
+    caged: bool = False,
+    shared: str = "shared",
 ) -> tuple[Layer, ...]:
-    """All of them; `trouble` is the code of why there is no box, empty when there is one."""
+    """All of them. `trouble` is the code of why there is no box, `shared` of why there are no ids; empty: there are."""
     boxed = not trouble
     bounded = bool(settings.box_memory_mb and settings.box_pids and settings.box_cpus)
     whole = set(controllers) >= set(cgroup.CONTROLLERS)
@@ -42,7 +50,7 @@ def layers(
     return (
         _layer("L0", "key"),
         _layer("L1", "namespaces", trouble, mend),
-        _layer("L2", "uid", "shared"),
+        _layer("L2", "uid", shared),
         _layer("L3", "egress", "" if boxed else "no_box"),
         _layer("L4", "limits", limits, DELEGATE if limits == "no_cgroups" else ""),
         _layer("L5", "disk", "" if settings.box_disk_mb and settings.box_files else "unbounded"),

@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -19,7 +18,7 @@ import msgspec
 
 from core.errors import BadInput, Misconfigured, RunnerUnavailable
 from core.model import Box, UserId
-from core.runtime import Process, Runtime, process
+from core.runtime import Process, Runtime, listening, process
 from core.settings import Settings
 from core.spawner import Door, Isolation, Phase, Poll, Tell, cgroup, nobody
 from core.spawner.box import HOME, OUT, PROGRAM
@@ -27,12 +26,12 @@ from core.spawner.cgroup import Bounds, Groups
 from core.spawner.disk import Quota, Used
 from core.spawner.ending import ended, holders, kill, sweep
 from core.spawner.host import REPOSITORY, claude_cli, compiled, look
+from core.spawner.owner import Owners, admit, give
 from core.spawner.process import FILE_BYTES, Command, boxed, caged, tail, unboxed
-from core.spawner.trial import Sandbox, choose, describe, try_box, try_cage
+from core.spawner.trial import Found, Sandbox, choose, describe, examine
 
 log = logging.getLogger("oma.spawner")
 
-BACKLOG = 128  # connections that wait until the daemon listens
 KILLED_S = 5.0  # from SIGKILL to gone: the kernel has to free a box's memory first
 LOG_BYTES = 8 * 1024**2  # a runner's log is emptied above this
 LOGS_KEPT = 100
@@ -47,28 +46,26 @@ class LocalSpawner:
         self._settings, self._runtime, self._program = settings, runtime, program
         self._data = settings.data_dir.resolve()
         self._host = look(program)
-        self._trouble: str | None = None  # of the trial; None: not tried yet
+        self._found: Found | None = None  # by the trial; None: not tried yet
         name = "oma-" + sha256(os.fsencode(runtime.root)).hexdigest()[:12]
         self._groups = Groups(name, Bounds.of(settings), cgroup.find())
         most = Used(settings.box_disk_mb * 1024**2, settings.box_files)
         self._quota, self._file_bytes = Quota(most), min(FILE_BYTES, most.bytes or FILE_BYTES)
+        self._owners = Owners(self._data / "homes")
         self._starting: set[str] = set()
         self._children: dict[str, subprocess.Popen[bytes]] = {}  # to be reaped; empty after a restart of the web
 
     def isolation(self) -> Isolation:
-        trouble = self._tried()
-        return describe(self._settings, trouble, self._groups.live, landlock=self._landlock(trouble))
+        found = self._tried()
+        return describe(self._settings, found.trouble, self._groups.live, landlock=found.landlock, shared=found.shared)
 
     def check(self) -> None:
         """Raises: Misconfigured: the sandbox that the settings demand does not run here."""
         self._choose()
 
     def _choose(self) -> Sandbox:
-        trouble = self._tried()
-        return choose(self._settings, trouble, landlock=self._landlock(trouble))
-
-    def _landlock(self, trouble: str) -> bool:
-        return bool(trouble or self._settings.sandbox == "landlock") and try_cage(self._host)
+        found = self._tried()
+        return choose(self._settings, found.trouble, landlock=found.landlock)
 
     async def start(self, box: Box, tell: Tell = nobody) -> dict[str, Any]:
         self._reap()
@@ -137,16 +134,17 @@ class LocalSpawner:
     async def forget(self, user: UserId) -> None:
         self._quota.forget(self._home(user))
         await asyncio.to_thread(_remove, self._home(user))
+        self._owners.forget(self._home(user))
         for path in (self._data / "logs").glob("runner-*.log"):
             if path.name.rpartition("-")[0] == f"runner-{user}":
                 path.unlink(missing_ok=True)
 
-    def _tried(self) -> str:
-        if self._trouble is None:
+    def _tried(self) -> Found:
+        if self._found is None:
             compiled(self._program)
             self._groups.tidy()
-            self._trouble = "" if self._settings.sandbox in ("none", "landlock") else try_box(self._host)
-        return self._trouble
+            self._found = examine(self._settings, self._host)
+        return self._found
 
     def _home(self, user: UserId) -> Path:
         if "/" in user or user in ("", ".", ".."):
@@ -163,12 +161,16 @@ class LocalSpawner:
         home = self._home(box.user)
         for private in (self._data, home.parent, home):
             private.mkdir(mode=0o700, parents=True, exist_ok=True)
+        uid = self._uid(home, sandbox)
+        give(home, uid)
         folder = self._runtime.make_box(box.id)
         groups: list[str] = []
         run = self._boxed if sandbox == "bubblewrap" else partial(self._unboxed, sandbox=sandbox)
         try:
+            if uid is not None:
+                admit(self._runtime.box_out(box.id), uid)
             groups = self._groups.make(box.id)
-            with _listening(self._runtime.runner_socket(box.id)) as listener, self._log(box) as output:
+            with listening(self._runtime.runner_socket(box.id)) as listener, self._log(box) as output:
                 command = Command(
                     words=(),
                     fd=listener.fileno(),
@@ -176,6 +178,7 @@ class LocalSpawner:
                     output=output,
                     enter=partial(cgroup.enter, groups),
                     file_bytes=self._file_bytes,
+                    uid=uid,
                 )
                 who = run(box, home, command)
         except BaseException:
@@ -183,6 +186,10 @@ class LocalSpawner:
             self._runtime.remove_box(box.id)
             raise
         return {"pid": who.pid, "start": who.start, "dir": str(folder), "sandbox": sandbox, "groups": groups}
+
+    def _uid(self, home: Path, sandbox: Sandbox) -> int | None:
+        """Who its user is on this machine; None: nobody else than we."""
+        return None if sandbox == "none" or self._tried().shared else self._owners.of(home)
 
     def _boxed(self, box: Box, home: Path, command: Command) -> Process:
         words = [self._host.interpreter, f"{PROGRAM}/main.py"]
@@ -242,20 +249,6 @@ def _arguments(command: Command, *, home: str, out: str, cli: str) -> list[str]:
 
 def _boot(box: Box) -> bytes:
     return json.dumps({"boot_key": box.key}).encode() + b"\n"
-
-
-def _listening(path: Path) -> socket.socket:
-    """A socket that can be connected to at once, also before the daemon has come up."""
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        listener.bind(str(path))
-        path.chmod(0o600)
-        listener.listen(BACKLOG)
-    except BaseException:
-        listener.close()
-        raise
-    return listener
 
 
 def _remove(home: Path) -> None:

@@ -19,6 +19,7 @@ from typing import IO, Any
 from core.errors import RunnerUnavailable
 from core.spawner import box, cage, seccomp
 from core.spawner.box import Host, Wires
+from core.spawner.stage import staged
 
 START_S = 10.0  # bubblewrap makes a box in 10 ms; a machine that swaps may need seconds
 SAID_BYTES = 4000  # of its complaint
@@ -29,6 +30,13 @@ LIMITS = {
     resource.RLIMIT_NOFILE: (4096, 65536),
     resource.RLIMIT_NPROC: (4096, 4096),  # threads count, a CLI has about 20; the kernel does not count those of root
 }
+NAMED = {  # as prlimit(1) calls them
+    resource.RLIMIT_CORE: "core",
+    resource.RLIMIT_NOFILE: "nofile",
+    resource.RLIMIT_NPROC: "nproc",
+    resource.RLIMIT_FSIZE: "fsize",
+}
+TOOLS = {"bwrap": "bubblewrap", "prlimit": "util-linux"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +49,7 @@ class Command:
     output: IO[bytes]
     enter: Callable[[int], None] = lambda pid: None  # called with its pid before it runs: control groups
     file_bytes: int = FILE_BYTES
+    uid: int | None = None  # who it is on this machine; None: who we are
 
 
 def boxed(command: Command, *, host: Host, home: Path, out: Path) -> tuple[subprocess.Popen[bytes], int]:
@@ -63,12 +72,13 @@ def boxed(command: Command, *, host: Host, home: Path, out: Path) -> tuple[subpr
         words_fd = _memory(open_files, "\0".join(words).encode())
         pass_fds = [words_fd, wires.info, wires.block, *wires.files.values()]
         pass_fds += [] if wires.seccomp is None else [wires.seccomp]
-        child = _popen([_bubblewrap(), "--args", str(words_fd), "--", *command.words], command, pass_fds, env={})
+        line = [_tool("bwrap"), "--args", str(words_fd), "--", *command.words]
+        child = _popen(line, command, pass_fds, [*box.own(host), home, out], env={})
         info_end.close()
         wait_end.close()
         try:
             pid = _init(info)
-            limit(pid, command.file_bytes)
+            _limit(pid, command)
             command.enter(pid)
             _say(child, command.stdin)
             _let(go)
@@ -82,17 +92,15 @@ def boxed(command: Command, *, host: Host, home: Path, out: Path) -> tuple[subpr
 
 def unboxed(command: Command, *, home: Path) -> subprocess.Popen[bytes]:
     """Run it as we are, with nothing but limits and an empty environment."""
-    child = _popen(list(command.words), command, [], env=box.ENVIRONMENT | {"HOME": str(home)}, cwd=home)
-    limit(child.pid, command.file_bytes)
+    child = _popen(list(command.words), command, [], [], env=box.ENVIRONMENT | {"HOME": str(home)}, cwd=home)
+    _limit(child.pid, command)
     command.enter(child.pid)
     _say(child, command.stdin)
     return child
 
 
 def caged(command: Command, *, host: Host, home: Path, out: Path) -> subprocess.Popen[bytes]:
-    """Run it under Landlock: as we are, but with nothing of our files. Temporary files are in the home."""
-    temporary = home / ".oma" / "tmp"
-    temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Run it under Landlock: with nothing of our files. Temporary files are in the home."""
     rules = {
         "read": [*box.readable(host), "/proc", "/dev/urandom", "/dev/random", "/dev/zero", str(out)],
         "names": [str(host.program)],  # Python lists the folder in which it looks for core
@@ -100,38 +108,57 @@ def caged(command: Command, *, host: Host, home: Path, out: Path) -> subprocess.
         "filter": seccomp.program().hex(),
     }
     words = [sys.executable, "-I", "-S", cage.__file__, json.dumps(rules), "--", *command.words]
-    child = _popen(words, command, [], env=box.ENVIRONMENT | {"HOME": str(home), "TMPDIR": str(temporary)}, cwd=home)
-    limit(child.pid, command.file_bytes)
+    environ = box.ENVIRONMENT | {"HOME": str(home), "TMPDIR": str(home / ".oma" / "tmp")}
+    child = _popen(words, command, [], [*box.own(host), Path(cage.__file__), home, out], env=environ, cwd=home)
+    _limit(child.pid, command)
     command.enter(child.pid)
     _say(child, command.stdin)
     return child
 
 
-def limit(pid: int, file_bytes: int = FILE_BYTES) -> None:
-    """Resource limits of one process and all it will start; never above what we have ourselves."""
-    for what, wanted in (LIMITS | {resource.RLIMIT_FSIZE: (file_bytes, file_bytes)}).items():
+def _limit(pid: int, command: Command) -> None:
+    """Resource limits of one process and all it will start. One of another user id has come with them."""
+    if command.uid is None:
+        for what, bounds in _limits(command).items():
+            resource.prlimit(pid, what, bounds)
+
+
+def _limits(command: Command) -> dict[int, tuple[int, int]]:
+    """What it is bounded by; never above what we are bounded by ourselves."""
+    found: dict[int, tuple[int, int]] = {}
+    for what, wanted in (LIMITS | {resource.RLIMIT_FSIZE: (command.file_bytes, command.file_bytes)}).items():
         _, most = resource.getrlimit(what)
         soft, hard = (value if most == resource.RLIM_INFINITY else min(value, most) for value in wanted)
-        resource.prlimit(pid, what, (soft, hard))
+        found[what] = (soft, hard)
+    return found
 
 
-def _bubblewrap() -> str:
-    if path := shutil.which("bwrap"):
+def _tool(name: str) -> str:
+    if path := shutil.which(name):
         return path
-    raise RunnerUnavailable("bubblewrap is not installed")
+    raise RunnerUnavailable(f"{TOOLS[name]} is not installed")
 
 
-def _popen(words: list[str], command: Command, pass_fds: list[int], **more: Any) -> subprocess.Popen[bytes]:
+def _popen(
+    words: list[str], command: Command, pass_fds: list[int], reached: list[Path], **more: Any
+) -> subprocess.Popen[bytes]:
+    """`reached` are folders that another user id must be able to open."""
+    options: dict[str, Any] = {
+        "stdin": subprocess.PIPE,
+        "stdout": command.output,
+        "stderr": command.output,
+        "pass_fds": [*pass_fds, *([] if command.fd is None else [command.fd])],
+        "start_new_session": True,  # it outlives us
+        **more,
+    }
     try:
-        return subprocess.Popen(
-            words,
-            stdin=subprocess.PIPE,
-            stdout=command.output,
-            stderr=command.output,
-            pass_fds=[*pass_fds, *([] if command.fd is None else [command.fd])],
-            start_new_session=True,  # it outlives us
-            **more,
-        )
+        if command.uid is None:
+            return subprocess.Popen(words, **options)
+        # Root in a container has no right to limit others, so they do it themselves before anything else.
+        bounds = [f"--{NAMED[what]}={soft}:{hard}" for what, (soft, hard) in _limits(command).items()]
+        options |= {"user": command.uid, "group": command.uid, "extra_groups": []}
+        limited = [_tool("prlimit"), *bounds, "--", *words]
+        return staged([*reached, Path(words[0])], lambda: subprocess.Popen(limited, **options))
     except OSError as error:
         raise RunnerUnavailable(f"cannot run {words[0]}: {error.strerror}") from error
 

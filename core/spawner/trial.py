@@ -5,11 +5,11 @@ import tempfile
 from collections.abc import Collection
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from core.errors import Misconfigured, RunnerUnavailable
 from core.settings import Settings
-from core.spawner import Isolation
+from core.spawner import Isolation, owner
 from core.spawner.box import PROGRAM, Host
 from core.spawner.host import mend, remedy
 from core.spawner.layers import layers
@@ -24,21 +24,28 @@ print("fine")
 """
 
 
-def try_box(host: Host) -> str:
+def try_box(host: Host, uid: int | None = None) -> str:
     """Make one box and run Python in it; the sentence that mends, or nothing if all is well."""
     with tempfile.TemporaryDirectory(prefix="oma-trial-") as folder, tempfile.TemporaryFile() as output:
-        home, out = Path(folder, "home"), Path(folder, "out")
-        home.mkdir()
-        out.mkdir()
+        home, out = _folders(folder, uid)
+        command = Command(words=[host.interpreter, "-c", LOOK], output=output, uid=uid)
         try:
-            child, _ = boxed(
-                Command(words=[host.interpreter, "-c", LOOK], output=output), host=host, home=home, out=out
-            )
+            child, _ = boxed(command, host=host, home=home, out=out)
         except RunnerUnavailable:
             return mend(tail(output))
         child.wait(START_S)
         said = tail(output)
         return "" if said == "fine" else mend(said)
+
+
+def _folders(folder: str, uid: int | None) -> tuple[Path, Path]:
+    home, out = Path(folder, "home"), Path(folder, "out")
+    home.mkdir(0o700)
+    out.mkdir(0o700)
+    if uid is not None:
+        owner.give(home, uid)
+        owner.admit(out, uid)
+    return home, out
 
 
 # Under Landlock: what is ours can be read, and nothing beside it.
@@ -53,17 +60,40 @@ except PermissionError:
 
 
 @cache
-def try_cage(host: Host) -> bool:
+def try_cage(host: Host, uid: int | None = None) -> bool:
     """Landlock holds here."""
     with tempfile.TemporaryDirectory(prefix="oma-trial-") as folder, tempfile.TemporaryFile() as output:
-        home = Path(folder, "home")
-        home.mkdir()
-        command = Command(words=[sys.executable, "-c", LOOK_AROUND, folder], output=output)
+        home, out = _folders(folder, uid)
+        command = Command(words=[sys.executable, "-c", LOOK_AROUND, folder], output=output, uid=uid)
         try:
-            caged(command, host=host, home=home, out=home).wait(START_S)
+            caged(command, host=host, home=home, out=out).wait(START_S)
         except RunnerUnavailable:
             return False
         return tail(output) == "fine"
+
+
+class Found(NamedTuple):
+    """What was tried: why there is no box (nothing: there is), why no user has an id of their own, if Landlock runs."""
+
+    trouble: str = ""
+    shared: str = "shared"
+    landlock: bool = False
+
+
+def examine(settings: Settings, host: Host) -> Found:
+    """Try what the settings allow, the better first; with an id that is nobody's, if ids can be given here."""
+    if settings.sandbox == "none":
+        return Found(shared="no_box")
+    shared = owner.trouble(settings.data_dir.resolve() / "homes")
+    trouble = ""
+    if settings.sandbox != "landlock":
+        if not shared and not try_box(host, owner.TRIAL):
+            return Found(shared="")
+        if not (trouble := try_box(host)):
+            return Found(shared=shared or "closed")
+    if not shared and try_cage(host, owner.TRIAL):
+        return Found(trouble, "", landlock=True)
+    return Found(trouble, shared or "closed", landlock=try_cage(host))
 
 
 Sandbox = Literal["bubblewrap", "landlock", "none"]
@@ -86,7 +116,12 @@ def choose(settings: Settings, trouble: str, *, landlock: bool = False) -> Sandb
 
 
 def describe(
-    settings: Settings, trouble: str, controllers: Collection[str] = (), *, landlock: bool = False
+    settings: Settings,
+    trouble: str,
+    controllers: Collection[str] = (),
+    *,
+    landlock: bool = False,
+    shared: str = "shared",
 ) -> Isolation:
     """The same for people: what stands, or what is missing and how to mend it."""
     code, command = "", ""
@@ -98,7 +133,7 @@ def describe(
     caged = bool(trouble) and landlock and settings.sandbox in ("auto", "landlock")
     return Isolation(
         name="landlock" if caged else "none" if trouble else "bubblewrap",
-        layers=layers(settings, trouble=code, mend=command, controllers=controllers, caged=caged),
+        layers=layers(settings, trouble=code, mend=command, controllers=controllers, caged=caged, shared=shared),
         missing=(trouble,) if trouble else (),
         code=code,
         command=command,

@@ -145,7 +145,9 @@ async def test_an_answer_goes_on_while_webs_come_and_go_and_two_of_them_show_it(
         await second.runners.stop(ALICE)
 
 
-@pytest.mark.parametrize("fault", ["drain", "evict", "kill"])
+@pytest.mark.parametrize(
+    "fault", ["drain", *(pytest.param(fault, marks=pytest.mark.proof) for fault in ("evict", "kill"))]
+)
 async def test_a_turn_whose_pod_is_taken_away_is_interrupted_and_the_next_message_resumes(
     scene: Scene, fault: str
 ) -> None:

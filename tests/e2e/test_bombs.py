@@ -47,6 +47,7 @@ def writable() -> None:
 
 
 @pytest.mark.bombs
+@pytest.mark.proof
 @pytest.mark.usefixtures("writable")
 async def test_bombs_stay_in_their_box_others_get_their_pages_and_a_stop_is_the_end_of_them(
     start: Start, visit: Visit, model: ModelServer

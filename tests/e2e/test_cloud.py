@@ -83,6 +83,7 @@ async def main_job(cloud: Cloud, visit: Visit) -> None:
     await expect(screen.get("agent-card")).to_have_count(2)
 
 
+@pytest.mark.proof
 async def test_one_session_is_followed_on_two_webs_and_outlives_either(
     cloud: Cloud, visit: Visit, chromium: Browser
 ) -> None:
@@ -122,6 +123,7 @@ def other_than(web: str) -> str:
     return "web1" if web == "web0" else "web0"
 
 
+@pytest.mark.proof
 async def test_a_gateway_that_is_killed_in_mid_answer_is_not_missed(cloud: Cloud, visit: Visit) -> None:
     screen = await come_in(visit, cloud)
     await screen.new_agent()
@@ -137,6 +139,7 @@ async def test_a_gateway_that_is_killed_in_mid_answer_is_not_missed(cloud: Cloud
     assert await screen.words() == numbered(300)
 
 
+@pytest.mark.proof
 async def test_a_box_that_dies_in_mid_turn_is_told_and_the_next_message_finds_the_files(
     cloud: Cloud, visit: Visit
 ) -> None:
@@ -161,6 +164,7 @@ async def box_dies(cloud: Cloud, visit: Visit, kill: Callable[[str], object]) ->
     assert_in_order(events)
 
 
+@pytest.mark.proof
 async def test_a_rolling_restart_under_twenty_streams_loses_and_doubles_nothing(
     cloud: Cloud, visit: Visit, slow_model: ModelServer
 ) -> None:

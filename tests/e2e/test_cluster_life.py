@@ -25,7 +25,7 @@ ASLEEP_S = 90.0  # a sweep is every 30 s
 GONE_S = 60.0
 SECRET = "canary-of-alice-in-the-vault"
 
-pytestmark = pytest.mark.xdist_group("cloud")
+pytestmark = [pytest.mark.xdist_group("cloud"), pytest.mark.proof]
 
 
 @pytest_asyncio.fixture(loop_scope="session", params=["production", "minimal"], ids=["agent-sandbox", "StatefulSets"])

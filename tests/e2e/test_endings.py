@@ -52,6 +52,7 @@ async def test_after_sigterm_an_open_turn_goes_on_and_a_new_web_finds_it(me: Scr
     await me.until_word("w149")
 
 
+@pytest.mark.proof
 async def test_after_sigkill_of_the_web_with_nobody_coming_back_nothing_is_left(
     start: Start, visit: Visit, model: ModelServer
 ) -> None:

@@ -5,6 +5,7 @@ import sys
 import uuid
 from pathlib import Path
 
+import pytest
 from playwright.async_api import expect
 
 from tests.e2e.conftest import Visit
@@ -75,6 +76,7 @@ async def test_a_backup_taken_in_mid_answer_is_the_same_page_and_answers_elsewhe
         await me.until_turns(3)
 
 
+@pytest.mark.proof
 async def test_a_platform_that_moves_to_firestore_and_back_is_the_same_to_its_user(
     me: Screen, visit: Visit, model: ModelServer, firestore_emulator: Emulator
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from core.runtime import guests, listening
 from core.spawner.box import ETC, HOME, Wires, arguments, files
 from core.spawner.host import look as look_at_host
 from core.spawner.local import LocalSpawner
@@ -113,9 +114,7 @@ async def test_the_gateways_socket_is_reached_whenever_it_is_made(spawner: Local
     async with started(spawner) as running:
         path = Path(running.memory["dir"], "out", "box.sock")
         for _ in range(2):  # made by the gateway, and made anew after its restart
-            with socket.socket(socket.AF_UNIX) as server:
-                server.bind(str(path))
-                server.listen()
+            with listening(path, group=guests(path.parent)) as server:
                 greeter = threading.Thread(target=greet, args=(server,))
                 greeter.start()
                 heard = "s = socket.socket(socket.AF_UNIX); s.connect(given['box_sock']); answer = s.recv(9).decode()"

@@ -71,6 +71,13 @@ def test_a_box_is_done_without_only_where_that_is_allowed(
         assert choose(settings, trouble) == chosen
 
 
+@pytest.mark.parametrize("shared", ["", "shared", "no_owners", "closed"])
+def test_whether_users_have_ids_of_their_own_is_told(shared: str) -> None:
+    wall = next(wall for wall in describe(Settings(), "", shared=shared).layers if wall.number == "L2")
+    assert (wall.live, wall.why) == (not shared, shared)
+    assert not shared or shared in WHYS
+
+
 def test_what_stands_and_what_is_missing_is_told() -> None:
     assert describe(Settings(), "").missing == ()
     assert describe(Settings(), "broken").missing == ("broken",)
