@@ -18,7 +18,7 @@ SETTLE_S = 1.0  # after a death, for all to have noticed and the kernel to have 
 
 async def asleep(stage: Stage) -> dict[str, Figure]:
     """P3: the session sleeps; resumed when its page opens, when a message is sent, and with the runner gone too."""
-    when_opened, when_sent, runner_down, raw = [], [], [], []
+    when_opened, when_sent, runner_down, raw, raw_waiting = [], [], [], [], []
     session = await raw_session(stage)
     for number in range(ROUNDS):
         await put_to_sleep(stage)
@@ -28,12 +28,15 @@ async def asleep(stage: Stage) -> dict[str, Figure]:
         await put_to_sleep(stage)
         when_sent.append(await first_text(stage.page, f"from sleep {number}"))
         raw.append(await raw_resume(stage, session, number))
+        raw_waiting.append(await raw_first(stage, f"waiting {number}", "--resume", session))
     for number in range(STARTS):
         await stage.product.kill("runner")
         await asyncio.sleep(SETTLE_S)
         runner_down.append(await first_text(stage.page, f"without a runner {number}"))
     return {
-        "P3_resumed_when_page_opens": figure(when_opened, budget="p50 ≤ 270", typing_s=TYPING_S),
+        "P3_resumed_when_page_opens": figure(
+            when_opened, raw=figure(raw_waiting), budget="p50 ≤ 270", typing_s=TYPING_S
+        ),
         "P3_resumed_at_send": figure(
             when_sent,
             raw=figure(raw),
@@ -77,6 +80,15 @@ async def raw_resume(stage: Stage, session: str, number: int) -> float:
     return (answer.first_text_at - began) * 1000
 
 
+async def raw_first(stage: Stage, text: str, *words: str) -> float:
+    """The first message of a CLI that has been ready for as long as typing takes, in ms."""
+    async with raw_cli(stage.recipe, *words) as cli:
+        await cli.initialize()
+        await asyncio.sleep(TYPING_S)
+        answer = await cli.ask(text)
+    return (answer.first_text_at - answer.written_at) * 1000
+
+
 async def new_session(stage: Stage) -> dict[str, Figure]:
     """P3b: a new session of an agent, written to after the time that typing takes."""
     samples, raw, spawned = [], [], []
@@ -88,11 +100,7 @@ async def new_session(stage: Stage) -> dict[str, Figure]:
         began = time.monotonic()
         async with raw_cli(stage.recipe, "--session-id", str(uuid.uuid4())) as cli:
             spawned.append((await cli.ask(f"spawned {number}")).first_text_at - began)
-        async with raw_cli(stage.recipe, "--session-id", str(uuid.uuid4())) as cli:
-            await cli.initialize()
-            await asyncio.sleep(TYPING_S)
-            answer = await cli.ask(f"waiting {number}")
-            raw.append((answer.first_text_at - answer.written_at) * 1000)
+        raw.append(await raw_first(stage, f"waiting {number}", "--session-id", str(uuid.uuid4())))
     return {
         "P3b_new_session": figure(
             samples,

@@ -11,6 +11,7 @@ from nicegui.events import GenericEventArguments
 from starlette.responses import RedirectResponse, Response
 
 from core.agents import Card
+from core.events import PRACTICE
 from core.model import Request
 from core.states import SessionState
 from ui.agent_acts import AgentActs
@@ -44,9 +45,10 @@ class Seen:
 class AgentCards(Element, component="agents.js"):
     """Filter row and cards: one element, however many agents."""
 
-    def __init__(self, words: Words) -> None:
+    def __init__(self, words: Words, *, free: bool = False) -> None:
         super().__init__()
         self._words = words
+        self._free = words.t("head.free") if free else ""  # instead of zero, with a model that costs nothing
         self._seen: Seen | None = None
         self.props["words"] = _labels(words)
         self.refresh()
@@ -64,7 +66,8 @@ class AgentCards(Element, component="agents.js"):
         if any(self.props.get(key) != value for key, value in fresh.items()):
             self.props.update(fresh)
             month = sum(card.cost_usd for card in seen.cards) if seen else 0.0
-            spent = self._words.t("dashboard.month", cost=self._words.money(month)) if seen else ""
+            cost = self._words.money(month) if month or not self._free else self._free
+            spent = self._words.t("dashboard.month", cost=cost) if seen else ""
             self.props["words"] = {**_labels(self._words), "month": spent}
             self.update()
 
@@ -97,7 +100,7 @@ class Dashboard:
 
     def _cards(self) -> AgentCards:
         tag("h1", self.page.words.t("dashboard.title"), classes="sr")
-        cards = AgentCards(self.page.words)
+        cards = AgentCards(self.page.words, free=self.desk.settings.provider == PRACTICE)
         cards.on("make", self._make, args=[])
         cards.on("rename", self._rename)
         cards.on("archive", self._archive)

@@ -15,6 +15,7 @@ WISH = {
     "ko-KR": "매일 아침 할 일을 정리해 주는 에이전트를 만들어 주세요",
     "en-US": "Make an agent that tidies my to-do list",
 }
+FREE = {"ko-KR": "이번 달 무료", "en-US": "Free this month"}
 ANSWER = {"ko-KR": "짧게, 목록으로", "en-US": "Short, as a list"}
 
 
@@ -55,6 +56,8 @@ async def test_a_wish_becomes_an_agent_on_the_dashboard(
     card = screen.get("agent-card")
     await expect(card).to_have_count(1)
     await expect(card).to_be_visible()
+    if not phone:
+        await expect(screen.page.get_by_text(FREE[locale])).to_be_visible()
     await card.get_by_role("link").first.click()
     await screen.page.wait_for_url(f"**/workspace/{screen.agent}**")
     await expect(screen.get("message").first).to_contain_text(WISH[locale])
