@@ -33,6 +33,7 @@ class Rules(NamedTuple):
     names: list[str]
     write: list[str]
     filter: str = ""  # the program of seccomp.py, in hexadecimal digits
+    temporary: str = ""  # made if it is not there
 
 
 class Attributes(ctypes.Structure):
@@ -104,6 +105,7 @@ def _check(result: int) -> int:
 
 
 if __name__ == "__main__":
-    os.makedirs(os.environ["TMPDIR"], 0o700, exist_ok=True)
-    enter(Rules(**json.loads(sys.argv[1])))
+    rules = Rules(**json.loads(sys.argv[1]))
+    os.makedirs(rules.temporary, 0o700, exist_ok=True)
+    enter(rules)
     os.execv(sys.argv[3], sys.argv[3:])  # noqa: S606  # no shell is meant

@@ -101,14 +101,16 @@ def unboxed(command: Command, *, home: Path) -> subprocess.Popen[bytes]:
 
 def caged(command: Command, *, host: Host, home: Path, out: Path) -> subprocess.Popen[bytes]:
     """Run it under Landlock: with nothing of our files. Temporary files are in the home."""
+    temporary = str(home / ".oma" / "tmp")
     rules = {
         "read": [*box.readable(host), "/proc", "/dev/urandom", "/dev/random", "/dev/zero", str(out)],
         "names": [str(host.program)],  # Python lists the folder in which it looks for core
         "write": [str(home), "/dev/null"],
         "filter": seccomp.program().hex(),
+        "temporary": temporary,
     }
     words = [sys.executable, "-I", "-S", cage.__file__, json.dumps(rules), "--", *command.words]
-    environ = box.ENVIRONMENT | {"HOME": str(home), "TMPDIR": str(home / ".oma" / "tmp")}
+    environ = box.ENVIRONMENT | {"HOME": str(home), "TMPDIR": temporary}
     child = _popen(words, command, [], [*box.own(host), Path(cage.__file__), home, out], env=environ, cwd=home)
     _limit(child.pid, command)
     command.enter(child.pid)

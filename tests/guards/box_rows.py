@@ -88,7 +88,7 @@ GUARDS = (
         "            private.mkdir(mode=0o755, parents=True, exist_ok=True)\n", f"{OUTSIDE}::test_homes_logs_and_sockets_are_private",
     ),
     Guard(
-        "a runner's socket is for us alone", "S2", LOCAL, "        path.chmod(0o600)\n        listener.listen", "        path.chmod(0o666)\n        listener.listen",
+        "a runner's socket is for us alone", "S2", "core/runtime.py", "path.chmod(0o600 if group", "path.chmod(0o666 if group",
         f"{OUTSIDE}::test_homes_logs_and_sockets_are_private",
     ),
     Guard(
