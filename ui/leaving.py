@@ -16,6 +16,7 @@ from ui.desk import Desk
 from ui.frame import Frame
 from ui.tags import icon, tag
 
+SEEN = "event => event.target.open && event.target.scrollIntoView({block: 'nearest'})"  # at the foot of the page
 TYPED = "(event) => emit(event.currentTarget.closest('details').querySelector('input').value)"
 
 
@@ -35,7 +36,7 @@ class Leaving:
         with tag("section", classes="part", aria_labelledby="leave"):
             tag("h2", words.t("settings.delete"), id="leave")
             tag("p", words.t("settings.delete_text"), classes="meta")
-            with tag("details", classes="doom"):
+            with tag("details", classes="doom").on("toggle", js_handler=SEEN):
                 tag("summary", words.t("settings.delete_open"), classes="btn", testid="delete-account-open")
                 self._body = tag("div", classes="sure")
 

@@ -129,6 +129,7 @@ async def test_a_deleted_account_is_out_at_once_and_gone_from_everywhere_within_
     await page.goto(shared.url + "/settings")
     await page.wait_for_function("window.did_handshake === true")
     await page.get_by_test_id("delete-account-open").click()
+    await expect(page.get_by_test_id("delete-account")).to_be_in_viewport()
     await expect(page.locator(".sure")).to_contain_text("1 agent")
     await page.get_by_test_id("delete-phrase").fill("delete")
     await page.get_by_test_id("delete-account").click()
