@@ -20,11 +20,11 @@ from core.gateway.providers.choice import upstream_for
 from core.gateway.providers.passing import Upstream
 from core.model import SYSTEM, UserId
 from core.settings import Settings, check
-from core.spawner import cgroup
+from core.spawner import cgroup, trial
 from core.spawner.cgroup import Bounds, Groups
 from core.spawner.host import claude_cli, look
 from core.spawner.layers import FLOOR, NAMES, WHYS
-from core.spawner.trial import choose, describe, try_box
+from core.spawner.trial import choose, describe
 from core.store.choice import opened_store, whereabouts
 from core.vault.choice import opened_vault
 from core.vault.choice import whereabouts as vault_whereabouts
@@ -181,22 +181,22 @@ async def cluster(name: str, settings: Settings) -> Finding:
 async def sandbox(name: str, settings: Settings) -> Finding:
     if settings.spawner == "kubernetes":
         return await cluster(name, settings)
-    trouble = "" if settings.sandbox == "none" else await asyncio.to_thread(try_box, look())
-    choose(settings, trouble)
-    isolation = describe(settings, trouble)
-    found = "agents run without a box" if isolation.missing else "each user in a bubblewrap box of their own"
+    tried = await asyncio.to_thread(trial.examine, settings, look())
+    choose(settings, tried.trouble, landlock=tried.landlock)
+    isolation = describe(settings, tried.trouble, landlock=tried.landlock, shared=tried.shared)
+    found = BOXES[isolation.name]
     return Finding(
         name=name, ok=not isolation.missing, found=found, mend=" ".join(isolation.missing), needed=settings.production
     )
 
 
 async def layers(name: str, settings: Settings) -> Finding:
-    """Which of the walls L0-L6 stand; production needs those of FLOOR. In a cluster they are the pods'."""
+    """Which of the walls L0-L7 stand; production needs those of FLOOR. In a cluster they are the pods'."""
     if settings.spawner == "kubernetes":
         return Finding(name=name, ok=True, found="those of the pods: see sandbox, and /admin")
-    trouble = "" if settings.sandbox == "none" else await asyncio.to_thread(try_box, look())
+    tried = await asyncio.to_thread(trial.examine, settings, look())
     groups = await asyncio.to_thread(lambda: Groups(f"oma-doctor-{os.getpid()}", Bounds(), cgroup.find()).live)
-    all_layers = describe(settings, trouble, groups).layers
+    all_layers = describe(settings, tried.trouble, groups, landlock=tried.landlock, shared=tried.shared).layers
     absent = [layer for layer in all_layers if not layer.live]
     live = " ".join(layer.number for layer in all_layers if layer.live)
     told = [f"{layer.number} absent ({NAMES[layer.id]}): {WHYS.get(layer.why, layer.why)}" for layer in absent]
@@ -222,6 +222,11 @@ async def port(name: str, settings: Settings) -> Finding:
     return Finding(name=name, ok=True, found=f"{settings.host}:{settings.port} is free")
 
 
+BOXES = {
+    "bubblewrap": "each user in a bubblewrap box of their own",
+    "landlock": "each user under Landlock: reduced isolation",
+    "none": "agents run without a box",
+}
 Check = Callable[[str, Settings], Awaitable[Finding]]
 CHECKS: dict[str, Check] = {
     "Python": python,

@@ -13,7 +13,10 @@ from aiohttp import web
 from core import doctor
 from core.doctor import CHECKS, Finding, examine, report
 from core.errors import PlatformError
+from core.runtime import Runtime
 from core.settings import Secret, Settings
+from core.spawner.host import REPOSITORY
+from core.spawner.local import LocalSpawner
 from tests.kube.cluster import Cluster
 from tests.model_server import ModelServer
 
@@ -132,6 +135,18 @@ def test_a_remark_does_not_fail_and_a_mend_stands_only_where_it_is_needed(capsys
     assert "do nothing" not in good
     assert remark.startswith("note")
     assert remark.endswith("apt-get install it")
+
+
+@pytest.mark.parametrize("sandbox", ["auto", "landlock", "none"])
+async def test_of_the_sandbox_it_says_what_the_platform_will_do(
+    settings: Settings, tmp_path: Path, sandbox: str
+) -> None:
+    here = replace(settings, sandbox=sandbox)
+    there = LocalSpawner(here, Runtime(tmp_path), program=REPOSITORY).isolation()
+    live = " ".join(layer.number for layer in there.layers if layer.live)
+    assert (await doctor.layers("layers", here)).found.startswith(f"{live} live")
+    found = await doctor.sandbox("sandbox", here)
+    assert (found.ok, found.found) == (not there.missing, doctor.BOXES[there.name])
 
 
 async def test_in_a_cluster_it_asks_the_cluster(settings: Settings, tmp_path: Path) -> None:
