@@ -169,9 +169,10 @@ def _heed_interrupts() -> None:
 
 def _deaf_to_interrupts() -> None:
     """A second Ctrl-C must not leave boxes and gateway behind: what is left to do is bounded."""
-    sys.stderr.write("ending…\n")
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, lambda: None)
+    with contextlib.suppress(OSError):  # who reads it may have ended of the same Ctrl-C: `make run 2>&1 | tee log`
+        sys.stderr.write("ending…\n")
 
 
 def _greet(settings: Settings, door: auth.Auth, open_browser: bool) -> None:

@@ -1,6 +1,7 @@
 """How everything ends (G4): processes, sockets and temporary folders."""
 
 import asyncio
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from tests.e2e.conftest import Start, Visit
 from tests.e2e.screen import Screen
 from tests.model_server import ModelServer
 from tests.patience import PATIENCE_S
-from tests.product import Product
+from tests.product import MAIN, Product
 
 LONELY_S = 60.0  # a runner that nobody has connected to ends itself after this; so does the gateway
 SLACK_S = 15.0
@@ -37,6 +38,14 @@ async def test_ctrl_c_while_it_is_still_starting_leaves_nothing(tmp_path: Path) 
     product.allow(r"KeyboardInterrupt", r"Traceback", r"CancelledError")
     await product.until_gone(within_s=10.0)
     await product.__aexit__(None, None, None)  # which looks for what is left
+
+
+async def test_ctrl_c_ends_everything_though_it_also_ends_whom_the_web_writes_to(tmp_path: Path) -> None:
+    product = Product(tmp_path)
+    await product.start_web("sh", "-c", f"'{sys.executable}' '{MAIN}' 2>&1 | tee '{tmp_path / 'output.txt'}'")
+    await product.stop()
+    await product.until_gone(within_s=10.0)
+    await product.__aexit__(None, None, None)
 
 
 async def test_after_sigterm_an_open_turn_goes_on_and_a_new_web_finds_it(me: Screen) -> None:
