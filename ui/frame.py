@@ -23,7 +23,7 @@ log = logging.getLogger("oma.pages")
 
 NAME = "Oh My Agent"
 SETTLE_S = 0.2  # changes that come together are one refresh
-LATER_S = 1.0  # news may be ahead of the Store: after the last of them it is read once more
+AGAIN_S = 1.0  # a Store that was away is asked again after this
 BUILD_S = 20.0  # then it is an error; NiceGUI's own three seconds are soon gone on a busy machine
 RECONNECT_S = 60.0  # a tab that comes back within this goes on where it was, with what was typed
 
@@ -104,30 +104,28 @@ class Frame:
             self.client.on_delete(self._task.cancel)
 
     async def _follow(self) -> None:
+        # The runner tells of each event twice: at once, when the Store may not have it yet, and when it has.
         async with self.desk.conversations.changes(user=self.user_id) as news:
-            fresh = False
             while True:
-                await self._refresh()
-                try:
-                    async with asyncio.timeout(LATER_S if fresh else None):
-                        with contextlib.suppress(Lagging):
-                            await anext(news)
-                except TimeoutError:
-                    fresh = False
-                    continue
-                fresh = True
+                wait_s = None if await self._refresh() else AGAIN_S
+                with contextlib.suppress(Lagging, TimeoutError):
+                    async with asyncio.timeout(wait_s):
+                        await anext(news)
                 with contextlib.suppress(Lagging, TimeoutError):
                     async with asyncio.timeout(SETTLE_S):
                         async for _ in news:
                             pass
 
-    async def _refresh(self) -> None:
+    async def _refresh(self) -> bool:
+        """Whether it could be read."""
         try:
             self.asking(len(await self.desk.agents.inbox(user=self.user_id)))
             for watcher in self._watchers:
                 await watcher()
         except Unavailable:
-            log.warning("a page could not be refreshed; it will be with the next change", exc_info=True)
+            log.warning("a page could not be refreshed", exc_info=True)
+            return False
+        return True
 
     def theme(self) -> str:
         """The user's choice, else this browser's."""

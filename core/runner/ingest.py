@@ -45,12 +45,14 @@ def read_cursor(path: Path) -> Cursor:
 class Outbox:
     """One session's way to the gateway. `wake` after each append; `run` is its task.
 
-    `rejoined` is called when the log has taken in what the Store had and it had not.
+    `rejoined` is called when the log has taken in what the Store had and it had not, `kept` when the Store has more.
     """
 
-    def __init__(self, journal: Journal, gateway: Gateway, *, rejoined: Callable[[], None]) -> None:
+    def __init__(
+        self, journal: Journal, gateway: Gateway, *, rejoined: Callable[[], None], kept: Callable[[], None]
+    ) -> None:
         self._session, self._journal, self._log, self._gateway = journal.session, journal, journal.log, gateway
-        self._rejoined, self._rejoins = rejoined, 0
+        self._rejoined, self._rejoins, self._kept = rejoined, 0, kept
         self._path = self._log.path.with_suffix(".json")
         self._cursor = read_cursor(self._path)
         self._cursor.acked = min(self._cursor.acked, self._log.last_seq)
@@ -82,7 +84,9 @@ class Outbox:
             while self.behind or not asked:
                 wait_s = BACKOFF_S[min(failures, len(BACKOFF_S)) - 1] if failures else GATHER_S
                 await asyncio.sleep(wait_s if asked or failures else 0)
-                sent = await self._send()
+                before, sent = self._cursor.acked, await self._send()
+                if self._cursor.acked > before:
+                    self._kept()
                 failures, asked = 0 if sent else failures + 1, asked or sent
             self._flushed.set()
             self._remember()

@@ -6,6 +6,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, KeysView
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,8 @@ class Sessions:
             raise StoreUnavailable(f"the log cannot be opened: {error}") from error
         journal = Journal(session, file, events, lambda: self._stored(session), self._engine.known)
         found = Session(journal, self._engine, spawn=self._tasks.spawn, room=self._make_room, rested=self._room.set)
-        outbox = Outbox(journal, self._engine.gateway, rejoined=found.talk.go_on)
+        kept = partial(self._tell, session)
+        outbox = Outbox(journal, self._engine.gateway, rejoined=found.talk.go_on, kept=kept)
         self._sessions[session] = found
         self._outboxes[session] = (outbox, self._tasks.spawn(outbox.run(), f"ingest {session}"))
         try:
@@ -201,7 +203,7 @@ class Sessions:
 
     @contextlib.contextmanager
     def changes(self, changed: Callable[[str], None]) -> Iterator[None]:
-        """`changed(session)` is called at every stored event until the context is left."""
+        """`changed(session)` is called at every event until the context is left, and when the Store knows of it too."""
         self._changed.add(changed)
         try:
             yield
@@ -211,6 +213,9 @@ class Sessions:
     def _stored(self, session: str) -> None:
         if entry := self._outboxes.get(session):
             entry[0].wake()
+        self._tell(session)
+
+    def _tell(self, session: str) -> None:
         for changed in self._changed:
             changed(session)
 

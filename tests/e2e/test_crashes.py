@@ -98,6 +98,22 @@ async def test_what_failed_is_said_again_from_the_dashboard(me: Screen) -> None:
     assert (again["retry_of"], again["text"]) == (first["message_id"], first["text"])
 
 
+async def test_a_dashboard_that_opens_ahead_of_the_store_is_right_when_the_store_is(me: Screen) -> None:
+    await me.say("N=100 GAP=0.03")
+    await me.until_word("w10")
+    [gateway] = me.product.processes("gateway")
+    gateway.suspend()
+    try:
+        await me.product.kill("cli")
+        await me.until_state("failed")
+        await me.page.goto(me.product.url + "/dashboard")
+        await expect(me.get("agent-card")).to_have_attribute("data-state", "busy")
+        await asyncio.sleep(2.0)  # longer than any page waits for more of what it has heard
+    finally:
+        gateway.resume()
+    await expect(me.get("agent-card")).to_have_attribute("data-state", "failed")
+
+
 async def test_a_cli_that_dies_takes_its_tools_with_it(me: Screen) -> None:
     await me.say("TOOL(((bash -c 'sleep 321 & sleep 322')))")
     await me.get("allow").click()

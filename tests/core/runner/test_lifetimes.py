@@ -150,6 +150,18 @@ async def test_a_held_runner_stays(tmp_path: Path) -> None:
         await asyncio.wait_for(box.runner.ended.wait(), 5)
 
 
+async def test_who_holds_it_hears_of_each_event_and_again_when_the_store_has_it(tmp_path: Path) -> None:
+    async with Box(tmp_path) as box, box.http.ws_connect("http://runner/v1/hold", headers=box.headers()) as hold:
+        box.gateway.refuse_ingest = True
+        session = await box.session()
+        assert json.loads((await hold.receive(10)).data)["last_seq"] == 1
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(hold.receive(), 0.5)
+        box.gateway.refuse_ingest = False
+        assert json.loads((await hold.receive(10)).data)["last_seq"] == 1
+        assert len(box.gateway.events[session.id]) == 1
+
+
 async def test_the_least_recently_used_cli_makes_room(tmp_path: Path) -> None:
     async with Box(tmp_path, max_live_sessions=2) as box:
         sessions = [await box.session() for _ in range(3)]
