@@ -53,6 +53,7 @@ export default {
     },
     publish() {
       this.publishing = true;
+      this.$refs.menu.focus(); // the button goes
       this.$emit("publish");
       setTimeout(() => (this.publishing = false), 5000); // it may have failed
     },

@@ -334,8 +334,9 @@ def test_a_draft_gets_its_name_live_and_is_published_from_its_workspace(page: Pa
     expect(page.locator(".mid .head")).to_contain_text("Issue digest")
     expect(page.locator(".side")).to_contain_text("Issue digest")
     expect(page.locator(".mid .head .chip")).to_have_text("Draft")
-    page.get_by_test_id("publish").click()
+    page.get_by_test_id("publish").press("Enter")
     expect(page.get_by_test_id("publish")).to_have_count(0)
+    expect(page.get_by_test_id("agent-menu")).to_be_focused()
     expect(page.locator(".mid .head .chip")).to_have_count(0)
     expect(page.get_by_test_id("toast")).to_be_visible()
 

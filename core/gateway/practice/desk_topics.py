@@ -25,8 +25,8 @@ DESK = (
         icon="globe",
         name=Say(ko="날씨 알림이", en="Weather briefer"),
         question=Say(
-            ko="어느 지역의 날씨를 볼까요? 비나 큰 일교차처럼 꼭 알아야 할 것도 있으면 알려 주세요.",
-            en="Which place should I watch? Tell me as well what must not be missed, such as rain or a sudden drop.",
+            ko="비가 오거나 일교차가 크면 따로 알려 드릴까요? 지역을 아직 말씀하지 않으셨다면 함께 알려 주세요.",
+            en="Should rain or a sudden drop stand out? If you have not named the place yet, tell me as well.",
         ),
         does=Say(ko="정한 지역의 날씨를 어제와 비교해 짧게 알려 줘요.", en="Compares the weather with yesterday's and keeps it short."),
         shape="figures",
