@@ -33,6 +33,7 @@ log = logging.getLogger("oma.runners")
 
 CALL_STOP_S, STOP_S, DEAF_STOP_S = 1.5, 2.5, 0.5  # both together, with the web's own drain, within the 10 s of G4
 SWEEP_S = 30.0
+AGAIN_S = 1.0  # after what nobody had foreseen
 ALL = 10_000  # boxes read at once
 
 
@@ -226,9 +227,15 @@ class Runners:
 
     async def _hold(self, client: RunnerClient) -> None:
         """Keep a socket open to it and pass on its news until it is gone."""
-        user = client.box.user
-        ours = partial(self._is_held, client)
-        if await hold(client, self._spawner, ours=ours, tell=partial(self.changes.say, user)):
+        user, gone = client.box.user, None
+        ours, tell = partial(self._is_held, client), partial(self.changes.say, client.box.user)
+        while gone is None:
+            try:
+                gone = await hold(client, self._spawner, ours=ours, tell=tell)
+            except Exception:  # whatever it was: a runner that nobody holds would end itself under its user's hands
+                log.exception("the hold on runner %s", client.box.id)
+                await asyncio.sleep(AGAIN_S)
+        if gone:
             del self._clients[user]
             await self._lost(client)
 

@@ -17,6 +17,7 @@ from core.events import AnyEvent, Asked, Live, StateChanged, Text, TurnFinished,
 from core.idle import Limits
 from core.model import SYSTEM, Agent, Box, Request, Session, UserId, now
 from core.runners import Runners
+from core.spawner import Poll
 from core.states import SessionState
 from core.store.sqlite import SqliteStore
 from core.trace import Span, of_message, sink
@@ -299,6 +300,27 @@ async def test_a_platform_that_ends_while_a_box_starts_leaves_no_box(stage: Stag
         await saying
     assert (stage.spawner.started, stage.spawner.alive) == (1, {})
     assert not await stage.store.find(Box, owner=SYSTEM)
+
+
+async def test_a_runner_is_held_on_to_whatever_goes_wrong_with_one_look(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poll, failed = stage.spawner.poll, asyncio.Event()
+
+    async def broken(box: Box) -> Poll:
+        if failed.is_set():
+            return await poll(box)
+        failed.set()
+        raise ValueError("nobody had foreseen this")
+
+    session = await stage.new()
+    await stage.conversations.say(session.id, user=ALICE, text="a", message_id="1")
+    monkeypatch.setattr(stage.spawner, "poll", broken)
+    await stage.spawner.kill(ALICE)
+    async with asyncio.timeout(PATIENCE_S):
+        await failed.wait()
+        while stage.spawner.started < 2:  # its successor closes what it left open
+            await asyncio.sleep(0.01)
 
 
 async def test_whoever_speaks_while_a_runner_ends_gets_a_new_one(stage: Stage) -> None:
