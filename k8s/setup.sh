@@ -1,7 +1,7 @@
 #!/bin/bash
 # From an empty Google Cloud project to one that .github/workflows/deploy.yml can deploy into. Repeat it as often as you
 # like: what is there stays as it is.                          usage: GITHUB_REPOSITORY=owner/name k8s/setup.sh [PART …]
-# Parts, all without one: services registry cluster database address identities github rights secrets.
+# Parts, all without one: services registry nodes cluster database address identities github rights secrets.
 # `secrets` needs no Google, only kubectl: it is all that overlays/minimal takes from here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -33,6 +33,16 @@ services() {
 registry() {
   there artifacts repositories describe "$REGISTRY" --location "$REGION" ||
     cloud artifacts repositories create "$REGISTRY" --location "$REGION" --repository-format docker --immutable-tags
+}
+
+# The machines are the project's default Compute account. An organisation of after May 2024 gives it no role at all: no
+# image would be pulled then, and no log or metric would come out.
+nodes() {
+  local nodes
+  nodes="serviceAccount:$(number)-compute@developer.gserviceaccount.com"
+  grant "$nodes" roles/container.defaultNodeServiceAccount
+  cloud artifacts repositories add-iam-policy-binding "$REGISTRY" --location "$REGION" --role roles/artifactregistry.reader \
+    --member "$nodes" --format none
 }
 
 cluster() {
@@ -163,7 +173,7 @@ boot-key=$boot
 EOF
 }
 
-parts=(services registry cluster database address identities github rights secrets)
+parts=(services registry nodes cluster database address identities github rights secrets)
 for part in "${@:-${parts[@]}}"; do
   [[ " ${parts[*]} " == *" $part "* ]] || { echo "no part '$part': ${parts[*]}" >&2; exit 2; }
   echo "== $part"

@@ -204,6 +204,22 @@ def test_the_setup_script_makes_every_secret_that_is_asked_for(overlay: str) -> 
     assert asked == made
 
 
+def test_the_machines_may_fetch_the_image_before_there_is_a_cluster(tmp_path: Path) -> None:
+    gcloud, said = tmp_path / "gcloud", tmp_path / "said"
+    gcloud.write_text(f'#!/bin/sh\necho "$*" >> {said}\ncase "$*" in *projectNumber*) echo 123 ;; esac\n')
+    gcloud.chmod(0o755)
+    script, path = ROOT / "k8s" / "setup.sh", {"PATH": f"{tmp_path}:/usr/bin:/bin", "PROJECT": "p"}
+    done = subprocess.run([script, "nodes"], env=path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    granted = set(re.findall(r"add-iam-policy-binding (?:p|oh-my-agent) .*", said.read_text()))
+    account = "--member serviceAccount:123-compute@developer.gserviceaccount.com"
+    roles = {role for line in granted if account in line for role in re.findall(r"--role (\S+)", line)}
+    assert roles == {"roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader"}
+    (parts,) = re.findall(r"^parts=\((.*)\)", script.read_text(), re.M)
+    order = parts.split()
+    assert order.index("registry") < order.index("nodes") < order.index("cluster")
+
+
 def test_the_runbook_s_bill_is_the_one_worked_out() -> None:
     script = ROOT / "k8s" / "costs.py"
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=True)
