@@ -50,6 +50,9 @@ cluster() {
     cloud beta container clusters create-auto "$CLUSTER" --location "$REGION" --release-channel rapid \
       --enable-agent-sandbox --enable-dns-access --enable-backup-restore
   cloud container clusters get-credentials "$CLUSTER" --location "$REGION" --dns-endpoint
+  # a cluster that was there before may be without it, or too old: nothing that is applied later would say that so plainly
+  kubectl get --raw /apis/extensions.agents.x-k8s.io/v1beta1 >/dev/null 2>&1 ||
+    echo "$CLUSTER does not offer agent-sandbox v1beta1 (yet): GKE 1.36.3-gke.1767000 or newer with the add-on Agent Sandbox" >&2
 }
 
 database() {
