@@ -103,4 +103,4 @@ manifests:
 # What tests need beyond Python: boxes, a browser, a balancer, a font for Korean; Firestore's emulator, if Google's package source is here.
 EMULATOR := /usr/lib/google-cloud-sdk/platform/cloud-firestore-emulator/cloud-firestore-emulator.jar
 system-packages:
-	@scripts/system-packages bwrap:bubblewrap chromium:chromium ?chromium-headless-shell:chromium-headless-shell haproxy:haproxy /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc:fonts-noto-cjk ?$(EMULATOR):google-cloud-cli-firestore-emulator
+	@scripts/system-packages bwrap:bubblewrap chromium:chromium ?chromium-headless-shell:chromium-headless-shell haproxy:haproxy curl:curl /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc:fonts-noto-cjk ?$(EMULATOR):google-cloud-cli-firestore-emulator

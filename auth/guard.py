@@ -94,6 +94,8 @@ class Guard:
         path, unsafe = scope["path"], scope.get("method", "GET") not in SAFE
         _short_head(scope)
         headers = dict(scope["headers"])
+        if moved := self._moved(scope, unsafe=unsafe):
+            return moved
         origin = self._addressed(scope)
         state["address"] = self._site.caller(scope)
         strip_forwarded(scope, scheme=origin.partition(":")[0])
@@ -122,6 +124,15 @@ class Guard:
             await self._rates.take(WRITE if unsafe else READ, user.id)
         else:
             await self._rates.take(STRANGER, network_of(state["address"]))
+
+    def _moved(self, scope: Scope, *, unsafe: bool) -> Response | None:
+        """Who asks for a page by another name of ours is sent to it by the one that sign-in and sockets know."""
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        if scope["type"] != "http" or unsafe or len(hosts) != 1 or not self._site.alias(hosts[0].decode("latin-1")):
+            return None
+        query = scope.get("query_string", b"").decode("latin-1")
+        path = "/" + quote(scope["path"].lstrip("/"), safe="/")
+        return RedirectResponse(f"{self._site.url}{path}" + (f"?{query}" if query else ""), 302)
 
     def _addressed(self, scope: Scope) -> str:
         """Our origin, by the one Host header. Raises: BadInput: that is not our name."""

@@ -23,6 +23,7 @@ class Site:
         self.url = settings.url
         self.secure = public.scheme == "https"
         self._public = {_host_of(public.scheme, public.netloc): f"{public.scheme}://{public.netloc}".lower()}
+        self._aliases = frozenset(_host_of(public.scheme, name) for name in settings.aliases)
         self._local = not settings.production
         try:
             self._proxies = [ip_network(name, strict=False) for name in settings.trusted_proxies]
@@ -35,6 +36,10 @@ class Site:
         if origin := self._public.get(host) or self._public.get(_host_of("https" if self.secure else "http", host)):
             return origin
         return f"http://{host}" if self._local and self.loopback(host) else None
+
+    def alias(self, host: str) -> bool:
+        """Whether a Host header is a name that only leads to ours."""
+        return _host_of("https" if self.secure else "http", host) in self._aliases
 
     def loopback(self, host: str) -> bool:
         """Whether a Host header names this machine to itself."""

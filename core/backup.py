@@ -25,6 +25,7 @@ from core.store.schema import STEPS
 FORM = 1  # of the archive; a program knows its own and all before it
 MANIFEST = "manifest.json"
 BESIDE = ("restoring-", "replaced-")  # what core.restore makes beside the rest
+DISKS_OWN = "lost+found"  # ext4's, at the root of every volume: not ours, and an empty volume has it
 BUSY_S = 10.0
 
 
@@ -122,6 +123,6 @@ def _add_all(packer: Packer, folder: Path, names: list[str]) -> None:
 
 def _belongs(name: str, data_dir: Path, draft: Path) -> bool:
     """Not the live database, nor logs, nor another archive that happens to lie there."""
-    if name.startswith((DATABASE, ".backup-", *BESIDE)) or name in ("logs", draft.name):
+    if name.startswith((DATABASE, ".backup-", *BESIDE)) or name in ("logs", DISKS_OWN, draft.name):
         return False
     return True

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from core.archive import unpack
-from core.backup import BESIDE, FORM, MANIFEST, Manifest, examined, known_form
+from core.backup import BESIDE, DISKS_OWN, FORM, MANIFEST, Manifest, examined, known_form
 from core.errors import BadInput, Misconfigured, StoreUnavailable
 from core.model import now
 from core.runtime import Process, Runtime
@@ -56,7 +56,11 @@ def restore(settings: Settings, file: Path, *, force: bool = False) -> tuple[Man
 
 
 def _counts(path: Path) -> bool:
-    return not path.name.startswith(BESIDE) and not (path.name == "logs" and path.is_dir())
+    return _ours(path) and not (path.name == "logs" and path.is_dir())
+
+
+def _ours(path: Path) -> bool:
+    return not path.name.startswith(BESIDE) and path.name != DISKS_OWN
 
 
 def at_rest(settings: Settings) -> None:
@@ -113,7 +117,7 @@ def _manifest(archive: tarfile.TarFile) -> Manifest:
 
 def _swap(staged: Path, data_dir: Path) -> Path | None:
     """The new for the old; the database last, so that a platform never starts with half of it."""
-    old = sorted(path for path in data_dir.iterdir() if not path.name.startswith(BESIDE))
+    old = sorted(path for path in data_dir.iterdir() if _ours(path))
     kept = data_dir / f"{BESIDE[1]}{now():%Y%m%dT%H%M%S%f}" if old else None
     if kept:
         kept.mkdir(mode=0o700)

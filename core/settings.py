@@ -47,6 +47,7 @@ class Settings:
     boot_key_file: Path = Path("/run/secrets/oma/boot-key")  # what spare boxes of a cluster are opened with
     metrics_port: int = 0  # 0: off; never reachable from a box. On one machine the gateway has the next one
     public_url: str = ""  # how people reach us; empty: http://host:port
+    aliases: Names = ()  # other host names that lead here: who comes by one is sent to public_url
     data_dir: Path = field(default_factory=lambda: Path(platformdirs.user_data_dir("oh-my-agent")))
     orphan_s: float = 900  # a runner nobody connects to ends an open turn after this
     max_live_sessions: int = 4  # CLI processes per runner; the least recently used stops first

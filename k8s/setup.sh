@@ -1,7 +1,7 @@
 #!/bin/bash
 # From an empty Google Cloud project to one that .github/workflows/deploy.yml can deploy into. Repeat it as often as you
 # like: what is there stays as it is.                          usage: GITHUB_REPOSITORY=owner/name k8s/setup.sh [PART …]
-# Parts, all without one: services registry cluster database address identities github rights secrets.
+# Parts, all without one: services registry nodes cluster database address identities github rights secrets.
 # `secrets` needs no Google, only kubectl: it is all that overlays/minimal takes from here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -35,11 +35,24 @@ registry() {
     cloud artifacts repositories create "$REGISTRY" --location "$REGION" --repository-format docker --immutable-tags
 }
 
+# The machines are the project's default Compute account. An organisation of after May 2024 gives it no role at all: no
+# image would be pulled then, and no log or metric would come out.
+nodes() {
+  local nodes
+  nodes="serviceAccount:$(number)-compute@developer.gserviceaccount.com"
+  grant "$nodes" roles/container.defaultNodeServiceAccount
+  cloud artifacts repositories add-iam-policy-binding "$REGISTRY" --location "$REGION" --role roles/artifactregistry.reader \
+    --member "$nodes" --format none
+}
+
 cluster() {
   there container clusters describe "$CLUSTER" --location "$REGION" ||
     cloud beta container clusters create-auto "$CLUSTER" --location "$REGION" --release-channel rapid \
       --enable-agent-sandbox --enable-dns-access --enable-backup-restore
   cloud container clusters get-credentials "$CLUSTER" --location "$REGION" --dns-endpoint
+  # a cluster that was there before may be without it, or too old: nothing that is applied later would say that so plainly
+  kubectl get --raw /apis/extensions.agents.x-k8s.io/v1beta1 >/dev/null 2>&1 ||
+    echo "$CLUSTER does not offer agent-sandbox v1beta1 (yet): GKE 1.36.3-gke.1767000 or newer with the add-on Agent Sandbox" >&2
 }
 
 database() {
@@ -163,7 +176,7 @@ boot-key=$boot
 EOF
 }
 
-parts=(services registry cluster database address identities github rights secrets)
+parts=(services registry nodes cluster database address identities github rights secrets)
 for part in "${@:-${parts[@]}}"; do
   [[ " ${parts[*]} " == *" $part "* ]] || { echo "no part '$part': ${parts[*]}" >&2; exit 2; }
   echo "== $part"

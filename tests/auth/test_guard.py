@@ -157,6 +157,16 @@ class TestNames:
         for base in (LOCAL, "http://localhost", "https://agents.example.com.evil.test", f"{PUBLIC}:8443"):
             assert (await house.browser(base).get("/login")).status_code == 400
 
+    async def test_another_name_of_ours_leads_to_the_one_and_serves_nothing(self, build: Build) -> None:
+        browser = build(production(aliases=("app.example.com",))).browser("https://app.example.com")
+        for path in ("/", "/workspace/a?session=1&x=%2F", "/auth/login", "/_nicegui/x"):
+            answer = await browser.get(path)
+            assert (answer.status_code, answer.headers["location"]) == (302, PUBLIC + path)
+        assert (await browser.get("/login", headers={"host": "app.example.com:443"})).status_code == 302
+        assert (await browser.post("/dashboard", headers={"origin": "https://app.example.com"})).status_code == 400
+        for host in ("app.example.com.evil.test", "app.example.com:8443", "evil.test"):
+            assert (await browser.get("/login", headers={"host": host})).status_code == 400
+
     async def test_two_host_headers_are_refused(self, house: House) -> None:
         headers = [("host", "127.0.0.1:8080"), ("host", "evil.test")]
         assert (await house.browser().get("/login", headers=headers)).status_code == 400

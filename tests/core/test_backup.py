@@ -92,6 +92,18 @@ async def test_what_goes_in_comes_out_elsewhere(settings: Settings, tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+async def test_a_volume_s_own_folder_is_neither_copied_nor_in_the_way(settings: Settings, tmp_path: Path) -> None:
+    (settings.data_dir / "lost+found").mkdir()
+    (settings.data_dir / "lost+found" / "#12").write_text("of a disk that was checked")
+    manifest, _ = backup(settings, tmp_path / "b.tar.gz")
+    new = elsewhere(tmp_path)
+    (new.data_dir / "lost+found").mkdir(parents=True)  # an ext4 volume on which nothing was ever written
+    assert restore(new, tmp_path / "b.tar.gz") == (manifest, None)
+    assert list((new.data_dir / "lost+found").iterdir()) == []
+    _, kept = restore(new, tmp_path / "b.tar.gz", force=True)
+    assert kept and not (kept / "lost+found").exists() and (new.data_dir / "lost+found").is_dir()
+
+
 async def test_while_somebody_writes_the_copy_is_of_one_moment(settings: Settings, tmp_path: Path) -> None:
     async with await SqliteStore.open(settings.data_dir / "oma.db") as store:
         await store.put(Agent(id="a2", created_at=DAY, updated_at=DAY), owner=ALICE)  # in the log beside the database

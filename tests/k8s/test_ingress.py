@@ -41,7 +41,8 @@ def test_every_name_leads_to_the_web() -> None:
         target = path["backend"]["service"]
         assert target["name"] == service["metadata"]["name"]
         assert target["port"]["name"] in {found["name"] for found in service["spec"]["ports"]}
-    assert read(settings("production")).url == f"https://{DOMAINS[0]}"
+    got = read(settings("production"))
+    assert (got.url, got.aliases) == (f"https://{DOMAINS[0]}", (DOMAINS[1],))
 
 
 def test_sockets_live_a_day_pages_stay_on_their_replica_and_ends_are_drained() -> None:

@@ -105,6 +105,13 @@ def test_the_web_reaches_boxes_and_https(overlay: str) -> None:
     assert not may(overlay, WEB, "egress", "10.10.0.2", 80)
 
 
+def test_on_any_cluster_the_web_reaches_the_api_server_where_it_really_listens() -> None:
+    assert may("minimal", WEB, "egress", "192.168.1.10", 6443)  # kubeadm's and k3s', behind the Service's 443
+    for overlay in GOOGLE:
+        assert not may(overlay, WEB, "egress", "10.10.0.2", 6443)
+    assert not any(may("minimal", BOX, "egress", address, 6443) for address in ("192.168.1.10", "8.8.8.8"))
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_a_pod_that_nobody_thought_of_is_shut_in(overlay: str) -> None:
     for namespace in ("oh-my-agent", "agents"):

@@ -204,6 +204,37 @@ def test_the_setup_script_makes_every_secret_that_is_asked_for(overlay: str) -> 
     assert asked == made
 
 
+def set_up(part: str, tools: Path, **answers: str) -> "subprocess.CompletedProcess[str]":
+    """A part of the script with tools that do nothing but write down, in `said`, how they were called."""
+    for name in ("gcloud", "kubectl"):
+        tool = tools / name
+        tool.write_text(f'#!/bin/sh\necho "$*" >> {tools / "said"}\n{answers.get(name, "")}\n')
+        tool.chmod(0o755)
+    path = {"PATH": f"{tools}:/usr/bin:/bin", "PROJECT": "p"}
+    script = ROOT / "k8s" / "setup.sh"
+    return subprocess.run([script, part], env=path, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(("answer", "there"), [("exit 0", True), ("exit 1", False)])
+def test_a_cluster_without_agent_sandbox_is_named_when_it_is_set_up(tmp_path: Path, answer: str, there: bool) -> None:
+    done = set_up("cluster", tmp_path, kubectl=answer)
+    assert done.returncode == 0, done.stderr
+    assert ("does not offer agent-sandbox" in done.stderr) is not there
+    assert f"--raw /apis/{SANDBOXES[0]['apiGroups'][0]}/v1beta1" in (tmp_path / "said").read_text()
+
+
+def test_the_machines_may_fetch_the_image_before_there_is_a_cluster(tmp_path: Path) -> None:
+    done = set_up("nodes", tmp_path, gcloud='case "$*" in *projectNumber*) echo 123 ;; esac')
+    assert done.returncode == 0, done.stderr
+    granted = set(re.findall(r"add-iam-policy-binding (?:p|oh-my-agent) .*", (tmp_path / "said").read_text()))
+    account = "--member serviceAccount:123-compute@developer.gserviceaccount.com"
+    roles = {role for line in granted if account in line for role in re.findall(r"--role (\S+)", line)}
+    assert roles == {"roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader"}
+    (parts,) = re.findall(r"^parts=\((.*)\)", (ROOT / "k8s" / "setup.sh").read_text(), re.M)
+    order = parts.split()
+    assert order.index("registry") < order.index("nodes") < order.index("cluster")
+
+
 def test_the_runbook_s_bill_is_the_one_worked_out() -> None:
     script = ROOT / "k8s" / "costs.py"
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=True)
