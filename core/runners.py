@@ -107,7 +107,8 @@ class Runners:
         """
         user = client.box.user
         async with self._turns.of(user):
-            if self._clients.get(user) is client and await ends(client, self._spawner, stopping=stopping):
+            held = partial(self._is_held, client)  # asked again: who holds it may see its end while we wait for that
+            if held() and await ends(client, self._spawner, stopping=stopping) and held():
                 del self._clients[user]
                 await self._forget(client)
                 self._tasks.spawn(self._recovery.after_death(user), "recover")
