@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, WebError, expect
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Locator, Page, WebError, expect
 
 from tests.product import Product
 
@@ -77,6 +77,17 @@ class Screen:
     async def reload(self) -> None:
         await self.page.reload()
         await expect(self.get("composer")).to_be_editable()
+
+    async def come_back(self) -> None:
+        """The same page again. One that has just found its server again loads itself anew, and that ends ours."""
+        for _ in range(3):
+            try:
+                await self.page.goto(self.page.url)
+            except Error as error:
+                if "ERR_ABORTED" not in error.message:
+                    raise
+            else:
+                return
 
     # --- acting -----------------------------------------------------------------------------------------------------
 

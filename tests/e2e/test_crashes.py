@@ -41,7 +41,7 @@ async def test_an_answer_that_ended_while_no_web_was_there_is_whole_afterwards(m
     await me.product.kill_web()
     await asyncio.sleep(2.0)  # not synchronisation: the time in which nobody looks is the case
     await me.product.start_web()
-    await me.page.goto(me.page.url)
+    await me.come_back()
     events = await me.until_turns(1)
     await me.until_word("w39")
     assert await me.words() == numbered(40)

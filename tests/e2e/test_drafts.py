@@ -18,7 +18,7 @@ async def test_unsent_text_survives_a_restart_of_the_server(me: Screen) -> None:
     await me.get("composer").fill(DRAFT)
     await me.product.kill_web()
     await me.product.start_web()
-    await me.page.goto(me.page.url)
+    await me.come_back()
     await expect(me.get("composer")).to_have_value(DRAFT)
 
 

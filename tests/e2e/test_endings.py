@@ -55,7 +55,7 @@ async def test_after_sigterm_an_open_turn_goes_on_and_a_new_web_finds_it(me: Scr
     await me.product.terminate_web()
     assert {"gateway", "runner", "cli"} <= roles(me)
     await me.product.start_web()
-    await me.page.goto(me.page.url)
+    await me.come_back()
     events = await me.until_turns(1)
     assert events[-2]["type"] == "turn_finished" or events[-1]["type"] == "turn_finished"
     await me.until_word("w149")

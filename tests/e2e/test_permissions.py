@@ -42,7 +42,7 @@ async def test_always_holds_after_a_restart_of_everything(me: Screen) -> None:
     await me.until_turns(1)
     await me.product.stop()
     await me.product.start_web()
-    await me.page.goto(me.page.url)
+    await me.come_back()
     await me.say(MAKE)
     events = await me.until_turns(2)
     assert len(kinds(events, "asked")) == 1, "asked again although the answer was: always"
@@ -55,7 +55,7 @@ async def test_a_request_is_parked_by_a_restart_and_answering_it_goes_on(me: Scr
     await expect(me.permission).to_have_count(1)
     await me.product.stop()
     await me.product.start_web()
-    await me.page.goto(me.page.url)
+    await me.come_back()
     await expect(me.permission).to_have_count(1)
     await me.get("allow").click()
     await me.page.wait_for_function("document.body.innerText.includes('Result: made')")
