@@ -9,10 +9,16 @@ import os
 import stat
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
+from glob import glob
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+INSIDE = "/home/agent"  # where a box has it, box.py's HOME: as a program this file has the standard library only
+DEEPEST = 500  # folders in folders; each costs an open file, and who has more counts as over
+LOOK = 0o500
 COUNT_S = 30.0  # of a cold disk full of small files; who is slower than that counts as over
 RECOUNT_S = 60.0  # others may delete what this one writes, and the sum stays the same
 BLOCK_BYTES = 512  # of st_blocks, whatever the file system
@@ -94,46 +100,106 @@ async def counted(home: Path, most: Used) -> Counted:
         *words,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
         env={},
         start_new_session=True,  # Ctrl-C is for whoever waits for it
     )
     try:
         async with asyncio.timeout(COUNT_S):
             said, _ = await process.communicate()
-        return Counted(Used(*map(int, said.split())), before, at)
+        if process.returncode == 0:
+            return Counted(Used(*map(int, said.split())), before, at)
     except TimeoutError:
-        return Counted(Used(sys.maxsize, sys.maxsize), before, at)
+        pass
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
+    return Counted(Used(sys.maxsize, sys.maxsize), before, at)  # whoever makes that impossible hides something
 
 
 def used(home: str, most: Used) -> Used:
-    """Count, and stop above `most`. Links are not followed, and a file with many names counts once."""
+    """Count, and stop above `most`. Links are not followed, and a file with many names counts once.
+
+    Raises: OSError: it cannot be counted.
+    """
     total_bytes = total_files = 0
     seen: set[int] = set()
-    # By descriptor and without following: folders may be exchanged for links while they are looked at.
-    for _, folders, names, folder in os.fwalk(home, follow_symlinks=False, onerror=None):
-        links = [found for found in _stats(folders, folder) if stat.S_ISLNK(found.st_mode)]  # fwalk calls them folders
-        for found in (os.fstat(folder), *links, *_stats(names, folder)):
-            if found.st_nlink > 1 and not stat.S_ISDIR(found.st_mode):
-                if found.st_ino in seen:
-                    continue
-                seen.add(found.st_ino)
-            total_bytes += found.st_blocks * BLOCK_BYTES
-            total_files += 1
+    for found in chain(_deleted(home), _named(home)):
+        if found.st_nlink != 1 and not stat.S_ISDIR(found.st_mode):
+            if found.st_ino in seen:
+                continue
+            seen.add(found.st_ino)
+        total_bytes += found.st_blocks * BLOCK_BYTES
+        total_files += 1
         if (most.bytes and total_bytes > most.bytes) or (most.files and total_files > most.files):
             break
     return Used(total_bytes, total_files)
 
 
-def _stats(names: list[str], folder: int) -> list[os.stat_result]:
-    found = []
-    for name in names:
+def _named(home: str) -> Iterator[os.stat_result]:
+    """All that has a name. By descriptor and without following: folders may be exchanged for links meanwhile."""
+    way: list[tuple[int, int, list[str]]] = []  # folders that are open: the mode they had, and which in them are left
+    try:
+        name, above = home, None
+        while True:
+            with suppress(FileNotFoundError, NotADirectoryError, PermissionError):  # gone; or somebody else's
+                folder, mode = _opened(name, above)
+                way.append((folder, mode, []))
+                yield os.fstat(folder)
+                for entry, found in _stats(folder):
+                    if stat.S_ISDIR(found.st_mode):
+                        way[-1][2].append(entry)
+                    else:
+                        yield found
+            while way and not way[-1][2]:
+                _close(*way.pop()[:2])
+            if not way:
+                return
+            if len(way) > DEEPEST:
+                raise OSError("folders too deep to be counted")
+            name, above = way[-1][2].pop(), way[-1][0]
+    finally:
+        for folder, mode, _ in way:
+            _close(folder, mode)
+
+
+def _opened(name: str, above: int | None) -> tuple[int, int]:
+    """A folder, and the mode it had: where its owner is who we are and has locked it, it is open while we look."""
+    handle = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
+    try:
+        way, mode = f"/proc/self/fd/{handle}", stat.S_IMODE(os.fstat(handle).st_mode)
+        if mode & LOOK != LOOK:
+            os.chmod(way, mode | LOOK)
+        return os.open(way, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), mode
+    finally:
+        os.close(handle)
+
+
+def _close(folder: int, mode: int) -> None:
+    if mode & LOOK != LOOK:
+        os.fchmod(folder, mode)
+    os.close(folder)
+
+
+def _stats(folder: int) -> Iterator[tuple[str, os.stat_result]]:
+    for name in os.listdir(folder):
         with suppress(OSError):
-            found.append(os.stat(name, dir_fd=folder, follow_symlinks=False))
-    return found
+            yield name, os.stat(name, dir_fd=folder, follow_symlinks=False)
+
+
+def _deleted(home: str) -> Iterator[os.stat_result]:
+    """Files of its user that have no name any more and take room as long as a process has them open."""
+    place = os.stat(home)
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError):  # ended meanwhile, or hidden from us
+            if place.st_uid == os.geteuid() and not os.path.samestat(place, os.stat(f"/proc/{pid}/root{INSIDE}")):
+                continue  # files of all users have one owner here; only in this user's box is this home at that place
+            for file in glob(f"/proc/{pid}/task/*/fd/*"):
+                with suppress(OSError):
+                    found = os.stat(file)
+                    if found.st_nlink == 0 and (found.st_dev, found.st_uid) == (place.st_dev, place.st_uid):
+                        yield found
 
 
 if __name__ == "__main__":

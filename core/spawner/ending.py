@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 
@@ -53,12 +54,16 @@ def holders(folder: Path) -> list[Process]:
     return [who for pid in found if (who := process(pid))]
 
 
-def sweep(home: Path) -> None:
-    """SIGKILL to everything that an unboxed runner of this home left: no other process has this HOME.
+def sweep(home: Path, uid: int | None = None) -> None:
+    """SIGKILL to everything that an unboxed runner of this home left: no other process has this HOME, or this user id.
 
     Shells of the CLI are sessions of their own, and what outlived its runner has another parent, so neither groups
     nor parents lead to them.
     """
+    if uid is not None:
+        # The kernel's own "all of this user": also what is being forked just now, whatever it looks like.
+        everything = ["/bin/sh", "-c", "kill -s KILL -- -1"]
+        subprocess.run(everything, user=uid, group=uid, extra_groups=[], env={}, check=False, stderr=subprocess.DEVNULL)
     mark = f"HOME={home}".encode()
     for _ in range(ROUNDS):
         left = [pid for pid in _pids() if mark in _environment(pid)]

@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import os
-import shutil
 import subprocess
 import sys
 from contextlib import suppress
@@ -26,8 +25,9 @@ from core.spawner.cgroup import Bounds, Groups
 from core.spawner.disk import Quota, Used
 from core.spawner.ending import ended, holders, kill, sweep
 from core.spawner.host import REPOSITORY, claude_cli, compiled, look
-from core.spawner.owner import Owners, admit, give
+from core.spawner.owner import Owners, admit, give, own
 from core.spawner.process import FILE_BYTES, Command, boxed, caged, tail, unboxed
+from core.spawner.removal import remove
 from core.spawner.trial import Found, Sandbox, choose, describe, examine
 
 log = logging.getLogger("oma.spawner")
@@ -118,7 +118,7 @@ class LocalSpawner:
             await ended(one, within_s=KILLED_S)
         if unknown or box.memory.get("sandbox") in ("none", "landlock"):
             await asyncio.to_thread(cgroup.kill, _groups(box))
-            await asyncio.to_thread(sweep, self._home(box.user))
+            await asyncio.to_thread(sweep, self._home(box.user), own(self._home(box.user)))
         if child := self._children.get(box.id):
             with suppress(subprocess.TimeoutExpired):  # then it is reaped later
                 await asyncio.to_thread(child.wait, KILLED_S)
@@ -133,7 +133,7 @@ class LocalSpawner:
 
     async def forget(self, user: UserId) -> None:
         self._quota.forget(self._home(user))
-        await asyncio.to_thread(_remove, self._home(user))
+        await asyncio.to_thread(remove, self._home(user))
         self._owners.forget(self._home(user))
         for path in (self._data / "logs").glob("runner-*.log"):
             if path.name.rpartition("-")[0] == f"runner-{user}":
@@ -249,14 +249,3 @@ def _arguments(command: Command, *, home: str, out: str, cli: str) -> list[str]:
 
 def _boot(box: Box) -> bytes:
     return json.dumps({"boot_key": box.key}).encode() + b"\n"
-
-
-def _remove(home: Path) -> None:
-    """Delete a home, folders that its owner locked included; links are not followed."""
-    if not home.is_dir():
-        return
-    for folder, names, _ in os.walk(home):  # top down: unlocked before it is entered
-        for path in (Path(folder, name) for name in names):
-            if not path.is_symlink():
-                path.chmod(0o700)
-    shutil.rmtree(home)

@@ -74,6 +74,15 @@ def give(home: Path, uid: int | None) -> None:
     os.chown(home, uid, uid, follow_symlinks=False)  # last: a walk that was cut off begins again
 
 
+def own(home: Path) -> int | None:
+    """The id that only its user's processes have; None: there is no such."""
+    try:
+        uid = home.lstat().st_uid
+    except FileNotFoundError:
+        return None
+    return uid if uid in IDS else None
+
+
 def admit(folder: Path, uid: int) -> None:
     """Let a user id look into a folder that stays ours, and reach what is made there for its group."""
     os.chown(folder, -1, uid)

@@ -33,7 +33,20 @@ GUARDS = (
     group("processors", "if CPU in tree.controllers and wanted.cpus:", "if False:"),
     quota("who grows", "(used > mark or used > 2 * most)", "used > 2 * most", "test_who_grows_beyond_the_bound_is_over_it_until_they_stop_growing"),
     quota("who is far beyond", "(used > mark or used > 2 * most)", "used > mark", "test_who_is_over_twice_the_bound_is_stopped_in_any_case"),
-    quota("many files", "            total_files += 1\n", "", "test_many_small_files_are_too_many"),
+    quota("many files", "        total_files += 1\n", "", "test_many_small_files_are_too_many"),
+    quota("too deep to be counted is over", "if process.returncode == 0:", "if True:", "test_who_makes_counting_impossible_is_over"),
+    quota("depth has an end", "if len(way) > DEEPEST:", "if False:", "test_nothing_is_hidden_in_folders_that_are_too_deep_to_be_counted"),
+    quota("locked folders", "            os.chmod(way, mode | LOOK)\n", "            pass\n", "test_a_locked_folder_is_counted_and_stays_locked"),
+    quota("deleted files that are open", "chain(_deleted(home), _named(home))", "_named(home)", "test_a_deleted_file_that_is_held_open_counts_for_its_user_and_nobody_else"),
+    quota("deleted files of others", "and not os.path.samestat(", "and False and not os.path.samestat(", "test_a_deleted_file_that_is_held_open_counts_for_its_user_and_nobody_else[shared id]"),
+    Guard(
+        "a home goes however deep it is", "R6", "core/spawner/removal.py", "src_dir_fd=folder, dst_dir_fd=top)", "src_dir_fd=folder, dst_dir_fd=folder)",
+        f"{HERE}/test_local.py::test_a_forgotten_home_goes_however_deep_its_folders_are", by="OSError",
+    ),
+    Guard(
+        "without control groups all of a user id ends", "R6 S1", "core/spawner/ending.py", "    if uid is not None:", "    if False:",
+        f"{HERE}/test_cage.py::test_what_it_started_ends_with_it_without_control_groups_too", by="TimeoutError",
+    ),
     quota("links are not followed", "dir_fd=folder, follow_symlinks=False", "dir_fd=folder, follow_symlinks=True", "test_a_sparse_terabyte_is_nothing_and_a_link_leads_nowhere"),
     Guard(
         "the filter: kinds of sockets", "S6 S9", "core/spawner/seccomp.py", '(EQUAL, row[column], "families", None)', "(EQUAL, row[column], None, None)", FAMILY,

@@ -1,6 +1,7 @@
 """The second-best box: what a runner under Landlock can and cannot do, and that its CLI works there."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from core.errors import Misconfigured
 from core.runtime import started_at
 from core.settings import Settings
+from core.spawner import cgroup
 from core.spawner.host import look as look_at_host
 from core.spawner.local import LocalSpawner
 from core.spawner.trial import choose, describe, try_cage
@@ -62,11 +64,30 @@ async def test_what_it_started_ends_with_it(caged: LocalSpawner) -> None:
         child = "import subprocess; answer = subprocess.Popen(['setsid', 'env', '-i', 'sleep', '776.5']).pid"
         pid = await attempt(caged, running, child)
         groups = running.memory["groups"]
-    if not groups:
-        pytest.skip("without control groups a process that hides its mark is not found")
+    if not groups and os.geteuid():
+        pytest.skip("without control groups and ids of users a process that hides its mark is not found")
     async with asyncio.timeout(PATIENCE_S):
         while started_at(pid):  # a zombie has ended; who reaps it is the machine's business
             await asyncio.sleep(0.02)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has ids to give")
+async def test_what_it_started_ends_with_it_without_control_groups_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caged: LocalSpawner
+) -> None:
+    monkeypatch.setattr(cgroup, "find", lambda: [])
+    spawner = local(tmp_path, sandbox="landlock")
+    if next(layer for layer in spawner.isolation().layers if layer.number == "L2").why:
+        pytest.skip("no ids of users here")
+    async with started(spawner, user="u1", id="b1") as running, started(spawner, user="u2", id="b2") as other:
+        assert not running.memory["groups"]
+        child = "import subprocess; answer = subprocess.Popen(['setsid', 'env', '-i', 'sleep', '776.5']).pid"
+        pid = await attempt(spawner, running, child)
+        await spawner.stop(running, grace_s=0)
+        async with asyncio.timeout(PATIENCE_S):
+            while started_at(pid):
+                await asyncio.sleep(0.02)
+        assert await look(spawner, other, "1 + 1") == 2  # somebody else's goes on
 
 
 def test_it_is_the_second_choice_and_production_does_not_take_it() -> None:

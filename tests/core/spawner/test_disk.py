@@ -1,12 +1,19 @@
 """A home that grows beyond its bound is noticed; one that is tidied up is left in peace; looking costs little."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from core.spawner import disk
+from core.spawner import disk, owner
+from core.spawner.box import HOME
 from core.spawner.disk import SLACK, Quota, Used, counted
+from core.spawner.removal import remove
+from core.spawner.stage import staged
+from tests.core.spawner.boxes import attempt, local, started
 
 MB = 1024**2
 
@@ -73,6 +80,75 @@ async def test_a_sparse_terabyte_is_nothing_and_a_link_leads_nowhere(tmp_path: P
     found = (await counted(home, Used(100 * MB, 100))).home
     assert MB <= found.bytes < 2 * MB
     assert found.files == 5  # the home, file, sparse, two links
+
+
+def deep(home: Path, folders: int) -> Path:
+    """A folder that no path leads to: paths end at 4096 bytes. What is written into it is there."""
+    name = f"d{folders}"
+    script = (
+        f"import os; os.chdir({str(home)!r}); [(os.mkdir({name!r}), os.chdir({name!r})) for _ in range({folders})]; "
+    )
+    subprocess.run([sys.executable, "-c", f"{script}open('f', 'wb').write(b'x' * {9 * MB})"], check=True)
+    return home
+
+
+async def test_nothing_is_hidden_in_folders_that_are_too_deep_to_be_counted(tmp_path: Path) -> None:
+    (home := tmp_path / "home").mkdir()
+    try:
+        assert (await counted(deep(home, 400), Used(100 * MB))).home.bytes >= 9 * MB
+        assert (await counted(deep(home, 1500), Used(100 * MB))).home == Used(sys.maxsize, sys.maxsize)
+        remove(home)
+        assert not home.exists()
+    finally:
+        subprocess.run(["/bin/rm", "-rf", home], check=True)  # pytest's own clearing up does not go that deep
+
+
+async def test_who_makes_counting_impossible_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quota = Quota(Used(bytes=100 * MB))
+    assert not await quota.exceeded(tmp_path)
+    fill(tmp_path, 1)
+    monkeypatch.setattr(disk, "RECOUNT_S", 0)
+    monkeypatch.setattr(disk.sys, "executable", "/bin/false")
+    assert await quota.exceeded(tmp_path)
+
+
+async def test_a_locked_folder_is_counted_and_stays_locked(tmp_path: Path) -> None:
+    """As who is not root counts it, whose the home is and who may not look into it, either."""
+    home = tmp_path / "home"
+    for mode in (0, 0o300, 0o400):
+        (home / str(mode)).mkdir(parents=True)
+        fill(home / str(mode), 2)
+        (home / str(mode)).chmod(mode)
+    python, program = Path(sys.executable), Path(disk.__file__)
+    words = [sys.executable, "-I", "-S", str(program), str(home), "0", "0"]
+    if os.geteuid():
+        said = subprocess.check_output(words)
+    else:
+        owner.give(home, owner.FIRST)
+        places = [Path(sys.base_prefix), Path(sys.prefix), python, program, home]
+        another: dict[str, Any] = {"user": owner.FIRST, "group": owner.FIRST, "extra_groups": []}
+        said = staged(places, lambda: subprocess.check_output(words, **another))
+    assert int(said.split()[0]) >= 6 * MB
+    assert [(home / str(mode)).stat().st_mode & 0o777 for mode in (0, 0o300, 0o400)] == [0, 0o300, 0o400]
+
+
+@pytest.mark.parametrize("ids", [pytest.param(True, id="own id"), pytest.param(False, id="shared id")])
+async def test_a_deleted_file_that_is_held_open_counts_for_its_user_and_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ids: bool
+) -> None:
+    if not ids:
+        monkeypatch.setattr(owner, "trouble", lambda _: "shared")
+    spawner = local(tmp_path)
+    async with started(spawner, user="u1", id="b1") as one, started(spawner, user="u2", id="b2"):
+        hold = "import os, sys; f = sys.held = open(given['home'] + '/f', 'wb', 0); os.unlink(f.name)"
+        assert await attempt(spawner, one, f"{hold}; answer = f.write(b'x' * {9 * MB})") == 9 * MB
+        homes = tmp_path / "data" / "homes"
+        assert (await counted(homes / "u1", Used(100 * MB))).home.bytes >= 9 * MB
+        assert (await counted(homes / "u2", Used(100 * MB))).home.bytes < MB
+
+
+def test_a_home_is_looked_for_where_boxes_have_it() -> None:
+    assert disk.INSIDE == HOME
 
 
 async def test_nobody_counts_while_the_file_system_has_not_grown_enough(

@@ -223,6 +223,18 @@ async def test_a_forgotten_home_goes_whole_and_takes_nothing_else_with_it(
     assert outside.stat().st_mode & 0o777 == 0o750
 
 
+async def test_a_forgotten_home_goes_however_deep_its_folders_are(spawner: LocalSpawner, tmp_path: Path) -> None:
+    async with started(spawner, user="u-1") as running:
+        dig = "import os; os.chdir(given['home']); [(os.mkdir('d'), os.chdir('d')) for _ in range(3000)]"
+        await attempt(spawner, running, f"{dig}; open('f', 'w').close(); os.chmod('.', 0); answer = os.chdir('/')")
+    home = tmp_path / "data" / "homes" / "u-1"
+    try:
+        await spawner.forget(UserId("u-1"))
+        assert not home.exists()
+    finally:
+        subprocess.run(["/bin/rm", "-rf", home], check=True)  # pytest's own clearing up does not go that deep
+
+
 async def test_where_a_sandbox_is_demanded_and_not_to_be_had_nothing_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
