@@ -25,8 +25,9 @@ KINDS = {"server": SpanKind.SERVER, "client": SpanKind.CLIENT, "internal": SpanK
 class Exporting:
     """Takes our spans as they end; `close` sends what is left."""
 
-    def __init__(self, exporter: SpanExporter, *, service: str) -> None:
-        self._resource = Resource({"service.name": service, "service.namespace": "oh-my-agent"})
+    def __init__(self, exporter: SpanExporter, *, service: str, project: str = "") -> None:
+        google = {"gcp.project_id": project} if project else {}  # without it Google takes no span
+        self._resource = Resource({"service.name": service, "service.namespace": "oh-my-agent", **google})
         self._exporter = exporter
         self._processor = BatchSpanProcessor(exporter, max_queue_size=QUEUE, schedule_delay_millis=1000)
 
@@ -55,10 +56,10 @@ class Exporting:
 
 
 @asynccontextmanager
-async def exporting(endpoint: str, *, service: str) -> AsyncIterator[None]:
+async def exporting(endpoint: str, *, service: str, project: str = "") -> AsyncIterator[None]:
     """While the context is open spans of this task and of all that it starts go to the collector at `endpoint`."""
     exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_S)
-    collector = Exporting(exporter, service=service)
+    collector = Exporting(exporter, service=service, project=project)
     before = sink.set(collector.take)
     try:
         yield

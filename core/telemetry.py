@@ -27,7 +27,9 @@ async def telemetry(settings: Settings, part: Part) -> AsyncIterator[None]:
         if settings.otlp_endpoint:
             from core.otlp import exporting  # 20 MB and half a second that nobody else should pay for
 
-            await stack.enter_async_context(exporting(settings.otlp_endpoint, service=part))
+            await stack.enter_async_context(
+                exporting(settings.otlp_endpoint, service=part, project=settings.gcp_project)
+            )
         yield
 
 

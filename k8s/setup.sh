@@ -1,7 +1,7 @@
 #!/bin/bash
 # From an empty Google Cloud project to one that .github/workflows/deploy.yml can deploy into. Repeat it as often as you
 # like: what is there stays as it is.                          usage: GITHUB_REPOSITORY=owner/name k8s/setup.sh [PART …]
-# Parts, all without one: services registry nodes cluster database address identities github rights secrets.
+# Parts, all without one: services registry nodes cluster traces database address identities github rights secrets.
 # `secrets` needs no Google, only kubectl: it is all that overlays/minimal takes from here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -25,14 +25,17 @@ grant() { # grant MEMBER ROLE [CONDITION]
 }
 
 services() {
-  cloud services enable aiplatform.googleapis.com artifactregistry.googleapis.com cloudresourcemanager.googleapis.com compute.googleapis.com \
-    container.googleapis.com dns.googleapis.com firestore.googleapis.com gkebackup.googleapis.com iam.googleapis.com \
-    iamcredentials.googleapis.com secretmanager.googleapis.com sts.googleapis.com
+  cloud services enable aiplatform.googleapis.com artifactregistry.googleapis.com cloudresourcemanager.googleapis.com \
+    cloudtrace.googleapis.com compute.googleapis.com container.googleapis.com dns.googleapis.com firestore.googleapis.com \
+    gkebackup.googleapis.com iam.googleapis.com iamcredentials.googleapis.com secretmanager.googleapis.com sts.googleapis.com \
+    telemetry.googleapis.com
 }
 
 registry() {
   there artifacts repositories describe "$REGISTRY" --location "$REGION" ||
-    cloud artifacts repositories create "$REGISTRY" --location "$REGION" --repository-format docker --immutable-tags
+    cloud artifacts repositories create "$REGISTRY" --location "$REGION" --repository-format docker
+  # every build is 424 MB; tags may be deleted with them, so they are not immutable: what is deployed is a digest
+  cloud artifacts repositories set-cleanup-policies "$REGISTRY" --location "$REGION" --policy k8s/registry-cleanup.json --no-dry-run
 }
 
 # The machines are the project's default Compute account. An organisation of after May 2024 gives it no role at all: no
@@ -55,13 +58,21 @@ cluster() {
     echo "$CLUSTER does not offer agent-sandbox v1beta1 (yet): GKE 1.36.3-gke.1767000 or newer with the add-on Agent Sandbox" >&2
 }
 
+# Google's collector in the cluster, which the production overlay sends spans to: OTEL_EXPORTER_OTLP_ENDPOINT
+traces() {
+  cloud container clusters update "$CLUSTER" --location "$REGION" --managed-otel-scope COLLECTION_AND_INSTRUMENTATION_COMPONENTS
+  grant "serviceAccount:$(number)-compute@developer.gserviceaccount.com" roles/telemetry.tracesWriter
+}
+
 database() {
   there firestore databases describe --database '(default)' ||
     cloud firestore databases create --location "$REGION" --type firestore-native --enable-pitr --delete-protection
   [ -n "$(cloud firestore backups schedules list --database '(default)' --format 'value(name)')" ] ||
     cloud firestore backups schedules create --database '(default)' --recurrence daily --retention 14d
-  # what is there already is reported, and left as it is
-  python3 scripts/firestore-indexes "$PROJECT" | sh || true
+  local command said
+  python3 scripts/firestore-indexes "$PROJECT" | while IFS= read -r command; do
+    said=$(sh -c "$command" 2>&1 </dev/null) || [[ ${said,,} == *already?exists* ]] || { echo "$command: $said" >&2; exit 1; }
+  done
 }
 
 address() {
@@ -128,7 +139,9 @@ github() {
     --member "serviceAccount:$account" --format none
   cloud artifacts repositories add-iam-policy-binding "$REGISTRY" --location "$REGION" --role roles/artifactregistry.writer \
     --member "serviceAccount:$account" --format none
-  grant "serviceAccount:$account" roles/container.developer
+  # to find the cluster and speak to its API; what it may there is overlays/production/deployer.yaml
+  role omaClusterVisitor container.clusters.get,container.clusters.list,container.clusters.connect
+  grant "serviceAccount:$account" "projects/$PROJECT/roles/omaClusterVisitor"
   echo "GitHub, settings, secrets and variables, actions, repository variables:"
   echo "  GCP_WORKLOAD_IDENTITY_PROVIDER=$pool/providers/github"
   echo "  GCP_SERVICE_ACCOUNT=$account"
@@ -176,7 +189,7 @@ boot-key=$boot
 EOF
 }
 
-parts=(services registry nodes cluster database address identities github rights secrets)
+parts=(services registry nodes cluster traces database address identities github rights secrets)
 for part in "${@:-${parts[@]}}"; do
   [[ " ${parts[*]} " == *" $part "* ]] || { echo "no part '$part': ${parts[*]}" >&2; exit 2; }
   echo "== $part"

@@ -16,6 +16,7 @@ class Collector:
         self.url = ""
         self.spans: list[Span] = []
         self.services: set[str] = set()
+        self.projects: set[str] = set()
         app = web.Application()
         app.add_routes([web.post("/v1/traces", self._take)])
         self._runner = web.AppRunner(app, access_log=None)
@@ -36,9 +37,9 @@ class Collector:
         if request.headers.get("Content-Encoding") == "gzip" and body[:2] == b"\x1f\x8b":
             body = gzip.decompress(body)
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-            self.services |= {
-                one.value.string_value for one in resource.resource.attributes if one.key == "service.name"
-            }
+            told = {one.key: one.value.string_value for one in resource.resource.attributes}
+            self.services.add(told["service.name"])
+            self.projects.add(told.get("gcp.project_id", ""))
             for scope in resource.scope_spans:
                 self.spans += scope.spans
         self._came.set()

@@ -7,7 +7,18 @@ from core.errors import Conflict, NotFound, RunnerUnavailable
 from core.model import UserId
 from core.spawner import Phase
 from core.spawner.kubernetes_api import ClusterApi, Kind, Object
-from core.spawner.kubernetes_view import BOX, Progress, View, condition, images_of, is_true, meta_of, name_of, of_now
+from core.spawner.kubernetes_view import (
+    BOX,
+    Progress,
+    View,
+    anew,
+    condition,
+    images_of,
+    is_true,
+    meta_of,
+    name_of,
+    of_now,
+)
 
 CLAIMS: Final = Kind(group="extensions.agents.x-k8s.io", version="v1beta1", plural="sandboxclaims")
 SANDBOXES: Final = Kind(group="agents.x-k8s.io", version="v1beta1", plural="sandboxes")
@@ -85,7 +96,7 @@ class SandboxEngine:
         except NotFound as error:
             raise RunnerUnavailable(f"the cluster has no SandboxTemplate {TEMPLATE}", code="box_refused") from error
         pod = template["spec"]["podTemplate"]["spec"]
-        return {"spec": {"operatingMode": "Running", "podTemplate": {"spec": pod}}}
+        return {"spec": {"operatingMode": "Running", "podTemplate": {"spec": anew(pod)}}}
 
     def images(self, spec: Object) -> list[str]:
         return images_of(spec["podTemplate"]["spec"])

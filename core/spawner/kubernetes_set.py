@@ -11,7 +11,7 @@ from core.errors import Conflict, NotFound, RunnerUnavailable
 from core.model import UserId
 from core.spawner import Phase
 from core.spawner.kubernetes_api import ClusterApi, Kind, Object
-from core.spawner.kubernetes_view import BOX, USER, Progress, View, images_of, meta_of, name_of
+from core.spawner.kubernetes_view import BOX, USER, Progress, View, anew, images_of, meta_of, name_of
 
 SETS: Final = Kind(group="apps", version="v1", plural="statefulsets")
 TEMPLATE: Final = "runner"
@@ -68,7 +68,7 @@ class SetEngine:
 
     async def wake(self) -> Object:
         template = await self._template()
-        return {"spec": {"replicas": 1, "template": {"spec": template["spec"]}}}
+        return {"spec": {"replicas": 1, "template": {"spec": anew(template["spec"])}}}
 
     def images(self, spec: Object) -> list[str]:
         return images_of(spec["template"]["spec"])

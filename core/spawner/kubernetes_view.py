@@ -13,6 +13,8 @@ BOX: Final = "oh-my-agent.info/box"  # annotation: the Box that the process in i
 USER: Final = "oh-my-agent.info/user"
 PORT: Final = 8080
 REFUSED: Final = "box_refused"
+# Of a pod, what our template may have on one day and not on the next.
+OURS: Final = ("affinity", "initContainers", "nodeSelector", "priorityClassName", "runtimeClassName", "tolerations")
 # What is said of a start that goes on too long: by the phase it got stuck in, or the words of who knows better.
 STUCK: Final = {
     Phase.ASKED: "box_none",
@@ -129,6 +131,14 @@ def meta_of(user: UserId) -> Object:
     name = name_of(user)
     labels = {"app.kubernetes.io/managed-by": "oh-my-agent", USER: name}
     return {"name": name, "labels": labels, "annotations": {USER: user}}
+
+
+def anew(pod: Object) -> Object:
+    """A pod's spec as it is merged over an older one of ours: what the template does not have any more goes.
+
+    Only what we give: what a controller or a cluster's own rules have added stays.
+    """
+    return {**dict.fromkeys(OURS), **pod}
 
 
 def images_of(pod: Object) -> list[str]:

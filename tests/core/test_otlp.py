@@ -24,7 +24,7 @@ async def collector() -> AsyncIterator[Collector]:
 
 
 async def test_spans_arrive_with_their_place_in_the_trace(collector: Collector) -> None:
-    async with exporting(collector.url, service="web"):
+    async with exporting(collector.url, service="web", project="p"):
         with trace.span("message", at=trace.of_message("s1", "m1")) as message:
             with trace.call("runner POST"):
                 pass
@@ -34,7 +34,7 @@ async def test_spans_arrive_with_their_place_in_the_trace(collector: Collector) 
     assert inner.parent_span_id == outer.span_id
     assert not outer.parent_span_id
     assert {one.key: one.value.string_value for one in outer.attributes} == {"oma.session": "s1"}
-    assert collector.services == {"web"}
+    assert (collector.services, collector.projects) == ({"web"}, {"p"})
 
 
 async def test_a_collector_that_is_away_or_deaf_does_not_hold_up_the_end() -> None:

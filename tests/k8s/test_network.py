@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from tests.k8s.policies import Peer, Pod, permits, permitted
-from tests.k8s.rendered import GOOGLE, OVERLAYS, kinds, one
+from tests.k8s.rendered import GOOGLE, OVERLAYS, kinds, one, settings
 
 NAME = "app.kubernetes.io/name"
 WEB = Pod(namespace="oh-my-agent", labels={NAME: "web"})
@@ -14,6 +14,7 @@ BOX = Pod(namespace="agents", labels={NAME: "runner"})
 KUBE_DNS = Pod(namespace="kube-system", labels={"k8s-app": "kube-dns"})
 NODE_DNS = Pod(namespace="kube-system", labels={"k8s-app": "node-local-dns"})
 PROMETHEUS = Pod(namespace="gke-gmp-system", labels={"app": "collector"})
+COLLECTOR = Pod(namespace="gke-managed-otel", labels={"app": "opentelemetry-collector"})
 STRANGER = Pod(namespace="default")
 METADATA = ("169.254.169.254", "169.254.169.252", "fd20:ce::254")
 PRIVATE = ("10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "127.0.0.1", "169.254.1.1", "fd00::1", "fe80::1")
@@ -80,6 +81,16 @@ def test_web_and_gateway_fetch_their_identity(overlay: str) -> None:
         assert may(overlay, pod, "egress", "169.254.169.254", 80)
         assert may(overlay, pod, "egress", "169.254.169.252", 988)
         assert not may(overlay, pod, "egress", "169.254.169.254", 443)
+
+
+@pytest.mark.parametrize("overlay", GOOGLE)
+def test_spans_reach_the_collector_that_the_settings_name(overlay: str) -> None:
+    name, _, port = settings(overlay)["OTEL_EXPORTER_OTLP_ENDPOINT"].removeprefix("http://").partition(":")
+    assert name.split(".")[1] == COLLECTOR.namespace
+    for pod in (WEB, GATEWAY):
+        assert may(overlay, pod, "egress", COLLECTOR, int(port))
+        assert not may(overlay, pod, "egress", COLLECTOR, 8888)
+    assert not may(overlay, BOX, "egress", COLLECTOR, int(port))
 
 
 def test_without_google_nobody_reaches_a_metadata_server() -> None:

@@ -1,10 +1,8 @@
 """Web and gateway on Kubernetes: what they are given agrees with the code, and what they may is what they use."""
 
 import re
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -166,14 +164,17 @@ STATEFUL_SETS = [
 ]
 
 
+DEPLOYER = ("User", "deployer@ai-agent-platform-469401.iam.gserviceaccount.com")
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_web_alone_has_rights_and_only_those_it_uses(overlay: str) -> None:
-    roles = kinds(overlay, "Role")
     rights = STATEFUL_SETS if overlay == "minimal" else SANDBOXES
-    assert [(role["metadata"]["namespace"], role["rules"]) for role in roles] == [("agents", rights)]
+    assert one(overlay, "Role", "web")["rules"] == rights
+    assert one(overlay, "Role", "web")["metadata"]["namespace"] == "agents"
     assert kinds(overlay, "ClusterRole") == kinds(overlay, "ClusterRoleBinding") == []
-    (binding,) = kinds(overlay, "RoleBinding")
-    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "web", "namespace": "oh-my-agent"}]
+    holders = [(found["kind"], found["name"]) for role in kinds(overlay, "RoleBinding") for found in role["subjects"]]
+    assert sorted(holders) == [("ServiceAccount", "web"), *([DEPLOYER] * 2 if overlay in GOOGLE else [])]
     tokens = [pod["metadata"]["labels"] for _, pod in pods(overlay) if pod["spec"]["automountServiceAccountToken"]]
     assert tokens == [{"app.kubernetes.io/name": "web"}]
     accounts = {(a["metadata"]["namespace"], a["metadata"]["name"]) for a in kinds(overlay, "ServiceAccount")}
@@ -204,99 +205,7 @@ def test_the_setup_script_makes_every_secret_that_is_asked_for(overlay: str) -> 
     assert asked == made
 
 
-def set_up(part: str, tools: Path, **answers: str) -> "subprocess.CompletedProcess[str]":
-    """A part of the script with tools that do nothing but write down, in `said`, how they were called."""
-    for name in ("gcloud", "kubectl"):
-        tool = tools / name
-        tool.write_text(f'#!/bin/sh\necho "$*" >> {tools / "said"}\n{answers.get(name, "")}\n')
-        tool.chmod(0o755)
-    path = {"PATH": f"{tools}:/usr/bin:/bin", "PROJECT": "p"}
-    script = ROOT / "k8s" / "setup.sh"
-    return subprocess.run([script, part], env=path, capture_output=True, text=True, timeout=60, check=False)
-
-
-@pytest.mark.parametrize(("answer", "there"), [("exit 0", True), ("exit 1", False)])
-def test_a_cluster_without_agent_sandbox_is_named_when_it_is_set_up(tmp_path: Path, answer: str, there: bool) -> None:
-    done = set_up("cluster", tmp_path, kubectl=answer)
-    assert done.returncode == 0, done.stderr
-    assert ("does not offer agent-sandbox" in done.stderr) is not there
-    assert f"--raw /apis/{SANDBOXES[0]['apiGroups'][0]}/v1beta1" in (tmp_path / "said").read_text()
-
-
-def test_the_machines_may_fetch_the_image_before_there_is_a_cluster(tmp_path: Path) -> None:
-    done = set_up("nodes", tmp_path, gcloud='case "$*" in *projectNumber*) echo 123 ;; esac')
-    assert done.returncode == 0, done.stderr
-    granted = set(re.findall(r"add-iam-policy-binding (?:p|oh-my-agent) .*", (tmp_path / "said").read_text()))
-    account = "--member serviceAccount:123-compute@developer.gserviceaccount.com"
-    roles = {role for line in granted if account in line for role in re.findall(r"--role (\S+)", line)}
-    assert roles == {"roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader"}
-    (parts,) = re.findall(r"^parts=\((.*)\)", (ROOT / "k8s" / "setup.sh").read_text(), re.M)
-    order = parts.split()
-    assert order.index("registry") < order.index("nodes") < order.index("cluster")
-
-
 def test_the_runbook_s_bill_is_the_one_worked_out() -> None:
     script = ROOT / "k8s" / "costs.py"
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() in (ROOT / "docs" / "runbook.md").read_text(), "python k8s/costs.py, into the runbook"
-
-
-DIGEST_OF_A_BUILD = "sha256:" + "ab" * 32
-
-
-def rendered(overlay: str, digest: str, *, root: Path = ROOT) -> "subprocess.CompletedProcess[str]":
-    command = [root / "scripts" / "render", overlay, digest]
-    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
-    return subprocess.run(command, env={"PATH": path}, capture_output=True, text=True, timeout=60, check=False)
-
-
-def test_what_is_deployed_names_the_image_that_was_built() -> None:
-    done = rendered("minimal", DIGEST_OF_A_BUILD)
-    assert done.returncode == 0, done.stderr
-    images = re.findall(r"image: (\S+)", done.stdout)
-    assert images and all(image.endswith(f"@{DIGEST_OF_A_BUILD}") for image in images)
-
-
-@pytest.mark.parametrize(
-    ("overlay", "digest", "reason"),
-    [
-        ("minimal", "latest", "not a digest"),
-        ("minimal", "", "not a digest"),
-        ("minimal", "sha256:" + "0" * 64, "without a digest"),
-    ],
-)
-def test_what_must_not_be_deployed_is_refused(overlay: str, digest: str, reason: str) -> None:
-    done = rendered(overlay, digest)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert reason in done.stderr
-
-
-def test_an_address_that_nobody_has_reserved_is_not_deployed(tmp_path: Path) -> None:
-    for folder in ("k8s", "scripts"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("node_modules"))
-    settings_file = tmp_path / "k8s" / "overlays" / "production" / "settings.env"
-    said = re.sub(r"(?m)^(OMA_TRUSTED_PROXIES)=.*", r"\1=203.0.113.10", settings_file.read_text())
-    said = said.replace("OMA_ALLOWED_DOMAINS=\n", "OMA_ALLOWED_DOMAINS=*\n")
-    settings_file.write_text(said)
-    done = rendered("production", DIGEST_OF_A_BUILD, root=tmp_path)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "run k8s/setup.sh address" in done.stderr
-    settings_file.write_text(said + "OMA_TRUSTED_PROXIES=twice\n")
-    broken = rendered("production", DIGEST_OF_A_BUILD, root=tmp_path)
-    assert broken.returncode != 0 and broken.stdout == "" and "repeats the key" in broken.stderr
-
-
-def test_a_web_that_would_refuse_to_start_is_not_deployed(tmp_path: Path) -> None:
-    for folder in ("k8s", "scripts"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("node_modules"))
-    file = tmp_path / "k8s" / "overlays" / "production" / "settings.env"
-    said = re.sub(r"(?m)^(OMA_TRUSTED_PROXIES)=.*", r"\1=198.51.100.7", file.read_text())
-    for people, code in (
-        ("", 1),
-        ("OMA_ALLOWED_DOMAINS=*", 0),
-        ("OMA_ALLOWED_DOMAINS=\nOMA_ALLOWED_EMAILS=a@example.com", 0),
-    ):
-        file.write_text(said.replace("OMA_ALLOWED_DOMAINS=\n", (people or "OMA_ALLOWED_DOMAINS=") + "\n"))
-        done = rendered("production", DIGEST_OF_A_BUILD, root=tmp_path)
-        assert (done.returncode, bool(done.stdout)) == (code, not code), done.stderr
-        assert ("who may sign in" in done.stderr) == bool(code)

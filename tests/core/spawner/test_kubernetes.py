@@ -1,7 +1,7 @@
 """Boxes on Kubernetes beyond the contract: what goes wrong in a cluster, and what a person is told of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -244,8 +244,11 @@ async def test_a_warm_box_of_an_older_image_is_not_given_to_anybody(there: InClu
 
 
 @pytest.mark.parametrize("overlay", ["production", "minimal"])
-async def test_a_new_image_reaches_whoever_sleeps_at_their_next_wake(tmp_path: Path, overlay: str) -> None:
+async def test_a_new_template_reaches_whoever_sleeps_at_their_next_wake(tmp_path: Path, overlay: str) -> None:
     async with in_cluster(tmp_path, overlay) as there:
+        for key, found, pod in templates(there):
+            pod["tolerations"] = [{"key": "old", "operator": "Exists"}]
+            there.cluster.objects.replace(key, found)
         async with started(there.spawner, id="before") as running:
             old, uid = image_of(there, running), pod_of(there, running)["metadata"]["uid"]
             new_image(there)
@@ -253,15 +256,22 @@ async def test_a_new_image_reaches_whoever_sleeps_at_their_next_wake(tmp_path: P
             assert pod_of(there, running)["metadata"]["uid"] == uid, "who is awake goes on"
         async with started(there.spawner, id="after") as running:
             assert image_of(there, running) == "new" != old
+            assert "tolerations" not in pod_of(there, running)["spec"], "what the template has no more is gone"
 
 
 def new_image(there: InCluster) -> None:
     """A deploy."""
+    for key, found, pod in templates(there):
+        pod["containers"][0]["image"] = "new"
+        pod.pop("tolerations", None)
+        there.cluster.objects.replace(key, found)
+
+
+def templates(there: InCluster) -> Iterator[tuple[Key, Object, Object]]:
+    """Key, object and pod of what boxes are made of."""
     for group, plural in ((EXTENSIONS, "sandboxtemplates"), ("", "podtemplates")):
         for key, found in there.cluster.objects.find(group, plural):
-            pod = (found.get("template") or found["spec"]["podTemplate"])["spec"]
-            pod["containers"][0]["image"] = "new"
-            there.cluster.objects.replace(key, found)
+            yield key, found, (found.get("template") or found["spec"]["podTemplate"])["spec"]
 
 
 def pod_of(there: InCluster, running: Box) -> Object:
