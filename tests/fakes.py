@@ -66,6 +66,9 @@ class ScriptedRunner:
         """SIGKILL: sockets break, nothing is said."""
         await self.cut()
         if self._web:
+            for site in tuple(self._web.sites):
+                await site.stop()
+            await asyncio.sleep(0)  # whom asyncio has let in just now is connected, or nobody would close it
             await self._web.cleanup()
             self._web = None
 

@@ -41,6 +41,9 @@ def main(argv: list[str]) -> int:
         listening = _listening(options)
         become_subreaper()
         limit_ourselves()
+    except EOFError:  # it was interrupted in between, which is nothing to look for
+        log.info("whoever started this runner has ended without a word")
+        return 2
     except (ValueError, KeyError, TypeError, OSError) as error:
         log.error("the runner cannot start: %s", error)
         return 2
@@ -73,9 +76,11 @@ def _url(text: str) -> str:
 
 
 def _boot_key(options: argparse.Namespace) -> str:
-    """Raises: OSError, ValueError, KeyError, TypeError: there is none."""
+    """Raises: EOFError: nobody says it any more. OSError, ValueError, KeyError, TypeError: there is none."""
     if not options.boot_key:
-        return str(json.loads(sys.stdin.readline())["boot_key"])
+        if not (line := sys.stdin.readline()):
+            raise EOFError
+        return str(json.loads(line)["boot_key"])
     key = str(options.boot_key.read_text(encoding="ascii").strip())
     if len(key) < KEY_CHARS:
         raise ValueError(f"the key in {options.boot_key} has less than {KEY_CHARS} characters")

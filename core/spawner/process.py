@@ -11,7 +11,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -167,7 +167,7 @@ def _popen(
 
 def _say(child: subprocess.Popen[bytes], line: bytes) -> None:
     assert child.stdin is not None  # noqa: S101  # asked for in _popen
-    with child.stdin as stdin:
+    with suppress(BrokenPipeError), child.stdin as stdin:  # one that has ended already is told of by what it printed
         stdin.write(line)
 
 

@@ -86,10 +86,25 @@ async def test_a_spare_waits_for_as_long_as_it_takes_and_anybody_elses_runner_do
 @pytest.mark.parametrize("text", ["", "\n", "short"])
 async def test_a_boot_key_that_everybody_could_guess_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "boot-key").write_text(text)
-    words = ["runner", f"--listen=127.0.0.1:{free_port()}", f"--home={tmp_path}", f"--cli={CLI}"]
-    words += ["--gateway=http://127.0.0.1:1", f"--boot-key={tmp_path / 'boot-key'}"]
+    words = [f"--listen=127.0.0.1:{free_port()}", f"--home={tmp_path}", "--gateway=http://127.0.0.1:1"]
+    code, said = await ended([*words, f"--boot-key={tmp_path / 'boot-key'}"])
+    assert code == 2
+    assert b"less than 16 characters" in said
+
+
+async def test_a_web_that_ends_while_it_starts_a_runner_leaves_no_error_behind(tmp_path: Path) -> None:
+    code, said = await ended(["--fd=0", f"--home={tmp_path}", f"--box-sock={tmp_path / 'box.sock'}"])
+    assert code == 2
+    assert b"has ended without a word" in said and b"ERROR" not in said
+
+
+async def ended(words: list[str]) -> tuple[int, bytes]:
+    """The exit code of a runner that nobody says anything to, and what it printed."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(ROOT / "main.py"), *words, env={"PATH": os.environ["PATH"]}, stderr=asyncio.subprocess.PIPE
+        *(sys.executable, str(ROOT / "main.py"), "runner", f"--cli={CLI}", *words),
+        env={"PATH": os.environ["PATH"]},
+        stdin=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
     )
     try:
         _, said = await asyncio.wait_for(process.communicate(), 60)
@@ -97,5 +112,5 @@ async def test_a_boot_key_that_everybody_could_guess_is_refused(tmp_path: Path, 
         if process.returncode is None:
             process.kill()
             await process.wait()
-    assert process.returncode == 2
-    assert b"less than 16 characters" in said
+    assert process.returncode is not None
+    return process.returncode, said
