@@ -380,11 +380,19 @@ def test_a_late_tab_knows_as_much_of_model_and_context_as_one_that_saw_the_turn(
     assert (late.fold.meta().facts.model, late.fold.meta().facts.percent) == ("Sonnet 4.5", 31)
 
 
+def test_a_stop_with_something_waiting_does_not_ask_to_be_told_to_go_on() -> None:
+    log = Log()
+    log.take(said(), busy(), said("instead", "m2"), failed("stopped_by_user", "interrupted"))
+    assert "message that was waiting is next" in shown(log.fold)["e:4"]
+    log.take(busy("m2"), failed("stopped_by_user", "interrupted"))
+    assert "Say something to go on" in shown(log.fold)["e:6"]
+
+
 @pytest.mark.parametrize("locale", ["ko", "en"])
 def test_every_reason_and_every_tool_has_its_words(locale: str) -> None:
     reasons = (
         "cli_died runner_lost stopped_by_user no_answer model_key_refused model_overloaded model_error cli_not_started"
-        " too_long orphaned shutdown spend_limit max_turns"
+        " stopped_for_next too_long orphaned shutdown spend_limit max_turns"
     )
     here = words(locale)
     assert [code for code in reasons.split() if not here.has(f"reason.{code}")] == []

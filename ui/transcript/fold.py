@@ -253,7 +253,8 @@ class Fold:
         self._turn = self._since = self._todos = ""
         if e.seq_of(event) > self._counted:
             self._known = after(self._known, event)
-        self._sheet.put(f"e:{event.seq}", self._items.ended(event, again=self._failed is not None), event)
+        html = self._items.ended(event, again=self._failed is not None, followed=bool(self._queued))
+        self._sheet.put(f"e:{event.seq}", html, event)
 
     def _show_todos(self, items: tuple[e.TodoItem, ...], event: e.Event) -> None:
         if items:

@@ -122,8 +122,11 @@ class Items:
         end = f'<span class="end"{until}></span>'
         return f'<div class="act remark warn">{icon("clock")}<span>{escape(text)}</span>{end}</div>'
 
-    def ended(self, event: TurnFinished, *, again: bool = False) -> str:
-        """Time, tokens, cost in one line; before it what went wrong, and what to do; `again`: it may be said again."""
+    def ended(self, event: TurnFinished, *, again: bool = False, followed: bool = False) -> str:
+        """Time, tokens, cost in one line; before it what went wrong, and what to do.
+
+        `again`: it may be said again. `followed`: a message that waited for this end goes on by itself.
+        """
         words, usage = self._words, event.usage
         tokens = usage.input_tokens + usage.output_tokens + usage.cache_read_tokens + usage.cache_write_tokens
         parts = [words.clock(event.at)] if isinstance(event.at, datetime) else []
@@ -133,10 +136,13 @@ class Items:
         full = escape(words.full(event.at)) if isinstance(event.at, datetime) else ""
         told = f"<span>{escape(' · '.join(parts))}</span>"
         line = f'<div class="ended" data-outcome="{event.outcome}" title="{full}">{told}</div>'
-        return line if event.outcome == "ok" else self._trouble(event, again) + line
+        if event.outcome == "ok":
+            return line
+        reason = "stopped_for_next" if followed and event.reason == "stopped_by_user" else event.reason
+        return self._trouble(event, reason, again) + line
 
-    def _trouble(self, event: TurnFinished, again: bool) -> str:
-        sentence = escape(self._words.code("reason", event.reason, "other"))
+    def _trouble(self, event: TurnFinished, reason: str, again: bool) -> str:
+        sentence = escape(self._words.code("reason", reason, "other"))
         detail = f'<div class="out">{escape(event.detail, quote=False)}</div>'
         more = f'<details class="why"><summary>{self._words.t("end.detail")}</summary>{detail}</details>'
         name = "stop" if event.outcome == "interrupted" else "alert"
