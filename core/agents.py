@@ -85,7 +85,10 @@ class Agents:
                     raise BadInput(f"{name} must have 1 to {limit} characters", code=f"bad_{name}")
         if "egress" in fields:
             fields["egress"] = allow_list(fields["egress"])
+        before = await self.get(agent, user=user)
         changed = await self._store.change(Agent, agent, owner=user, updated_at=now(), **fields)
+        if changed.name != before.name:
+            await self._follow_name(before, changed.name, user=user)
         if "egress" in fields:
             await self._audit.note(Deed.EGRESS_CHANGED, who=user, about=agent, detail=" ".join(changed.egress))
         if fields.get("draft") is False:
@@ -93,6 +96,12 @@ class Agents:
         if "permission_mode" in fields:
             await self._audit.note(Deed.MODE_CHANGED, who=user, about=agent, detail=changed.permission_mode)
         return changed
+
+    async def _follow_name(self, before: Agent, name: str, *, user: UserId) -> None:
+        """Sessions that are called like their agent because it was made in them, and not by anybody's hand."""
+        for one in await self.sessions(before.id, user=user):
+            if one.kind == "builder" and one.title == one.given_title == before.name:
+                await self._store.change(Session, one.id, owner=user, title=name, given_title=name)
 
     async def remove_rule(self, agent: str, rule: str, *, user: UserId) -> None:
         """What was always allowed is asked about again, from this moment: CLIs that know the rule end.

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from core.agents import Card
 from core.events import PRACTICE
-from core.model import Request
+from core.model import Request, now
 from core.states import SessionState
 from ui.agent_acts import AgentActs
 from ui.desk import Desk
@@ -161,9 +162,7 @@ def view(card: Card, requests: list[Request], words: Words) -> dict[str, Any]:
         "word": words.t(f"state.{card.state}"),
         "line": _line(card, waiting, words),
         "exact": bool(waiting and waiting[0].kind == "permission" and not waiting[0].reason),
-        "when": words.t("dashboard.waiting", since=words.since(waiting[0].asked_at))
-        if waiting
-        else words.when(card.at),
+        "when": _waits(waiting[0], words) if waiting else words.when(card.at),
         "at": words.full(card.at),
         "cost": words.t("dashboard.month", cost=words.money(card.cost_usd)) if card.cost_usd else "",
         "href": f"{here}?session={quote(card.session)}" if card.session else here,
@@ -175,6 +174,8 @@ def view(card: Card, requests: list[Request], words: Words) -> dict[str, Any]:
 
 
 def _waits(request: Request, words: Words) -> str:
+    if now() - request.asked_at < timedelta(minutes=1):
+        return words.t("dashboard.waiting_now")
     return words.t("dashboard.waiting", since=words.since(request.asked_at))
 
 

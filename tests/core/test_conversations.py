@@ -433,3 +433,14 @@ async def test_a_message_takes_its_trace_along_to_the_runner(stage: Stage) -> No
     assert runner.traces[f"POST /v1/sessions/{session.id}/messages"] == call.at.header
     await stage.conversations.interrupt(session.id, user=ALICE)
     assert runner.traces[f"POST /v1/sessions/{session.id}/interrupt"] == ""
+
+
+async def test_a_session_called_like_the_agent_made_in_it_follows_its_name_until_somebody_names_it(stage: Stage) -> None:
+    made, store, agents = await stage.new(), stage.store, stage.agents
+    await agents.change(made.agent, user=ALICE, name="Issues")
+    await store.change(Session, made.id, owner=ALICE, title="Issues", given_title="Issues")  # as the builder's log says
+    await agents.change(made.agent, user=ALICE, name="Weekly issues")
+    assert (await agents.session(made.id, user=ALICE)).title == "Weekly issues"
+    await agents.change_session(made.id, user=ALICE, title="How it came to be")
+    await agents.change(made.agent, user=ALICE, name="Digest")
+    assert (await agents.session(made.id, user=ALICE)).title == "How it came to be"

@@ -33,6 +33,13 @@ async def test_every_agent_says_in_word_and_shape_what_it_is_doing(serve: Serve,
     await expect(page.get_by_test_id("agent-card")).to_have_count(7)
 
 
+async def test_who_has_only_just_been_asked_is_not_told_of_a_minute(serve: Serve, open_page: Open) -> None:
+    page = await open_page(await serve() + "/dashboard")
+    await ask(page, "ask?name=배포 지킴이&kind=question&summary=어느 저장소인가요?")
+    await expect(card(page, "배포 지킴이")).to_contain_text("방금 물어봤어요")
+    await expect(card(page, "이슈 요약이")).to_contain_text("째 기다려요")
+
+
 async def test_a_click_anywhere_on_a_card_opens_its_workspace(serve: Serve, open_page: Open) -> None:
     page = await open_page(await serve() + "/dashboard")
     await card(page, "논문 읽기").click(position={"x": 200, "y": 130})
