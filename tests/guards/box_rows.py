@@ -96,10 +96,6 @@ GUARDS = (
         "tests/core/spawner/test_life.py::test_a_user_whose_name_leads_out_of_the_homes_is_refused",
     ),
     Guard(
-        "a home goes without what its links lead to", "F2", LOCAL, "            if not path.is_symlink():\n", "            if True:\n",
-        f"{OUTSIDE}::test_a_forgotten_home_goes_whole_and_takes_nothing_else_with_it",
-    ),
-    Guard(
         "a runner's log has an end", "R3", LOCAL, "path.stat().st_size > LOG_BYTES:", "False:",
         f"{OUTSIDE}::test_what_a_runner_prints_is_kept_for_one_life_and_has_an_end",
     ),
