@@ -237,6 +237,21 @@ def test_a_line_drawn_with_marks_is_text_and_three_marks_are_emphasis() -> None:
     assert render("a ***b*** c") == "<p>a <em><strong>b</strong></em> c</p>\n"
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("**한국어(괄호)**는", "<strong>한국어(괄호)</strong>는"),
+        ("**“인용”**이라고", "<strong>“인용”</strong>이라고"),
+        ("이것은**[표]**예요", "이것은<strong>[표]</strong>예요"),
+        ("**`main.py`**를", "<strong><code>main.py</code></strong>를"),
+        ("*(가)*나 ~~(다)~~라", "<em>(가)</em>나 <s>(다)</s>라"),
+        ("a**(b)**c 값 * 3 * 4 **아님 ** _(가)_나", "a**(b)**c 값 * 3 * 4 **아님 ** _(가)_나"),
+    ],
+)
+def test_emphasis_of_punctuation_may_stand_against_a_korean_particle(said: str, shown: str) -> None:
+    assert render(said) == f"<p>{shown}</p>\n"
+
+
 def test_a_line_drawn_with_marks_costs_the_same_however_long() -> None:
     with Calls() as short:
         render("*" * 100 + "a")
