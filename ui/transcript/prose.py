@@ -228,8 +228,20 @@ class _Renderer(RendererHTML):
     def table_open(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
         return '<div class="table"><table>\n'
 
+    def td_open(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
+        return _cell(tokens[at])
+
+    def th_open(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
+        return _cell(tokens[at])
+
     def table_close(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
         return "</table></div>\n"
+
+
+def _cell(token: Token) -> str:
+    """Its side as a class: the page allows no style attribute."""
+    side = str(token.attrs.get("style", "")).removeprefix("text-align:")
+    return f'<{token.tag} class="{side}">' if side else f"<{token.tag}>"
 
 
 def _linked(words: str) -> str:
