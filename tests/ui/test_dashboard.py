@@ -64,6 +64,15 @@ async def test_a_change_of_state_shows_without_reload_and_keeps_the_focus(serve:
     await expect(card(page, "논문 읽기").get_by_role("link")).to_be_focused()
 
 
+async def test_an_agent_that_works_for_the_first_time_does_not_say_that_it_did_nothing(
+    serve: Serve, open_page: Open
+) -> None:
+    page = await open_page(await serve() + "/dashboard")
+    for state, line in (("idle", "아직 한 일이 없어요."), ("busy", "첫 일을 하고 있어요.")):
+        await ask(page, f"move?name=배포 지킴이&state={state}&line=")
+        await expect(card(page, "배포 지킴이")).to_contain_text(line)
+
+
 async def test_an_answered_request_leaves_the_count_the_title_and_the_card(serve: Serve, open_page: Open) -> None:
     page = await open_page(await serve() + "/dashboard")
     await expect(page).to_have_title("(1) 에이전트 · Oh My Agent")
