@@ -176,12 +176,12 @@ export default {
     },
     keep() {
       const rule = this.rule.value.trim();
-      const bare = rule.replace(/\([^)]*\)/g, "()").split(",").map((one) => one.trim()).find((one) => /^[A-Za-z_][\w-]*$/.test(one));
+      const bare = rule.replace(/\(\s*:?\*+\s*\)/g, "").replace(/\([^)]*\)/g, "()").split(",").map((one) => one.trim()).find((one) => /^[A-Za-z_][\w-]*$/.test(one));
       if (bare && this.doubted !== rule) return this.doubt(rule, bare);
       this.answer("allow_always", { rule });
     },
     doubt(rule, tool) {
-      // A rule without a pattern allows everything of a tool: that takes a second press.
+      // A rule without a pattern, or with one of nothing but stars, allows everything of a tool: that takes a second press.
       this.doubted = rule;
       this.ruleNote.textContent = tool ? this.words.rule_all.replace("{tool}", tool) : this.words.rule_hint;
       this.ruleNote.className = tool ? "tiny warn" : "tiny";

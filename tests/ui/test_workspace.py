@@ -649,17 +649,18 @@ def test_a_rule_that_is_none_is_refused_at_its_field(page: Page, world: World) -
     wait(lambda: len(answers(world, "bad-rule")) == 1)
 
 
-def test_a_rule_that_allows_everything_of_a_tool_is_asked_twice(page: Page, world: World) -> None:
+@pytest.mark.parametrize("everything", ["Bash", "Bash(*)", "Read, Bash(:*)"])
+def test_a_rule_that_allows_everything_of_a_tool_is_asked_twice(page: Page, world: World, everything: str) -> None:
     session = world.session()
     visit(page, world.address(session))
-    world.happen(session, said("go"), busy(), asked("bare"))
+    world.happen(session, said("go"), busy(), asked(everything))
     page.get_by_test_id("allow-always").click()
-    page.get_by_test_id("rule").fill("Bash")
+    page.get_by_test_id("rule").fill(everything)
     page.get_by_test_id("rule").press("Enter")
     expect(page.get_by_test_id("allow-always")).to_contain_text("Allow everything")
-    assert answers(world, "bare") == []
+    assert answers(world, everything) == []
     page.get_by_test_id("allow-always").click()
-    wait(lambda: [call.get("rule") for call in answers(world, "bare")] == ["Bash"])
+    wait(lambda: [call.get("rule") for call in answers(world, everything)] == [everything])
 
 
 @pytest.mark.parametrize(("button", "field"), [("allow-always", "rule"), ("deny-with", "deny-message")])
