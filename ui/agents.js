@@ -47,7 +47,7 @@ export default {
         </div>
       </article>
     </div>
-    <dialog ref="dialog" aria-labelledby="sure" data-testid="confirm-delete" @close="doomed = null">
+    <dialog ref="dialog" aria-labelledby="sure" data-testid="confirm-delete" @close="closed">
       <template v-if="doomed"><h2 id="sure">{{ doomed.title }}</h2><p>{{ doomed.text }}</p>
       <div class="acts"><button type="button" class="btn" autofocus @click="$refs.dialog.close()">{{ words.cancel }}</button>
       <button type="button" class="btn danger" :disabled="doomed.going" data-testid="delete" @click="remove">{{ doomed.going ? words.deleting : words.delete }}</button></div></template>
@@ -77,13 +77,21 @@ export default {
     made() {
       this.making = false; // it failed: the page says why
     },
+    closed() {
+      const { id } = this.doomed;
+      this.doomed = null;
+      this.focus(id); // what opened it is in a menu that has closed
+    },
+    focus(id) {
+      this.$nextTick(() => this.$el.querySelector(`[data-agent="${id}"] a.whole`)?.focus());
+    },
     begin(card) {
       this.renaming = card.id;
       this.$nextTick(() => this.$el.querySelector("input.rename").select());
     },
     stop(card) {
       this.renaming = null;
-      this.$nextTick(() => this.$el.querySelector(`[data-agent="${card.id}"] a.whole`)?.focus());
+      this.focus(card.id);
     },
     rename(card, name) {
       if (this.renaming !== card.id) return; // Enter was followed by blur

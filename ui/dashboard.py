@@ -183,7 +183,8 @@ def _line(card: Card, waiting: list[Request], words: Words) -> str:
     if card.state is SessionState.FAILED and card.reason:
         return words.code("reason", card.reason, "other")
     asked = waiting[0].reason or waiting[0].summary if waiting else ""
-    return asked or card.line or card.agent.description or words.t("dashboard.quiet")
+    quiet = "dashboard.first" if card.state is SessionState.BUSY else "dashboard.quiet"
+    return asked or card.line or card.agent.description or words.t(quiet)
 
 
 def _name(name: str, words: Words) -> str:

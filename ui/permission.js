@@ -2,6 +2,7 @@
 import { button, clean, element, icon, lasting } from "oma_items";
 
 const SETTLE_MS = 350; // a key pressed while the card is just appearing was meant for something else
+const ALONE_MS = 500; // a digit that letters follow within this began a sentence: somebody was about to write
 
 export default {
   template: `<div ref="root" class="ask"></div>`,
@@ -22,6 +23,7 @@ export default {
   unmounted() {
     document.removeEventListener("keydown", this.onKey);
     clearInterval(this.clock);
+    clearTimeout(this.held?.timer);
   },
   methods: {
     meta(meta) {
@@ -174,12 +176,12 @@ export default {
     },
     keep() {
       const rule = this.rule.value.trim();
-      const bare = rule.replace(/\([^)]*\)/g, "()").split(",").map((one) => one.trim()).find((one) => /^[A-Za-z_][\w-]*$/.test(one));
+      const bare = rule.replace(/\(\s*:?\*+\s*\)/g, "").replace(/\([^)]*\)/g, "()").split(",").map((one) => one.trim()).find((one) => /^[A-Za-z_][\w-]*$/.test(one));
       if (bare && this.doubted !== rule) return this.doubt(rule, bare);
       this.answer("allow_always", { rule });
     },
     doubt(rule, tool) {
-      // A rule without a pattern allows everything of a tool: that takes a second press.
+      // A rule without a pattern, or with one of nothing but stars, allows everything of a tool: that takes a second press.
       this.doubted = rule;
       this.ruleNote.textContent = tool ? this.words.rule_all.replace("{tool}", tool) : this.words.rule_hint;
       this.ruleNote.className = tool ? "tiny warn" : "tiny";
@@ -260,11 +262,15 @@ export default {
       const box = this.composer();
       const at = document.activeElement;
       // Only from nowhere or from an empty text box: nobody's typing may end up on a button.
-      if (!box?.value && (at === box || at === document.body)) this.box.focus({ preventScroll: true });
+      if (box?.value || (at !== box && at !== document.body)) return;
+      this.box.focus({ preventScroll: true });
+      this.taken = at === box;
+      this.box.addEventListener("blur", () => (this.taken = false), { once: true });
     },
     key(event) {
       const ask = this.asks[0];
       if (!ask || event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat) return;
+      if (this.held && (event.key.length === 1 || event.keyCode === 229)) return this.write();
       const at = event.target;
       if (at.closest("input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable], dialog, details.menu")) return;
       const inside = this.box.contains(at);
@@ -273,10 +279,28 @@ export default {
       const wanted = ask.kind === "question" ? "" : { 1: "allow", 2: "allow-always", 3: "deny" }[event.key];
       if (wanted && performance.now() - this.since > SETTLE_MS) {
         event.preventDefault();
-        this.box.querySelector(`[data-testid=${wanted}]`)?.click();
+        if (this.taken && at === this.box) this.hold(event.key, wanted);
+        else this.press(wanted);
       } else if (at === this.box && event.key.length === 1 && !wanted && event.key !== " ") {
         this.composer()?.focus(); // the letter goes on into the text box
       }
+    },
+    press(wanted) {
+      this.box.querySelector(`[data-testid=${wanted}]`)?.click();
+    },
+    hold(key, wanted) {
+      // The card took the focus out of the text box: the digit may be the beginning of what was to be written there.
+      const box = this.box;
+      const decide = () => ((this.held = null), box === this.box && this.press(wanted));
+      this.held = { key, timer: setTimeout(decide, ALONE_MS) };
+    },
+    write() {
+      clearTimeout(this.held.timer);
+      const box = this.composer();
+      box.value = this.held.key;
+      this.held = null;
+      box.dispatchEvent(new Event("input", { bubbles: true }));
+      box.focus(); // the letter goes on into the text box
     },
     pick(event) {
       // Digits pick an option, of the question that has the focus or else of the first without an answer; Enter replies.

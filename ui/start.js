@@ -1,7 +1,7 @@
 // The beginning: one big box. Enter sends, Shift+Enter is a new line; while a syllable is being composed Enter is the composer's own.
 export default {
   template: `<form class="composer big" @submit.prevent="send">
-    <textarea ref="text" class="txt" rows="2" maxlength="20000" data-testid="composer" :placeholder="words.example" :aria-label="words.title"
+    <textarea ref="text" class="txt" rows="2" data-testid="composer" :placeholder="words.example" :aria-label="words.title"
       autofocus @keydown.enter.exact="enter" @input="keep"></textarea>
     <div class="bar"><span class="tiny grow">{{ words.hint }}</span>
     <button type="submit" class="btn primary" data-testid="new-agent" :disabled="making">{{ making ? words.making : words.create }} <kbd aria-hidden="true">⏎</kbd></button></div></form>`,

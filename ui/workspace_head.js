@@ -29,7 +29,7 @@ export default {
       <span v-if="now.facts.cost" data-testid="cost" :title="words.cost">{{ now.facts.cost }}</span></div>
     <button v-if="names.draft && !names.archived" type="button" class="btn sm publish" data-testid="publish" :title="words.publish_why" :disabled="publishing" @click="publish">{{ words.publish }}</button>
     <button type="button" class="btn ghost icon only-phone" :aria-label="words.sessions" data-testid="open-sessions" @click="sheet"><i class="ic lg ic-menu" aria-hidden="true"></i></button>
-    <dialog ref="dialog" aria-labelledby="agent-sure" data-testid="confirm-delete" @close="doomed = null">
+    <dialog ref="dialog" aria-labelledby="agent-sure" data-testid="confirm-delete" @close="closed">
       <template v-if="doomed"><h2 id="agent-sure">{{ doomed.title }}</h2><p>{{ doomed.text }}</p>
       <div class="acts"><button type="button" class="btn" autofocus @click="$refs.dialog.close()">{{ words.cancel }}</button>
       <button type="button" class="btn danger" :disabled="going" data-testid="delete" @click="remove">{{ going ? words.deleting : words.delete }}</button></div></template>
@@ -74,6 +74,10 @@ export default {
       this.doomed = doomed;
       this.$nextTick(() => this.$refs.dialog.showModal());
     },
+    closed() {
+      this.doomed = null;
+      this.$refs.menu.focus(); // what opened it is in that menu, which has closed
+    },
     remove() {
       this.going = true;
       this.$emit("remove");
@@ -84,10 +88,16 @@ export default {
     },
     sheet() {
       const page = document.querySelector(".workspace");
-      page.classList.add("sheet-open");
+      const opener = document.activeElement;
+      const show = (on) => {
+        page.classList.toggle("sheet-open", on);
+        page.querySelector(".mid").inert = on; // the keyboard and the screen reader go where the eyes are
+        (on ? page.querySelector(".side a") : opener).focus();
+      };
+      show(true);
       const close = (event) => {
         if (event.type === "keydown" ? event.key !== "Escape" : event.target.closest(".side")) return;
-        page.classList.remove("sheet-open");
+        show(false);
         removeEventListener("keydown", close);
         removeEventListener("click", close, true);
       };

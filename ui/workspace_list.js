@@ -26,7 +26,7 @@ export default {
         </div>
       </template>
     </div>
-    <dialog ref="dialog" aria-labelledby="session-sure" @close="doomed = null">
+    <dialog ref="dialog" aria-labelledby="session-sure" @close="closed">
       <template v-if="doomed"><h2 id="session-sure">{{ words.sure.replace("{title}", doomed.title) }}</h2><p>{{ words.sure_text }}</p>
       <div class="acts"><button type="button" class="btn" autofocus @click="$refs.dialog.close()">{{ words.cancel }}</button>
       <button type="button" class="btn danger" data-testid="delete-session" @click="remove">{{ words.delete }}</button></div></template>
@@ -68,7 +68,11 @@ export default {
     },
     ask(row) {
       this.doomed = row;
-      this.$refs.dialog.showModal();
+      this.$nextTick(() => this.$refs.dialog.showModal());
+    },
+    closed() {
+      this.$el.querySelector(`[data-session="${this.doomed.id}"]`)?.focus(); // what opened it is in a menu that has closed
+      this.doomed = null;
     },
     remove() {
       this.$emit("remove", this.doomed.id);

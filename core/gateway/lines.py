@@ -10,7 +10,8 @@ HEADING = re.compile(r"\s*(?:#{1,6}\s|[-=*_]{3,}\s*$|\|)")  # and rules and tabl
 ITEM = re.compile(r"\s*(?:[-*+]|\d{1,3}[.)])\s+(?=\S)")
 SENTENCE = re.compile(r"(?<=[.!?。…])\s+")
 LINK = re.compile(r"!?\[([^\[\]\n]{0,300})\]\([^()\n]{0,2000}\)")
-MARKED = re.compile(r"(\*\*|__|~~|`{1,2}|(?<![\w*])[*_](?=\S))([^\n]{1,500}?)(?<=\S)\1(?!\w)")
+# Only `_` needs a border after it: a Korean particle follows the others at once.
+MARKED = re.compile(r"(\*\*|__|~~|`{1,2}|(?<![\w*])[*_](?=\S))([^\n]{1,500}?)(?<=\S)\1(?:(?<!_)|(?!\w))")
 
 
 def gist(text: str, limit: int) -> str:

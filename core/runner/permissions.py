@@ -22,6 +22,12 @@ DECISIONS = {
 }
 OURS = "mcp__oma__"  # the platform's own tools: they ask for themselves
 DENIED = "The user does not want this. Do not try it another way; ask, or go on without it."
+# They run what comes after them: `bash:*` would be a rule for every command there is.
+RUNNERS = frozenset(
+    "bash sh dash zsh ksh fish python pypy node nodejs deno bun npx uvx perl ruby php lua awk gawk find xargs env sudo"
+    " doas su eval exec command builtin source . nohup setsid nice ionice timeout time watch ssh docker podman".split()
+)
+PATTERN_CHARS = 400
 STOPPED = "stop"  # `by` of an answer that nobody gave: the turn it belonged to was stopped
 
 
@@ -158,13 +164,23 @@ def questions(raw: dict[str, Any]) -> tuple[Question, ...]:
 
 
 def suggestion(wish: Wish) -> str:
-    """What "always" could mean where the CLI has no suggestion of its own: the tool, a command by its first words."""
+    """What "always" could mean where the CLI has no suggestion of its own: the tool, or a command by its first words.
+
+    Where the first word runs what follows it, exactly this command; if no rule can say that, the tool (asked twice).
+    """
     command = wish.input.get("command")
-    if wish.tool != "Bash" or not isinstance(command, str):
+    if wish.tool != "Bash" or not isinstance(command, str) or not command.strip():
         return wish.tool
     words = command.split()
+    if "=" in words[0] or words[0].rpartition("/")[2].rstrip("0123456789.") in RUNNERS:
+        return f"Bash({command})" if _is_pattern(command) else "Bash"
     first = words[:2] if len(words) > 1 and words[1].isalpha() else words[:1]
-    return f"Bash({' '.join(first)}:*)" if first else "Bash"
+    return f"Bash({' '.join(first)}:*)"
+
+
+def _is_pattern(command: str) -> bool:
+    """Whether it can stand in a rule and means itself there: `*` would mean anything."""
+    return len(command) <= PATTERN_CHARS and command.isprintable() and not set("*()\\") & set(command)
 
 
 def split_rules(text: str) -> list[str]:

@@ -46,6 +46,21 @@ async def test_a_click_anywhere_on_a_card_opens_its_workspace(serve: Serve, open
     await page.wait_for_url(re.compile(r"/workspace/\w{12}\?session=[0-9a-f-]{36}$"))
 
 
+async def test_who_deletes_nothing_after_all_goes_on_at_the_card(serve: Serve, open_page: Open) -> None:
+    page = await open_page(await serve() + "/dashboard")
+    await press(page, "논문 읽기", "삭제하기")
+    await expect(page.get_by_role("button", name="취소")).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(card(page, "논문 읽기").get_by_role("link")).to_be_focused()
+
+
+async def test_the_key_for_a_new_agent_is_the_same_on_a_korean_keyboard(serve: Serve, open_page: Open) -> None:
+    page = await open_page(await serve() + "/dashboard")
+    key = "new KeyboardEvent('keydown', {key: 'ㅜ', code: 'KeyN', bubbles: true})"
+    await page.evaluate(f"document.body.dispatchEvent({key})")
+    await page.wait_for_url("**/workspace/**")
+
+
 async def test_a_change_of_state_shows_without_reload_and_keeps_the_focus(serve: Serve, open_page: Open) -> None:
     page = await open_page(await serve() + "/dashboard")
     await card(page, "논문 읽기").get_by_role("link").focus()
@@ -54,6 +69,15 @@ async def test_a_change_of_state_shows_without_reload_and_keeps_the_focus(serve:
     await expect(card(page, "배포 지킴이")).to_contain_text("오류율을 살피고 있어요.")
     await expect(page.get_by_role("button", name="작업 중 2")).to_be_visible()
     await expect(card(page, "논문 읽기").get_by_role("link")).to_be_focused()
+
+
+async def test_an_agent_that_works_for_the_first_time_does_not_say_that_it_did_nothing(
+    serve: Serve, open_page: Open
+) -> None:
+    page = await open_page(await serve() + "/dashboard")
+    for state, line in (("idle", "아직 한 일이 없어요."), ("busy", "첫 일을 하고 있어요.")):
+        await ask(page, f"move?name=배포 지킴이&state={state}&line=")
+        await expect(card(page, "배포 지킴이")).to_contain_text(line)
 
 
 async def test_an_answered_request_leaves_the_count_the_title_and_the_card(serve: Serve, open_page: Open) -> None:

@@ -53,8 +53,9 @@ const oma = JSON.parse(document.querySelector("meta[name=oma]").content);
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat) return;
     if (event.target.closest?.("input, textarea, [contenteditable], dialog, details.menu[open]")) return;
+    const letter = /^[a-z]$/i.test(event.key) ? event.key.toUpperCase() : `${event.code}`.replace("Key", ""); // ㅜ is N
     const button = [...document.querySelectorAll("[aria-keyshortcuts]")].find(
-      (one) => one.ariaKeyShortcuts?.toLowerCase() === event.key.toLowerCase() && one.offsetParent,
+      (one) => one.ariaKeyShortcuts === letter && one.offsetParent,
     );
     if (!button) return;
     event.preventDefault();

@@ -8,10 +8,13 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
+from markdown_it.common.utils import isMdAsciiPunct, isPunctChar
+from markdown_it.parser_inline import ParserInline
 from markdown_it.renderer import RendererHTML
 from markdown_it.rules_block import StateBlock, table
 from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
+from markdown_it.rules_inline.state_inline import Scanned
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
@@ -28,6 +31,10 @@ LIVE_MOST_S: Final = 0.05
 # A bare address: ASCII only, because what follows without a space is mostly a Korean particle.
 ADDRESS: Final = re.compile(r"https?://[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
 TASK: Final = re.compile(r"\[([ xX])\] ")
+# Hangul, kana and Chinese characters: scripts that write on without a space.
+CJK: Final = re.compile(
+    r"[\u1100-\u11ff\u3040-\u318f\u31f0-\u31ff\u3400-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff]"
+)
 MARKS: Final = 60  # emphasis is one to three; each mark of a longer run would be a token of its own
 # Cells of a table: short rows under a wide head are filled up, 65,000 of them out of 4 KB.
 CELLS: Final = 2_000
@@ -134,6 +141,34 @@ def _line_of_marks(state: StateInline, silent: bool) -> bool:
     return True
 
 
+class _Inline(StateInline):
+    """CommonMark's emphasis, but that it may also stand against a Korean particle: `**"word"**는` is bold."""
+
+    def scanDelims(self, start: int, canSplitWord: bool) -> Scanned:
+        found = super().scanDelims(start, canSplitWord)
+        if not canSplitWord:
+            return found
+        end = start + found.length
+        before, after = self.src[max(start - 1, 0) : start], self.src[end : min(end + 1, self.posMax)]
+        opens = found.can_open or bool(CJK.match(before) and _is_punctuation(after))
+        closes = found.can_close or bool(CJK.match(after) and _is_punctuation(before))
+        return Scanned(opens, closes, found.length)
+
+
+class _InlineParser(ParserInline):
+    def parse(self, src: str, md: MarkdownIt, env: EnvType, tokens: list[Token]) -> list[Token]:
+        """Its parent's, with a state of ours."""
+        state = _Inline(src, md, env, tokens)
+        self.tokenize(state)
+        for rule in self.ruler2.getRules(""):
+            rule(state)
+        return state.tokens
+
+
+def _is_punctuation(char: str) -> bool:
+    return bool(char) and (isMdAsciiPunct(ord(char)) or isPunctChar(char))
+
+
 def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """A table, unless most of its cells would be made up."""
     if not table(state, start, end, True):
@@ -193,8 +228,20 @@ class _Renderer(RendererHTML):
     def table_open(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
         return '<div class="table"><table>\n'
 
+    def td_open(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
+        return _cell(tokens[at])
+
+    def th_open(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
+        return _cell(tokens[at])
+
     def table_close(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
         return "</table></div>\n"
+
+
+def _cell(token: Token) -> str:
+    """Its side as a class: the page allows no style attribute."""
+    side = str(token.attrs.get("style", "")).removeprefix("text-align:")
+    return f'<{token.tag} class="{side}">' if side else f"<{token.tag}>"
 
 
 def _linked(words: str) -> str:
@@ -237,7 +284,9 @@ def _below_page(tag: str) -> int:
 
 def _markdown() -> MarkdownIt:
     options: dict[str, Any] = {"html": False, "linkify": False, "breaks": True}
-    markdown = MarkdownIt("commonmark", options, renderer_cls=_Renderer).enable(["table", "strikethrough"])
+    markdown = MarkdownIt("zero", renderer_cls=_Renderer)
+    markdown.inline = _InlineParser()
+    markdown.configure("commonmark", options).enable(["table", "strikethrough"])
     markdown.validateLink = safe_address  # type: ignore[method-assign,assignment]
     markdown.inline.ruler.before("text", "tick", _tick_inline)
     markdown.inline.ruler.after("tick", "line of marks", _line_of_marks)

@@ -22,6 +22,12 @@ def wish(tool: str, raw: dict[str, Any], *rules: str) -> Wish:
         (wish("Bash", {"command": "./run.sh --fast"}), "Bash(./run.sh:*)"),
         (wish("Bash", {"command": "curl x"}, "Bash(curl x *)"), "Bash(curl x *)"),
         (wish("Bash", {"command": "a; b"}, "Bash(a *)", "Bash(b *)"), "Bash(a *), Bash(b *)"),
+        (wish("Bash", {"command": "bash -c 'echo x'"}), "Bash(bash -c 'echo x')"),
+        (wish("Bash", {"command": "/usr/bin/python3.11 -c 'x'"}), "Bash(/usr/bin/python3.11 -c 'x')"),
+        (wish("Bash", {"command": "A=1 rm x"}), "Bash(A=1 rm x)"),
+        (wish("Bash", {"command": "sudo rm -r /tmp/*"}), "Bash"),
+        (wish("Bash", {"command": "python3 - <<E\nprint(1)\nE"}), "Bash"),
+        (wish("Bash", {"command": " "}), "Bash"),
         (wish("WebFetch", {"url": "https://x"}), "WebFetch"),
     ],
 )
