@@ -435,7 +435,9 @@ async def test_a_message_takes_its_trace_along_to_the_runner(stage: Stage) -> No
     assert runner.traces[f"POST /v1/sessions/{session.id}/interrupt"] == ""
 
 
-async def test_a_session_called_like_the_agent_made_in_it_follows_its_name_until_somebody_names_it(stage: Stage) -> None:
+async def test_a_session_called_like_the_agent_made_in_it_follows_its_name_until_somebody_names_it(
+    stage: Stage,
+) -> None:
     made, store, agents = await stage.new(), stage.store, stage.agents
     await agents.change(made.agent, user=ALICE, name="Issues")
     await store.change(Session, made.id, owner=ALICE, title="Issues", given_title="Issues")  # as the builder's log says
