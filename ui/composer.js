@@ -23,7 +23,7 @@ export default {
     this.listen(window, "oma-transcript", () => this.show());
     this.listen(window, "oma-retry", (event) => this.retry(event.detail));
     this.listen(window, "oma-fill", (event) => this.fill(event.detail));
-    this.listen(window, "oma-dismiss", (event) => this.dismiss(event.detail));
+    this.listen(window, "oma-edit", (event) => this.edit(event.detail));
     this.listen(document, "keydown", (event) => this.escape(event));
     this.show();
     if (matchMedia("(pointer: fine)").matches && !this.start.asks.length) box.focus({ preventScroll: true });
@@ -136,10 +136,10 @@ export default {
       const message = this.out.find((one) => one.id === id);
       if (message) this.deliver(message);
     },
-    dismiss(id) {
+    edit(id) {
       const message = this.out.find((one) => one.id === id);
-      const box = this.$refs.box;
-      if (message && !box.value.trim()) this.fill(message.text);
+      const begun = this.$refs.box.value;
+      if (message) this.fill(begun.trim() ? `${message.text}\n\n${begun}` : message.text);
       this.leave((one) => one.id === id);
     },
     fill(text) {

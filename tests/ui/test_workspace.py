@@ -500,6 +500,26 @@ def test_a_message_that_nobody_took_can_be_sent_again_and_arrives_once(page: Pag
     expect(page.locator("[data-role=user]")).to_have_count(1)
 
 
+def test_a_message_that_nobody_took_can_be_changed_and_costs_nothing_that_was_written_since(
+    page: Page, world: World
+) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    world.post("refuse?on=true")
+    try:
+        composer(page).fill("far too long " * 400)
+        composer(page).press("Enter")
+        failed = page.locator("[data-role=user][data-state=failed]")
+        expect(failed).to_contain_text("…")
+        assert len(failed.locator(".said").inner_text()) < 2100
+        composer(page).fill("written since")
+        page.get_by_role("button", name="Edit").click()
+        expect(composer(page)).to_have_value("far too long " * 400 + "\n\nwritten since")
+        expect(failed).to_have_count(0)
+    finally:
+        world.post("refuse?on=false")
+
+
 def test_a_message_sent_while_the_socket_is_away_is_sent_under_the_same_id_later(page: Page, world: World) -> None:
     session = world.session()
     visit(page, world.address(session))

@@ -55,6 +55,8 @@ export function lasting(seconds, words) {
   return words.h.replace("{h}", Math.floor(whole / 3600)).replace("{m}", Math.floor((whole % 3600) / 60));
 }
 
+const SHOWN = 2000; // characters of a message that is not in the transcript; the box has them all
+
 // A message of the user that the server has not told of yet.
 export function bubble(message, words) {
   const row = element("div", "item k-u");
@@ -62,14 +64,14 @@ export function bubble(message, words) {
   said.dataset.testid = "message";
   said.dataset.role = "user";
   said.dataset.state = message.failed ? "failed" : "sending";
-  said.append(element("div", "said", message.text));
+  said.append(element("div", "said", message.text.length > SHOWN ? `${message.text.slice(0, SHOWN)}…` : message.text));
   const mark = element("span", message.failed ? "tiny bad" : "tiny");
   mark.append(message.failed ? icon("alert") : icon("clock"), message.failed || words.sending);
   said.append(mark);
   const say = (name) => () => window.dispatchEvent(new CustomEvent(name, { detail: message.id }));
   if (message.failed) {
     const ways = element("span", "row");
-    ways.append(button(words.retry, "btn sm", "restore", say("oma-retry")), button(words.dismiss, "btn ghost sm", "", say("oma-dismiss")));
+    ways.append(button(words.retry, "btn sm", "restore", say("oma-retry")), button(words.edit, "btn ghost sm", "edit", say("oma-edit")));
     said.append(ways);
   }
   row.append(said);

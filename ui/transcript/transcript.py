@@ -21,7 +21,7 @@ from ui.transcript.screen import Cursor, Push
 from ui.words import Words
 
 Older = Callable[[int], Awaitable[list[AnyEvent]]]
-LABELS: Final = "copy copied earlier new end sending retry again dismiss in_s s m h".split()
+LABELS: Final = "copy copied earlier new end sending retry again edit in_s s m h".split()
 
 
 class Transcript(Element, component="transcript.js", dependencies=["oma_items.js"]):
