@@ -991,3 +991,14 @@ def test_a_retry_that_is_refused_is_said_and_can_be_pressed_again(page: Page, wo
     finally:
         world.post("refuse?on=false")
     expect(page.get_by_test_id("retry")).to_be_enabled(timeout=5000)
+
+
+def test_a_thought_is_as_tall_as_its_words(page: Page, world: World) -> None:
+    session = world.session()
+    ended = e.TurnFinished(outcome="ok", duration_s=1.0)
+    world.happen(session, said("go"), busy(), e.Thinking(message="a", block=0, text="A short thought."), ended)
+    visit(page, world.address(session))
+    thought = page.locator(".thinking")
+    thought.locator("summary").click()
+    box = thought.locator(".thought").bounding_box()
+    assert box and box["height"] < 60

@@ -69,7 +69,7 @@ def step(act: Act, words: Words) -> str:
     opened = " open" if body and (state == "failed" or (state == "ok" and 0 < lines <= OPEN_LINES)) else ""
     line = (
         f'{icon(ICONS.get(state, kind.icon))}<span class="v nowrap">{escape(verb)}</span>'
-        f'<span class="o cut" title="{escape(cut(act.target, 400))}">'
+        f'<span class="o cut{" named" if call.name == acts.DRAFT else ""}" title="{escape(cut(act.target, 400))}">'
         f"{escape(acts.short(act.target), quote=False)}</span>"
         f"{_counts(call)}{_decision(act, words)}{_end(act, words)}{icon('right', 'chev')}"
     )

@@ -112,7 +112,8 @@ async def test_a_memory_that_makes_no_sense_is_a_runner_that_is_gone(spawner: Lo
 @pytest.mark.parametrize("user", ["", ".", "..", "../../etc", "a/b"])
 async def test_a_user_whose_name_leads_out_of_the_homes_is_refused(spawner: LocalSpawner, user: str) -> None:
     with pytest.raises(PlatformError):
-        await spawner.start(box(user))
+        async with started(spawner, user=user):
+            pass
     with pytest.raises(PlatformError):
         await spawner.forget(UserId(user))
 
