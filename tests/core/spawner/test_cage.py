@@ -18,6 +18,9 @@ from core.spawner.trial import choose, describe, try_cage
 from tests.core.spawner.boxes import attempt, local, look, started
 from tests.patience import PATIENCE_S
 
+# A session of its own that nothing in its environment gives away; by the time its pid is known, it is that.
+CHILD = "import subprocess as s; answer = s.Popen(['sleep', '776.5'], env={}, start_new_session=True).pid"
+
 
 @pytest.fixture
 def caged(tmp_path: Path) -> LocalSpawner:
@@ -61,8 +64,7 @@ async def test_the_real_cli_starts_there(caged: LocalSpawner) -> None:
 
 async def test_what_it_started_ends_with_it(caged: LocalSpawner) -> None:
     async with started(caged) as running:
-        child = "import subprocess; answer = subprocess.Popen(['setsid', 'env', '-i', 'sleep', '776.5']).pid"
-        pid = await attempt(caged, running, child)
+        pid = await attempt(caged, running, CHILD)
         groups = running.memory["groups"]
     if not groups and os.geteuid():
         pytest.skip("without control groups and ids of users a process that hides its mark is not found")
@@ -81,8 +83,7 @@ async def test_what_it_started_ends_with_it_without_control_groups_too(
         pytest.skip("no ids of users here")
     async with started(spawner, user="u1", id="b1") as running, started(spawner, user="u2", id="b2") as other:
         assert not running.memory["groups"]
-        child = "import subprocess; answer = subprocess.Popen(['setsid', 'env', '-i', 'sleep', '776.5']).pid"
-        pid = await attempt(spawner, running, child)
+        pid = await attempt(spawner, running, CHILD)
         await spawner.stop(running, grace_s=0)
         async with asyncio.timeout(PATIENCE_S):
             while started_at(pid):
