@@ -136,7 +136,7 @@ class TestCookies:
         assert (await stranger.get("/dashboard", headers={"cookie": theirs + other})).status_code == 303
         cookies = (f"oma={mine}; {theirs}", f"{theirs}; oma={mine}", f'ok={{"a":true}}; oma={mine}', f"oma={mine}; a b")
         for cookie in (*cookies, f"이름=말; oma={mine}"):
-            answer = await stranger.get("/dashboard", headers={"cookie": cookie.encode()})
+            answer = await stranger.get("/dashboard", headers={b"cookie": cookie.encode()})
             assert answer.status_code == 200, cookie
 
 
