@@ -29,7 +29,7 @@ GUARDS = (
     ),
     spelled("in JSON in JSON", "        yield json.dumps(escaped)[1:-1]", "        pass", "in JSON in JSON-backslashes"),
     spelled("in HTML", "    yield html.escape(text)\n", "", "in HTML-password"),
-    spelled("in a URL in small letters", "        yield ESCAPE.sub(", "        str(", "in a URL in small letters-password"),
+    spelled("in a URL in small letters", "        yield ESCAPE.sub(lambda escape: escape[0].lower(), quoted)\n", "", "in a URL in small letters-password"),
     spelled("in JSON for pages", "        yield escaped.translate(IN_PAGES)\n", "", "in JSON for pages-password"),
     spelled("in JSON with slashes escaped", '        yield escaped.replace("/", "\\\\/")\n', "", "in JSON with slashes escaped-password"),
     spelled("in hex", "    yield raw.hex()\n", "", "in hex-key"),
@@ -37,7 +37,7 @@ GUARDS = (
     spelled("in base64", "    for shift in range(3):\n", "    for shift in ():\n", "in base64-key"),
     spelled("in base64 behind something", "    for shift in range(3):\n", "    for shift in (0,):\n", "in base64 behind one character-key"),
     Guard(
-        "masked: in base64 in lines", "S3 L1", VALUES, "yield from _pieces(inner, BASE64_PIECE)", "yield inner",
+        "masked: in base64 in lines", "S3 L1", VALUES, "BASE64_PIECE = 19", "BASE64_PIECE = LONGEST",
         f"{BY_VALUE}::test_of_base64_in_lines_at_most_the_piece_at_a_break_is_left[-long]",
     ),
     Guard(
