@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
+
+from starlette.requests import cookie_parser
 
 LOGIN_S = 7 * 24 * 3600
 FLOW_S = 600
@@ -47,9 +48,9 @@ class Cookies:
 
 
 def read(headers: Mapping[bytes, bytes]) -> dict[str, str]:
-    """The cookies of a request; none if they cannot be read."""
-    try:
-        found = SimpleCookie(headers.get(b"cookie", b"").decode("latin-1"))
-    except CookieError:
-        return {}
-    return {name: morsel.value for name, morsel in found.items()}
+    """The cookies of a request, parted at `;` alone, as browsers part them.
+
+    For http.cookies a space ends a value too, so that a neighbour's `x=y __Host-oma=…` would be ours; and it reads
+    nothing behind a cookie that it does not understand.
+    """
+    return cookie_parser(headers.get(b"cookie", b"").decode("latin-1"))

@@ -23,7 +23,7 @@ class Site:
         self.url = settings.url
         self.secure = public.scheme == "https"
         self._public = {_host_of(public.scheme, public.netloc): f"{public.scheme}://{public.netloc}".lower()}
-        self._aliases = frozenset(_host_of(public.scheme, name) for name in settings.aliases)
+        self._aliases = {_host_of(public.scheme, name) for name in settings.aliases} - self._public.keys()
         self._local = not settings.production
         try:
             self._proxies = [ip_network(name, strict=False) for name in settings.trusted_proxies]

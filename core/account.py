@@ -16,6 +16,7 @@ log = logging.getLogger("oma.account")
 
 MANY = 100_000
 RETRY_S = 5.0
+SETTLE_S = 2.0  # what a box said and did last is on its way to the Store; the gateway gathers connections for 0.5 s
 END_S = 1.0  # for a deletion under way when the web ends; the next web goes on with it
 
 
@@ -67,12 +68,12 @@ class Account:
     async def delete(self, user: UserId) -> None:
         """From this moment nobody is signed in to it; within a minute there is nothing left but the audit log's lines.
 
-        Raises: StoreUnavailable: nothing happened.
+        Raises: StoreUnavailable: nothing happened, or all that was not written is the audit log's line.
         """
         await self._store.change(User, user, owner=SYSTEM, leaving=True, disabled=True)
-        await self._audit.note(Deed.ACCOUNT_DELETED, who=user, about=user)
-        self._begin(user)
+        self._begin(user)  # before anything that may fail: it is promised now
         await self._locked_out(user)
+        await self._audit.note(Deed.ACCOUNT_DELETED, who=user, about=user)
 
     def _begin(self, user: UserId) -> None:
         if user not in self._going:
@@ -84,6 +85,7 @@ class Account:
         while True:
             try:
                 async with self._runners.removing(user):
+                    await asyncio.sleep(SETTLE_S)
                     self._forget(user)
                     await self._vault.forget(user)
                     await self._store.forget(user)

@@ -1,7 +1,8 @@
 """Who did what, when and from where: a log of the acts that somebody may have to answer for. It only grows.
 
-An entry names accounts and things by their ids and holds nothing of their content. What an agent was allowed once or
-denied stands in its session's own log; here stands what goes on counting: rules, roles, sign-ins, deletions.
+An entry names accounts and things by their ids. Of content it holds what was decided (a rule, hosts, an announcement),
+names of secrets, and the address of somebody who was refused, without what looks like a key. What an agent was allowed
+once or denied stands in its session's own log; here stands what goes on counting: rules, roles, sign-ins, deletions.
 """
 
 from collections.abc import AsyncIterator, Callable

@@ -1,6 +1,6 @@
 """Everything that is a user's, as one ZIP that is made while it is sent: nothing of it is kept here.
 
-profile.json                who they are, their devices, agents, sessions, names of secrets, usage
+profile.json                who they are, their devices, agents, sessions, names of secrets, connections, usage
 sessions/<id>.jsonl         each conversation, an event a line
 agents/<id>/…               each agent's folder, read by the user's own runner
 """
@@ -18,7 +18,7 @@ import msgspec
 
 from core.errors import RunnerUnavailable, TooMuch
 from core.events import encode, seq_of
-from core.model import SYSTEM, Agent, Login, Request, SecretNote, Session, User, UserId
+from core.model import SYSTEM, Agent, Login, Outbound, Request, SecretNote, Session, User, UserId
 from core.runners import Runners
 from core.store import Store
 
@@ -93,6 +93,7 @@ class Export:
             "sessions": await store.find(Session, owner=user, limit=MANY),
             "secrets": await store.find(SecretNote, owner=user, limit=MANY),
             "requests": await store.find(Request, owner=user, limit=MANY),
+            "connections": await store.find(Outbound, owner=user, limit=MANY),
             "usage": {
                 key: {name: amount for name, amount in row.items() if not name.startswith("seq_")}
                 for key, row in (await store.all_usage(owner=user)).items()

@@ -6,6 +6,7 @@ always write it in a way nobody has thought of. Too short values are not looked 
 
 import html
 import json
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from typing import AnyStr
@@ -17,6 +18,9 @@ from core.secret_shapes import MASK
 SHORTEST = 8  # characters of a value; what is shorter is a word or a number that occurs everywhere
 SHORTEST_LINE = 12  # of one line of a value that has several: those of a program are often words
 LONGEST = 256  # characters of a spelling: longer ones are looked for piece by piece, so that a stream waits for no more
+BASE64_PIECE = 19  # characters: programs break base64 after 76, four of these, and somewhere if more stands before it
+ESCAPE = re.compile("%[0-9A-F]{2}")
+IN_PAGES = str.maketrans({sign: f"\\u{ord(sign):04x}" for sign in "<>&"})  # as Go writes JSON
 
 
 class Redactor:
@@ -88,16 +92,21 @@ def _written(text: str) -> Iterator[str]:
     yield text
     for quoted in (quote(text, safe=""), quote(text), quote_plus(text)):
         yield quoted
+        yield ESCAPE.sub(lambda escape: escape[0].lower(), quoted)
         yield quoted.replace("%", "%25")  # a URL in a URL
     for escaped in (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]):
         yield escaped
         yield json.dumps(escaped)[1:-1]  # JSON in JSON: what a tool printed, in an event
+        yield escaped.translate(IN_PAGES)
+        yield escaped.replace("/", "\\/")
     yield html.escape(text)
-    yield text.encode(errors="surrogateescape").hex()
+    raw = text.encode(errors="surrogateescape")
+    yield raw.hex()
+    yield raw.hex().upper()
     for shift in range(3):
-        inner = _base64(text.encode(errors="surrogateescape"), shift)
-        yield inner
-        yield inner.replace("+", "-").replace("/", "_")
+        inner = _base64(raw, shift)
+        yield from _pieces(inner, BASE64_PIECE)
+        yield from _pieces(inner.replace("+", "-").replace("/", "_"), BASE64_PIECE)
         yield quote(inner, safe="")
 
 
@@ -108,10 +117,10 @@ def _base64(raw: bytes, shift: int) -> str:
     return encoded[first : len(encoded) - (0, 3, 2)[(shift + len(raw)) % 3]]
 
 
-def _pieces(spelling: str) -> Iterator[str]:
-    """Pieces of at most LONGEST characters, each long enough to be looked for."""
-    while len(spelling) > LONGEST:
-        cut = LONGEST if len(spelling) - LONGEST >= SHORTEST else LONGEST - SHORTEST
+def _pieces(spelling: str, longest: int = LONGEST) -> Iterator[str]:
+    """Pieces of at most `longest` characters, each long enough to be looked for."""
+    while len(spelling) > longest:
+        cut = longest if len(spelling) - longest >= SHORTEST else longest - SHORTEST
         yield spelling[:cut]
         spelling = spelling[cut:]
     yield spelling

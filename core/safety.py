@@ -82,6 +82,8 @@ def _sign_in(settings: "Settings") -> Iterator[str]:
         (_open_to_all(settings), "set OMA_ALLOWED_DOMAINS or OMA_ALLOWED_EMAILS, or everybody with a Google account is"
          " let in; if that is meant, set OMA_ALLOWED_DOMAINS=*"),
         (public.scheme != "https", "set OMA_PUBLIC_URL to the https address people use"),
+        (not settings.trusted_proxies, "set OMA_TRUSTED_PROXIES to the address of what speaks https in front of us, or"
+         " all strangers count as one, and one of them can keep everybody from signing in"),
         (not _names_one_host(public), "OMA_PUBLIC_URL must be https://, one host, and nothing else"),
     ):  # fmt: skip
         if bad:

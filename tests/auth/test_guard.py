@@ -127,6 +127,19 @@ class TestForgery:
                 assert not [name for name in answer.headers if name.startswith("access-control-")]
 
 
+class TestCookies:
+    @pytest.mark.parametrize("theirs", ["theme=dark oma=", 'choice="x" oma=', "a=b\toma=", "a=b,oma=", "a=b oma ="])
+    async def test_a_neighbours_cookie_signs_nobody_in_and_nobody_out(self, house: House, theirs: str) -> None:
+        """Who may set cookies for a domain above ours cannot set our name, and not hide it in another's value."""
+        mine, other = [(await signed_in(house)).cookies["oma"] for _ in range(2)]
+        stranger = house.browser()
+        assert (await stranger.get("/dashboard", headers={"cookie": theirs + other})).status_code == 303
+        cookies = (f"oma={mine}; {theirs}", f"{theirs}; oma={mine}", f'ok={{"a":true}}; oma={mine}', f"oma={mine}; a b")
+        for cookie in (*cookies, f"이름=말; oma={mine}"):
+            answer = await stranger.get("/dashboard", headers={b"cookie": cookie.encode()})
+            assert answer.status_code == 200, cookie
+
+
 class TestNames:
     @pytest.mark.parametrize(
         "host",
@@ -166,6 +179,10 @@ class TestNames:
         assert (await browser.post("/dashboard", headers={"origin": "https://app.example.com"})).status_code == 400
         for host in ("app.example.com.evil.test", "app.example.com:8443", "evil.test"):
             assert (await browser.get("/login", headers={"host": host})).status_code == 400
+
+    async def test_our_own_name_among_the_others_leads_nobody_in_circles(self, build: Build) -> None:
+        house = build(production(aliases=("Agents.example.com", "agents.example.com:443")))
+        assert (await house.browser(PUBLIC).get("/login")).status_code == 200
 
     async def test_two_host_headers_are_refused(self, house: House) -> None:
         headers = [("host", "127.0.0.1:8080"), ("host", "evil.test")]

@@ -14,9 +14,10 @@ import pytest
 
 from core.account import Account
 from core.announcements import Announcements
-from core.errors import BadInput, Conflict, NotFound, TooMuch
+from core.errors import BadInput, Conflict, NotFound, StoreUnavailable, TooMuch
 from core.export import Export
-from core.model import GOOGLE, SYSTEM, Login, Role, User, UserId, now, user_id
+from core.gateway.egress.ledger import Ledger
+from core.model import GOOGLE, SYSTEM, Login, Outbound, Role, User, UserId, now, user_id
 from core.people import People
 from core.store.sqlite import SqliteStore
 from core.vault.local import LocalVault
@@ -102,6 +103,7 @@ class TestExport:
             log = house.spawner.runner_of(user).logs[session.id]
             await house.store.append(session.id, log, owner=user)
             await house.store.add_usage("2026-11", owner=user, turns=1, seq_x=5)
+            await house.store.create(connection(f"seen-{text}.example"), owner=user)
         folder = tmp_path / "agents"
         (folder / "a1" / "sub").mkdir(parents=True)
         (folder / "a1" / "CLAUDE.md").write_text("# 나의 에이전트")
@@ -117,6 +119,7 @@ class TestExport:
         profile = json.loads(found.read("profile.json"))
         assert profile["user"]["email"] == "user1@example.com"
         assert profile["usage"] == {"2026-11": {"turns": 1}}
+        assert [row["host"] for row in profile["connections"]] == ["seen-from-alice.example"]
         assert not any(b"from-bob" in found.read(name) or b"user2" in found.read(name) for name in found.namelist())
 
     async def test_one_at_a_time_and_whoever_stops_listening_lets_the_next_one_in(self, house: House) -> None:
@@ -163,7 +166,17 @@ class TestExport:
             await archive(house, ALICE)
 
 
+def connection(host: str) -> Outbound:
+    return Outbound(
+        id=host, agent="a1", session="s1", host=host, port=443, decision="connected", updated_at=now()
+    )  # fmt: skip
+
+
 class TestDeletion:
+    @pytest.fixture(autouse=True)
+    def at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("core.account.SETTLE_S", 0.01)
+
     async def test_nothing_is_left_of_it_and_everything_of_others(self, house: House, tmp_path: Path) -> None:
         mine, theirs = await house.new(ALICE), await house.new(BOB)
         for session, user in ((mine, ALICE), (theirs, BOB)):
@@ -188,6 +201,37 @@ class TestDeletion:
         assert mentions(tmp_path / "oma.db", f"canary of {BOB}.") == {"events"}
         assert (await house.agents.session(theirs.id, user=BOB)).id == theirs.id
         assert (await house.deeds())[0] == "account_deleted"
+
+    async def test_what_the_gateway_writes_when_the_box_has_ended_does_not_stay(
+        self, house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("core.account.SETTLE_S", 0.5)
+        monkeypatch.setattr("core.gateway.egress.ledger.GATHER_S", 0.05)
+        ledger, forget = Ledger(house.store), house.spawner.forget
+
+        async def tunnels_end(user: UserId) -> None:
+            ledger.note(connection("visited.example"), owner=user)
+            await forget(user)
+
+        monkeypatch.setattr(house.spawner, "forget", tunnels_end)
+        async with house.account() as account:
+            await account.delete(ALICE)
+            await until_gone(house.store, ALICE)
+        await ledger.close()
+        assert mentions(tmp_path / "oma.db", "visited.example") == set()
+
+    async def test_a_line_that_cannot_be_written_stops_no_deletion(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def away(_act: object) -> int:
+            raise StoreUnavailable("the disk is full")
+
+        monkeypatch.setattr(house.store, "note", away)
+        async with house.account() as account:
+            with pytest.raises(StoreUnavailable):
+                await account.delete(ALICE)
+            assert house.locked_out == [ALICE]
+            await until_gone(house.store, ALICE)
 
     async def test_a_web_that_starts_goes_on_with_what_another_began(self, house: House) -> None:
         await house.new(ALICE)

@@ -3,6 +3,7 @@
 import base64
 import html
 import json
+import re
 import time
 import urllib.parse
 
@@ -26,12 +27,18 @@ SPELLED = {
     "in a URL": lambda value: urllib.parse.quote(value, safe=""),
     "in a path": urllib.parse.quote,
     "in a form": urllib.parse.quote_plus,
+    "in a URL in small letters": lambda value: re.sub(
+        "%..", lambda escape: escape[0].lower(), urllib.parse.quote(value, safe="")
+    ),
     "in JSON": json.dumps,
     "in JSON with its own letters": lambda value: json.dumps(value, ensure_ascii=False),
     "in JSON in JSON": lambda value: json.dumps(json.dumps([value])),
+    "in JSON for pages": lambda value: re.sub("[<>&]", lambda sign: f"\\u{ord(sign[0]):04x}", json.dumps(value)),
+    "in JSON with slashes escaped": lambda value: json.dumps(value).replace("/", "\\/"),
     "as Python writes it": repr,
     "in HTML": html.escape,
     "in hex": lambda value: value.encode().hex(),
+    "in hex in capitals": lambda value: value.encode().hex().upper(),
     "in base64": lambda value: base64.b64encode(value.encode()).decode(),
     "in base64 behind one character": lambda value: base64.b64encode(b":" + value.encode() + b"\n").decode(),
     "in base64 behind two": lambda value: base64.b64encode(b"u:" + value.encode() + b"\n").decode(),
@@ -51,6 +58,16 @@ def test_a_value_is_gone_however_it_is_spelled(value: str, spelled: "type[str]")
     assert len(middle) <= 16, middle
     raw = Redactor([value]).raw(f"before {written} after".encode())
     assert raw == text.encode()
+
+
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
+@pytest.mark.parametrize("before", ["", "TOKEN=", "a line that is longer than most of them are; "])
+def test_of_base64_in_lines_at_most_the_piece_at_a_break_is_left(value: str, before: str) -> None:
+    """What `base64` and `env | base64` print: lines of 76 characters."""
+    text = Redactor([value]).text(base64.encodebytes(f"{before}{value}".encode()).decode())
+    left = text.removeprefix(base64.b64encode(before.encode()).decode().rstrip("="))
+    runs = [len(run) for run in re.findall("[A-Za-z0-9+/]+", left)]
+    assert max(runs, default=0) < 19 + 3, text  # and what stands beside it in a group of three bytes
 
 
 def test_nothing_else_is_touched() -> None:

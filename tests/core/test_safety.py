@@ -22,6 +22,7 @@ GOOD = {
     "OMA_OIDC_CLIENT_ID": "id",
     "OMA_OIDC_CLIENT_SECRET": "its own",
     "OMA_ALLOWED_DOMAINS": "example.com",
+    "OMA_TRUSTED_PROXIES": "127.0.0.1",
     "ANTHROPIC_API_KEY": "key",
 }
 LOCAL = {"OMA_ENV": "local", "OMA_MODEL": "practice"}
@@ -63,6 +64,7 @@ UNSAFE: dict[str, tuple[dict[str, str], str]] = {
     "the practice model": ({"OMA_MODEL": "practice"}, "ANTHROPIC_API_KEY"),
     "no model key": ({"ANTHROPIC_API_KEY": ""}, "ANTHROPIC_API_KEY"),
     "the model key in the clear": ({"ANTHROPIC_BASE_URL": "http://api.example.com"}, "ANTHROPIC_BASE_URL"),
+    "no proxy named": ({"OMA_TRUSTED_PROXIES": ""}, "OMA_TRUSTED_PROXIES"),
     "every proxy trusted": ({"OMA_TRUSTED_PROXIES": "*"}, "OMA_TRUSTED_PROXIES"),
     "the whole internet trusted": ({"OMA_TRUSTED_PROXIES": "127.0.0.1,0.0.0.0/0"}, "OMA_TRUSTED_PROXIES"),
     "all of IPv6 trusted": ({"OMA_TRUSTED_PROXIES": "::/0"}, "OMA_TRUSTED_PROXIES"),

@@ -17,6 +17,7 @@ GOOD = replace(
     oidc_client_id="id",
     oidc_client_secret=Secret("secret"),
     allowed_domains=("example.com",),
+    trusted_proxies=("127.0.0.1",),
     anthropic_api_key=Secret("key"),
 )
 

@@ -29,9 +29,17 @@ GUARDS = (
     ),
     spelled("in JSON in JSON", "        yield json.dumps(escaped)[1:-1]", "        pass", "in JSON in JSON-backslashes"),
     spelled("in HTML", "    yield html.escape(text)\n", "", "in HTML-password"),
-    spelled("in hex", '    yield text.encode(errors="surrogateescape").hex()\n', "", "in hex-key"),
+    spelled("in a URL in small letters", "        yield ESCAPE.sub(lambda escape: escape[0].lower(), quoted)\n", "", "in a URL in small letters-password"),
+    spelled("in JSON for pages", "        yield escaped.translate(IN_PAGES)\n", "", "in JSON for pages-password"),
+    spelled("in JSON with slashes escaped", '        yield escaped.replace("/", "\\\\/")\n', "", "in JSON with slashes escaped-password"),
+    spelled("in hex", "    yield raw.hex()\n", "", "in hex-key"),
+    spelled("in hex in capitals", "    yield raw.hex().upper()\n", "", "in hex in capitals-key"),
     spelled("in base64", "    for shift in range(3):\n", "    for shift in ():\n", "in base64-key"),
     spelled("in base64 behind something", "    for shift in range(3):\n", "    for shift in (0,):\n", "in base64 behind one character-key"),
+    Guard(
+        "masked: in base64 in lines", "S3 L1", VALUES, "BASE64_PIECE = 19", "BASE64_PIECE = LONGEST",
+        f"{BY_VALUE}::test_of_base64_in_lines_at_most_the_piece_at_a_break_is_left[-long]",
+    ),
     Guard(
         "masked: what overlaps", "S3", VALUES, "        if spans and start <= spans[-1][1]:\n", "        if False:\n",
         f"{BY_VALUE}::test_no_part_of_overlapping_values_is_left",
@@ -41,7 +49,7 @@ GUARDS = (
         f"{BY_VALUE}::test_of_a_value_of_many_lines_each_long_line_counts_by_itself",
     ),
     Guard(
-        "masked: long values piece by piece", "S3", VALUES, "    while len(spelling) > LONGEST:\n", "    while False:\n",
+        "masked: long values piece by piece", "S3", VALUES, "    while len(spelling) > longest:\n", "    while False:\n",
         f"{BY_VALUE}::test_no_spelling_is_longer_than_a_stream_waits_for",
     ),
     *(

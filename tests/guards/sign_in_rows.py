@@ -198,6 +198,12 @@ GUARDS = (
     Guard("cookie: Path", "A5", "auth/cookies.py", ', "Path=/"]', "]", HOST_COOKIE),
     Guard("cookie: Secure", "A5", "auth/cookies.py", 'parts.append("Secure")', "pass", HOST_COOKIE),
     Guard(
+        "cookie: a neighbour's value is no cookie of ours", "A5", "auth/cookies.py",
+        'return cookie_parser(headers.get(b"cookie", b"").decode("latin-1"))',
+        'from http.cookies import SimpleCookie; return {n: m.value for n, m in SimpleCookie(headers.get(b"cookie", b"").decode("latin-1")).items()}',
+        "tests/auth/test_guard.py::TestCookies::test_a_neighbours_cookie_signs_nobody_in_and_nobody_out",
+    ),
+    Guard(
         "cookie: __Host-", "A5", "auth/cookies.py", 'return f"__Host-{name}" if self.secure else name', "return name",
         HOST_COOKIE,
     ),

@@ -26,6 +26,7 @@ GUARDS = (
     refusal("a provider", "not settings.oidc_client_id", "no sign-in provider"),
     refusal("the provider's password", "not settings.oidc_client_secret", "no secret at the provider"),
     refusal("somebody named who may come in", "_open_to_all(settings)", "Google and nobody named"),
+    refusal("the proxy in front", "not settings.trusted_proxies", "no proxy named"),
     refusal("https", 'public.scheme != "https"', "a public address without TLS"),
     refusal("one host", "not _names_one_host(public)", "a public address with a user"),
     refusal("a session secret", "not settings.session_secret", "no session secret"),
