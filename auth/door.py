@@ -1,7 +1,5 @@
 """Everything of sign-in put together for one web process, and what pages may ask of it."""
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from hashlib import sha256
@@ -13,6 +11,7 @@ from starlette.requests import Request
 from auth.cookies import Cookies
 from auth.guard import Guard, Page, current_origin, current_user
 from auth.headers import SecurityHeaders
+from auth.lists import hold_to
 from auth.local import LocalLinks
 from auth.logins import Logins
 from auth.oidc import Provider
@@ -25,6 +24,7 @@ from core.errors import Misconfigured, NotFound, NotSignedIn
 from core.model import SYSTEM, Login, User, UserId
 from core.settings import Settings
 from core.store import Store
+from core.tasks import Tasks
 
 WATCH_S = 1.0  # a login that ended in another process loses its sockets within 2 s
 
@@ -41,8 +41,10 @@ class Auth:
         links: LocalLinks | None,
         methods: tuple[str, ...],
         audit: Audit,
+        settings: Settings,
     ) -> None:
         self._store, self.logins, self.sockets, self._links, self._audit = store, logins, sockets, links, audit
+        self._settings = settings
         self.sign_in_methods = methods
 
     def current(self) -> User:
@@ -93,14 +95,14 @@ class Auth:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """While open, sockets of logins that end anywhere are closed."""
-        task = asyncio.create_task(watch(self.sockets, self._check, every_s=WATCH_S), name="watch logins")
+        """While open, sockets of logins that end are closed; at first, who is on no list any more is signed out."""
+        tasks, lists = Tasks(), hold_to(self._settings, store=self._store, logins=self.logins, audit=self._audit)
+        tasks.spawn(lists, "hold to the lists")
+        tasks.spawn(watch(self.sockets, self._check, every_s=WATCH_S), "watch logins")
         try:
             yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await tasks.cancel()
 
     async def _check(self, login: str, active: bool) -> str | None:
         signed = await self.logins.check(login, active=active, fresh=True)
@@ -149,7 +151,15 @@ def install(
     app.add_middleware(Guard, site=site, jar=jar, logins=logins, rates=Rates(), page=page)
     app.add_middleware(SecurityHeaders, site=site)  # added last: outermost
     methods = [name for name, there in (("local", links), ("oidc", provider)) if there]
-    return Auth(store=store, logins=logins, sockets=sockets, links=links, methods=tuple(methods), audit=audit)
+    return Auth(
+        store=store,
+        logins=logins,
+        sockets=sockets,
+        links=links,
+        methods=tuple(methods),
+        audit=audit,
+        settings=settings,
+    )
 
 
 def _flows(keys: Sequence[str]) -> URLSafeTimedSerializer:

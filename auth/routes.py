@@ -173,6 +173,8 @@ class ByLink:
 
     async def arrive(self, request: Request) -> Response:
         """The printed link; opened again by the browser that it signed in, it simply leads home."""
+        if request.method != "GET":  # whoever only looks whether it is there must not use it up
+            return Response(status_code=405)
         self._here(request)
         try:
             if self._links.take(request.query_params.get("code", "")):

@@ -193,6 +193,8 @@ def _deleted(home: str) -> Iterator[os.stat_result]:
     place = os.stat(home)
     for pid in filter(str.isdigit, os.listdir("/proc")):
         with suppress(OSError):  # ended meanwhile, or hidden from us
+            if _user(pid) != place.st_uid:
+                continue
             if place.st_uid == os.geteuid() and not os.path.samestat(place, os.stat(f"/proc/{pid}/root{INSIDE}")):
                 continue  # files of all users have one owner here; only in this user's box is this home at that place
             for file in glob(f"/proc/{pid}/task/*/fd/*"):
@@ -200,6 +202,12 @@ def _deleted(home: str) -> Iterator[os.stat_result]:
                     found = os.stat(file)
                     if found.st_nlink == 0 and (found.st_dev, found.st_uid) == (place.st_dev, place.st_uid):
                         yield found
+
+
+def _user(pid: str) -> int:
+    """Whose process it is, whatever it has done to the owner of its folder in /proc. Raises: OSError."""
+    status = Path(f"/proc/{pid}/status").read_text(errors="replace")
+    return int(status.partition("\nUid:")[2].split(maxsplit=1)[0])
 
 
 if __name__ == "__main__":

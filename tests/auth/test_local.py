@@ -32,6 +32,13 @@ async def test_a_used_link_signs_nobody_else_in(build: Build) -> None:
     assert (await second.get("/dashboard")).status_code == 303
 
 
+async def test_who_only_looks_whether_it_is_there_does_not_use_it_up(build: Build) -> None:
+    house = build()
+    link, browser = house.door.local_link(), house.browser()
+    assert (await browser.head(link)).status_code == 405
+    assert (await browser.get(link)).headers["location"] == "/dashboard"
+
+
 async def test_the_browser_it_signed_in_may_open_it_again(build: Build) -> None:
     house = build()
     link = house.door.local_link()

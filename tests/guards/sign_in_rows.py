@@ -3,6 +3,7 @@
 from tests.guards.guard import Guard
 
 OIDC, LOGINS, DOORS = "tests/auth/test_oidc.py", "tests/auth/test_logins.py", "tests/auth/test_doors.py"
+HELD, LISTED = "auth/lists.py", "tests/auth/test_lists.py"
 CLAIMS, ROUTES, PROVIDER, STORED = "auth/claims.py", "auth/routes.py", "auth/oidc.py", "auth/logins.py"
 HOST_COOKIE = f"{OIDC}::TestTheWayIn::test_the_cookie_is_a_host_cookie_that_scripts_cannot_read"
 BACK = f"{OIDC}::TestStateAndCode"
@@ -89,6 +90,18 @@ GUARDS = (
     Guard(
         "who is on no list stays out", "A3", ROUTES,
         "            await self._admit(identity)\n", "", f"{LISTS}[person3-False]",
+    ),
+    Guard(
+        "who is on no list any more is signed out", "A4", HELD, "            await logins.revoke_all(UserId(user.id))\n", "",
+        f"{LISTED}::test_who_is_on_no_list_any_more_is_signed_out_and_the_others_stay",
+    ),
+    Guard(
+        "who is no administrator by the settings any more is none", "A4", HELD, "if user.role is Role.ADMIN and not (", "if False and not (",
+        f"{LISTED}::test_who_is_no_administrator_by_the_settings_any_more_is_none",
+    ),
+    Guard(
+        "the lists are looked at when a web starts", "A4", "auth/door.py", '        tasks.spawn(lists, "hold to the lists")\n', "        lists.close()\n",
+        f"{LISTED}::test_a_start_holds_everybody_to_the_lists", by="TimeoutError",
     ),
     Guard(
         "an account is issuer and subject", "A3", "auth/accounts.py",
