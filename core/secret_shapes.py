@@ -32,6 +32,7 @@ KEYS = (
     _shape("Google key", "AIza", r"AIza[A-Za-z0-9_-]{35}"),
     _shape("Google client secret", "GOCSPX-", r"GOCSPX-[A-Za-z0-9_-]{20,}+"),
     _shape("Google token", "ya29.", r"\bya29\.[A-Za-z0-9_-]{20,}+"),
+    _shape("Google refresh token", "1//0", r"\b1//0[A-Za-z0-9_-]{30,}+"),
     _shape("Slack token", "xox", r"xox[abeoprs]-[A-Za-z0-9-]{10,}+"),
     _shape("Slack token", "xapp-", r"xapp-[A-Za-z0-9-]{20,}+"),
     _shape("AWS key id", "AKIA ASIA", r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
@@ -65,7 +66,10 @@ BEARERS = (
         "socket of a page", "lient", r"(?P<keep>\b[Cc]lient(?:_id)?\W{1,6})[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
     ),
     _shape("password in a URL", "://", r"(?P<keep>://)[^\s/@:\"'\\<>]{0,100}+:[^\s/@:\"'\\<>]{1,500}+(?=@)"),
-    _shape("header", "earer asic", r"(?P<keep>\b(?:[Bb]earer|[Bb]asic) )[A-Za-z0-9._~+/=-]{16,}+"),
+    _shape(
+        "header", "earer asic BEARER BASIC", r"(?P<keep>\b(?:[Bb]earer|BEARER|[Bb]asic|BASIC) )[A-Za-z0-9._~+/=-]{16,}+"
+    ),
+    _shape("header", "pi-key pi-Key PI-KEY", r"(?P<keep>(?:pi-[Kk]ey|PI-KEY)\W{1,6})[A-Za-z0-9._~+/=-]{16,}+"),
 )
 """What opens a door by being known: sign-in codes, socket client ids, login cookies, credentials of a proxy."""
 

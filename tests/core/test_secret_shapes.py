@@ -26,6 +26,7 @@ SECRETS = {
     "Google": "AIza" + "aB3d_-x" * 5,
     "Google client secret": "GOCSPX" + "-" + "aB3d_-x" * 4,
     "Google token": "ya29" + ".a0" + "aB3d_-x" * 8,
+    "Google refresh token": "1" + "//0g" + "aB3d_-x" * 8,
     "Slack": "xoxb" + "-1234567890-abcdefABCDEF",
     "AWS": "AKIA" + "ABCDEFGH12345678",
     "Stripe": "sk" + "_live_" + "aB3d" * 6,
@@ -47,6 +48,8 @@ KEPT = {
     "postgres://oma:hunter2hunter2@db/x": "postgres://***@db/x",
     "Proxy-Authorization: Basic b21hOnRva2VuLXRva2Vu": "Proxy-Authorization: Basic ***",
     "authorization: bearer abcdefghijklmnop123456": "authorization: bearer ***",
+    "AUTHORIZATION: BEARER abcdefghijklmnop123456": "AUTHORIZATION: BEARER ***",
+    "{'X-Api-Key': 'abcdefghijklmnop123456'}": "{'X-Api-Key': '***'}",
 }
 PLAIN = (
     "the model refused the platform's key: 401",
@@ -54,6 +57,7 @@ PLAIN = (
     "session 0123456789abcdef0123456789abcdef: the log of its box lost events after 12",
     "https://example.com:8443/a?b=c#d and http://127.0.0.1:8080/login?error=bad_state",
     "http://[::1]:8080/auth/local",
+    "the api-key of https://a.test/1//0 is in Settings",
     "basic understanding of bearer tokens",
     "code=1 state=idle client_id=",
     "eyJ is how JSON begins in base64",
@@ -81,7 +85,7 @@ def test_ordinary_words_stay(text: str) -> None:
 
 BEGINNINGS = (
     "sk-ant-", "sk-", "sk-aa-", "ghp_", "AIza", "xoxb-", "AKIA", "eyJ", "eyJa.", "eyJaaaaaaa.aaaa.", "-----BEGIN ",
-    "-----BEGIN PRIVATE KEY-----", "-----BEGIN A PRIVATE ", "code=", "oma=", "://", "://a:", "://a:b", "Bearer ",
+    "-----BEGIN PRIVATE KEY-----", "-----BEGIN A PRIVATE ", "code=", "oma=", "1//0", "api-key", "api-key: ", "://", "://a:", "://a:b", "Bearer ",
     "a", "-",
 )  # fmt: skip
 
