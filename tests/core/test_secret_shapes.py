@@ -85,7 +85,8 @@ def test_ordinary_words_stay(text: str) -> None:
 
 BEGINNINGS = (
     "sk-ant-", "sk-", "sk-aa-", "ghp_", "AIza", "xoxb-", "AKIA", "eyJ", "eyJa.", "eyJaaaaaaa.aaaa.", "-----BEGIN ",
-    "-----BEGIN PRIVATE KEY-----", "-----BEGIN A PRIVATE ", "code=", "oma=", "1//0", "api-key", "api-key: ", "://", "://a:", "://a:b", "Bearer ",
+    "-----BEGIN PRIVATE KEY-----", "-----BEGIN A PRIVATE ", "code=", "oma=", "1//0",
+    "api-key", "api-key: ", "://", "://a:", "://a:b", "Bearer ",
     "a", "-",
 )  # fmt: skip
 
