@@ -9,6 +9,7 @@ import ctypes
 import json
 import os
 import sys
+from contextlib import suppress
 from typing import NamedTuple
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -106,6 +107,7 @@ def _check(result: int) -> int:
 
 if __name__ == "__main__":
     rules = Rules(**json.loads(sys.argv[1]))
-    os.makedirs(rules.temporary, 0o700, exist_ok=True)
     enter(rules)
+    with suppress(OSError):  # only now: what is in the home may be a link that leads out
+        os.makedirs(rules.temporary, 0o700, exist_ok=True)
     os.execv(sys.argv[3], sys.argv[3:])  # noqa: S606  # no shell is meant

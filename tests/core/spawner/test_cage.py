@@ -16,10 +16,14 @@ from core.spawner.host import look as look_at_host
 from core.spawner.local import LocalSpawner
 from core.spawner.trial import choose, describe, try_cage
 from tests.core.spawner.boxes import attempt, local, look, started
+from tests.core.spawner.test_box import LIBC
 from tests.patience import PATIENCE_S
 
 # A session of its own that nothing in its environment gives away; by the time its pid is known, it is that.
 CHILD = "import subprocess as s; answer = s.Popen(['sleep', '776.5'], env={}, start_new_session=True).pid"
+
+CHILD_IN_A_NAMESPACE = "libc(libc_.syscall(clone, 0x10000011, 0, 0, 0, 0))"
+THREAD = "import threading; told = []; t = threading.Thread(target=lambda: told.append('a thread')); t.start(); t.join()"
 
 
 @pytest.fixture
@@ -43,6 +47,23 @@ async def test_files_of_the_machine_and_of_others_are_out_of_reach_and_the_own_h
         assert await attempt(caged, running, "answer = open(given['home'] + '/kept', 'w').write('y')") == 1
         assert await look(caged, running, "__import__('msgspec').__name__") == "msgspec"
         assert (await look(caged, running, "__import__('tempfile').gettempdir()")).endswith("/.oma/tmp")
+
+
+async def test_a_link_in_the_home_makes_nothing_outside_of_it(caged: LocalSpawner, tmp_path: Path) -> None:
+    home, outside = tmp_path / "data" / "homes" / "local-owner", tmp_path / "outside"
+    for folder in (home, outside):
+        folder.mkdir(parents=True)
+    outside.chmod(0o777)
+    (home / ".oma").symlink_to(outside)
+    async with started(caged) as running:
+        assert await look(caged, running, "1") == 1
+        assert list(outside.iterdir()) == []
+
+
+async def test_it_makes_no_namespaces(caged: LocalSpawner) -> None:
+    async with started(caged) as running:
+        assert (await attempt(caged, running, LIBC + CHILD_IN_A_NAMESPACE)).startswith("PermissionError")
+        assert await attempt(caged, running, f"{THREAD}; answer = told") == ["a thread"]
 
 
 async def test_other_processes_can_neither_be_looked_into_nor_be_ended(caged: LocalSpawner) -> None:
