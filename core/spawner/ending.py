@@ -48,10 +48,23 @@ def kill(who: Process) -> None:
 
 
 def holders(folder: Path) -> list[Process]:
-    """The processes of a box whose pid nobody has noted: they have its folder mounted, or named in their arguments."""
+    """The processes of a box whose pid nobody has noted: they have its folder in their arguments, as bubblewrap's
+    outer half does, or are children of those, as its init is. What they have mounted does not always tell: only whom
+    we could trace as well shows it, and without the mount point of the file system that the folder is on.
+    """
     mark = os.fsencode(folder)
-    found = [pid for pid in _pids() if mark in _read(pid, "mountinfo") or mark in _read(pid, "cmdline")]
+    named = [pid for pid in _pids() if mark in _read(pid, "cmdline") or mark in _read(pid, "mountinfo")]
+    found = dict.fromkeys([*(child for pid in named for child in children(pid)), *named])
     return [who for pid in found if (who := process(pid))]
+
+
+def children(pid: int) -> list[int]:
+    """The living children of a process."""
+    found: list[int] = []
+    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found += map(int, tasks.read_text().split())
+    return found
 
 
 def sweep(home: Path, uid: int | None = None) -> None:
