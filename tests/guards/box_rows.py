@@ -60,7 +60,7 @@ GUARDS = (
         "box: its own name", "S2", WALLS, '"--hostname", "box", ', '', f"{INSIDE}::test_no_account_of_the_machine_and_no_private_key_is_told",
     ),
     Guard(
-        "box: one home and no other", "S2 Z2", WALLS, '*("--bind", str(home), HOME,', '*("--bind", str(home.parent), HOME,',
+        "box: one home and no other", "S2 Z2", WALLS, '*("--bind", str(home), HOME)', '*("--bind", str(home.parent), HOME)',
         f"{INSIDE}::test_neither_data_nor_homes_nor_sockets_of_the_platform_are_inside",
     ),
     Guard(

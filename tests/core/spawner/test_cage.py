@@ -23,7 +23,7 @@ from tests.patience import PATIENCE_S
 CHILD = "import subprocess as s; answer = s.Popen(['sleep', '776.5'], env={}, start_new_session=True).pid"
 
 CHILD_IN_A_NAMESPACE = "libc(libc_.syscall(clone, 0x10000011, 0, 0, 0, 0))"
-THREAD = "import threading; told = []; t = threading.Thread(target=lambda: told.append('a thread')); t.start(); t.join()"
+THREAD = "import threading as t; told = []; x = t.Thread(target=lambda: told.append('a thread')); x.start(); x.join()"
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import msgspec
@@ -16,7 +15,7 @@ from core.errors import Misconfigured, RunnerUnavailable
 from core.model import Box, UserId
 from core.runtime import Process, Runtime, process
 from core.settings import Settings
-from core.spawner import Poll, owner
+from core.spawner import Poll
 from core.spawner.ending import ended, kill
 from core.spawner.local import LOG_BYTES, LOGS_KEPT, LocalSpawner
 from tests.core.spawner.boxes import ask, attempt, box, local, look, program, started
@@ -71,21 +70,6 @@ async def test_a_runner_that_nobody_wrote_down_is_found_and_ended(spawner: Local
         await spawner.stop(forgotten, grace_s=0)
         assert not who(running).alive()
         assert await spawner.poll(running) is Poll.GONE
-
-
-async def test_it_is_found_where_folders_of_sockets_are_a_file_system_of_their_own(tmp_path: Path) -> None:
-    """As /run/user is. Without ids of users, which would be swept anyway."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder, pytest.MonkeyPatch.context() as without:  # noqa: S108
-        without.setattr(owner, "trouble", lambda _: "shared")
-        (Path(folder) / "b").mkdir(mode=0o700)
-        settings = Settings(data_dir=tmp_path / "data", sandbox="bubblewrap")
-        spawner = LocalSpawner(settings, Runtime(Path(folder)), program=program(tmp_path / "program"))
-        if spawner.isolation().missing:
-            pytest.skip("no bubblewrap here")
-        async with started(spawner) as running:
-            await look(spawner, running, "1")
-            await spawner.stop(msgspec.structs.replace(running, memory={}), grace_s=0)
-            assert not who(running).alive()
 
 
 def web_parent_of(pid: int) -> int:

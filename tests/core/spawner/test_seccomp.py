@@ -55,7 +55,7 @@ def test_a_child_gets_no_namespace_of_its_own_and_threads_are_made(machine: str)
     clone = CLONE[list(ARCHITECTURES).index(machine)]
     for namespace in (0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000):
         assert verdict(machine, clone, ARCHITECTURES[machine], namespace | 17) == REFUSE, hex(namespace)
-    for usual in (17, 0x3D0F00, 0x1200011, 0x4111):  # a child, a thread, a fork of the C library, one that is waited for
+    for usual in (17, 0x3D0F00, 0x1200011, 0x4111):  # a child, a thread, a fork, a spawned program
         assert verdict(machine, clone, ARCHITECTURES[machine], usual) == ALLOW, hex(usual)
 
 
