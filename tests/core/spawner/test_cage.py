@@ -11,7 +11,7 @@ import pytest
 from core.errors import Misconfigured
 from core.runtime import started_at
 from core.settings import Settings
-from core.spawner import cgroup
+from core.spawner import cgroup, owner
 from core.spawner.host import look as look_at_host
 from core.spawner.local import LocalSpawner
 from core.spawner.trial import choose, describe, try_cage
@@ -49,11 +49,14 @@ async def test_files_of_the_machine_and_of_others_are_out_of_reach_and_the_own_h
         assert (await look(caged, running, "__import__('tempfile').gettempdir()")).endswith("/.oma/tmp")
 
 
-async def test_a_link_in_the_home_makes_nothing_outside_of_it(caged: LocalSpawner, tmp_path: Path) -> None:
+async def test_a_link_in_the_home_makes_nothing_outside_of_it(
+    caged: LocalSpawner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owner, "trouble", lambda _: "shared")  # one of another id could not pass the folders above
+    caged = local(tmp_path, sandbox="landlock")
     home, outside = tmp_path / "data" / "homes" / "local-owner", tmp_path / "outside"
     for folder in (home, outside):
         folder.mkdir(parents=True)
-    outside.chmod(0o777)
     (home / ".oma").symlink_to(outside)
     async with started(caged) as running:
         assert await look(caged, running, "1") == 1
