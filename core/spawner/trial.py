@@ -64,6 +64,7 @@ def try_cage(host: Host, uid: int | None = None) -> bool:
     """Landlock holds here."""
     with tempfile.TemporaryDirectory(prefix="oma-trial-") as folder, tempfile.TemporaryFile() as output:
         home, out = _folders(folder, uid)
+        Path(folder).chmod(0o755)  # so that nothing but Landlock refuses
         command = Command(words=[sys.executable, "-c", LOOK_AROUND, folder], output=output, uid=uid)
         try:
             caged(command, host=host, home=home, out=out).wait(START_S)

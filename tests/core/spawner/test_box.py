@@ -27,6 +27,7 @@ ESCAPES = {
     "a device": "os.mknod('/tmp/sda', 0o60600, os.makedev(8, 0))",
     "the host's name": "socket.sethostname('x')",
     "what runs when a program crashes": "open('/proc/sys/kernel/core_pattern', 'a')",
+    "the kernel's log": "libc(libc_.klogctl(10, None, 0))",
     "an io_uring": "libc(libc_.syscall(425, 1, bytes(120)))",
     "another's namespace": "libc(libc_.setns(os.open('/proc/1/ns/net', os.O_RDONLY), 0))",
 }
