@@ -2,7 +2,8 @@
 
 `python -I -S cage.py RULES -- COMMAND…`: RULES is a JSON object of `Rules`. It runs before our packages are there, so
 it has the standard library only. What it does not give: a network of its own, a process list of its own, protection
-from sockets in files that the platform's user may open. That is why it counts as reduced isolation.
+from sockets in files that the platform's user may open, and, without ids of users, from changes of the mode and times
+of files (not of what is in them) that belong to that user. That is why it counts as reduced isolation.
 """
 
 import ctypes

@@ -85,7 +85,7 @@ def boxed(command: Command, *, host: Host, home: Path, out: Path) -> tuple[subpr
             _say(child, command.stdin)
             _let(go)
         except BaseException as error:
-            _abandon(child)
+            abandon(child)
             if isinstance(error, (ValueError, KeyError, OSError)):
                 raise RunnerUnavailable(f"bubblewrap did not start: {tail(command.output)}") from error
             raise
@@ -208,8 +208,8 @@ def _let(go: IO[bytes]) -> None:
         raise ValueError("the box was not made")
 
 
-def _abandon(child: subprocess.Popen[bytes]) -> None:
-    """End a half-made box: killing bubblewrap's outer half would not end the inner one."""
+def abandon(child: subprocess.Popen[bytes]) -> None:
+    """End a box that is half made or only tried: killing bubblewrap's outer half would not end the inner one."""
     for pid in (*children(child.pid), child.pid):
         try:
             os.kill(pid, signal.SIGKILL)
