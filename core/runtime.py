@@ -38,15 +38,25 @@ class Process:
         return None
 
     def alive(self) -> bool:
-        """Still there, still the same, and no zombie."""
+        """Still there, still the same, and no zombie. Where that cannot be seen it is: nobody is given up for that."""
+        try:
+            return self.is_it()
+        except OSError:
+            return True
+
+    def is_it(self) -> bool:
+        """The same for sure. Raises: OSError: we have too many files open to look."""
         return started_at(self.pid) == self.start
 
 
 def started_at(pid: int) -> int:
-    """When a process started, in clock ticks since boot; 0 if there is none, or only what is left of one."""
+    """When a process started, in clock ticks since boot; 0 if there is none, or only what is left of one.
+
+    Raises: OSError: we have too many files open to look.
+    """
     try:
         line = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return 0
     # The name, in parentheses, may hold spaces and parentheses of its own: count from the last one.
     fields = line.rpartition(b")")[2].split()

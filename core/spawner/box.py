@@ -89,8 +89,8 @@ class Wires:
     files: Mapping[str, int]  # path inside → its content
 
 
-def arguments(host: Host, *, home: Path, out: Path, wires: Wires) -> list[str]:
-    """Everything before the command."""
+def arguments(host: Host, *, home: Path, wires: Wires) -> list[str]:
+    """Everything before the command but `way_out`."""
     seccomp = [] if wires.seccomp is None else ["--seccomp", str(wires.seccomp)]
     return [
         *("--unshare-user", "--unshare-all", "--disable-userns", "--uid", UID, "--gid", UID, "--cap-drop", "ALL"),
@@ -101,11 +101,16 @@ def arguments(host: Host, *, home: Path, out: Path, wires: Wires) -> list[str]:
         *(word for path in ETC for word in ("--ro-bind-try", path, path)),
         *(word for path, fd in wires.files.items() for word in ("--perms", "0444", "--file", str(fd), path)),
         *_program(host),
-        *("--bind", str(home), HOME, "--ro-bind", str(out), OUT),
+        *("--bind", str(home), HOME),
         *(word for name, value in ENVIRONMENT.items() for word in ("--setenv", name, value)),
         *("--chdir", HOME, "--remount-ro", "/"),  # last: bubblewrap's own root is a writable tmpfs
         *("--info-fd", str(wires.info), "--block-fd", str(wires.block), *seccomp),
     ]
+
+
+def way_out(out: Path) -> list[str]:
+    """Before all other arguments: the folder of the gateway's socket."""
+    return ["--ro-bind", str(out), OUT]
 
 
 def _system(host: Host) -> list[str]:

@@ -2,13 +2,15 @@
 
 `python -I -S cage.py RULES -- COMMAND…`: RULES is a JSON object of `Rules`. It runs before our packages are there, so
 it has the standard library only. What it does not give: a network of its own, a process list of its own, protection
-from sockets in files that the platform's user may open. That is why it counts as reduced isolation.
+from sockets in files that the platform's user may open, and, without ids of users, from changes of the mode and times
+of files (not of what is in them) that belong to that user. That is why it counts as reduced isolation.
 """
 
 import ctypes
 import json
 import os
 import sys
+from contextlib import suppress
 from typing import NamedTuple
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -106,6 +108,7 @@ def _check(result: int) -> int:
 
 if __name__ == "__main__":
     rules = Rules(**json.loads(sys.argv[1]))
-    os.makedirs(rules.temporary, 0o700, exist_ok=True)
     enter(rules)
+    with suppress(OSError):  # only now: what is in the home may be a link that leads out
+        os.makedirs(rules.temporary, 0o700, exist_ok=True)
     os.execv(sys.argv[3], sys.argv[3:])  # noqa: S606  # no shell is meant

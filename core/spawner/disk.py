@@ -197,7 +197,8 @@ def _deleted(home: str) -> Iterator[os.stat_result]:
                 continue
             if place.st_uid == os.geteuid() and not os.path.samestat(place, os.stat(f"/proc/{pid}/root{INSIDE}")):
                 continue  # files of all users have one owner here; only in this user's box is this home at that place
-            for file in glob(f"/proc/{pid}/task/*/fd/*"):
+            # Open, or closed again and still in somebody's memory, which the kernel shows to root alone.
+            for file in chain(glob(f"/proc/{pid}/task/*/fd/*"), glob(f"/proc/{pid}/map_files/*")):
                 with suppress(OSError):
                     found = os.stat(file)
                     if found.st_nlink == 0 and (found.st_dev, found.st_uid) == (place.st_dev, place.st_uid):

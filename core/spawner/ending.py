@@ -1,6 +1,7 @@
 """How a runner ends: watched by pidfd, killed only if it is still the process we remember, with all it started."""
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -13,10 +14,8 @@ ROUNDS = 20  # of looking for what an unboxed runner left; a process that forks 
 
 
 async def ended(who: Process, *, within_s: float) -> bool:
-    """Wait until the process has ended, at most `within_s`."""
-    try:
-        fd = os.pidfd_open(who.pid)
-    except OSError:  # nobody, or a thread has the number now
+    """Wait until the process has ended, at most `within_s`. Raises: OSError: we have too many files open to look."""
+    if (fd := _opened(who)) is None:
         return True
     loop, exited = asyncio.get_running_loop(), asyncio.Event()
     try:
@@ -33,14 +32,24 @@ async def ended(who: Process, *, within_s: float) -> bool:
     return True
 
 
-def kill(who: Process) -> None:
-    """SIGKILL to exactly this process; in a box it is the init, and the kernel ends everything with it."""
+def _opened(who: Process) -> int | None:
     try:
-        fd = os.pidfd_open(who.pid)
-    except OSError:  # as above
+        return os.pidfd_open(who.pid)
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+            raise
+        return None  # nobody, or a thread has the number now
+
+
+def kill(who: Process) -> None:
+    """SIGKILL to exactly this process; in a box it is the init, and the kernel ends everything with it.
+
+    Raises: OSError: we have too many files open to look.
+    """
+    if (fd := _opened(who)) is None:
         return
     try:
-        if who.alive():
+        if who.is_it():
             with suppress(ProcessLookupError):  # it ended just now
                 signal.pidfd_send_signal(fd, signal.SIGKILL)
     finally:
@@ -48,10 +57,23 @@ def kill(who: Process) -> None:
 
 
 def holders(folder: Path) -> list[Process]:
-    """The processes of a box whose pid nobody has noted: they have its folder mounted, or named in their arguments."""
+    """The processes of a box whose pid nobody has noted: they have its folder in their arguments, as bubblewrap's
+    outer half does, or are children of those, as its init is. What they have mounted does not always tell: only whom
+    we could trace as well shows it, and without the mount point of the file system that the folder is on.
+    """
     mark = os.fsencode(folder)
-    found = [pid for pid in _pids() if mark in _read(pid, "mountinfo") or mark in _read(pid, "cmdline")]
+    named = [pid for pid in _pids() if mark in _read(pid, "cmdline") or mark in _read(pid, "mountinfo")]
+    found = dict.fromkeys([*(child for pid in named for child in children(pid)), *named])
     return [who for pid in found if (who := process(pid))]
+
+
+def children(pid: int) -> list[int]:
+    """The living children of a process."""
+    found: list[int] = []
+    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found += map(int, tasks.read_text().split())
+    return found
 
 
 def sweep(home: Path, uid: int | None = None) -> None:

@@ -7,6 +7,7 @@ Only root has ids to give. Where it cannot, homes belong to the platform's own, 
 import os
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
@@ -49,10 +50,12 @@ def _derived(home: Path) -> int:
 
 def _owners(homes: Path) -> Iterable[tuple[str, int]]:
     try:
-        with os.scandir(homes) as entries:
-            return [(entry.name, entry.stat(follow_symlinks=False).st_uid) for entry in entries]
+        names = os.listdir(homes)
     except FileNotFoundError:
-        return []
+        return
+    for name in names:
+        with suppress(FileNotFoundError):  # just now: the others stay whose they are
+            yield name, (homes / name).lstat().st_uid
 
 
 def give(home: Path, uid: int | None) -> None:

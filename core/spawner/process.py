@@ -19,6 +19,7 @@ from typing import IO, Any
 from core.errors import RunnerUnavailable
 from core.spawner import box, cage, seccomp
 from core.spawner.box import Host, Wires
+from core.spawner.ending import children
 from core.spawner.stage import staged
 
 START_S = 10.0  # bubblewrap makes a box in 10 ms; a machine that swaps may need seconds
@@ -67,12 +68,13 @@ def boxed(command: Command, *, host: Host, home: Path, out: Path) -> tuple[subpr
             seccomp=_memory(open_files, filter_) if filter_ else None,
             files={path: _memory(open_files, text.encode()) for path, text in box.files(host).items()},
         )
-        words = box.arguments(host, home=home, out=out, wires=wires)
+        words = box.arguments(host, home=home, wires=wires)
         # By descriptor, and with no environment: both of pid 1 can be read inside.
         words_fd = _memory(open_files, "\0".join(words).encode())
         pass_fds = [words_fd, wires.info, wires.block, *wires.files.values()]
         pass_fds += [] if wires.seccomp is None else [wires.seccomp]
-        line = [_tool("bwrap"), "--args", str(words_fd), "--", *command.words]
+        # But for one that is seen outside only: by it a box is found that nobody has written down (ending.holders).
+        line = [_tool("bwrap"), *box.way_out(out), "--args", str(words_fd), "--", *command.words]
         child = _popen(line, command, pass_fds, [*box.own(host), home, out], env={})
         info_end.close()
         wait_end.close()
@@ -83,7 +85,7 @@ def boxed(command: Command, *, host: Host, home: Path, out: Path) -> tuple[subpr
             _say(child, command.stdin)
             _let(go)
         except BaseException as error:
-            _abandon(child)
+            abandon(child)
             if isinstance(error, (ValueError, KeyError, OSError)):
                 raise RunnerUnavailable(f"bubblewrap did not start: {tail(command.output)}") from error
             raise
@@ -206,9 +208,9 @@ def _let(go: IO[bytes]) -> None:
         raise ValueError("the box was not made")
 
 
-def _abandon(child: subprocess.Popen[bytes]) -> None:
-    """End a half-made box: killing bubblewrap's outer half would not end the inner one."""
-    for pid in (*_children(child.pid), child.pid):
+def abandon(child: subprocess.Popen[bytes]) -> None:
+    """End a box that is half made or only tried: killing bubblewrap's outer half would not end the inner one."""
+    for pid in (*children(child.pid), child.pid):
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -216,17 +218,6 @@ def _abandon(child: subprocess.Popen[bytes]) -> None:
     if child.stdin:
         child.stdin.close()
     child.wait(START_S)
-
-
-def _children(pid: int) -> list[int]:
-    """The living children of a process of ours."""
-    found: list[int] = []
-    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            found += map(int, tasks.read_text().split())
-        except OSError:
-            continue
-    return found
 
 
 def tail(output: IO[bytes]) -> str:

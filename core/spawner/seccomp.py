@@ -26,6 +26,7 @@ REFUSED = {
     "delete_module": (176, 106),
     "kexec_load": (246, 104),
     "kexec_file_load": (320, 294),
+    "syslog": (103, 116),  # what the kernel says of other boxes, where anybody may read it
     "mount": (165, 40),
     "umount2": (166, 39),
     "pivot_root": (155, 41),
@@ -36,17 +37,23 @@ REFUSED = {
     "fsmount": (432, 432),
     "fspick": (433, 433),
     "mount_setattr": (442, 442),
+    "open_tree_attr": (467, 467),
     "unshare": (272, 97),
     "setns": (308, 268),
 }
+# Answered as by a kernel or a file system that has them not, so that programs and their libraries do without: of
+# clone3 the flags cannot be seen; fallocate fills a disk before anybody has looked (disk.py), and no limit bounds it.
+CLONE3, FALLOCATE = (435, 435), (285, 47)
+CLONE, NAMESPACES = (56, 220), 0x7E020000  # the way around unshare: what it can make, as flags
+IOCTL, RESERVE = (16, 29), (0x40305828, 0x4030582A, 0x40305839)  # the way around fallocate: FS_IOC_RESVSP and others
 # Kinds of sockets that no network namespace keeps in: to the hypervisor and its other guests, to the kernel's ciphers.
 FAMILIES = {"AF_VSOCK": 40, "AF_ALG": 38}
 SOCKETS = {"socket": (41, 198), "socketpair": (53, 199)}
 X32 = 0x40000000  # x86_64 numbers from here on are another table of the same calls: a way around the list
 
-LOAD, EQUAL, AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06
-NUMBER, ARCHITECTURE, FIRST = 0, 4, 16  # where struct seccomp_data has them; of an argument, the lower half
-ALLOW, REFUSE = 0x7FFF0000, 0x00050001  # EPERM
+LOAD, EQUAL, AT_LEAST, ANY_OF, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+NUMBER, ARCHITECTURE, FIRST, SECOND = 0, 4, 16, 24  # where struct seccomp_data has them; of an argument, the lower half
+ALLOW, REFUSE, UNKNOWN, UNSUPPORTED = 0x7FFF0000, 0x00050001, 0x00050026, 0x0005005F  # EPERM, ENOSYS, EOPNOTSUPP
 
 
 def program(machine: str = platform.machine()) -> bytes:
@@ -62,14 +69,23 @@ def program(machine: str = platform.machine()) -> bytes:
         (AT_LEAST, X32, "refuse", None),
         *((EQUAL, row[column], "refuse", None) for row in REFUSED.values()),
         *((EQUAL, row[column], "families", None) for row in SOCKETS.values()),
+        (EQUAL, CLONE[column], "clone", None),
+        (EQUAL, IOCTL[column], "ioctl", None),
+        (EQUAL, CLONE3[column], "unknown", None),
+        (EQUAL, FALLOCATE[column], "unsupported", None),
         (RETURN, ALLOW, None, None),
     ]
-    at = {"families": len(steps)}
-    steps.append((LOAD, FIRST, None, None))
-    steps += [(EQUAL, family, "refuse", None) for family in FAMILIES.values()]
-    steps.append((RETURN, ALLOW, None, None))
-    at["refuse"] = len(steps)
-    steps.append((RETURN, REFUSE, None, None))
+    at: dict[str, int] = {}
+    for label, argument, tests in (
+        ("families", FIRST, [(EQUAL, family, "refuse", None) for family in FAMILIES.values()]),
+        ("clone", FIRST, [(ANY_OF, NAMESPACES, "refuse", None)]),
+        ("ioctl", SECOND, [(EQUAL, request, "unsupported", None) for request in RESERVE]),
+    ):
+        at[label] = len(steps)
+        steps += [(LOAD, argument, None, None), *tests, (RETURN, ALLOW, None, None)]
+    for label, answer in (("refuse", REFUSE), ("unknown", UNKNOWN), ("unsupported", UNSUPPORTED)):
+        at[label] = len(steps)
+        steps.append((RETURN, answer, None, None))
 
     def skip(index: int, label: str | None) -> int:
         return 0 if label is None else at[label] - index - 1

@@ -1,5 +1,6 @@
 """What protects users from each other on this machine, found out by making a box and looking around in it."""
 
+import subprocess
 import sys
 import tempfile
 from collections.abc import Collection
@@ -13,7 +14,7 @@ from core.spawner import Isolation, owner
 from core.spawner.box import PROGRAM, Host
 from core.spawner.host import mend, remedy
 from core.spawner.layers import layers
-from core.spawner.process import START_S, Command, boxed, caged, tail
+from core.spawner.process import START_S, Command, abandon, boxed, caged, tail
 
 # The box's own interpreter with our packages and our program, and no other way out than the loopback device.
 LOOK = f"""
@@ -33,9 +34,20 @@ def try_box(host: Host, uid: int | None = None) -> str:
             child, _ = boxed(command, host=host, home=home, out=out)
         except RunnerUnavailable:
             return mend(tail(output))
-        child.wait(START_S)
+        if not _ended(child):
+            return mend(f"no answer within {START_S:.0f} s")
         said = tail(output)
         return "" if said == "fine" else mend(said)
+
+
+def _ended(child: subprocess.Popen[bytes]) -> bool:
+    """In time; else it is ended now."""
+    try:
+        child.wait(START_S)
+    except subprocess.TimeoutExpired:
+        abandon(child)
+        return False
+    return True
 
 
 def _folders(folder: str, uid: int | None) -> tuple[Path, Path]:
@@ -64,12 +76,13 @@ def try_cage(host: Host, uid: int | None = None) -> bool:
     """Landlock holds here."""
     with tempfile.TemporaryDirectory(prefix="oma-trial-") as folder, tempfile.TemporaryFile() as output:
         home, out = _folders(folder, uid)
+        Path(folder).chmod(0o755)  # so that nothing but Landlock refuses
         command = Command(words=[sys.executable, "-c", LOOK_AROUND, folder], output=output, uid=uid)
         try:
-            caged(command, host=host, home=home, out=out).wait(START_S)
+            in_time = _ended(caged(command, host=host, home=home, out=out))
         except RunnerUnavailable:
             return False
-        return tail(output) == "fine"
+        return in_time and tail(output) == "fine"
 
 
 class Found(NamedTuple):

@@ -43,7 +43,7 @@ GUARDS = (
     ),
     Guard("box: the root is read-only", "S9", WALLS, ', "--remount-ro", "/"),  # last', '),  # last', WRITABLE),
     Guard("box: the system is read-only", "S9", WALLS, '"--ro-bind", str(host.program / name)', '"--bind", str(host.program / name)', WRITABLE),
-    Guard("box: the gateway's socket cannot be replaced", "S7", WALLS, 'HOME, "--ro-bind", str(out), OUT', 'HOME, "--bind", str(out), OUT', WRITABLE),
+    Guard("box: the gateway's socket cannot be replaced", "S7", WALLS, '["--ro-bind", str(out), OUT]', '["--bind", str(out), OUT]', WRITABLE),
     Guard(
         "box: /tmp is its own", "S2", WALLS, '"/dev/shm", "--remount-ro", "/dev", *size, "/tmp"]', '"/dev/shm", "--remount-ro", "/dev", "--bind", "/tmp", "/tmp"]',
         f"{INSIDE}::test_memory_for_temporary_files_has_an_end",
@@ -60,7 +60,7 @@ GUARDS = (
         "box: its own name", "S2", WALLS, '"--hostname", "box", ', '', f"{INSIDE}::test_no_account_of_the_machine_and_no_private_key_is_told",
     ),
     Guard(
-        "box: one home and no other", "S2 Z2", WALLS, '*("--bind", str(home), HOME,', '*("--bind", str(home.parent), HOME,',
+        "box: one home and no other", "S2 Z2", WALLS, '*("--bind", str(home), HOME)', '*("--bind", str(home.parent), HOME)',
         f"{INSIDE}::test_neither_data_nor_homes_nor_sockets_of_the_platform_are_inside",
     ),
     Guard(

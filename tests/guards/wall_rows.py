@@ -43,6 +43,39 @@ GUARDS = (
         "a home goes however deep it is", "R6", "core/spawner/removal.py", "src_dir_fd=folder, dst_dir_fd=top)", "src_dir_fd=folder, dst_dir_fd=folder)",
         f"{HERE}/test_local.py::test_a_forgotten_home_goes_however_deep_its_folders_are", by="OSError",
     ),
+    quota("deleted files that are only in memory", 'glob(f"/proc/{pid}/map_files/*")', "()", "test_a_deleted_file_that_is_only_in_somebodys_memory_counts"),
+    Guard(
+        "the filter: room is not reserved", "R3", "core/spawner/seccomp.py", '        (EQUAL, FALLOCATE[column], "unsupported", None),\n', "",
+        f"{HERE}/test_seccomp.py::test_what_is_listed_is_refused_and_everything_else_is_let_through[x86_64]",
+    ),
+    Guard(
+        "the filter: nor by another name", "R3", "core/spawner/seccomp.py", '        (EQUAL, IOCTL[column], "ioctl", None),\n', "",
+        f"{HERE}/test_seccomp.py::test_room_on_a_disk_is_not_reserved_by_another_name[x86_64]",
+    ),
+    Guard(
+        "the filter: namespaces by clone", "S9", "core/spawner/seccomp.py", '        (EQUAL, CLONE[column], "clone", None),\n', "",
+        f"{HERE}/test_seccomp.py::test_a_child_gets_no_namespace_of_its_own_and_threads_are_made[x86_64]",
+    ),
+    Guard(
+        "the filter: clone3, whose flags cannot be seen", "S9", "core/spawner/seccomp.py", '        (EQUAL, CLONE3[column], "unknown", None),\n', "",
+        f"{HERE}/test_seccomp.py::test_what_is_listed_is_refused_and_everything_else_is_let_through[x86_64]",
+    ),
+    Guard(
+        "Landlock is tried where nothing else refuses", "S2", "core/spawner/trial.py", "        Path(folder).chmod(0o755)", "        Path(folder).chmod(0o700)",
+        f"{HERE}/test_cage.py::test_a_cage_that_does_not_hold_is_found_out",
+    ),
+    Guard(
+        "Landlock holds before anything is made in the home", "S2", "core/spawner/cage.py", "    enter(rules)\n    with", "    os.makedirs(rules.temporary)\n    enter(rules)\n    with",
+        f"{HERE}/test_cage.py::test_a_link_in_the_home_makes_nothing_outside_of_it",
+    ),
+    Guard(
+        "a box that nobody wrote down ends with its init", "R6", "core/spawner/ending.py", "*(child for pid in named for child in children(pid)), ", "",
+        f"{HERE}/test_ending.py::test_who_was_not_written_down_is_found_where_sockets_have_a_file_system_of_their_own",
+    ),
+    Guard(
+        "who cannot be looked at is not given up", "R6", "core/runtime.py", "except (FileNotFoundError, ProcessLookupError):\n        return 0", "except OSError:\n        return 0",
+        f"{HERE}/test_ending.py::test_who_has_too_many_files_open_takes_nobody_for_dead_and_hits_nobody",
+    ),
     Guard(
         "without control groups all of a user id ends", "R6 S1", "core/spawner/ending.py", "    if uid is not None:", "    if False:",
         f"{HERE}/test_cage.py::test_what_it_started_ends_with_it_without_control_groups_too", by="TimeoutError",

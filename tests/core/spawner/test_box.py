@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from core.runtime import guests, listening
+from core.spawner import trial
 from core.spawner.box import ETC, HOME, Wires, arguments, files
+from core.spawner.ending import children
 from core.spawner.host import look as look_at_host
 from core.spawner.local import LocalSpawner
-from core.spawner.trial import try_box
+from core.spawner.trial import try_box, try_cage
 from tests.core.spawner.boxes import attempt, look, started
 
 ESCAPES = {
@@ -27,6 +29,7 @@ ESCAPES = {
     "a device": "os.mknod('/tmp/sda', 0o60600, os.makedev(8, 0))",
     "the host's name": "socket.sethostname('x')",
     "what runs when a program crashes": "open('/proc/sys/kernel/core_pattern', 'a')",
+    "the kernel's log": "libc(libc_.klogctl(10, None, 0))",
     "an io_uring": "libc(libc_.syscall(425, 1, bytes(120)))",
     "another's namespace": "libc(libc_.setns(os.open('/proc/1/ns/net', os.O_RDONLY), 0))",
 }
@@ -102,6 +105,16 @@ async def test_there_is_no_network_and_no_route(spawner: LocalSpawner) -> None:
 
 def test_what_the_trial_of_this_machine_finds_is_no_network() -> None:
     assert "network" not in try_box(look_at_host())
+
+
+def test_a_trial_that_takes_too_long_is_a_sentence_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    if try_box(look_at_host()):
+        pytest.skip("no box here")
+    monkeypatch.setattr(trial, "START_S", 0.001)
+    before = children(os.getpid())
+    assert "no answer within" in try_box(look_at_host())
+    assert not try_cage.__wrapped__(look_at_host())
+    assert children(os.getpid()) == before
 
 
 async def test_a_port_of_the_machine_cannot_be_reached(spawner: LocalSpawner) -> None:
@@ -232,7 +245,7 @@ def test_no_folder_of_etc_that_may_hold_keys_is_bound_whole() -> None:
 
 def test_a_python_of_the_system_needs_no_bind_of_its_own() -> None:
     host = replace(look_at_host(), python=Path("/usr/bin/python3.12"), prefix=Path("/usr"), venv=None)
-    words = arguments(host, home=Path("/h"), out=Path("/o"), wires=WIRES)
+    words = arguments(host, home=Path("/h"), wires=WIRES)
     assert words.count("/usr") == 2  # from, to
     assert "/opt/venv/lib" not in words
     assert host.interpreter == "/usr/bin/python3.12"
@@ -241,7 +254,7 @@ def test_a_python_of_the_system_needs_no_bind_of_its_own() -> None:
 
 def test_no_line_of_the_box_holds_a_word_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-canary")
-    words = arguments(look_at_host(), home=Path("/h"), out=Path("/o"), wires=WIRES)
+    words = arguments(look_at_host(), home=Path("/h"), wires=WIRES)
     assert not any("canary" in word for word in words)
     assert "--clearenv" in words
     assert words.index("--remount-ro", words.index("--chdir")) > words.index("--bind")

@@ -11,15 +11,21 @@ import pytest
 from core.errors import Misconfigured
 from core.runtime import started_at
 from core.settings import Settings
-from core.spawner import cgroup
+from core.spawner import cgroup, owner, process
 from core.spawner.host import look as look_at_host
 from core.spawner.local import LocalSpawner
+from core.spawner.owner import TRIAL
 from core.spawner.trial import choose, describe, try_cage
 from tests.core.spawner.boxes import attempt, local, look, started
+from tests.core.spawner.test_box import LIBC
 from tests.patience import PATIENCE_S
 
 # A session of its own that nothing in its environment gives away; by the time its pid is known, it is that.
 CHILD = "import subprocess as s; answer = s.Popen(['sleep', '776.5'], env={}, start_new_session=True).pid"
+
+CHILD_IN_A_NAMESPACE = "libc(libc_.syscall(clone, 0x10000011, 0, 0, 0, 0))"
+ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root has ids to give")
+THREAD = "import threading as t; told = []; x = t.Thread(target=lambda: told.append('a thread')); x.start(); x.join()"
 
 
 @pytest.fixture
@@ -43,6 +49,26 @@ async def test_files_of_the_machine_and_of_others_are_out_of_reach_and_the_own_h
         assert await attempt(caged, running, "answer = open(given['home'] + '/kept', 'w').write('y')") == 1
         assert await look(caged, running, "__import__('msgspec').__name__") == "msgspec"
         assert (await look(caged, running, "__import__('tempfile').gettempdir()")).endswith("/.oma/tmp")
+
+
+async def test_a_link_in_the_home_makes_nothing_outside_of_it(
+    caged: LocalSpawner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owner, "trouble", lambda _: "shared")  # one of another id could not pass the folders above
+    caged = local(tmp_path, sandbox="landlock")
+    home, outside = tmp_path / "data" / "homes" / "local-owner", tmp_path / "outside"
+    for folder in (home, outside):
+        folder.mkdir(parents=True)
+    (home / ".oma").symlink_to(outside)
+    async with started(caged) as running:
+        assert await look(caged, running, "1") == 1
+        assert list(outside.iterdir()) == []
+
+
+async def test_it_makes_no_namespaces(caged: LocalSpawner) -> None:
+    async with started(caged) as running:
+        assert (await attempt(caged, running, LIBC + CHILD_IN_A_NAMESPACE)).startswith("PermissionError")
+        assert await attempt(caged, running, f"{THREAD}; answer = told") == ["a thread"]
 
 
 async def test_other_processes_can_neither_be_looked_into_nor_be_ended(caged: LocalSpawner) -> None:
@@ -73,7 +99,7 @@ async def test_what_it_started_ends_with_it(caged: LocalSpawner) -> None:
             await asyncio.sleep(0.02)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root has ids to give")
+@ROOT
 async def test_what_it_started_ends_with_it_without_control_groups_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caged: LocalSpawner
 ) -> None:
@@ -91,8 +117,18 @@ async def test_what_it_started_ends_with_it_without_control_groups_too(
         assert await look(spawner, other, "1 + 1") == 2  # somebody else's goes on
 
 
+@pytest.mark.parametrize("ids", [False, pytest.param(True, marks=ROOT)], ids=["shared id", "own id"])
+def test_a_cage_that_does_not_hold_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ids: bool) -> None:
+    open_door = tmp_path / "cage.py"
+    open_door.write_text("import os, sys; os.execv(sys.argv[3], sys.argv[3:])")
+    host = look_at_host()
+    if not try_cage(host):
+        pytest.skip("no Landlock here")
+    monkeypatch.setattr(process.cage, "__file__", str(open_door))
+    assert not try_cage.__wrapped__(host, TRIAL if ids else None)
+
+
 def test_it_is_the_second_choice_and_production_does_not_take_it() -> None:
-    assert try_cage(look_at_host()) in (True, False)
     assert choose(Settings(), "", landlock=True) == "bubblewrap"
     assert choose(Settings(), "broken", landlock=True) == "landlock"
     for settings in (Settings(env="production"), Settings(sandbox="bubblewrap")):

@@ -1,5 +1,6 @@
 """A home that grows beyond its bound is noticed; one that is tidied up is left in peace; looking costs little."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -145,6 +146,47 @@ async def test_a_deleted_file_that_is_held_open_counts_for_its_user_and_nobody_e
         homes = tmp_path / "data" / "homes"
         assert (await counted(homes / "u1", Used(100 * MB))).home.bytes >= 9 * MB
         assert (await counted(homes / "u2", Used(100 * MB))).home.bytes < MB
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the kernel shows to root alone which files are in somebody's memory")
+async def test_a_deleted_file_that_is_only_in_somebodys_memory_counts(tmp_path: Path) -> None:
+    spawner = local(tmp_path)
+    if spawner.isolation().missing:
+        pytest.skip("no box here")
+    hold = f"""
+import ctypes
+mmap = ctypes.CDLL(None, use_errno=True).mmap
+mmap.restype, mmap.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+with open(given['home'] + '/f', 'w+b', 0) as f:  # not Python's mmap, which keeps it open
+    os.unlink(f.name)
+    f.write(b'x' * {9 * MB})
+    answer = mmap(None, 4096, 1, 1, f.fileno(), 0) > 0
+"""
+    async with started(spawner) as running:
+        assert await attempt(spawner, running, hold) is True
+        home = tmp_path / "data" / "homes" / "local-owner"
+        assert (await counted(home, Used(100 * MB))).home.bytes >= 9 * MB
+
+
+async def test_room_is_taken_by_writing_and_not_all_at_once(tmp_path: Path) -> None:
+    spawner = local(tmp_path)
+    if spawner.isolation().missing:
+        pytest.skip("no box here")
+    async with started(spawner) as running:
+        reserve = f"""
+import ctypes, fcntl, struct
+f = open(given['home'] + '/f', 'wb', 0)
+answer = [ctypes.CDLL(None, use_errno=True).fallocate(f.fileno(), 1, ctypes.c_long(0), ctypes.c_long({64 * MB}))]
+try:
+    answer.append(fcntl.ioctl(f, 0x4030582A, struct.pack('hhqqiI16x', 0, 0, 0, {64 * MB}, 0, 0)))
+except OSError as error:
+    answer.append(error.errno)
+"""
+        assert await attempt(spawner, running, reserve) == [-1, errno.EOPNOTSUPP]
+        file = tmp_path / "data" / "homes" / "local-owner" / "f"
+        assert file.stat().st_blocks == 0
+        usual = f"os.posix_fallocate(f.fileno(), 0, {MB}); answer = os.fstat(f.fileno()).st_size"
+        assert await attempt(spawner, running, usual) == MB  # the C library writes it
 
 
 def test_a_home_is_looked_for_where_boxes_have_it() -> None:

@@ -66,6 +66,16 @@ def test_the_record_of_it_is_who_owns_the_home(homes: Path) -> None:
 
 
 @root
+def test_a_home_that_vanishes_meanwhile_changes_nothing_for_others(
+    homes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(homes / "u1", FIRST + 7)
+    names = os.listdir
+    monkeypatch.setattr(owner.os, "listdir", lambda folder: ["gone", *names(folder)])
+    assert Owners(homes).of(homes / "u1") == FIRST + 7
+
+
+@root
 def test_two_users_never_have_the_same(homes: Path) -> None:
     owners = Owners(homes)
     uid = owners.of(homes / "u1")  # promised: its home is not there yet
