@@ -64,7 +64,7 @@ TABLE: dict[str, tuple[int, int]] = {
     "GET /auth/callback": (400, 400),
     "HEAD /auth/callback": (400, 400),
     "GET /auth/local": (303, 303),
-    "HEAD /auth/local": (303, 303),
+    "HEAD /auth/local": (405, 405),
     "POST /auth/local/link": (303, 303),
     "POST /auth/logout": (303, 303),
     "GET /_nicegui/{version}/components/{key:path}": (404, 404),

@@ -19,6 +19,7 @@ from core.model import (
     Outbound,
     Request,
     Session,
+    User,
     UserId,
     new_agent_id,
     new_session_id,
@@ -123,6 +124,7 @@ async def seed(store: Store, texts: Sequence[str], *, key: str, disk: dict[UserI
     """Write it all. `disk` is what the runner remembers."""
     person = Identity(issuer="https://idp.test", subject="mallory", email=texts[0], name=" ".join(texts))
     user = UserId((await arrive(store, person, admin=True)).id)
+    await store.change(User, user, owner=SYSTEM, appointed=True)  # no settings name them
     cookie = await Logins(store, [key]).start(await arrive(store, person, admin=True))
     last_seq: dict[str, int] = {}
     pages = {"agents": "/dashboard", "inbox": "/inbox", "settings": "/settings", "people and audit log": "/admin"}
