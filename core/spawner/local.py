@@ -222,9 +222,9 @@ class LocalSpawner:
         """Emptied at every start, and appended to: so it can be emptied again under a running writer."""
         folder = self._data / "logs"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        old = sorted(folder.glob("runner-*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in old[LOGS_KEPT - 1 :]:
-            path.unlink(missing_ok=True)
+        for path in sorted(folder.glob("runner-*.log"), key=_written_at, reverse=True)[LOGS_KEPT - 1 :]:
+            if not self._runtime.box_out(path.stem.rpartition("-")[2]).exists():  # else somebody writes into it
+                path.unlink(missing_ok=True)
         file = self._log_path(box).open("ab", 0)
         file.truncate(0)
         return file
@@ -236,6 +236,12 @@ class LocalSpawner:
         path = self._log_path(box)
         if path.exists() and path.stat().st_size > LOG_BYTES:
             os.truncate(path, 0)
+
+
+def _written_at(path: Path) -> float:
+    with suppress(FileNotFoundError):  # another start has just tidied up
+        return path.stat().st_mtime
+    return 0.0
 
 
 def _groups(box: Box) -> list[str]:

@@ -206,6 +206,19 @@ async def test_logs_of_old_runners_do_not_pile_up(spawner: LocalSpawner, tmp_pat
         assert len(list(logs.iterdir())) == LOGS_KEPT
 
 
+async def test_the_log_of_a_runner_that_lives_stays_however_many_came_after(
+    spawner: LocalSpawner, tmp_path: Path
+) -> None:
+    logs = tmp_path / "data" / "logs"
+    async with started(spawner, user="u1", id="b1"):
+        (lives,) = logs.iterdir()
+        os.utime(lives, (1, 1))  # it has had nothing to say for long
+        for number in range(LOGS_KEPT + 5):
+            (logs / f"runner-old{number}.log").touch()
+        async with started(spawner, user="u2", id="b2"):
+            assert lives.exists()
+
+
 async def test_a_forgotten_home_goes_whole_and_takes_nothing_else_with_it(
     spawner: LocalSpawner, tmp_path: Path
 ) -> None:
