@@ -6,6 +6,7 @@ import pytest
 
 from core import tokens
 from core.gateway.egress.egress import Limits
+from core.gateway.egress.end import HEAD_BYTES
 from core.model import Agent, Session
 from tests.core.gateway.egress.proxy import KEY, echo, proxy, server
 from tests.core.gateway.egress.world import PUBLIC, World
@@ -152,6 +153,13 @@ async def test_where_nothing_moves_the_tunnel_ends(house: House) -> None:
 async def test_a_request_that_does_not_end_is_hung_up_on(house: House, first: bytes) -> None:
     async with proxy(house, leading_to(1), limits=Limits(head_s=0.1)) as box:
         assert (await box.send(first)).status == 0
+
+
+async def test_a_request_that_ends_too_late_is_hung_up_on(house: House) -> None:
+    async with server(echo) as port, proxy(house, leading_to(port)) as box:
+        for long, status in ((HEAD_BYTES // 2, 200), (HEAD_BYTES, 0)):  # in one piece
+            talk = await box.send(b"CONNECT example.com:443 HTTP/1.1\r\nA: %s\r\n%s\r\n" % (long * b"x", box.fields()))
+            assert talk.status == status
 
 
 async def test_when_the_box_is_gone_so_are_its_connections(house: House) -> None:
