@@ -158,6 +158,15 @@ GUARDS = (
         f"{TUNNEL}::test_when_the_box_is_gone_so_are_its_connections", by="TimeoutError",
     ),
     Guard(
+        "egress: idle boxes are forgotten", "R3", EGRESS, "            self._forget_idle()\n", "",
+        f"{TUNNEL}::test_a_box_is_known_as_long_as_it_has_something_open_or_used_up",
+    ),
+    Guard(
+        "egress: who has used up its connections is not forgotten", "R4", EGRESS,
+        "if not account.ends and self._allowance(account) >= self._limits.burst:", "if not account.ends:",
+        f"{TUNNEL}::test_a_box_is_known_as_long_as_it_has_something_open_or_used_up",
+    ),
+    Guard(
         "egress: what was refused is written down", "S8", EGRESS,
         "            self._ledger.note(self._row(near, ask, who, trip), owner=account.caller.user)\n", "            pass\n",
         f"{TUNNEL}::test_a_refusal_says_host_and_reason_and_is_written_down",
