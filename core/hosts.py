@@ -124,9 +124,14 @@ def _allowable(name: str) -> str:
 
 
 def _ascii(text: str) -> str:
-    """IDNA; what it makes of look-alike dots and digits is checked like everything else."""
+    """IDNA; what it makes of look-alike dots and digits is checked like everything else.
+
+    It takes the square of the length: some kilobytes would hold up everybody.
+    """
     if text.isascii():
         return text.lower()
+    if len(text) > NAME_CHARS:
+        raise BadHost("a name that is too long")
     try:
         return text.encode("idna").decode("ascii").lower()
     except UnicodeError as error:

@@ -9,7 +9,8 @@ RULES = 20  # in one answer
 TOOLS = frozenset(
     "Bash Read Write Edit NotebookEdit Glob Grep WebFetch WebSearch Task Skill KillShell BashOutput TaskStop".split()
 )
-_RULE = re.compile(r"(?P<tool>[A-Za-z_][\w-]*)(?P<pattern>\(.+\))?")
+# No parentheses in a pattern: the CLI splits its list of rules at the first blank or comma after any that closes.
+_RULE = re.compile(r"(?P<tool>[A-Za-z_][\w-]*)(?P<pattern>\([^()]+\))?")
 
 
 def parse_rules(text: str) -> tuple[str, ...]:
@@ -40,4 +41,4 @@ def _split(text: str) -> list[str]:
 def _is_rule(rule: str) -> bool:
     found = _RULE.fullmatch(rule)
     known = found and (found["tool"] in TOOLS or found["tool"].startswith("mcp__"))
-    return bool(known) and rule.count("(") == rule.count(")")
+    return bool(known)

@@ -1,6 +1,7 @@
 """One event of a box, made harmless to keep: bounded in depth, length and number, whatever was sent."""
 
 import math
+from datetime import MAXYEAR, MINYEAR
 from typing import Any
 
 import msgspec
@@ -40,7 +41,7 @@ def tame(raw: bytes | msgspec.Raw) -> AnyEvent:
         event = decode(msgspec.json.encode(_bounded(msgspec.json.decode(raw))))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return stand_in(raw)
-    if isinstance(event, LIVE_ONLY):
+    if isinstance(event, LIVE_ONLY) or not _is_dateable(event):
         return stand_in(raw)
     return _counted(event) if isinstance(event, TurnFinished) else event
 
@@ -60,6 +61,11 @@ def stand_in(raw: bytes | msgspec.Raw) -> AnyEvent:
 def stands_in(event: AnyEvent) -> bool:
     """Whether this is only the place of an event."""
     return isinstance(event, Notice) and event.text == UNKNOWN
+
+
+def _is_dateable(event: AnyEvent) -> bool:
+    """Whether its time is one in every zone: the first and the last day there is are not."""
+    return event.at is msgspec.UNSET or MINYEAR < event.at.year < MAXYEAR
 
 
 def _bounded(value: Any, *, name: str = "", depth: int = 0) -> Any:

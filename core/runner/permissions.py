@@ -5,12 +5,15 @@ for exactly that tool and input, and the resumed model, told of it, runs into th
 """
 
 import asyncio
+import contextlib
 import json
+import re
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 from core.errors import BadInput
 from core.events import Answered, Asked, Parked, Question
+from core.rules import parse_rules
 from core.runner import cut
 
 Kind = Literal["permission", "question", "plan"]
@@ -27,6 +30,8 @@ RUNNERS = frozenset(
     "bash sh dash zsh ksh fish python pypy node nodejs deno bun npx uvx perl ruby php lua awk gawk find xargs env sudo"
     " doas su eval exec command builtin source . nohup setsid nice ionice timeout time watch ssh docker podman".split()
 )
+RUNNING = frozenset({"run", "exec", "dlx", "x"})  # uv run, npm exec, bundle exec: their second word says it
+NAME = re.compile(r"[\w@+./~-]+")  # of a command: nothing quoted, set, expanded or grouped
 PATTERN_CHARS = 400
 STOPPED = "stop"  # `by` of an answer that nobody gave: the turn it belonged to was stopped
 
@@ -119,7 +124,7 @@ def asked_for(request_id: str, wish: Wish, plan: str = "") -> Asked:
         tool_id=wish.tool_id,
         input=cut.tool_input(wish.input),
         reason=wish.reason[:2000],
-        rule=", ".join(wish.rules)[:2000] or suggestion(wish) if kind == "permission" else "",
+        rule=_offered(wish) if kind == "permission" else "",
         folder=_folder(wish.input),
         questions=questions(wish.input) if kind == "question" else (),
         plan=(own_plan if isinstance(own_plan, str) else plan)[: cut.CONTENT_CHARS] if kind == "plan" else "",
@@ -163,16 +168,27 @@ def questions(raw: dict[str, Any]) -> tuple[Question, ...]:
     )
 
 
+def _offered(wish: Wish) -> str:
+    """What the CLI suggests, if its text reads back as just that: a command in it may be written to read as more."""
+    text = ", ".join(wish.rules)
+    with contextlib.suppress(BadInput):
+        if parse_rules(text) == tuple(dict.fromkeys(wish.rules)):
+            return text
+    return suggestion(wish)
+
+
 def suggestion(wish: Wish) -> str:
     """What "always" could mean where the CLI has no suggestion of its own: the tool, or a command by its first words.
 
-    Where the first word runs what follows it, exactly this command; if no rule can say that, the tool (asked twice).
+    Where the first word runs what follows it, or is not plainly a name, exactly this command; if no rule can say that,
+    the tool (asked twice).
     """
     command = wish.input.get("command")
     if wish.tool != "Bash" or not isinstance(command, str) or not command.strip():
         return wish.tool
     words = command.split()
-    if "=" in words[0] or words[0].rpartition("/")[2].rstrip("0123456789.") in RUNNERS:
+    runs = words[0].rpartition("/")[2].rstrip("0123456789.") in RUNNERS or not RUNNING.isdisjoint(words[1:2])
+    if runs or not NAME.fullmatch(words[0]):
         return f"Bash({command})" if _is_pattern(command) else "Bash"
     first = words[:2] if len(words) > 1 and words[1].isalpha() else words[:1]
     return f"Bash({' '.join(first)}:*)"

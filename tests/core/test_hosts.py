@@ -37,6 +37,12 @@ def test_odd_characters_and_odd_spellings_are_no_host(text: str) -> None:
         canonical(text)
 
 
+def test_what_is_too_long_is_not_brought_to_one_form() -> None:
+    """A name of these alone costs seconds, and every label of it is refused only after that."""
+    with pytest.raises(BadHost, match="too long"):
+        canonical("\N{COMBINING COMMA ABOVE RIGHT}\N{COMBINING GRAVE ACCENT}" * 1000)
+
+
 @pytest.mark.parametrize(
     "name",
     ["localhost", "a.localhost", "metadata", "metadata.google.internal", "metadata.goog", "printer.local", "router.lan",

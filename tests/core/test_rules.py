@@ -13,7 +13,6 @@ from core.rules import parse_rules
         (" Bash(a *), Bash(b, c) ,Read,Read", ("Bash(a *)", "Bash(b, c)", "Read")),
         ("mcp__oma__draft_agent", ("mcp__oma__draft_agent",)),
         ("Edit(~/agents/**)", ("Edit(~/agents/**)",)),
-        ("Bash(echo (1) (2))", ("Bash(echo (1) (2))",)),
     ],
 )
 def test_rules_are_read_from_a_comma_list(text: str, rules: tuple[str, ...]) -> None:
@@ -29,6 +28,8 @@ def test_rules_are_read_from_a_comma_list(text: str, rules: tuple[str, ...]) -> 
         "Bash(",
         "Bash)(",
         "Bash()",
+        'Bash(echo "(a) Bash b")',  # three rules for the CLI, one of them Bash
+        "Bash(echo (1))",
         "Bash(a)\nBash(b)",
         "Nothing",
         "rm -rf /",

@@ -21,6 +21,16 @@ GUARDS = (
         "a decision fits what was asked", "S4", DESK, "if decision not in DECISIONS[asked.kind]:", "if False:",
         f"{TEST}::test_a_decision_must_fit_its_kind",
     ),
+    Guard(
+        "a command that reads as more rules is not offered as its own", "S4", DESK,
+        "if parse_rules(text) == tuple(dict.fromkeys(wish.rules)):", "if wish.rules:",
+        f"{TEST}::test_a_suggestion_of_the_cli_that_reads_as_another_is_not_offered",
+    ),
+    Guard(
+        "a command that is not plainly a name is no prefix", "S4", DESK, "if runs or not NAME.fullmatch(words[0]):", "if runs:",
+        f"{TEST}::test_always_is_suggested_as_a_rule",
+    ),
+    Guard("a pattern has no parentheses, which the CLI reads otherwise", "S4", RULES, "(?P<pattern>\\([^()]+\\))?", "(?P<pattern>\\(.+\\))?", NO_RULE),
     Guard("a rule names a tool", "S4", RULES, 'known = found and (found["tool"] in TOOLS or', "known = found and (True or", NO_RULE),
     Guard(
         "a login that cannot be looked up keeps nobody signed in", "W5 A4", "auth/sockets.py",

@@ -105,6 +105,14 @@ GUARDS = (
         "egress: names have the characters of names", "S6", "core/hosts.py",
         "    if not all(LABEL.fullmatch(label) for label in labels):\n", "    if False:\n", "tests/core/test_hosts.py::test_odd_characters_and_odd_spellings_are_no_host",
     ),
+    Guard(
+        "egress: a name is short before it is brought to one form", "R4", "core/hosts.py", "    if len(text) > NAME_CHARS:\n", "    if False:\n",
+        "tests/core/test_hosts.py::test_what_is_too_long_is_not_brought_to_one_form",
+    ),
+    Guard(
+        "egress: a request is short though it ends", "R4", "core/gateway/egress/end.py", 'find(b"\\r\\n\\r\\n", 0, HEAD_BYTES)', 'find(b"\\r\\n\\r\\n")',
+        f"{TUNNEL}::test_a_request_that_ends_too_late_is_hung_up_on",
+    ),
     Guard("egress: ports", "S8", POLICY, "if target.port not in PORTS:", "if False:", row("example.com", 25)),
     Guard(
         "egress: the agent's list", "S8", POLICY, "if not hosts.in_list(name, allowed):", "if False:",
@@ -150,6 +158,15 @@ GUARDS = (
         f"{TUNNEL}::test_when_the_box_is_gone_so_are_its_connections", by="TimeoutError",
     ),
     Guard(
+        "egress: idle boxes are forgotten", "R3", EGRESS, "            self._forget_idle()\n", "",
+        f"{TUNNEL}::test_a_box_is_known_as_long_as_it_has_something_open_or_used_up",
+    ),
+    Guard(
+        "egress: who has used up its connections is not forgotten", "R4", EGRESS,
+        "if not account.ends and self._allowance(account) >= self._limits.burst:", "if not account.ends:",
+        f"{TUNNEL}::test_a_box_is_known_as_long_as_it_has_something_open_or_used_up",
+    ),
+    Guard(
         "egress: what was refused is written down", "S8", EGRESS,
         "            self._ledger.note(self._row(near, ask, who, trip), owner=account.caller.user)\n", "            pass\n",
         f"{TUNNEL}::test_a_refusal_says_host_and_reason_and_is_written_down",
@@ -157,6 +174,14 @@ GUARDS = (
     Guard(
         "egress: the log of a user has an end", "R3", "core/gateway/egress/ledger.py", "        for row in rows[self._kept :]:\n", "        for row in ():\n",
         f"{HERE}/test_ledger.py::test_the_oldest_rows_make_room",
+    ),
+    Guard(
+        "egress: the log's last rows are written", "S8", "core/gateway/egress/ledger.py", "            async with self._writing:  # what it has taken to write is written\n", "            if True:\n",
+        f"{HERE}/test_ledger.py::test_what_is_being_written_at_the_end_is_written",
+    ),
+    Guard(
+        "egress: one odd row does not end the log", "S8", "core/gateway/egress/ledger.py", "                except PlatformError as error:", "                except ImportError as error:",
+        f"{HERE}/test_ledger.py::test_a_row_that_cannot_be_kept_is_not_the_end_of_the_log", by="Conflict",
     ),
     Guard(
         "egress: silent connections are bounded", "R4", "core/gateway/egress/front.py", "if len(self._waiting) >= UNDECIDED and not self._room():", "if False:",

@@ -140,6 +140,10 @@ GUARDS = (
     Guard("a name is short", "R3", TAME, "limit = NAME_CHARS if name in SHORT and depth == 1 else TEXT_CHARS", "limit = TEXT_CHARS", BOUND),
     Guard("a list has an end", "R3", TAME, "for item in value[:ITEMS]]", "for item in value]", BOUND),
     Guard("a number is one that everybody can keep", "R3", TAME, "value if abs(value) <= EXACT_INT else", "value if True else", BOUND),
+    Guard(
+        "a time is one everywhere", "R3", TAME, "or not _is_dateable(event):", "or False:",
+        f"{HOSTILE}::test_a_time_that_is_none_elsewhere_is_none",
+    ),
     Guard("a key is short", "R3", TAME, "{key[:NAME_CHARS]:", "{key:", BOUND),
     Guard(
         "depth has an end", "R3", TAME, "case dict() if depth < DEPTH:", "case dict():",

@@ -137,6 +137,7 @@ class Egress:
     def _account(self, caller: Caller) -> _Account:
         account = self._accounts.get(caller.box)
         if account is None:
+            self._forget_idle()
             account = self._accounts[caller.box] = _Account(
                 caller=caller,
                 left=self._limits.burst,
@@ -145,11 +146,18 @@ class Egress:
             )
         return account
 
+    def _forget_idle(self) -> None:
+        """Nothing is to be known of a box with nothing open and its whole allowance; nobody says when it is gone."""
+        for box, account in list(self._accounts.items()):
+            if not account.ends and self._allowance(account) >= self._limits.burst:
+                del self._accounts[box]
+
+    def _allowance(self, account: _Account) -> float:
+        return min(self._limits.burst, account.left + (self._clock() - account.at) * self._limits.per_s)
+
     def _bounded(self, account: _Account) -> None:
         """Raises: TooMuch."""
-        at = self._clock()
-        account.left = min(self._limits.burst, account.left + (at - account.at) * self._limits.per_s)
-        account.at = at
+        account.left, account.at = self._allowance(account), self._clock()
         if len(account.ends) > self._limits.connections:
             raise TooMuch(f"only {self._limits.connections} connections may be open at once")
         if account.left < 1:

@@ -26,7 +26,7 @@ class End(asyncio.Protocol):
         or before the end.
         """
         while True:
-            if (at := self.early.find(b"\r\n\r\n")) >= 0:
+            if (at := self.early.find(b"\r\n\r\n", 0, HEAD_BYTES)) >= 0:
                 head = bytes(self.early[: at + 4])
                 del self.early[: at + 4]
                 return head

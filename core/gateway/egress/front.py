@@ -55,8 +55,9 @@ class Front(asyncio.Protocol):
         heir.connection_made(wire)
         if isinstance(heir, End):
             self._egress(heir)
+        first, self._first = self._first, b""
         if isinstance(heir, asyncio.Protocol):
-            heir.data_received(self._first)
+            heir.data_received(first)
 
     def _room(self) -> bool:
         self._waiting -= {front for front in self._waiting if front.over}

@@ -8,7 +8,7 @@ from collections import Counter
 import msgspec
 
 from core import metrics
-from core.errors import StoreUnavailable
+from core.errors import PlatformError
 from core.model import Outbound, UserId
 from core.store import Store
 
@@ -29,7 +29,7 @@ class Ledger:
         self._store, self._kept = store, kept
         self._waiting: dict[Key, tuple[UserId, Outbound]] = {}
         self._written: Counter[UserId] = Counter()
-        self._due = asyncio.Event()
+        self._due, self._writing = asyncio.Event(), asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         metrics.queue_depth.labels("outbound_log").set_function(lambda: len(self._waiting))
 
@@ -51,7 +51,8 @@ class Ledger:
 
     async def close(self) -> None:
         if self._task:
-            self._task.cancel()
+            async with self._writing:  # what it has taken to write is written
+                self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self._flush()
 
@@ -63,15 +64,19 @@ class Ledger:
             await self._flush()
 
     async def _flush(self) -> None:
-        rows, self._waiting = self._waiting, {}
-        for owner, row in rows.values():
-            try:
-                await self._store.create(row, owner=owner)
-                self._written[owner] += 1
-                if self._written[owner] % TRIM_EVERY == 1:
-                    await self._trim(owner)
-            except StoreUnavailable as error:
-                log.warning("a connection of %s to %s is not in the log: %s", owner, row.host, error)
+        async with self._writing:
+            rows, self._waiting = self._waiting, {}
+            for owner, row in rows.values():
+                try:
+                    await self._write(row, owner)
+                except PlatformError as error:  # whatever it is, the others' rows come after it
+                    log.warning("a connection of %s to %s is not in the log: %s", owner, row.host, error)
+
+    async def _write(self, row: Outbound, owner: UserId) -> None:
+        await self._store.create(row, owner=owner)
+        self._written[owner] += 1
+        if self._written[owner] % TRIM_EVERY == 1:
+            await self._trim(owner)
 
     async def _trim(self, owner: UserId) -> None:
         rows = await self._store.find(Outbound, owner=owner, newest_by="updated_at", limit=self._kept + 2 * TRIM_EVERY)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.errors import BadInput
 from core.events import AnyEvent, ToolCalled, TurnFinished, decode, encode, seq_of
-from core.gateway.hostile import COST_USD, ITEMS, NAME_CHARS, TEXT_CHARS, TOKENS, tame
+from core.gateway.hostile import COST_USD, ITEMS, NAME_CHARS, TEXT_CHARS, TOKENS, stands_in, tame
 
 KINDS = [kind.__struct_config__.tag for kind in AnyEvent.__args__]
 values = st.recursive(
@@ -63,6 +63,12 @@ def called(**given_: Any) -> ToolCalled:
     event = tame(msgspec.json.encode({"type": "tool_called", "seq": 1, "id": "t", "name": "n", **given_}))
     assert isinstance(event, ToolCalled)
     return event
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_that_is_none_elsewhere_is_none(at: str) -> None:
+    event = tame(msgspec.json.encode({"type": "notice", "seq": 1, "text": "x", "at": at}))
+    assert stands_in(event) and seq_of(event) == 1
 
 
 def test_everything_has_a_bound() -> None:

@@ -25,6 +25,11 @@ def wish(tool: str, raw: dict[str, Any], *rules: str) -> Wish:
         (wish("Bash", {"command": "bash -c 'echo x'"}), "Bash(bash -c 'echo x')"),
         (wish("Bash", {"command": "/usr/bin/python3.11 -c 'x'"}), "Bash(/usr/bin/python3.11 -c 'x')"),
         (wish("Bash", {"command": "A=1 rm x"}), "Bash(A=1 rm x)"),
+        (wish("Bash", {"command": "uv run pytest -q"}), "Bash(uv run pytest -q)"),
+        (wish("Bash", {"command": "x),Bash,Read(y"}), "Bash"),
+        (wish("Bash", {"command": "(cd x && make)"}), "Bash"),
+        (wish("Bash", {"command": "'bash' -c x"}), "Bash('bash' -c x)"),
+        (wish("Bash", {"command": "\\bash -c x"}), "Bash"),
         (wish("Bash", {"command": "sudo rm -r /tmp/*"}), "Bash"),
         (wish("Bash", {"command": "python3 - <<E\nprint(1)\nE"}), "Bash"),
         (wish("Bash", {"command": " "}), "Bash"),
@@ -33,6 +38,12 @@ def wish(tool: str, raw: dict[str, Any], *rules: str) -> Wish:
 )
 def test_always_is_suggested_as_a_rule(asked: Wish, rule: str) -> None:
     assert asked_for("r", asked).rule == rule
+
+
+@pytest.mark.parametrize("said", ['echo "), Bash, Read("', 'echo "(a) Bash b"', "echo 1\necho 2", "echo -" + 500 * "x"])
+def test_a_suggestion_of_the_cli_that_reads_as_another_is_not_offered(said: str) -> None:
+    """Its text goes to the person and comes back: what is in it was written by the model."""
+    assert asked_for("r", wish("Bash", {"command": said}, f"Bash({said})")).rule == "Bash(echo:*)"
 
 
 def test_rules_are_separated_by_commas_outside_parentheses() -> None:

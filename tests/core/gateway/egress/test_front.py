@@ -44,6 +44,7 @@ async def test_connections_to_the_api_are_bounded_until_they_end(house: House) -
     async with asyncio.timeout(PATIENCE_S):
         while not all(front_._given for front_ in waiting):
             await asyncio.sleep(0.01)
+        assert not any(front_._first for front_ in waiting), "what came first is the API's, and kept by nobody"
         reader, writer = await asyncio.open_unix_connection(path)
         assert await reader.read() == b"", "one too many is hung up on"
         writer.close()

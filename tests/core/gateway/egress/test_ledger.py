@@ -1,8 +1,13 @@
 """The log of connections: equal ones of a moment are one row, and there are only so many rows."""
 
+import asyncio
+
+import pytest
+
 from core.gateway.egress.ledger import TRIM_EVERY, Ledger, new_id
-from core.model import Outbound, now
+from core.model import Outbound, Record, UserId, now
 from tests.core.gateway.house import ALICE, House
+from tests.patience import PATIENCE_S
 
 
 def row(host: str) -> Outbound:
@@ -18,6 +23,33 @@ async def test_equal_connections_of_a_moment_are_added_up(house: House) -> None:
     await ledger.close()
     rows = await house.store.find(Outbound, owner=ALICE)
     assert sorted((r.host, r.times, r.sent_bytes) for r in rows) == [("a.com", 3, 6), ("b.com", 1, 2)]
+
+
+async def test_what_is_being_written_at_the_end_is_written(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    writing, create = asyncio.Event(), house.store.create
+
+    async def slow(record: Record, *, owner: UserId) -> None:
+        writing.set()
+        await asyncio.sleep(0.01)
+        await create(record, owner=owner)
+
+    monkeypatch.setattr(house.store, "create", slow)
+    ledger = Ledger(house.store)
+    for number in range(10):
+        ledger.note(row(f"h{number}.com"), owner=ALICE)
+    async with asyncio.timeout(PATIENCE_S):
+        await writing.wait()
+        await ledger.close()
+    assert len(await house.store.find(Outbound, owner=ALICE)) == 10
+
+
+async def test_a_row_that_cannot_be_kept_is_not_the_end_of_the_log(house: House) -> None:
+    ledger, there = Ledger(house.store), row("there.com")
+    await house.store.create(there, owner=ALICE)
+    ledger.note(there, owner=ALICE)
+    ledger.note(row("next.com"), owner=ALICE)
+    await ledger.close()
+    assert {r.host for r in await house.store.find(Outbound, owner=ALICE)} == {"there.com", "next.com"}
 
 
 async def test_the_oldest_rows_make_room(house: House) -> None:

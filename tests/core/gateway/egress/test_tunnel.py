@@ -6,10 +6,12 @@ import pytest
 
 from core import tokens
 from core.gateway.egress.egress import Limits
+from core.gateway.egress.end import HEAD_BYTES
+from core.gateway.identity import Caller
 from core.model import Agent, Session
 from tests.core.gateway.egress.proxy import KEY, echo, proxy, server
 from tests.core.gateway.egress.world import PUBLIC, World
-from tests.core.gateway.house import ALICE, BOB, House
+from tests.core.gateway.house import ALICE, BOB, House, until
 from tests.patience import PATIENCE_S
 
 HELD = {"example.com": [[PUBLIC]]}
@@ -154,12 +156,35 @@ async def test_a_request_that_does_not_end_is_hung_up_on(house: House, first: by
         assert (await box.send(first)).status == 0
 
 
+async def test_a_request_that_ends_too_late_is_hung_up_on(house: House) -> None:
+    async with server(echo) as port, proxy(house, leading_to(port)) as box:
+        for long, status in ((HEAD_BYTES // 2, 200), (HEAD_BYTES, 0)):  # in one piece
+            talk = await box.send(b"CONNECT example.com:443 HTTP/1.1\r\nA: %s\r\n%s\r\n" % (long * b"x", box.fields()))
+            assert talk.status == status
+
+
 async def test_when_the_box_is_gone_so_are_its_connections(house: House) -> None:
     async with server(echo) as port, proxy(house, leading_to(port)) as box:
         talk = await box.connect("example.com:443")
         box.egress.hang_up("box1")
         assert await talk.rest() == b""
         assert len(await box.rows()) == 1
+
+
+async def test_a_box_is_known_as_long_as_it_has_something_open_or_used_up(house: House) -> None:
+    async with server(echo) as port, proxy(house, leading_to(port), limits=Limits(per_s=0.0)) as box:
+        known, ask = box.egress._accounts, box.egress._account
+        talk = await box.connect("example.com:443")
+        ask(Caller(box="box2", user=BOB))
+        ask(Caller(box="box3", user=BOB))
+        assert set(known) == {"box1", "box3"}
+        await talk.close()
+        await until(lambda: not known["box1"].ends)
+        ask(Caller(box="box4", user=BOB))
+        assert set(known) == {"box1", "box4"}
+        known["box1"].left += 1
+        ask(Caller(box="box5", user=BOB))
+        assert set(known) == {"box5"}
 
 
 async def test_a_connection_that_is_open_when_the_gateway_ends_is_written_down(house: House) -> None:
