@@ -105,7 +105,8 @@ async def visit(looker: Looker, name: str, pages: dict[str, str]) -> Seen:
     assert page
     if name == "cards":
         for at, kind in enumerate(("permission", "permission", "permission", "question", "plan")):
-            await page.locator(f".permission[data-testid={kind}]").wait_for(state="attached")
+            # not the one before it, which stands there until the page hears that it is answered
+            await page.locator(f".permission[data-testid={kind}]:not([data-sent])").wait_for(state="attached")
             await looker.look(seen)
             for _ in range(2 if kind == "plan" else 1):  # a plan is sent back with a word
                 await press(page.locator(".permission").get_by_test_id("deny"))
