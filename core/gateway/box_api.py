@@ -98,6 +98,7 @@ class BoxApi:
 
     async def spec(self, request: web.Request) -> web.Response:
         caller = self._callers.caller(request)
+        caller.room.start()
         asked = await _read(request, SpecAsked)
         session, agent = await self._mine(asked.session, caller)
         claims = {"user": caller.user, "agent": agent.id, "session": session.id}
@@ -122,6 +123,7 @@ class BoxApi:
 
     async def draft(self, request: web.Request) -> web.Response:
         caller = self._callers.caller(request)
+        caller.room.start()
         draft = await _read(request, Draft)
         _, agent = await self._mine(draft.session, caller)
         changes: dict[str, Any] = {}

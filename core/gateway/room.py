@@ -1,6 +1,7 @@
 """How much of the gateway one box may take up at once, so that there is always some left for the others."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,6 +9,8 @@ from core import metrics
 from core.errors import TooMuch
 from core.gateway.web_errors import OVERLOADED
 
+STARTS = 100  # of CLIs, at once; each asks Store and vault, whose quotas are everybody's; and
+STARTS_PER_S = 2.0  # so many more every second
 CALLS = 16  # of the model; four CLIs with their side questions need half of them
 LARGE_CALLS = 2
 LARGE_BYTES = 4 * 1024 * 1024  # hours of talk are below; what is above has pictures in it
@@ -23,6 +26,15 @@ class Room:
         self._calls, self._large = asyncio.Semaphore(CALLS), asyncio.Semaphore(LARGE_CALLS)
         self._batches = asyncio.Semaphore(1)
         self._waiting = 0
+        self._starts, self._at = float(STARTS), time.monotonic()
+
+    def start(self) -> None:
+        """One more small call that asks what is everybody's. Raises: TooMuch: they come too fast."""
+        at = time.monotonic()
+        self._starts, self._at = min(STARTS, self._starts + (at - self._at) * STARTS_PER_S), at
+        if self._starts < 1:
+            raise TooMuch("this box starts too much in a short time")
+        self._starts -= 1
 
     @asynccontextmanager
     async def call(self, length_bytes: int | None) -> AsyncIterator[None]:

@@ -141,6 +141,14 @@ GUARDS = (
     Guard("a list has an end", "R3", TAME, "for item in value[:ITEMS]]", "for item in value]", BOUND),
     Guard("a number is one that everybody can keep", "R3", TAME, "value if abs(value) <= EXACT_INT else", "value if True else", BOUND),
     Guard(
+        "a box starts so many CLIs in a time", "R4", API, "        caller.room.start()\n        asked", "        asked",
+        f"{BOX}::test_a_box_asks_store_and_vault_so_often_and_no_more",
+    ),
+    Guard(
+        "a box writes so many drafts in a time", "R4", API, "        caller.room.start()\n        draft", "        draft",
+        f"{BOX}::test_a_box_asks_store_and_vault_so_often_and_no_more",
+    ),
+    Guard(
         "a time is one everywhere", "R3", TAME, "or not _is_dateable(event):", "or False:",
         f"{HOSTILE}::test_a_time_that_is_none_elsewhere_is_none",
     ),

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from core import runtime, tokens
-from core.gateway.room import CALLS
+from core.gateway.room import CALLS, STARTS
 from core.model import Agent, Box, SecretNote, Session, now
 from core.runtime import Process
 from core.settings import Secret
@@ -51,6 +51,17 @@ async def test_the_spec_is_what_a_cli_starts_with(line: Line) -> None:
         "rules": [],
         "draft": True,
     }
+
+
+@pytest.mark.parametrize("path", ["/internal/spec", "/internal/draft"])
+async def test_a_box_asks_store_and_vault_so_often_and_no_more(line: Line, path: str) -> None:
+    async with line.session() as http:
+        for _ in range(2 * STARTS):  # some come back while they are used up
+            async with http.post("http://gateway" + path, json={"session": "none"}) as answer:
+                if answer.status == 429:
+                    assert (await answer.json())["code"] == "too_much"
+                    return
+    pytest.fail("there was no end to them")
 
 
 async def test_a_cli_starts_with_the_secrets_of_its_agent_and_that_is_noted(house: House, line: Line) -> None:

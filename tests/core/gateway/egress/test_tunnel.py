@@ -157,7 +157,9 @@ async def test_a_request_that_does_not_end_is_hung_up_on(house: House, first: by
 
 
 async def test_a_request_that_ends_too_late_is_hung_up_on(house: House) -> None:
-    async with server(echo) as port, proxy(house, leading_to(port)) as box:
+    limits = Limits(head_s=10 * PATIENCE_S)  # it is not the time that ends it
+    async with server(echo) as port, proxy(house, leading_to(port), limits=limits) as box:
+        assert (await box.send(b"CONNECT " + b"x" * 100_000)).status == 0
         for long, status in ((HEAD_BYTES // 2, 200), (HEAD_BYTES, 0)):  # in one piece
             talk = await box.send(b"CONNECT example.com:443 HTTP/1.1\r\nA: %s\r\n%s\r\n" % (long * b"x", box.fields()))
             assert talk.status == status
