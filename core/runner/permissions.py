@@ -172,9 +172,18 @@ def _offered(wish: Wish) -> str:
     """What the CLI suggests, if its text reads back as just that: a command in it may be written to read as more."""
     text = ", ".join(wish.rules)
     with contextlib.suppress(BadInput):
-        if parse_rules(text) == tuple(dict.fromkeys(wish.rules)):
+        if parse_rules(text) == tuple(dict.fromkeys(wish.rules)) and all(_is_meant(rule, wish) for rule in wish.rules):
             return text
     return suggestion(wish)
+
+
+def _is_meant(rule: str, wish: Wish) -> bool:
+    """Whether a star in it is the CLI's own, at its end: one of the command's means anything at all in a rule."""
+    if not rule.startswith("Bash("):
+        return True
+    pattern = rule[len("Bash(") : -1]
+    said = "*" in pattern and pattern in str(wish.input.get("command"))
+    return not said and "*" not in pattern.removesuffix(":*").removesuffix(" *")
 
 
 def suggestion(wish: Wish) -> str:

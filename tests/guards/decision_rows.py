@@ -23,8 +23,12 @@ GUARDS = (
     ),
     Guard(
         "a command that reads as more rules is not offered as its own", "S4", DESK,
-        "if parse_rules(text) == tuple(dict.fromkeys(wish.rules)):", "if wish.rules:",
+        "if parse_rules(text) == tuple(dict.fromkeys(wish.rules)) and all(", "if wish.rules and all(",
         f"{TEST}::test_a_suggestion_of_the_cli_that_reads_as_another_is_not_offered",
+    ),
+    Guard(
+        "a star of a command is none of a rule", "S4", DESK, "return not said and \"*\" not in pattern", "return \"*\" not in pattern",
+        f"{TEST}::test_a_star_of_the_command_is_none_of_a_rule",
     ),
     Guard(
         "a command that is not plainly a name is no prefix", "S4", DESK, "if runs or not NAME.fullmatch(words[0]):", "if runs:",

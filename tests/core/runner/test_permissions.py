@@ -46,6 +46,15 @@ def test_a_suggestion_of_the_cli_that_reads_as_another_is_not_offered(said: str)
     assert asked_for("r", wish("Bash", {"command": said}, f"Bash({said})")).rule == "Bash(echo:*)"
 
 
+@pytest.mark.parametrize("said", ["rm build/*", "rm *", "rm old && rm *", "rm */x"])
+def test_a_star_of_the_command_is_none_of_a_rule(said: str) -> None:
+    """For the shell it means files of one folder, in a rule any words."""
+    suggested = [f"Bash({part})" for part in said.split(" && ")]
+    assert asked_for("r", wish("Bash", {"command": said}, *suggested)).rule in ("Bash(rm:*)", "Bash(rm old:*)")
+    assert asked_for("r", wish("Bash", {"command": said}, "Bash(rm build *)")).rule == "Bash(rm build *)"
+    assert asked_for("r", wish("Bash", {"command": said}, "Read(//tmp/**)")).rule == "Read(//tmp/**)"
+
+
 def test_rules_are_separated_by_commas_outside_parentheses() -> None:
     assert split_rules("Bash(a, b), Read , ,Edit(x)") == ["Bash(a, b)", "Read", "Edit(x)"]
     assert split_rules("") == []
