@@ -21,7 +21,7 @@ def parse_rules(text: str) -> tuple[str, ...]:
     if not text.strip() or len(text) > RULE_CHARS or not text.isprintable():
         raise BadInput(f"a rule is one line of at most {RULE_CHARS} characters", code="bad_rule")
     rules = tuple(dict.fromkeys(part.strip() for part in _split(text)))
-    if len(rules) > RULES or not all(map(_is_rule, rules)):
+    if len(rules) > RULES or not all(map(is_rule, rules)):
         raise BadInput("a rule is a tool, or a tool and a pattern in parentheses: Bash(npm test:*)", code="bad_rule")
     return rules
 
@@ -38,7 +38,8 @@ def _split(text: str) -> list[str]:
     return parts
 
 
-def _is_rule(rule: str) -> bool:
+def is_rule(rule: str) -> bool:
+    """Whether this is one rule, for the CLI as for us."""
     found = _RULE.fullmatch(rule)
     known = found and (found["tool"] in TOOLS or found["tool"].startswith("mcp__"))
     return bool(known)

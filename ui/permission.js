@@ -176,7 +176,7 @@ export default {
     },
     keep() {
       const rule = this.rule.value.trim();
-      const bare = rule.replace(/\(\s*:?\*+\s*\)/g, "").replace(/\([^)]*\)/g, "()").split(",").map((one) => one.trim()).find((one) => /^[A-Za-z_][\w-]*$/.test(one));
+      const bare = rule.replace(/\([\s:*]+\)/g, "").replace(/\([^)]*\)/g, "()").split(",").map((one) => one.trim()).find((one) => /^[A-Za-z_][\w-]*$/.test(one));
       if (bare && this.doubted !== rule) return this.doubt(rule, bare);
       this.answer("allow_always", { rule });
     },

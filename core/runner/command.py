@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core import policy
+from core.rules import is_rule
 from core.runner.folder import wants
 from core.runner.gateway import Spec
 from core.runner.permissions import OURS
@@ -69,8 +70,8 @@ def argv(spec: Spec, place: Place) -> list[str]:
         servers = servers | {"oma": {"type": "sdk", "name": "oma"}}
     if servers:
         words.append("--mcp-config=" + json.dumps({"mcpServers": servers}))
-    if rules:
-        words.append(f"--allowedTools={','.join(rules)}")
+    if known := [rule for rule in rules if is_rule(rule)]:  # of an older day, one may be more than it seems to the CLI
+        words.append(f"--allowedTools={','.join(known)}")
     if spec.agent.model:
         words.append(f"--model={spec.agent.model}")
     return words

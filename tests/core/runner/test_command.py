@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from core.runner.command import Place, environment
+from core.runner.command import Place, argv, environment
 from core.runner.gateway import AgentSpec, SessionSpec, Spec
 
 
@@ -23,3 +23,10 @@ def test_betas_are_kept_back_where_the_provider_does_not_know_them_yet() -> None
     }
     assert told["vertex"] == told["anthropic"] | {"CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1"}
     assert told["vertex"] != told["anthropic"]
+
+
+def test_a_kept_rule_that_the_cli_would_read_as_more_is_not_told_to_it(tmp_path: Path) -> None:
+    rules = ("Bash(make test:*)", 'Bash(echo "(a) Bash b")', "Read")
+    spec = Spec(token="t", agent=AgentSpec(id="a1", rules=rules), session=SessionSpec(id="s1"))
+    told = [word for word in argv(spec, Place("claude", tmp_path, 1)) if word.startswith("--allowedTools")]
+    assert told == ["--allowedTools=Bash(make test:*),Read"]
