@@ -16,6 +16,7 @@ from aiohttp import web
 
 PIECE_BYTES = 64 * 1024
 DEEPEST = 100  # folders in folders
+PATH_CHARS = 1000  # as its reader takes it (core.export), which refuses longer lines than these can make
 ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # not blocking: a FIFO would wait for a writer
 
@@ -69,7 +70,7 @@ def _file(name: str, folder: int, path: str) -> Iterator[bytes]:
         about = os.fstat(handle)
         if not stat.S_ISREG(about.st_mode):
             return
-        yield msgspec.json.encode({"path": path, "mtime": int(about.st_mtime)}) + b"\n"
+        yield msgspec.json.encode({"path": path[:PATH_CHARS], "mtime": int(about.st_mtime)}) + b"\n"
         left = about.st_size  # no more than it had: somebody may be writing for ever
         while left > 0 and (piece := _read(file.fileno(), min(left, PIECE_BYTES))):
             left -= len(piece)

@@ -27,10 +27,15 @@ OURS = "mcp__oma__"  # the platform's own tools: they ask for themselves
 DENIED = "The user does not want this. Do not try it another way; ask, or go on without it."
 # They run what comes after them: `bash:*` would be a rule for every command there is.
 RUNNERS = frozenset(
-    "bash sh dash zsh ksh fish python pypy node nodejs deno bun npx uvx perl ruby php lua awk gawk find xargs env sudo"
-    " doas su eval exec command builtin source . nohup setsid nice ionice timeout time watch ssh docker podman".split()
+    "bash sh dash ash zsh ksh mksh csh tcsh fish rbash hush busybox toybox pwsh powershell python pypy ipython node"
+    " nodejs deno bun bunx tsx ts-node npx pnpx uvx perl ruby php lua tclsh expect Rscript julia awk gawk find xargs"
+    " parallel env sudo doas su runuser pkexec eval exec command builtin noglob coproc trap source . nohup setsid"
+    " setpriv nice ionice chrt taskset stdbuf timeout time watch flock script strace ltrace gdb chroot unshare nsenter"
+    " systemd-run xvfb-run tmux screen ssh rsh docker podman".split()
 )
 RUNNING = frozenset({"run", "exec", "dlx", "x"})  # uv run, npm exec, bundle exec: their second word says it
+# Of these an option before the second word hides it: `npm -s exec`, `git -c alias.x='!rm -r ~' x`.
+LEADERS = frozenset("npm pnpm yarn uv poetry pipenv pdm hatch conda mise bundle cargo go git kubectl make".split())
 NAME = re.compile(r"[\w@+./~-]+")  # of a command: nothing quoted, set, expanded or grouped
 PATTERN_CHARS = 400
 STOPPED = "stop"  # `by` of an answer that nobody gave: the turn it belonged to was stopped
@@ -196,11 +201,17 @@ def suggestion(wish: Wish) -> str:
     if wish.tool != "Bash" or not isinstance(command, str) or not command.strip():
         return wish.tool
     words = command.split()
-    runs = words[0].rpartition("/")[2].rstrip("0123456789.") in RUNNERS or not RUNNING.isdisjoint(words[1:2])
+    runs = _runs(words[0].rpartition("/")[2], words[1] if words[1:] else "")
     if runs or not NAME.fullmatch(words[0]):
         return f"Bash({command})" if _is_pattern(command) else "Bash"
     first = words[:2] if len(words) > 1 and words[1].isalpha() else words[:1]
     return f"Bash({' '.join(first)}:*)"
+
+
+def _runs(name: str, second: str) -> bool:
+    """Whether a command of these first words may run any other."""
+    known = {name, name.rstrip("0123456789.")}  # python3.11
+    return bool(known & RUNNERS) or second in RUNNING or (name in LEADERS and second.startswith("-"))
 
 
 def _is_pattern(command: str) -> bool:

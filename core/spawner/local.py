@@ -35,6 +35,7 @@ log = logging.getLogger("oma.spawner")
 KILLED_S = 5.0  # from SIGKILL to gone: the kernel has to free a box's memory first
 LOG_BYTES = 8 * 1024**2  # a runner's log is emptied above this
 LOGS_KEPT = 100
+NO_USER_SITE = "-s"  # of Python: ~/.local is the agent's, and what lies there would run in its runner
 
 
 class LocalSpawner:
@@ -192,14 +193,14 @@ class LocalSpawner:
         return None if sandbox == "none" or self._tried().shared else self._owners.of(home)
 
     def _boxed(self, box: Box, home: Path, command: Command) -> Process:
-        words = [self._host.interpreter, f"{PROGRAM}/main.py"]
+        words = [self._host.interpreter, NO_USER_SITE, f"{PROGRAM}/main.py"]
         words += _arguments(command, home=HOME, out=OUT, cli=self._host.inside(claude_cli()))
         out = self._runtime.box_out(box.id)
         child, pid = boxed(replace(command, words=words), host=self._host, home=home, out=out)
         return self._known(box, child, pid, command.output)
 
     def _unboxed(self, box: Box, home: Path, command: Command, *, sandbox: Sandbox) -> Process:
-        words = [sys.executable, str(self._program / "main.py")]
+        words = [sys.executable, NO_USER_SITE, str(self._program / "main.py")]
         out = self._runtime.box_out(box.id)
         words += _arguments(command, home=str(home), out=str(out), cli=str(claude_cli()))
         command = replace(command, words=words)

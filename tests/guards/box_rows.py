@@ -103,6 +103,14 @@ GUARDS = (
     Guard("runner: no link to a file is followed", "F2", "core/runner/export.py", "READ = os.O_RDONLY | os.O_NOFOLLOW |", "READ = os.O_RDONLY |", EXPORT),
     Guard("runner: plain files only", "F1", "core/runner/export.py", "if not stat.S_ISREG(about.st_mode):", "if False:", EXPORT),
     Guard(
+        "runner: a path in an export has an end", "F3", "core/runner/export.py", "path[:PATH_CHARS]", "path",
+        "tests/core/runner/test_export.py::test_a_path_longer_than_its_reader_takes_is_cut_and_its_file_is_whole",
+    ),
+    Guard(
+        "a runner loads nothing of its agent's", "S1", LOCAL, "self._host.interpreter, NO_USER_SITE,", "self._host.interpreter,",
+        "tests/core/spawner/test_life.py::test_what_an_agent_installs_for_itself_is_nothing_that_its_runner_loads[bubblewrap]",
+    ),
+    Guard(
         "runner: a log is no link and no pipe", "F2", "core/runner/log.py", "if not stat.S_ISREG(os.fstat(fd).st_mode):", "if False:",
         "tests/core/runner/test_files.py::test_a_log_that_is_no_file_is_refused",
     ),

@@ -34,6 +34,14 @@ GUARDS = (
         "a command that is not plainly a name is no prefix", "S4", DESK, "if runs or not NAME.fullmatch(words[0]):", "if runs:",
         f"{TEST}::test_always_is_suggested_as_a_rule",
     ),
+    Guard(
+        "what runs any command is no prefix", "S4", DESK, "bool(known & RUNNERS)", "bool(known & {'bash'})",
+        f"{TEST}::test_always_is_suggested_as_a_rule",
+    ),
+    Guard(
+        "an option hides no second word", "S4", DESK, 'name in LEADERS and second.startswith("-")', "False",
+        f"{TEST}::test_always_is_suggested_as_a_rule",
+    ),
     Guard("a pattern has no parentheses, which the CLI reads otherwise", "S4", RULES, "(?P<pattern>\\([^()]+\\))?", "(?P<pattern>\\(.+\\))?", NO_RULE),
     Guard("a rule names a tool", "S4", RULES, 'known = found and (found["tool"] in TOOLS or', "known = found and (True or", NO_RULE),
     Guard(

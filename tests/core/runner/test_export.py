@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.events import StateChanged, TurnFinished
+from core.export import LINE_BYTES, PATH_CHARS
 from core.runner.export import archive
 from tests.core.runner.box import Box
 
@@ -68,6 +69,16 @@ def test_folders_as_deep_as_nobody_makes_them_are_left_out_and_leak_nothing(tmp_
     before = len(os.listdir("/proc/self/fd"))
     assert read(b"".join(archive(tmp_path))) == {"near": b""}
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_path_longer_than_its_reader_takes_is_cut_and_its_file_is_whole(tmp_path: Path) -> None:
+    name = "\x01" * 255  # six bytes each in JSON
+    deep = tmp_path.joinpath(*[name] * 7)
+    deep.mkdir(parents=True)
+    (deep / "file").write_text("x")
+    stream = b"".join(archive(tmp_path))
+    assert len(stream.partition(b"\n")[0]) < LINE_BYTES
+    assert read(stream) == {"/".join([name] * 7)[:PATH_CHARS]: b"x"}
 
 
 async def test_the_runner_sends_the_agents_folders_and_nothing_else_of_the_home(tmp_path: Path) -> None:

@@ -40,6 +40,12 @@ async def test_the_boot_key_is_told_to_the_runner_and_to_nobody_who_looks_at_its
         assert running.key not in told
 
 
+async def test_what_an_agent_installs_for_itself_is_nothing_that_its_runner_loads(spawner: LocalSpawner) -> None:
+    """Also where the platform has no virtual environment, which would keep it out as well."""
+    async with started(spawner) as running:
+        assert await look(spawner, running, "sys.flags.no_user_site") == 1
+
+
 async def test_a_runner_that_ended_by_itself_is_gone(spawner: LocalSpawner) -> None:
     async with started(spawner) as running:
         await ended_by_itself(spawner, running)
