@@ -245,8 +245,9 @@ def role_of(process: psutil.Process) -> str:
         return "box"
     if "claude" in name or "--output-format" in argv:
         return "cli"
-    if any(Path(word).name == "main.py" for word in argv[1:3]):
-        return argv[2] if len(argv) > 2 and argv[2] in ("gateway", "runner") else "web"
+    for at in (1, 2):  # after the interpreter, or after a flag of it
+        if Path("".join(argv[at : at + 1])).name == "main.py":
+            return next((part for part in argv[at + 1 : at + 2] if part in ("gateway", "runner")), "web")
     return "tool"
 
 
