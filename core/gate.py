@@ -89,7 +89,7 @@ class OwnGate:
 
     async def register(self, box: Box) -> None:
         """Listen for this box. A gateway that starts later finds the box in the Store by itself."""
-        await self._call("PUT", f"/boxes/{box.id}", {"user": box.user, **box.memory})
+        await self._call("PUT", f"/boxes/{box.id}", {"user": box.user, "key": box.key, **box.memory})
 
     async def unregister(self, box_id: str) -> None:
         await self._call("DELETE", f"/boxes/{box_id}")

@@ -20,6 +20,11 @@ def boot(pod: str = "") -> str:
     return f"runner:boot:{pod}" if pod else "runner:boot"
 
 
+def own(box: str) -> str:
+    """The audience of what a runner's own calls carry; programs beside it in the box have the same way out."""
+    return f"gateway:own:{box}"
+
+
 def sign(claims: dict[str, Any], *, key: str, audience: str) -> str:
     """`claims` as a URL-safe token for `audience` (for example `runner:<id>` or `model:<runner id>`)."""
     return URLSafeTimedSerializer(key, salt=audience).dumps(claims)

@@ -31,6 +31,7 @@ MAIN = Path(__file__).resolve().parent.parent / "main.py"
 LINK = re.compile(r"http://127\.0\.0\.1:\d+/auth/local\?code=\S+|https://\S+")  # https: production has no link
 ERROR_LINE = re.compile(r"\b(ERROR|CRITICAL)\b|^Traceback ", re.M)
 START_S = 60.0  # 2 s on a machine with nothing else to do
+LAST_S = 2.0
 END_S = 10.0  # G4: SIGINT ends everything within this
 
 
@@ -77,6 +78,8 @@ class Product:
     async def __aexit__(self, kind: object, *_: object) -> None:
         try:
             await self.stop()
+            with contextlib.suppress(LeftBehind):  # a gateway that another web has started ends a moment after ours
+                await self.until_gone(within_s=LAST_S)
             left = [f"{p.pid} {' '.join(p.cmdline())[:200]}" for p in self.processes() if p.is_running()]
             sockets = [str(path) for path in self.runtime.rglob("*")]
             errors = self.errors()

@@ -11,7 +11,7 @@ from core import metrics, tokens
 from core.errors import BadInput, NotFound
 from core.events import encode
 from core.gateway.batch import BATCH_BYTES, HIGHEST_SEQ, Read, is_light, read_batch
-from core.gateway.identity import Caller, Callers, claims_of
+from core.gateway.identity import Caller, Callers, claims_of, prove_runner
 from core.gateway.ingest import Gap, Ingest, LogBehind
 from core.gateway.providers import Call, Provider
 from core.gateway.turn_spans import turn_under_way
@@ -59,7 +59,10 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BoxApi:
-    """The routes for boxes. Who calls is told by the connection; what they may see, by the Store."""
+    """The routes for boxes. Whose box calls is told by the connection; what they may see, by the Store.
+
+    What a box's programs may ask carries the token of a session; all else is its runner's, which signs each call.
+    """
 
     def __init__(
         self,
@@ -97,7 +100,7 @@ class BoxApi:
         return web.json_response({"status": "ok"})
 
     async def spec(self, request: web.Request) -> web.Response:
-        caller = self._callers.caller(request)
+        caller = self._runner(request)
         caller.room.start()
         asked = await _read(request, SpecAsked)
         session, agent = await self._mine(asked.session, caller)
@@ -122,7 +125,7 @@ class BoxApi:
         return {name: str(value) for name, value in found.items()}
 
     async def draft(self, request: web.Request) -> web.Response:
-        caller = self._callers.caller(request)
+        caller = self._runner(request)
         caller.room.start()
         draft = await _read(request, Draft)
         _, agent = await self._mine(draft.session, caller)
@@ -138,7 +141,7 @@ class BoxApi:
         return web.json_response({})
 
     async def events(self, request: web.Request) -> web.Response:
-        caller = self._callers.caller(request)
+        caller = self._runner(request)
         async with caller.room.batch():
             batch = await self._batch(await read_body(request, limit_bytes=BATCH_BYTES))
             try:
@@ -150,7 +153,7 @@ class BoxApi:
 
     async def log(self, request: web.Request) -> web.Response:
         """A page of what is stored of the caller's own session, for a log that fell behind."""
-        caller = self._callers.caller(request)
+        caller = self._runner(request)
         asked = await _read(request, LogAsked)
         async with caller.room.batch():
             await self._mine(asked.session, caller)
@@ -195,13 +198,22 @@ class BoxApi:
         return answer
 
     def _claims(self, request: web.Request, caller: Caller) -> dict[str, Any]:
-        given = request.headers.get("x-api-key") or request.headers.get("Authorization", "").removeprefix("Bearer ")
-        return claims_of(given, caller=caller, keys=self._keys)
+        return claims_of(request.headers.get("x-api-key") or _bearer(request), caller=caller, keys=self._keys)
+
+    def _runner(self, request: web.Request) -> Caller:
+        """Raises: NotSignedIn: it is something else in the box, an agent's own program say."""
+        caller = self._callers.caller(request)
+        prove_runner(_bearer(request), caller=caller)
+        return caller
 
     async def _mine(self, session_id: str, caller: Caller) -> tuple[Session, Agent]:
         """Raises: NotFound: there is no such session, or it is somebody else's; nobody can tell which."""
         session = await self._store.get(Session, session_id, owner=caller.user)
         return session, await self._store.get(Agent, session.agent, owner=caller.user)
+
+
+def _bearer(request: web.Request) -> str:
+    return request.headers.get("Authorization", "").removeprefix("Bearer ")
 
 
 async def _read(request: web.Request, kind: type[T]) -> T:

@@ -19,9 +19,10 @@ BOX_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # it becomes a directory
 
 
 class NewBox(msgspec.Struct, frozen=True, kw_only=True):
-    """Body of `PUT /boxes/{id}`: whose box, and which process it is."""
+    """Body of `PUT /boxes/{id}`: whose box, its runner's key, and which process it is."""
 
     user: UserId
+    key: str
     pid: int
     start: int
 
@@ -59,7 +60,8 @@ class Control:
             box = msgspec.json.decode(await read_body(request, limit_bytes=BODY_BYTES), type=NewBox)
         except msgspec.DecodeError as error:
             raise BadInput(f"not a box: {error}") from error
-        await self._doors.open(_box_id(request), user=box.user, process=Process(pid=box.pid, start=box.start))
+        process = Process(pid=box.pid, start=box.start)
+        await self._doors.open(_box_id(request), user=box.user, key=box.key, process=process)
         return web.json_response({})
 
     async def delete_box(self, request: web.Request) -> web.Response:

@@ -70,13 +70,13 @@ class Doors:
             process = Process.read(box.memory)
             if process and process.alive():
                 try:
-                    await self.open(box.id, user=box.user, process=process)
+                    await self.open(box.id, user=box.user, key=box.key, process=process)
                 except BadInput as error:
                     log.warning("box %s has no door: %s", box.id, error)
             elif process:
                 await self._bury(box.id, process)
 
-    async def open(self, box_id: str, *, user: UserId, process: Process) -> None:
+    async def open(self, box_id: str, *, user: UserId, key: str, process: Process) -> None:
         """Listen for a box; again is fine. Raises: BadInput: it has no directory, or its process is gone."""
         async with self._changing:
             if len(self._doors) >= MAX_BOXES:
@@ -85,10 +85,12 @@ class Doors:
                 raise BadInput("this process does not live", code="box_gone")
             path = self._runtime.box_socket(box_id)
             old = self._doors.get(box_id)
-            if old and old.process == process and old.caller.user == user and path.is_socket():
+            known = old and old.process == process and (old.caller.user, old.caller.key) == (user, key)
+            if known and path.is_socket():
                 return
             await self._close(box_id)
-            self._doors[box_id] = door = await self._listen(box_id, user, process, path)
+            caller = Caller(box=box_id, user=user, key=key, room=Room(patience_s=self._patience_s))
+            self._doors[box_id] = door = await self._listen(caller, process, path)
             self._by_path[str(path)] = door.caller
 
     async def close(self, box_id: str) -> None:
@@ -111,13 +113,12 @@ class Doors:
             if not door.process.alive():
                 await self._bury(box_id, door.process)
 
-    async def _listen(self, box_id: str, user: UserId, process: Process, path: Path) -> Door:
+    async def _listen(self, caller: Caller, process: Process, path: Path) -> Door:
         api = self.runner.server if self.runner else None
         if api is None or self.egress is None:
             raise BadInput("the gateway is not open yet")
         if not path.parent.is_dir():
             raise BadInput("this box has no directory", code="box_gone")
-        caller = Caller(box=box_id, user=user, room=Room(patience_s=self._patience_s))
         waiting: set[Front] = set()
         front = partial(Front, api=api, egress=self.egress.taker(caller), waiting=waiting)
         # The agent in the box is its user's own id of the machine, or ours under another name.

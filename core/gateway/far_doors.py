@@ -125,7 +125,7 @@ class FarDoors:
         if known and (known.box.user, known.box.key) == (box.user, box.key):
             return known
         self._hang_up(id)
-        caller = Caller(box=id, user=box.user, room=Room(patience_s=self._patience_s))
+        caller = Caller(box=id, user=box.user, key=box.key, room=Room(patience_s=self._patience_s))
         self._known[id] = known = Known(box=box, caller=caller)
         return known
 

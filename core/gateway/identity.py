@@ -12,15 +12,17 @@ from core.errors import NotSignedIn
 from core.gateway.room import Room
 from core.model import UserId
 
+OWN_S = 60  # a runner signs each of its calls
 TOKEN_S = 24 * 3600  # a CLI lives shorter than this; its runner asks for a new one at every start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Whose box it is that speaks."""
+    """Whose box it is that speaks, and the key that its runner alone has in there."""
 
     box: str
     user: UserId
+    key: str = field(repr=False)
     room: Room = field(default_factory=Room)
 
     @property
@@ -34,6 +36,11 @@ class Callers(Protocol):
 
     def caller(self, request: web.Request) -> Caller:
         """The box that sent this, by its connection and by nothing it says. Raises: Unavailable: it is gone."""
+
+
+def prove_runner(token: str, *, caller: Caller) -> None:
+    """It is the box's runner that speaks, and no program beside it. Raises: NotSignedIn."""
+    tokens.verify(token, key=caller.key, audience=tokens.own(caller.box), max_age_s=OWN_S)
 
 
 def claims_of(token: str, *, caller: Caller, keys: Sequence[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -76,9 +77,14 @@ class LogBehind(Conflict):
 
 
 class Gateway:
-    """Its calls. One instance a runner; it reconnects by itself."""
+    """Its calls. One instance a runner; it reconnects by itself.
 
-    def __init__(self, road: Road) -> None:
+    `word` signs a call as the runner's own: what else runs in the box has the same road. Raises: ConnectionError: the
+    runner is nobody's yet.
+    """
+
+    def __init__(self, road: Road, *, word: Callable[[], str]) -> None:
+        self._word = word
         self._http = aiohttp.ClientSession(
             connector=Connector(road, limit=16), timeout=aiohttp.ClientTimeout(total=CALL_S)
         )
@@ -129,9 +135,8 @@ class Gateway:
     async def _call(self, path: str, body: dict[str, Any] | bytes) -> bytes:
         data = io.BytesIO(body if isinstance(body, bytes) else msgspec.json.encode(body))
         try:
-            async with self._http.post(
-                "http://gateway" + path, data=data, headers={"Content-Type": "application/json"}
-            ) as answer:
+            headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._word()}"}
+            async with self._http.post("http://gateway" + path, data=data, headers=headers) as answer:
                 raw = await answer.read()
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"{path}: {type(error).__name__} {error}") from error

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from core import preamble
+from core import preamble, tokens
 from core.errors import BadInput, Conflict, StoreUnavailable, Unavailable
 from core.runner.bridge import Bridge
 from core.runner.command import Place
@@ -58,7 +58,7 @@ class Runner:
         self._bound: Init | None = None
         self._sessions: Sessions | None = None
         road = road_to(gateway, first_line=self._first_line)
-        self._gateway = Gateway(road)
+        self._gateway = Gateway(road, word=self._word)
         self._bridge = Bridge(road)
         self._connected = 0
         self._last_seen = time.monotonic()
@@ -153,10 +153,17 @@ class Runner:
             self.ended.set()
 
     def _first_line(self) -> bytes:
+        return preamble.written(self._whose.box, self._whose.key)
+
+    def _word(self) -> str:
+        return tokens.sign({}, key=self._whose.key, audience=tokens.own(self._whose.box))
+
+    @property
+    def _whose(self) -> Init:
         """Raises: ConnectionError: nobody's box has nothing to say to a gateway."""
         if self._bound is None:
             raise ConnectionError("not bound to a user yet")
-        return preamble.written(self._bound.box, self._bound.key)
+        return self._bound
 
     async def _look(self) -> None:
         while self._stopping is None:

@@ -231,6 +231,21 @@ def s6_raw_packets() -> object:
     return found
 
 
+def answered(path: str) -> str:
+    """What the gateway says to a call of the runner's that a program of the agent makes; empty if it is refused."""
+    body = json.dumps({"session": FACTS["session"], "events": [], "after": 0}).encode()
+    token = re.fullmatch(r"http://oma:(.*)@.*", WAY).group(1)  # type: ignore[union-attr]
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    said = []
+    for proof in ("", f"Authorization: Bearer {token}\r\n"):
+        with socket.socket(socket.AF_UNIX) as way:
+            way.settimeout(10)
+            way.connect("/run/oma/box.sock")
+            way.sendall(f"{head}{proof}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            said.append(way.recv(4096).decode(errors="replace").split("\r\n")[0])
+    return "" if [line.split(" ")[1:2] for line in said] == [["401"], ["401"]] else f"{said}"
+
+
 def connects(target: str, head: str = "") -> str:
     """The status of a CONNECT by the box's own way out; empty unless it was granted."""
     user, host, port = re.fullmatch(r"http://(.*)@(.*):(\d+)", WAY).groups()  # type: ignore[union-attr]
@@ -250,6 +265,8 @@ for _target in (
     "example.com:25", "example.com:3306", f"127.0.0.1:{FACTS['port']}", "127.0.0.1%00.example.com:443",
 ):  # fmt: skip
     PROBES[f"s6_egress_{_target}"] = lambda target=_target: connects(target)
+for _call in ("spec", "draft", "events", "log"):
+    PROBES[f"s7_the_runners_{_call}"] = lambda call=_call: answered(f"/internal/{call}")
 PROBES["s6_egress_without_a_token"] = lambda: connects("example.com:443", "X: y\r\n")
 PROBES["s6_egress_with_a_made_up_token"] = lambda: connects(
     "example.com:443", "Proxy-Authorization: Basic b21hOng=\r\n"

@@ -79,4 +79,5 @@ def facts(me: Screen) -> dict[str, object]:
         "canaries": {name: text[::-1] for name, text in canaries.items()},
         "places": {name: str(path) for name, path in places.items()} | {"this_folder": str(here / "tests")},
         "port": me.product.port,
+        "session": me.session,
     }

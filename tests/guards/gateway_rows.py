@@ -24,6 +24,14 @@ GUARDS = (
         f"{HERE}/test_identity.py::test_a_token_of_yesterday_is_none",
     ),
     Guard(
+        "the runner's calls are the runner's", "S1 S7", API, "        prove_runner(_bearer(request), caller=caller)\n", "",
+        f"{BOX}::test_what_is_the_runners_no_other_program_in_its_box_gets",
+    ),
+    Guard(
+        "the runner's word is its box's", "S1 S7", "core/tokens.py", 'return f"gateway:own:{box}"', 'return "gateway:own"',
+        f"{BOX}::test_what_is_the_runners_no_other_program_in_its_box_gets",
+    ),
+    Guard(
         "a token is signed by us", "S7", "core/tokens.py",
         "URLSafeTimedSerializer(key, salt=audience).loads(token, return_timestamp=True)",
         "(URLSafeTimedSerializer(key, salt=audience).loads_unsafe(token)[1], datetime.now(UTC))",

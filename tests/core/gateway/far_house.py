@@ -22,14 +22,17 @@ class FarLine(Line):
     """HTTP over TCP, each connection with the box's first line."""
 
     def __init__(self, port: int, box: Box) -> None:
-        super().__init__(Path("/nowhere"))
-        self.port, self.box = port, box
+        super().__init__(Path("/nowhere"), box)
+        self.port = port
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[aiohttp.ClientSession]:
-        road = Port("127.0.0.1", self.port, first_line=lambda: preamble.written(self.box.id, self.box.key))
+        box = self.box
+        assert box
+        road = Port("127.0.0.1", self.port, first_line=lambda: preamble.written(box.id, box.key))
         timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
-        async with aiohttp.ClientSession(connector=Connector(road, limit=8), timeout=timeout) as http:
+        connector = Connector(road, limit=8)
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout, headers=self.word) as http:
             yield http
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from core import runtime
+from core import runtime, tokens
 from core.events import AnyEvent, encode_many
 from core.gateway.app import serve
 from core.model import SYSTEM, Agent, Box, Session, UserId, now
@@ -36,8 +36,15 @@ class Answer:
 class Line:
     """HTTP over one unix socket."""
 
-    def __init__(self, socket: Path) -> None:
-        self.socket = socket
+    def __init__(self, socket: Path, box: Box | None = None) -> None:
+        self.socket, self.box = socket, box
+
+    @property
+    def word(self) -> dict[str, str]:
+        """The header of a runner's own calls."""
+        if self.box is None:
+            return {}
+        return {"Authorization": f"Bearer {tokens.sign({}, key=self.box.key, audience=tokens.own(self.box.id))}"}
 
     async def __call__(
         self,
@@ -65,7 +72,8 @@ class Line:
     @asynccontextmanager
     async def session(self) -> AsyncIterator[aiohttp.ClientSession]:
         timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
-        async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self.socket)), timeout=timeout) as http:
+        road = aiohttp.UnixConnector(str(self.socket))
+        async with aiohttp.ClientSession(connector=road, timeout=timeout, headers=self.word) as http:
             yield http
 
 
@@ -85,7 +93,7 @@ class House:
         return Line(self.settings.runtime_dir / "gateway.sock")
 
     def line(self, box: Box) -> Line:
-        return Line(Path(box.memory["dir"]) / "out" / "box.sock")
+        return Line(Path(box.memory["dir"]) / "out" / "box.sock", box)
 
     @asynccontextmanager
     async def gateway(self, **times: float) -> AsyncIterator[asyncio.Task[None]]:
@@ -110,7 +118,7 @@ class House:
     async def open_box(self, user: UserId, process: Process, *, id: str = "box1") -> Line:
         """A box that the running gateway has been told of."""
         box = await self.box(user, process, id=id)
-        assert (await self.control("PUT", f"/boxes/{id}", {"user": user, **box.memory})).status == 200
+        assert (await self.control("PUT", f"/boxes/{id}", {"user": user, "key": box.key, **box.memory})).status == 200
         return self.line(box)
 
     async def talk(self, user: UserId, *, id: str = "s1", agent: str = "a1", kind: str = "builder") -> Session:

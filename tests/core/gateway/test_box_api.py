@@ -98,6 +98,24 @@ async def test_another_users_session_and_one_that_never_was_look_the_same(house:
 
 
 @pytest.mark.parametrize("path", ["/internal/spec", "/internal/draft", "/internal/events", "/internal/log"])
+async def test_what_is_the_runners_no_other_program_in_its_box_gets(house: House, line: Line, path: str) -> None:
+    asked = {"session": "s1", "name": "Stolen", "events": [], "after": 0}
+    assert (await line("POST", path, asked)).status == 200
+    assert line.box
+    model = await token(line)
+    for said in (
+        "",
+        model,  # what every program of the agent has
+        tokens.sign({}, key="another key", audience=tokens.own(line.box.id)),
+        tokens.sign({}, key=line.box.key, audience=tokens.own("box2")),
+        tokens.sign({}, key=line.box.key, audience=f"runner:{line.box.id}"),
+    ):
+        refused = await line("POST", path, asked | {"name": "Twice"}, headers={"Authorization": f"Bearer {said}"})
+        assert (refused.status, refused.body["code"]) == (401, "bad_token"), said
+    assert (await house.store.get(Agent, "a1", owner=ALICE)).name in ("Old", "Stolen")
+
+
+@pytest.mark.parametrize("path", ["/internal/spec", "/internal/draft", "/internal/events", "/internal/log"])
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"session":5}', b"\xff\xfe", b'{"session":"s1"', b"[" * 100_000])
 async def test_what_is_no_request_is_refused(line: Line, path: str, body: bytes) -> None:
     answer = await line("POST", path, data=body)
@@ -218,7 +236,7 @@ async def test_the_box_socket_is_for_its_owner_alone(house: House, line: Line) -
 async def test_two_boxes_at_once_are_never_taken_for_each_other(house: House, line: Line, process: Process) -> None:
     await house.talk(BOB, id="s2", agent="a2")
     bobs: Box = await house.box(BOB, process, id="box2")
-    await house.control("PUT", "/boxes/box2", {"user": BOB, **bobs.memory})
+    await house.control("PUT", "/boxes/box2", {"user": BOB, "key": bobs.key, **bobs.memory})
     mine, theirs = line, house.line(bobs)
     answers = await asyncio.gather(
         *(

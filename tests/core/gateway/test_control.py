@@ -11,12 +11,14 @@ SOON = {"watch_s": 0.05}
 @pytest.mark.parametrize("name", ["..", "a%2Fb", "%2e%2e%2fetc", "x" * 65, "a b", "a%00b"])
 async def test_an_id_that_is_no_name_is_refused(house: House, process: Process, name: str) -> None:
     async with house.gateway(**SOON):
-        body = {"user": ALICE, "pid": process.pid, "start": process.start}
+        body = {"user": ALICE, "key": "k", "pid": process.pid, "start": process.start}
         answer = await house.control("PUT", f"/boxes/{name}", body)
         assert answer.status == 404 or answer.body["code"] == "bad_input"
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"user":"a"}', b'{"user":1,"pid":1,"start":1}', b"\xff", b"x" * 70_000])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b'{"user":"a"}', b'{"user":1,"key":"k","pid":1,"start":1}', b"\xff", b"x" * 70_000]
+)
 async def test_a_box_that_is_none_is_refused(house: House, body: bytes) -> None:
     async with house.gateway(**SOON):
         answer = await house.control("PUT", "/boxes/b", data=body)
@@ -29,13 +31,15 @@ async def test_a_process_that_does_not_live_is_refused(house: House) -> None:
         pass
     async with house.gateway(**SOON):
         house.runtime.make_box("b")
-        answer = await house.control("PUT", "/boxes/b", {"user": ALICE, "pid": who.pid, "start": who.start})
+        answer = await house.control("PUT", "/boxes/b", {"user": ALICE, "key": "k", "pid": who.pid, "start": who.start})
         assert (answer.status, answer.body["code"]) == (400, "box_gone")
 
 
 async def test_a_box_without_a_directory_is_refused(house: House, process: Process) -> None:
     async with house.gateway(**SOON):
-        answer = await house.control("PUT", "/boxes/b", {"user": ALICE, "pid": process.pid, "start": process.start})
+        answer = await house.control(
+            "PUT", "/boxes/b", {"user": ALICE, "key": "k", "pid": process.pid, "start": process.start}
+        )
         assert (answer.status, answer.body["code"]) == (400, "box_gone")
 
 

@@ -25,9 +25,6 @@ from tests.core.gateway.house import ALICE, BOB, House, until
 from tests.core.gateway.test_anthropic import served
 from tests.patience import PATIENCE_S
 
-ASK = (
-    b"POST /internal/spec HTTP/1.1\r\nHost: x\r\nContent-Length: 16\r\nConnection: close\r\n\r\n" + b'{"session":"s1"}'
-)
 CONNECT = b"CONNECT pypi.example:443 HTTP/1.1\r\n\r\n"
 
 
@@ -41,6 +38,15 @@ async def far(house: House) -> FarHouse:
 async def gateway(far: FarHouse) -> AsyncIterator[Gateway]:
     async with far.far() as gateway:
         yield gateway
+
+
+def ask(whose: Box, *, key: str = "") -> bytes:
+    """A whole request of the runner's."""
+    word = tokens.sign({}, key=key or whose.key, audience=tokens.own(whose.id))
+    return (
+        f"POST /internal/spec HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {word}\r\n"
+        'Content-Length: 16\r\nConnection: close\r\n\r\n{"session":"s1"}'
+    ).encode()
 
 
 def aged(box: Box, seconds: int) -> bytes:
@@ -68,9 +74,10 @@ async def test_after_its_first_line_a_connection_is_the_boxs(far: FarHouse, gate
 
 
 async def test_the_line_may_come_in_pieces_and_with_what_follows_it(far: FarHouse, gateway: Gateway) -> None:
-    first = preamble.written("box1", (await far.far_box(ALICE)).key)
-    assert b'"token"' in await say(gateway.port, first + ASK)
-    assert b'"token"' in await say(gateway.port, first[:9], first[9:-1], first[-1:] + ASK[:5], ASK[5:], pause_s=0.02)
+    box = await far.far_box(ALICE)
+    first, then = preamble.written("box1", box.key), ask(box)
+    assert b'"token"' in await say(gateway.port, first + then)
+    assert b'"token"' in await say(gateway.port, first[:9], first[9:-1], first[-1:] + then[:5], then[5:], pause_s=0.02)
 
 
 async def test_a_box_sees_what_is_its_users_and_nothing_else(far: FarHouse, gateway: Gateway) -> None:
@@ -94,8 +101,8 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 async def test_without_such_a_line_there_is_no_answer(far: FarHouse, gateway: Gateway, name: str) -> None:
-    await far.far_box(ALICE)
-    assert await say(gateway.port, REFUSED[name] + ASK + b"\n" * 600) == b""
+    box = await far.far_box(ALICE)
+    assert await say(gateway.port, REFUSED[name] + ask(box) + b"\n" * 600) == b""
     assert await say(gateway.port, REFUSED[name] + CONNECT + b"\n" * 600) == b""
 
 
@@ -113,14 +120,14 @@ async def test_a_line_is_good_for_its_own_box_and_for_a_minute(far: FarHouse, ga
         "of the future": aged(box, -60),
         "without its end": signed(box)[:-2] + b"\n",
     }
-    assert {name for name, line in refused.items() if await say(gateway.port, line + ASK)} == set()
-    assert b'"token"' in await say(gateway.port, aged(box, 45) + ASK)
-    assert b'"token"' in await say(gateway.port, aged(box, -2) + ASK)  # clocks of two machines
+    assert {name for name, line in refused.items() if await say(gateway.port, line + ask(box))} == set()
+    assert b'"token"' in await say(gateway.port, aged(box, 45) + ask(box))
+    assert b'"token"' in await say(gateway.port, aged(box, -2) + ask(box))  # clocks of two machines
 
 
 async def test_a_second_line_changes_nothing(far: FarHouse, gateway: Gateway) -> None:
     box, other = await far.far_box(ALICE), await far.far_box(BOB, id="box2")
-    answer = await say(gateway.port, signed(box) + signed(other) + ASK)
+    answer = await say(gateway.port, signed(box) + signed(other) + ask(box))
     assert answer.startswith(b"HTTP/1.0 400") or answer.startswith(b"HTTP/1.1 400")
     assert b'"token"' not in answer
 
@@ -130,7 +137,7 @@ async def test_a_probe_is_answered_without_a_box_and_gets_nothing_else(far: FarH
         async with http.get(f"http://127.0.0.1:{gateway.port}/healthz") as answer:
             assert (answer.status, await answer.text()) == (200, "ok\n")
     probe = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-    assert (await say(gateway.port, probe + ASK)).count(b"HTTP/1.1") == 1
+    assert (await say(gateway.port, probe + ask(await far.far_box(ALICE)))).count(b"HTTP/1.1") == 1
     assert await say(gateway.port, b"GET /healthz HTTP/1.1\r\n" + b"x: y\r\n" * 500) == b""
     for other in (b"GET /healthzz", b"POST /healthz", b"GET /v1/messages"):
         assert await say(gateway.port, other + b" HTTP/1.1\r\n\r\n") == b""
@@ -196,8 +203,8 @@ async def test_a_deleted_box_is_nobody_within_seconds(far: FarHouse) -> None:
                 await call
             assert await asyncio.wait_for(reader.read(), 30) == b""
             writer.close()
-            assert await say(gateway.port, signed(box) + ASK) == b""
-            assert b"404" in await say(gateway.port, signed(stays) + ASK)
+            assert await say(gateway.port, signed(box) + ask(box)) == b""
+            assert b"404" in await say(gateway.port, signed(stays) + ask(stays))
 
 
 async def test_a_box_whose_key_is_another_one_now_is_another_box(far: FarHouse, gateway: Gateway) -> None:
@@ -213,9 +220,9 @@ async def test_a_box_whose_key_is_another_one_now_is_another_box(far: FarHouse, 
 async def other_key(far: FarHouse, gateway: Gateway, box: Box) -> None:
     await far.store.put(msgspec.structs.replace(box, key="n" * 43), owner=SYSTEM)
     async with asyncio.timeout(PATIENCE_S):
-        while await say(gateway.port, signed(box) + ASK):
+        while await say(gateway.port, signed(box) + ask(box)):
             await asyncio.sleep(0.05)
-    assert b'"token"' in await say(gateway.port, signed(box, key="n" * 43) + ASK)
+    assert b'"token"' in await say(gateway.port, signed(box, key="n" * 43) + ask(box, key="n" * 43))
 
 
 async def test_a_session_token_of_one_box_is_nothing_on_anothers_connection(far: FarHouse, gateway: Gateway) -> None:

@@ -27,7 +27,7 @@ class Yesterday(TimestampSigner):
 
 
 def test_a_token_of_yesterday_is_none() -> None:
-    caller = Caller(box="b1", user=ALICE)
+    caller = Caller(box="b1", user=ALICE, key="k")
     fresh = tokens.sign(CLAIMS, key=KEY, audience=caller.audience)
     assert claims_of(fresh, caller=caller, keys=[KEY]) == CLAIMS
     old = URLSafeTimedSerializer(KEY, salt=caller.audience, signer=Yesterday).dumps(CLAIMS)
@@ -40,7 +40,8 @@ async def said(house: House, process: Process, *fields: bytes, body: bytes) -> b
     async with house.gateway(watch_s=0.05):
         line = await house.open_box(ALICE, process)
         reader, writer = await asyncio.open_unix_connection(str(line.socket))
-        head = b"".join(field + b"\r\n" for field in (b"POST /internal/spec HTTP/1.1", b"Host: x", *fields))
+        proof = f"Authorization: {line.word['Authorization']}".encode()
+        head = b"".join(field + b"\r\n" for field in (b"POST /internal/spec HTTP/1.1", b"Host: x", proof, *fields))
         try:
             writer.write(head + b"\r\n" + body)
             async with asyncio.timeout(PATIENCE_S):

@@ -72,7 +72,7 @@ async def test_who_is_refused_is_told_so_and_does_not_try_for_ever(far: Far) -> 
     bridge = Bridge(port(far))
     await bridge.open()
     assert await ask(bridge.port, b"hello") == b""
-    gateway = Gateway(port(far))
+    gateway = Gateway(port(far), word=str)
     with pytest.raises(Unavailable):
         await gateway.ingest("s1", [])
     assert len(far.lines) == 2
@@ -85,7 +85,7 @@ async def test_a_box_that_is_nobodys_says_nothing_to_a_gateway(far: Far) -> None
         raise ConnectionError("not bound to a user yet")
 
     await far.open()
-    gateway = Gateway(Port("127.0.0.1", far.port, first_line=none))
+    gateway = Gateway(Port("127.0.0.1", far.port, first_line=none), word=str)
     with pytest.raises(Unavailable):
         await gateway.ingest("s1", [])
     await gateway.close()

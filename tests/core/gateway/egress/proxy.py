@@ -91,7 +91,7 @@ async def proxy(house: House, world: World, *, limits: Limits | None = None) -> 
     place = runtime.make(house.settings)
     place.make_box("box1")
     path = place.box_socket("box1")
-    take = egress.taker(Caller(box="box1", user=ALICE))
+    take = egress.taker(Caller(box="box1", user=ALICE, key="k"))
     server = await asyncio.get_running_loop().create_unix_server(
         partial(Front, api=asyncio.Protocol, egress=take, waiting=set()), str(path)
     )

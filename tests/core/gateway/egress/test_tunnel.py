@@ -177,15 +177,15 @@ async def test_a_box_is_known_as_long_as_it_has_something_open_or_used_up(house:
     async with server(echo) as port, proxy(house, leading_to(port), limits=Limits(per_s=0.0)) as box:
         known, ask = box.egress._accounts, box.egress._account
         talk = await box.connect("example.com:443")
-        ask(Caller(box="box2", user=BOB))
-        ask(Caller(box="box3", user=BOB))
+        ask(Caller(box="box2", user=BOB, key="k"))
+        ask(Caller(box="box3", user=BOB, key="k"))
         assert set(known) == {"box1", "box3"}
         await talk.close()
         await until(lambda: not known["box1"].ends)
-        ask(Caller(box="box4", user=BOB))
+        ask(Caller(box="box4", user=BOB, key="k"))
         assert set(known) == {"box1", "box4"}
         known["box1"].left += 1
-        ask(Caller(box="box5", user=BOB))
+        ask(Caller(box="box5", user=BOB, key="k"))
         assert set(known) == {"box5"}
 
 
