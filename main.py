@@ -72,12 +72,14 @@ def _run(command: str, argv: list[str]) -> int:
 async def _gateway(settings: "Settings") -> int:
     from core import logs
     from core.gateway import app, far_app
+    from core.gateway.egress.outside import bound_resolver
     from core.runtime import platform_key
     from core.settings import secrets_of
     from core.store.choice import opened_store
 
     keys = settings.session_secret or (platform_key(settings),)
     logs.install(settings.log_format, (*secrets_of(settings), *keys), part="gateway", project=settings.gcp_project)
+    bound_resolver()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -82,6 +82,10 @@ GUARDS = (
         row("mixed.evil.test", 443),
     ),
     Guard(
+        "egress: a lookup ends", "R3 S6", "core/gateway/egress/outside.py", '    os.environ.setdefault("RES_OPTIONS", RESOLVER)\n', "",
+        "tests/core/gateway/egress/test_outside.py::test_where_no_name_server_answers_a_lookup_ends_when_its_box_is_told",
+    ),
+    Guard(
         "egress: this machine by a public number", "S6", POLICY, "if not reason and self.outside.is_own(address):", "if False:",
         row("93.184.215.99", 443),
     ),

@@ -1,7 +1,10 @@
 """Looking up names neither blocks nor piles up, and a dialled address is an address."""
 
 import asyncio
+import shutil
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +42,47 @@ async def test_only_so_many_names_are_looked_up_at_once() -> None:
     held.set()
     assert await first == [PUBLIC]
     assert await lookups.resolve("b.com") == [PUBLIC]
+
+
+SILENT = """
+import os, socket, sys, threading, time
+sys.path.insert(0, sys.argv[1])
+from core.gateway.egress import outside
+wire = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+wire.bind(("127.0.0.1", 53))
+if sys.argv[2:]:
+    outside.bound_resolver()
+began = time.monotonic()
+try:
+    outside.ask_system("slow.example.com")
+except OSError as error:
+    print(time.monotonic() - began)
+"""
+
+
+async def test_where_no_name_server_answers_a_lookup_ends_when_its_box_is_told(tmp_path: Path) -> None:
+    """A place among all boxes' lookups is free again: in a network of its own, with a server that says nothing."""
+    bwrap = shutil.which("bwrap")
+    if not bwrap:
+        pytest.skip("no bubblewrap")
+    servers = tmp_path / "resolv.conf"
+    servers.write_text("nameserver 127.0.0.1\n")
+    names = tmp_path / "nsswitch.conf"
+    names.write_text("hosts: dns\n")
+
+    async def takes(*bound: str) -> float:
+        process = await asyncio.create_subprocess_exec(
+            *(bwrap, "--ro-bind", "/", "/", "--dev", "/dev", "--unshare-net"),
+            *("--ro-bind", servers, "/etc/resolv.conf", "--ro-bind", names, "/etc/nsswitch.conf"),
+            *(sys.executable, "-c", SILENT, str(Path.cwd()), *bound),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(PATIENCE_S):
+            said, _ = await process.communicate()
+        return float(said)
+
+    ours, systems = await asyncio.gather(takes("bound"), takes())
+    assert ours < systems * 0.7, "three silent servers would take half a minute"
 
 
 async def test_a_dialled_address_is_connected() -> None:
