@@ -95,6 +95,7 @@ class Agents:
             await self._audit.note(Deed.AGENT_PUBLISHED, who=user, about=agent)
         if "permission_mode" in fields:
             await self._audit.note(Deed.MODE_CHANGED, who=user, about=agent, detail=changed.permission_mode)
+        self._runners.changes.records(user)
         return changed
 
     async def _follow_name(self, before: Agent, name: str, *, user: UserId) -> None:
@@ -114,6 +115,7 @@ class Agents:
         rules = tuple(other for other in found.rules if other != rule)
         await self._store.change(Agent, agent, owner=user, rules=rules)
         await self._audit.note(Deed.RULE_REMOVED, who=user, about=agent, detail=rule)
+        self._runners.changes.records(user)
         if runner := self._runners.at_hand(user):
             await runner.call("POST", f"/v1/agents/{agent}/rest")
 
@@ -126,6 +128,7 @@ class Agents:
             await self._delete_rows(session.id, user=user)
         await OutboundLog(self._store).forget(agent, user=user)
         await self._store.delete(Agent, agent, owner=user)
+        self._runners.changes.records(user)
         await self._audit.note(Deed.AGENT_DELETED, who=user, about=agent)
 
     async def sessions(self, agent: str, *, user: UserId) -> list[Session]:
@@ -147,7 +150,9 @@ class Agents:
             fields["title"] = " ".join(str(fields["title"]).split())
             if not 1 <= len(fields["title"]) <= NAME_CHARS:
                 raise BadInput(f"a title has 1 to {NAME_CHARS} characters", code="bad_name")
-        return await self._store.change(Session, session, owner=user, **fields)
+        changed = await self._store.change(Session, session, owner=user, **fields)
+        self._runners.changes.records(user)
+        return changed
 
     async def delete_session(self, session: str, *, user: UserId) -> None:
         """Its log here and in the box; the agent's folder stays. Raises: NotFound."""
@@ -155,6 +160,7 @@ class Agents:
         runner = await self._runners.of(user)
         await runner.call("DELETE", f"/v1/sessions/{session}")
         await self._delete_rows(session, user=user)
+        self._runners.changes.records(user)
 
     async def inbox(self, *, user: UserId) -> list[Request]:
         """What waits for the user, newest first."""
@@ -164,6 +170,7 @@ class Agents:
         at = now()
         session = Session(id=new_session_id(), agent=agent.id, kind=kind, locale=locale, created_at=at, updated_at=at)
         await self._store.create(session, owner=user)
+        self._runners.changes.records(user)
         return session
 
     async def _delete_rows(self, session: str, *, user: UserId) -> None:

@@ -10,6 +10,7 @@ from core.recovery import Change
 from core.states import SessionState
 
 SESSIONS = 10_000  # of one user that are told apart
+RECORDS = Change(session="", agent="", state=SessionState.ASLEEP)
 
 
 class Census(Hub[Change]):
@@ -28,6 +29,10 @@ class Census(Hub[Change]):
         if word.session in states or len(states) < SESSIONS:
             states[word.session] = word.state
         super().say(topic, word)
+
+    def records(self, user: UserId) -> None:
+        """Agents or sessions of this user were made, changed or deleted here: other pages of theirs look again."""
+        super().say(user, RECORDS)
 
     def count(self, state: str) -> int:
         """Sessions in this state whose runner is held now; asked when metrics are read."""

@@ -21,7 +21,7 @@ from core.holding import begun_anew, ends, hold
 from core.hub import Hub
 from core.idle import Limits
 from core.model import SYSTEM, Box, UserId, now
-from core.recovery import Change, Recovery
+from core.recovery import Recovery
 from core.runner_client import CALL_S, RunnerClient
 from core.spawner import Phase, Poll, Spawner
 from core.store import Store
@@ -46,7 +46,7 @@ class Runners:
         self._turns = Turns(store)
         self._tasks = Tasks()
         self._stopping = False
-        self.changes: Hub[Change] = Census(self._clients.keys)
+        self.changes = Census(self._clients.keys)
         self.arrivals: Hub[News] = Hub()
         self._waking = Waking(self._begin, self.arrivals)
         self._recovery = Recovery(store=store, changes=self.changes, runner_of=self.of)

@@ -10,10 +10,11 @@ from ui.words import Words
 
 
 class AgentActs:
-    """`changed` is awaited after each act, to show it."""
+    """`changed` is awaited after each act, to show it. `deleting`: whoever finds no agent any more knows why."""
 
     def __init__(self, page: Frame, changed: Callable[[], Awaitable[None]]) -> None:
         self._page, self._agents, self._changed = page, page.desk.agents, changed
+        self.deleting = False
 
     async def rename(self, agent: str, name: str) -> None:
         """Raises: BadInput: empty or too long."""
@@ -59,8 +60,12 @@ class AgentActs:
 
     async def delete(self, agent: str) -> None:
         """With its sessions and files. Raises: RunnerUnavailable: nothing was deleted."""
-        await self._agents.delete(agent, user=self._page.user_id)
-        await self._changed()
+        self.deleting = True
+        try:
+            await self._agents.delete(agent, user=self._page.user_id)
+            await self._changed()
+        finally:
+            self.deleting = False
 
 
 def of_agent(act: str, name: str, words: Words) -> str:

@@ -42,7 +42,7 @@ class Allowed:
         try:
             agent = await self._page.desk.agents.get(self._agent.id, user=self._page.user_id)
         except NotFound:  # deleted in another tab
-            self._page.client.open("/dashboard")
+            self._page.client.open("/dashboard?gone")
         except StoreUnavailable:
             return  # the log below says so
         else:

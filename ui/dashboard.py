@@ -228,8 +228,11 @@ def install(desk: Desk) -> None:
         return RedirectResponse("/dashboard", 303)
 
     @screen("/dashboard")
-    async def dashboard() -> None:
+    async def dashboard(gone: str | None = None) -> None:
+        """`?gone`: an open page leads here because its agent is no more; it was not this page that deleted it."""
         with frame(desk, title="dashboard.title") as page:
+            if gone is not None:
+                page.toasts.show(page.words.t("dashboard.gone"), "info")
             board = Dashboard(page)
             try:
                 async with asyncio.timeout(PATIENCE_S):

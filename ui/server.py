@@ -152,6 +152,7 @@ def _listen(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen()  # from here on it is taken; whoever comes now is answered when all else is there
     except OSError as error:
         listener.close()
         raise Misconfigured(

@@ -200,8 +200,8 @@ class Talk:
         try:
             agent = await self._agents.get(self._agent.id, user=self._user)
             sessions = await self._agents.sessions(agent.id, user=self._user)
-        except NotFound:  # deleted in another tab
-            self._page.client.open("/dashboard")
+        except NotFound:
+            self._page.client.open("/dashboard" if self._acts.deleting else "/dashboard?gone")
             return
         self._list.show(sessions, agent)
         here = next((one for one in sessions if one.id == self._session.id), None)

@@ -391,6 +391,24 @@ async def test_the_news_of_a_users_sessions_reach_that_user_only(stage: Stage) -
             await asyncio.wait_for(anext(foreign), 0.05)
 
 
+async def test_what_is_changed_by_hand_is_news_too_and_counts_as_no_session(stage: Stage) -> None:
+    session = await stage.new()
+    agents, counted = stage.agents, stage.runners.changes.count("asleep")
+    async with stage.conversations.changes(user=ALICE) as news, stage.conversations.changes(user=BOB) as foreign:
+        for act in (
+            agents.change(session.agent, user=ALICE, name="Another"),
+            agents.change_session(session.id, user=ALICE, title="Another"),
+            agents.new_session(session.agent, user=ALICE, locale="ko"),
+        ):
+            await act
+            async with asyncio.timeout(PATIENCE_S):
+                while (await anext(news)).session:
+                    pass  # what the runner tells
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(foreign), 0.05)
+    assert stage.runners.changes.count("asleep") == counted
+
+
 async def test_charlie_cannot_tell_alices_session_from_one_that_never_was(stage: Stage) -> None:
     session = await stage.new()
     for name in (session.id, "never-was"):

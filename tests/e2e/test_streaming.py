@@ -48,6 +48,26 @@ async def test_what_one_tab_says_the_other_one_shows_once(guest: Screen) -> None
         await expect(tab.get("message")).to_have_count(4)
 
 
+async def test_what_is_renamed_or_deleted_in_one_tab_is_so_in_the_other(guest: Screen) -> None:
+    second = await guest.another_tab()
+    await expect(second.get("composer")).to_be_editable()
+    await guest.get("agent-menu").click()
+    await guest.page.get_by_role("button", name="Rename").first.click()
+    await guest.get("rename-agent").fill("Short-lived")
+    await guest.get("rename-agent").press("Enter")
+    await expect(second.get("agent-menu")).to_contain_text("Short-lived")
+    await guest.get("agent-menu").click()
+    await guest.page.locator(".mid .head .pop").get_by_role("button", name="Delete").click()
+    await guest.get("delete").click()
+    for tab in (guest, second):
+        await expect(tab.page).to_have_url(guest.product.url + "/dashboard")
+    await expect(second.get("toast")).to_contain_text("deleted in another tab")
+    await expect(guest.get("toast")).to_have_count(0)
+    await second.page.reload()
+    await expect(second.page.get_by_role("heading").first).to_be_visible()
+    await expect(second.get("toast")).to_have_count(0)
+
+
 async def test_an_answer_that_was_cut_and_asked_again_replaces_what_stood_there(guest: Screen) -> None:
     await guest.say("CUT@4 N=30 GAP=0.02")
     events = await guest.until_turns(1)
