@@ -21,7 +21,8 @@ MARK = "OMA_SESSION"
 PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
 TERM_GRACE_S = 0.4  # after SIGTERM; what is left then gets SIGKILL
 LOOK_S = 0.03
-KILL_ROUNDS = 10  # whoever forks while being killed is found in the next round
+KILL_S = 1.4  # as long it is looked again: whoever forks while being killed is found, and dying takes its time
+AGAIN_S = 0.005
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _TICKS = os.sysconf("SC_CLK_TCK")
 _LIMITS = {
@@ -107,9 +108,11 @@ async def end_all(session: str, *, spare: int = 0, since: float = 0.0) -> None:
         if await _none(look):
             return
         await asyncio.sleep(LOOK_S)
-    for _ in range(KILL_ROUNDS):
+    deadline = time.monotonic() + KILL_S
+    while time.monotonic() < deadline:
         if not await _signal_all(look, signal.SIGKILL) and await _none(look):
             return
+        await asyncio.sleep(AGAIN_S)
 
 
 async def _none(look: Callable[[], list[Marked]]) -> bool:

@@ -42,6 +42,7 @@ class Kubelet:
         self._net, self._addresses = net, iter(range(1, NAMES))
         self._pods: dict[str, asyncio.Task[None]] = {}  # by uid
         self._processes: dict[str, asyncio.subprocess.Process] = {}  # by the pod's name
+        self._ends: set[asyncio.Task[None]] = set()  # of containers; each goes on whoever is cancelled meanwhile
         self._http: aiohttp.ClientSession | None = None
 
     async def run(self) -> None:
@@ -59,6 +60,7 @@ class Kubelet:
                 for task in self._pods.values():
                     task.cancel()
                 await asyncio.gather(*self._pods.values(), return_exceptions=True)
+                await asyncio.gather(*self._ends)
 
     def process(self, pod: str) -> asyncio.subprocess.Process:
         """The process that is the pod's container now."""
@@ -159,7 +161,10 @@ class Kubelet:
         try:
             await self._probe(key, address, process, restarts)
         finally:
-            await asyncio.shield(_ended(process, within_s=self._grace(key)))
+            end = asyncio.create_task(_ended(process, within_s=self._grace(key)))
+            self._ends.add(end)
+            end.add_done_callback(self._ends.discard)
+            await asyncio.shield(end)
         reason = "OOMKilled" if process.returncode == -signal.SIGKILL else "Error"
         return {"terminated": {"reason": reason, "exitCode": process.returncode}}
 

@@ -119,7 +119,7 @@ class Gateway:
             try:
                 async for chunk in answer.content.iter_any():
                     await response.write(chunk)
-            except aiohttp.ClientPayloadError:
+            except (aiohttp.ClientPayloadError, ConnectionError):  # the model's end, or the CLI's
                 if request.transport:
                     request.transport.abort()
             return response
