@@ -106,6 +106,7 @@ async def test_what_cannot_be_allowed_is_said_at_the_field_and_the_page_is_acces
     await add(me, "*.example.com")
     await expect(me.get("allowed-host")).to_have_count(1)
     await expect(me.get("host-error")).to_be_empty()
+    await expect(me.get("toast")).to_be_visible()
     await judge(me, "connections")
     await speaks(me, dark)
     await me.page.reload()

@@ -7,6 +7,7 @@ import uuid
 from pathlib import Path
 
 import psutil
+import aiohttp
 import pytest
 
 from core.events import Live, StateChanged, Text, TextDelta, ToolCalled, TurnFinished, UserSaid, decode_many, seq_of
@@ -26,7 +27,7 @@ async def restart_in_the_middle(box: Box, session: Talker, after_s: float) -> No
                 try:
                     acknowledged[name] = (await session.say(text, message_id=name))["seq"]
                     break
-                except (TimeoutError, OSError, KeyError):
+                except (TimeoutError, OSError, KeyError, aiohttp.ClientError):
                     await asyncio.sleep(0.1)
 
     saying = asyncio.create_task(say())
