@@ -6,8 +6,8 @@ import random
 import uuid
 from pathlib import Path
 
-import psutil
 import aiohttp
+import psutil
 import pytest
 
 from core.events import Live, StateChanged, Text, TextDelta, ToolCalled, TurnFinished, UserSaid, decode_many, seq_of
