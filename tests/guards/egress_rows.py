@@ -83,7 +83,7 @@ GUARDS = (
     ),
     Guard(
         "egress: a lookup ends", "R3 S6", "core/gateway/egress/outside.py", '    os.environ.setdefault("RES_OPTIONS", RESOLVER)\n', "",
-        "tests/core/gateway/egress/test_outside.py::test_where_no_name_server_answers_a_lookup_ends_when_its_box_is_told",
+        "tests/core/gateway/egress/test_outside.py::test_a_name_server_that_does_not_answer_is_given_up_when_its_box_is_told",
     ),
     Guard(
         "egress: this machine by a public number", "S6", POLICY, "if not reason and self.outside.is_own(address):", "if False:",

@@ -67,6 +67,16 @@ async def test_there_is_no_way_to(spawner: LocalSpawner, way: str) -> None:
     assert tried.split(":")[0] in ("PermissionError", "OSError", "FileNotFoundError"), tried
 
 
+async def test_on_a_machine_whose_call_numbers_we_do_not_know_there_are_no_namespaces_inside_either(
+    spawner: LocalSpawner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.spawner.seccomp.program", bytes)  # the filter alone would refuse it
+    async with started(spawner) as running:
+        way = ESCAPES["a child in a user namespace"]
+        tried = await attempt(spawner, running, LIBC + way + "\nanswer = 'done'")
+    assert tried.split(":")[0] in ("PermissionError", "OSError"), tried
+
+
 async def test_the_environment_is_three_words_and_the_folder(spawner: LocalSpawner, monkeypatch: Any) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-canary")
     found = await inside(spawner, "dict(os.environ)")

@@ -45,44 +45,34 @@ async def test_only_so_many_names_are_looked_up_at_once() -> None:
 
 
 SILENT = """
-import os, socket, sys, threading, time
+import socket, sys, threading, time
 sys.path.insert(0, sys.argv[1])
 from core.gateway.egress import outside
 wire = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 wire.bind(("127.0.0.1", 53))
-if sys.argv[2:]:
-    outside.bound_resolver()
-began = time.monotonic()
-try:
-    outside.ask_system("slow.example.com")
-except OSError as error:
-    print(time.monotonic() - began)
+outside.bound_resolver()
+threading.Thread(target=outside.ask_system, args=["slow.example.com"], daemon=True).start()
+asked = [(wire.recv(512), time.monotonic()) for _ in range(3)]  # for both kinds of address, and once more
+print(asked[2][1] - asked[0][1])
 """
 
 
-async def test_where_no_name_server_answers_a_lookup_ends_when_its_box_is_told(tmp_path: Path) -> None:
-    """A place among all boxes' lookups is free again: in a network of its own, with a server that says nothing."""
+async def test_a_name_server_that_does_not_answer_is_given_up_when_its_box_is_told(tmp_path: Path) -> None:
+    """In a network of its own, with a server that says nothing. The system's own way: 5 s each time, half a minute."""
     bwrap = shutil.which("bwrap")
     if not bwrap:
         pytest.skip("no bubblewrap")
-    servers = tmp_path / "resolv.conf"
+    servers, names = tmp_path / "resolv.conf", tmp_path / "nsswitch.conf"
     servers.write_text("nameserver 127.0.0.1\n")
-    names = tmp_path / "nsswitch.conf"
     names.write_text("hosts: dns\n")
-
-    async def takes(*bound: str) -> float:
-        process = await asyncio.create_subprocess_exec(
-            *(bwrap, "--ro-bind", "/", "/", "--dev", "/dev", "--unshare-net"),
-            *("--ro-bind", servers, "/etc/resolv.conf", "--ro-bind", names, "/etc/nsswitch.conf"),
-            *(sys.executable, "-c", SILENT, str(Path.cwd()), *bound),
-            stdout=asyncio.subprocess.PIPE,
-        )
-        async with asyncio.timeout(PATIENCE_S):
-            said, _ = await process.communicate()
-        return float(said)
-
-    ours, systems = await asyncio.gather(takes("bound"), takes())
-    assert ours < systems * 0.7, "three silent servers would take half a minute"
+    process = await asyncio.create_subprocess_exec(
+        *(bwrap, "--ro-bind", "/", "/", "--dev", "/dev", "--unshare-net"),
+        *("--ro-bind", servers, "/etc/resolv.conf", "--ro-bind", names, "/etc/nsswitch.conf"),
+        *(sys.executable, "-c", SILENT, str(Path.cwd())),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert float(said) < 4
 
 
 async def test_a_dialled_address_is_connected() -> None:
