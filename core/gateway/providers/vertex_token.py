@@ -1,6 +1,7 @@
 """The access token of this workload at Google: fetched off the loop, kept until it ends, shown to Vertex alone."""
 
 import asyncio
+import secrets
 import logging
 from datetime import UTC, datetime
 from typing import Protocol
@@ -47,9 +48,12 @@ class WorkloadToken:
     async def renew(self, refused: str) -> bool:
         """Many calls are refused at once when a token is withdrawn: one of them asks for all."""
         async with self._one:
-            if self._credentials.token == refused:
+            if self._is(refused):
                 await self._fetch()
-        return bool(self._credentials.token != refused)
+        return not self._is(refused)
+
+    def _is(self, token: str) -> bool:
+        return secrets.compare_digest(str(self._credentials.token).encode(), token.encode())
 
     async def _fetched(self) -> None:
         """Google's library wants another one minutes before the end; until then the old one does."""
