@@ -1,8 +1,8 @@
 """The access token of this workload at Google: fetched off the loop, kept until it ends, shown to Vertex alone."""
 
 import asyncio
-import secrets
 import logging
+import secrets
 from datetime import UTC, datetime
 from typing import Protocol
 
