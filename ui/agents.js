@@ -56,9 +56,7 @@ export default {
   props: { cards: Array, filters: Array, words: Object },
   data: () => ({ shown: "all", renaming: null, doomed: null, making: false }),
   created() {
-    const query = new URLSearchParams(location.search);
-    if (query.has("gone")) history.replaceState(history.state, "", location.pathname); // said once
-    const asked = query.get("show");
+    const asked = new URLSearchParams(location.search).get("show");
     if (this.filters.some((one) => one.id === asked)) this.shown = asked;
   },
   computed: {

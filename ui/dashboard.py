@@ -233,6 +233,7 @@ def install(desk: Desk) -> None:
         with frame(desk, title="dashboard.title") as page:
             if gone is not None:
                 page.toasts.show(page.words.t("dashboard.gone"), "info")
+                page.client.run_javascript("history.replaceState(history.state, '', location.pathname)")  # said once
             board = Dashboard(page)
             try:
                 async with asyncio.timeout(PATIENCE_S):
