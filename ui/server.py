@@ -58,7 +58,7 @@ def run(settings: Settings, *, program: Path, open_browser: bool) -> int:
 
 async def _serve(settings: Settings, *, program: Path, open_browser: bool) -> int:
     auth.check(settings)
-    listener = _listen(settings)
+    listener = listening(settings)
     runtime = runtime_.make(settings)
     keys = settings.session_secret or (runtime_.platform_key(settings),)
     logs.install(settings.log_format, (*secrets_of(settings), *keys), part="web", project=settings.gcp_project)
@@ -146,7 +146,8 @@ def _interrupted(launcher: GatewayProcess, runtime: Runtime, kind: type[BaseExce
             runtime.remove()
 
 
-def _listen(settings: Settings) -> socket.socket:
+def listening(settings: Settings) -> socket.socket:
+    """A socket on the settings' address. Raises: Misconfigured: somebody else has it."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

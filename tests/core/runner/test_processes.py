@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.runner.processes import Reaper, boottime, end_all, marked
+from core.runner.processes import Marked, Reaper, boottime, end_all, marked
 
 STUBBORN = "trap '' TERM; while :; do sleep 0.2; done"
 
@@ -39,6 +39,25 @@ async def test_everything_marked_is_gone_within_two_seconds_even_what_ignores_si
     for process in (*processes, stranger):
         process.kill()
         process.wait(5)
+
+
+async def test_what_takes_its_time_to_die_is_waited_for(session: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a killed process is there for some time yet."""
+    stubborn = start(session, STUBBORN)
+    killed_at: list[float] = []
+
+    def lingering(name: str) -> list[Marked]:
+        found = marked(name)
+        if not found and not killed_at:
+            killed_at.append(time.monotonic())
+        return found or [Marked(stubborn.pid, 0.0)] * (time.monotonic() < killed_at[0] + 0.3)
+
+    while stubborn.pid not in {one.pid for one in marked(session)}:
+        await asyncio.sleep(0.01)
+    monkeypatch.setattr("core.runner.processes.marked", lingering)
+    await end_all(session)
+    assert time.monotonic() >= killed_at[0] + 0.3
+    stubborn.wait(5)
 
 
 async def test_what_was_there_before_and_who_is_spared_stays(session: str) -> None:
