@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from core.errors import PlatformError
 from core.events import seq_of
 from ui.frame import Frame
 from ui.transcript.fold import Fold
@@ -60,12 +61,13 @@ class AgentActs:
 
     async def delete(self, agent: str) -> None:
         """With its sessions and files. Raises: RunnerUnavailable: nothing was deleted."""
-        self.deleting = True
+        self.deleting = True  # and stays so: its page may look once more while the browser leaves it
         try:
             await self._agents.delete(agent, user=self._page.user_id)
-            await self._changed()
-        finally:
+        except PlatformError:
             self.deleting = False
+            raise
+        await self._changed()
 
 
 def of_agent(act: str, name: str, words: Words) -> str:
