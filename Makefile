@@ -51,7 +51,7 @@ SEMGREP := .venv/security/bin/semgrep scan --metrics=off --disable-version-check
 security: secrets
 	@scripts/security-tools
 	$(SEMGREP) --test --config security security
-	$(SEMGREP) --error --config security/semgrep.yml core auth ui main.py scripts
+	$(SEMGREP) --error --config security/semgrep.yml core auth ui web main.py scripts
 
 # Keys, in the tree and in the history of this branch.
 secrets:

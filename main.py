@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from core.settings import Settings
+    from core.config.settings import Settings
 
 KEEPING = ("backup", "restore", "migrate")
 PROGRAM = Path(__file__).resolve()
@@ -31,13 +31,13 @@ def main(argv: list[str]) -> int:
     if command not in ("serve", "gateway", "doctor", *KEEPING):
         sys.stderr.write(f"unknown command {command!r}: serve, gateway, runner, doctor, {', '.join(KEEPING)}\n")
         return 2
-    from core.errors import PlatformError
+    from core.domain.errors import PlatformError
 
     try:
         return _run(command, rest)
     except PlatformError as error:
-        from core.logs import escaped
-        from core.secret_shapes import mask
+        from core.observability.logs import escaped
+        from core.observability.secret_patterns import mask
 
         # a value that went into the wrong variable may be a key
         sys.stderr.write(f"oh-my-agent: {escaped(mask(str(error)))}\n")
@@ -47,35 +47,36 @@ def main(argv: list[str]) -> int:
 
 
 def _run(command: str, argv: list[str]) -> int:
-    from core import logs
-    from core.settings import check, read, secrets_of
+    from core.config.checks import check
+    from core.config.settings import read, secrets_of
+    from core.observability import logs
 
     given = _arguments(command, argv)
     settings = read(_environment(given))
     logs.install(settings.log_format, secrets_of(settings), part=command)
     if command == "doctor":
-        from core.doctor import examine, report
+        from core.operations.doctor import examine, report
 
         return report(asyncio.run(examine(settings)))
     if command in KEEPING:
-        from core.keeping import keep
+        from core.operations.commands import keep
 
         return asyncio.run(keep(command, settings, given))
     check(settings, "gateway" if command == "gateway" else "web")
     if command == "gateway":
         return asyncio.run(_gateway(settings))
-    from ui.server import run as serve
+    from web.server import run as serve
 
     return serve(settings, program=PROGRAM, open_browser="--open" in argv)
 
 
 async def _gateway(settings: "Settings") -> int:
-    from core import logs
-    from core.gateway import app, far_app
-    from core.gateway.egress.outside import bound_resolver
-    from core.runtime import platform_key
-    from core.settings import secrets_of
-    from core.store.choice import opened_store
+    from core.config.runtime_dir import platform_key
+    from core.config.settings import secrets_of
+    from core.gateway import cluster_server, local_server
+    from core.gateway.egress.network import bound_resolver
+    from core.observability import logs
+    from core.store.factory import opened_store
 
     keys = settings.session_secret or (platform_key(settings),)
     logs.install(settings.log_format, (*secrets_of(settings), *keys), part="gateway", project=settings.gcp_project)
@@ -84,7 +85,7 @@ async def _gateway(settings: "Settings") -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with opened_store(settings) as store:
-        await (far_app if settings.gateway_port else app).serve(settings, store, stop)
+        await (cluster_server if settings.gateway_port else local_server).serve(settings, store, stop)
     return 0
 
 
@@ -107,7 +108,7 @@ def _arguments(command: str, argv: list[str]) -> argparse.Namespace:
 
 def _environment(given: argparse.Namespace) -> dict[str, str]:
     """The environment with what the command line says put over it; the gateway inherits the result."""
-    from core.settings import overridden
+    from core.config.settings import overridden
 
     words = {"host": given.host, "port": given.port, "data_dir": given.data_dir, "model": given.model}
     return overridden({name: word for name, word in words.items() if word is not None})

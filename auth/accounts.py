@@ -1,8 +1,8 @@
 """The user's record behind a sign-in: made the first time, merged ever after."""
 
 from auth.claims import Identity
-from core.errors import Forbidden, NotFound
-from core.model import LOCAL, SYSTEM, Role, User, now, user_id
+from core.domain.errors import Forbidden, NotFound
+from core.domain.records import LOCAL, SYSTEM, Role, User, now, user_id
 from core.store import Store
 
 OWNER = Identity(issuer=LOCAL, subject="owner")

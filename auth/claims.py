@@ -9,10 +9,10 @@ from typing import Any
 from authlib.oidc.core import CodeIDToken
 from joserfc.errors import JoseError
 
-from core.errors import Forbidden, NotSignedIn
-from core.model import GOOGLE
-from core.safety import EVERYBODY
-from core.settings import Settings
+from core.config.checks import EVERYBODY
+from core.config.settings import Settings
+from core.domain.errors import Forbidden, NotSignedIn
+from core.domain.records import GOOGLE
 
 LEEWAY_S = 60  # between the provider's clock and ours
 SUBJECT = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}")  # OpenID Connect: at most 255 ASCII characters

@@ -19,17 +19,17 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from auth import cookies
-from auth.body import Body, TooLarge, TooSlow, declared
+from auth.body_limits import Body, TooLarge, TooSlow, declared
 from auth.cookies import Cookies
-from auth.frames import PER_NETWORK, PER_USER, Frames, Seats
 from auth.logins import Logins
 from auth.rate import DOOR, READ, STRANGER, WRITE, Rates, SlowDown
 from auth.site import Site, network_of, strip_forwarded
-from auth.wire import MAX_HEAD_BYTES
-from core import metrics
-from core.audit import Origin
-from core.errors import BadInput, Forbidden, NotSignedIn, PlatformError, TooMuch
-from core.model import User
+from auth.socket_limits import PER_NETWORK, PER_USER, Frames, Seats
+from auth.uvicorn_config import MAX_HEAD_BYTES
+from core.domain.audit import Origin
+from core.domain.errors import BadInput, Forbidden, NotSignedIn, PlatformError, TooMuch
+from core.domain.records import User
+from core.observability import metrics
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 HEALTH = frozenset({"/healthz", "/readyz"})  # asked by machines that know us by number

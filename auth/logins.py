@@ -10,8 +10,8 @@ from secrets import token_urlsafe
 
 from itsdangerous import BadSignature, Signer
 
-from core.errors import NotFound
-from core.model import SYSTEM, Login, User, UserId, now
+from core.domain.errors import NotFound
+from core.domain.records import SYSTEM, Login, User, UserId, now
 from core.store import Store
 
 IDLE = timedelta(hours=12)

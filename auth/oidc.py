@@ -19,8 +19,8 @@ from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 
 from auth.claims import Identity, verify
-from core.errors import NotSignedIn, Unavailable
-from core.settings import Secret
+from core.config.settings import Secret
+from core.domain.errors import NotSignedIn, Unavailable
 
 SCOPE = "openid email profile"
 TIMEOUT_S = 10.0

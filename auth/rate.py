@@ -11,8 +11,8 @@ from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
-from core import metrics
-from core.errors import TooMuch
+from core.domain.errors import TooMuch
+from core.observability import metrics
 
 DOOR = RateLimitItemPerMinute(120, namespace="door")  # sign-in pages and routes, by network: an office comes in
 STRANGER = RateLimitItemPerMinute(600, namespace="stranger")  # all else without a login, by network

@@ -21,12 +21,13 @@ from auth.cookies import FLOW_S, LOGIN_S, Cookies
 from auth.local import LocalLinks
 from auth.logins import Logins
 from auth.oidc import Flow, Provider
-from auth.paths import safe_next
+from auth.safe_redirect import safe_next
 from auth.site import Site
-from core.audit import Audit, Deed
-from core.errors import BadInput, Forbidden, NotSignedIn, PlatformError
-from core.model import user_id
-from core.settings import Settings
+from core.config.settings import Settings
+from core.domain.audit import Deed
+from core.domain.errors import BadInput, Forbidden, NotSignedIn, PlatformError
+from core.domain.records import user_id
+from core.services.audit import Audit
 from core.store import Store
 
 log = logging.getLogger("oma.auth")

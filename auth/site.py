@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from starlette.types import Scope
 
-from core.errors import Misconfigured
-from core.settings import Settings
+from core.config.settings import Settings
+from core.domain.errors import Misconfigured
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 HOST = re.compile(r"(?P<name>[a-z0-9.-]+|\[[0-9a-f:]+\])(?::(?P<port>[0-9]{1,5}))?")

@@ -21,7 +21,7 @@ from nicegui import core as nicegui_core
 from nicegui import nicegui as nicegui_server
 from socketio.exceptions import ConnectionRefusedError  # type: ignore[import-untyped]
 
-from core.errors import PlatformError
+from core.domain.errors import PlatformError
 
 log = logging.getLogger("oma.sockets")
 browser_log = logging.getLogger("oma.browser")

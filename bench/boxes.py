@@ -13,9 +13,9 @@ import msgspec
 
 from bench.figures import Figure, figure
 from bench.stage import CLI, Stage
-from core.model import Box, UserId, now
-from core.runner_client import RunnerClient
-from core.settings import Settings
+from core.config.settings import Settings
+from core.domain.records import Box, UserId, now
+from core.fleet.runner_client import RunnerClient
 from core.spawner.kubernetes import NAMESPACE, KubernetesSpawner
 from core.spawner.kubernetes_api import opened_api
 from tests.kube.cluster import Cluster

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from bench.figures import Figure, figure
 from bench.stage import Stage
-from core.events import Text, numbered
-from core.model import Session, UserId, now
+from core.domain.events import Text, numbered
+from core.domain.records import Session, UserId, now
 from core.store import Store
 from core.store.firestore import FirestoreStore
 from core.store.sqlite import SqliteStore

@@ -1,6 +1,7 @@
 """Look for keys in everything that git has or would take, and in everything this branch ever had: `make secrets`.
 
-The same shapes as core.secret_shapes masks in logs. What a test made up says so by one of the words in MADE_UP.
+The same patterns as core.observability.secret_patterns masks in logs.
+What a test made up says so by one of the words in MADE_UP.
 """
 
 import subprocess
@@ -8,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.secret_shapes import KEYS
+from core.observability.secret_patterns import KEYS
 
 ROOT = Path(__file__).resolve().parents[1]
 MADE_UP = ("canary", "example", "not-a-key")

@@ -2,7 +2,7 @@
 
 No box, log, database, transcript or export may ever hold it. Each `Product` looks into its own folders when it ends,
 and when the whole suite has ended everything that any test left is looked through once more.
-The spellings are written here once more, apart from core/redaction.py, which they watch.
+The spellings are written here once more, apart from core/observability/redaction.py, which they watch.
 """
 
 import io

@@ -7,14 +7,14 @@ from typing import Any
 import msgspec
 from aiohttp import WSCloseCode, web
 
-from core import tokens
-from core.errors import NotSignedIn, RunnerUnavailable
-from core.events import Answered, AnyEvent, Live, SessionOpened, UserSaid, encode_many, numbered, seq_of
-from core.hangup import quiet
-from core.model import Box, UserId
+from core.domain.errors import NotSignedIn, RunnerUnavailable
+from core.domain.events import Answered, AnyEvent, Live, SessionOpened, UserSaid, encode_many, numbered, seq_of
+from core.domain.records import Box, UserId
+from core.domain.states import SessionState
+from core.lib.aiohttp_disconnects import quiet
+from core.protocol import tokens
 from core.runner import export
 from core.spawner import Door, Isolation, Phase, Poll, Tell, nobody
-from core.states import SessionState
 
 
 class ScriptedRunner:

@@ -28,7 +28,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from tests.patience import START_S
+from tests.timeouts import START_S
 
 ALICE = {"sub": "101", "name": "김앨리스", "email": "alice@example.com", "email_verified": True}
 Token = dict[str, Any]

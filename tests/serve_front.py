@@ -16,14 +16,14 @@ from fastapi import FastAPI
 from nicegui import core as nicegui_core
 from starlette.routing import BaseRoute, Mount, WebSocketRoute
 
-from auth import wire
-from core.idle import Limits
-from core.runners import Runners
-from core.settings import Secret, Settings
+from auth import uvicorn_config
+from core.config.settings import Secret, Settings
+from core.fleet.idle_reaper import Limits
+from core.fleet.runner_pool import Runners
 from core.store.sqlite import SqliteStore
 from core.vault.local import LocalVault
 from tests.fakes import OpenGate, ScriptedSpawner
-from ui.front import front
+from web.app import front
 
 KEY = "a key for tests, long enough to be one: 0123456789"
 PROVIDER: Any = {
@@ -74,7 +74,7 @@ async def main(port: int, folder: Path, *, prepare: Prepare | None = None) -> No
                 async with front(app, **inside, spawner=spawner, gate=gate, draining=lambda: False):  # type: ignore[arg-type]
                     words = {name for known in nicegui_core.sio.handlers.values() for name in known}
                     print(json.dumps({"routes": sorted(set(routes(app.routes))), "words": sorted(words)}), flush=True)
-                    config = wire.config(app, port=port, log_level="warning")
+                    config = uvicorn_config.config(app, port=port, log_level="warning")
                     await uvicorn.Server(config).serve()
             for runner in spawner.alive.values():
                 await runner.die()

@@ -22,14 +22,14 @@ import pytest
 from auth.accounts import arrive
 from auth.claims import Identity
 from auth.logins import Logins
-from core.model import SYSTEM, Agent, Box, Request, Session, User, UserId, new_agent_id, new_session_id, now
+from core.domain.records import SYSTEM, Agent, Box, Request, Session, User, UserId, new_agent_id, new_session_id, now
+from core.protocol.tokens import sign
 from core.store.sqlite import SqliteStore
-from core.tokens import sign
 from tests.auth.socket_world import Page, Peer, peer
 from tests.e2e.test_strangers import same
-from tests.patience import PATIENCE_S, START_S
 from tests.product import free_port
 from tests.serve_front import KEY
+from tests.timeouts import PATIENCE_S, START_S
 from tests.tls import TLS
 
 CANARY = "앨리스의 비밀"

@@ -10,7 +10,7 @@ from bench.figures import figure, overhead, quantile
 from bench.model import model_process
 from bench.raw import Recipe, raw_cli
 from bench.stage import CLI
-from core.model import UserId
+from core.domain.records import UserId
 from core.store.sqlite import SqliteStore
 
 

@@ -4,16 +4,16 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from core.errors import Conflict, NotFound
-from core.events import Asked
-from core.model import Agent, Request
-from core.states import SessionState
-from ui.desk import Desk
-from ui.frame import Frame, frame, screen
-from ui.permission import Permission
-from ui.tags import Tag, icon, tag
-from ui.transcript.asks import card
-from ui.transcript.fold import Meta
+from core.domain.errors import Conflict, NotFound
+from core.domain.events import Asked
+from core.domain.records import Agent, Request
+from core.domain.states import SessionState
+from ui.layout.html import Tag, icon, tag
+from ui.layout.page_frame import Frame, frame, screen
+from ui.layout.services import Desk
+from ui.transcript.reducer import Meta
+from ui.transcript.request_view import card
+from ui.workspace.request_card import Permission
 
 GLYPHS = {"permission": "shield", "question": "question", "plan": "plan"}
 SHOWN = 50  # more than anybody answers at one sitting; the rest follows as these go

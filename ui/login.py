@@ -7,14 +7,14 @@ from nicegui import app
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from core import model
-from core.errors import NotSignedIn
-from core.safety import EVERYBODY
-from core.settings import Settings
+from core.config.checks import EVERYBODY
+from core.config.settings import Settings
+from core.domain import records
+from core.domain.errors import NotSignedIn
 from ui import theme
-from ui.desk import Desk
-from ui.document import document, languages, mark, words_of
-from ui.words import Words
+from ui.layout.i18n import Words
+from ui.layout.services import Desk
+from ui.layout.static_page import document, languages, mark, words_of
 
 GOOGLE = theme.HERE / "google.svg"
 
@@ -52,7 +52,7 @@ def _ways_in(desk: Desk, words: Words, *, next: str, printed: bool) -> str:
 
 
 def _provider(settings: Settings, words: Words, *, next: str) -> str:
-    google = settings.oidc_issuer == model.GOOGLE
+    google = settings.oidc_issuer == records.GOOGLE
     label = escape(words.t("login.google" if google else "login.provider"))
     query = "?" + urlencode({"next": next}) if next else ""
     picture = GOOGLE.read_text("utf-8") if google else '<i class="ic ic-key" aria-hidden="true"></i>'

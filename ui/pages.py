@@ -1,10 +1,28 @@
 """All pages, in one list: a page that is not here is not served."""
 
-from ui import admin, connections, dashboard, errors, inbox, login, secrets, settings, theme, workspace
-from ui.desk import Desk
+from ui import inbox, login, theme
+from ui.admin import page as admin_page
+from ui.agents import connections
+from ui.dashboard import page as dashboard_page
+from ui.layout import error_page
+from ui.layout.services import Desk
+from ui.settings import page as settings_page
+from ui.settings import secrets
+from ui.workspace import page as workspace_page
 
 
 def install(desk: Desk) -> None:
     """Register every page with NiceGUI."""
-    for page in (theme, login, dashboard, inbox, workspace, connections, settings, secrets, admin, errors):
+    for page in (
+        theme,
+        login,
+        dashboard_page,
+        inbox,
+        workspace_page,
+        connections,
+        settings_page,
+        secrets,
+        admin_page,
+        error_page,
+    ):
         page.install(desk)

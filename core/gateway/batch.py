@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import msgspec
 
-from core.errors import BadInput
-from core.events import AnyEvent, seq_of
-from core.gateway.hostile import Numbered, stand_in, tame
+from core.domain.errors import BadInput
+from core.domain.events import AnyEvent, seq_of
+from core.gateway.sanitize import Numbered, stand_in, tame
 
 BATCH_EVENTS = 500
 BATCH_BYTES = 8 * 1024 * 1024

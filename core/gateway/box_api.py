@@ -7,21 +7,22 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from aiohttp import web
 
-from core import metrics, tokens
-from core.errors import BadInput, NotFound
-from core.events import encode
+from core.config.settings import Secret, Settings, secrets_of
+from core.domain.errors import BadInput, NotFound
+from core.domain.events import encode
+from core.domain.records import Agent, SecretNote, Session, UserId, now
 from core.gateway.batch import BATCH_BYTES, HIGHEST_SEQ, Read, is_light, read_batch
+from core.gateway.http_errors import errors, read_body
 from core.gateway.identity import Caller, Callers, claims_of, prove_runner
 from core.gateway.ingest import Gap, Ingest, LogBehind
 from core.gateway.providers import Call, Provider
 from core.gateway.turn_spans import turn_under_way
-from core.gateway.web_errors import errors, read_body
-from core.hangup import quiet
-from core.model import Agent, SecretNote, Session, UserId, now
-from core.redaction import Redactor
-from core.settings import Secret, Settings, secrets_of
+from core.lib.aiohttp_disconnects import quiet
+from core.observability import metrics
+from core.observability.redaction import Redactor
+from core.observability.tracing import Trace, span
+from core.protocol import tokens
 from core.store import Store
-from core.trace import Trace, span
 from core.vault import Vault
 
 MODEL_BYTES = 32 * 1024 * 1024  # as much as the Messages API takes

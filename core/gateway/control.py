@@ -6,12 +6,12 @@ import re
 import msgspec
 from aiohttp import WSMsgType, web
 
-from core.errors import BadInput
-from core.gateway.doors import Doors
-from core.gateway.web_errors import errors, read_body
-from core.hangup import quiet
-from core.model import UserId
-from core.runtime import Process
+from core.config.runtime_dir import Process
+from core.domain.errors import BadInput
+from core.domain.records import UserId
+from core.gateway.http_errors import errors, read_body
+from core.gateway.unix_listeners import Doors
+from core.lib.aiohttp_disconnects import quiet
 
 BODY_BYTES = 64 * 1024
 HEARTBEAT_S = 20.0

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from core import tokens
-from core.errors import NotSignedIn
-from core.gateway.room import Room
-from core.model import UserId
+from core.domain.errors import NotSignedIn
+from core.domain.records import UserId
+from core.gateway.box_limits import Room
+from core.protocol import tokens
 
 OWN_S = 60  # a runner signs each of its calls
 TOKEN_S = 24 * 3600  # a CLI lives shorter than this; its runner asks for a new one at every start

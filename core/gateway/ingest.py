@@ -25,15 +25,15 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from msgspec import UNSET
 
-from core.errors import Conflict, NotFound, Unavailable
-from core.events import AnyEvent, seq_of
+from core.domain.errors import Conflict, NotFound, Unavailable
+from core.domain.events import AnyEvent, seq_of
+from core.domain.records import Request, Session, UserId, now
 from core.gateway.batch import BATCH_EVENTS, Read
-from core.gateway.followup import follow
-from core.gateway.hostile import stands_in
+from core.gateway.projections import follow
+from core.gateway.sanitize import stands_in
 from core.gateway.turn_spans import tell_turns
-from core.model import Request, Session, UserId, now
+from core.observability.event_metrics import LogTally
 from core.store import Store
-from core.tally import LogTally
 
 log = logging.getLogger("oma.gateway")
 

@@ -4,37 +4,37 @@ from collections.abc import Sequence
 
 from msgspec import UNSET
 
-from core import trace
-from core.events import AnyEvent, StateChanged, TurnFinished
-from core.model import Session
-from core.trace import Span, Trace
+from core.domain.events import AnyEvent, StateChanged, TurnFinished
+from core.domain.records import Session
+from core.observability import tracing
+from core.observability.tracing import Span, Trace
 
 NS = 1_000_000_000
 
 
 def turn_under_way(session: Session) -> Trace | None:
     """Where a model call of this session belongs; None before its first turn."""
-    return trace.turn_of(trace.of_message(session.id, session.turn)) if session.turn else None
+    return tracing.turn_of(tracing.of_message(session.id, session.turn)) if session.turn else None
 
 
 def tell_turns(session: Session, events: Sequence[AnyEvent]) -> None:
     """Every turn that ended in these events, which come right after `session.last_seq`."""
-    if trace.sink.get() is None:
+    if tracing.sink.get() is None:
         return
     turn = session.turn
     for event in events:
         if isinstance(event, StateChanged):
             turn = event.turn or turn
         elif isinstance(event, TurnFinished) and turn and event.at is not UNSET:
-            trace.end(_span(session, turn, event, end_ns=int(event.at.timestamp() * NS)))
+            tracing.end(_span(session, turn, event, end_ns=int(event.at.timestamp() * NS)))
 
 
 def _span(session: Session, turn: str, event: TurnFinished, *, end_ns: int) -> Span:
-    message = trace.of_message(session.id, turn)
+    message = tracing.of_message(session.id, turn)
     return Span(
         name="turn",
         kind="internal",
-        at=trace.turn_of(message),
+        at=tracing.turn_of(message),
         parent=message,
         start_ns=end_ns - int(max(0.0, event.duration_s) * NS),
         end_ns=end_ns,

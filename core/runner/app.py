@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import WSMsgType, web
 
-from core import tokens, trace
-from core.errors import BadInput, Conflict, Forbidden, NotSignedIn, PlatformError, TooMuch, Unavailable
-from core.events import Answered, Attachment, UserSaid
-from core.hangup import Answer, quiet
+from core.domain.errors import BadInput, Conflict, Forbidden, NotSignedIn, PlatformError, TooMuch, Unavailable
+from core.domain.events import Answered, Attachment, UserSaid
+from core.lib.aiohttp_disconnects import Answer, quiet
+from core.observability import tracing
+from core.protocol import tokens
 from core.runner import export, full
 from core.runner.runner import Runner, read_init
 from core.runner.session import Session
@@ -106,7 +107,7 @@ class App:
             if request.path == "/healthz":
                 return await handler(request)
             await self._admit(request)
-            with self._runner.attended(), trace.inside(trace.parse(request.headers.get("traceparent", ""))):
+            with self._runner.attended(), tracing.inside(tracing.parse(request.headers.get("traceparent", ""))):
                 return await handler(request)
         except PlatformError as error:
             return _json({"code": error.code, "detail": str(error)}, status=error.status)

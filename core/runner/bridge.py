@@ -8,7 +8,7 @@ import contextlib
 import logging
 import socket
 
-from core.runner.road import Road
+from core.runner.gateway_transport import Road
 
 log = logging.getLogger("oma.bridge")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from core.events import AnyEvent, Text, TextDelta, Thinking, ThinkingDelta, ToolCalled, TurnFinished, decode
+from core.domain.events import AnyEvent, Text, TextDelta, Thinking, ThinkingDelta, ToolCalled, TurnFinished, decode
 from core.runner.log import Log
 
 log = logging.getLogger("oma.checkpoint")

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import msgspec
 
-from core.runner.lines import Lines
+from core.runner.line_reader import Lines
 from core.runner.processes import dying_with_us
 
 log = logging.getLogger("oma.cli")

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from aiohttp import web
 
-from core import logs
+from core.observability import logs
 from core.runner.app import App
-from core.runner.known import Known
+from core.runner.gateway_transport import road_to
+from core.runner.known_secrets import Known
 from core.runner.processes import become_subreaper, hide, limit_ourselves
-from core.runner.road import road_to
 from core.runner.runner import Runner
 
 log = logging.getLogger("oma.daemon")

@@ -16,7 +16,7 @@ from aiohttp import web
 
 PIECE_BYTES = 64 * 1024
 DEEPEST = 100  # folders in folders
-PATH_CHARS = 1000  # as its reader takes it (core.export), which refuses longer lines than these can make
+PATH_CHARS = 1000  # as core.services.account_export reads it, which refuses longer lines
 ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # not blocking: a FIFO would wait for a writer
 

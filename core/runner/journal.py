@@ -8,8 +8,8 @@ from pathlib import Path
 
 from msgspec import structs
 
-from core.errors import StoreUnavailable
-from core.events import (
+from core.domain.errors import StoreUnavailable
+from core.domain.events import (
     AnyEvent,
     Live,
     Notice,
@@ -20,12 +20,12 @@ from core.events import (
     encode_many,
     seq_of,
 )
-from core.runner.known import Known
+from core.domain.states import SessionState, step
+from core.runner.event_redactor import Veil
+from core.runner.known_secrets import Known
 from core.runner.log import Log, Scanned
-from core.runner.recall import Recall
+from core.runner.session_projection import Recall
 from core.runner.todos import Checklist
-from core.runner.veil import Veil
-from core.states import SessionState, step
 
 QUEUE_EVENTS = 2_000  # a reader that lags further comes back with its number instead of eating our memory
 FRAME_EVENTS = 200

@@ -8,7 +8,8 @@ The machine's own death (a power cut) may take what the disk does not have yet. 
 else is told that something is kept: before a message or an answer is acknowledged, and before events are handed to the
 gateway, so that the Store is never ahead of the log and a lost number was in nobody's hands but a page's. A message is
 given to the CLI before that: here one fdatasync takes 1 to 2 ms, under load 10. Should the Store be ahead all the same
-(a home put back from a backup), core/runner/rejoin.py makes the log whole again: the one case in which it is replaced.
+(a home put back from a backup), core/runner/log_repair.py makes the log whole again: the one case in which it is
+replaced.
 """
 
 import os
@@ -19,8 +20,8 @@ from typing import NamedTuple, Self
 
 import msgspec
 
-from core.errors import StoreUnavailable
-from core.events import AnyEvent, decode, encode, numbered
+from core.domain.errors import StoreUnavailable
+from core.domain.events import AnyEvent, decode, encode, numbered
 
 READ_BYTES = 4 * 1024 * 1024  # of one `read`; one event may be larger and then comes alone
 

@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-from core.errors import BadInput
-from core.events import Answered, Asked, Parked, Question
-from core.rules import parse_rules
-from core.runner import cut
+from core.domain.errors import BadInput
+from core.domain.events import Answered, Asked, Parked, Question
+from core.domain.permission_rules import parse_rules
+from core.runner import truncation
 
 Kind = Literal["permission", "question", "plan"]
 KINDS: dict[str, Kind] = {"AskUserQuestion": "question", "ExitPlanMode": "plan"}
@@ -127,12 +127,12 @@ def asked_for(request_id: str, wish: Wish, plan: str = "") -> Asked:
         kind=kind,
         tool=wish.tool,
         tool_id=wish.tool_id,
-        input=cut.tool_input(wish.input),
+        input=truncation.tool_input(wish.input),
         reason=wish.reason[:2000],
         rule=_offered(wish) if kind == "permission" else "",
         folder=_folder(wish.input),
         questions=questions(wish.input) if kind == "question" else (),
-        plan=(own_plan if isinstance(own_plan, str) else plan)[: cut.CONTENT_CHARS] if kind == "plan" else "",
+        plan=(own_plan if isinstance(own_plan, str) else plan)[: truncation.CONTENT_CHARS] if kind == "plan" else "",
     )
 
 
@@ -237,4 +237,4 @@ def _folder(raw: dict[str, Any]) -> str:
 
 
 def _key(tool: str, raw: dict[str, Any]) -> str:
-    return tool + "\0" + json.dumps(cut.tool_input(raw), sort_keys=True)
+    return tool + "\0" + json.dumps(truncation.tool_input(raw), sort_keys=True)

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import msgspec
 
-from core import preamble, tokens
-from core.errors import BadInput, Conflict, StoreUnavailable, Unavailable
+from core.domain.errors import BadInput, Conflict, StoreUnavailable, Unavailable
+from core.protocol import handshake, tokens
 from core.runner.bridge import Bridge
-from core.runner.command import Place
-from core.runner.engine import Engine
-from core.runner.gateway import Gateway
-from core.runner.known import Known
-from core.runner.road import road_to
+from core.runner.cli_argv import Place
+from core.runner.cli_launcher import Engine
+from core.runner.gateway_client import Gateway
+from core.runner.gateway_transport import road_to
+from core.runner.known_secrets import Known
 from core.runner.sessions import Limits, Sessions
 
 log = logging.getLogger("oma.runner")
@@ -153,7 +153,7 @@ class Runner:
             self.ended.set()
 
     def _first_line(self) -> bytes:
-        return preamble.written(self._whose.box, self._whose.key)
+        return handshake.written(self._whose.box, self._whose.key)
 
     def _word(self) -> str:
         return tokens.sign({}, key=self._whose.key, audience=tokens.own(self._whose.box))

@@ -7,21 +7,21 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from core.errors import PlatformError, StoreUnavailable
-from core.events import Notice, Parked, TurnFinished
+from core.domain.errors import PlatformError, StoreUnavailable
+from core.domain.events import Notice, Parked, TurnFinished
+from core.domain.states import SessionState as S
 from core.runner.checkpoint import Checkpoint
 from core.runner.cli import Json
-from core.runner.engine import Engine
+from core.runner.cli_launcher import Engine
+from core.runner.conversation import STOPPED, Talk
 from core.runner.journal import Journal
 from core.runner.permissions import Verdict, Wish
 from core.runner.processes import boottime, end_all
-from core.runner.results import TurnOver, stopped
-from core.runner.talk import STOPPED, Talk
 from core.runner.turn import Turn
-from core.states import SessionState as S
+from core.runner.turn_result import TurnOver, stopped
 
 if TYPE_CHECKING:
-    from core.runner.live import Live
+    from core.runner.cli_client import Live
 
 log = logging.getLogger("oma.session")
 

@@ -12,16 +12,16 @@ from typing import Any
 
 import msgspec
 
-from core.errors import NotFound, PlatformError, StoreUnavailable
-from core.events import SessionOpened, decode
-from core.runner.engine import Engine
-from core.runner.ingest import Outbox, read_cursor
+from core.domain.errors import NotFound, PlatformError, StoreUnavailable
+from core.domain.events import SessionOpened, decode
+from core.lib.tasks import Tasks, repeat
+from core.runner.cli_launcher import Engine
+from core.runner.conversation import STOPPED
 from core.runner.journal import Journal
 from core.runner.log import Log
+from core.runner.outbox import Outbox, read_cursor
 from core.runner.processes import Reaper
 from core.runner.session import Session
-from core.runner.talk import STOPPED
-from core.tasks import Tasks, repeat
 
 log = logging.getLogger("oma.sessions")
 

@@ -3,7 +3,7 @@
 import re
 from typing import Literal
 
-from core.events import AnyEvent, TodoItem, Todos, ToolCalled, ToolReturned
+from core.domain.events import AnyEvent, TodoItem, Todos, ToolCalled, ToolReturned
 
 Status = Literal["later", "now", "done"]
 _STATUS: dict[object, Status] = {"pending": "later", "in_progress": "now", "completed": "done"}

@@ -6,8 +6,8 @@ a second and 30 MB for one tool that takes three strings (core.runner.sdk); the 
 
 from typing import Any
 
-from core.errors import PlatformError
-from core.runner.gateway import Gateway
+from core.domain.errors import PlatformError
+from core.runner.gateway_client import Gateway
 
 Json = dict[str, Any]
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from core.events import Attachment, ToolCalled, UserSaid
+from core.domain.events import Attachment, ToolCalled, UserSaid
 from core.runner.processes import boottime
 
 

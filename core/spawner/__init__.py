@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from core.model import Box, UserId
+from core.domain.records import Box, UserId
 
 
 class Poll(StrEnum):
@@ -89,7 +89,7 @@ class Spawner(Protocol):
         """Start a dormant runner for this box (it is bound later by POST /v1/init) and return its memory.
 
         Takes minutes where a machine has to come first, 5 at most; may be cancelled. However it ends without an answer,
-        nothing of it is left running. One start of a user at a time, in whatever process (core.runners sees to it).
+        nothing of it is left running. One start of a user at a time, in whatever process: core.fleet sees to it.
         Raises: RunnerUnavailable: with a code for a person who can act on it.
         """
 

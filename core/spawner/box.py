@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from core import policy
+from core.protocol import managed_settings
 
 HOME = "/home/agent"
 OUT = "/run/oma"
@@ -72,7 +72,7 @@ def files(host: Host) -> dict[str, str]:
         "/etc/group": f"agent:x:{UID}:\nnogroup:x:65534:\n",
         "/etc/hosts": "127.0.0.1 localhost box\n::1 localhost\n",
         "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
-        policy.MANAGED_PATH: json.dumps(policy.managed(), indent=1),
+        managed_settings.MANAGED_PATH: json.dumps(managed_settings.managed(), indent=1),
     }
     if host.venv:
         made[f"{VENV}/pyvenv.cfg"] = f"home = {host.python.parent}\ninclude-system-site-packages = false\n"

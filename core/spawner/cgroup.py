@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.settings import Settings
+from core.config.settings import Settings
 
 MEMORY, PIDS, CPU = CONTROLLERS = ("memory", "pids", "cpu")
 LEAF = "platform"  # version 2 has no processes beside groups: ours go there

@@ -1,7 +1,7 @@
 """How much of the disk a home has: counted in a process of its own, which is this file as a program.
 
 A home is not a volume, so nothing stops a write. Somebody looks instead: cheaply as long as the whole file system has
-not grown by what the user has left, and by counting when it has. Who is over and still grows is stopped (core.runners).
+not grown by what the user has left, and by counting when it has. Who is over and still grows is stopped (core.fleet).
 """
 
 import asyncio

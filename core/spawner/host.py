@@ -7,7 +7,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from core.errors import RunnerUnavailable
+from core.domain.errors import RunnerUnavailable
 from core.spawner.box import Host
 
 REPOSITORY = Path(__file__).resolve().parents[2]

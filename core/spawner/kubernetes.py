@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from core.errors import Conflict, NotFound, RunnerUnavailable
-from core.model import Box, UserId
-from core.settings import Settings
+from core.config.settings import Settings
+from core.domain.errors import Conflict, NotFound, RunnerUnavailable
+from core.domain.records import Box, UserId
 from core.spawner import Door, Isolation, Layer, Phase, Poll, Tell, nobody
 from core.spawner.kubernetes_api import ClusterApi, ClusterAway, opened_api
 from core.spawner.kubernetes_sandbox import CLAIMS, SandboxEngine

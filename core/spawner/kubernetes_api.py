@@ -14,7 +14,7 @@ from typing import Any, Final
 import aiohttp
 from kubernetes_asyncio import client, config
 
-from core.errors import Conflict, Misconfigured, NotFound, RunnerUnavailable
+from core.domain.errors import Conflict, Misconfigured, NotFound, RunnerUnavailable
 
 log = logging.getLogger("oma.kubernetes")
 

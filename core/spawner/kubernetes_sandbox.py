@@ -3,8 +3,8 @@
 from contextlib import suppress
 from typing import Final
 
-from core.errors import Conflict, NotFound, RunnerUnavailable
-from core.model import UserId
+from core.domain.errors import Conflict, NotFound, RunnerUnavailable
+from core.domain.records import UserId
 from core.spawner import Phase
 from core.spawner.kubernetes_api import ClusterApi, Kind, Object
 from core.spawner.kubernetes_view import (

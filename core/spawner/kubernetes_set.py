@@ -7,8 +7,8 @@ sleeps. Its address is a name of the headless Service `runners`, so it outlives 
 from contextlib import suppress
 from typing import Final
 
-from core.errors import Conflict, NotFound, RunnerUnavailable
-from core.model import UserId
+from core.domain.errors import Conflict, NotFound, RunnerUnavailable
+from core.domain.records import UserId
 from core.spawner import Phase
 from core.spawner.kubernetes_api import ClusterApi, Kind, Object
 from core.spawner.kubernetes_view import BOX, USER, Progress, View, anew, images_of, meta_of, name_of

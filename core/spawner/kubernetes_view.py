@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Protocol
 
-from core.errors import RunnerUnavailable
-from core.model import UserId
+from core.domain.errors import RunnerUnavailable
+from core.domain.records import UserId
 from core.spawner import Phase, Tell
 from core.spawner.kubernetes_api import Kind, Object
 

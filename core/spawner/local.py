@@ -15,20 +15,20 @@ from typing import IO, Any, BinaryIO
 
 import msgspec
 
-from core.errors import BadInput, Misconfigured, RunnerUnavailable
-from core.model import Box, UserId
-from core.runtime import Process, Runtime, listening, process
-from core.settings import Settings
+from core.config.runtime_dir import Process, Runtime, listening, process
+from core.config.settings import Settings
+from core.domain.errors import BadInput, Misconfigured, RunnerUnavailable
+from core.domain.records import Box, UserId
 from core.spawner import Door, Isolation, Phase, Poll, Tell, cgroup, nobody
 from core.spawner.box import HOME, OUT, PROGRAM
 from core.spawner.cgroup import Bounds, Groups
 from core.spawner.disk import Quota, Used
-from core.spawner.ending import ended, holders, kill, sweep
 from core.spawner.host import REPOSITORY, claude_cli, compiled, look
-from core.spawner.owner import Owners, admit, give, own
+from core.spawner.probe import Found, Sandbox, choose, describe, examine
 from core.spawner.process import FILE_BYTES, Command, boxed, caged, tail, unboxed
-from core.spawner.removal import remove
-from core.spawner.trial import Found, Sandbox, choose, describe, examine
+from core.spawner.process_tree import ended, holders, kill, sweep
+from core.spawner.rmtree_safe import remove
+from core.spawner.user_ids import Owners, admit, give, own
 
 log = logging.getLogger("oma.spawner")
 

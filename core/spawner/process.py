@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from core.errors import RunnerUnavailable
-from core.spawner import box, cage, seccomp
+from core.domain.errors import RunnerUnavailable
+from core.spawner import box, landlock, seccomp
 from core.spawner.box import Host, Wires
-from core.spawner.ending import children
-from core.spawner.stage import staged
+from core.spawner.mount_namespace import staged
+from core.spawner.process_tree import children
 
 START_S = 10.0  # bubblewrap makes a box in 10 ms; a machine that swaps may need seconds
 SAID_BYTES = 4000  # of its complaint
@@ -111,9 +111,9 @@ def caged(command: Command, *, host: Host, home: Path, out: Path) -> subprocess.
         "filter": seccomp.program().hex(),
         "temporary": temporary,
     }
-    words = [sys.executable, "-I", "-S", cage.__file__, json.dumps(rules), "--", *command.words]
+    words = [sys.executable, "-I", "-S", landlock.__file__, json.dumps(rules), "--", *command.words]
     environ = box.ENVIRONMENT | {"HOME": str(home), "TMPDIR": temporary}
-    child = _popen(words, command, [], [*box.own(host), Path(cage.__file__), home, out], env=environ, cwd=home)
+    child = _popen(words, command, [], [*box.own(host), Path(landlock.__file__), home, out], env=environ, cwd=home)
     _limit(child.pid, command)
     command.enter(child.pid)
     _say(child, command.stdin)

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from core.audit import Act
-from core.events import AnyEvent
-from core.model import Record, UserId
+from core.domain.audit import Act
+from core.domain.events import AnyEvent
+from core.domain.records import Record, UserId
 
 R = TypeVar("R", bound=Record)
 
@@ -15,7 +15,7 @@ class Store(Protocol):
 
     All implementations pass tests/contract/test_store.py. Every verb raises StoreUnavailable when the store does
     not answer or cannot write; then nothing was written, as far as a store behind a network can know: callers do
-    the same again, and what would count twice carries a mark (core.gateway.followup). A record of another owner
+    the same again, and what would count twice carries a mark (core.gateway.projections). A record of another owner
     does not exist. Several processes may use one store; calls that are not awaited one by one have no order.
     """
 

@@ -17,10 +17,10 @@ from google.api_core.exceptions import NotFound as Missing
 from google.cloud.firestore_v1.async_document import AsyncDocumentReference
 from google.cloud.firestore_v1.base_document import DocumentSnapshot
 
-from core.errors import Conflict, NotFound, StoreUnavailable
-from core.google_calls import UNCERTAIN
-from core.model import Record, UserId
-from core.store.firestore_ledger import FirestoreLedger
+from core.domain.errors import Conflict, NotFound, StoreUnavailable
+from core.domain.records import Record, UserId
+from core.google.retries import UNCERTAIN
+from core.store.firestore_audit import FirestoreLedger
 from core.store.firestore_query import plan
 from core.store.firestore_rpc import ANY_TIMES, ONCE, Connection
 from core.store.firestore_values import CLAIMS, changed, collection_of, document_of, name_of, record_of, stored

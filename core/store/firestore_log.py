@@ -16,13 +16,13 @@ from google.cloud.firestore_v1.async_collection import AsyncCollectionReference
 from google.cloud.firestore_v1.base_document import DocumentSnapshot
 from google.cloud.firestore_v1.base_query import BaseQuery, FieldFilter
 
-from core import events as log
-from core.errors import BadInput, Conflict, StoreUnavailable
-from core.events import AnyEvent, seq_of
-from core.model import UserId
+from core.domain import events as log
+from core.domain.errors import BadInput, Conflict, StoreUnavailable
+from core.domain.events import AnyEvent, seq_of
+from core.domain.records import UserId
+from core.store.event_order import in_order, same
 from core.store.firestore_rpc import ANY_TIMES, Connection
 from core.store.firestore_values import CHUNKS, LOGS, below, name_of, owner_document
-from core.store.order import in_order, same
 
 Line = tuple[int, bytes]  # an event's number and its JSON
 

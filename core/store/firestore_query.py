@@ -12,7 +12,7 @@ from google.cloud.firestore_v1.async_collection import AsyncCollectionReference
 from google.cloud.firestore_v1.async_query import AsyncQuery
 from google.cloud.firestore_v1.base_query import BaseQuery, FieldFilter
 
-from core.model import Record
+from core.domain.records import Record
 from core.store.firestore_values import stored_value
 from core.store.query import asked_for, default_of, table_name
 

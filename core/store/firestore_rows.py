@@ -11,8 +11,8 @@ from google.cloud.firestore_v1.async_query import AsyncQuery
 from google.cloud.firestore_v1.base_document import DocumentSnapshot
 from google.cloud.firestore_v1.base_query import FieldFilter
 
-from core.errors import Conflict
-from core.model import UserId
+from core.domain.errors import Conflict
+from core.domain.records import UserId
 from core.store.firestore import FirestoreStore
 from core.store.firestore_log import COMMIT_BYTES, PAGE, commits_of, whole_chunks
 from core.store.firestore_rpc import ANY_TIMES

@@ -8,9 +8,9 @@ from google.api_core import exceptions
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.firestore_v1.async_client import AsyncClient
 
-from core.errors import BadInput, Misconfigured, StoreUnavailable
-from core.google_calls import UNCERTAIN, cause, repeated
-from core.google_identity import workload_identity
+from core.domain.errors import BadInput, Misconfigured, StoreUnavailable
+from core.google.identity import workload_identity
+from core.google.retries import UNCERTAIN, cause, repeated
 
 CALL_S = 6.0  # one attempt, and how long it is repeated
 WAIT_S = 12.0  # a whole verb

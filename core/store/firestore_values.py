@@ -20,8 +20,8 @@ from google.cloud.firestore_v1.async_collection import AsyncCollectionReference
 from google.cloud.firestore_v1.async_document import AsyncDocumentReference
 from msgspec.structs import fields
 
-from core.errors import BadInput, StoreUnavailable
-from core.model import Record, UserId
+from core.domain.errors import BadInput, StoreUnavailable
+from core.domain.records import Record, UserId
 from core.store.query import table_name
 
 R = TypeVar("R", bound=Record)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import FieldInfo, fields
 
-from core.model import Record, UserId
+from core.domain.records import Record, UserId
 
 
 def table_name(kind: type[Record]) -> str:

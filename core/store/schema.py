@@ -9,7 +9,7 @@ from pathlib import Path
 
 import aiosqlite
 
-from core.errors import Misconfigured, StoreUnavailable
+from core.domain.errors import Misconfigured, StoreUnavailable
 
 BUSY_S = 10.0  # web and gateway write to the same file: how long one waits for the other
 WAL_RETRY_S = 0.05  # SQLite does not wait by itself while another process changes the journal mode

@@ -12,13 +12,13 @@ from typing import Any, Self, TypeVar
 import aiosqlite
 import msgspec
 
-from core import events as log
-from core.errors import BadInput, Conflict, NotFound, StoreUnavailable
-from core.events import AnyEvent
-from core.model import Record, UserId
+from core.domain import events as log
+from core.domain.errors import BadInput, Conflict, NotFound, StoreUnavailable
+from core.domain.events import AnyEvent
+from core.domain.records import Record, UserId
 from core.store import query, schema
-from core.store.ledger import Ledger
-from core.store.order import in_order, same
+from core.store.event_order import in_order, same
+from core.store.sqlite_audit import Ledger
 
 R = TypeVar("R", bound=Record)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])

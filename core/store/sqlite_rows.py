@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from core.model import UserId
+from core.domain.records import UserId
 from core.store.rows import Line, Row
 from core.store.sqlite import PUT, SqliteStore
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Protocol
 
-from core.model import UserId
-from core.settings import Secret
+from core.config.settings import Secret
+from core.domain.records import UserId
 
 
 class Vault(Protocol):

@@ -28,12 +28,12 @@ from google.cloud.secretmanager_v1 import (
     Secret as GoogleSecret,
 )
 
-from core.errors import BadInput, VaultUnavailable
-from core.google_calls import UNCERTAIN
-from core.model import UserId
-from core.settings import Secret
+from core.config.settings import Secret
+from core.domain.errors import BadInput, VaultUnavailable
+from core.domain.records import UserId
+from core.google.retries import UNCERTAIN
 from core.vault.google_rpc import ANY_TIMES, ONCE, Connection, named
-from core.vault.values import check, packed, unpacked
+from core.vault.limits import check, packed, unpacked
 
 log = logging.getLogger("oma.vault")
 

@@ -12,9 +12,9 @@ from google.cloud.secretmanager_v1.services.secret_manager_service.transports im
     SecretManagerServiceGrpcAsyncIOTransport,
 )
 
-from core.errors import Misconfigured, VaultUnavailable
-from core.google_calls import UNCERTAIN, cause, repeated
-from core.google_identity import CLOUD, workload_identity
+from core.domain.errors import Misconfigured, VaultUnavailable
+from core.google.identity import CLOUD, workload_identity
+from core.google.retries import UNCERTAIN, cause, repeated
 
 CALL_S = 4.0  # one attempt, and how long it is repeated
 WAIT_S = 12.0  # a whole verb

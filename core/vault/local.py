@@ -20,11 +20,11 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from core.errors import BadInput, VaultUnavailable
-from core.model import UserId
-from core.runtime import write_once
-from core.settings import Secret
-from core.vault.values import check, packed, unpacked
+from core.config.runtime_dir import write_once
+from core.config.settings import Secret
+from core.domain.errors import BadInput, VaultUnavailable
+from core.domain.records import UserId
+from core.vault.limits import check, packed, unpacked
 
 log = logging.getLogger("oma.vault")
 

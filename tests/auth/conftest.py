@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 import auth
 from auth import Auth
 from auth.guard import Page
-from core.settings import Secret, Settings
+from core.config.settings import Secret, Settings
 from core.store.sqlite import SqliteStore
 from tests.auth.socket_world import Server, World, mini_server
 from tests.oidc_provider import Provider, provider

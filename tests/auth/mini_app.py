@@ -16,10 +16,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 import auth
-from auth import wire
-from core import logs
-from core.model import UserId
-from core.settings import Secret, Settings
+from auth import uvicorn_config
+from core.config.settings import Secret, Settings
+from core.domain.records import UserId
+from core.observability import logs
 from core.store.sqlite import SqliteStore
 
 KEY = "a key for tests, long enough to be one: 0123456789"
@@ -74,7 +74,7 @@ async def main(port: int, database: Path, issuer: str = "") -> None:
 
         ui.run_with(app, show_welcome_message=False, binding_refresh_interval=None, tailwind=False)
         nicegui_core.sio.eio.cors_allowed_origins = None
-        config = wire.config(app, port=port)
+        config = uvicorn_config.config(app, port=port)
         async with door.running():
             print(f"link {door.local_link()}", flush=True)
             await uvicorn.Server(config).serve()

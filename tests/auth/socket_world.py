@@ -22,8 +22,8 @@ from auth.claims import Identity
 from auth.logins import Logins
 from core.store.sqlite import SqliteStore
 from tests.auth.mini_app import KEY
-from tests.patience import PATIENCE_S, START_S
 from tests.product import free_port
+from tests.timeouts import PATIENCE_S, START_S
 from tests.tls import TLS
 
 

@@ -5,8 +5,8 @@ import pytest
 
 from auth.accounts import arrive
 from auth.claims import Identity
-from core.errors import NotFound
-from core.model import SYSTEM, Login, Role, User
+from core.domain.errors import NotFound
+from core.domain.records import SYSTEM, Login, Role, User
 from core.store.sqlite import SqliteStore
 from tests.auth.conftest import Build, House, production, signed_in
 from tests.auth.test_oidc import at_provider, sign_in

@@ -3,9 +3,9 @@
 import pytest
 
 from auth.claims import Identity, admit, verify
-from core.errors import Forbidden
-from core.model import GOOGLE
-from core.settings import Settings
+from core.config.settings import Settings
+from core.domain.errors import Forbidden
+from core.domain.records import GOOGLE
 
 SETTINGS = Settings(allowed_domains=("allowed.com",), admins=("root@else.org",))
 

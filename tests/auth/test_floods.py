@@ -18,12 +18,12 @@ import httpx2
 import psutil
 import pytest
 
-from auth.body import MAX_BODY_BYTES
+from auth.body_limits import MAX_BODY_BYTES
 from auth.sockets import WAITING
 from core.store.sqlite import SqliteStore
 from tests.auth.socket_world import Page, Server, World, peer
-from tests.patience import PATIENCE_S, START_S
 from tests.product import free_port
+from tests.timeouts import PATIENCE_S, START_S
 from tests.tls import TLS
 
 pytestmark = pytest.mark.flood

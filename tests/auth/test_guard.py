@@ -12,11 +12,11 @@ from limits import RateLimitItem
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from auth.body import MAX_BODY_BYTES
+from auth.body_limits import MAX_BODY_BYTES
 from auth.rate import DOOR, READ, STRANGER, WRITE
-from auth.wire import MAX_HEAD_BYTES
-from core.errors import PlatformError
-from core.settings import Settings
+from auth.uvicorn_config import MAX_HEAD_BYTES
+from core.config.settings import Settings
+from core.domain.errors import PlatformError
 from tests.auth.conftest import LOCAL, PUBLIC, Build, House, production, signed_in
 
 EXACT = {

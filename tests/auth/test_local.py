@@ -3,9 +3,9 @@
 import pytest
 
 from auth.local import MOST, LocalLinks
-from core.errors import Misconfigured, NotFound
-from core.model import SYSTEM, Role, User
-from core.settings import Settings
+from core.config.settings import Settings
+from core.domain.errors import Misconfigured, NotFound
+from core.domain.records import SYSTEM, Role, User
 from core.store.sqlite import SqliteStore
 from tests.auth.conftest import LOCAL, Build, production
 

@@ -7,10 +7,10 @@ import pytest
 from auth import logins as module
 from auth.accounts import OWNER, arrive
 from auth.logins import Logins
-from core.model import SYSTEM, Login, User, UserId
+from core.domain.records import SYSTEM, Login, User, UserId
 from core.store.sqlite import SqliteStore
 from tests.auth.conftest import KEY, Clock
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 SAME_USER = UserId("local-owner")
 

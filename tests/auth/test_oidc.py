@@ -19,14 +19,14 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
 from auth import oidc
-from core.errors import Misconfigured, Unavailable
-from core.model import SYSTEM, Login, Role, User, UserId
-from core.settings import Secret
+from core.config.settings import Secret
+from core.domain.errors import Misconfigured, Unavailable
+from core.domain.records import SYSTEM, Login, Role, User, UserId
 from core.store.sqlite import SqliteStore
 from tests.auth.conftest import CLIENT_ID, CLIENT_SECRET, PUBLIC, Build, House, production
 from tests.oidc_provider import ALICE, Provider
-from tests.patience import PATIENCE_S
 from tests.product import free_port
+from tests.timeouts import PATIENCE_S
 from tests.tls import TLS
 
 Twist = Callable[[dict[str, Any]], dict[str, Any]]

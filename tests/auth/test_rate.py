@@ -6,7 +6,7 @@ import pytest
 from limits import RateLimitItemPerHour, RateLimitItemPerSecond
 
 from auth.rate import Counts, Rates, SlowDown
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 FEW = RateLimitItemPerHour(3)
 

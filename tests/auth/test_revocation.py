@@ -12,9 +12,9 @@ import httpx2
 import pytest
 
 from auth.logins import ABSOLUTE, IDLE
-from core.model import SYSTEM, Login, Role, User, now
+from core.domain.records import SYSTEM, Login, Role, User, now
 from tests.auth.socket_world import Page, Peer, Person, World, peer
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 from tests.tls import TLS
 
 pytestmark = pytest.mark.revocation

@@ -16,12 +16,12 @@ import aiohttp
 import httpx2
 import pytest
 
-from auth.frames import BURST, MAX_FRAME_BYTES, PER_NETWORK, PER_USER
 from auth.logins import Logins
-from core.model import SYSTEM, User, now
+from auth.socket_limits import BURST, MAX_FRAME_BYTES, PER_NETWORK, PER_USER
+from core.domain.records import SYSTEM, User, now
 from tests.auth.mini_app import KEY
 from tests.auth.socket_world import Page, Peer, World, peer
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 from tests.tls import TLS
 
 pytestmark = pytest.mark.socket_attacks

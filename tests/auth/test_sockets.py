@@ -9,10 +9,10 @@ import httpx2
 import pytest
 from playwright.async_api import async_playwright
 
-from core.model import SYSTEM, User
+from core.domain.records import SYSTEM, User
 from tests.auth.socket_world import World, peer
 from tests.browser import FLAGS, chromium
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 from tests.tls import TLS
 
 

@@ -7,8 +7,8 @@ from typing import cast
 import pytest
 
 from auth.sockets import AT_ONCE, SocketGuard, watch
-from core.errors import StoreUnavailable
-from tests.patience import PATIENCE_S
+from core.domain.errors import StoreUnavailable
+from tests.timeouts import PATIENCE_S
 
 
 class Sockets:

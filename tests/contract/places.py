@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from core.errors import Unavailable
-from core.model import Box
-from core.settings import Settings
+from core.config.settings import Settings
+from core.domain.errors import Unavailable
+from core.domain.records import Box
 from core.spawner import Spawner
 from core.spawner.kubernetes import NAMESPACE, KubernetesSpawner
 from core.spawner.kubernetes_api import ClusterApi, opened_api

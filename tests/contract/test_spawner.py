@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.model import Box
+from core.domain.records import Box
 from core.spawner import Phase, Poll, Spawner
 from tests.contract.places import PLACES, Place, nobody_answers, place
 from tests.core.spawner.boxes import box, started
@@ -70,7 +70,7 @@ async def test_a_stopped_runner_is_gone_and_stopping_it_again_does_no_harm(there
         await until_nobody_answers(there, running)
 
 
-# Without a box around it a runner's processes are known by their user's home only: there, core.runners' order counts.
+# Without a box around it a runner's processes are known by their user's home only: the pool's order counts.
 @pytest.mark.parametrize("there", [name for name in PLACES if name != "none"], indirect=True)
 async def test_a_late_stop_of_an_old_box_leaves_the_new_one_alone(there: Place) -> None:
     async with started(there.spawner, id="old") as old:

@@ -16,12 +16,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from core import events as log
-from core.audit import Act
-from core.errors import BadInput, Conflict, Misconfigured, NotFound, SeqTaken, StoreUnavailable
-from core.events import Text, TextDelta, UserSaid, numbered
-from core.model import SYSTEM, Agent, Box, Login, Record, Session, User, UserId, now
-from core.states import SessionState
+from core.domain import events as log
+from core.domain.audit import Act
+from core.domain.errors import BadInput, Conflict, Misconfigured, NotFound, SeqTaken, StoreUnavailable
+from core.domain.events import Text, TextDelta, UserSaid, numbered
+from core.domain.records import SYSTEM, Agent, Box, Login, Record, Session, User, UserId, now
+from core.domain.states import SessionState
 from core.store import Store
 from core.store.firestore import FirestoreStore
 from core.store.sqlite import SqliteStore
@@ -506,7 +506,7 @@ class TestLife:
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from core.events import UserSaid, numbered
+from core.domain.events import UserSaid, numbered
 from core.store.firestore import FirestoreStore
 from core.store.sqlite import SqliteStore
 
@@ -632,8 +632,8 @@ class TestSqliteFile:
 FULL_DISK = """
 import asyncio, resource
 from pathlib import Path
-from core.errors import StoreUnavailable
-from core.events import UserSaid, numbered
+from core.domain.errors import StoreUnavailable
+from core.domain.events import UserSaid, numbered
 from core.store.firestore import FirestoreStore
 from core.store.sqlite import SqliteStore
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from core.errors import BadInput, TooMuch, VaultUnavailable
-from core.model import UserId
+from core.domain.errors import BadInput, TooMuch, VaultUnavailable
+from core.domain.records import UserId
 from core.vault import Vault
 from core.vault.google import GoogleVault
 from core.vault.local import LocalVault

@@ -14,8 +14,8 @@ from playwright.async_api import Browser, async_playwright
 from tests import browser
 from tests.e2e.screen import Screen
 from tests.model_server import ModelServer
-from tests.patience import PATIENCE_S
 from tests.product import Product
+from tests.timeouts import PATIENCE_S
 
 HERE = Path(__file__).parent
 

@@ -15,7 +15,7 @@ import pytest_asyncio
 from aiohttp import ClientSession, ClientTimeout, UnixConnector
 from playwright.async_api import expect
 
-from core import tokens
+from core.protocol import tokens
 from tests.cloud.cloud import Cloud
 from tests.e2e.conftest import Visit
 from tests.e2e.screen import texts

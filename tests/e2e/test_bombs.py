@@ -15,7 +15,7 @@ from core.spawner import cgroup
 from tests.e2e.conftest import Start, Visit
 from tests.e2e.screen import Screen, kinds
 from tests.model_server import ModelServer
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 MB = 1024**2
 BOUNDS = {

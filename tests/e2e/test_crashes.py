@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Error, expect
 
 from tests.e2e.screen import Screen, assert_in_order, kinds, numbered, texts
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 SLOW = "N=150 GAP=0.03"  # long enough for a web process to die and come back
 KILLS = 10  # a round; under CI five of them, so that several workers share the fifty

@@ -9,8 +9,8 @@ import pytest
 from tests.e2e.conftest import Start, Visit
 from tests.e2e.screen import Screen
 from tests.model_server import ModelServer
-from tests.patience import PATIENCE_S
 from tests.product import MAIN, Product
+from tests.timeouts import PATIENCE_S
 
 LONELY_S = 60.0  # a runner that nobody has connected to ends itself after this; so does the gateway
 SLACK_S = 15.0

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from playwright.async_api import expect
 
-from core.model import UserId
+from core.domain.records import UserId
 from core.vault.google import GoogleVault
 from tests.e2e.conftest import Start, Visit
 from tests.e2e.screen import Screen

@@ -8,8 +8,8 @@ from urllib.parse import quote
 from tests.canary import KEY
 from tests.e2e.conftest import Start, Visit
 from tests.model_server import ModelServer
-from tests.patience import PATIENCE_S
 from tests.product import Product
+from tests.timeouts import PATIENCE_S
 
 FORGED = "an entry of nobody"
 FORGERY = f'\r\n{{"time":"now","severity":"NOTICE","logger":"oma.auth","message":"{FORGED}"}}\r\n\x1b[2J\u202e'

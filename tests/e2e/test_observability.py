@@ -5,7 +5,7 @@ import re
 
 import aiohttp
 
-from core.trace import of_message, turn_of
+from core.observability.tracing import of_message, turn_of
 from tests.collector import Collector
 from tests.e2e.conftest import Start, Visit
 from tests.e2e.screen import kinds

@@ -15,7 +15,7 @@ import pytest_asyncio
 from auth.accounts import arrive
 from auth.claims import Identity
 from auth.logins import Logins
-from core.model import Agent, UserId, new_agent_id, now
+from core.domain.records import Agent, UserId, new_agent_id, now
 from core.store.sqlite import SqliteStore
 from tests.e2e.conftest import Start
 from tests.observatory.proxy import HOST, behind_tls

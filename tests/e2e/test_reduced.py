@@ -3,7 +3,7 @@
 from playwright.async_api import expect
 
 from core.spawner.host import look
-from core.spawner.trial import try_cage
+from core.spawner.probe import try_cage
 from tests.canary import KEY
 from tests.e2e.conftest import Start, Visit
 from tests.e2e.screen import kinds

@@ -3,8 +3,8 @@
 import httpx2
 
 from tests.e2e.conftest import Start
-from tests.patience import PATIENCE_S
 from tests.product import Product
+from tests.timeouts import PATIENCE_S
 from tests.tls import TLS
 
 OLD, NEW = "kT3q9vXw2LmR8sZbY5nHcJ7dGf4pAe6u", "Zp8LwQ4xVn2TsK7mYb5RcH9dJf3gAe6U"

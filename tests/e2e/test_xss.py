@@ -18,8 +18,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, expect
 
-from tests.patience import PATIENCE_S, START_S
 from tests.product import free_port
+from tests.timeouts import PATIENCE_S, START_S
 from tests.tls import TLS
 from tests.xss.corpus import missing, payloads
 from tests.xss.looking import Looker, Seen

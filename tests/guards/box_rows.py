@@ -89,7 +89,7 @@ GUARDS = (
         "            private.mkdir(mode=0o755, parents=True, exist_ok=True)\n", f"{OUTSIDE}::test_homes_logs_and_sockets_are_private",
     ),
     Guard(
-        "a runner's socket is for us alone", "S2", "core/runtime.py", "path.chmod(0o600 if group", "path.chmod(0o666 if group",
+        "a runner's socket is for us alone", "S2", "core/config/runtime_dir.py", "path.chmod(0o600 if group", "path.chmod(0o666 if group",
         f"{OUTSIDE}::test_homes_logs_and_sockets_are_private",
     ),
     Guard(
@@ -124,8 +124,8 @@ GUARDS = (
         "tests/core/runner/test_export.py::test_folders_as_deep_as_nobody_makes_them_are_left_out_and_leak_nothing",
     ),
     Guard(
-        "runner: a line has an end", "R2 R3", "core/runner/lines.py", "        if self._size > self._limit:\n", "        if False:\n",
-        "tests/core/runner/test_lines.py::test_a_line_over_the_limit_is_dropped_and_counted_and_the_next_one_is_read",
+        "runner: a line has an end", "R2 R3", "core/runner/line_reader.py", "        if self._size > self._limit:\n", "        if False:\n",
+        "tests/core/runner/test_line_reader.py::test_a_line_over_the_limit_is_dropped_and_counted_and_the_next_one_is_read",
     ),
     Guard(
         "runner: calls are signed", "S7 Z5", APP,
@@ -163,7 +163,7 @@ GUARDS = (
         "tests/core/runner/test_files.py::test_an_agents_id_that_is_a_path_is_refused",
     ),
     Guard(
-        "runner: a CLI has no environment but what it needs", "S1 S3", "core/runner/command.py", "        **spec.secrets,  #", "        **__import__(\"os\").environ,\n        **spec.secrets,  #",
+        "runner: a CLI has no environment but what it needs", "S1 S3", "core/runner/cli_argv.py", "        **spec.secrets,  #", "        **__import__(\"os\").environ,\n        **spec.secrets,  #",
         "tests/core/runner/test_files.py::test_a_cli_is_told_nothing_of_the_runners_environment",
     ),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from tests.guards.guard import Guard
 
-SPAWNER, TURNS = "core/spawner/kubernetes.py", "core/turns.py"
+SPAWNER, TURNS = "core/spawner/kubernetes.py", "core/fleet/user_lock.py"
 FAULTS = "tests/core/spawner/test_kubernetes.py"
 CONTRACT = "tests/contract/test_spawner.py"
 
@@ -33,6 +33,6 @@ GUARDS = (
     Guard(
         "cluster: one web at a time changes a box", "R4", TURNS,
         "while not await self._store.claim(name, holder=self._holder, lease_s=LEASE_S):", "while False:",
-        "tests/core/test_two_webs.py::test_both_want_the_users_box_at_once_and_one_of_them_makes_it",
+        "tests/core/fleet/test_two_webs.py::test_both_want_the_users_box_at_once_and_one_of_them_makes_it",
     ),
 )  # fmt: skip

@@ -2,15 +2,15 @@
 
 from tests.guards.guard import Guard
 
-DESK, RULES = "core/runner/permissions.py", "core/rules.py"
+DESK, RULES = "core/runner/permissions.py", "core/domain/permission_rules.py"
 TEST = "tests/core/runner/test_permissions.py"
 EXACTLY = f"{TEST}::test_a_late_decision_is_good_once_and_only_for_exactly_that_input"
-NO_RULE = "tests/core/test_rules.py::test_what_is_no_rule_is_refused"
+NO_RULE = "tests/core/domain/test_permission_rules.py::test_what_is_no_rule_is_refused"
 
 GUARDS = (
     Guard(
         "a late decision is good for exactly that input", "S4", DESK,
-        'return tool + "\\0" + json.dumps(cut.tool_input(raw), sort_keys=True)', "return tool", EXACTLY,
+        'return tool + "\\0" + json.dumps(truncation.tool_input(raw), sort_keys=True)', "return tool", EXACTLY,
     ),
     Guard("a late decision is good once", "S4", DESK, "self._once.pop(_key(", "self._once.get(_key(", EXACTLY),
     Guard(
@@ -50,12 +50,12 @@ GUARDS = (
         "tests/auth/test_watch.py::test_one_that_cannot_be_looked_up_keeps_nobody_else_signed_in", by="TimeoutError",
     ),
     Guard(
-        "what a box did last is waited for, and goes with the account", "S2", "core/account.py",
+        "what a box did last is waited for, and goes with the account", "S2", "core/services/account.py",
         "                    await asyncio.sleep(SETTLE_S)\n", "",
-        "tests/core/test_account.py::TestDeletion::test_what_the_gateway_writes_when_the_box_has_ended_does_not_stay",
+        "tests/core/services/test_account.py::TestDeletion::test_what_the_gateway_writes_when_the_box_has_ended_does_not_stay",
     ),
     Guard(
-        "who deletes their account is out", "A4", "core/account.py", "        await self._locked_out(user)\n", "",
-        "tests/core/test_account.py::TestDeletion::test_nothing_is_left_of_it_and_everything_of_others",
+        "who deletes their account is out", "A4", "core/services/account.py", "        await self._locked_out(user)\n", "",
+        "tests/core/services/test_account.py::TestDeletion::test_nothing_is_left_of_it_and_everything_of_others",
     ),
 )  # fmt: skip

@@ -4,10 +4,10 @@ from tests.guards.guard import Guard
 
 HERE = "tests/core/gateway/egress"
 POLICY, EGRESS, HEAD, ADDRESSES = (
-    f"core/gateway/egress/{name}.py" for name in ("policy", "egress", "head", "addresses")
+    f"core/gateway/egress/{name}.py" for name in ("policy", "egress", "proxy_request", "addresses")
 )
 TUNNEL = f"{HERE}/test_tunnel.py"
-ODD = f"{HERE}/test_head.py::test_what_is_odd_is_refused"
+ODD = f"{HERE}/test_proxy_request.py::test_what_is_odd_is_refused"
 
 
 def row(host: str, port: int = 80) -> str:
@@ -82,8 +82,8 @@ GUARDS = (
         row("mixed.evil.test", 443),
     ),
     Guard(
-        "egress: a lookup ends", "R3 S6", "core/gateway/egress/outside.py", '    os.environ.setdefault("RES_OPTIONS", RESOLVER)\n', "",
-        "tests/core/gateway/egress/test_outside.py::test_a_name_server_that_does_not_answer_is_given_up_when_its_box_is_told",
+        "egress: a lookup ends", "R3 S6", "core/gateway/egress/network.py", '    os.environ.setdefault("RES_OPTIONS", RESOLVER)\n', "",
+        "tests/core/gateway/egress/test_network.py::test_a_name_server_that_does_not_answer_is_given_up_when_its_box_is_told",
     ),
     Guard(
         "egress: this machine by a public number", "S6", POLICY, "if not reason and self.outside.is_own(address):", "if False:",
@@ -97,43 +97,43 @@ GUARDS = (
         "egress: the checked address is dialled, not the name", "S6", POLICY, "        return checked  #", "        return [name]  #",
         f"{TUNNEL}::test_a_name_that_changes_its_mind_is_connected_to_what_was_checked",
     ),
-    Guard("egress: names of this network", "S6", POLICY, "            hosts.check_public(name)\n", "", row("printer.local")),
+    Guard("egress: names of this network", "S6", POLICY, "            host_patterns.check_public(name)\n", "", row("printer.local")),
     Guard(
-        "egress: the cloud's metadata by name", "S6", "core/hosts.py", "    if name in METADATA:\n", "    if False:\n", row("metadata.goog"),
+        "egress: the cloud's metadata by name", "S6", "core/domain/host_patterns.py", "    if name in METADATA:\n", "    if False:\n", row("metadata.goog"),
     ),
     Guard(
-        "egress: addresses in odd spellings", "S6", "core/hosts.py", "    if NUMBER.fullmatch(labels[-1]):\n", "    if False:\n",
+        "egress: addresses in odd spellings", "S6", "core/domain/host_patterns.py", "    if NUMBER.fullmatch(labels[-1]):\n", "    if False:\n",
         row("2852039166"),
     ),
     Guard(
-        "egress: names have the characters of names", "S6", "core/hosts.py",
-        "    if not all(LABEL.fullmatch(label) for label in labels):\n", "    if False:\n", "tests/core/test_hosts.py::test_odd_characters_and_odd_spellings_are_no_host",
+        "egress: names have the characters of names", "S6", "core/domain/host_patterns.py",
+        "    if not all(LABEL.fullmatch(label) for label in labels):\n", "    if False:\n", "tests/core/domain/test_host_patterns.py::test_odd_characters_and_odd_spellings_are_no_host",
     ),
     Guard(
-        "egress: a name is short before it is brought to one form", "R4", "core/hosts.py", "    if len(text) > NAME_CHARS:\n", "    if False:\n",
-        "tests/core/test_hosts.py::test_what_is_too_long_is_not_brought_to_one_form",
+        "egress: a name is short before it is brought to one form", "R4", "core/domain/host_patterns.py", "    if len(text) > NAME_CHARS:\n", "    if False:\n",
+        "tests/core/domain/test_host_patterns.py::test_what_is_too_long_is_not_brought_to_one_form",
     ),
     Guard(
-        "egress: a request is short", "R4", "core/gateway/egress/end.py", "len(self.early) > HEAD_BYTES:\n                return", "False:\n                return",
+        "egress: a request is short", "R4", "core/gateway/egress/tunnel.py", "len(self.early) > HEAD_BYTES:\n                return", "False:\n                return",
         f"{TUNNEL}::test_a_request_that_ends_too_late_is_hung_up_on", by="TimeoutError",
     ),
     Guard(
-        "egress: a request is short though it ends", "R4", "core/gateway/egress/end.py", 'find(b"\\r\\n\\r\\n", 0, HEAD_BYTES)', 'find(b"\\r\\n\\r\\n")',
+        "egress: a request is short though it ends", "R4", "core/gateway/egress/tunnel.py", 'find(b"\\r\\n\\r\\n", 0, HEAD_BYTES)', 'find(b"\\r\\n\\r\\n")',
         f"{TUNNEL}::test_a_request_that_ends_too_late_is_hung_up_on",
     ),
     Guard("egress: ports", "S8", POLICY, "if target.port not in PORTS:", "if False:", row("example.com", 25)),
     Guard(
-        "egress: the agent's list", "S8", POLICY, "if not hosts.in_list(name, allowed):", "if False:",
+        "egress: the agent's list", "S8", POLICY, "if not host_patterns.in_list(name, allowed):", "if False:",
         f"{TUNNEL}::test_the_agents_list_decides",
     ),
     Guard(
-        "egress: an entry of the list is compared whole", "S8", "core/hosts.py",
+        "egress: an entry of the list is compared whole", "S8", "core/domain/host_patterns.py",
         'entry.startswith("*.") and name.endswith(entry[1:])', 'entry.startswith("*.") and name.endswith(entry[2:])',
-        "tests/core/test_hosts.py::test_an_entry_is_compared_whole",
+        "tests/core/domain/test_host_patterns.py::test_an_entry_is_compared_whole",
     ),
     Guard(
-        "egress: a list has an end", "R5", "core/hosts.py", "if len(wanted) > ENTRIES:", "if False:",
-        "tests/core/test_hosts.py::test_a_list_has_an_end",
+        "egress: a list has an end", "R5", "core/domain/host_patterns.py", "if len(wanted) > ENTRIES:", "if False:",
+        "tests/core/domain/test_host_patterns.py::test_a_list_has_an_end",
     ),
     Guard(
         "egress: only for who has a session's token", "S7 Z5", EGRESS,
@@ -157,7 +157,7 @@ GUARDS = (
         f"{TUNNEL}::test_where_nothing_moves_the_tunnel_ends", by="TimeoutError",
     ),
     Guard(
-        "egress: no faster than it is read", "R2", "core/gateway/egress/end.py",
+        "egress: no faster than it is read", "R2", "core/gateway/egress/tunnel.py",
         "    def pause_writing(self) -> None:\n        if self.other and self.other.wire:", "    def pause_writing(self) -> None:\n        if False:",
         f"{TUNNEL}::test_a_fast_server_waits_for_a_slow_reader",
     ),
@@ -180,24 +180,24 @@ GUARDS = (
         f"{TUNNEL}::test_a_refusal_says_host_and_reason_and_is_written_down",
     ),
     Guard(
-        "egress: the log of a user has an end", "R3", "core/gateway/egress/ledger.py", "        for row in rows[self._kept :]:\n", "        for row in ():\n",
-        f"{HERE}/test_ledger.py::test_the_oldest_rows_make_room",
+        "egress: the log of a user has an end", "R3", "core/gateway/egress/connection_log.py", "        for row in rows[self._kept :]:\n", "        for row in ():\n",
+        f"{HERE}/test_connection_log.py::test_the_oldest_rows_make_room",
     ),
     Guard(
-        "egress: the log's last rows are written", "S8", "core/gateway/egress/ledger.py", "            async with self._writing:  # what it has taken to write is written\n", "            if True:\n",
-        f"{HERE}/test_ledger.py::test_what_is_being_written_at_the_end_is_written",
+        "egress: the log's last rows are written", "S8", "core/gateway/egress/connection_log.py", "            async with self._writing:  # what it has taken to write is written\n", "            if True:\n",
+        f"{HERE}/test_connection_log.py::test_what_is_being_written_at_the_end_is_written",
     ),
     Guard(
-        "egress: one odd row does not end the log", "S8", "core/gateway/egress/ledger.py", "                except PlatformError as error:", "                except ImportError as error:",
-        f"{HERE}/test_ledger.py::test_a_row_that_cannot_be_kept_is_not_the_end_of_the_log", by="Conflict",
+        "egress: one odd row does not end the log", "S8", "core/gateway/egress/connection_log.py", "                except PlatformError as error:", "                except ImportError as error:",
+        f"{HERE}/test_connection_log.py::test_a_row_that_cannot_be_kept_is_not_the_end_of_the_log", by="Conflict",
     ),
     Guard(
-        "egress: silent connections are bounded", "R4", "core/gateway/egress/front.py", "if len(self._waiting) >= UNDECIDED and not self._room():", "if False:",
-        f"{HERE}/test_front.py::test_silent_connections_are_bounded_and_forgotten", by="TimeoutError",
+        "egress: silent connections are bounded", "R4", "core/gateway/egress/protocol_sniffer.py", "if len(self._waiting) >= UNDECIDED and not self._room():", "if False:",
+        f"{HERE}/test_protocol_sniffer.py::test_silent_connections_are_bounded_and_forgotten", by="TimeoutError",
     ),
     Guard(
-        "egress: connections to the API are bounded", "R4", "core/gateway/egress/front.py", "        if decided:\n            self._waiting.discard(self)\n", "        self._waiting.discard(self)\n",
-        f"{HERE}/test_front.py::test_connections_to_the_api_are_bounded_until_they_end", by="TimeoutError",
+        "egress: connections to the API are bounded", "R4", "core/gateway/egress/protocol_sniffer.py", "        if decided:\n            self._waiting.discard(self)\n", "        self._waiting.discard(self)\n",
+        f"{HERE}/test_protocol_sniffer.py::test_connections_to_the_api_are_bounded_until_they_end", by="TimeoutError",
     ),
     Guard(
         "egress: a request line is one", "S6", HEAD, 'rb"([A-Z]{1,16}) ([\\x21-\\x7e\\x80-\\xff]+) HTTP/1\\.[01]"', 'rb"([A-Z]{1,16}) (.+) HTTP/1\\.[01]"', ODD,

@@ -3,11 +3,11 @@
 from tests.guards.guard import Guard
 
 HERE = "tests/core/gateway"
-BOX, HOSTILE, INGEST = f"{HERE}/test_box_api.py", f"{HERE}/test_hostile.py", f"{HERE}/test_ingest.py"
+BOX, HOSTILE, INGEST = f"{HERE}/test_box_api.py", f"{HERE}/test_sanitize.py", f"{HERE}/test_ingest.py"
 KEY = f"{HERE}/test_anthropic.py::test_the_key_is_ours_and_the_message_is_theirs"
-API, TAME, BATCH, ROOM = (f"core/gateway/{name}.py" for name in ("box_api", "hostile", "batch", "room"))
+API, TAME, BATCH, ROOM = (f"core/gateway/{name}.py" for name in ("box_api", "sanitize", "batch", "box_limits"))
 VERTEX = "core/gateway/providers/vertex.py"
-PASSING = "core/gateway/providers/passing.py"
+PASSING = "core/gateway/providers/passthrough.py"
 BOUND = f"{HOSTILE}::test_everything_has_a_bound"
 
 GUARDS = (
@@ -28,19 +28,19 @@ GUARDS = (
         f"{BOX}::test_what_is_the_runners_no_other_program_in_its_box_gets",
     ),
     Guard(
-        "the runner's word is its box's", "S1 S7", "core/tokens.py", 'return f"gateway:own:{box}"', 'return "gateway:own"',
+        "the runner's word is its box's", "S1 S7", "core/protocol/tokens.py", 'return f"gateway:own:{box}"', 'return "gateway:own"',
         f"{BOX}::test_what_is_the_runners_no_other_program_in_its_box_gets",
     ),
     Guard(
-        "a token is signed by us", "S7", "core/tokens.py",
+        "a token is signed by us", "S7", "core/protocol/tokens.py",
         "URLSafeTimedSerializer(key, salt=audience).loads(token, return_timestamp=True)",
         "(URLSafeTimedSerializer(key, salt=audience).loads_unsafe(token)[1], datetime.now(UTC))",
-        "tests/core/test_tokens.py::test_a_token_is_refused_with_another_key_for_another_audience_or_when_old",
+        "tests/core/protocol/test_tokens.py::test_a_token_is_refused_with_another_key_for_another_audience_or_when_old",
     ),
     Guard(
-        "a token is for one audience", "S7 Z5", "core/tokens.py",
+        "a token is for one audience", "S7 Z5", "core/protocol/tokens.py",
         "URLSafeTimedSerializer(key, salt=audience).loads(", "URLSafeTimedSerializer(key, salt=audience[:6]).loads(",
-        "tests/core/test_tokens.py::test_a_token_says_to_its_audience_what_was_signed", by="NotSignedIn",
+        "tests/core/protocol/test_tokens.py::test_a_token_says_to_its_audience_what_was_signed", by="NotSignedIn",
     ),
     Guard(
         "the model is for living sessions", "S7", API,
@@ -54,32 +54,32 @@ GUARDS = (
         f"{BOX}::test_without_a_token_there_is_no_model",
     ),
     Guard(
-        "a box is known by its socket", "Z2 S7", "core/gateway/doors.py",
+        "a box is known by its socket", "Z2 S7", "core/gateway/unix_listeners.py",
         "caller = self._by_path.get(path) if isinstance(path, str) else None",
         "caller = next(iter(self._by_path.values()), None)",
         f"{BOX}::test_two_boxes_at_once_are_never_taken_for_each_other",
     ),
     Guard(
-        "a box's socket is for its owner alone", "S2", "core/runtime.py", "path.chmod(0o600 if group", "path.chmod(0o666 if group",
+        "a box's socket is for its owner alone", "S2", "core/config/runtime_dir.py", "path.chmod(0o600 if group", "path.chmod(0o666 if group",
         f"{BOX}::test_the_box_socket_is_for_its_owner_alone",
     ),
     Guard(
-        "the gateway's socket is for its owner alone", "S2", "core/gateway/app.py",
+        "the gateway's socket is for its owner alone", "S2", "core/gateway/local_server.py",
         "runtime.gateway_socket.chmod(0o600)", "runtime.gateway_socket.chmod(0o666)",
-        f"{HERE}/test_app.py::test_it_answers_on_its_socket_and_says_who_it_is",
+        f"{HERE}/test_local_server.py::test_it_answers_on_its_socket_and_says_who_it_is",
     ),
     Guard(
         "a box's name is no path", "F1", "core/gateway/control.py", "    if not BOX_ID.fullmatch(name):\n", "    if False:\n",
         f"{HERE}/test_control.py::test_an_id_that_is_no_name_is_refused",
     ),
     Guard(
-        "a box's process lives", "S7", "core/gateway/doors.py", "            if not process.alive():\n                raise", "            if False:\n                raise",
+        "a box's process lives", "S7", "core/gateway/unix_listeners.py", "            if not process.alive():\n                raise", "            if False:\n                raise",
         f"{HERE}/test_control.py::test_a_process_that_does_not_live_is_refused",
     ),
     Guard(
-        "what a dead box leaves is removed", "R6", "core/gateway/doors.py",
+        "what a dead box leaves is removed", "R6", "core/gateway/unix_listeners.py",
         "                await self._bury(box_id, door.process)\n", "                pass\n",
-        f"{HERE}/test_app.py::test_a_box_that_lives_keeps_it_and_one_that_dies_is_buried", by="TimeoutError",
+        f"{HERE}/test_local_server.py::test_a_box_that_lives_keeps_it_and_one_that_dies_is_buried", by="TimeoutError",
     ),
     Guard(
         "a builder's words are cut", "R3", API, "(draft.name, NAME_CHARS)", "(draft.name, 10_000)",
@@ -95,24 +95,24 @@ GUARDS = (
     ),
     Guard(
         "a box has so many calls at once", "R4", ROOM, "        async with self._place(self._calls, OVERLOADED):\n", "        if True:\n",
-        f"{HERE}/test_room.py::test_large_bodies_and_those_of_unknown_length_are_fewer",
+        f"{HERE}/test_box_limits.py::test_large_bodies_and_those_of_unknown_length_are_fewer",
     ),
     Guard(
         "a box has so many large calls at once", "R2", ROOM,
         "if length_bytes is not None and length_bytes <= LARGE_BYTES:", "if True:",
-        f"{HERE}/test_room.py::test_large_bodies_and_those_of_unknown_length_are_fewer",
+        f"{HERE}/test_box_limits.py::test_large_bodies_and_those_of_unknown_length_are_fewer",
     ),
     Guard(
         "so many of a box wait and no more", "R4", ROOM, "if self._waiting >= WAITING:", "if False:",
-        f"{HERE}/test_room.py::test_so_many_wait_and_the_next_is_sent_away_at_once", by="TimeoutError",
+        f"{HERE}/test_box_limits.py::test_so_many_wait_and_the_next_is_sent_away_at_once", by="TimeoutError",
     ),
     Guard(
-        "a declared body is not over the limit: gateway", "R2", "core/gateway/web_errors.py",
+        "a declared body is not over the limit: gateway", "R2", "core/gateway/http_errors.py",
         "if (request.content_length or 0) > limit_bytes:", "if False:",
         f"{HERE}/test_identity.py::test_a_body_that_says_it_is_too_long_is_not_read", by="TimeoutError",
     ),
     Guard(
-        "a body is not over the limit: gateway", "R2", "core/gateway/web_errors.py",
+        "a body is not over the limit: gateway", "R2", "core/gateway/http_errors.py",
         "            if len(body) > limit_bytes:\n", "            if False:\n",
         f"{HERE}/test_identity.py::test_a_body_that_does_not_say_its_length_is_read_so_far_and_no_further", by="TimeoutError",
     ),
@@ -197,11 +197,11 @@ GUARDS = (
         f"{HERE}/test_anthropic.py::test_a_model_that_falls_silent_ends_in_an_error_that_is_an_event",
     ),
     Guard(
-        "who hangs up ends the call upstream", "R4", "core/gateway/served.py", "handler_cancellation=True", "handler_cancellation=False",
-        f"{HERE}/test_app.py::test_a_box_that_hangs_up_ends_the_call_of_the_model", by="TimeoutError",
+        "who hangs up ends the call upstream", "R4", "core/gateway/api_server.py", "handler_cancellation=True", "handler_cancellation=False",
+        f"{HERE}/test_local_server.py::test_a_box_that_hangs_up_ends_the_call_of_the_model", by="TimeoutError",
     ),
     Guard(
-        "a key does not show itself", "S3", "core/settings.py", "return \"Secret('…')\" if self else \"Secret('')\"", "return str.__repr__(self)",
-        "tests/core/test_settings.py::test_a_secret_does_not_show_itself",
+        "a key does not show itself", "S3", "core/config/settings.py", "return \"Secret('…')\" if self else \"Secret('')\"", "return str.__repr__(self)",
+        "tests/core/config/test_settings.py::test_a_secret_does_not_show_itself",
     ),
 )  # fmt: skip

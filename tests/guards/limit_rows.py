@@ -2,8 +2,12 @@
 
 from tests.guards.guard import Guard
 
-GUARD, RATE, FRAMES, BODY = "auth/guard.py", "auth/rate.py", "auth/frames.py", "auth/body.py"
-DOOR, ALONE, COUNT = "tests/auth/test_guard.py::TestLimits", "tests/auth/test_frames.py", "tests/auth/test_rate.py"
+GUARD, RATE, FRAMES, BODY = "auth/guard.py", "auth/rate.py", "auth/socket_limits.py", "auth/body_limits.py"
+DOOR, ALONE, COUNT = (
+    "tests/auth/test_guard.py::TestLimits",
+    "tests/auth/test_socket_limits.py",
+    "tests/auth/test_rate.py",
+)
 CUT = f"{ALONE}::test_anything_else_cuts_the_socket"
 FOR_A_PAGE = f"{ALONE}::test_a_socket_is_for_a_page_and_begins_anew"
 

@@ -2,10 +2,14 @@
 
 from tests.guards.guard import Guard
 
-VALUES, SHAPES, LOGS = "core/redaction.py", "core/secret_shapes.py", "core/logs.py"
-BY_VALUE, BY_LOOK = "tests/core/test_redaction.py", "tests/core/test_secret_shapes.py"
-LOG, STAYS = "tests/core/test_logs.py", "tests/core/gateway/test_key_stays.py"
-PASSING = "core/gateway/providers/passing.py"
+VALUES, SHAPES, LOGS = (
+    "core/observability/redaction.py",
+    "core/observability/secret_patterns.py",
+    "core/observability/logs.py",
+)
+BY_VALUE, BY_LOOK = "tests/core/observability/test_redaction.py", "tests/core/observability/test_secret_patterns.py"
+LOG, STAYS = "tests/core/observability/test_logs.py", "tests/core/gateway/test_key_stays.py"
+PASSING = "core/gateway/providers/passthrough.py"
 ENDS = f"{LOG}::test_warnings_and_what_nobody_caught_are_entries_too"
 
 
@@ -71,8 +75,8 @@ GUARDS = (
     Guard("the log: what ends a thread", "S3 L1", LOGS, "    threading.excepthook = lambda", "    lambda_ = lambda", ENDS, by="JSONDecodeError"),
     Guard("the log: warnings of libraries", "S3 L1", LOGS, "    logging.captureWarnings(True)\n", "", ENDS, by="JSONDecodeError"),
     Guard(
-        "the audit log holds no key", "S3 L1", "core/audit.py", "escaped(mask(text[:READ_CHARS]), longest)", "escaped(text[:READ_CHARS], longest)",
-        "tests/core/test_audit.py::test_a_key_in_a_rule_is_not_kept",
+        "the audit log holds no key", "S3 L1", "core/services/audit.py", "escaped(mask(text[:READ_CHARS]), longest)", "escaped(text[:READ_CHARS], longest)",
+        "tests/core/services/test_audit.py::test_a_key_in_a_rule_is_not_kept",
     ),
     Guard(
         "what the model says of the key: bodies", "S1 S3", PASSING, "self._to.redactor.raw(worded)[:ERROR_BYTES]", "worded[:ERROR_BYTES]",

@@ -2,8 +2,8 @@
 
 from tests.guards.guard import Guard
 
-OIDC, LOGINS, DOORS = "tests/auth/test_oidc.py", "tests/auth/test_logins.py", "tests/auth/test_doors.py"
-HELD, LISTED = "auth/lists.py", "tests/auth/test_lists.py"
+OIDC, LOGINS, DOORS = "tests/auth/test_oidc.py", "tests/auth/test_logins.py", "tests/auth/test_layered_guards.py"
+HELD, LISTED = "auth/access_lists.py", "tests/auth/test_access_lists.py"
 CLAIMS, ROUTES, PROVIDER, STORED = "auth/claims.py", "auth/routes.py", "auth/oidc.py", "auth/logins.py"
 HOST_COOKIE = f"{OIDC}::TestTheWayIn::test_the_cookie_is_a_host_cookie_that_scripts_cannot_read"
 BACK = f"{OIDC}::TestStateAndCode"
@@ -100,7 +100,7 @@ GUARDS = (
         f"{LISTED}::test_who_is_no_administrator_by_the_settings_any_more_is_none",
     ),
     Guard(
-        "the lists are looked at when a web starts", "A4", "auth/door.py", '        tasks.spawn(lists, "hold to the lists")\n', "        lists.close()\n",
+        "the lists are looked at when a web starts", "A4", "auth/service.py", '        tasks.spawn(lists, "hold to the lists")\n', "        lists.close()\n",
         f"{LISTED}::test_a_start_holds_everybody_to_the_lists", by="TimeoutError",
     ),
     Guard(
@@ -151,22 +151,22 @@ GUARDS = (
         f"{BACK}::test_the_log_has_one_line_and_never_the_code",
     ),
     Guard(
-        "next= leads nowhere else, when it is given", "A6", "auth/paths.py",
+        "next= leads nowhere else, when it is given", "A6", "auth/safe_redirect.py",
         "        if _leads_away(seen):\n            return HOME\n", "",
-        "tests/auth/test_paths.py::test_everything_else_leads_home",
+        "tests/auth/test_safe_redirect.py::test_everything_else_leads_home",
     ),
     Guard(
-        "next= is looked at as a browser decodes it", "A6", "auth/paths.py",
-        "        seen = unquote(seen)\n", "", "tests/auth/test_paths.py::test_everything_else_leads_home",
+        "next= is looked at as a browser decodes it", "A6", "auth/safe_redirect.py",
+        "        seen = unquote(seen)\n", "", "tests/auth/test_safe_redirect.py::test_everything_else_leads_home",
     ),
     Guard(
-        "next= does not lead back into signing in or out", "A6", "auth/paths.py",
+        "next= does not lead back into signing in or out", "A6", "auth/safe_redirect.py",
         'or parts.path == "/login" or parts.path.startswith("/auth/")', "",
-        "tests/auth/test_paths.py::test_everything_else_leads_home",
+        "tests/auth/test_safe_redirect.py::test_everything_else_leads_home",
     ),
     Guard(
-        "next= has an end", "A6", "auth/paths.py", "len(text) > LONGEST or ", "",
-        "tests/auth/test_paths.py::test_everything_else_leads_home",
+        "next= has an end", "A6", "auth/safe_redirect.py", "len(text) > LONGEST or ", "",
+        "tests/auth/test_safe_redirect.py::test_everything_else_leads_home",
     ),
     Guard(
         "next= passes the check on its way out", "A6", ROUTES,
@@ -257,7 +257,7 @@ GUARDS = (
         "tests/auth/test_guard.py::TestForgery::test_signing_out_ends_the_login_in_the_store",
     ),
     Guard(
-        "only one's own logins are ended", "Z2", "auth/door.py",
+        "only one's own logins are ended", "Z2", "auth/service.py",
         "if login not in {one.id for one in await self.logins.of(user)}:", "if False:",
         "tests/auth/test_account.py::TestDevices::test_only_living_logins_of_ones_own_are_listed_and_ended",
     ),

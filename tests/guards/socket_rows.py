@@ -2,7 +2,7 @@
 
 from tests.guards.guard import Guard
 
-TEST, DOORS = "tests/auth/test_sockets.py", "tests/auth/test_doors.py"
+TEST, DOORS = "tests/auth/test_sockets.py", "tests/auth/test_layered_guards.py"
 FILE = "auth/sockets.py"
 OWN_PAGE = f"{TEST}::test_from_ones_own_page_nothing_can_be_said_about_another_page"
 
@@ -58,7 +58,7 @@ GUARDS = (
         f"{TEST}::test_a_login_ended_by_another_process_loses_its_sockets_within_two_seconds", by="TimeoutError",
     ),
     Guard(
-        "sockets end at once with a login that is ended here", "W5 A4", "auth/door.py",
+        "sockets end at once with a login that is ended here", "W5 A4", "auth/service.py",
         "    logins.on_end(sockets.end)\n", "",
         f"{TEST}::test_signing_out_closes_all_sockets_of_the_login_and_no_others",
     ),

@@ -2,14 +2,16 @@
 
 from tests.guards.guard import Guard
 
-FILE, SETTINGS = "core/safety.py", "core/settings.py"
+FILE, SETTINGS = "core/config/checks.py", "core/config/settings.py"
 
 
 def case(name: str) -> str:
-    return f"tests/core/test_safety.py::test_an_unsafe_configuration_is_refused_with_the_name_of_the_setting[{name}]"
+    return f"tests/core/config/test_checks.py::test_an_unsafe_configuration_is_refused_with_the_name_of_the_setting[{name}]"
 
 
-CLUSTER = "tests/core/test_safety.py::test_an_unsafe_gateway_of_a_cluster_is_refused_with_the_name_of_the_setting"
+CLUSTER = (
+    "tests/core/config/test_checks.py::test_an_unsafe_gateway_of_a_cluster_is_refused_with_the_name_of_the_setting"
+)
 
 
 def refusal(what: str, condition: str, name: str) -> Guard:
@@ -47,89 +49,89 @@ GUARDS = (
         "administrators have addresses", "C2", FILE, 'if "@" not in entry or EVERYBODY in entry:', "if False:", case("everybody an administrator"),
     ),
     Guard(
-        "a model credential", "C2", SETTINGS, 'if has_the_key and settings.provider == "anthropic" and not settings.anthropic_api_key:', "if False:",
+        "a model credential", "C2", FILE, 'if has_the_key and settings.provider == "anthropic" and not settings.anthropic_api_key:', "if False:",
         case("no model key"),
     ),
     Guard(
-        "Vertex is where Google says", "C2", SETTINGS, "            if not NAME_AT_GOOGLE[line].fullmatch(word):\n", "            if False:\n",
+        "Vertex is where Google says", "C2", FILE, "            if not NAME_AT_GOOGLE[line].fullmatch(word):\n", "            if False:\n",
         case("a region of Vertex that is another host"),
     ),
     Guard(
-        "a vault at Google has a project", "C2", SETTINGS, "        if value and not settings.gcp_project:\n", "        if False:\n",
+        "a vault at Google has a project", "C2", FILE, "        if value and not settings.gcp_project:\n", "        if False:\n",
         case("a vault at Google in no project"),
     ),
     Guard(
-        "no key file and no personal login at Google", "C1", "core/google_identity.py", "    if not isinstance(credentials, compute_engine.Credentials | identity_pool.Credentials):\n",
+        "no key file and no personal login at Google", "C1", "core/google/identity.py", "    if not isinstance(credentials, compute_engine.Credentials | identity_pool.Credentials):\n",
         "    if False:\n", "tests/core/vault/test_google.py::TestIdentity::test_a_key_file_is_refused",
     ),
     Guard(
-        "a gateway of a cluster has a port", "C2", SETTINGS, 'if part == "gateway" and apart and not settings.gateway_port:', "if False:",
+        "a gateway of a cluster has a port", "C2", FILE, 'if part == "gateway" and apart and not settings.gateway_port:', "if False:",
         f"{CLUSTER}[no port]",
     ),
     Guard(
-        "a gateway of a cluster has the model's key", "C2", SETTINGS, 'has_the_key = part == "gateway" or not apart', "has_the_key = not apart",
+        "a gateway of a cluster has the model's key", "C2", FILE, 'has_the_key = part == "gateway" or not apart', "has_the_key = not apart",
         f"{CLUSTER}[no model key]",
     ),
     Guard(
-        "no port for boxes of this machine", "C2", SETTINGS, "if settings.gateway_port and not apart:", "if False:",
+        "no port for boxes of this machine", "C2", FILE, "if settings.gateway_port and not apart:", "if False:",
         case("a port for boxes, and boxes on this machine"),
     ),
     Guard(
-        "on one machine the gateway starts as strictly as the web", "C2", SETTINGS, 'people=part == "web" or not apart', 'people=part == "web"',
-        "tests/core/test_safety.py::test_in_a_cluster_each_part_starts_with_what_it_needs_and_no_more",
+        "on one machine the gateway starts as strictly as the web", "C2", FILE, 'people=part == "web" or not apart', 'people=part == "web"',
+        "tests/core/config/test_checks.py::test_in_a_cluster_each_part_starts_with_what_it_needs_and_no_more",
     ),
     Guard(
-        "a boot key nobody guesses: web", "C2", "core/spawner/choice.py", "if len(key) < KEY_CHARS:", "if False:",
-        "tests/core/spawner/test_choice.py::test_the_boot_key_is_a_file_with_a_key_in_it",
+        "a boot key nobody guesses: web", "C2", "core/spawner/factory.py", "if len(key) < KEY_CHARS:", "if False:",
+        "tests/core/spawner/test_factory.py::test_the_boot_key_is_a_file_with_a_key_in_it",
     ),
     Guard(
-        "production has a sandbox that runs", "C2", "core/spawner/trial.py", 'if settings.production or settings.sandbox != "auto":',
+        "production has a sandbox that runs", "C2", "core/spawner/probe.py", 'if settings.production or settings.sandbox != "auto":',
         'if settings.sandbox != "auto":', "tests/core/spawner/test_host.py::test_a_box_is_done_without_only_where_that_is_allowed",
     ),
     Guard(
-        "a sandbox that was asked for runs", "C2", "core/spawner/trial.py", 'if settings.production or settings.sandbox != "auto":',
+        "a sandbox that was asked for runs", "C2", "core/spawner/probe.py", 'if settings.production or settings.sandbox != "auto":',
         "if settings.production:", "tests/core/spawner/test_host.py::test_a_box_is_done_without_only_where_that_is_allowed",
     ),
     Guard(
         "a setting that is misspelt is not its default", "C2", SETTINGS, "    if unknown:\n", "    if False:\n",
-        "tests/core/test_settings.py::test_a_value_that_cannot_be_read_is_refused_with_its_name",
+        "tests/core/config/test_settings.py::test_a_value_that_cannot_be_read_is_refused_with_its_name",
     ),
     Guard(
-        "local mode listens to this machine only", "C2", "auth/door.py", 'if settings.host not in LOOPBACK | {"::1"}:', "if False:",
+        "local mode listens to this machine only", "C2", "auth/service.py", 'if settings.host not in LOOPBACK | {"::1"}:', "if False:",
         "tests/auth/test_local.py::test_local_mode_does_not_listen_to_a_network",
     ),
     Guard(
-        "no link in production", "C2", "auth/door.py", "    if settings.production:\n        return None\n", "",
+        "no link in production", "C2", "auth/service.py", "    if settings.production:\n        return None\n", "",
         "tests/auth/test_local.py::test_it_is_not_there_in_production",
     ),
     Guard(
-        "a provider has TLS", "C2", "auth/door.py", 'if not issuer.startswith("https://") and not', "if False and not",
+        "a provider has TLS", "C2", "auth/service.py", 'if not issuer.startswith("https://") and not', "if False and not",
         "tests/auth/test_oidc.py::TestTheWayIn::test_an_issuer_without_tls_is_refused_at_the_start",
     ),
     Guard(
-        "a key that others can read is refused", "C1", "core/runtime.py", "if stat.S_IMODE(found.st_mode) & 0o077:", "if False:",
-        "tests/core/test_runtime.py::test_a_key_that_others_can_read_is_refused",
+        "a key that others can read is refused", "C1", "core/config/runtime_dir.py", "if stat.S_IMODE(found.st_mode) & 0o077:", "if False:",
+        "tests/core/config/test_runtime_dir.py::test_a_key_that_others_can_read_is_refused",
     ),
     Guard(
-        "a key that was emptied is refused", "C1", "core/runtime.py", "if len(text) < 32:", "if False:",
-        "tests/core/test_runtime.py::test_an_emptied_key_is_refused",
+        "a key that was emptied is refused", "C1", "core/config/runtime_dir.py", "if len(text) < 32:", "if False:",
+        "tests/core/config/test_runtime_dir.py::test_an_emptied_key_is_refused",
     ),
     Guard(
-        "the key's file is for us alone", "C1", "core/runtime.py", "os.O_EXCL, 0o600)", "os.O_EXCL, 0o644)",
-        "tests/core/test_runtime.py::test_the_key_is_made_once_for_us_alone_and_does_not_show_itself", by="Misconfigured",
+        "the key's file is for us alone", "C1", "core/config/runtime_dir.py", "os.O_EXCL, 0o600)", "os.O_EXCL, 0o644)",
+        "tests/core/config/test_runtime_dir.py::test_the_key_is_made_once_for_us_alone_and_does_not_show_itself", by="Misconfigured",
     ),
     Guard(
-        "the runtime directory is for us alone", "S2", "core/runtime.py", "        folder.chmod(0o700)\n", "        pass\n",
-        "tests/core/test_runtime.py::test_the_directory_is_for_us_alone_also_when_it_was_there_with_other_rights",
+        "the runtime directory is for us alone", "S2", "core/config/runtime_dir.py", "        folder.chmod(0o700)\n", "        pass\n",
+        "tests/core/config/test_runtime_dir.py::test_the_directory_is_for_us_alone_also_when_it_was_there_with_other_rights",
     ),
     Guard(
-        "the runtime directory is ours and no link", "S2 F2", "core/runtime.py",
+        "the runtime directory is ours and no link", "S2 F2", "core/config/runtime_dir.py",
         "if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():", "if found.st_uid != os.getuid():",
-        "tests/core/test_runtime.py::test_a_link_in_its_place_is_refused",
+        "tests/core/config/test_runtime_dir.py::test_a_link_in_its_place_is_refused",
     ),
     Guard(
-        "the runtime directory is not somebody else's", "S2", "core/runtime.py",
+        "the runtime directory is not somebody else's", "S2", "core/config/runtime_dir.py",
         "if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():", "if not stat.S_ISDIR(found.st_mode):",
-        "tests/core/test_runtime.py::test_a_directory_of_somebody_else_is_refused",
+        "tests/core/config/test_runtime_dir.py::test_a_directory_of_somebody_else_is_refused",
     ),
 )  # fmt: skip

@@ -7,8 +7,8 @@ SQLITE = "core/store/sqlite.py"
 OTHERS = f"{CONTRACT}::TestRecords::test_a_record_of_another_owner_does_not_exist"
 LOG = f"{CONTRACT}::TestEvents::test_the_log_of_another_owner_is_empty"
 FORGOTTEN = f"{CONTRACT}::TestForgetting::test_nothing_of_a_forgotten_user_is_left_and_nothing_of_another_is_touched"
-CHARLIE = "tests/core/test_others.py"
-ADMIN = "tests/core/test_account.py::TestPeople"
+CHARLIE = "tests/core/services/test_other_users.py"
+ADMIN = "tests/core/services/test_account.py::TestPeople"
 
 GUARDS = (
     Guard(
@@ -71,11 +71,11 @@ GUARDS = (
         f"{CONTRACT}::TestRecords::test_change_of_what_is_not_there_says_so",
     ),
     Guard(
-        "forgetting takes everything", "S3", "core/store/ledger.py",
+        "forgetting takes everything", "S3", "core/store/sqlite_audit.py",
         '            await db.execute("DELETE FROM records WHERE owner = ?", (owner,))\n', "", FORGOTTEN,
     ),
     Guard(
-        "the platform is nobody to forget", "Z6", "core/store/ledger.py", 'if owner in ("", SYSTEM):', "if False:",
+        "the platform is nobody to forget", "Z6", "core/store/sqlite_audit.py", 'if owner in ("", SYSTEM):', "if False:",
         f"{CONTRACT}::TestForgetting::test_the_platform_itself_is_not_forgotten",
     ),
     *(
@@ -88,90 +88,90 @@ GUARDS = (
         for deed in ("UPDATE", "DELETE")
     ),
     Guard(
-        "what the audit log is told stays one line", "L1", "core/audit.py", "return escaped(mask(text[:READ_CHARS]), longest)", "return text",
-        "tests/core/test_audit.py::test_what_strangers_send_stays_one_short_line",
+        "what the audit log is told stays one line", "L1", "core/services/audit.py", "return escaped(mask(text[:READ_CHARS]), longest)", "return text",
+        "tests/core/services/test_audit.py::test_what_strangers_send_stays_one_short_line",
     ),
     Guard(
-        "who an agent's connections are read by", "Z2", "core/outbound.py",
+        "who an agent's connections are read by", "Z2", "core/services/connections.py",
         "        await self._store.get(Agent, agent, owner=user)\n", "",
-        "tests/core/test_outbound.py::test_an_agents_connections_are_read_newest_first_by_their_owner_alone",
+        "tests/core/services/test_connections.py::test_an_agents_connections_are_read_newest_first_by_their_owner_alone",
     ),
     Guard(
-        "a remembered session is its owner's", "Z2", "core/conversations.py",
+        "a remembered session is its owner's", "Z2", "core/services/conversations.py",
         "known = self._sessions.get((user, session))",
         "known = next((s for (_, id), s in self._sessions.items() if id == session), None)",
         f"{CHARLIE}::test_what_alice_did_with_her_session_lets_nobody_else_into_it",
     ),
     Guard(
-        "a session of a foreign agent is not made", "Z3", "core/agents.py",
+        "a session of a foreign agent is not made", "Z3", "core/services/agents.py",
         "found = await self.get(agent, user=user)\n        return await self._open(",
         "at = now()\n        found = Agent(id=agent, created_at=at, updated_at=at)\n        return await self._open(",
         f"{CHARLIE}::test_nothing_is_made_under_a_foreign_agent",
     ),
     Guard(
-        "a foreign agent is not deleted", "Z2", "core/agents.py",
+        "a foreign agent is not deleted", "Z2", "core/services/agents.py",
         "        await self.get(agent, user=user)\n        runner =", "        runner =",
         f"{CHARLIE}::test_nothing_of_alices_is_changed_or_deleted_by_anybody_else",
     ),
     Guard(
-        "a foreign session is not deleted", "Z2", "core/agents.py",
+        "a foreign session is not deleted", "Z2", "core/services/agents.py",
         "        await self.session(session, user=user)\n", "",
         f"{CHARLIE}::test_nothing_of_alices_is_changed_or_deleted_by_anybody_else", by="RunnerUnavailable",
     ),
     Guard(
-        "news of sessions reach their owner only", "Z2", "core/conversations.py",
+        "news of sessions reach their owner only", "Z2", "core/services/conversations.py",
         "with self._runners.changes.listen(user) as listener:\n            yield", 'with self._runners.changes.listen(UserId("google-1")) as listener:\n            yield',
-        "tests/core/test_conversations.py::test_the_news_of_a_users_sessions_reach_that_user_only",
+        "tests/core/services/test_conversations.py::test_the_news_of_a_users_sessions_reach_that_user_only",
     ),
     Guard(
-        "another's route looks like none: the API", "Z1 Z2", "ui/api.py",
+        "another's route looks like none: the API", "Z1 Z2", "web/api.py",
         "        await desk.agents.session(session, user=user)\n", "",
-        "tests/ui/test_api.py::test_a_session_that_is_not_there_is_404_on_every_route",
+        "tests/web/test_api.py::test_a_session_that_is_not_there_is_404_on_every_route",
     ),
     Guard(
-        "administrators only", "Z1", "core/people.py", "if user.role is not Role.ADMIN or user.disabled:", "if user.disabled:",
+        "administrators only", "Z1", "core/services/users.py", "if user.role is not Role.ADMIN or user.disabled:", "if user.disabled:",
         f"{ADMIN}::test_only_an_administrator_sees_or_does_anything",
     ),
     Guard(
-        "a disabled administrator is none", "A4", "core/people.py", "if user.role is not Role.ADMIN or user.disabled:",
+        "a disabled administrator is none", "A4", "core/services/users.py", "if user.role is not Role.ADMIN or user.disabled:",
         "if user.role is not Role.ADMIN:", f"{CHARLIE}::test_a_disabled_administrator_is_none",
     ),
     Guard(
-        "a deed asks for the role anew", "A4 Z6", "core/people.py", "        await self.admin(by)\n        if user == by:", "        if user == by:",
+        "a deed asks for the role anew", "A4 Z6", "core/services/users.py", "        await self.admin(by)\n        if user == by:", "        if user == by:",
         f"{ADMIN}::test_an_administrator_who_no_longer_is_one_can_do_nothing_on_a_page_still_open",
     ),
     Guard(
-        "nobody decides about themselves", "Z1", "core/people.py", "if user == by:", "if False:",
+        "nobody decides about themselves", "Z1", "core/services/users.py", "if user == by:", "if False:",
         f"{ADMIN}::test_nobody_decides_about_themselves_or_against_the_settings",
     ),
     Guard(
-        "what the settings say of administrators stands", "Z1", "core/people.py", "if self.fixed(known):", "if False:",
+        "what the settings say of administrators stands", "Z1", "core/services/users.py", "if self.fixed(known):", "if False:",
         f"{ADMIN}::test_nobody_decides_about_themselves_or_against_the_settings",
     ),
     Guard(
-        "nothing stale is written over an account that goes", "Z6", "core/people.py", "if known.leaving:", "if False:",
+        "nothing stale is written over an account that goes", "Z6", "core/services/users.py", "if known.leaving:", "if False:",
         f"{CHARLIE}::test_an_account_that_is_being_deleted_is_changed_by_nobody",
     ),
     Guard(
-        "who is locked out loses the box", "A4", "core/people.py", "            await self._runners.stop(user)\n", "            pass\n",
+        "who is locked out loses the box", "A4", "core/services/users.py", "            await self._runners.stop(user)\n", "            pass\n",
         f"{ADMIN}::test_a_disabled_user_loses_the_box_and_keeps_everything_in_it",
     ),
     Guard(
-        "an export leads nowhere when it is unpacked", "F3", "core/export.py", 'if part not in ("/", ".", "..")]', "]",
-        "tests/core/test_account.py::TestExport::test_a_runner_that_makes_names_up_leads_nowhere",
+        "an export leads nowhere when it is unpacked", "F3", "core/services/account_export.py", 'if part not in ("/", ".", "..")]', "]",
+        "tests/core/services/test_account.py::TestExport::test_a_runner_that_makes_names_up_leads_nowhere",
     ),
     Guard(
-        "names in an export are plain", "F1 F3", "core/export.py",
+        "names in an export are plain", "F1 F3", "core/services/account_export.py",
         "sign if sign.isprintable() and sign not in '\\\\:*?\"<>|' else \"_\" for sign in", "sign for sign in",
-        "tests/core/test_account.py::TestExport::test_a_runner_that_makes_names_up_leads_nowhere",
+        "tests/core/services/test_account.py::TestExport::test_a_runner_that_makes_names_up_leads_nowhere",
     ),
     Guard(
-        "lengths in an export are believed up to a bound", "F3", "core/export.py",
+        "lengths in an export are believed up to a bound", "F3", "core/services/account_export.py",
         "if not line.isdigit() or len(line) > 8 or int(line) > LARGEST_PIECE:", "if not line.isdigit():",
         f"{CHARLIE}::test_a_length_that_a_runner_makes_up_is_not_waited_for",
     ),
     Guard(
-        "one export of a user at a time", "R5", "core/export.py", "if user in self._busy:", "if False:",
-        "tests/core/test_account.py::TestExport::test_one_at_a_time_and_whoever_stops_listening_lets_the_next_one_in",
+        "one export of a user at a time", "R5", "core/services/account_export.py", "if user in self._busy:", "if False:",
+        "tests/core/services/test_account.py::TestExport::test_one_at_a_time_and_whoever_stops_listening_lets_the_next_one_in",
     ),
 )  # fmt: skip

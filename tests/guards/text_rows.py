@@ -2,10 +2,10 @@
 
 from tests.guards.guard import Guard
 
-PROSE = "ui/transcript/prose.py"
-TEST = "tests/ui/test_prose.py"
+PROSE = "ui/transcript/markdown.py"
+TEST = "tests/ui/test_markdown.py"
 ACTS = f"{TEST}::test_nothing_a_model_writes_can_act"
-ITEMS, STEP = "ui/transcript/items.py", "ui/transcript/step.py"
+ITEMS, STEP = "ui/transcript/items.py", "ui/transcript/tool_card.py"
 IN_TIME = f"{TEST}::test_no_time_left_means_the_text_as_it_was_written"
 SLOW = f"{TEST}::test_a_text_built_to_be_slow_costs_no_more_than_its_budget"
 
@@ -17,7 +17,7 @@ def shown(what: str, file: str, old: str, new: str) -> Guard:
         file,
         old,
         new,
-        "tests/ui/test_transcript_fold.py::test_everything_in_the_log_is_escaped",
+        "tests/ui/test_transcript_reducer.py::test_everything_in_the_log_is_escaped",
     )
 
 
@@ -110,13 +110,13 @@ GUARDS = (
     shown("a notice", ITEMS, "<span>{escape(text, quote=False)}</span></div>", "<span>{text}</span></div>"),
     shown("an error", ITEMS, "<div class=\"out\">{escape(event.detail, quote=False)}</div>", "<div class=\"out\">{event.detail}</div>"),
     shown("a question", ITEMS, "<span class=\"v\">{escape(question.text, quote=False)}</span>", "<span class=\"v\">{question.text}</span>"),
-    shown("what a tool is asked for", STEP, "{escape(acts.short(act.target), quote=False)}", "{acts.short(act.target)}"),
+    shown("what a tool is asked for", STEP, "{escape(tool_labels.short(act.target), quote=False)}", "{tool_labels.short(act.target)}"),
     shown("what a tool is given", STEP, "{escape(cut(value, FIELD_CHARS), quote=False)}", "{cut(value, FIELD_CHARS)}"),
     shown("what a draft is for", STEP, "{escape(cut(said, FIELD_CHARS), quote=False)}", "{cut(said, FIELD_CHARS)}"),
     shown("what a tool printed", STEP, "{escape(text[:OUTPUT_CHARS], quote=False)}", "{text[:OUTPUT_CHARS]}"),
     shown("what a file became", "ui/transcript/diff.py", "{escape(line.text, quote=False)}", "{line.text}"),
     Guard(
-        "a log entry is one line", "L1", "core/logs.py", 'return character if character.isprintable() else character.encode("unicode_escape").decode()', "return character",
-        "tests/core/test_logs.py::test_what_a_stranger_says_stays_one_short_visible_line",
+        "a log entry is one line", "L1", "core/observability/logs.py", 'return character if character.isprintable() else character.encode("unicode_escape").decode()', "return character",
+        "tests/core/observability/test_logs.py::test_what_a_stranger_says_stays_one_short_visible_line",
     ),
 )  # fmt: skip

@@ -16,7 +16,7 @@ import msgspec
 from tests.guards.guard import Guard
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = ("auth", "bench", "core", "k8s", "ui", "tests", "scripts", "docs")
+SOURCES = ("auth", "bench", "core", "k8s", "ui", "web", "tests", "scripts", "docs")
 LIMIT_S = 90  # of one row's tests; the machine may be busy
 
 
@@ -87,7 +87,7 @@ def planted() -> Iterator[Tree]:
     environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     try:
         _copy(root)
-        command = [sys.executable, "-m", "tests.guards.nursery"]
+        command = [sys.executable, "-m", "tests.guards.fork_server"]
         nursery = subprocess.Popen(command, cwd=root, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
             yield Tree(root, nursery)

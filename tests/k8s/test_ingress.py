@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from core.settings import read
+from core.config.settings import read
 from tests.k8s.rendered import GOOGLE, ROOT, container, kinds, one, port, resources, settings
-from ui.server import KEEP_ALIVE_S
+from web.server import KEEP_ALIVE_S
 
 DAY_S = 86400
 DOMAINS = ["oh-my-agent.info", "app.oh-my-agent.info"]

@@ -12,7 +12,7 @@ import promql_parser
 import pytest
 import yaml
 
-from core.metrics import REGISTRY
+from core.observability.metrics import REGISTRY
 from tests.k8s.rendered import GOOGLE, ROOT, containers, one, port
 
 MONITORING = ROOT / "k8s" / "monitoring"

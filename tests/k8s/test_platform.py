@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from core.gateway.far_app import DRAIN_S as GATEWAY_DRAIN_S
-from core.safety import unsafe
-from core.settings import Settings, read, variable
+from core.config.checks import unsafe
+from core.config.settings import Settings, read, variable
+from core.gateway.cluster_server import DRAIN_S as GATEWAY_DRAIN_S
 from tests.k8s.rendered import (
     GOOGLE,
     OVERLAYS,
@@ -22,7 +22,7 @@ from tests.k8s.rendered import (
     resources,
     settings,
 )
-from ui.server import DRAIN_S, END_S
+from web.server import DRAIN_S, END_S
 
 DIGEST = re.compile(r"[a-z0-9./-]+@sha256:[0-9a-f]{64}")
 SECRET_WORDS = re.compile(r"SECRET|KEY|TOKEN|PASSWORD")

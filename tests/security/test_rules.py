@@ -13,7 +13,10 @@ RULES = re.findall(r"^  - id: (\S+)$", (ROOT / "security" / "semgrep.yml").read_
 SAMPLES = [(ROOT / "security" / name).read_text() for name in ("semgrep.py", "semgrep.js")]
 SOURCES = [ROOT / "main.py"]
 SOURCES += [
-    path for folder in ("core", "auth", "ui") for end in ("py", "js") for path in (ROOT / folder).rglob(f"*.{end}")
+    path
+    for folder in ("core", "auth", "ui", "web")
+    for end in ("py", "js")
+    for path in (ROOT / folder).rglob(f"*.{end}")
 ]
 
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
 from tests import browser
-from tests.ui.nursery import Nursery
+from tests.ui.fork_server import Nursery
 
 HERE = Path(__file__).parent
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 860}

@@ -8,15 +8,15 @@ from typing import Any
 
 import msgspec
 
-from core.agents import Card
-from core.errors import Conflict, NotFound, NotSignedIn, RunnerUnavailable
-from core.events import AnyEvent, Asked, Question, StateChanged, TurnFinished, UserSaid, numbered
-from core.hub import Hub, Listener
-from core.model import Agent, Request, Session, User, UserId, new_agent_id, new_session_id, now
-from core.recovery import Change
-from core.rules import parse_rules
+from core.domain.errors import Conflict, NotFound, NotSignedIn, RunnerUnavailable
+from core.domain.events import AnyEvent, Asked, Question, StateChanged, TurnFinished, UserSaid, numbered
+from core.domain.permission_rules import parse_rules
+from core.domain.records import Agent, Request, Session, User, UserId, new_agent_id, new_session_id, now
+from core.domain.states import SessionState as S
+from core.fleet.recovery import Change
+from core.lib.pubsub import Hub, Subscription
+from core.services.agents import Card
 from core.spawner import Isolation
-from core.states import SessionState as S
 
 
 class FakeAuth:
@@ -122,7 +122,9 @@ class FakePlatform:
         self.tell(self.shelf[agent])
 
     def tell(self, card: Card) -> None:
-        self.hub.say("local-owner", Change(session=card.session, agent=card.agent.id, state=card.state, line=card.line))
+        self.hub.publish(
+            "local-owner", Change(session=card.session, agent=card.agent.id, state=card.state, line=card.line)
+        )
 
     async def cards(self, *, user: UserId) -> list[Card]:
         await asyncio.sleep(self.slow_s)
@@ -217,7 +219,7 @@ class FakePlatform:
         self.warmed.append(session)
 
     @asynccontextmanager
-    async def changes(self, *, user: UserId) -> AsyncIterator[Listener[Change]]:
+    async def changes(self, *, user: UserId) -> AsyncIterator[Subscription[Change]]:
         with self.hub.listen(user) as listener:
             yield listener
 

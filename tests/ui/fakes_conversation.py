@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 
-from core import events as e
-from core.errors import Conflict, NotFound, RunnerUnavailable
-from core.hub import Hub, Listener
-from core.model import Agent, Request, Session, UserId, new_session_id, now
-from core.recovery import Change
-from core.rules import parse_rules
-from core.states import SessionState as S
+from core.domain import events as e
+from core.domain.errors import Conflict, NotFound, RunnerUnavailable
+from core.domain.permission_rules import parse_rules
+from core.domain.records import Agent, Request, Session, UserId, new_session_id, now
+from core.domain.states import SessionState as S
+from core.fleet.recovery import Change
+from core.lib.pubsub import Hub, Subscription
 
 HISTORY = 300
 
@@ -90,7 +90,7 @@ class FakeTalk:
     def _state(self, session: str, state: S) -> None:
         changed = msgspec.structs.replace(self.sessions_[session], state=state, updated_at=now())
         self.sessions_[session] = changed
-        self.hub.say(self.owner, Change(session=session, agent=changed.agent, state=state))
+        self.hub.publish(self.owner, Change(session=session, agent=changed.agent, state=state))
 
     # ---- Agents
 
@@ -175,7 +175,7 @@ class FakeTalk:
         return self.logs[session][max(0, before - limit - 1) : before - 1]
 
     @asynccontextmanager
-    async def changes(self, *, user: UserId) -> AsyncIterator[Listener[Change]]:
+    async def changes(self, *, user: UserId) -> AsyncIterator[Subscription[Change]]:
         with self.hub.listen(user) as listener:
             yield listener
 

@@ -11,12 +11,14 @@ import uvicorn
 from fastapi import FastAPI
 from nicegui import core as nicegui_core
 
-from core.settings import Secret, Settings
-from core.states import SessionState
+from core.config.settings import Secret, Settings
+from core.domain.states import SessionState
 from tests.ui.fakes import FakeAuth, FakePlatform, bubblewrap, nothing, rest_of_desk, six
-from ui import dashboard, errors, inbox, login, theme
-from ui.desk import Desk
-from ui.front import mount
+from ui import inbox, login, theme
+from ui.dashboard import page as dashboard_page
+from ui.layout import error_page
+from ui.layout.services import Desk
+from web.app import mount
 
 POLICY = (
     "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -110,7 +112,7 @@ def build(desk: Desk, platform: FakePlatform) -> FastAPI:
         found: dict[str, Any] = {"said": platform.said, "warmed": platform.warmed, "answered": platform.answered}
         return {**found, "agents": names, "user": desk.auth.current().locale}
 
-    for page in (theme, login, dashboard, inbox, errors):
+    for page in (theme, login, dashboard_page, inbox, error_page):
         page.install(desk)
     nicegui_core.app.add_middleware(Policy)  # inside NiceGUI's gzip: outside there is nothing to read
     mount(app)

@@ -12,16 +12,18 @@ import uvicorn
 from fastapi import FastAPI, Request
 from nicegui import core as nicegui_core
 
-from core import events as e
-from core.model import UserId, now
-from core.settings import Secret, Settings
-from core.states import SessionState as S
+from core.config.settings import Secret, Settings
+from core.domain import events as e
+from core.domain.records import UserId, now
+from core.domain.states import SessionState as S
 from tests.ui.fakes import FakeAuth, bubblewrap, rest_of_desk
 from tests.ui.fakes_conversation import FakeTalk
 from tests.ui.serve_fake import Policy
-from ui import errors, theme, workspace
-from ui.desk import Desk
-from ui.front import mount
+from ui import theme
+from ui.layout import error_page
+from ui.layout.services import Desk
+from ui.workspace import page as workspace_page
+from web.app import mount
 
 AGENT = "aaaaaaaaaaaa"
 EMPTY = "00000000-0000-4000-8000-000000000000"
@@ -77,7 +79,7 @@ def build(talk: FakeTalk) -> FastAPI:
         isolation=bubblewrap,
     )
     _doors(app, talk)
-    for page in (theme, workspace, errors):
+    for page in (theme, workspace_page, error_page):
         page.install(desk)
     nicegui_core.app.add_middleware(Policy)
     mount(app)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from babel.messages.catalog import Message
 
-from ui.words import LOCALES, merged
+from ui.layout.i18n import LOCALES, merged
 
 UI = Path(__file__).parents[2] / "ui"
 KEY = re.compile(r"[a-z_]+\.[a-z0-9_.]*[a-z0-9]")

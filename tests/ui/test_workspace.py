@@ -15,10 +15,10 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from core import events as e
-from core.states import SessionState as S
+from core.domain import events as e
+from core.domain.states import SessionState as S
 from tests.browser import FLAGS, chromium
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 from tests.ui.serve_workspace import AGENT, LONG, STORY
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,9 +9,9 @@ from urllib.parse import quote
 from auth.accounts import arrive
 from auth.claims import Identity
 from auth.logins import Logins
-from core import events as e
-from core.audit import Act
-from core.model import (
+from core.domain import events as e
+from core.domain.audit import Act
+from core.domain.records import (
     SYSTEM,
     Agent,
     Announcement,
@@ -25,7 +25,7 @@ from core.model import (
     new_session_id,
     now,
 )
-from core.states import SessionState
+from core.domain.states import SessionState
 from core.store import Store
 
 STORED = 250  # events of a session that are history; the rest come from the runner while the page looks on

@@ -4,10 +4,10 @@ from datetime import datetime
 from html import escape
 from typing import Final
 
-from core.events import Answered, Asked, Notice, Retrying, TodoItem, TurnFinished, UserSaid
-from ui.transcript import acts
-from ui.transcript.step import decided, icon, who
-from ui.words import Words
+from core.domain.events import Answered, Asked, Notice, Retrying, TodoItem, TurnFinished, UserSaid
+from ui.layout.i18n import Words
+from ui.transcript import tool_labels
+from ui.transcript.tool_card import decided, icon, who
 
 LONG_LINES: Final = 15
 HEAD_LINES: Final = 10
@@ -59,7 +59,7 @@ class Items:
     def thinking(self, text: str, *, live: bool = False) -> str:
         """What it thought; folded."""
         label = self._words.t("act.thinking" if live else "act.thought")
-        first = escape(acts.short(text), quote=False)
+        first = escape(tool_labels.short(text), quote=False)
         line = f'{icon("right", "chev")}<span class="v nowrap">{label}</span><span class="cut">{first}</span>'
         body = "" if live else f'<div class="plain thought">{escape(text, quote=False)}</div>'
         return f'<details class="thinking" data-testid="thinking"><summary class="act">{line}</summary>{body}</details>'
@@ -70,7 +70,7 @@ class Items:
             return self._question(asked, answer)
         allowed = answer.decision != "deny"
         verb = decided(asked, answer, self._words)
-        what = acts.short(acts.target(asked.tool, asked.input)) if asked.kind == "permission" else ""
+        what = tool_labels.short(tool_labels.target(asked.tool, asked.input)) if asked.kind == "permission" else ""
         rule = f'<code class="rule">{escape(answer.rule)}</code>' if answer.decision == "allow_always" else ""
         note = f'<div class="out">{escape(answer.message, quote=False)}</div>' if answer.message else ""
         return (

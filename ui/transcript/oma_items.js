@@ -1,4 +1,4 @@
-// Turning a server's items into DOM: the second wall against markup (the first is ui/transcript/prose.py).
+// Turning a server's items into DOM: the second wall against markup (the first is ui/transcript/markdown.py).
 import DOMPurify from "dompurify";
 
 const CLEAN = {

@@ -13,12 +13,12 @@ from nicegui.dependencies import libraries
 from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
-from core.errors import PlatformError
-from core.events import AnyEvent, UserSaid, seq_of
-from core.model import now
-from ui.transcript.fold import Fold
-from ui.transcript.screen import Cursor, Push
-from ui.words import Words
+from core.domain.errors import PlatformError
+from core.domain.events import AnyEvent, UserSaid, seq_of
+from core.domain.records import now
+from ui.layout.i18n import Words
+from ui.transcript.reducer import Fold
+from ui.transcript.shared_view import Cursor, Push
 
 Older = Callable[[int], Awaitable[list[AnyEvent]]]
 LABELS: Final = "copy copied earlier new end sending retry again edit in_s s m h".split()

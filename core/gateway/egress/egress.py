@@ -5,15 +5,15 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from core.errors import NotFound, NotSignedIn, PlatformError, TooMuch, Unavailable
-from core.gateway.egress import head
-from core.gateway.egress.end import End
-from core.gateway.egress.head import Ask
-from core.gateway.egress.ledger import Ledger, new_id
-from core.gateway.egress.outside import Outside
+from core.domain.errors import NotFound, NotSignedIn, PlatformError, TooMuch, Unavailable
+from core.domain.records import Agent, Outbound, Session, now
+from core.gateway.egress import proxy_request
+from core.gateway.egress.connection_log import Ledger, new_id
+from core.gateway.egress.network import Outside
 from core.gateway.egress.policy import Policy, Refused, Target, Unreachable, shown
+from core.gateway.egress.proxy_request import Ask
+from core.gateway.egress.tunnel import End
 from core.gateway.identity import Caller, claims_of
-from core.model import Agent, Outbound, Session, now
 from core.store import Store
 
 log = logging.getLogger("oma.egress")
@@ -124,7 +124,7 @@ class Egress:
             async with asyncio.timeout(self._limits.head_s):
                 raw = await near.head()
             if raw:
-                ask = head.read(raw)
+                ask = proxy_request.read(raw)
                 await self._connect(near, ask, await self._who(ask, caller), account)
         except TimeoutError:
             log.info("box %s did not finish its request", caller.box)

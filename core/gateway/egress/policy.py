@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core import hosts
-from core.errors import Forbidden, Unavailable
+from core.domain import host_patterns
+from core.domain.errors import Forbidden, Unavailable
 from core.gateway.egress import addresses
-from core.gateway.egress.outside import Outside
+from core.gateway.egress.network import Outside
 
 # Web, and git over ssh. Not mail: a box that sends it makes this machine a spammer's.
 PORTS = frozenset({22, 80, 443})
@@ -45,7 +45,7 @@ class Policy:
         Raises: Refused. Unreachable: the name does not resolve.
         """
         name = self._name(target, allowed)
-        if hosts.is_address(name):
+        if host_patterns.is_address(name):
             found: Sequence[str] = [name]
         else:
             try:
@@ -59,15 +59,15 @@ class Policy:
 
     def _name(self, target: Target, allowed: Sequence[str]) -> str:
         try:
-            name = hosts.canonical(target.host)
-            hosts.check_public(name)
-        except hosts.BadHost as error:
+            name = host_patterns.canonical(target.host)
+            host_patterns.check_public(name)
+        except host_patterns.BadHost as error:
             raise Refused(f"{shown(target.host)} is refused: {error}", code="egress_name") from error
         if target.port not in PORTS:
             known = ", ".join(str(port) for port in sorted(PORTS))
             text = f"{name} is refused: port {target.port} is not open to agents ({known} are)"
             raise Refused(text, code="egress_port")
-        if not hosts.in_list(name, allowed):
+        if not host_patterns.in_list(name, allowed):
             raise Refused(f"{name} is refused: it is not on this agent's list of allowed hosts", code="egress_list")
         return name
 
@@ -88,4 +88,4 @@ class Policy:
 
 def shown(text: str) -> str:
     """A host as it may stand in a log or an answer, whatever it was."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)[: hosts.NAME_CHARS]
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)[: host_patterns.NAME_CHARS]

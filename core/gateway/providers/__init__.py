@@ -6,7 +6,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from core.model import UserId
+from core.domain.records import UserId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,13 @@
 """Anthropic's own Messages API: the call as it is, with the real key."""
 
+from core.config.settings import Secret
 from core.gateway.providers import Call
-from core.gateway.providers.passing import Question, forwarded
-from core.redaction import Redactor
-from core.settings import Secret
+from core.gateway.providers.passthrough import Question, forwarded
+from core.observability.redaction import Redactor
 
 
 class Anthropic:
-    """The Upstream of core.gateway.providers.passing."""
+    """The Upstream of core.gateway.providers.passthrough."""
 
     mend = "ANTHROPIC_API_KEY"
 

@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from core.gateway.http_errors import api_error
 from core.gateway.practice.builder import build
 from core.gateway.practice.calls import Block, Speak, Use
 from core.gateway.practice.side import side_reply
 from core.gateway.practice.talk import read
 from core.gateway.practice.worker import work
 from core.gateway.providers import Call
-from core.gateway.web_errors import api_error
 
 Json = dict[str, Any]
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import msgspec
 
-from core.errors import BadInput
+from core.domain.errors import BadInput
+from core.gateway.http_errors import API_TYPES
 from core.gateway.providers import Call
-from core.gateway.providers.passing import Question, forwarded
+from core.gateway.providers.passthrough import Question, forwarded
 from core.gateway.providers.vertex_token import Token
-from core.gateway.web_errors import API_TYPES
-from core.redaction import Redactor
+from core.observability.redaction import Redactor
 
 log = logging.getLogger("oma.gateway")
 
@@ -32,7 +32,7 @@ OVERLOADED = {503: 529}  # Google's word for it, and the Messages API's
 
 
 class Vertex:
-    """The Upstream of core.gateway.providers.passing. `secrets` are masked besides the token that is valid now."""
+    """The Upstream of core.gateway.providers.passthrough. `secrets` are masked besides the token that is valid now."""
 
     mend = "that the gateway's identity may use Vertex AI (k8s/setup.sh identities) and the model is enabled there"
 

@@ -10,9 +10,9 @@ from google.auth.credentials import Credentials
 from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import Request
 
-from core.errors import Unavailable
-from core.gateway.web_errors import OVERLOADED
-from core.google_identity import CLOUD, workload_identity
+from core.domain.errors import Unavailable
+from core.gateway.http_errors import OVERLOADED
+from core.google.identity import CLOUD, workload_identity
 
 log = logging.getLogger("oma.gateway")
 

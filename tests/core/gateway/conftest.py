@@ -11,10 +11,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from core.runtime import Process
-from core.settings import Settings
+from core.config.runtime_dir import Process
+from core.config.settings import Settings
 from core.store.sqlite import SqliteStore
-from tests.core.gateway.house import House, living
+from tests.core.gateway.gateway_harness import House, living
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from core.config.settings import Secret
+from core.domain.records import UserId
 from core.gateway.providers import Call
 from core.gateway.providers.anthropic import Anthropic
-from core.gateway.providers.passing import Passing
-from core.model import UserId
-from core.settings import Secret
-from tests.core.gateway.house import until
-from tests.patience import PATIENCE_S
+from core.gateway.providers.passthrough import Passing
+from tests.core.gateway.gateway_harness import until
+from tests.timeouts import PATIENCE_S
 
 KEY = "sk-real-key"
 Model = Callable[[web.Request], Awaitable[web.StreamResponse]]

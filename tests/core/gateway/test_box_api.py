@@ -7,14 +7,15 @@ from dataclasses import replace
 import pytest
 from aiohttp import web
 
-from core import runtime, tokens
-from core.gateway.room import CALLS, STARTS
-from core.model import Agent, Box, SecretNote, Session, now
-from core.runtime import Process
-from core.settings import Secret
+from core.config import runtime_dir
+from core.config.runtime_dir import Process
+from core.config.settings import Secret
+from core.domain.records import Agent, Box, SecretNote, Session, now
+from core.gateway.box_limits import CALLS, STARTS
+from core.protocol import tokens
 from core.vault.local import LocalVault
 from tests.canary import KEY
-from tests.core.gateway.house import ALICE, BOB, Answer, House, Line
+from tests.core.gateway.gateway_harness import ALICE, BOB, Answer, House, Line
 from tests.core.gateway.test_anthropic import served
 
 ASK = {"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "안녕?"}]}
@@ -167,7 +168,7 @@ async def test_without_a_token_there_is_no_model(line: Line, given: str) -> None
 
 
 async def test_a_token_for_another_user_or_another_door_is_refused(house: House, line: Line) -> None:
-    key = runtime.platform_key(house.settings)
+    key = runtime_dir.platform_key(house.settings)
     claims = {"user": BOB, "agent": "a1", "session": "s1"}
     forged = [
         tokens.sign(claims, key=key, audience="model:box1"),

@@ -11,7 +11,7 @@ from core.gateway.practice.topic import Topic
 from core.gateway.practice.wishes import TOPICS
 from core.gateway.practice.words import EN, KO
 from core.gateway.providers.practice import blocks_of
-from tests.core.gateway.talks import Talking, plain
+from tests.core.gateway.tool_loop import Talking, plain
 
 GREETING = (
     "안녕하세요! AI 에이전트 플랫폼에서 어떤 자동화 작업을 도와드릴까요? "

@@ -2,8 +2,8 @@
 
 import pytest
 
-from core.runtime import Process
-from tests.core.gateway.house import ALICE, BOB, House, living
+from core.config.runtime_dir import Process
+from tests.core.gateway.gateway_harness import ALICE, BOB, House, living
 
 SOON = {"watch_s": 0.05}
 

@@ -8,8 +8,8 @@ import pytest
 from core.gateway.practice.calls import Use
 from core.gateway.practice.talk import DRAFT
 from core.gateway.practice.words import KO
-from tests.core.gateway.talks import Talking
 from tests.core.gateway.test_builder import ALL, ANSWER, WISH
+from tests.core.gateway.tool_loop import Talking
 
 ALLOWED = (
     "[You were interrupted while waiting for the user's decision. The user has now allowed it: the use of Bash with "

@@ -7,12 +7,12 @@ import pytest
 from itsdangerous import URLSafeTimedSerializer
 from itsdangerous.timed import TimestampSigner
 
-from core import tokens
-from core.errors import NotSignedIn
+from core.config.runtime_dir import Process
+from core.domain.errors import NotSignedIn
 from core.gateway.identity import Caller, claims_of
-from core.runtime import Process
-from tests.core.gateway.house import ALICE, House
-from tests.patience import PATIENCE_S
+from core.protocol import tokens
+from tests.core.gateway.gateway_harness import ALICE, House
+from tests.timeouts import PATIENCE_S
 
 KEY = "k" * 32
 CLAIMS = {"user": ALICE, "session": "s1"}

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from core.errors import NotFound, StoreUnavailable
-from core.events import (
+from core.config.runtime_dir import Process
+from core.domain.errors import NotFound, StoreUnavailable
+from core.domain.events import (
     Answered,
     AnyEvent,
     Asked,
@@ -26,13 +27,12 @@ from core.events import (
     encode,
     numbered,
 )
+from core.domain.records import Request, Session, now
+from core.domain.states import SessionState
 from core.gateway.batch import BATCH_BYTES, read_batch
 from core.gateway.ingest import Gap, Ingest
-from core.model import Request, Session, now
-from core.runtime import Process
-from core.states import SessionState
 from core.store.sqlite import SqliteStore
-from tests.core.gateway.house import ALICE, House, Line, batch
+from tests.core.gateway.gateway_harness import ALICE, House, Line, batch
 
 USAGE = Usage(input_tokens=100, output_tokens=20, cache_read_tokens=5)
 CALL = b'{"seq":%d,"type":"tool_called","id":"t","name":"n","input":{"x":[%s]}}'

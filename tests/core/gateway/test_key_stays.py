@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 from aiohttp import web
 
-from core.events import Text, ToolCalled, encode_many, numbered
-from core.logs import TextFormat
-from core.redaction import Redactor
-from core.runtime import Process
-from core.settings import Secret, secrets_of
+from core.config.runtime_dir import Process
+from core.config.settings import Secret, secrets_of
+from core.domain.events import Text, ToolCalled, encode_many, numbered
+from core.observability.logs import TextFormat
+from core.observability.redaction import Redactor
 from tests.canary import KEY, SPELLINGS
-from tests.core.gateway.house import ALICE, House, Line, batch
+from tests.core.gateway.gateway_harness import ALICE, House, Line, batch
 from tests.core.gateway.test_anthropic import served
 from tests.core.gateway.test_box_api import ASK, token
 

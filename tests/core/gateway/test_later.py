@@ -6,8 +6,8 @@ import pytest
 
 from core.gateway.practice.talk import DRAFT, read
 from core.gateway.practice.words import EN, KO
-from tests.core.gateway.talks import Talking
 from tests.core.gateway.test_builder import ALL, ANSWER, GREETING, WISH
+from tests.core.gateway.tool_loop import Talking
 
 
 class Later(Talking):

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from core.runtime import Process
-from tests.core.gateway.house import ALICE, House
+from core.config.runtime_dir import Process
+from tests.core.gateway.gateway_harness import ALICE, House
 from tests.core.gateway.test_builder import ANSWER, WISH
 from tests.core.gateway.test_real_cli import Person, bridge
 

@@ -9,16 +9,16 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from core import preamble, tokens
-from core.errors import RunnerUnavailable
-from core.events import AnyEvent, Asked, Text, TextDelta, ToolReturned, TurnFinished, UserSaid, seq_of
-from core.model import SYSTEM, Box, Outbound
-from core.states import SessionState
+from core.domain.errors import RunnerUnavailable
+from core.domain.events import AnyEvent, Asked, Text, TextDelta, ToolReturned, TurnFinished, UserSaid, seq_of
+from core.domain.records import SYSTEM, Box, Outbound
+from core.domain.states import SessionState
+from core.protocol import handshake, tokens
+from tests.core.gateway.cluster_gateways import say
+from tests.core.gateway.cluster_processes import BOOT_KEY, INTERNET, LIMIT_S, Talk, World, service
 from tests.core.gateway.egress.proxy import server
 from tests.core.gateway.egress.test_real_box import CANARY, page
-from tests.core.gateway.far_house import say
-from tests.core.gateway.far_world import BOOT_KEY, INTERNET, LIMIT_S, Talk, World, service
-from tests.core.gateway.house import ALICE
+from tests.core.gateway.gateway_harness import ALICE
 
 HELLO = b"GET /api/hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 LONG = "N=400 GAP=0.01"
@@ -193,7 +193,7 @@ async def test_a_box_that_is_deleted_reaches_no_model_any_more(world: World) -> 
     await world.store.delete(Box, box.id, owner=SYSTEM)
     turns = len(world.model.turns)
     async with asyncio.timeout(LIMIT_S):
-        while await say(gateway.port, preamble.written(box.id, box.key) + HELLO):
+        while await say(gateway.port, handshake.written(box.id, box.key) + HELLO):
             await asyncio.sleep(0.2)
     await talk.say("SAY(((two)))")
     with pytest.raises(TimeoutError):

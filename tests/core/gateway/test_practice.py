@@ -11,10 +11,10 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.domain.records import UserId
 from core.gateway.practice.calls import Speak, fence
 from core.gateway.providers import Call
 from core.gateway.providers.practice import Practice, blocks_of, pieces, sse
-from core.model import UserId
 from tests.core.gateway.test_anthropic import asking, served
 from tests.core.gateway.test_builder import GREETING
 

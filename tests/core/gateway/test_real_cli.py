@@ -19,8 +19,8 @@ from claude_agent_sdk import (
     tool,
 )
 
-from core.runtime import Process
-from tests.core.gateway.house import ALICE, House, Line
+from core.config.runtime_dir import Process
+from tests.core.gateway.gateway_harness import ALICE, House, Line
 from tests.core.gateway.test_builder import ANSWER, GREETING, WISH
 from tests.core.gateway.test_decisions import ALLOWED
 

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from core.errors import Unavailable
-from core.events import Answered, AnyEvent, Asked, TurnFinished, numbered
+from core.domain.errors import Unavailable
+from core.domain.events import Answered, AnyEvent, Asked, TurnFinished, numbered
+from core.domain.records import Request, Session, now
+from core.domain.states import SessionState
 from core.gateway import ingest
 from core.gateway.batch import read_batch
 from core.gateway.ingest import Ingest
-from core.model import Request, Session, now
-from core.states import SessionState
 from core.store.sqlite import SqliteStore
-from tests.core.gateway.far_house import FarHouse, FarLine
-from tests.core.gateway.house import ALICE, House, batch
+from tests.core.gateway.cluster_gateways import FarHouse, FarLine
+from tests.core.gateway.gateway_harness import ALICE, House, batch
 from tests.core.gateway.test_ingest import SUMS, TURN, counted, logged, month, send
 
 

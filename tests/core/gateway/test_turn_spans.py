@@ -7,14 +7,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from core import trace
-from core.events import AnyEvent, StateChanged, TurnFinished, UserSaid
+from core.config.runtime_dir import Process
+from core.domain.events import AnyEvent, StateChanged, TurnFinished, UserSaid
+from core.domain.records import Session, now
+from core.domain.states import SessionState as S
 from core.gateway.turn_spans import tell_turns, turn_under_way
-from core.model import Session, now
-from core.runtime import Process
-from core.states import SessionState as S
-from core.trace import Span, of_message, turn_of
-from tests.core.gateway.house import ALICE, House
+from core.observability import tracing
+from core.observability.tracing import Span, of_message, turn_of
+from tests.core.gateway.gateway_harness import ALICE, House
 
 ASK = {"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "안녕?"}]}
 AT = now()
@@ -33,9 +33,9 @@ TALK: list[AnyEvent] = [
 @pytest.fixture
 def spans() -> Iterator[list[Span]]:
     found: list[Span] = []
-    before = trace.sink.set(found.append)
+    before = tracing.sink.set(found.append)
     yield found
-    trace.sink.reset(before)
+    tracing.sink.reset(before)
 
 
 def session(**fields: Any) -> Session:

@@ -12,18 +12,18 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from core import doctor
-from core.errors import BadInput, Misconfigured
+from core.config.settings import Settings
+from core.domain.errors import BadInput, Misconfigured
+from core.domain.records import UserId
+from core.gateway.http_errors import errors
 from core.gateway.providers import Call
-from core.gateway.providers.passing import Passing
+from core.gateway.providers.passthrough import Passing
 from core.gateway.providers.vertex import Vertex, address, named
 from core.gateway.providers.vertex_token import WorkloadToken
-from core.gateway.web_errors import errors
-from core.model import UserId
-from core.settings import Settings
+from core.operations import doctor
 from tests.metadata_server import CANARY, MetadataServer
 from tests.model_server import ModelServer
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 from tests.vertex_server import VertexServer, google_says
 
 ASK = {"model": "claude-opus-4-5-20251101", "max_tokens": 9, "messages": [{"role": "user", "content": "SAY(((안녕)))"}]}

@@ -8,8 +8,8 @@ import pytest
 from core.gateway.practice.desk_topics import ANYTHING
 from core.gateway.practice.talk import Language
 from core.gateway.practice.wishes import does_of, name_of, topic_of
-from tests.core.gateway.talks import Talking
-from ui.words import merged
+from tests.core.gateway.tool_loop import Talking
+from ui.layout.i18n import merged
 
 STARTERS = ("issues", "minutes", "deploy", "dependencies", "mail", "research")
 LANGUAGES: tuple[Language, ...] = ("ko", "en")

@@ -26,13 +26,14 @@ import claude_agent_sdk
 import msgspec
 from aiohttp import web
 
-from core import tokens, trace
-from core.events import AnyEvent, Event, decode_many, seq_of
-from core.model import new_agent_id
+from core.domain.events import AnyEvent, Event, decode_many, seq_of
+from core.domain.records import new_agent_id
+from core.observability import tracing
+from core.protocol import tokens
 from core.runner.app import App
 from core.runner.runner import Runner
 from tests.model_server import ModelServer
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 CLI = str(Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude")
 ROOT = Path(__file__).resolve().parents[3]
@@ -207,7 +208,7 @@ class Box:
         return {**said, "status": answer.status} if "status" not in said else said
 
     def headers(self, *, key: str = KEY, sub: str = USER, box: str = BOX) -> dict[str, str]:
-        here = trace.current.get()  # as core.runner_client does
+        here = tracing.current.get()  # as core.fleet.runner_client does
         traced = {"traceparent": here.header} if here else {}
         audience = tokens.boot() if key == BOOT_KEY else f"runner:{box}"
         return {"Authorization": "Bearer " + tokens.sign({"sub": sub}, key=key, audience=audience), **traced}

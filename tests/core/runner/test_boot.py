@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from core import tokens
+from core.protocol import tokens
 from core.runner.app import App
 from core.runner.runner import Runner
 from tests.core.runner.box import BOOT_KEY, BOX, CLI, KEY, ROOT, USER

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.runner.bridge import Bridge
-from core.runner.road import SocketFile
+from core.runner.gateway_transport import SocketFile
 
 
 @pytest.fixture

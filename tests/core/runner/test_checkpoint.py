@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core.events import (
+from core.domain.events import (
     AnyEvent,
     Notice,
     Text,

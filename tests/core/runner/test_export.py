@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from core.events import StateChanged, TurnFinished
-from core.export import LINE_BYTES, PATH_CHARS
+from core.domain.events import StateChanged, TurnFinished
 from core.runner.export import archive
+from core.services.account_export import LINE_BYTES, PATH_CHARS
 from tests.core.runner.box import Box
 
 

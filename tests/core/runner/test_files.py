@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from core.runner.command import Place, environment
-from core.runner.gateway import AgentSpec, SessionSpec, Spec
+from core.runner.cli_argv import Place, environment
+from core.runner.gateway_client import AgentSpec, SessionSpec, Spec
 from core.runner.log import Log
 from tests.core.runner.box import Box
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aiohttp import WSMsgType
 
-from core.events import Notice, Text, ToolReturned, TurnFinished
+from core.domain.events import Notice, Text, ToolReturned, TurnFinished
 from tests.core.runner.box import Box
 
 PROGRAM = """#!{python}

@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core.errors import Conflict
-from core.events import (
+from core.domain.errors import Conflict
+from core.domain.events import (
     Answered,
     Asked,
     Live,
@@ -21,11 +21,11 @@ from core.events import (
     decode_many,
     seq_of,
 )
+from core.domain.states import SessionState
 from core.runner.journal import QUEUE_EVENTS, Journal, Lagging
-from core.runner.known import Known
+from core.runner.known_secrets import Known
 from core.runner.log import Log
-from core.states import SessionState
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 
 def journal(path: Path, known: Known | None = None) -> Journal:

@@ -10,10 +10,20 @@ import aiohttp
 import psutil
 import pytest
 
-from core.events import Live, StateChanged, Text, TextDelta, ToolCalled, TurnFinished, UserSaid, decode_many, seq_of
-from core.states import SessionState
+from core.domain.events import (
+    Live,
+    StateChanged,
+    Text,
+    TextDelta,
+    ToolCalled,
+    TurnFinished,
+    UserSaid,
+    decode_many,
+    seq_of,
+)
+from core.domain.states import SessionState
 from tests.core.runner.box import BOOT_KEY, BOX, KEY, USER, Box, Talker, numbers
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 
 async def restart_in_the_middle(box: Box, session: Talker, after_s: float) -> None:

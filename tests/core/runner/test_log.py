@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import StoreUnavailable
-from core.events import Notice, UserSaid, decode, seq_of
+from core.domain.errors import StoreUnavailable
+from core.domain.events import Notice, UserSaid, decode, seq_of
 from core.runner.log import Log
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from core.errors import BadInput
-from core.events import Answered, Asked, Parked
-from core.runner import cut
+from core.domain.errors import BadInput
+from core.domain.events import Answered, Asked, Parked
+from core.runner import truncation
 from core.runner.permissions import Desk, Wish, asked_for, check, split_rules
 
 
@@ -98,8 +98,8 @@ async def test_a_parked_request_is_neither_answered_nor_dropped_when_its_process
 async def test_a_late_decision_about_what_was_too_long_to_be_shown_is_good_for_nothing_else() -> None:
     """Two inputs that are equal as far as anybody saw them."""
     desk = Desk(lambda _: None)
-    seen, other = ({"command": "x" * cut.STRING_CHARS + end} for end in ("; true", "; evil"))
-    assert cut.tool_input(seen) == cut.tool_input(other)
+    seen, other = ({"command": "x" * truncation.STRING_CHARS + end} for end in ("; true", "; evil"))
+    assert truncation.tool_input(seen) == truncation.tool_input(other)
     desk.decided_before(asked_for("r1", wish("Bash", seen)), Answered(request_id="r1", decision="allow"))
     asking = asyncio.create_task(desk.ask("r2", wish("Bash", other)))
     await asyncio.sleep(0)

@@ -6,7 +6,7 @@ import os
 import signal
 from pathlib import Path
 
-from core.events import (
+from core.domain.events import (
     Answered,
     Asked,
     Parked,
@@ -16,7 +16,7 @@ from core.events import (
     ToolReturned,
     TurnFinished,
 )
-from core.states import SessionState
+from core.domain.states import SessionState
 from tests.core.runner.box import Box
 
 

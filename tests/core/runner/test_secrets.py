@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 import pytest
 
-from core.events import Live, StateChanged, Text, TextDelta, ToolReturned, TurnFinished, UserSaid, encode_many
-from core.runner.command import Place, environment
-from core.runner.gateway import AgentSpec, SessionSpec, Spec
-from core.runner.known import Known
-from core.states import SessionState
+from core.domain.events import Live, StateChanged, Text, TextDelta, ToolReturned, TurnFinished, UserSaid, encode_many
+from core.domain.states import SessionState
+from core.runner.cli_argv import Place, environment
+from core.runner.gateway_client import AgentSpec, SessionSpec, Spec
+from core.runner.known_secrets import Known
 from tests.core.runner.box import Box, Talker
 
 VALUE = "canary/+=한글 value-0123456789"

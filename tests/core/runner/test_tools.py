@@ -7,7 +7,7 @@ from typing import Any
 import mcp_types
 import pytest
 
-from core.errors import Unavailable
+from core.domain.errors import Unavailable
 from core.runner.tools import BAD_PARAMS, NO_METHOD, Tools
 
 Drafts = list[tuple[str, ...]]
@@ -103,7 +103,7 @@ async def test_notifications_and_what_is_no_message_at_all(tools: Tools) -> None
 
 def test_a_runner_loads_the_sdk_without_what_it_does_not_need_and_others_still_can() -> None:
     program = (
-        "import sys, core.runner.live\n"
+        "import sys, core.runner.cli_client\n"
         "assert not {'mcp', 'mcp_types', 'pydantic', 'jsonschema'} & set(sys.modules), sorted(sys.modules)\n"
         "import mcp.types, jsonschema\n"
         "assert mcp.types.Tool.model_fields and jsonschema.validate\n"

@@ -3,9 +3,9 @@
 import logging
 from pathlib import Path
 
-from core import trace
-from core.events import TurnFinished
-from core.trace import Trace, of_message
+from core.domain.events import TurnFinished
+from core.observability import tracing
+from core.observability.tracing import Trace, of_message
 from tests.core.runner.box import Box
 
 
@@ -17,7 +17,7 @@ class Traces(logging.Handler):
         self.seen: list[Trace | None] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.seen.append(trace.current.get())
+        self.seen.append(tracing.current.get())
 
 
 async def test_a_failed_start_is_logged_in_the_trace_of_the_message_that_wanted_it(tmp_path: Path) -> None:
@@ -27,7 +27,7 @@ async def test_a_failed_start_is_logged_in_the_trace_of_the_message_that_wanted_
         async with Box(tmp_path, cli="/bin/false") as box:
             session = await box.session()
             async with session.watch() as watch:
-                with trace.inside(here):
+                with tracing.inside(here):
                     assert (await session.say("a"))["status"] == 200
                 await watch.until(TurnFinished)
     finally:

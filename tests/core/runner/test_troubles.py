@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from core.events import Live, Notice, StateChanged, Text, TurnFinished
-from core.runner import bridge, gateway
-from core.runner.ingest import REJOINS
+from core.domain.events import Live, Notice, StateChanged, Text, TurnFinished
+from core.domain.states import SessionState
+from core.runner import bridge, gateway_client
 from core.runner.log import Log
-from core.states import SessionState
+from core.runner.outbox import REJOINS
 from tests.core.runner.box import BOOT_KEY, Box
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 
 async def test_more_sessions_than_places_wait_for_one_another_and_all_get_their_turn(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_log_that_is_no_file_is_refused_instead_of_read_for_ever(tmp_path: Pat
 
 
 def test_a_start_waits_for_the_gateway_as_long_as_the_bridge_does() -> None:
-    assert gateway.AWAY_S >= bridge.HOLD_S
+    assert gateway_client.AWAY_S >= bridge.HOLD_S
 
 
 async def test_a_message_that_waits_for_a_sweep_can_be_stopped(tmp_path: Path) -> None:

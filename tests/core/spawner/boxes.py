@@ -8,16 +8,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from core import runtime
-from core.model import Box, UserId, now
-from core.runtime import Runtime
-from core.settings import Settings
+from core.config import runtime_dir
+from core.config.runtime_dir import Runtime
+from core.config.settings import Settings
+from core.domain.records import Box, UserId, now
 from core.spawner import Spawner
 from core.spawner.local import LocalSpawner
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 STANDIN = Path(__file__).with_name("standin.py")
-CORE = Path(runtime.__file__).parent
+CORE = Path(runtime_dir.__file__).parents[1]
 
 
 def program(folder: Path) -> Path:

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from core.runtime import guests, listening
-from core.spawner import trial
+from core.config.runtime_dir import guests, listening
+from core.spawner import probe
 from core.spawner.box import ETC, HOME, Wires, arguments, files
-from core.spawner.ending import children
 from core.spawner.host import look as look_at_host
 from core.spawner.local import LocalSpawner
-from core.spawner.trial import try_box, try_cage
+from core.spawner.probe import try_box, try_cage
+from core.spawner.process_tree import children
 from tests.core.spawner.boxes import attempt, look, started
 
 ESCAPES = {
@@ -120,7 +120,7 @@ def test_what_the_trial_of_this_machine_finds_is_no_network() -> None:
 def test_a_trial_that_takes_too_long_is_a_sentence_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     if try_box(look_at_host()):
         pytest.skip("no box here")
-    monkeypatch.setattr(trial, "START_S", 0.001)
+    monkeypatch.setattr(probe, "START_S", 0.001)
     before = children(os.getpid())
     assert "no answer within" in try_box(look_at_host())
     assert not try_cage.__wrapped__(look_at_host())

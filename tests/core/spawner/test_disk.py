@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from core.spawner import disk, owner
+from core.spawner import disk, user_ids
 from core.spawner.box import HOME
 from core.spawner.disk import SLACK, Quota, Used, counted
-from core.spawner.removal import remove
-from core.spawner.stage import staged
+from core.spawner.mount_namespace import staged
+from core.spawner.rmtree_safe import remove
 from tests.core.spawner.boxes import attempt, local, started
 
 MB = 1024**2
@@ -125,9 +125,9 @@ async def test_a_locked_folder_is_counted_and_stays_locked(tmp_path: Path) -> No
     if os.geteuid():
         said = subprocess.check_output(words)
     else:
-        owner.give(home, owner.FIRST)
+        user_ids.give(home, user_ids.FIRST)
         places = [Path(sys.base_prefix), Path(sys.prefix), python, program, home]
-        another: dict[str, Any] = {"user": owner.FIRST, "group": owner.FIRST, "extra_groups": []}
+        another: dict[str, Any] = {"user": user_ids.FIRST, "group": user_ids.FIRST, "extra_groups": []}
         said = staged(places, lambda: subprocess.check_output(words, **another))
     assert int(said.split()[0]) >= 6 * MB
     assert [(home / str(mode)).stat().st_mode & 0o777 for mode in (0, 0o300, 0o400)] == [0, 0o300, 0o400]
@@ -138,7 +138,7 @@ async def test_a_deleted_file_that_is_held_open_counts_for_its_user_and_nobody_e
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ids: bool
 ) -> None:
     if not ids:
-        monkeypatch.setattr(owner, "trouble", lambda _: "shared")
+        monkeypatch.setattr(user_ids, "trouble", lambda _: "shared")
     spawner = local(tmp_path)
     async with started(spawner, user="u1", id="b1") as one, started(spawner, user="u2", id="b2"):
         hold = "import os, sys; f = sys.held = open(given['home'] + '/f', 'wb', 0); os.unlink(f.name)"

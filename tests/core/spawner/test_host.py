@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import Misconfigured
-from core.settings import Settings
+from core.config.settings import Settings
+from core.domain.errors import Misconfigured
 from core.spawner import host
 from core.spawner.cgroup import CONTROLLERS
-from core.spawner.layers import FLOOR, NAMES, WHYS
-from core.spawner.trial import choose, describe
+from core.spawner.isolation_report import FLOOR, NAMES, WHYS
+from core.spawner.probe import choose, describe
 
 
 def test_the_interpreter_is_the_real_one_and_its_packages_come_along() -> None:

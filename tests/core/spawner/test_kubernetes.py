@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import PlatformError, RunnerUnavailable
-from core.model import Box, UserId
+from core.domain.errors import PlatformError, RunnerUnavailable
+from core.domain.records import Box, UserId
 from core.spawner import Phase, Poll
 from core.spawner.kubernetes_api import ClusterAway
 from core.spawner.kubernetes_view import BOX, USER, name_of
@@ -144,7 +144,7 @@ async def test_a_box_whose_node_is_lost_is_not_given_up_by_us(there: InCluster) 
     async with started(there.spawner) as running:
         there.cluster.lose_node(running.memory["object"])
         await until(lambda: not any(one["metadata"]["name"] == running.memory["object"] for one in ready(there)))
-        assert await there.spawner.poll(running) is Poll.RUNNING, "it may live: that it is silent, core.holding notices"
+        assert await there.spawner.poll(running) is Poll.RUNNING, "it may live: liveness.py notices silence"
         there.cluster.faults.lost.clear()
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import RunnerUnavailable
-from core.model import Box
+from core.domain.errors import RunnerUnavailable
+from core.domain.records import Box
 from core.spawner import Phase, Poll
 from core.spawner.kubernetes_view import BOX, code_of
 from tests.contract.places import OVERLAYS, InCluster, in_cluster

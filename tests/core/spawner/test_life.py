@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import PlatformError
-from core.model import Box, UserId
-from core.runtime import Process, process
+from core.config.runtime_dir import Process, process
+from core.domain.errors import PlatformError
+from core.domain.records import Box, UserId
 from core.spawner import Poll
-from core.spawner.ending import ended
 from core.spawner.local import LocalSpawner
+from core.spawner.process_tree import ended
 from tests.core.spawner.boxes import ask, attempt, box, local, look, started
 
 

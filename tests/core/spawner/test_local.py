@@ -10,18 +10,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core import runtime
-from core.errors import Misconfigured, RunnerUnavailable
-from core.model import Box, UserId
-from core.runtime import Process, Runtime, process
-from core.settings import Settings
+from core.config import runtime_dir
+from core.config.runtime_dir import Process, Runtime, process
+from core.config.settings import Settings
+from core.domain.errors import Misconfigured, RunnerUnavailable
+from core.domain.records import Box, UserId
 from core.spawner import Poll
-from core.spawner.ending import ended, kill
 from core.spawner.local import LOG_BYTES, LOGS_KEPT, LocalSpawner
+from core.spawner.process_tree import ended, kill
 from tests.core.spawner.boxes import ask, attempt, box, local, look, program, started
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
-REPOSITORY = Path(runtime.__file__).parents[1]
+REPOSITORY = Path(runtime_dir.__file__).parents[2]
 
 # A web process that starts one runner, tells what it remembers, and then waits to be killed.
 WEB = """

@@ -5,8 +5,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from core.spawner.ending import process
 from core.spawner.process import Command, tail, unboxed
+from core.spawner.process_tree import process
 
 
 def test_one_that_has_ended_before_it_is_told_anything_is_known_by_what_it_printed(tmp_path: Path) -> None:

@@ -14,12 +14,12 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from core.audit import Act
-from core.errors import BadInput, Misconfigured, StoreUnavailable
-from core.events import AnyEvent, Text, ToolReturned, numbered
-from core.model import SYSTEM, Agent, Box, Request, Session, UserId, now
-from core.settings import Settings
-from core.store.choice import opened_store
+from core.config.settings import Settings
+from core.domain.audit import Act
+from core.domain.errors import BadInput, Misconfigured, StoreUnavailable
+from core.domain.events import AnyEvent, Text, ToolReturned, numbered
+from core.domain.records import SYSTEM, Agent, Box, Request, Session, UserId, now
+from core.store.factory import opened_store
 from core.store.firestore import FirestoreStore
 from core.store.firestore_log import commits_of
 from core.store.firestore_rpc import Connection
@@ -209,7 +209,9 @@ class TestWhoWeAre:
 
 
 def test_who_did_not_choose_it_does_not_load_it() -> None:
-    program = "import sys, core.store.choice, core.gateway.app, core.keeping, core.doctor\n"
+    program = (
+        "import sys, core.store.factory, core.gateway.local_server, core.operations.commands, core.operations.doctor\n"
+    )
     program += "print([n for n in sys.modules if n in WORDS])"
     program = program.replace(
         "WORDS", "('grpc', 'google.cloud.firestore_v1', 'google.auth', 'google.cloud.secretmanager_v1')"

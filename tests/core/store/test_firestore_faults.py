@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.audit import Act
-from core.errors import Conflict, StoreUnavailable
-from core.events import AnyEvent, Text, numbered
-from core.model import SYSTEM, Login, Session, UserId
+from core.domain.audit import Act
+from core.domain.errors import Conflict, StoreUnavailable
+from core.domain.events import AnyEvent, Text, numbered
+from core.domain.records import SYSTEM, Login, Session, UserId
 from core.store.firestore import FirestoreStore
 from tests.firestore_emulator import Emulator
 from tests.firestore_faults import Faults

@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
-from core import model
-from core.model import Record
+from core.domain import records
+from core.domain.records import Record
 from core.store import firestore_query
 from core.store.firestore_values import AUDIT, CHUNKS, CLAIMS, COUNTERS, stored
 
 ROOT = Path(__file__).resolve().parents[3]
 DECLARED = json.loads((ROOT / "firestore.indexes.json").read_text())
-KINDS = {kind.__name__: kind for kind in vars(model).values() if isinstance(kind, type) and issubclass(kind, Record)}
+KINDS = {kind.__name__: kind for kind in vars(records).values() if isinstance(kind, type) and issubclass(kind, Record)}
 
 
 def calls_of_find() -> Iterator[tuple[str, ast.Call]]:
     """Every `….find(Kind, …)` of the program."""
-    for folder in ("core", "auth", "ui"):
+    for folder in ("core", "auth", "ui", "web"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "find":
@@ -68,8 +68,8 @@ def overrides(**wanted: Any) -> set[tuple[str, str]]:
 
 def test_what_ends_by_itself_is_swept_by_a_ttl_policy_on_a_time() -> None:
     assert overrides(ttl=True) == {("login", "expires_at"), (CLAIMS, "until")}
-    login = model.Login(
-        id="l", user=model.UserId("u"), created_at=model.now(), seen_at=model.now(), expires_at=model.now()
+    login = records.Login(
+        id="l", user=records.UserId("u"), created_at=records.now(), seen_at=records.now(), expires_at=records.now()
     )
     assert stored(login)["expires_at"] == login.expires_at, "a policy ignores what is no timestamp"
 

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from core.audit import Act
-from core.errors import Conflict, Misconfigured, StoreUnavailable
-from core.events import AnyEvent, Text, numbered
-from core.migration import copy, migrate, rows_of, tally
-from core.model import SYSTEM, Agent, Box, Login, Session, User, UserId
-from core.settings import Settings
+from core.config.settings import Settings
+from core.domain.audit import Act
+from core.domain.errors import Conflict, Misconfigured, StoreUnavailable
+from core.domain.events import AnyEvent, Text, numbered
+from core.domain.records import SYSTEM, Agent, Box, Login, Session, User, UserId
+from core.operations.migration import copy, migrate, rows_of, tally
 from core.store import Store
-from core.store.choice import opened_store
+from core.store.factory import opened_store
 from core.store.rows import KINDS
 from core.store.sqlite import SqliteStore
 from tests.firestore_emulator import Emulator
-from tests.patience import PATIENCE_S
+from tests.timeouts import PATIENCE_S
 
 ALICE, BOB = UserId("google-1"), UserId("u/강")
 DAY = datetime(2026, 11, 22, 1, 2, 3, 450000, tzinfo=UTC)

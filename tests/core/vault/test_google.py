@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from google.cloud.secretmanager_v1.types import service
 
-from core.errors import Misconfigured, VaultUnavailable
-from core.model import UserId
-from core.settings import Settings
-from core.vault.choice import opened_vault, whereabouts
+from core.config.settings import Settings
+from core.domain.errors import Misconfigured, VaultUnavailable
+from core.domain.records import UserId
+from core.vault.factory import opened_vault, whereabouts
 from core.vault.google import GoogleVault
 from tests.secret_manager import SecretManager, State
 

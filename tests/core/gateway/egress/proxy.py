@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from core import runtime, tokens
+from core.config import runtime_dir
+from core.config.settings import Secret
+from core.domain.records import Outbound
 from core.gateway.egress.egress import Egress, Limits
-from core.gateway.egress.front import Front
+from core.gateway.egress.protocol_sniffer import Front
 from core.gateway.identity import Caller
-from core.model import Outbound
-from core.settings import Secret
+from core.protocol import tokens
 from tests.core.gateway.egress.world import World
-from tests.core.gateway.house import ALICE, House
-from tests.patience import PATIENCE_S
+from tests.core.gateway.gateway_harness import ALICE, House
+from tests.timeouts import PATIENCE_S
 
 KEY = Secret("the key of this platform, for tests")
 
@@ -88,7 +89,7 @@ async def proxy(house: House, world: World, *, limits: Limits | None = None) -> 
     """The socket of alice's box1; her session is s1, with the agent a1."""
     await house.talk(ALICE)
     egress = Egress(store=house.store, keys=(KEY,), outside=world.outside, limits=limits)
-    place = runtime.make(house.settings)
+    place = runtime_dir.make(house.settings)
     place.make_box("box1")
     path = place.box_socket("box1")
     take = egress.taker(Caller(box="box1", user=ALICE, key="k"))

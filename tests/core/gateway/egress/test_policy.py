@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.errors import PlatformError
+from core.domain.errors import PlatformError
 from core.gateway.egress.policy import Policy, Refused, Target, Unreachable
 from tests.core.gateway.egress.world import OTHER, PUBLIC, World
 

@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from core.gate import OwnGate
-from core.idle import Limits
-from core.model import Agent, Outbound, new_session_id
-from core.runner_client import RunnerClient
-from core.runners import Runners
-from core.settings import Secret
+from core.config.settings import Secret
+from core.domain.records import Agent, Outbound, new_session_id
+from core.fleet.gateway_link import OwnGate
+from core.fleet.idle_reaper import Limits
+from core.fleet.runner_client import RunnerClient
+from core.fleet.runner_pool import Runners
 from core.spawner.local import LocalSpawner
 from tests.canary import KEY
 from tests.core.gateway.egress.proxy import server
 from tests.core.gateway.egress.world import PUBLIC, World
-from tests.core.gateway.house import ALICE, House
+from tests.core.gateway.gateway_harness import ALICE, House
 from tests.model_server import ModelServer
 
 TURN_S = 60.0

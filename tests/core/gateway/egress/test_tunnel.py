@@ -4,15 +4,15 @@ import asyncio
 
 import pytest
 
-from core import tokens
+from core.domain.records import Agent, Session
 from core.gateway.egress.egress import Limits
-from core.gateway.egress.end import HEAD_BYTES
+from core.gateway.egress.tunnel import HEAD_BYTES
 from core.gateway.identity import Caller
-from core.model import Agent, Session
+from core.protocol import tokens
 from tests.core.gateway.egress.proxy import KEY, echo, proxy, server
 from tests.core.gateway.egress.world import PUBLIC, World
-from tests.core.gateway.house import ALICE, BOB, House, until
-from tests.patience import PATIENCE_S
+from tests.core.gateway.gateway_harness import ALICE, BOB, House, until
+from tests.timeouts import PATIENCE_S
 
 HELD = {"example.com": [[PUBLIC]]}
 

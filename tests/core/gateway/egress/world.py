@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from core.gateway.egress import outside
+from core.gateway.egress import network as outside_network
 from core.gateway.egress.addresses import Address
-from core.gateway.egress.end import End
-from core.gateway.egress.outside import Outside
+from core.gateway.egress.network import Outside
+from core.gateway.egress.tunnel import End
 
 PUBLIC, OTHER = "93.184.215.14", "93.184.215.15"  # nobody is connected there: `dial` leads to loopback
 
@@ -41,4 +41,4 @@ class World:
         self.dialled.append(address)
         if address not in self.ports:
             raise ConnectionRefusedError(address)
-        return await outside.dial("127.0.0.1", self.ports[address])
+        return await outside_network.dial("127.0.0.1", self.ports[address])

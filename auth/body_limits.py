@@ -1,0 +1,52 @@
+"""The body of one request, counted while it comes: a bound on its size, and on how long each part may take."""
+
+import asyncio
+from collections.abc import Mapping
+
+from starlette.types import Message, Receive
+
+from core.domain.errors import BadInput
+
+MAX_BODY_BYTES = 2 * 2**20  # the longest message, 200,000 characters, in its longest JSON spelling
+PART_S = 30.0  # for the next part of it
+
+
+class TooLarge(BadInput):
+    """The body is over the limit."""
+
+    code, status = "too_large", 413
+
+
+class TooSlow(BadInput):
+    """The rest of the body does not come."""
+
+    code, status = "too_slow", 408
+
+
+def declared(headers: Mapping[bytes, bytes]) -> None:
+    """Raises: TooLarge: it says itself that it is too large, or says it in no number."""
+    length = headers.get(b"content-length", b"0")
+    if not length.isdigit() or len(length) > 12 or int(length) > MAX_BODY_BYTES:
+        raise TooLarge("the body is too large")
+
+
+class Body:
+    """The `receive` of one request."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive, self._bytes, self._more = receive, 0, True
+
+    async def __call__(self) -> Message:
+        """Raises: TooLarge. TooSlow."""
+        if not self._more:
+            return await self._receive()  # whoever asks now waits for the end of the connection
+        try:
+            async with asyncio.timeout(PART_S):
+                message = await self._receive()
+        except TimeoutError as error:
+            raise TooSlow("the rest of the body does not come") from error
+        self._more = message["type"] == "http.request" and message.get("more_body", False)
+        self._bytes += len(message.get("body", b""))
+        if self._bytes > MAX_BODY_BYTES:
+            raise TooLarge("the body is too large")
+        return message

@@ -1,0 +1,196 @@
+"""Everything of sign-in put together for one web process, and what pages may ask of it."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from hashlib import sha256
+
+from fastapi import FastAPI
+from itsdangerous import URLSafeTimedSerializer
+from starlette.requests import Request
+
+from auth.access_lists import hold_to
+from auth.cookies import Cookies
+from auth.guard import Guard, Page, current_origin, current_user
+from auth.headers import SecurityHeaders
+from auth.local import LocalLinks
+from auth.logins import Logins
+from auth.oidc import Provider
+from auth.rate import Rates
+from auth.routes import ByLink, ByProvider, SignIn
+from auth.site import LOOPBACK, Site
+from auth.sockets import SocketGuard, watch
+from core.config.settings import Settings
+from core.domain.audit import Deed, Origin
+from core.domain.errors import Misconfigured, NotFound, NotSignedIn
+from core.domain.records import SYSTEM, Login, User, UserId
+from core.lib.tasks import Tasks
+from core.services.audit import Audit
+from core.store import Store
+
+WATCH_S = 1.0  # a login that ended in another process loses its sockets within 2 s
+
+
+class Auth:
+    """What pages, API and `main.py` see of sign-in."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        logins: Logins,
+        sockets: SocketGuard,
+        links: LocalLinks | None,
+        methods: tuple[str, ...],
+        audit: Audit,
+        settings: Settings,
+    ) -> None:
+        self._store, self.logins, self.sockets, self._links, self._audit = store, logins, sockets, links, audit
+        self._settings = settings
+        self.sign_in_methods = methods
+
+    def current(self) -> User:
+        """The signed-in user of the page being rendered. Raises: NotSignedIn."""
+        user = current_user.get()
+        if user is None:
+            raise NotSignedIn("sign in first")
+        return user
+
+    def user_of(self, request: Request) -> User:
+        """The signed-in user of this request. Raises: NotSignedIn."""
+        user = (request.scope.get("state") or {}).get("user")
+        if not isinstance(user, User):
+            raise NotSignedIn("sign in first")
+        return user
+
+    async def prefer(self, user: User, *, locale: str = "", theme: str = "") -> None:
+        """Remember the language or theme the user chose (empty: leave it as it is)."""
+        chosen = {name: value for name, value in (("locale", locale), ("theme", theme)) if value}
+        if chosen:
+            self.logins.refresh(await self._store.change(User, user.id, owner=SYSTEM, **chosen))
+
+    def login_of(self, request: Request) -> str:
+        """The id of the login of this request, empty for strangers."""
+        return str((request.scope.get("state") or {}).get("login", ""))
+
+    async def devices(self, user: UserId) -> list[Login]:
+        """Where this user is signed in, last seen first."""
+        return await self.logins.of(user)
+
+    async def sign_out(self, login: str, *, user: UserId) -> None:
+        """End one of the user's logins and its sockets. Raises: NotFound: there is no such one, or not theirs."""
+        if login not in {one.id for one in await self.logins.of(user)}:
+            raise NotFound("no such login")
+        await self.logins.revoke(login)
+        await self._audit.note(Deed.LOGIN_REVOKED, who=user, about=login[:12])
+
+    async def sign_out_everywhere(self, user: UserId) -> None:
+        """End all logins of the user, this one too."""
+        await self._audit.note(Deed.LOGIN_REVOKED, who=user, detail="all")
+        await self.logins.revoke_all(user)
+
+    def local_link(self) -> str:
+        """A fresh one-time link. Raises: NotFound: there is no local sign-in in production."""
+        if self._links is None:
+            raise NotFound("no local sign-in")
+        return self._links.make()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """While open, sockets of logins that end are closed; at first, who is on no list any more is signed out."""
+        tasks, lists = Tasks(), hold_to(self._settings, store=self._store, logins=self.logins, audit=self._audit)
+        tasks.spawn(lists, "hold to the lists")
+        tasks.spawn(watch(self.sockets, self._check, every_s=WATCH_S), "watch logins")
+        try:
+            yield
+        finally:
+            await tasks.cancel()
+
+    async def _check(self, login: str, active: bool) -> str | None:
+        signed = await self.logins.check(login, active=active, fresh=True)
+        return None if signed is None else str(signed.user.role)
+
+
+def check(settings: Settings) -> None:
+    """Before anything is opened. Raises: Misconfigured: sign-in cannot work like this."""
+    _provider(settings, Site(settings))
+    _links(settings)
+
+
+def whence() -> Origin:
+    """Where the request that is being answered came from, for the audit log."""
+    return current_origin.get() or Origin()
+
+
+def install(
+    app: FastAPI,
+    settings: Settings,
+    store: Store,
+    keys: Sequence[str],
+    *,
+    audit: Audit | None = None,
+    page: Page | None = None,
+) -> Auth:
+    """Put guards, headers and routes onto `app`, before NiceGUI is mounted; the first of `keys` signs, and `page`
+    makes what a person sees who is refused.
+
+    Raises: Misconfigured.
+    """
+    site, jar = Site(settings), Cookies(secure=settings.url.startswith("https://"))
+    logins, sockets = Logins(store, keys), SocketGuard()
+    provider, links = _provider(settings, site), _links(settings)
+    logins.on_end(sockets.end)
+    sockets.install()
+    audit = audit or Audit(store, whence=whence)
+    sign_in = SignIn(store=store, jar=jar, logins=logins, audit=audit)
+    routes = sign_in.routes()
+    if links:
+        routes += ByLink(sign_in, links, site=site).routes()
+    if provider:
+        flows = _flows(keys)
+        routes += ByProvider(sign_in, provider, settings=settings, store=store, jar=jar, flows=flows).routes()
+    app.router.routes[:0] = routes
+    app.add_middleware(Guard, site=site, jar=jar, logins=logins, rates=Rates(), page=page)
+    app.add_middleware(SecurityHeaders, site=site)  # added last: outermost
+    methods = [name for name, there in (("local", links), ("oidc", provider)) if there]
+    return Auth(
+        store=store,
+        logins=logins,
+        sockets=sockets,
+        links=links,
+        methods=tuple(methods),
+        audit=audit,
+        settings=settings,
+    )
+
+
+def _flows(keys: Sequence[str]) -> URLSafeTimedSerializer:
+    """Signs what a browser keeps for us while it is at the provider."""
+    how = {"key_derivation": "hmac", "digest_method": sha256}
+    return URLSafeTimedSerializer(list(reversed(keys)), salt="oma-flow", signer_kwargs=how)
+
+
+def _provider(settings: Settings, site: Site) -> Provider | None:
+    if not settings.oidc_client_id:
+        return None
+    issuer = settings.oidc_issuer
+    host = issuer.partition("://")[2].partition("/")[0]
+    if not issuer.startswith("https://") and not (issuer.startswith("http://") and site.loopback(host)):
+        raise Misconfigured("OMA_OIDC_ISSUER must begin with https://")
+    return Provider(
+        issuer=issuer,
+        client_id=settings.oidc_client_id,
+        client_secret=settings.oidc_client_secret,
+        redirect_uri=f"{site.url}/auth/callback",
+    )
+
+
+def _links(settings: Settings) -> LocalLinks | None:
+    """Local sign-in is for one person on one machine: never open to a network."""
+    if settings.production:
+        return None
+    if settings.host not in LOOPBACK | {"::1"}:
+        raise Misconfigured(
+            f"OMA_HOST is {settings.host}: local mode listens on 127.0.0.1 only; for others set OMA_ENV=production"
+        )
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return LocalLinks(f"http://{host}:{settings.port}")

@@ -1,0 +1,38 @@
+"""The web server's own limits, so that what is too large is never held in memory: headers, frames, goodbyes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from auth.socket_limits import MAX_FRAME_BYTES
+
+MAX_HEAD_BYTES = 32_768  # request line and headers; two cookies of ours are 300
+CLOSE_S = 1.0  # a socket that was closed and goes on talking is cut after this; uvicorn would listen for 10 s
+
+
+class Sockets(WebSocketsSansIOProtocol):
+    """uvicorn's, less patient."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.close_timeout = CLOSE_S
+
+
+def config(app: Callable[..., Any], **more: Any) -> uvicorn.Config:
+    """How uvicorn serves us: no access log (it would hold client ids), no belief in forwarded headers (auth.site
+    decides), h11 because it is the one of the two that bounds what comes before the body.
+    """
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        http="h11",
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+        ws=Sockets,
+        ws_max_size=MAX_FRAME_BYTES,
+        **more,
+    )

@@ -1,0 +1,1 @@
+"""The settings, and the checks that refuse an unsafe combination of them."""

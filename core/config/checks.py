@@ -1,0 +1,147 @@
+"""Configurations that would leave a door open: each is one line that names the setting and what mends it.
+
+A warning would not be enough: two thirds of the public servers of a well-known product ran for years with the secret of
+its documentation, warning at every start.
+"""
+
+import platform
+import re
+from collections.abc import Iterator
+from ipaddress import ip_network
+from urllib.parse import SplitResult, urlsplit
+
+from core.config.settings import Part, Settings, variable
+from core.domain.errors import Misconfigured
+from core.domain.records import GOOGLE
+
+NAME_AT_GOOGLE = {"vertex_project": re.compile(r"[a-z0-9:.-]{1,100}"), "vertex_region": re.compile(r"[a-z0-9-]{1,40}")}
+EVERYBODY = "*"  # said on purpose, as opposed to an empty list
+SECRET_CHARS, DIFFERENT_CHARS = 32, 10
+# Words of documentation and of keyboards; a random secret has none of them, but once in a billion.
+WELL_KNOWN = re.compile(r"change|example|secret|password|default|for.?test|qwerty|012345|abcdef.?ghij", re.IGNORECASE)
+WIDEST = {4: 8, 6: 16}  # trusted proxies are a network of ours, never a good part of the internet
+HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:]+")
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def check(settings: Settings, part: Part = "web") -> None:
+    """Refuse to start half-configured (G10). In a cluster each part has what it needs and no more; on one machine the
+    gateway inherits all from the web. Raises: Misconfigured: one clear line.
+    """
+    apart = settings.spawner == "kubernetes"
+    _check_google(settings)
+    if settings.gateway_port and not apart:
+        raise Misconfigured("OMA_GATEWAY_PORT is for boxes in a cluster: remove it, or set OMA_SPAWNER=kubernetes")
+    if part == "gateway" and apart and not settings.gateway_port:
+        raise Misconfigured("OMA_SPAWNER=kubernetes needs OMA_GATEWAY_PORT, where boxes find the gateway")
+    has_the_key = part == "gateway" or not apart
+    if has_the_key and settings.provider == "anthropic" and not settings.anthropic_api_key:
+        raise Misconfigured("no model credential: set ANTHROPIC_API_KEY (or OMA_MODEL=practice to try without one)")
+    for line in unsafe(settings, people=part == "web" or not apart):
+        raise Misconfigured(f"refusing to start with OMA_ENV={settings.env}: {line}")
+    if settings.production and platform.system() != "Linux":
+        raise Misconfigured("refusing to start with OMA_ENV=production: production runs on Linux only")
+
+
+def _check_google(settings: Settings) -> None:
+    for value, line in (
+        (settings.store == "firestore", "OMA_STORE=firestore"),
+        (settings.vault == "google", "OMA_VAULT=google"),
+    ):
+        if value and not settings.gcp_project:
+            raise Misconfigured(f"{line} needs OMA_GCP_PROJECT, the Google Cloud project it is in")
+    if settings.provider == "vertex":
+        for word, line in ((settings.vertex_project, "vertex_project"), (settings.vertex_region, "vertex_region")):
+            if not NAME_AT_GOOGLE[line].fullmatch(word):
+                raise Misconfigured(f"OMA_MODEL=vertex needs {variable(line)}, as Google spells it; it is {word!r}")
+
+
+def unsafe(settings: Settings, *, people: bool = True) -> Iterator[str]:
+    """What must be mended before the platform may be reached by others than its owner; `people`: that has pages."""
+    yield from _everywhere(settings)
+    if settings.production:
+        yield from _production(settings)
+    if settings.production and people:
+        yield from _sign_in(settings)
+
+
+def _everywhere(settings: Settings) -> Iterator[str]:
+    if not settings.production and settings.host not in LOOPBACK:
+        yield f"OMA_HOST is {settings.host}: local mode listens on 127.0.0.1 only; for others set OMA_ENV=production"
+    for name in settings.trusted_proxies:
+        if line := _proxy(name):
+            yield f"OMA_TRUSTED_PROXIES: {line}; name the proxy's own address"
+    for entry in settings.admins:
+        if "@" not in entry or EVERYBODY in entry:
+            yield f"OMA_ADMINS: {entry} is no e-mail address; name every administrator by theirs"
+    if settings.kubernetes_url and urlsplit(settings.kubernetes_url).hostname not in LOOPBACK:
+        yield "OMA_KUBERNETES_URL is for trying on this machine: remove it, then it is the cluster we run in"
+    if (issuer := urlsplit(settings.oidc_issuer)).scheme != "https" and issuer.hostname not in LOOPBACK:
+        yield "OMA_OIDC_ISSUER must begin with https://"
+
+
+def _production(settings: Settings) -> Iterator[str]:
+    upstream = urlsplit(settings.anthropic_base_url)
+    for bad, line in (
+        (settings.provider == "practice", "the practice model is for trying out: set ANTHROPIC_API_KEY"),
+        (
+            settings.sandbox in ("none", "landlock"),
+            f"OMA_SANDBOX={settings.sandbox} is for one person on one machine: remove it",
+        ),
+        (settings.firestore_emulator, "FIRESTORE_EMULATOR_HOST is set, and the emulator forgets everything: remove it"),
+        (settings.secret_manager_emulator,
+         "SECRET_MANAGER_EMULATOR_HOST is set, and the emulator keeps secrets in the clear: remove it"),
+        (settings.vertex_base_url,
+         "ANTHROPIC_VERTEX_BASE_URL is set, and whoever is there is given the platform's access token: remove it"),
+        (settings.kubernetes_url, "OMA_KUBERNETES_URL is for trying: remove it, then it is the cluster we run in"),
+        (not settings.session_secret, "set OMA_SESSION_SECRET to at least 32 random characters"),
+        (any(weak(secret) for secret in settings.session_secret),
+         "OMA_SESSION_SECRET is too short or too simple: take what openssl rand -hex 32 prints"),
+        (any(WELL_KNOWN.search(secret) for secret in settings.session_secret),
+         "OMA_SESSION_SECRET is a well-known one: take what openssl rand -hex 32 prints"),
+        (upstream.scheme != "https" and upstream.hostname not in LOOPBACK,
+         "ANTHROPIC_BASE_URL must begin with https://, or the key travels in the clear"),
+    ):  # fmt: skip
+        if bad:
+            yield line
+
+
+def _sign_in(settings: Settings) -> Iterator[str]:
+    public = urlsplit(settings.public_url)
+    for bad, line in (
+        (not settings.oidc_client_id, "set OMA_OIDC_CLIENT_ID and OMA_OIDC_CLIENT_SECRET"),
+        (not settings.oidc_client_secret, "set OMA_OIDC_CLIENT_SECRET"),
+        (_open_to_all(settings), "set OMA_ALLOWED_DOMAINS or OMA_ALLOWED_EMAILS, or everybody with a Google account is"
+         " let in; if that is meant, set OMA_ALLOWED_DOMAINS=*"),
+        (public.scheme != "https", "set OMA_PUBLIC_URL to the https address people use"),
+        (not settings.trusted_proxies, "set OMA_TRUSTED_PROXIES to the address of what speaks https in front of us, or"
+         " all strangers count as one, and one of them can keep everybody from signing in"),
+        (not _names_one_host(public), "OMA_PUBLIC_URL must be https://, one host, and nothing else"),
+    ):  # fmt: skip
+        if bad:
+            yield line
+
+
+def weak(secret: str) -> bool:
+    """Shorter than 32 characters, or made of fewer than 10 different ones ("changeme…", "aaaa…")."""
+    return len(secret) < SECRET_CHARS or len(set(secret)) < DIFFERENT_CHARS
+
+
+def _open_to_all(settings: Settings) -> bool:
+    """A company's own provider knows its people; Google knows everybody."""
+    return settings.oidc_issuer == GOOGLE and not settings.allowed_domains and not settings.allowed_emails
+
+
+def _proxy(name: str) -> str:
+    """What is wrong with a trusted proxy; empty: nothing."""
+    try:
+        network = ip_network(name, strict=False)
+    except ValueError:
+        return f"{name} is no address"
+    return f"{name} is too much of the internet" if network.prefixlen < WIDEST[network.version] else ""
+
+
+def _names_one_host(url: SplitResult) -> bool:
+    """No wildcard, no user, no path: it becomes the one Host and Origin that we answer to."""
+    plain = not (url.username or url.password or url.query or url.fragment) and url.path in ("", "/")
+    return plain and HOST_NAME.fullmatch(url.hostname or "") is not None

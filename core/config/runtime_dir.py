@@ -1,0 +1,207 @@
+"""Where our processes meet on one machine: a short private directory of sockets, and who a pid really is.
+
+The layout is docs/internals.md's. Everything in the directory can be made anew, so it may be removed whenever nobody
+uses it; what must last is in the data directory.
+"""
+
+import os
+import secrets
+import shutil
+import socket
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.config.settings import Secret, Settings
+from core.domain.errors import Misconfigured
+
+SECRET_BYTES = 48  # 64 characters in base64
+BACKLOG = 128  # connections that wait until somebody takes them
+LONGEST_SOCKET = 107  # sun_path of Linux without its final NUL; macOS has 103, where we only run unboxed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A process of this machine, told apart from a later one with the same pid by when it started."""
+
+    pid: int
+    start: int  # clock ticks since boot
+
+    @classmethod
+    def read(cls, memory: Mapping[str, Any]) -> "Process | None":
+        """The process that a JSON value names by `pid` and `start`; None if it names none."""
+        pid, start = memory.get("pid"), memory.get("start")
+        if isinstance(pid, int) and isinstance(start, int) and pid > 0:
+            return cls(pid=pid, start=start)
+        return None
+
+    def alive(self) -> bool:
+        """Still there, still the same, and no zombie. Where that cannot be seen it is: nobody is given up for that."""
+        try:
+            return self.is_it()
+        except OSError:
+            return True
+
+    def is_it(self) -> bool:
+        """The same for sure. Raises: OSError: we have too many files open to look."""
+        return started_at(self.pid) == self.start
+
+
+def started_at(pid: int) -> int:
+    """When a process started, in clock ticks since boot; 0 if there is none, or only what is left of one.
+
+    Raises: OSError: we have too many files open to look.
+    """
+    try:
+        line = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    # The name, in parentheses, may hold spaces and parentheses of its own: count from the last one.
+    fields = line.rpartition(b")")[2].split()
+    if len(fields) < 20 or fields[0] in (b"Z", b"X"):
+        return 0
+    return int(fields[19])  # field 22 of the line, of which two are the pid and the name
+
+
+def process(pid: int | None = None) -> Process | None:
+    """The identity of a living process (default: ourselves)."""
+    pid = os.getpid() if pid is None else pid
+    start = started_at(pid)
+    return Process(pid=pid, start=start) if start else None
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The paths of one runtime directory."""
+
+    root: Path
+
+    @property
+    def gateway_socket(self) -> Path:
+        return self.root / "gateway.sock"
+
+    @property
+    def gateway_file(self) -> Path:
+        return self.root / "gateway.json"
+
+    @property
+    def boxes(self) -> Path:
+        return self.root / "b"
+
+    def box(self, box_id: str) -> Path:
+        return self.boxes / box_id
+
+    def runner_socket(self, box_id: str) -> Path:
+        return self.box(box_id) / "runner.sock"
+
+    def box_out(self, box_id: str) -> Path:
+        """The only part of the directory that the box sees."""
+        return self.box(box_id) / "out"
+
+    def box_socket(self, box_id: str) -> Path:
+        return self.box_out(box_id) / "box.sock"
+
+    def make_box(self, box_id: str) -> Path:
+        """The directory of one box, with what the box may see of it."""
+        _private(self.root)  # a gateway that ended just now may have removed it
+        for folder in (self.boxes, self.box(box_id), self.box_out(box_id)):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        return self.box(box_id)
+
+    def remove_box(self, box_id: str) -> None:
+        shutil.rmtree(self.box(box_id), ignore_errors=True)
+
+    def remove_boxes(self) -> None:
+        shutil.rmtree(self.boxes, ignore_errors=True)
+
+    def remove(self) -> None:
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def make(settings: Settings) -> Runtime:
+    """The runtime directory, there and private.
+
+    Raises: Misconfigured: it belongs to somebody else, others may enter it, or its path is too long for sockets.
+    """
+    root = settings.runtime_dir
+    longest = os.fsencode(root / "b" / ("x" * 12) / "runner.sock")
+    if len(longest) > LONGEST_SOCKET:
+        raise Misconfigured(f"the runtime directory {root} is too long for sockets: set XDG_RUNTIME_DIR to a short one")
+    _private(root)
+    runtime = Runtime(root)
+    runtime.boxes.mkdir(mode=0o700, exist_ok=True)
+    return runtime
+
+
+def _private(folder: Path) -> None:
+    """Make `folder` with mode 0700, or check that it is ours: /tmp is everybody's, so its name could be taken."""
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise Misconfigured(f"cannot make the runtime directory {folder}: {error.strerror}") from error
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise Misconfigured(f"the runtime directory {folder} belongs to somebody else: remove it")
+    if stat.S_IMODE(found.st_mode) != 0o700:
+        folder.chmod(0o700)
+
+
+def listening(path: Path, *, group: int | None = None) -> socket.socket:
+    """A socket that can be connected to at once, also before anybody takes connections; by us, and a group's users."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(str(path))
+        if group is not None:
+            os.chown(path, -1, group)
+        path.chmod(0o600 if group is None else 0o660)
+        listener.listen(BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def guests(folder: Path) -> int | None:
+    """The group that the spawner has let into a box's folder; None: nobody but us."""
+    found = folder.stat()
+    return found.st_gid if found.st_mode & stat.S_IXGRP else None
+
+
+def platform_key(settings: Settings) -> Secret:
+    """What signs our tokens: the setting, or in local mode a 0600 file made once.
+
+    Web and gateway may start at the same moment: the file appears whole or not at all, and the first one made stays.
+    """
+    if settings.session_secret:
+        return settings.session_secret[0]
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = settings.data_dir / "secret"
+    if not path.exists():
+        write_once(path, secrets.token_urlsafe(SECRET_BYTES))
+    found = path.stat()
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        raise Misconfigured(f"others can read {path}: type chmod 600 {path}")
+    text = path.read_text(encoding="ascii").strip()
+    if len(text) < 32:
+        raise Misconfigured(f"{path} is damaged: remove it, then everybody signs in again")
+    return Secret(text)
+
+
+def write_once(path: Path, text: str) -> None:
+    """Write `text` to a new 0600 file; if another process was faster, theirs stays."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)  # fails if it is there: unlike rename, the first one wins
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

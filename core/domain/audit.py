@@ -1,0 +1,57 @@
+"""The values of the audit log: what can be recorded, one entry of it, and where a request came from."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class Deed(StrEnum):
+    """What can have been done."""
+
+    SIGN_IN = "sign_in"
+    SIGN_IN_REFUSED = "sign_in_refused"
+    SIGN_OUT = "sign_out"
+    LOGIN_REVOKED = "login_revoked"
+    ROLE_CHANGED = "role_changed"
+    USER_DISABLED = "user_disabled"
+    USER_ENABLED = "user_enabled"
+    AGENT_CREATED = "agent_created"
+    AGENT_PUBLISHED = "agent_published"
+    AGENT_DELETED = "agent_deleted"
+    SECRET_ADDED = "secret_added"  # noqa: S105  # what was done
+    SECRET_REPLACED = "secret_replaced"  # noqa: S105  # what was done
+    SECRET_DELETED = "secret_deleted"  # noqa: S105  # what was done
+    SECRET_ASSIGNED = "secret_assigned"  # noqa: S105  # what was done
+    SECRET_WITHDRAWN = "secret_withdrawn"  # noqa: S105  # what was done
+    EGRESS_CHANGED = "egress_changed"
+    MODE_CHANGED = "mode_changed"
+    REQUEST_ANSWERED = "request_answered"
+    RULE_ADDED = "rule_added"
+    RULE_REMOVED = "rule_removed"
+    EXPORTED = "exported"
+    AUDIT_EXPORTED = "audit_exported"
+    ACCOUNT_DELETED = "account_deleted"
+    ANNOUNCED = "announced"
+
+
+class Act(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry. `who` did it (empty: a stranger), `about` is the id of what or whom it was done to."""
+
+    seq: int = 0
+    at: datetime
+    what: str
+    who: str = ""
+    about: str = ""
+    detail: str = ""
+    address: str = ""
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a request came from: the caller's address and what their browser calls itself."""
+
+    address: str = ""
+    device: str = ""

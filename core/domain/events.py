@@ -1,0 +1,278 @@
+"""The numbered log of a session: every kind of event, one union, one codec.
+
+JSON is flat: `{"seq": n, "at": "…Z", "type": "user_said", …}`. `seq` and `at` are absent on events that are shown
+but not stored (`LIVE_ONLY`). Unknown fields are ignored and unknown kinds are dropped by `decode_many`, so an older
+web reads a newer runner's log. All of it is attacker text: sizes are checked at the doors, escaping at the screen.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from core.domain.states import SessionState
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """What all events have; `seq` counts from 1 without gaps inside one session."""
+
+    seq: int | UnsetType = UNSET
+    at: datetime | UnsetType = UNSET
+
+
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+    """A file the user put into the agent's folder together with a message."""
+
+    name: str
+    path: str
+    size_bytes: int = 0
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens of one turn, as the CLI's result reports them."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """One question of AskUserQuestion; `options` are (label, description) pairs."""
+
+    text: str
+    header: str = ""
+    options: tuple[tuple[str, str], ...] = ()
+    many: bool = False
+
+
+class TodoItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the agent's own checklist."""
+
+    text: str
+    status: Literal["later", "now", "done"] = "later"
+
+
+class SessionOpened(Event, frozen=True, kw_only=True, tag="session_opened"):
+    """First event of every session."""
+
+    agent: str
+    kind: str = "chat"
+
+
+class UserSaid(Event, frozen=True, kw_only=True, tag="user_said"):
+    """A message, acknowledged. `message_id` is the client's and the idempotency key.
+
+    `retry_of`: it says again what that message said, because its turn failed.
+    """
+
+    message_id: str
+    text: str
+    attachments: tuple[Attachment, ...] = ()
+    via: str = "web"
+    steer: bool = False
+    retry_of: str = ""
+
+
+class TextDelta(Event, frozen=True, kw_only=True, tag="text_delta"):
+    """More of an unfinished block. A `message` not seen before discards all unfinished text before it (G2)."""
+
+    message: str
+    block: int
+    text: str
+
+
+class Text(Event, frozen=True, kw_only=True, tag="text"):
+    """A finished block, byte for byte the model's; it replaces its deltas. `partial`: the turn broke off inside it."""
+
+    message: str
+    block: int
+    text: str
+    partial: bool = False
+
+
+class ThinkingDelta(Event, frozen=True, kw_only=True, tag="thinking_delta"):
+    """More of an unfinished thinking block."""
+
+    message: str
+    block: int
+    text: str
+
+
+class Thinking(Event, frozen=True, kw_only=True, tag="thinking"):
+    """A finished thinking block."""
+
+    message: str
+    block: int
+    text: str
+
+
+class ToolCalled(Event, frozen=True, kw_only=True, tag="tool_called"):
+    """The model uses a tool. `parent` is the tool call of the subagent it happens in, or empty."""
+
+    id: str
+    name: str
+    input: dict[str, Any]
+    parent: str = ""
+
+
+class ToolProgress(Event, frozen=True, kw_only=True, tag="tool_progress"):
+    """A tool is still at work."""
+
+    id: str
+    elapsed_s: float = 0.0
+    text: str = ""
+
+
+class ToolReturned(Event, frozen=True, kw_only=True, tag="tool_returned"):
+    """A tool's result; `content` is cut at the runner's cap, `full_size` is its length before that."""
+
+    id: str
+    ok: bool
+    content: str = ""
+    truncated: bool = False
+    full_size: int = 0
+
+
+class Asked(Event, frozen=True, kw_only=True, tag="asked"):
+    """Something only a person decides. `tool` and `input` are exact; `reason` is the model's own words.
+
+    `rule` is what "always" would add, in the CLI's rule syntax (`Bash(npm test:*)`), for the user to edit.
+    """
+
+    request_id: str
+    kind: Literal["permission", "question", "plan"]
+    tool: str = ""
+    tool_id: str = ""
+    input: dict[str, Any] = {}
+    reason: str = ""
+    rule: str = ""
+    folder: str = ""
+    questions: tuple[Question, ...] = ()
+    plan: str = ""
+
+
+class Answered(Event, frozen=True, kw_only=True, tag="answered"):
+    """The one answer to a request. `by` is a user id and the way it came ("u… web")."""
+
+    request_id: str
+    decision: Literal["allow", "allow_always", "deny", "answer"]
+    by: str = ""
+    message: str = ""
+    rule: str = ""
+    answers: dict[str, str] = {}
+
+
+class Parked(Event, frozen=True, kw_only=True, tag="parked"):
+    """The process that asked is gone; the request stays open, and answering it resumes the session."""
+
+    request_id: str
+
+
+class Todos(Event, frozen=True, kw_only=True, tag="todos"):
+    """The whole checklist as it stands now."""
+
+    items: tuple[TodoItem, ...] = ()
+
+
+class Retrying(Event, frozen=True, kw_only=True, tag="retrying"):
+    """The model did not answer and is asked again in `in_s` seconds."""
+
+    reason: str
+    in_s: float = 0.0
+    attempt: int = 1
+
+
+class Notice(Event, frozen=True, kw_only=True, tag="notice"):
+    """A remark of the platform. `text` is a catalogue key (`notice.<text>`) or, failing that, plain text."""
+
+    level: Literal["info", "warn", "error"] = "info"
+    text: str = ""
+
+
+class StateChanged(Event, frozen=True, kw_only=True, tag="state"):
+    """The session's state; `turn` is the message_id whose turn is open (empty: none), so a restart can tell.
+
+    `phase` (core.spawner.Phase): how far the start of the user's box is; only in what is shown and never stored.
+    """
+
+    state: SessionState
+    turn: str = ""
+    phase: str = ""
+
+
+class TurnFinished(Event, frozen=True, kw_only=True, tag="turn_finished"):
+    """Exactly one ends each turn. `reason` is a code with a sentence in the catalogues (`reason.<code>`).
+
+    `model` answered last (empty: none did), `context_tokens` of `window_tokens` were full then; 0 is unknown.
+    """
+
+    outcome: Literal["ok", "error", "interrupted", "limit"]
+    reason: str = ""
+    detail: str = ""
+    usage: Usage = Usage()
+    cost_usd: float = 0.0
+    duration_s: float = 0.0
+    model: str = ""
+    context_tokens: int = 0
+    window_tokens: int = 0
+
+
+class Live(Event, frozen=True, kw_only=True, tag="live"):
+    """Only inside `watch`: all stored events up to `last_seq` have been sent; what follows happens now."""
+
+    last_seq: int
+
+
+AnyEvent = (
+    SessionOpened | UserSaid | TextDelta | Text | ThinkingDelta | Thinking | ToolCalled | ToolProgress | ToolReturned
+    | Asked | Answered | Parked | Todos | Retrying | Notice | StateChanged | TurnFinished | Live
+)  # fmt: skip
+LIVE_ONLY = (TextDelta, ThinkingDelta, ToolProgress, Live)
+
+PRACTICE = "practice"  # what `TurnFinished.model` says of the practice model, whatever name the CLI gave it
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(AnyEvent)
+_raw_list = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def numbered(event: AnyEvent, *, seq: int, at: datetime | None = None) -> AnyEvent:
+    """A copy of `event` as it is stored: with its number and time."""
+    return msgspec.structs.replace(event, seq=seq, at=at or datetime.now(UTC))
+
+
+def seq_of(event: Event) -> int:
+    """The event's number, 0 if it is not stored."""
+    return 0 if event.seq is UNSET else event.seq
+
+
+def encode(event: Event) -> bytes:
+    """One line of JSON without a newline."""
+    return _encoder.encode(event)
+
+
+def decode(line: bytes | str) -> AnyEvent:
+    """Raises: msgspec.ValidationError, msgspec.DecodeError: not one of our events."""
+    event: AnyEvent = _decoder.decode(line)
+    return event
+
+
+def encode_many(events: "list[AnyEvent]") -> bytes:
+    """A JSON array of events: one frame of `watch`, one body of ingest."""
+    return _encoder.encode(events)
+
+
+def decode_many(frame: bytes | str) -> "list[AnyEvent]":
+    """The events of a frame that we know; unknown kinds and broken ones are left out.
+
+    Raises: msgspec.DecodeError: the frame is no JSON array at all.
+    """
+    known: list[AnyEvent] = []
+    for raw in _raw_list.decode(frame):
+        try:
+            known.append(_decoder.decode(raw))
+        except msgspec.ValidationError:
+            continue
+    return known

@@ -1,0 +1,208 @@
+"""The whole domain on one page: frozen records, each owned by one user.
+
+Records are written and read by the Store as JSON through msgspec; a field with a default may be missing in what an
+older version wrote. Times are aware datetimes in UTC. Money is USD.
+"""
+
+import secrets
+import uuid
+from datetime import UTC, datetime
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any, NewType
+
+import msgspec
+
+from core.domain.states import OPEN_TURN, SessionState
+
+UserId = NewType("UserId", str)
+SYSTEM = UserId("system")  # owner of the platform's own rows: users, logins, runners
+
+GOOGLE = "https://accounts.google.com"
+LOCAL = "local"
+
+
+def now() -> datetime:
+    """The present, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def user_id(issuer: str, subject: str) -> UserId:
+    """The account's key, safe in paths and URLs: Google's real subject stays readable, all else is hashed.
+
+    The e-mail address is never part of it: addresses are reassigned, subjects are not.
+    """
+    if issuer == LOCAL:
+        return UserId(f"local-{subject}")
+    if issuer == GOOGLE and subject.isascii() and subject.isdigit() and len(subject) <= 64:
+        return UserId(f"google-{subject}")
+    return UserId("u-" + sha256(f"{issuer}\0{subject}".encode()).hexdigest()[:32])
+
+
+def new_agent_id() -> str:
+    """Twelve random letters and digits (60 bits), also the folder's name."""
+    return "".join(secrets.choice("abcdefghijkmnpqrstuvwxyz23456789") for _ in range(12))
+
+
+def new_session_id() -> str:
+    """A UUID, because the CLI's session has the same id."""
+    return str(uuid.uuid4())
+
+
+class Role(StrEnum):
+    """What a user may see beyond their own things."""
+
+    USER = "user"
+    ADMIN = "admin"
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What every row has."""
+
+    id: str
+
+
+class User(Record, frozen=True, kw_only=True):
+    """Somebody who signed in once. `locale` and `theme` are empty until chosen."""
+
+    id: UserId
+    issuer: str
+    subject: str
+    email: str = ""
+    name: str = ""
+    picture: str = ""
+    role: Role = Role.USER
+    disabled: bool = False
+    locale: str = ""
+    theme: str = ""
+    appointed: bool = False  # an admin made them one; whoever the settings name is one without it
+    leaving: bool = False  # their account is being deleted: a web that starts goes on with it
+    created_at: datetime
+    seen_at: datetime
+
+    @property
+    def user_id(self) -> UserId:
+        """The id, as the owner of what is this user's."""
+        return UserId(self.id)
+
+
+class Login(Record, frozen=True, kw_only=True):
+    """A server-side login session. `id` is the SHA-256 of the cookie's random value, which we do not keep."""
+
+    user: UserId
+    created_at: datetime
+    seen_at: datetime
+    expires_at: datetime
+    address: str = ""
+    device: str = ""
+    revoked: bool = False
+
+
+class Agent(Record, frozen=True, kw_only=True):
+    """A folder plus this record. `rules` are what "always allow" wrote, in the CLI's rule syntax."""
+
+    name: str = ""
+    description: str = ""
+    icon: str = "spark"
+    model: str = ""
+    permission_mode: str = "acceptEdits"
+    rules: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()  # names of its owner's: what its programs get as environment variables
+    egress: tuple[str, ...] = ("*",)  # hosts it may reach (host_patterns.py): `*` the public internet, empty nothing
+    draft: bool = True
+    archived: bool = False
+    created_at: datetime
+    updated_at: datetime
+
+
+class Session(Record, frozen=True, kw_only=True):
+    """One conversation with one agent. `kind`: chat, builder or run. All from `state` on follows the log (ingest).
+
+    `last_outcome` and `last_reason` are those of the last turn, empty while there is an open one. `given_title` is the
+    title that the platform gave; another one was given by hand, and stays. `turn` names the newest turn.
+    """
+
+    agent: str
+    kind: str = "chat"
+    title: str = ""
+    pinned: bool = False
+    locale: str = "ko"
+    created_at: datetime
+    updated_at: datetime
+    state: SessionState = SessionState.ASLEEP
+    last_seq: int = 0
+    last_line: str = ""
+    cost_usd: float = 0.0
+    model: str = ""  # this and the next two as the last turn that had an answer left them (core.domain.events)
+    context_tokens: int = 0
+    window_tokens: int = 0
+    last_outcome: str = ""
+    last_reason: str = ""
+    given_title: str = ""
+    turn: str = ""
+
+    @property
+    def shown_state(self) -> SessionState:
+        """As a person sees it: what failed is not merely idle until the next turn begins."""
+        failed = self.last_outcome == "error" and self.state not in OPEN_TURN
+        return SessionState.FAILED if failed else self.state
+
+
+class Request(Record, frozen=True, kw_only=True):
+    """An entry of the inbox: something `asked` and not `answered` yet. `id` is the request_id.
+
+    `summary` is the exact target (command, file, question), `reason` the model's own words for it, `seq` the number of
+    the event that says all of it.
+    """
+
+    agent: str
+    session: str
+    kind: str
+    tool: str = ""
+    summary: str = ""
+    reason: str = ""
+    asked_at: datetime
+    parked: bool = False
+    seq: int = 0
+
+
+class SecretNote(Record, frozen=True, kw_only=True):
+    """What may be known of a secret. `id` is its name; the value is in the vault (core.vault) and nowhere else."""
+
+    updated_at: datetime
+    used_at: datetime | None = None  # when a CLI last started with it
+
+
+class Announcement(Record, frozen=True, kw_only=True):
+    """What is said to everybody at the head of every page. There is at most one, of the platform's own."""
+
+    id: str = "announcement"
+    text: str
+    at: datetime
+
+
+class Outbound(Record, frozen=True, kw_only=True):
+    """A connection out of a box that has ended, or was refused; `times` equal ones of one moment added up."""
+
+    agent: str
+    session: str
+    host: str
+    port: int
+    address: str = ""  # empty: none was dialled
+    decision: str  # connected, refused, failed (allowed, but nobody answered)
+    reason: str = ""  # for the agent and the log, in English; `why` is its code, for pages
+    why: str = ""
+    sent_bytes: int = 0
+    received_bytes: int = 0
+    seconds: float = 0.0
+    times: int = 1
+    updated_at: datetime  # when it ended
+
+
+class Box(Record, frozen=True, kw_only=True):
+    """A runner as the spawner remembers it. `id` is the runner's id; `memory` belongs to the spawner alone."""
+
+    user: UserId
+    key: str
+    memory: dict[str, Any] = {}
+    started_at: datetime

@@ -1,0 +1,77 @@
+"""After a runner died: its successor ends what was open, or goes on with it; one that keeps dying is given up."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from core.domain.errors import NotFound, PlatformError
+from core.domain.records import Session, UserId
+from core.domain.states import OPEN_TURN, SessionState
+from core.fleet.runner_client import RunnerClient
+from core.lib.pubsub import Hub
+from core.store import Store
+
+log = logging.getLogger("oma.recovery")
+
+TRIES = 3  # deaths in WINDOW_S after which a user's box is left alone until somebody speaks to it
+WINDOW_S = 300.0
+SESSIONS = 200
+AT_REST = (SessionState.ASLEEP, SessionState.FAILED)
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """Something about a session changed; `line` is the last thing said or done in it."""
+
+    session: str
+    agent: str
+    state: SessionState
+    last_seq: int = 0
+    line: str = ""
+
+
+class Recovery:
+    """One per web process."""
+
+    def __init__(
+        self, *, store: Store, changes: Hub[Change], runner_of: Callable[[UserId], Awaitable[RunnerClient]]
+    ) -> None:
+        self._store, self._changes, self._runner_of = store, changes, runner_of
+        self._deaths: dict[UserId, list[float]] = {}
+
+    async def after_death(self, user: UserId) -> None:
+        """Nothing is RUNNING for ever: what a dead runner left open is ended, or gone on with, by its successor.
+
+        Its log knows more than the Store, so there is a successor even if the Store says that nothing was open. One
+        that keeps dying is given up.
+        """
+        clock = asyncio.get_running_loop().time()
+        deaths = [at for at in self._deaths.get(user, []) if clock - at < WINDOW_S]
+        self._deaths[user] = [*deaths, clock]
+        sessions = await self._store.find(Session, owner=user, newest_by="updated_at", limit=SESSIONS)
+        awake = [session for session in sessions if session.state not in AT_REST]
+        if len(deaths) >= TRIES:
+            for session in awake:
+                await self._settle(session, user)
+            return
+        try:
+            client = await self._runner_of(user)
+            for session in awake:
+                await client.call("PUT", f"/v1/sessions/{session.id}", opening(session))
+        except PlatformError as error:
+            log.warning("recovery for %s: %s", user, error)
+
+    async def _settle(self, session: Session, user: UserId) -> None:
+        """What the Store says of a session nobody will end: failed if it worked, else asleep."""
+        state = SessionState.FAILED if session.state in OPEN_TURN else SessionState.ASLEEP
+        try:
+            await self._store.change(Session, session.id, owner=user, state=state)
+        except NotFound:
+            return
+        self._changes.publish(user, Change(session=session.id, agent=session.agent, state=state))
+
+
+def opening(session: Session) -> dict[str, str]:
+    """The body of `PUT /v1/sessions/{id}`."""
+    return {"agent": session.agent, "kind": session.kind, "locale": session.locale, "title": session.title}

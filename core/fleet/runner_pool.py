@@ -1,0 +1,288 @@
+"""Every user's runner, from the web's side: found again after a restart, started when needed, held while we live.
+
+A web process keeps nothing of a session. What it keeps here is a connection to each runner it has met, which is also
+what keeps that runner alive (G4), and the news that come over it.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import msgspec
+
+from core.domain.errors import NotFound, PlatformError, RunnerUnavailable, Unavailable
+from core.domain.records import SYSTEM, Box, UserId, now
+from core.fleet import idle_reaper, quota_enforcer
+from core.fleet.gateway_link import Gate
+from core.fleet.idle_reaper import Limits
+from core.fleet.liveness import begun_anew, ends, hold
+from core.fleet.recovery import Recovery
+from core.fleet.runner_client import CALL_S, RunnerClient
+from core.fleet.session_feed import Census
+from core.fleet.starts import News, Waiting, Waking
+from core.fleet.user_lock import Turns
+from core.lib.pubsub import Hub
+from core.lib.tasks import Tasks
+from core.observability import metrics
+from core.spawner import Phase, Poll, Spawner
+from core.store import Store
+
+log = logging.getLogger("oma.runners")
+
+CALL_STOP_S, STOP_S, DEAF_STOP_S = 1.5, 2.5, 0.5  # both together, with the web's own drain, within the 10 s of G4
+SWEEP_S = 30.0
+AGAIN_S = 1.0  # after what nobody had foreseen
+ALL = 10_000  # boxes read at once
+
+
+class Runners:
+    """`async with Runners(…)`: adopts what lives, holds what it starts; leaving lets go and stops nothing."""
+
+    def __init__(self, *, store: Store, spawner: Spawner, gate: Gate, limits: Limits, sweep_s: float = SWEEP_S) -> None:
+        self._store, self._spawner, self._gate, self._limits, self._sweep_s = store, spawner, gate, limits, sweep_s
+        self._clients: dict[UserId, RunnerClient] = {}
+        self._turns = Turns(store)
+        self._tasks = Tasks()
+        self._stopping = False
+        self.changes = Census(self._clients.keys)
+        self.arrivals: Hub[News] = Hub()
+        self._waking = Waking(self._begin, self.arrivals)
+        self._recovery = Recovery(store=store, changes=self.changes, runner_of=self.of)
+
+    async def __aenter__(self) -> "Runners":
+        boxes = await self._store.find(Box, owner=SYSTEM, limit=ALL)
+        for box in boxes:  # not waited for: one that hangs must not keep the pages from everybody else
+            self._tasks.spawn(self._adopt(box), f"adopt {box.id}")
+        self._tasks.spawn(idle_reaper.watch(self._living, self._let_go, self._limits, every_s=self._sweep_s), "sweep")
+        self._tasks.spawn(quota_enforcer.watch(self._spawner, living=self._living, stop=self.stop), "disks")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._stopping = True
+        await asyncio.gather(*(self._waking.cancel(user) for user in self._waking))
+        await self._tasks.cancel()
+        await asyncio.gather(*(client.close() for client in self._clients.values()))
+
+    def _living(self) -> list[RunnerClient]:
+        return list(self._clients.values())
+
+    def at_hand(self, user: UserId) -> RunnerClient | None:
+        """The user's runner if one is running now."""
+        return self._clients.get(user)
+
+    async def of(self, user: UserId) -> RunnerClient:
+        """The user's runner, started if there is none.
+
+        Raises: RunnerUnavailable: it did not start; the text says why.
+        """
+        if client := self._clients.get(user):
+            return client
+        if self._stopping:
+            raise RunnerUnavailable("the platform is being ended")
+        return await self._waking.wait(user)
+
+    def waiting(self, user: UserId) -> Waiting | None:
+        """How far the start of the user's runner is, if one is under way here."""
+        return self._waking.at(user)
+
+    async def look(self, user: UserId) -> None:
+        """Meet a runner that another web process has started."""
+        if self._spawner.shared and user not in self._clients and user not in self._waking:
+            for box in await self._store.find(Box, owner=SYSTEM, where={"user": user}):
+                await self._adopt(box)
+
+    async def _begin(self, user: UserId) -> RunnerClient:
+        async with self._turns.of(user):
+            if client := self._clients.get(user):
+                return client
+            with metrics.outcome(metrics.runner_starts, metrics.runner_start_seconds):
+                return await self._start(user)
+
+    async def instead_of(self, client: RunnerClient, *, stopping: bool = False) -> RunnerClient:
+        """The user's runner after one that failed: the next one, if it is `stopping` or has died, else the same.
+
+        Raises: RunnerUnavailable: it does not answer, and lives.
+        """
+        user = client.box.user
+        async with self._turns.of(user):
+            held = partial(self._is_held, client)  # asked again: who holds it may see its end while we wait for that
+            if held() and await ends(client, self._spawner, stopping=stopping) and held():
+                del self._clients[user]
+                await self._forget(client)
+                self._tasks.spawn(self._recovery.after_death(user), "recover")
+        return await self.of(user)
+
+    async def stop(self, user: UserId) -> None:
+        """End the user's runner in good order, then for certain. Whoever wants it meanwhile waits for a new one."""
+        await self._waking.cancel(user)
+        async with self._turns.of(user):
+            await self._stop(user)
+            for box in await self._store.find(Box, owner=SYSTEM, where={"user": user}):  # another web's
+                await self._end_unmet(box)
+
+    async def _stop(self, user: UserId) -> None:
+        client = self._clients.pop(user, None)
+        if client is None:
+            return
+        grace_s = STOP_S
+        try:
+            await client.call("POST", "/v1/stop", timeout_s=CALL_STOP_S)
+        except PlatformError as error:
+            log.warning("runner %s did not take the stop: %s", client.box.id, error)
+            grace_s = DEAF_STOP_S
+        finally:  # also when the time for all boxes together is over
+            await client.close()
+        await self._spawner.stop(client.box, grace_s=grace_s)
+        await self._forget(client)
+
+    @asynccontextmanager
+    async def removing(self, user: UserId) -> AsyncIterator[None]:
+        """End the user's runner and delete all that boxes kept of them; while the context is open none is started."""
+        await self._waking.cancel(user)
+        async with self._turns.of(user):
+            await self._stop(user)
+            for box in await self._store.find(Box, owner=SYSTEM, where={"user": user}):
+                await self._bury(box)
+            await self._spawner.forget(user)
+            yield
+            await self._waking.cancel(user)  # who asked meanwhile asked for a user that is no more
+            self._turns.forget(user)
+
+    async def stop_all(self, *, spare_open_turns: bool) -> None:
+        """End all runners at once; with `spare_open_turns` those that work stay (a deploy, G4)."""
+        self._stopping = True
+        await asyncio.gather(*(self._waking.cancel(user) for user in self._waking))
+        users = list(self._clients)
+        if spare_open_turns and self._spawner.shared:
+            return  # other web processes are there, and so are their pages
+        if spare_open_turns:
+            busy = await asyncio.gather(*(client.has_open_turn() for client in self._living()))
+            users = [user for user, open_turn in zip(users, busy, strict=True) if not open_turn]
+        else:
+            boxes = await self._store.find(Box, owner=SYSTEM, limit=ALL)
+            await asyncio.gather(*(self._end_unmet(box) for box in boxes), return_exceptions=True)
+        await asyncio.gather(*(self.stop(user) for user in users), return_exceptions=True)
+
+    async def _end_unmet(self, box: Box) -> None:
+        """A box of an earlier web that we were only just adopting."""
+        if box.user not in self._clients:
+            await self._bury(box)
+
+    async def _bury(self, box: Box) -> None:
+        """Certainly ended, then forgotten. It may live though nobody knows its process: see `_start`."""
+        await self._spawner.stop(box, grace_s=0)
+        await self._store.delete(Box, box.id, owner=SYSTEM)
+
+    async def _start(self, user: UserId) -> RunnerClient:
+        for box in await self._store.find(Box, owner=SYSTEM, where={"user": user}):
+            if await self._spawner.poll(box) is not Poll.GONE:
+                try:
+                    return await self._bind(box)
+                except RunnerUnavailable as error:  # it lives, and does not answer: nobody will ever hear of it
+                    log.warning("runner %s is ended: %s", box.id, error)
+            await self._bury(box)
+            self._tasks.spawn(self._recovery.after_death(user), "recover")
+        box = Box(id=secrets.token_hex(5), user=user, key=secrets.token_urlsafe(32), started_at=now())
+        await self._store.put(box, owner=SYSTEM)  # first: if we are killed now, the next web knows what to look for
+        tell = partial(self._waking.tell, user)
+        try:
+            box = msgspec.structs.replace(box, memory=await self._spawner.start(box, tell))
+            await self._store.put(box, owner=SYSTEM)
+            tell(Phase.ANSWERING)
+            return await self._bind(box)
+        except BaseException:
+            await self._bury(box)
+            raise
+
+    async def _adopt(self, box: Box) -> None:
+        """Hold a runner that is in the Store; if it has died since, or begun anew, what it left open is seen to."""
+        try:
+            async with self._turns.of(box.user):
+                if box.user in self._clients:
+                    return
+                box = await self._store.get(Box, box.id, owner=SYSTEM)  # while we waited, another web may have had it
+                if dead := await self._spawner.poll(box) is Poll.GONE:
+                    await self._bury(box)
+                else:
+                    dead = await begun_anew(box, self._spawner)
+                    await self._bind(box)
+        except (Unavailable, NotFound) as error:
+            log.warning("runner %s was not adopted: %s", box.id, error)
+            return
+        if dead:
+            self._tasks.spawn(self._recovery.after_death(box.user), "recover")
+
+    async def _bind(self, box: Box) -> RunnerClient:
+        """Wait until it answers, tell it whose it is, and hold it from now on."""
+        await self._gate.register(box)
+        client = RunnerClient(box, self._spawner.door(box))
+        await client.init({"user": box.user, "box": box.id, "key": box.key, **self._limits.told}, spawner=self._spawner)
+        self._clients[box.user] = client
+        self._tasks.spawn(self._hold(client), f"hold {box.id}")
+        self.arrivals.publish(box.user, client)
+        return client
+
+    # --- while it lives ----------------------------------------------------------------------------------------------
+
+    async def _hold(self, client: RunnerClient) -> None:
+        """Keep a socket open to it and pass on its news until it is gone."""
+        user, gone = client.box.user, None
+        ours, tell = partial(self._is_held, client), partial(self.changes.say, client.box.user)
+        while gone is None:
+            try:
+                gone = await hold(client, self._spawner, ours=ours, tell=tell)
+            except Exception:  # whatever it was: a runner that nobody holds would end itself under its user's hands
+                log.exception("the hold on runner %s", client.box.id)
+                await asyncio.sleep(AGAIN_S)
+        if gone:
+            del self._clients[user]
+            await self._lost(client)
+
+    def _is_held(self, client: RunnerClient) -> bool:
+        return self._clients.get(client.box.user) is client
+
+    async def _lost(self, client: RunnerClient) -> None:
+        """Who deletes its record sees to what it left open; where there is none, somebody else has, or ended it."""
+        await client.close()
+        try:
+            async with self._turns.of(client.box.user):
+                await self._store.get(Box, client.box.id, owner=SYSTEM)
+                await self._forget(client)
+        except NotFound:
+            return
+        except Unavailable as error:
+            log.warning("runner %s: %s", client.box.id, error)
+        if not self._stopping:
+            self._tasks.spawn(self._recovery.after_death(client.box.user), "recover")
+
+    async def _forget(self, client: RunnerClient) -> None:
+        await client.close()
+        try:
+            await self._spawner.stop(client.box, grace_s=0)
+            await self._store.delete(Box, client.box.id, owner=SYSTEM)
+            await self._gate.unregister(client.box.id)
+        except Unavailable as error:
+            log.info("what is left of %s will be noticed: %s", client.box.id, error)
+
+    async def _let_go(self, client: RunnerClient) -> None:
+        """End it if it is still idle. That it says itself: a message may have come since we asked."""
+        user, ended = client.box.user, False
+        async with self._turns.of(user):
+            if self._clients.get(user) is not client:
+                return
+            del self._clients[user]  # who wants it from now on waits for what comes of this
+            try:
+                await client.call("POST", "/v1/stop", {"idle_s": self._limits.idle_runner_s}, timeout_s=CALL_S)
+                ended = True
+            except PlatformError as error:
+                log.info("runner %s stays: %s", client.box.id, error)
+                return
+            finally:
+                if not ended:
+                    self._clients[user] = client
+                    self.arrivals.publish(user, client)
+            await self._spawner.stop(client.box, grace_s=STOP_S)
+            await self._forget(client)

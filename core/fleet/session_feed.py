@@ -1,0 +1,42 @@
+"""The news of all sessions, counted as they pass by: how many stand where."""
+
+from collections.abc import Callable, Collection
+from functools import partial
+
+from core.domain.records import UserId
+from core.domain.states import SessionState
+from core.fleet.recovery import Change
+from core.lib.pubsub import Hub
+from core.observability import metrics
+
+SESSIONS = 10_000  # of one user that are told apart
+RECORDS = Change(session="", agent="", state=SessionState.ASLEEP)
+
+
+class Census(Hub[Change]):
+    """A hub that remembers the state of each session. Only those of `living` users count."""
+
+    def __init__(self, living: Callable[[], Collection[UserId]]) -> None:
+        super().__init__()
+        self._living = living
+        self._states: dict[str, dict[str, str]] = {}  # user → session → state
+        metrics.runners.set_function(lambda: len(living()))
+        for state in SessionState:
+            metrics.sessions.labels(state.value).set_function(partial(self.count, state.value))
+
+    def say(self, topic: str, word: Change) -> None:
+        states = self._states.setdefault(topic, {})
+        if word.session in states or len(states) < SESSIONS:
+            states[word.session] = word.state
+        super().publish(topic, word)
+
+    def records(self, user: UserId) -> None:
+        """Agents or sessions of this user were made, changed or deleted here: other pages of theirs look again."""
+        super().publish(user, RECORDS)
+
+    def count(self, state: str) -> int:
+        """Sessions in this state whose runner is held now; asked when metrics are read."""
+        living = self._living()
+        for gone in [user for user in self._states if user not in living]:
+            del self._states[gone]
+        return sum(one == state for states in self._states.values() for one in states.values())

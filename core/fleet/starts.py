@@ -1,0 +1,109 @@
+"""The starts of runners that are under way: one a user, whoever waits for it, and how far each is."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+from core.domain.errors import RunnerUnavailable
+from core.domain.events import StateChanged
+from core.domain.records import UserId, now
+from core.domain.states import SessionState
+from core.fleet.runner_client import RunnerClient
+from core.lib.pubsub import Hub
+from core.observability import metrics
+from core.spawner import Phase
+
+log = logging.getLogger("oma.runners")
+
+# Why a box did not come, in the words of spawners; all else counts as `other`.
+REASONS: Final = frozenset(
+    {
+        *("box_none", "box_lingers", "box_unmade", "box_quota", "box_no_machine", "box_no_volume", "box_unprepared"),
+        *("box_ends", "box_forbidden", "box_refused", "cluster_away"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """For people: how far a start is, and since when they wait."""
+
+    phase: Phase
+    since: datetime
+
+
+News = RunnerClient | Waiting | None  # a runner that is there, one that is coming, one that did not come
+
+
+def coming(waiting: Waiting | None) -> StateChanged:
+    """As an event for pages; None: nobody waits any more."""
+    if waiting is None:
+        return StateChanged(state=SessionState.ASLEEP)
+    return StateChanged(state=SessionState.STARTING, phase=waiting.phase, at=waiting.since)
+
+
+class Waking:
+    """A start belongs to nobody who waits: a closed page does not stop it, `cancel` does."""
+
+    def __init__(self, start: Callable[[UserId], Coroutine[Any, Any, RunnerClient]], news: Hub[News]) -> None:
+        self._start, self._news = start, news
+        self._tasks: dict[UserId, asyncio.Task[RunnerClient]] = {}
+        self._waiting: dict[UserId, Waiting] = {}
+        for phase in Phase:
+            metrics.waking.labels(phase.value).set_function(partial(self._count, phase))
+
+    def __iter__(self) -> Iterator[UserId]:
+        return iter(list(self._tasks))
+
+    def __contains__(self, user: UserId) -> bool:
+        return user in self._tasks
+
+    async def wait(self, user: UserId) -> RunnerClient:
+        """The runner that this start brings. Raises: as the start does."""
+        if (task := self._tasks.get(user)) is None:
+            task = asyncio.create_task(self._start(user), name=f"start {user}")
+            self._tasks[user] = task
+            task.add_done_callback(partial(self._done, user))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled() and not _being_cancelled():
+                raise RunnerUnavailable("the start was called off: the box, or the platform, is being ended") from None
+            raise
+
+    def at(self, user: UserId) -> Waiting | None:
+        """How far it is; None: nobody waits."""
+        return self._waiting.get(user)
+
+    def tell(self, user: UserId, phase: Phase) -> None:
+        """It has got on."""
+        before = self._waiting.get(user)
+        self._waiting[user] = waiting = Waiting(phase=phase, since=before.since if before else now())
+        self._news.publish(user, waiting)
+
+    async def cancel(self, user: UserId) -> None:
+        """End it, with all it has begun; there need not be one."""
+        if task := self._tasks.get(user):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def _done(self, user: UserId, task: asyncio.Task[RunnerClient]) -> None:
+        del self._tasks[user]
+        if self._waiting.pop(user, None):
+            self._news.publish(user, None)
+        if not task.cancelled() and (error := task.exception()):  # also if nobody waits any more
+            log.info("%s: %s", task.get_name(), error)
+            code = getattr(error, "code", "")
+            metrics.box_failures.labels(code if code in REASONS else "other").inc()
+
+    def _count(self, phase: Phase) -> int:
+        return sum(waiting.phase is phase for waiting in self._waiting.values())
+
+
+def _being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return bool(task and task.cancelling())

@@ -1,0 +1,37 @@
+"""What every gateway is, however boxes reach it: the API for those who are known, over a vault and a model."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from core.config.settings import Secret, Settings
+from core.gateway.box_api import BoxApi
+from core.gateway.identity import Callers
+from core.gateway.providers.factory import provider_for
+from core.store import Store
+from core.vault.factory import opened_vault
+
+
+@asynccontextmanager
+async def served(
+    settings: Settings, store: Store, callers: Callers, *, keys: tuple[Secret, ...], drain_s: float, shared: bool
+) -> AsyncIterator[web.AppRunner]:
+    """`runner.server` makes the protocol of a connection. Leaving waits for answers under way, for `drain_s` at most.
+
+    `shared`: other gateways serve the same boxes over the same Store.
+    """
+    async with opened_vault(settings) as vault:
+        provider = await asyncio.to_thread(provider_for, settings)  # it may load Google's client
+        api = BoxApi(
+            store=store, vault=vault, callers=callers, provider=provider, settings=settings, keys=keys, shared=shared
+        )
+        # handler_cancellation: a CLI that hangs up ends the call upstream, and its cost
+        runner = web.AppRunner(api.app(), handler_cancellation=True, access_log=None, shutdown_timeout=drain_s)
+        try:
+            await runner.setup()
+            yield runner
+        finally:
+            await runner.cleanup()
+            await provider.close()

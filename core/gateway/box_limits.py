@@ -1,0 +1,79 @@
+"""How much of the gateway one box may take up at once, so that there is always some left for the others."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from core.domain.errors import TooMuch
+from core.gateway.http_errors import OVERLOADED
+from core.observability import metrics
+
+STARTS = 100  # of CLIs, at once; each asks Store and vault, whose quotas are everybody's; and
+STARTS_PER_S = 2.0  # so many more every second
+CALLS = 16  # of the model; four CLIs with their side questions need half of them
+LARGE_CALLS = 2
+LARGE_BYTES = 4 * 1024 * 1024  # hours of talk are below; what is above has pictures in it
+WAITING = 64
+PATIENCE_S = 20.0  # a CLI that is sent away comes again by itself
+
+
+class Room:
+    """One box's places. Who finds none waits for `patience_s`, with not more than WAITING others."""
+
+    def __init__(self, *, patience_s: float = PATIENCE_S) -> None:
+        self._patience_s = patience_s
+        self._calls, self._large = asyncio.Semaphore(CALLS), asyncio.Semaphore(LARGE_CALLS)
+        self._batches = asyncio.Semaphore(1)
+        self._waiting = 0
+        self._starts, self._at = float(STARTS), time.monotonic()
+
+    def start(self) -> None:
+        """One more small call that asks what is everybody's. Raises: TooMuch: they come too fast."""
+        at = time.monotonic()
+        self._starts, self._at = min(STARTS, self._starts + (at - self._at) * STARTS_PER_S), at
+        if self._starts < 1:
+            raise TooMuch("this box starts too much in a short time")
+        self._starts -= 1
+
+    @asynccontextmanager
+    async def call(self, length_bytes: int | None) -> AsyncIterator[None]:
+        """A place for a model call, body and answer, to be had before the body is read.
+
+        Raises: TooMuch: none became free.
+        """
+        async with self._place(self._calls, OVERLOADED):
+            if length_bytes is not None and length_bytes <= LARGE_BYTES:
+                yield
+                return
+            async with self._place(self._large, OVERLOADED):
+                yield
+
+    @asynccontextmanager
+    async def batch(self) -> AsyncIterator[None]:
+        """The place for a part of the log: one at a time, because the order of a box's batches is its log's.
+
+        Raises: TooMuch: it did not become free.
+        """
+        async with self._place(self._batches, TooMuch.code):
+            yield
+
+    @asynccontextmanager
+    async def _place(self, places: asyncio.Semaphore, code: str) -> AsyncIterator[None]:
+        if self._waiting >= WAITING:
+            raise TooMuch("too many calls of this box wait already", code=code)
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._patience_s):
+                with metrics.queue_depth.labels(
+                    "events" if places is self._batches else "model_calls"
+                ).track_inprogress():
+                    await places.acquire()
+        except TimeoutError as error:
+            raise TooMuch("this box has too many calls under way", code=code) from error
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            places.release()

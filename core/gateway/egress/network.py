@@ -1,0 +1,88 @@
+"""The network as the gateway sees it: names resolved, addresses dialled. Tests put another one in its place."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.gateway.egress.addresses import Address, is_own
+from core.gateway.egress.tunnel import End
+
+RESOLVE_S = 10.0
+DIAL_S = 10.0
+RESOLVER = "timeout:2 attempts:2"  # of the system's: 10 s with three name servers that are silent, 4 s with one
+LOOKUPS = 128  # at once; each is a thread, because the system's resolver waits
+
+Rows = Iterable[tuple[Any, ...]]
+
+
+def bound_resolver() -> None:
+    """The system's resolver gives up when we do: a thread that goes on has a place that its box is not counted for.
+
+    Before the first lookup; glibc reads it from the environment (resolv.conf(5)).
+    """
+    os.environ.setdefault("RES_OPTIONS", RESOLVER)
+
+
+def ask_system(name: str) -> Rows:
+    """The dot at the end: no search list of this machine's network is tried. Raises: OSError, UnicodeError."""
+    return socket.getaddrinfo(f"{name}.", None, type=socket.SOCK_STREAM)
+
+
+class Lookups:
+    """Names resolved, so many at once. The threads are daemons: a name server that does not answer holds up neither
+    the loop's own executor nor the gateway's end.
+    """
+
+    def __init__(self, *, at_once: int = LOOKUPS, ask: Callable[[str], Rows] = ask_system) -> None:
+        self._threads, self._ask = threading.BoundedSemaphore(at_once), ask
+
+    async def resolve(self, name: str) -> Sequence[str]:
+        """All addresses of a name. Raises: OSError: none. TimeoutError: too late."""
+        if not self._threads.acquire(blocking=False):
+            raise OSError("too many names are being looked up")
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[Sequence[str]] = loop.create_future()
+        threading.Thread(target=self._look_up, args=(name, loop, found), name="lookup", daemon=True).start()
+        async with asyncio.timeout(RESOLVE_S):
+            return await found
+
+    def _look_up(self, name: str, loop: asyncio.AbstractEventLoop, found: "asyncio.Future[Sequence[str]]") -> None:
+        answer: Sequence[str] | OSError
+        try:
+            answer = list(dict.fromkeys(str(row[4][0]) for row in self._ask(name)))
+        except (OSError, UnicodeError) as error:
+            answer = OSError(str(error))
+        finally:
+            self._threads.release()
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(_tell, found, answer)
+
+
+def _tell(found: "asyncio.Future[Sequence[str]]", answer: Sequence[str] | OSError) -> None:
+    if found.done():
+        return
+    if isinstance(answer, OSError):
+        found.set_exception(answer)
+    else:
+        found.set_result(answer)
+
+
+async def dial(address: str, port: int) -> End:
+    """A connection to an address, which is never resolved again. Raises: OSError: it does not answer in time."""
+    async with asyncio.timeout(DIAL_S):
+        _, end = await asyncio.get_running_loop().create_connection(End, address, port)
+    return end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """The three things that egress asks of the world."""
+
+    resolve: Callable[[str], Awaitable[Sequence[str]]] = field(default_factory=lambda: Lookups().resolve)
+    dial: Callable[[str, int], Awaitable[End]] = dial
+    is_own: Callable[[Address], bool] = is_own

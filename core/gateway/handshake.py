@@ -1,0 +1,96 @@
+"""A connection to the gateway's port before it is known whose it is: one line, in so many bytes and seconds."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from core.domain.errors import PlatformError
+from core.protocol.handshake import LINE_BYTES, keep_alive
+
+LINE_S = 10.0  # for the line and the look into the Store
+HEAD_BYTES = 1024  # of a probe's request
+UNDECIDED = 4096  # connections at once of which nothing is known
+OF_ONE_ADDRESS = 128  # of them; each is decided in milliseconds, and a box has 64 connections to the internet
+PROBE = b"GET /healthz HTTP/1."
+WELL = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n"
+
+Wire = asyncio.Transport
+Admit = Callable[[bytes, Wire], Awaitable[Callable[[], asyncio.Protocol]]]
+
+
+class Arrival(asyncio.Protocol):
+    """Replaces itself by what `admit` says the connection is, or hangs up without a word.
+
+    Nothing that follows the line is read before that. `waiting` has all that are not decided.
+    """
+
+    def __init__(self, *, admit: Admit, waiting: "set[Arrival]", line_s: float = LINE_S) -> None:
+        self._admit, self._waiting, self._line_s = admit, waiting, line_s
+        self._loop = asyncio.get_running_loop()
+        self._first = b""
+        self._wire: Wire | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.address = ""
+
+    def abort(self) -> None:
+        """Hang up, unless it has been given away."""
+        if self._wire:
+            self._wire.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # streams only
+        self._wire, self.address = transport, str(transport.get_extra_info("peername", ("",))[0])
+        keep_alive(transport.get_extra_info("socket"))
+        same = sum(other.address == self.address for other in self._waiting)
+        self._waiting.add(self)
+        self._timer = self._loop.call_later(self._line_s, self.abort)
+        if len(self._waiting) > UNDECIDED or same >= OF_ONE_ADDRESS:
+            self.abort()
+
+    def data_received(self, data: bytes) -> None:
+        self._first += data
+        wire = self._wire
+        if self._task or wire is None:
+            return
+        line, end, _ = self._first.partition(b"\n")
+        if line.startswith(PROBE):
+            self._probed(wire)
+        elif len(line) > LINE_BYTES:
+            wire.abort()
+        elif end:
+            wire.pause_reading()
+            self._task = self._loop.create_task(self._decide(line + end, wire), name="arrival")
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._over()
+        if self._task:
+            self._task.cancel()
+
+    def _probed(self, wire: Wire) -> None:
+        if b"\r\n\r\n" in self._first:
+            wire.write(WELL)
+            wire.close()
+        elif len(self._first) > HEAD_BYTES:
+            wire.abort()
+
+    async def _decide(self, line: bytes, wire: Wire) -> None:
+        try:
+            become = await self._admit(line, wire)
+        except PlatformError:
+            wire.abort()
+            return
+        if wire.is_closing():
+            return
+        self._over()
+        heir, self._wire = become(), None
+        wire.set_protocol(heir)
+        heir.connection_made(wire)
+        if rest := self._first[len(line) :]:
+            heir.data_received(rest)
+        if not wire.is_closing():
+            wire.resume_reading()
+
+    def _over(self) -> None:
+        self._waiting.discard(self)
+        if self._timer:
+            self._timer.cancel()

@@ -1,0 +1,180 @@
+"""What follows from newly stored events: usage counters, the inbox, and the session's record.
+
+Every step may be done twice for the same events and then changes nothing; see core.gateway.ingest for the order.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from core.domain.errors import NotFound
+from core.domain.events import (
+    Answered,
+    AnyEvent,
+    Asked,
+    Parked,
+    StateChanged,
+    Text,
+    ToolCalled,
+    ToolReturned,
+    TurnFinished,
+    UserSaid,
+    seq_of,
+)
+from core.domain.records import Request, Session, UserId, now
+from core.domain.states import SessionState
+from core.gateway.summaries import cut, first_line, gist
+from core.store import Store
+
+TITLE_CHARS = 60
+LINE_CHARS = 160
+SUMMARY_CHARS = 200
+TELLING = ("command", "file_path", "path", "url", "query", "pattern", "description", "name")  # of a tool's input
+DOINGS = (UserSaid, Text, ToolCalled, ToolReturned, Asked, Answered, TurnFinished)  # of somebody, person or model
+DRAFT = "mcp__oma__draft_agent"  # the runner's tool by which a builder names its agent
+
+
+async def follow(store: Store, session: Session, events: Sequence[AnyEvent], *, owner: UserId) -> Session:
+    """Bring all records up to these stored events, which come right after `session.last_seq`; the session then."""
+    for key, amounts in usage_of(session, events).items():
+        await _count(store, key, amounts, session, upto=seq_of(events[-1]), owner=owner)
+    for event in events:
+        await _keep_inbox(store, session, event, owner)
+    return await store.change(Session, session.id, owner=owner, **changes_of(session, events))
+
+
+def usage_of(session: Session, events: Sequence[AnyEvent]) -> dict[str, dict[int, dict[str, float]]]:
+    """Counter rows: for each, what the turn that ended with event n adds to it."""
+    rows: dict[str, dict[int, dict[str, float]]] = defaultdict(dict)
+    for event in events:
+        if isinstance(event, TurnFinished) and event.at is not UNSET:
+            amounts = {"turns": 1.0, "cost_usd": event.cost_usd}
+            amounts |= {name: float(amount) for name, amount in msgspec.structs.asdict(event.usage).items()}
+            month = f"{event.at:%Y-%m}"
+            for key in (month, f"agent/{session.agent}/{month}"):
+                rows[key][seq_of(event)] = amounts
+    return rows
+
+
+async def _count(
+    store: Store, key: str, turns: dict[int, dict[str, float]], session: Session, *, upto: int, owner: UserId
+) -> None:
+    """Add turns to a row exactly once.
+
+    Beside the sums a row has a mark per session, `seq_<session>`: the number of the last event that it counts. Sums
+    and mark are moved by one atomic addition, so a turn is in the row if and only if the mark says so.
+    """
+    mark = f"seq_{session.id}"
+    counted = (await store.usage(key, owner=owner)).get(mark, 0.0)
+    added: dict[str, float] = defaultdict(float)
+    for seq, amounts in turns.items():
+        if seq > counted:
+            for name, amount in amounts.items():
+                added[name] += amount
+    if added:
+        await store.add_usage(key, owner=owner, **added, **{mark: upto - counted})
+
+
+async def _keep_inbox(store: Store, session: Session, event: AnyEvent, owner: UserId) -> None:
+    match event:
+        case Asked() if event.request_id and await _whose(store, event.request_id, owner) in ("", session.id):
+            await store.put(_entry(session, event), owner=owner)
+        case Answered() if await _whose(store, event.request_id, owner) == session.id:
+            await store.delete(Request, event.request_id, owner=owner)
+        case Parked() if await _whose(store, event.request_id, owner) == session.id:
+            await store.change(Request, event.request_id, owner=owner, parked=True)
+
+
+def _entry(session: Session, asked: Asked) -> Request:
+    return Request(
+        id=asked.request_id,
+        agent=session.agent,
+        session=session.id,
+        kind=asked.kind,
+        summary=target(asked),
+        tool=cut(asked.tool, TITLE_CHARS),
+        reason=first_line(asked.reason, SUMMARY_CHARS),
+        asked_at=now() if asked.at is UNSET else asked.at,
+        seq=seq_of(asked),
+    )
+
+
+async def _whose(store: Store, request_id: str, owner: UserId) -> str:
+    """The session that asked an entry of the inbox; empty if there is no such entry."""
+    try:
+        return (await store.get(Request, request_id, owner=owner)).session
+    except NotFound:
+        return ""
+
+
+def changes_of(session: Session, events: Sequence[AnyEvent]) -> dict[str, Any]:
+    """The fields of the session's record that these events change."""
+    changes: dict[str, Any] = {"last_seq": seq_of(events[-1])} | _title(session, events)
+    if any(isinstance(event, DOINGS) for event in events):
+        changes["updated_at"] = now()  # not by a mere waking: lists are sorted by it
+    if line := _last_line(events):
+        changes["last_line"] = line
+    cost = session.cost_usd
+    for event in events:
+        match event:
+            case StateChanged():
+                changes["state"] = event.state
+                if event.turn:
+                    changes["turn"] = event.turn
+                if event.state is SessionState.BUSY:
+                    changes |= {"last_outcome": "", "last_reason": ""}
+            case TurnFinished():
+                cost = changes["cost_usd"] = cost + event.cost_usd
+                changes |= {"last_outcome": event.outcome, "last_reason": event.reason} | context_of(event)
+    return changes
+
+
+def context_of(event: TurnFinished) -> dict[str, Any]:
+    """Nothing if no model answered in this turn: then it is as it was."""
+    names = ("model", "context_tokens", "window_tokens")
+    return {name: getattr(event, name) for name in names} if event.model else {}
+
+
+def _title(session: Session, events: Sequence[AnyEvent]) -> dict[str, str]:
+    """The session's title, as long as nobody gave it one by hand: the first words, then the name of what is built."""
+    title, given = session.title, session.given_title
+    for event in events:
+        if isinstance(event, UserSaid) and not title:
+            title = given = first_line(event.text, TITLE_CHARS)
+        elif title == given and session.kind == "builder" and (name := _drafted(event)):
+            title = given = name
+    return {} if title == session.title else {"title": title, "given_title": given}
+
+
+def _drafted(event: AnyEvent) -> str:
+    """The name that a call of the builder's tool gives the agent; empty if it gives none."""
+    if not isinstance(event, ToolCalled) or event.name != DRAFT:
+        return ""
+    name = event.input.get("name")
+    return first_line(name, TITLE_CHARS) if isinstance(name, str) else ""
+
+
+def _last_line(events: Sequence[AnyEvent]) -> str:
+    """What was said or asked last, if it tells something in one line."""
+    for event in reversed(events):
+        line = ""
+        if isinstance(event, Text):
+            line = gist(event.text, LINE_CHARS)
+        elif isinstance(event, Asked):
+            line = first_line(event.reason, LINE_CHARS) or cut(target(event), LINE_CHARS)
+        if line:
+            return line
+    return ""
+
+
+def target(asked: Asked) -> str:
+    """One line for the inbox: what exactly is asked, the tool apart."""
+    if asked.questions:
+        return first_line(asked.questions[0].text, SUMMARY_CHARS)
+    if asked.plan:
+        return first_line(asked.plan, SUMMARY_CHARS)
+    telling = next((asked.input[name] for name in TELLING if isinstance(asked.input.get(name), str)), "")
+    return first_line(telling, SUMMARY_CHARS) or cut(asked.tool, SUMMARY_CHARS)

@@ -1,0 +1,234 @@
+"""The Messages API of somebody else, passed through: our credential is added, and bytes go on as they come."""
+
+import asyncio
+import io
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import aiohttp
+from aiohttp import web
+
+from core.gateway.http_errors import KEY_REFUSED, OVERLOADED, api_error
+from core.gateway.providers import Call
+from core.lib.aiohttp_disconnects import hung_up
+from core.observability.redaction import Redactor
+
+log = logging.getLogger("oma.gateway")
+
+CONNECT_S = 10.0
+STALL_S = 60.0  # the API sends pings in a stream; a silence this long is a lost connection
+WHOLE_ANSWER_S = 600.0  # without streaming nothing comes before everything has; the CLI's own limit
+POOL = 512
+KEEP_ALIVE_S = 30.0
+ERROR_BYTES = 64 * 1024  # of what the model says when it refuses: the API needs some hundred
+LARGE_BYTES = 512 * 1024  # from here on a body is written in pieces, or other streams would wait for it
+
+ROUNDS = 3  # a credential that has just ended, words it does not know: each is mended once
+
+# Of the connection to us, not of the message; and what the CLI says of who it is, which is not who calls upstream.
+NOT_FORWARDED = frozenset({
+    "host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "proxy-authorization",
+    "proxy-authenticate", "content-length", "x-api-key", "authorization", "cookie", "forwarded", "accept-encoding",
+})  # fmt: skip
+NOT_RETURNED = frozenset({
+    "connection", "keep-alive", "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade", "set-cookie",
+    "content-length", "date", "server",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is sent upstream. `headers` has the credential, and must not be shown."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Upstream(Protocol):
+    """Where the Messages API is spoken, in which dialect, and by which credential."""
+
+    @property
+    def where(self) -> str:
+        """For people; may hold a password."""
+
+    @property
+    def mend(self) -> str:
+        """What to look at when it refuses us."""
+
+    @property
+    def redactor(self) -> Redactor:
+        """Nothing of it goes to a box, though a proxy before the API may quote the credential that it was shown."""
+
+    async def question(self, call: Call) -> Question:
+        """Raises: BadInput: the call is none. Unavailable: there is no credential now."""
+
+    async def again(self, refused: Question, status: int, said: bytes) -> bool:
+        """Whether the same call may go better now. `said` is empty for 401 and 403. Raises: Unavailable."""
+
+    def worded(self, status: int, said: bytes) -> tuple[int, bytes]:
+        """A refusal as the Messages API would put it."""
+
+
+class Passing:
+    """The Provider over an upstream: a pool of connections, made with the first call and closed with the gateway."""
+
+    def __init__(self, upstream: Upstream, *, stall_s: float = STALL_S) -> None:
+        self._to, self._stall_s = upstream, stall_s
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        if self._session:
+            await self._session.close()
+            self._session = None
+
+    async def answer(self, call: Call, request: web.Request) -> web.StreamResponse:
+        for left in reversed(range(ROUNDS)):
+            try:
+                question, upstream = await self._ask(call)
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                log.warning("the model at %s cannot be reached: %s %s", self._to.where, type(error).__name__, error)
+                message = f"{OVERLOADED}: the model cannot be reached ({type(error).__name__})"
+                return api_error(529, self._to.redactor.line(message))
+            try:
+                if upstream.status < 400:
+                    return await self._pass_on(upstream, request)
+                said = b"" if upstream.status in (401, 403) else await self._said(upstream)
+                if not left or not await self._to.again(question, upstream.status, said):
+                    return self._refused(upstream) if upstream.status in (401, 403) else self._failed(upstream, said)
+            except _BrokeOff as error:
+                return api_error(529, f"{OVERLOADED}: the model's answer broke off (status {error})")
+            finally:
+                upstream.close()  # a connection that was read to its end has gone back to the pool by itself
+        raise AssertionError("the last round answers")
+
+    async def _ask(self, call: Call) -> tuple[Question, aiohttp.ClientResponse]:
+        """Headers of the answer, asked for once more if the connection from the pool had just died."""
+        question, streams = await self._to.question(call), _streams(call.body)
+        try:
+            return question, await self._post(question, streams)
+        except aiohttp.ServerDisconnectedError:
+            return question, await self._post(question, streams)
+
+    async def _post(self, question: Question, streams: bool) -> aiohttp.ClientResponse:
+        headers = {**question.headers, "accept-encoding": "identity"}
+        body = question.body if len(question.body) < LARGE_BYTES else io.BytesIO(question.body)
+        async with asyncio.timeout(self._stall_s if streams else WHOLE_ANSWER_S):
+            return await self._pool().post(question.url, data=body, headers=headers, allow_redirects=False)
+
+    def _refused(self, upstream: aiohttp.ClientResponse) -> web.Response:
+        """The CLI would repeat a 401 for minutes, and it is not its own key that is wrong."""
+        log.error("the model refused the platform's key: %s", upstream.status)
+        said = f"{KEY_REFUSED}: the model refused the platform's key (status {upstream.status}); check {self._to.mend}"
+        return api_error(400, said)
+
+    async def _said(self, upstream: aiohttp.ClientResponse) -> bytes:
+        """The beginning of an error. Raises: _BrokeOff."""
+        said = b""
+        try:
+            async with asyncio.timeout(self._stall_s):
+                while len(said) < ERROR_BYTES and (chunk := await upstream.content.readany()):
+                    said += chunk
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.warning("the model's answer %s broke off: %s", upstream.status, error)
+            raise _BrokeOff(upstream.status) from error
+        return said
+
+    def _failed(self, upstream: aiohttp.ClientResponse, said: bytes) -> web.Response:
+        """Any other error in the model's own words."""
+        status, worded = self._to.worded(upstream.status, said)
+        body = self._to.redactor.raw(worded)[:ERROR_BYTES]
+        return web.Response(status=status, headers=self._returned(upstream.headers), body=body)
+
+    async def _pass_on(self, upstream: aiohttp.ClientResponse, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=upstream.status, headers=self._returned(upstream.headers))
+        await response.prepare(request)
+        watchdog = _Watchdog(upstream, self._stall_s if _is_stream(upstream) else WHOLE_ANSWER_S)
+        try:
+            async for chunk in upstream.content.iter_any():
+                watchdog.fed()
+                await response.write(chunk)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if hung_up(request):
+                raise ConnectionError("the caller went away") from error
+            if not watchdog.fired:
+                log.warning("the model's answer broke off: %s", error)
+                _break_off(request)
+                return response
+            await response.write(_stalled(self._stall_s))
+        finally:
+            watchdog.end()
+        await response.write_eof()
+        return response
+
+    def _returned(self, headers: Mapping[str, str]) -> dict[str, str]:
+        masked = {name: self._to.redactor.text(value) for name, value in headers.items()}
+        return {name: value for name, value in masked.items() if name.lower() not in NOT_RETURNED}
+
+    def _pool(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=POOL, keepalive_timeout=KEEP_ALIVE_S),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                read_bufsize=256 * 1024,
+            )
+        return self._session
+
+
+class _BrokeOff(Exception):
+    """An answer that ended before its end; its status."""
+
+
+class _Watchdog:
+    """Closes an upstream that has been silent too long. One timer a call, not one a chunk."""
+
+    def __init__(self, upstream: aiohttp.ClientResponse, stall_s: float) -> None:
+        self._upstream, self._stall_s = upstream, stall_s
+        self._loop = asyncio.get_running_loop()
+        self._last = self._loop.time()
+        self.fired = False
+        self._timer = self._loop.call_at(self._last + stall_s, self._look)
+
+    def fed(self) -> None:
+        self._last = self._loop.time()
+
+    def end(self) -> None:
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        due = self._last + self._stall_s
+        if self._loop.time() < due:
+            self._timer = self._loop.call_at(due, self._look)
+            return
+        self.fired = True
+        self._upstream.content.set_exception(TimeoutError("the model fell silent"))
+
+
+def forwarded(headers: Mapping[str, str]) -> dict[str, str]:
+    """What a CLI says of its message, in small letters, and nothing of who it is."""
+    return {name.lower(): value for name, value in headers.items() if name.lower() not in NOT_FORWARDED}
+
+
+def _streams(body: bytes) -> bool:
+    """Whether a request asks for a stream. Only the waiting time hangs on it, so a search in the bytes will do."""
+    return b'"stream":true' in body or b'"stream": true' in body
+
+
+def _is_stream(upstream: aiohttp.ClientResponse) -> bool:
+    return upstream.content_type == "text/event-stream"
+
+
+def _stalled(seconds: float) -> bytes:
+    message = f"{OVERLOADED}: the model sent nothing for {seconds:g} s"
+    error = f'{{"type":"error","error":{{"type":"overloaded_error","message":"{message}"}}}}'
+    return f"\n\nevent: error\ndata: {error}\n\n".encode()
+
+
+def _break_off(request: web.Request) -> None:
+    """Cut the caller's connection as ours was cut: half an answer must not look like a whole one."""
+    if request.transport:
+        request.transport.abort()

@@ -1,0 +1,140 @@
+"""One port for all boxes that are on other machines: the first line of a connection says and proves whose it is."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from weakref import WeakKeyDictionary
+
+from aiohttp import web
+
+from core.domain.errors import Misconfigured, NotFound, StoreUnavailable, Unavailable
+from core.domain.records import SYSTEM, Box
+from core.gateway.box_limits import PATIENCE_S, Room
+from core.gateway.egress.egress import Egress
+from core.gateway.egress.protocol_sniffer import Front
+from core.gateway.handshake import LINE_S, Arrival, Wire
+from core.gateway.identity import Caller
+from core.observability import metrics
+from core.protocol import handshake
+from core.store import Store
+
+log = logging.getLogger("oma.gateway")
+
+LOOKUPS = 16  # in the Store at once
+BACKLOG = 1024
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Known:
+    """A box as the Store had it a moment ago."""
+
+    box: Box
+    caller: Caller
+    waiting: set[Front] = field(default_factory=set)
+
+
+class FarDoors:
+    """Who is at the other end of each connection.
+
+    A box is looked up at its first one. `look`, called every few seconds, looks again while it has one open, and
+    forgets it when it has none: so what is known here is never older than that.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        egress: Egress,
+        patience_s: float = PATIENCE_S,
+        line_s: float = LINE_S,
+    ) -> None:
+        self._store, self._egress, self._patience_s, self._line_s = store, egress, patience_s, line_s
+        self._known: dict[str, Known] = {}
+        self._wires: WeakKeyDictionary[asyncio.BaseTransport, Known] = WeakKeyDictionary()
+        self._arriving: set[Arrival] = set()
+        self._lookups = asyncio.Semaphore(LOOKUPS)
+        self.runner: web.AppRunner | None = None
+        metrics.boxes.set_function(lambda: len(self._open()))
+
+    def caller(self, request: web.Request) -> Caller:
+        """The box that sent this. Raises: Unavailable: it is gone; a CLI tries again, and finds out."""
+        known = self._wires.get(request.transport) if request.transport else None
+        if known is None or self._known.get(known.box.id) is not known:
+            raise Unavailable("no box is known by this connection", code="unknown_box")
+        return known.caller
+
+    @asynccontextmanager
+    async def listening(self, host: str, port: int) -> AsyncIterator[None]:
+        """Connections are taken while the context is open; those that are under way go on after it.
+
+        Raises: Misconfigured: the port is taken.
+        """
+        arrive = partial(Arrival, admit=self._admit, waiting=self._arriving, line_s=self._line_s)
+        try:
+            server = await asyncio.get_running_loop().create_server(arrive, host, port, backlog=BACKLOG)
+        except OSError as error:
+            raise Misconfigured(f"cannot listen on {host}:{port}: {error.strerror}; set OMA_GATEWAY_PORT") from error
+        try:
+            yield
+        finally:
+            server.close()
+            for arrival in list(self._arriving):
+                arrival.abort()
+            for front in [front for known in self._known.values() for front in known.waiting]:
+                front.abort()
+
+    async def look(self) -> None:
+        """Hang up on boxes that are no more, and forget those that have nothing open."""
+        there = self._open()
+        self._known = {id: known for id, known in self._known.items() if known in there}
+        for id in list(self._known):
+            try:
+                await self._look_up(id)
+            except NotFound:
+                log.info("box %s is gone", id)
+            except StoreUnavailable as error:  # what is proven stays so: the Store says neither yes nor no
+                log.warning("box %s is not looked at: %s", id, error)
+
+    def _open(self) -> set[Known]:
+        return {known for wire, known in list(self._wires.items()) if not wire.is_closing()}
+
+    async def _admit(self, line: bytes, wire: Wire) -> Callable[[], Front]:
+        """Raises: BadInput, NotSignedIn, NotFound: nobody is let in. StoreUnavailable: nor is anybody now."""
+        token = handshake.token_of(line)
+        id = handshake.claimed_box(token)
+        known = self._known.get(id)
+        if known is None:
+            known = await self._look_up(id)
+        handshake.prove(token, key=known.box.key)
+        self._wires[wire] = known
+        api = self.runner.server if self.runner else None
+        if api is None:
+            raise Unavailable("the gateway is not open")
+        return partial(Front, api=api, egress=self._egress.taker(known.caller), waiting=known.waiting)
+
+    async def _look_up(self, id: str) -> Known:
+        try:
+            async with self._lookups:
+                box = await self._store.get(Box, id, owner=SYSTEM)
+        except NotFound:
+            self._hang_up(id)
+            raise
+        known = self._known.get(id)
+        if known and (known.box.user, known.box.key) == (box.user, box.key):
+            return known
+        self._hang_up(id)
+        caller = Caller(box=id, user=box.user, key=box.key, room=Room(patience_s=self._patience_s))
+        self._known[id] = known = Known(box=box, caller=caller)
+        return known
+
+    def _hang_up(self, id: str) -> None:
+        known = self._known.pop(id, None)
+        if known is None:
+            return
+        for wire in [wire for wire, whose in self._wires.items() if whose is known]:
+            if isinstance(wire, asyncio.Transport):
+                wire.abort()
+        self._egress.hang_up(id)

@@ -1,0 +1,145 @@
+"""One listening socket per box of this machine: by which of them a request comes says whose box it is."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from aiohttp import web
+
+from core.config.runtime_dir import BACKLOG, Process, Runtime, guests, listening
+from core.domain.errors import BadInput, Unavailable
+from core.domain.records import SYSTEM, Box, UserId
+from core.gateway.box_limits import PATIENCE_S, Room
+from core.gateway.egress.egress import Egress
+from core.gateway.egress.protocol_sniffer import Front
+from core.gateway.identity import Caller
+from core.observability import metrics
+from core.store import Store
+
+log = logging.getLogger("oma.gateway")
+
+MAX_BOXES = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """An open socket of a living box."""
+
+    caller: Caller
+    process: Process
+    server: asyncio.Server
+    waiting: set[Front]
+    path: Path
+
+
+class Doors:
+    """Opens, watches and closes the sockets of all boxes of this machine.
+
+    `caller` is the one place that decides whose request it is; for boxes elsewhere that is core.gateway.tcp_listener.
+    """
+
+    def __init__(self, *, runtime: Runtime, store: Store, patience_s: float = PATIENCE_S) -> None:
+        self._runtime, self._store, self._patience_s = runtime, store, patience_s
+        self._doors: dict[str, Door] = {}
+        metrics.boxes.set_function(self.__len__)
+        self._by_path: dict[str, Caller] = {}
+        self._changing = asyncio.Lock()
+        self.runner: web.AppRunner | None = None
+        self.egress: Egress | None = None
+
+    def __len__(self) -> int:
+        return len(self._doors)
+
+    def caller(self, request: web.Request) -> Caller:
+        """The box that sent this.
+
+        Raises: Unavailable: its door is being closed, by our own end or its; a CLI tries again, and finds out which.
+        """
+        transport = request.transport
+        path = transport.get_extra_info("sockname") if transport else None
+        caller = self._by_path.get(path) if isinstance(path, str) else None
+        if caller is None:
+            raise Unavailable("no box is known by this socket", code="unknown_box")
+        return caller
+
+    async def restore(self) -> None:
+        """Listen again for every living box that the Store knows; the gateway before us is gone."""
+        for box in await self._store.find(Box, owner=SYSTEM, limit=MAX_BOXES):
+            process = Process.read(box.memory)
+            if process and process.alive():
+                try:
+                    await self.open(box.id, user=box.user, key=box.key, process=process)
+                except BadInput as error:
+                    log.warning("box %s has no door: %s", box.id, error)
+            elif process:
+                await self._bury(box.id, process)
+
+    async def open(self, box_id: str, *, user: UserId, key: str, process: Process) -> None:
+        """Listen for a box; again is fine. Raises: BadInput: it has no directory, or its process is gone."""
+        async with self._changing:
+            if len(self._doors) >= MAX_BOXES:
+                raise BadInput("too many boxes", code="too_much")
+            if not process.alive():
+                raise BadInput("this process does not live", code="box_gone")
+            path = self._runtime.box_socket(box_id)
+            old = self._doors.get(box_id)
+            known = old and old.process == process and (old.caller.user, old.caller.key) == (user, key)
+            if known and path.is_socket():
+                return
+            await self._close(box_id)
+            caller = Caller(box=box_id, user=user, key=key, room=Room(patience_s=self._patience_s))
+            self._doors[box_id] = door = await self._listen(caller, process, path)
+            self._by_path[str(path)] = door.caller
+
+    async def close(self, box_id: str) -> None:
+        """Stop listening and remove the box's directory. Idempotent."""
+        async with self._changing:
+            await self._close(box_id)
+            self._runtime.remove_box(box_id)
+
+    async def close_all(self) -> None:
+        """Stop listening; what boxes have stays, because a gateway may come after us."""
+        async with self._changing:
+            for box_id in list(self._doors):
+                await self._close(box_id)
+            if self.egress:
+                await self.egress.close()
+
+    async def bury_the_dead(self) -> None:
+        """Close the doors of boxes whose process is gone, and remove what they leave behind."""
+        for box_id, door in list(self._doors.items()):
+            if not door.process.alive():
+                await self._bury(box_id, door.process)
+
+    async def _listen(self, caller: Caller, process: Process, path: Path) -> Door:
+        api = self.runner.server if self.runner else None
+        if api is None or self.egress is None:
+            raise BadInput("the gateway is not open yet")
+        if not path.parent.is_dir():
+            raise BadInput("this box has no directory", code="box_gone")
+        waiting: set[Front] = set()
+        front = partial(Front, api=api, egress=self.egress.taker(caller), waiting=waiting)
+        # The agent in the box is its user's own id of the machine, or ours under another name.
+        listener = await asyncio.to_thread(listening, path, group=guests(path.parent))
+        server = await asyncio.get_running_loop().create_unix_server(front, sock=listener, backlog=BACKLOG)
+        return Door(caller=caller, process=process, server=server, waiting=waiting, path=path)
+
+    async def _close(self, box_id: str) -> None:
+        if door := self._doors.pop(box_id, None):
+            self._by_path.pop(str(door.path), None)
+            door.server.close()
+            for front in set(door.waiting):
+                front.abort()
+            if self.egress:
+                self.egress.hang_up(box_id)
+            door.path.unlink(missing_ok=True)
+
+    async def _bury(self, box_id: str, process: Process) -> None:
+        """Its record stays: by that the web, which may be away, learns that there is something to recover."""
+        door = self._doors.get(box_id)
+        if door and door.process != process:
+            return  # the box lives again, as another process
+        log.info("box %s is gone", box_id)
+        await self.close(box_id)

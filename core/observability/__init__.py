@@ -1,0 +1,1 @@
+"""Logs, traces and metrics, and the masking of secrets that all of them go through."""

@@ -1,0 +1,100 @@
+"""What has to be remembered for a moment so that it can be counted: when a message was sent, since when a CLI starts.
+
+All of it is bounded, and losing it loses a figure, nothing else.
+"""
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from msgspec import UNSET
+
+from core.domain.events import AnyEvent, StateChanged, Text, TextDelta, ThinkingDelta, TurnFinished
+from core.domain.records import now
+from core.domain.states import SessionState
+from core.observability import metrics
+
+REMEMBERED = 10_000  # of each kind; the oldest gives way
+REASONS = frozenset({
+    "", "cli_died", "runner_lost", "stopped_by_user", "no_answer", "model_key_refused", "model_overloaded", "disk_full",
+    "model_error", "cli_not_started", "too_long", "orphaned", "shutdown", "spend_limit", "max_turns",
+})  # fmt: skip
+TOKENS = {"input": "input_tokens", "output": "output_tokens", "cache_read": "cache_read_tokens",
+          "cache_write": "cache_write_tokens"}  # fmt: skip
+T = TypeVar("T")
+WORDS = (TextDelta, ThinkingDelta, Text)
+
+
+class FirstWords:
+    """How long people wait: from their message to the first words of the turn that it began, as the web sees them."""
+
+    def __init__(self) -> None:
+        self._sent: OrderedDict[str, float] = OrderedDict()  # message → when
+        self._begun: OrderedDict[str, float] = OrderedDict()  # session whose turn has begun → when it was asked for
+
+    def sent(self, message_id: str) -> None:
+        """Before it goes out. One that only joins a running turn begins none, and is forgotten in time."""
+        _remember(self._sent, message_id, time.monotonic())
+
+    def heard(self, session: str, batch: Sequence[AnyEvent]) -> None:
+        """What a page's follower got; costs nothing while nobody here waits."""
+        if not self._sent and not self._begun:
+            return
+        for event in batch:
+            if isinstance(event, StateChanged) and (sent := self._sent.pop(event.turn, None)) is not None:
+                _remember(self._begun, session, sent)
+            elif isinstance(event, WORDS) and (sent := self._begun.pop(session, None)) is not None:
+                metrics.first_words_seconds.observe(time.monotonic() - sent)
+            elif isinstance(event, TurnFinished):
+                self._begun.pop(session, None)
+
+
+class LogTally:
+    """What the logs of all boxes say, counted as they are kept. A box may say anything: no word of it is a label."""
+
+    def __init__(self) -> None:
+        self._starting: OrderedDict[str, datetime] = OrderedDict()  # session → since when its CLI is being started
+
+    def count(self, session: str, events: Sequence[AnyEvent]) -> None:
+        """Events that were kept just now, in order."""
+        metrics.ingested.inc(len(events))
+        if events and events[0].at is not UNSET:
+            metrics.ingest_lag_seconds.observe(max(0.0, (now() - events[0].at).total_seconds()))
+        for event in events:
+            if isinstance(event, StateChanged):
+                self._state(session, event)
+            elif isinstance(event, TurnFinished):
+                _turn(event)
+
+    def _state(self, session: str, event: StateChanged) -> None:
+        if event.at is UNSET:
+            return
+        if event.state is SessionState.STARTING:
+            _remember(self._starting, session, event.at)
+        elif (began := self._starting.pop(session, None)) is not None:
+            ended = "ok" if event.state in (SessionState.IDLE, SessionState.BUSY) else "failed"
+            metrics.cli_starts.labels(ended).inc()
+            if ended == "ok":
+                metrics.cli_start_seconds.observe(max(0.0, (event.at - began).total_seconds()))
+
+
+def _turn(event: TurnFinished) -> None:
+    metrics.turns.labels(event.outcome, event.reason if event.reason in REASONS else "other").inc()
+    metrics.turn_seconds.observe(_sane(event.duration_s))
+    metrics.cost_usd.inc(_sane(event.cost_usd))
+    for kind, name in TOKENS.items():
+        metrics.tokens.labels(kind).inc(_sane(getattr(event.usage, name)))
+
+
+def _sane(amount: float) -> float:
+    """A counter never goes back."""
+    return max(0.0, amount) if math.isfinite(amount) else 0.0
+
+
+def _remember(what: OrderedDict[str, T], key: str, value: T) -> None:
+    what[key] = value
+    if len(what) > REMEMBERED:
+        what.popitem(last=False)

@@ -1,0 +1,161 @@
+"""One way to log: text for a person at a terminal, one JSON line an entry for machines.
+
+Every entry of web, gateway and runner goes through `Entry`, whoever made it: secrets are masked there, and what
+strangers call themselves can neither pose as a line of ours nor fill the disk.
+"""
+
+import json
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from core.observability import tracing
+from core.observability.redaction import LONGEST, Redactor
+
+LINE_BYTES = 4096  # an entry with all its fields
+MESSAGE_BYTES = 3200
+LOGGER_BYTES = 80  # also a file's and a function's name
+READ_CHARS = 16 * 1024  # of either end of what was said: more is not even looked at
+CUT = " [… cut …] "
+
+GOOGLE = "logging.googleapis.com"
+PROGRAM = f"{Path(__file__).resolve().parents[2]}/"
+
+NOISY = ("httpx", "httpx2", "uvicorn.error", "uvicorn.access", "aiohttp.access", "watchfiles", "engineio", "socketio")
+
+
+class Entry(logging.Formatter):
+    """What both forms share: the message, without secrets and cut in its middle. A traceback's end says the most."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__()
+        self._redactor = redactor
+
+    def said(self, record: logging.LogRecord, spell: Callable[[str], str]) -> str:
+        """The message as `spell` writes each character, in at most MESSAGE_BYTES."""
+        text = _message(record)
+        if len(text) <= 2 * READ_CHARS:
+            return fitting(self._redactor.line(text), MESSAGE_BYTES, spell)
+        # A value that the cut went through is not recognised: its rest goes with LONGEST characters at the cut.
+        head = self._redactor.line(text[:READ_CHARS])[:-LONGEST]
+        tail = self._redactor.line(text[-READ_CHARS:])[LONGEST:]
+        return fitting(head + CUT + tail, MESSAGE_BYTES, spell)
+
+
+class TextFormat(Entry):
+    """`12:00:01 INFO oma.gate: …`, control characters spelled out so that nobody forges a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC)
+        logger = fitting(record.name, LOGGER_BYTES, _visible)
+        here = tracing.current.get()
+        belongs = f" trace={here.trace_id}" if here else ""
+        return f"{at:%H:%M:%S} {record.levelname} {logger}: {self.said(record, _visible)}{belongs}"
+
+
+class JsonFormat(Entry):
+    """Cloud Logging's field names. `part` says which of our processes it is; `project` is where its traces are kept."""
+
+    def __init__(self, redactor: Redactor, *, part: str = "", project: str = "") -> None:
+        super().__init__(redactor)
+        self._labels = f',"{GOOGLE}/labels":{json.dumps({"process": part})}' if part else ""
+        self._traces = f"projects/{project}/traces/" if project else ""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).isoformat()
+        logger, said = fitting(record.name, LOGGER_BYTES, _in_json), self.said(record, _in_json)
+        head = f'"time":"{at}","severity":"{record.levelname}","logger":"{logger}"'
+        return f'{{{head}{self._labels}{_source(record)}{self._trace()},"message":"{said}"}}'
+
+    def _trace(self) -> str:
+        here = tracing.current.get()
+        if here is None:
+            return ""
+        whole = json.dumps(self._traces + here.trace_id)
+        return f',"{GOOGLE}/trace":{whole},"{GOOGLE}/spanId":"{here.span_id}","{GOOGLE}/trace_sampled":true'
+
+
+def _source(record: logging.LogRecord) -> str:
+    """Where in the program it was said."""
+    path = fitting(record.pathname.removeprefix(PROGRAM), LOGGER_BYTES, _in_json)
+    function = fitting(record.funcName or "", LOGGER_BYTES, _in_json)
+    return f',"{GOOGLE}/sourceLocation":{{"file":"{path}","line":"{record.lineno}","function":"{function}"}}'
+
+
+def _message(record: logging.LogRecord) -> str:
+    """What was said, with the traceback of an error behind it."""
+    try:
+        said = record.getMessage()
+    except (TypeError, ValueError, KeyError) as error:  # of a library's own entry: the words without their arguments
+        said = f"{record.msg} ({error})"
+    if record.exc_info:
+        said += "\n" + logging.Formatter().formatException(record.exc_info)
+    return said
+
+
+def escaped(text: str, longest: int = MESSAGE_BYTES) -> str:
+    """One line of at most `longest` characters: line breaks, escape sequences, direction marks are spelled out."""
+    return "".join(map(_visible, text[:longest]))[:longest]
+
+
+def fitting(text: str, most_bytes: int, spell: Callable[[str], str]) -> str:
+    """`text` as `spell` writes each character; what is too long loses its middle."""
+    if len(text) <= most_bytes and text.isprintable() and len((all_at_once := spell(text)).encode()) <= most_bytes:
+        return all_at_once
+    head, tail = text[:most_bytes], text[-most_bytes:]
+    whole = [spell(character) for character in head]
+    if len(text) <= most_bytes and _size(whole) <= most_bytes:
+        return "".join(whole)
+    room = (most_bytes - _size([CUT])) // 2
+    end = _within([spell(character) for character in reversed(tail)], room)
+    return "".join([*_within(whole, room), CUT, *reversed(end)])
+
+
+def _within(pieces: list[str], most_bytes: int) -> list[str]:
+    size = 0
+    for number, piece in enumerate(pieces):
+        size += _size([piece])
+        if size > most_bytes:
+            return pieces[:number]
+    return pieces
+
+
+def _size(pieces: Iterable[str]) -> int:
+    return sum(len(piece.encode()) for piece in pieces)
+
+
+def _visible(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
+
+
+def _in_json(character: str) -> str:
+    """Inside a JSON string. What is not printable is spelled out as well, though JSON would allow most of it."""
+    return json.dumps(character, ensure_ascii=not character.isprintable())[1:-1]
+
+
+def install(form: Literal["text", "json"], secrets: Iterable[str] = (), *, part: str = "", project: str = "") -> None:
+    """Send everything to stderr in this form, without the values of `secrets`: entries, warnings, and what ends us.
+
+    Access logs stay off (they would hold the client ids of sockets). May be called again when more is known.
+    """
+    redactor = Redactor(secrets)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormat(redactor, part=part, project=project) if form == "json" else TextFormat(redactor))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    for noisy in NOISY:
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    sys.excepthook = _fell
+    threading.excepthook = lambda ended: _fell(ended.exc_type, ended.exc_value, ended.exc_traceback)
+
+
+def _fell(kind: type[BaseException], error: BaseException | None, where: TracebackType | None) -> None:
+    """What nobody caught is an entry as well: Python's own words for it would be many lines, and masked nowhere."""
+    if issubclass(kind, KeyboardInterrupt | SystemExit):
+        return
+    logging.getLogger("oma").critical("not caught: %s", kind.__name__, exc_info=(kind, error or RuntimeError(), where))

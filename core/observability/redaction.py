@@ -1,0 +1,126 @@
+"""Secrets by value: whoever is told them finds them again in any text, in every spelling that programs make of them.
+
+A safety net under what keeps secrets apart in the first place, and no more: who holds a secret and wants it out can
+always write it in a way nobody has thought of. Too short values are not looked for: they would mask half the text.
+"""
+
+import html
+import json
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
+from typing import AnyStr
+from urllib.parse import quote, quote_plus
+
+from core.observability import secret_patterns
+from core.observability.secret_patterns import MASK
+
+SHORTEST = 8  # characters of a value; what is shorter is a word or a number that occurs everywhere
+SHORTEST_LINE = 12  # of one line of a value that has several: those of a program are often words
+LONGEST = 256  # characters of a spelling: longer ones are looked for piece by piece, so that a stream waits for no more
+BASE64_PIECE = 19  # characters: programs break base64 after 76, four of these, and somewhere if more stands before it
+ESCAPE = re.compile("%[0-9A-F]{2}")
+IN_PAGES = str.maketrans({sign: f"\\u{ord(sign):04x}" for sign in "<>&"})  # as Go writes JSON
+
+
+class Redactor:
+    """Knows some values. Immutable: who learns of another value makes another one."""
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        every = {piece for value in values for spelling in _spellings(value) for piece in _pieces(spelling)}
+        self.spellings = tuple(sorted(every))
+        self._raw = tuple(spelling.encode(errors="surrogateescape") for spelling in self.spellings)
+
+    def __bool__(self) -> bool:
+        return bool(self.spellings)
+
+    def found(self, data: bytes) -> bool:
+        """Whether there is anything to mask; much faster than masking."""
+        return any(spelling in data for spelling in self._raw)
+
+    def text(self, text: str) -> str:
+        """Every character that belongs to a value is gone; what touches is one mask."""
+        return "".join(_parts(text, covered(text, self.spellings), MASK))
+
+    def raw(self, data: bytes) -> bytes:
+        """The same for bytes."""
+        return b"".join(_parts(data, covered(data, self._raw), MASK.encode()))
+
+    def line(self, text: str) -> str:
+        """Without the values, and without what merely looks like a secret: for logs."""
+        return secret_patterns.mask(self.text(text))
+
+
+def covered(text: AnyStr, spellings: Iterable[AnyStr]) -> list[tuple[int, int]]:
+    """From where to where `text` consists of spellings, in order; they may overlap each other."""
+    found = sorted(span for spelling in spellings if spelling in text for span in _places(spelling, text))
+    spans: list[tuple[int, int]] = []
+    for start, end in found:
+        if spans and start <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
+        else:
+            spans.append((start, end))
+    return spans
+
+
+def _places(spelling: AnyStr, text: AnyStr) -> Iterator[tuple[int, int]]:
+    at = text.find(spelling)
+    while at >= 0:
+        yield at, at + len(spelling)
+        at = text.find(spelling, at + 1)
+
+
+def _parts(text: AnyStr, spans: list[tuple[int, int]], mask: AnyStr) -> Iterator[AnyStr]:
+    done = 0
+    for start, end in spans:
+        yield text[done:start]
+        yield mask
+        done = end
+    yield text[done:]
+
+
+def _spellings(value: str) -> Iterator[str]:
+    """As it is, line by line, and as programs write it."""
+    lines = [line.strip() for line in value.splitlines()]
+    wanted = {value, value.strip(), *(line for line in lines if len(line) >= SHORTEST_LINE)}
+    for text in wanted:
+        if len(text) >= SHORTEST:
+            yield from (spelled for spelled in _written(text) if len(spelled) >= SHORTEST)
+
+
+def _written(text: str) -> Iterator[str]:
+    yield text
+    for quoted in (quote(text, safe=""), quote(text), quote_plus(text)):
+        yield quoted
+        yield ESCAPE.sub(lambda escape: escape[0].lower(), quoted)
+        yield quoted.replace("%", "%25")  # a URL in a URL
+    for escaped in (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]):
+        yield escaped
+        yield json.dumps(escaped)[1:-1]  # JSON in JSON: what a tool printed, in an event
+        yield escaped.translate(IN_PAGES)
+        yield escaped.replace("/", "\\/")
+    yield html.escape(text)
+    raw = text.encode(errors="surrogateescape")
+    yield raw.hex()
+    yield raw.hex().upper()
+    for shift in range(3):
+        inner = _base64(raw, shift)
+        yield from _pieces(inner, BASE64_PIECE)
+        yield from _pieces(inner.replace("+", "-").replace("/", "_"), BASE64_PIECE)
+        yield quote(inner, safe="")
+
+
+def _base64(raw: bytes, shift: int) -> str:
+    """What is sure to be seen of it in base64, `shift` bytes behind the beginning of a group of three."""
+    encoded = b64encode(bytes(shift) + raw).decode()
+    first = (0, 2, 3)[shift]  # characters that the bytes before it have a part in
+    return encoded[first : len(encoded) - (0, 3, 2)[(shift + len(raw)) % 3]]
+
+
+def _pieces(spelling: str, longest: int = LONGEST) -> Iterator[str]:
+    """Pieces of at most `longest` characters, each long enough to be looked for."""
+    while len(spelling) > longest:
+        cut = longest if len(spelling) - longest >= SHORTEST else longest - SHORTEST
+        yield spelling[:cut]
+        spelling = spelling[cut:]
+    yield spelling

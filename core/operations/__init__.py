@@ -1,0 +1,1 @@
+"""The commands that an operator types: doctor, backup, restore and migrate."""

@@ -1,0 +1,128 @@
+"""`python main.py backup FILE`: everything a platform on one machine is, in one archive, while it runs.
+
+The order makes it consistent: first the database, as it was at one instant (SQLite's backup API), then the homes. A
+session's log in a home may thus be ahead of the database, never behind it, and what the database lacks the runner sends
+again. A file that grows meanwhile is taken as it was when its turn came; a torn last line is cut off by its reader.
+"""
+
+import os
+import sqlite3
+import tarfile
+import tempfile
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from core.config.settings import Settings
+from core.domain.errors import Misconfigured, StoreUnavailable
+from core.domain.records import now
+from core.operations.archive import Packer, Taken
+from core.store.factory import DATABASE
+from core.store.schema import STEPS
+
+FORM = 1  # of the archive; a program knows its own and all before it
+MANIFEST = "manifest.json"
+BESIDE = ("restoring-", "replaced-")  # what core.operations.restore makes beside the rest
+DISKS_OWN = "lost+found"  # ext4's, at the root of every volume: not ours, and an empty volume has it
+BUSY_S = 10.0
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """First in the archive. `database` is the form of the database (core.store.schema), `rows` what is in it."""
+
+    form: int = FORM
+    database: int
+    rows: dict[str, int]
+    made_at: datetime
+
+
+def backup(settings: Settings, file: Path, *, force: bool = False) -> tuple[Manifest, Taken]:
+    """Write the archive, whole or not at all.
+
+    Raises: Misconfigured: there is a file already, or nothing to back up. StoreUnavailable: it cannot be done.
+    """
+    if settings.store != "sqlite":
+        raise Misconfigured("backup copies the embedded store; Firestore has backups of its own (see the README)")
+    if file.exists() and not force:
+        raise Misconfigured(f"{file} is there already: name another file, or say --force")
+    database = settings.data_dir / DATABASE
+    if not database.is_file():
+        raise Misconfigured(f"there is nothing to back up in {settings.data_dir}")
+    try:
+        with tempfile.TemporaryDirectory(dir=file.absolute().parent, prefix=".backup-") as folder:
+            draft = Path(folder, file.name)
+            manifest = snapshot(database, Path(folder, DATABASE))
+            taken = _write(draft, manifest, settings.data_dir)
+            draft.replace(file)
+    except OSError as error:
+        raise StoreUnavailable(f"the backup was not made: {error}") from error
+    return manifest, taken
+
+
+def snapshot(database: Path, copy: Path) -> Manifest:
+    """The database as it is at this instant, whoever else uses it. Raises: StoreUnavailable, Misconfigured."""
+    try:
+        with closing(sqlite3.connect(database, timeout=BUSY_S)) as live, closing(sqlite3.connect(copy)) as still:
+            live.backup(still)  # in one step; whoever reads keeps no writer waiting
+            still.execute("PRAGMA journal_mode = DELETE")
+        return examined(copy)
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"the database {database} cannot be copied: {error}") from error
+
+
+def examined(database: Path) -> Manifest:
+    """What is in a database that nobody uses. Raises: StoreUnavailable: damaged. Misconfigured: a newer program's."""
+    try:
+        with closing(sqlite3.connect(database)) as db:
+            form = known_form(db)
+            [(sound,)] = db.execute("PRAGMA quick_check(1)").fetchall()
+            tables = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+            mine = [name for name in tables if not name.startswith("sqlite_")]
+            rows = {name: db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in mine}  # noqa: S608  # ours
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"the database is damaged: {error}") from error
+    if sound != "ok":
+        raise StoreUnavailable(f"the database is damaged: {sound}")
+    return Manifest(database=form, rows=rows, made_at=now())
+
+
+def known_form(db: sqlite3.Connection) -> int:
+    """Raises: Misconfigured: a newer program made it."""
+    [(form,)] = db.execute("PRAGMA user_version").fetchall()
+    if form > len(STEPS):
+        raise Misconfigured(
+            f"the database is of form {form}, and this program knows only {len(STEPS)}: use the newer program"
+        )
+    return int(form)
+
+
+def _write(draft: Path, manifest: Manifest, data_dir: Path) -> Taken:
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+        with tarfile.open(fileobj=out, mode="w:gz", compresslevel=1, format=tarfile.PAX_FORMAT) as archive:
+            packer = Packer(archive)
+            packer.add_bytes(MANIFEST, msgspec.json.encode(manifest))
+            _add_all(packer, draft.parent, [DATABASE])
+            _add_all(
+                packer, data_dir, [name for name in sorted(os.listdir(data_dir)) if _belongs(name, data_dir, draft)]
+            )
+        out.flush()
+        os.fsync(out.fileno())
+    return packer.taken
+
+
+def _add_all(packer: Packer, folder: Path, names: list[str]) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for name in names:
+            packer.add(name, folder=fd)
+    finally:
+        os.close(fd)
+
+
+def _belongs(name: str, data_dir: Path, draft: Path) -> bool:
+    """Not the live database, nor logs, nor another archive that happens to lie there."""
+    if name.startswith((DATABASE, ".backup-", *BESIDE)) or name in ("logs", DISKS_OWN, draft.name):
+        return False
+    return True

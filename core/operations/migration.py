@@ -1,0 +1,138 @@
+"""`python main.py migrate --to firestore|sqlite`: everything from one store into the other, checked to the last row.
+
+It may be ended at any moment and started again: what is there already is not written twice. The source is only read.
+While it is under way the target holds a claim that says so; a target with rows and without the claim is somebody's.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Literal
+
+from core.config.settings import Settings
+from core.domain.errors import Conflict, Misconfigured
+from core.domain.records import UserId
+from core.store import Store
+from core.store.factory import DATABASE, opened_store, whereabouts
+from core.store.rows import Rows, canonical
+from core.store.sqlite import SqliteStore
+from core.store.sqlite_rows import SqliteRows
+
+CLAIM = "migration"
+CLAIM_S = 90 * 86400.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many rows of each sort, and one number that changes with any of their contents, whatever the order."""
+
+    rows: Counter[str] = field(default_factory=Counter)
+    sum: int = 0
+
+    def add(self, sort: str, *names: str | int, body: bytes) -> None:
+        self.rows[sort] += 1
+        key = "\0".join(map(str, (sort, *names))).encode()
+        self.sum = (self.sum + int.from_bytes(sha256(key + b"\0\0" + body).digest()[:16])) % 2**128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """`already`: the target was the same as the source before anything was done."""
+
+    tally: Tally
+    source: str
+    target: str
+    already: bool
+
+
+async def migrate(settings: Settings, *, to: Literal["firestore", "sqlite"]) -> Moved:
+    """Raises: Misconfigured, Conflict: it may not be done; the target is as it was."""
+    ours, firestore = replace(settings, store="sqlite"), replace(settings, store="firestore")
+    source, target = (ours, firestore) if to == "firestore" else (firestore, ours)
+    if source.store == "sqlite" and not (settings.data_dir / DATABASE).is_file():
+        raise Misconfigured(f"there is no store in {settings.data_dir}")
+    async with opened_store(source) as old, opened_store(target) as new:
+        here, there = rows_of(old), rows_of(new)
+        already = await _move(here, there, new, name=whereabouts(target), mark=f"from {whereabouts(source)}")
+        return Moved(tally=await tally(there), source=whereabouts(source), target=whereabouts(target), already=already)
+
+
+async def _move(here: Rows, there: Rows, store: Store, *, name: str, mark: str) -> bool:
+    """Whether there was nothing to do."""
+    expected = await tally(here)
+    found = await tally(there)
+    if found == expected:
+        await store.release(CLAIM, holder=mark)
+        return True
+    if not found.rows:
+        claimed = await store.claim(CLAIM, holder=mark, lease_s=CLAIM_S)
+    else:
+        claimed = await _ours(store, mark)
+    if not claimed:
+        raise Conflict(f"{name} is not empty and differs: migrate only into an empty store")
+    await copy(here, there)
+    if (copied := await tally(there)) != expected:
+        raise Conflict(
+            f"the copy differs ({dict(copied.rows)} instead of {dict(expected.rows)}): end the platform everywhere, "
+            "and start the migration again"
+        )
+    await store.release(CLAIM, holder=mark)
+    return False
+
+
+async def _ours(store: Store, mark: str) -> bool:
+    """Whether it is an earlier run of this migration that left something in the target."""
+    if await store.claim(CLAIM, holder="nobody", lease_s=0):
+        await store.release(CLAIM, holder="nobody")
+        return False
+    return await store.claim(CLAIM, holder=mark, lease_s=CLAIM_S)
+
+
+async def copy(here: Rows, there: Rows) -> None:
+    """Everything, owner by owner; logs from where an earlier copy ended."""
+    for owner in await here.owners():
+        async for records in here.records(owner):
+            await there.write_records(records, owner=owner)
+        for session in await here.sessions(owner):
+            after = await there.last(session, owner=owner)
+            async for lines in here.lines(session, owner=owner, after=after):
+                await there.write_lines(session, lines, owner=owner)
+        await there.write_counters(await here.counters(owner), owner=owner)
+    async for acts in here.audit():
+        await there.write_audit(acts)
+
+
+async def tally(rows: Rows) -> Tally:
+    """Read everything."""
+    found = Tally()
+    for owner in await rows.owners():
+        await _tally_owner(rows, owner, found)
+    async for acts in rows.audit():
+        for seq, body in acts:
+            found.add("audit", seq, body=body)
+    return found
+
+
+async def _tally_owner(rows: Rows, owner: UserId, found: Tally) -> None:
+    async for records in rows.records(owner):
+        for row in records:
+            found.add(row.kind, owner, row.id, body=canonical(row.kind, row.body))
+    for session in await rows.sessions(owner):
+        async for lines in rows.lines(session, owner=owner, after=0):
+            for seq, body in lines:
+                found.add("events", owner, session, seq, body=body)
+    for key, counters in (await rows.counters(owner)).items():
+        for name, amount in counters.items():
+            found.add("counters", owner, key, name, body=repr(float(amount)).encode())
+
+
+def rows_of(store: Store) -> Rows:
+    """The rows of a store that has been opened."""
+    if isinstance(store, SqliteStore):
+        return SqliteRows(store)
+    from core.store.firestore import FirestoreStore
+    from core.store.firestore_rows import FirestoreRows
+
+    if not isinstance(store, FirestoreStore):
+        raise Misconfigured("this store cannot be copied")
+    return FirestoreRows(store)

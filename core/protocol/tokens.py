@@ -1,0 +1,53 @@
+"""Short signed words between our own processes: who is speaking, to whom, until when.
+
+Signed by itsdangerous with a salt that names purpose and audience, so that a token for one runner is noise to every
+other. Nothing in them is secret; nothing in them is believed after `max_age_s`.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+from core.domain.errors import NotSignedIn
+
+RUNNER_TOKEN_S = 60  # the web makes a new one for every connection
+SKEW_S = 5  # the clocks of two machines; and times in tokens are whole seconds
+
+
+def boot(pod: str = "") -> str:
+    """The audience of what binds a runner that nobody has yet: of this pod only, where one key opens many."""
+    return f"runner:boot:{pod}" if pod else "runner:boot"
+
+
+def own(box: str) -> str:
+    """The audience of what a runner's own calls carry; programs beside it in the box have the same way out."""
+    return f"gateway:own:{box}"
+
+
+def sign(claims: dict[str, Any], *, key: str, audience: str) -> str:
+    """`claims` as a URL-safe token for `audience` (for example `runner:<id>` or `model:<runner id>`)."""
+    return URLSafeTimedSerializer(key, salt=audience).dumps(claims)
+
+
+def verify(token: str, *, key: str, audience: str, max_age_s: int) -> dict[str, Any]:
+    """The claims of a token made for this audience not longer ago than `max_age_s`.
+
+    Raises: NotSignedIn: forged, for somebody else, or too old.
+    """
+    try:
+        claims, made_at = URLSafeTimedSerializer(key, salt=audience).loads(token, return_timestamp=True)
+    except BadSignature as error:
+        raise NotSignedIn("the token does not verify", code="bad_token") from error
+    age_s = (datetime.now(UTC) - made_at).total_seconds()
+    if not -SKEW_S <= age_s <= max_age_s:
+        raise NotSignedIn("the token is too old, or of the future", code="bad_token")
+    if not isinstance(claims, dict):
+        raise NotSignedIn("the token is not a set of claims", code="bad_token")
+    return claims
+
+
+def unproven(token: str) -> dict[str, Any]:
+    """What a token says of itself, to find the key that proves it; until then nothing of it is to be believed."""
+    _, claims = URLSafeTimedSerializer("").loads_unsafe(token)
+    return claims if isinstance(claims, dict) else {}

@@ -1,0 +1,113 @@
+"""The line that starts a CLI and the environment it starts in: built from nothing, so that nothing leaks into it."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from core.domain.permission_rules import is_rule
+from core.protocol import managed_settings
+from core.runner.folder_requests import wants
+from core.runner.gateway_client import Spec
+from core.runner.permissions import OURS
+from core.runner.processes import MARK
+from core.runner.prompts import appended
+
+# What an agent needs: the CLI's whole set makes every request three times as large.
+TOOLS = (
+    "Bash", "Read", "Write", "Edit", "NotebookEdit", "Glob", "Grep", "WebFetch", "WebSearch", "Task", "TaskStop",
+    "TaskCreate", "TaskUpdate", "TaskList", "TaskGet", "TodoWrite", "Skill", "AskUserQuestion", "EnterPlanMode",
+    "ExitPlanMode",
+)  # fmt: skip
+PATH = "/usr/local/bin:/usr/bin:/bin"
+# What is not yet there at Google makes it refuse whole messages; the gateway leaves out what the CLI says all the same.
+BEHIND = {"vertex": {"CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1"}}
+_OURSELVES = "127.0.0.1,localhost,::1"
+
+
+class Place(NamedTuple):
+    """Where a runner's CLIs are started: the program, the user's home, the bridge's port."""
+
+    cli: str
+    home: Path
+    port: int
+
+    def folder(self, agent: str) -> Path:
+        return self.home / "agents" / agent
+
+    def transcripts(self, session: str) -> list[Path]:
+        """The CLI's own record of a session; without one it cannot be resumed."""
+        return [path for path in self.home.glob(f".claude/projects/*/{session}.jsonl") if path.stat().st_size]
+
+    def traces(self, session: str) -> list[Path]:
+        """Everything the CLI keeps by the session's id: the transcript, tool results, its tasks."""
+        claude = self.home / ".claude"
+        return [*claude.glob(f"projects/*/{session}*"), *claude.glob(f"*/{session}*")]
+
+
+def argv(spec: Spec, place: Place) -> list[str]:
+    """Values are bound by `=`: none of them can become a flag of its own."""
+    session = spec.session.id
+    words = [
+        place.cli,
+        "--output-format=stream-json",
+        "--input-format=stream-json",
+        "--verbose",
+        "--include-partial-messages",
+        "--permission-prompt-tool=stdio",
+        "--setting-sources=project",
+        f"--settings={json.dumps(managed_settings.given(_fixed(place)))}",
+        "--strict-mcp-config",
+        f"--permission-mode={spec.agent.permission_mode}",
+        f"--tools={','.join(TOOLS)}",
+        f"--append-system-prompt={appended(spec)}",
+        f"--resume={session}" if place.transcripts(session) else f"--session-id={session}",
+    ]
+    rules = list(spec.agent.rules)
+    servers = wants(place.folder(spec.agent.id), rules).servers
+    if spec.session.kind == "builder":
+        rules.append(f"{OURS}draft_agent")
+        servers = servers | {"oma": {"type": "sdk", "name": "oma"}}
+    if servers:
+        words.append("--mcp-config=" + json.dumps({"mcpServers": servers}))
+    if known := [rule for rule in rules if is_rule(rule)]:  # of an older day, one may be more than it seems to the CLI
+        words.append(f"--allowedTools={','.join(known)}")
+    if spec.agent.model:
+        words.append(f"--model={spec.agent.model}")
+    return words
+
+
+def environment(spec: Spec, place: Place) -> dict[str, str]:
+    """All the CLI is told besides its arguments. The token opens the model for this session and nothing else."""
+    return {
+        **spec.secrets,  # first: whatever they are called, they are not in the place of ours
+        "PATH": PATH,
+        "HOME": str(place.home),
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+        "TMPDIR": tempfile.gettempdir(),  # where the runner itself may write
+        MARK: spec.session.id,
+        "ANTHROPIC_API_KEY": spec.token,
+        "CLAUDE_CODE_ENTRYPOINT": "sdk-py",
+        **BEHIND.get(spec.provider, {}),
+        **_proxies(spec, place),
+        **_fixed(place),
+    }
+
+
+def _fixed(place: Place) -> dict[str, str]:
+    """What a folder's settings must not change: where the model is. No secret: these stand in the arguments, too."""
+    return {
+        "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{place.port}",
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "DISABLE_AUTOUPDATER": "1",
+        "NO_PROXY": _OURSELVES,
+        "no_proxy": _OURSELVES,
+    }
+
+
+def _proxies(spec: Spec, place: Place) -> dict[str, str]:
+    """How programs find the only way out. Some know the variables in capitals only, some only the others."""
+    way = f"http://oma:{spec.token}@127.0.0.1:{place.port}"
+    ours = {"HTTPS_PROXY": way, "HTTP_PROXY": way, "ALL_PROXY": way}
+    return ours | {name.lower(): value for name, value in ours.items()}

@@ -1,0 +1,245 @@
+"""A CLI that can be talked to: the process, and the SDK's client for the control protocol on top of it.
+
+The SDK does what is two-sided: initialize, permission callbacks, interrupt. What the CLI says to the world goes past
+it, straight to `heard`: its types refuse lines that we have to survive, and each queue costs time; and so does what it
+asks of our own tools, see core.runner.sdk. This module is imported late and in a thread: the SDK takes time to load.
+"""
+
+import asyncio
+import json
+import logging
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import msgspec
+from msgspec import structs
+
+from core.domain.events import PRACTICE
+from core.runner.cli import Cli, Json
+from core.runner.gateway_client import Gateway, Spec
+from core.runner.permissions import OURS, Verdict, Wish
+from core.runner.processes import boottime
+from core.runner.sdk import (
+    ClaudeAgentOptions,
+    ClaudeSDKClient,
+    CLIConnectionError,
+    PermissionResultAllow,
+    PermissionResultDeny,
+    PermissionRuleValue,
+    PermissionUpdate,
+    ToolPermissionContext,
+    Transport,
+)
+from core.runner.tools import Tools
+from core.runner.turn_result import TurnOver
+
+log = logging.getLogger("oma.live")
+
+# The control lines, and where in each the object stands that has to have a request_id: the SDK's reader dies without.
+CONTROL: dict[object, str] = {
+    "control_request": "request",
+    "control_response": "response",
+    "control_cancel_request": "",
+}
+TOKEN_S = 20 * 3600.0  # the model token is good for 24 h: a CLI this old makes way for a new one between two turns
+CONTROL_QUEUE = 1_000  # requests the CLI may have open before we stop believing it
+CALLS = 100  # of them to our own tools
+
+Ask = Callable[[str, Wish], Awaitable[Verdict]]
+
+
+class Wire(Transport):
+    """The SDK's view of a CLI that is already running: the control lines of its stdout, and its stdin."""
+
+    def __init__(
+        self, cli: Cli, heard: Callable[[Json], None], gone: Callable[[], None], tools: Tools | None = None
+    ) -> None:
+        self._cli, self._heard, self._gone, self._tools = cli, heard, gone, tools
+        self._calls: set[asyncio.Task[None]] = set()
+        self.opened: Callable[[], None] | None = None  # called once, when the first line, `initialize`, is on its way
+        self.answered = False  # the CLI has answered something, and `initialize` is asked first: it came up
+        self._control: asyncio.Queue[Json | None] = asyncio.Queue(CONTROL_QUEUE)
+        cli.heard, cli.gone = self._hear, self._end
+        if cli.over.is_set():
+            self._control.put_nowait(None)
+
+    def _hear(self, said: Json) -> None:
+        if said.get("type") not in CONTROL:
+            self._heard(said)
+            return
+        if not _sound(said):
+            log.warning("a control line of the CLI is broken: %.200r", said)
+            return
+        self.answered = self.answered or said["type"] == "control_response"
+        if self._tools and said["type"] == "control_request" and said["request"]["subtype"] == "mcp_message":
+            self._call(said["request_id"], said["request"].get("message"), self._tools)
+        elif self._control.full():
+            self._cli.terminate()
+        else:
+            self._control.put_nowait(said)
+
+    def _call(self, request_id: str, message: object, tools: Tools) -> None:
+        if len(self._calls) >= CALLS:
+            self._cli.terminate()
+            return
+        call = asyncio.get_running_loop().create_task(self._answer(request_id, message, tools), name="tool call")
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+
+    async def _answer(self, request_id: str, message: object, tools: Tools) -> None:
+        answer: Json
+        try:
+            answer = {"subtype": "success", "response": {"mcp_response": await tools.answer(message)}}
+        except Exception as error:  # whatever a tool of ours does wrong: unanswered, the CLI would wait for ever
+            log.exception("a tool of ours")
+            answer = {"subtype": "error", "error": f"{type(error).__name__}: {error}"}
+        line = {"type": "control_response", "response": {"request_id": request_id, **answer}}
+        self._cli.write(msgspec.json.encode(line) + b"\n")
+
+    def _end(self) -> None:
+        for call in self._calls:
+            call.cancel()
+        if not self._control.full():
+            self._control.put_nowait(None)
+        self._gone()
+
+    async def connect(self) -> None:
+        if self._cli.over.is_set():
+            raise CLIConnectionError("the CLI has ended")
+
+    async def write(self, data: str) -> None:
+        self._cli.write(data.encode())
+        opened, self.opened = self.opened, None
+        if opened:
+            opened()
+
+    async def read_messages(self) -> AsyncIterator[Json]:
+        while (said := await self._control.get()) is not None:
+            yield said
+
+    async def close(self) -> None:
+        await self._cli.close()
+
+    def is_ready(self) -> bool:
+        return not self._cli.over.is_set()
+
+    async def end_input(self) -> None:
+        """Never: the CLI's stdin is open as long as it lives."""
+
+
+def _sound(said: Json) -> bool:
+    inner = said.get(CONTROL[said["type"]], {})
+    if not isinstance(inner, dict):
+        return False
+    asked = inner if said["type"] == "control_response" else said
+    return isinstance(asked.get("request_id"), str) and (said["type"] != "control_request" or "subtype" in inner)
+
+
+class Live:
+    """One connected CLI. `say` and `interrupt` from anywhere; `connect` and `close` from the task that owns it."""
+
+    def __init__(self, cli: Cli, spec: Spec, *, gateway: Gateway, heard: Callable[[Json], None],
+                 gone: Callable[[], None], ask: Ask) -> None:  # fmt: skip
+        self.cli = cli
+        self.born = boottime()  # and so was its token
+        self.refused = False  # the gateway does not take its token any more
+        self._total_cost_usd = 0.0
+        self._free = spec.provider == PRACTICE  # the CLI counts by a price list, whoever answers
+        self._connected = False
+        self._closing = asyncio.Lock()
+        self._ask = ask
+        tools = Tools(gateway, spec.session.id) if spec.session.kind == "builder" else None
+        self._wire = Wire(cli, heard, gone, tools)
+        self._client = ClaudeSDKClient(ClaudeAgentOptions(can_use_tool=self._may_use), transport=self._wire)
+
+    @property
+    def stale(self) -> bool:
+        """Its token is at its end: no new turn in this one."""
+        return self.refused or boottime() - self.born > TOKEN_S
+
+    async def connect(self, opened: Callable[[], None]) -> None:
+        """Until the CLI has said that it listens; from `opened` on it may be told things, which it reads in order.
+
+        It may have ended again by then. Raises: Exception: whatever the SDK makes of a CLI that does not.
+        """
+        self._wire.opened = opened
+        # The SDK would wait its whole minute for the answer of a CLI that has ended.
+        ended = asyncio.ensure_future(self.cli.over.wait())
+        connecting = asyncio.ensure_future(self._client.connect())
+        try:
+            await asyncio.wait((ended, connecting), return_when=asyncio.FIRST_COMPLETED)
+            if not connecting.done() and not self._wire.answered:
+                raise CLIConnectionError("the CLI ended before it took messages")
+            await connecting
+            self._connected = True
+        finally:
+            ended.cancel()
+            connecting.cancel()
+            await asyncio.wait((ended, connecting))
+
+    async def close(self) -> None:
+        """Ends the CLI; bounded, and once only: a second caller waits for the first."""
+        async with self._closing:
+            if self._connected:
+                self._connected = False
+                await self._client.disconnect()
+            await self.cli.close()
+
+    def say(self, text: str) -> str:
+        """A user message, written at once; the uuid by which the CLI reports on it."""
+        name = str(uuid.uuid4())
+        message = {"role": "user", "content": text}
+        line = {"type": "user", "message": message, "parent_tool_use_id": None, "session_id": "default", "uuid": name}
+        self.cli.write(msgspec.json.encode(line) + b"\n")
+        return name
+
+    def charged(self, over: TurnOver) -> tuple[TurnOver, float]:
+        """The end of a turn, and what the turn has cost; the CLI reports the sum of its whole life.
+
+        Of the practice model it knows neither the name nor that it is free.
+        """
+        total_usd = over.total_cost_usd
+        spent, self._total_cost_usd = max(0.0, total_usd - self._total_cost_usd), total_usd
+        if self._free:
+            return structs.replace(over, model=PRACTICE if over.model else ""), 0.0
+        return over, spent
+
+    def interrupt(self) -> None:
+        """Ask the CLI to end its turn; that it does so is seen by its result."""
+        line = {"type": "control_request", "request_id": f"stop_{uuid.uuid4()}", "request": {"subtype": "interrupt"}}
+        self.cli.write(json.dumps(line).encode() + b"\n")
+
+    async def _may_use(
+        self, name: str, said: dict[str, Any], context: ToolPermissionContext
+    ) -> PermissionResultAllow | PermissionResultDeny:
+        if name.startswith(OURS):
+            return PermissionResultAllow()
+        wish = Wish(
+            tool=name,
+            input=said,
+            tool_id=context.tool_use_id or "",
+            reason=context.description or context.decision_reason or "",
+            rules=tuple(_written(rule) for update in context.suggestions for rule in _added(update)),
+        )
+        verdict = await self._ask(str(uuid.uuid4()), wish)
+        if not verdict.allow:
+            return PermissionResultDeny(message=verdict.message)
+        updates = [_update(verdict.rules)] if verdict.rules else None
+        return PermissionResultAllow(updated_input=verdict.input, updated_permissions=updates)
+
+
+def _added(update: PermissionUpdate) -> list[PermissionRuleValue]:
+    return update.rules or [] if update.type == "addRules" and update.behavior == "allow" else []
+
+
+def _written(rule: PermissionRuleValue) -> str:
+    return f"{rule.tool_name}({rule.rule_content})" if rule.rule_content else rule.tool_name
+
+
+def _update(rules: tuple[str, ...]) -> PermissionUpdate:
+    values = []
+    for rule in rules:
+        tool, opened, rest = rule.partition("(")
+        values.append(PermissionRuleValue(tool_name=tool, rule_content=rest.removesuffix(")") if opened else None))
+    return PermissionUpdate(type="addRules", rules=values, behavior="allow", destination="session")

@@ -1,0 +1,89 @@
+"""How a session gets its CLI: what it starts with from the gateway, the process, and the SDK's client around it."""
+
+import asyncio
+import importlib
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+from core.domain.errors import Unavailable
+from core.runner.cli import Cli, Json
+from core.runner.cli_argv import Place, argv, environment
+from core.runner.folder_requests import distrust, wants
+from core.runner.gateway_client import Gateway, Spec
+from core.runner.known_secrets import Known
+from core.runner.permissions import Verdict, Wish
+
+if TYPE_CHECKING:
+    from core.runner.cli_client import Live
+
+log = logging.getLogger("oma.engine")
+
+CONNECT_S = 60.0  # MCP servers of the agent may take long to start
+_UNKNOWN_SESSION = "No conversation found"
+
+
+class Listener(Protocol):
+    """What a CLI is connected to."""
+
+    id: str
+
+    def heard(self, said: Json) -> None: ...
+    def gone(self) -> None: ...
+    def coming(self, live: "Live") -> None: ...
+    def held(self, wanted: tuple[str, ...]) -> None: ...
+    async def ask(self, request_id: str, wish: Wish) -> Verdict: ...
+
+
+class Engine:
+    """Starts CLIs. One a runner. `known` is what it told any of them."""
+
+    def __init__(self, place: Place, gateway: Gateway, known: Known) -> None:
+        self.place, self.gateway, self.known = place, gateway, known
+
+    async def load(self) -> None:
+        """Import what a CLI needs in this process, in a thread: a second that nobody should wait for twice."""
+        await asyncio.to_thread(importlib.import_module, "core.runner.cli_client")
+
+    async def start(self, session: Listener) -> "Live":
+        """A CLI that takes messages.
+
+        Raises: Unavailable, NotFound: the gateway does not know the session or does not answer. Unavailable: the CLI
+        did not come up; the text has its last words. OSError: the folder or a transcript is not what it should be.
+        """
+        spec = await self.gateway.spec(session.id)
+        self.known.learn(spec.secrets.values())  # before there is a CLI that could say any of them
+        folder = self.place.folder(spec.agent.id)
+        folder.mkdir(parents=True, exist_ok=True)
+        distrust(self.place.home)
+        session.held(wants(folder, spec.agent.rules).held)
+        try:
+            return await self._connect(session, spec)
+        except Unavailable as error:
+            if _UNKNOWN_SESSION not in str(error):
+                raise
+        for transcript in self.place.transcripts(session.id):  # killed before it held anything the CLI can resume
+            transcript.rename(transcript.with_suffix(".unusable"))
+        return await self._connect(session, spec)
+
+    async def _connect(self, session: Listener, spec: Spec) -> "Live":
+        await self.load()  # first: nobody hears what a CLI says before its client is there
+        cli = await self._spawn(spec)
+        try:
+            module = importlib.import_module("core.runner.cli_client")
+            live: Live = module.Live(
+                cli, spec, gateway=self.gateway, heard=session.heard, gone=session.gone, ask=session.ask
+            )
+            await asyncio.wait_for(live.connect(lambda: session.coming(live)), CONNECT_S)
+        except BaseException as error:
+            await cli.close()
+            if not isinstance(error, Exception):
+                raise
+            raise Unavailable(f"{type(error).__name__}: {error}\n{cli.last_words}".strip()) from error
+        return live
+
+    async def _spawn(self, spec: Spec) -> Cli:
+        place = self.place
+        try:
+            return await Cli.start(argv(spec, place), env=environment(spec, place), cwd=place.folder(spec.agent.id))
+        except OSError as error:
+            raise Unavailable(f"the CLI cannot be started: {error}") from error

@@ -1,0 +1,300 @@
+"""One conversation: its queue, its turns, what the CLI says in them, and the answers people give.
+
+What is to be done next is always read from the journal's recall, never remembered apart from it: that is why a runner
+that was killed between any two lines goes on where its log ends.
+"""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from msgspec import structs
+
+from core.domain.errors import Conflict, NotFound, StoreUnavailable, TooMuch
+from core.domain.events import (
+    Answered,
+    AnyEvent,
+    Asked,
+    Live,
+    Notice,
+    Parked,
+    Text,
+    TextDelta,
+    ThinkingDelta,
+    ToolCalled,
+    ToolProgress,
+    ToolReturned,
+    TurnFinished,
+    UserSaid,
+    seq_of,
+)
+from core.domain.states import SessionState as S
+from core.runner.cli import Json
+from core.runner.journal import Journal
+from core.runner.permissions import Desk, Verdict, Wish, check
+from core.runner.prompts import told_later
+from core.runner.stream_json import Began, Heard, TakenIn, Translator
+from core.runner.turn import Turn, plan_in, words_of
+from core.runner.turn_result import TurnOver, stopped
+
+if TYPE_CHECKING:
+    from core.runner.cli_client import Live as Cli
+
+log = logging.getLogger("oma.talk")
+
+QUEUED = 100  # messages that may wait
+STOPPED = "stopped_by_user"
+
+
+class Talk:
+    """`need_cli` is called when there is work and no CLI, `end_cli` when it is too old; `live` comes from outside."""
+
+    def __init__(self, journal: Journal, *, need_cli: Callable[[], None], end_cli: Callable[[], None],
+                 finished: Callable[[], None]) -> None:  # fmt: skip
+        self.journal = journal
+        self.recall = journal.recall
+        self.live: Cli | None = None
+        self.turn: Turn | None = None
+        self.held = 0  # while above 0 nothing new begins: processes are being swept, or all ends
+        self.stop_next = False  # the user stopped what has not begun yet
+        self.handed: dict[str, str] = {}  # uuid → message_id: given to the CLI as steering, not begun there yet
+        self.desk = Desk(self._record_request)
+        self._translator = Translator()
+        self._need_cli, self._end_cli, self._finished = need_cli, end_cli, finished
+        self._dropped = 0
+        self.last_heard = self.last_used = time.monotonic()
+
+    @property
+    def last_active(self) -> float:
+        """When a person or the CLI did something."""
+        return max(self.last_used, self.last_heard)
+
+    # --- what people do ----------------------------------------------------------------------------------------------
+
+    def say(self, said: UserSaid) -> int:
+        """Acknowledge a message: its number. The same message_id again changes nothing.
+
+        Raises: TooMuch, StoreUnavailable: it was not taken.
+        """
+        self.last_used = time.monotonic()
+        if known := self.recall.seqs.get(said.message_id):
+            return known
+        if len(self.recall.waiting) >= QUEUED:
+            raise TooMuch(f"{QUEUED} messages are waiting already", code="queue_full")
+        seq = self.journal.record(said)
+        self.go_on()
+        return seq
+
+    def answer(self, answered: Answered) -> int:
+        """A person's decision: its number.
+
+        Raises: NotFound, BadInput. Conflict: it was answered otherwise before.
+        """
+        self.last_used = time.monotonic()
+        if old := self.recall.answered.get(answered.request_id):
+            if (old.decision, old.answers) == (answered.decision, answered.answers):
+                return seq_of(old)
+            raise Conflict("it has been answered before", code="already_answered")
+        asked = self.recall.asked.get(answered.request_id)
+        if asked is None:
+            raise NotFound("no such request")
+        check(asked, answered.decision)
+        if answered.decision == "allow_always" and not answered.rule:
+            answered = structs.replace(answered, rule=asked.rule)
+        seq = self.journal.record(answered)
+        if self.desk.settle(answered):
+            self._reflect()
+        else:
+            self.go_on()
+        return seq
+
+    def unfinished(self) -> list[TextDelta | ThinkingDelta]:
+        """What has been shown of blocks that are not finished."""
+        return self._translator.unfinished()
+
+    # --- turns -------------------------------------------------------------------------------------------------------
+
+    def go_on(self) -> None:
+        """Do what is next: steer the open turn, begin one, or ask for a CLI."""
+        if self.held:
+            return
+        if self.turn is not None:
+            self._steer()
+        elif self.live is not None and self.live.stale and not self.handed:
+            self._end_cli()
+        elif not self.handed and (work := self._next()):
+            self._begin(self.live, *work) if self.live else self._need_cli()
+
+    def _next(self) -> tuple[str, str] | None:
+        """The name of the next turn and the words that open it."""
+        for request_id, (asked, answered) in self.recall.decided.items():
+            self.desk.decided_before(asked, answered)
+            return request_id, told_later(asked, answered)
+        if self.recall.waiting:  # what was to be said at once first; `min` keeps the order among equals
+            message_id, said = min(self.recall.waiting.items(), key=lambda item: not item[1].steer)
+            return message_id, words_of(said)
+        return None
+
+    def _begin(self, live: "Cli", name: str, words: str) -> None:
+        self.journal.become(S.BUSY, name)
+        self.turn = Turn(name)
+        self.last_heard = time.monotonic()
+        if self.stop_next:
+            self.stop_next = False
+            self.finish(stopped(STOPPED))
+        else:
+            self.turn.words = words
+            self.turn.sent_as(live.say(words))
+
+    def comes(self, live: "Cli") -> None:
+        """A CLI that has just been started reads what it is told in its own time: it need not be waited for."""
+        self.live = live
+        if self.turn is not None and not self.turn.stopping:  # the one before it did not come up: it never read this
+            self.turn.sent_as(live.say(self.turn.words))
+        self.go_on()
+
+    def _steer(self) -> None:
+        """Into the running turn, but only while a tool is at work: else the CLI would make it a turn of its own."""
+        turn, live = self.turn, self.live
+        if turn is None or live is None or not turn.tools or turn.stopping:
+            return
+        handed = set(self.handed.values())
+        for said in self.recall.waiting.values():
+            if said.steer and said.message_id not in handed:
+                self.handed[live.say(words_of(said))] = said.message_id
+
+    def finish(self, over: TurnOver, *, cost_usd: float = 0.0, then: S = S.IDLE) -> None:
+        """The one end of the open turn; unfinished text is kept as partial."""
+        turn, self.turn = self.turn, None
+        for left in self._translator.break_off():
+            self.journal.record(left)
+        self.journal.record(over.event(cost_usd, turn.duration_s if turn else over.duration_s))
+        self.last_used = time.monotonic()
+        self.journal.become(then)
+        if turn:
+            turn.over.set()
+        self._finished()
+        self.go_on()
+
+    def fail(self, detail: str) -> None:
+        """There is no CLI to be had: everything that waits ends here, each in a turn of its own."""
+        end = TurnFinished(outcome="error", reason="cli_not_started", detail=detail[-1000:])
+        works, self.stop_next, self.live = int(self.turn is not None), False, None
+        if self.turn is not None:
+            self.turn.over.set()
+            self.turn = None
+            self.journal.record(end)
+        while (work := self._next()) is not None:
+            works += 1
+            self.journal.become(S.BUSY, work[0])
+            self.journal.record(end)
+        if not works:
+            self.journal.record(Notice(level="error", text="cli_not_started"))
+        self.journal.become(S.FAILED)
+
+    def cli_ended(self, detail: str) -> None:
+        """The CLI is no more. Requests outlive it, unless the user has stopped the turn they belong to."""
+        self.live, turn = None, self.turn
+        self.handed.clear()
+        if turn and turn.stopping == STOPPED:
+            self.desk.drop()
+        else:
+            self.desk.park()
+        if turn is None:
+            self.journal.become(S.ASLEEP)
+        elif turn.stopping:
+            self.finish(stopped(turn.stopping), then=S.ASLEEP)
+        else:
+            self.finish(TurnOver(outcome="error", reason="cli_died", detail=detail[-500:]), then=S.ASLEEP)
+
+    # --- what the CLI says -------------------------------------------------------------------------------------------
+
+    def heard(self, said: Json) -> None:
+        """One line of the CLI."""
+        self.last_heard = time.monotonic()
+        try:
+            for item in self._translator.hear(said):
+                self._take(item)
+            self._tell_dropped()
+        except StoreUnavailable:
+            log.exception("session %s cannot be written; its CLI is stopped", self.journal.session)
+            if self.live:
+                self.live.cli.terminate()
+
+    def _take(self, item: Heard) -> None:
+        match item:
+            case TakenIn():
+                self._taken_in(item.uuids)
+            case Began():
+                self._open_turn()
+            case TurnOver():
+                self._turn_over(item)
+            case TextDelta() | ThinkingDelta() | ToolProgress() | Live():
+                self.journal.show(item)
+            case Text() if self.turn and self.turn.stopping:
+                self.journal.record(structs.replace(item, partial=True))  # what the CLI had when it was stopped
+            case _:
+                self.journal.record(item)
+                self._follow_tools(item)
+
+    def _tell_dropped(self) -> None:
+        dropped = self.live.cli.dropped if self.live else 0
+        if dropped > self._dropped:
+            self.journal.record(Notice(level="warn", text="output_skipped"))
+        self._dropped = dropped
+
+    def _follow_tools(self, event: AnyEvent) -> None:
+        if self.turn is None:
+            return
+        if isinstance(event, ToolCalled) and not event.parent:
+            self.turn.tools.add(event.id)
+            self.turn.plan = plan_in(event) or self.turn.plan
+            self._steer()
+        elif isinstance(event, ToolReturned):
+            self.turn.tools.discard(event.id)
+
+    def _taken_in(self, uuids: tuple[str, ...]) -> None:
+        for name in uuids:
+            if self.turn and self.turn.uuid == name:
+                self.turn.begun = True
+            elif message_id := self.handed.pop(name, None):
+                if self.turn is None:  # too late for the turn it was meant for: it is one of its own
+                    self.turn = Turn(message_id)
+                self.turn.name = message_id
+                self._reflect()
+
+    def _open_turn(self) -> None:
+        """The CLI works without having been told to: something it left running in the background has ended."""
+        if self.turn is None and self.live is not None:
+            self.turn = Turn(f"cli-{uuid.uuid4()}")
+            self._reflect()
+
+    def _turn_over(self, over: TurnOver) -> None:
+        over, cost = self.live.charged(over) if self.live else (over, 0.0)
+        turn = self.turn
+        if turn is None or (not turn.begun and over.uuids is not None and turn.uuid not in over.uuids):
+            return  # the end of a turn that was never ours
+        self._taken_in(over.uuids or ())
+        if turn.stopping and over.outcome != "ok":
+            self.desk.drop()
+            over = stopped(turn.stopping, over)
+        if self.live and over.outcome == "error" and "bad_token" in over.detail:
+            self.live.refused = True
+        self.finish(over, cost_usd=cost)
+
+    # --- requests ----------------------------------------------------------------------------------------------------
+
+    async def ask(self, request_id: str, wish: Wish) -> Verdict:
+        """What a person decides about this."""
+        self._open_turn()
+        return await self.desk.ask(request_id, wish, self.turn.plan if self.turn else "")
+
+    def _record_request(self, event: Asked | Answered | Parked) -> None:
+        self.journal.record(event)
+        self._reflect()
+
+    def _reflect(self) -> None:
+        if self.turn:
+            self.journal.become(S.ASKING if self.desk.waiting else S.BUSY, self.turn.name)

@@ -1,0 +1,69 @@
+"""Events without the secrets in their texts: what is stored, what is shown as it comes, what a late reader is told.
+
+It stands between a conversation and its journal. What decides something (a tool's input, an answer) is kept as it is
+in memory; only what is written and sent goes through here.
+"""
+
+from typing import Any
+
+import msgspec
+
+from core.domain.events import AnyEvent, Text, TextDelta, Thinking, ThinkingDelta, TurnFinished, decode, encode
+from core.runner.known_secrets import Known
+from core.runner.streaming_redactor import Pieces
+
+Delta = TextDelta | ThinkingDelta
+# Codes and what ties events together: never words of anybody.
+NAMES = frozenset({
+    "type", "at", "id", "name", "kind", "state", "turn", "level", "status", "outcome", "decision", "agent", "by", "via",
+    "message_id", "request_id", "tool_id", "parent",
+})  # fmt: skip
+
+
+class Veil:
+    """Of one session; without values it costs nothing."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+        self._streams: dict[tuple[str, int], Pieces] = {}
+
+    def stored(self, event: AnyEvent) -> AnyEvent:
+        """The event as it may be kept."""
+        if not (redactor := self._known.redactor):
+            return event
+        if isinstance(event, Text | Thinking):
+            self._streams.pop((event.message, event.block), None)
+        elif isinstance(event, TurnFinished):
+            self._streams.clear()
+        line = encode(event)
+        if not redactor.found(line):
+            return event
+        return decode(msgspec.json.encode(self._masked(msgspec.json.decode(line))))
+
+    def shown(self, event: AnyEvent) -> AnyEvent | None:
+        """The event as it may be shown now; None if all of it waits for what follows."""
+        if not isinstance(event, Delta):
+            return self.stored(event)
+        if not self._known.redactor:
+            return event
+        stream = self._streams.setdefault((event.message, event.block), Pieces(self._known.redactor))
+        text = stream.feed(event.text)
+        return msgspec.structs.replace(event, text=text) if text else None
+
+    def unfinished(self, deltas: list[Delta]) -> list[Delta]:
+        """Unfinished blocks, each in one delta from its beginning, as far as they have been shown."""
+        if not (redactor := self._known.redactor):
+            return deltas
+        seen = [(delta, Pieces(redactor).feed(delta.text)) for delta in deltas]
+        return [msgspec.structs.replace(delta, text=text) for delta, text in seen if text]
+
+    def _masked(self, value: Any, name: str = "", depth: int = 0) -> Any:
+        match value:
+            case str() if name not in NAMES or depth > 1:
+                return self._known.redactor.text(value)
+            case dict():
+                inner = {key if depth == 0 else self._known.redactor.text(key): key for key in value}
+                return {shown: self._masked(value[key], key, depth + 1) for shown, key in inner.items()}
+            case list():
+                return [self._masked(item, name, depth) for item in value]
+        return value

@@ -1,0 +1,148 @@
+"""A log that fell behind the Store (its home was put back from a copy) takes in what it lacks, and goes on.
+
+What the Store has is the truth and keeps its numbers: others have seen them. So the log becomes: what both have, then
+the Store's tail, then what was appended here since, numbered anew. The new log is written under another name beside the
+old one and takes its place by one rename: killed between any two lines, the runner finds the one or the other.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from core.domain.errors import StoreUnavailable, Unavailable
+from core.domain.events import AnyEvent, Notice, Parked, StateChanged, TurnFinished, encode, numbered
+from core.domain.states import SessionState
+from core.runner.gateway_client import Gateway
+from core.runner.journal import Journal
+from core.runner.log import Log, Scanned, scan
+from core.runner.session_projection import Recall
+
+log = logging.getLogger("oma.rejoin")
+
+Json = dict[str, Any]
+REST = (SessionState.ASLEEP, SessionState.FAILED)
+
+
+async def rejoin(journal: Journal, gateway: Gateway, common: int) -> int:
+    """Take in what the Store has after number `common`; the number up to which the log now is the Store's.
+
+    Raises: Unavailable, NotFound, OSError: the log is as it was.
+    """
+    path = journal.log.path.with_suffix(".jsonl.new")
+    path.unlink(missing_ok=True)
+    try:
+        with path.open("xb") as draft:
+            _copy(journal.log, common, draft)
+            last = await _fetch(gateway, journal.session, common, draft)
+            known = await asyncio.to_thread(_settled, draft, path)
+            if len(known.ends) - 1 != last:
+                raise Unavailable("the gateway's events are not what a log can keep")
+            # From here on no await: what is appended to the old log meanwhile would be lost with it.
+            for line in _continued(known, journal.recall, _lines(journal.log, common)):
+                draft.write(line + b"\n")
+                known.ends.append(known.ends[-1] + len(line) + 1)
+                known.events.extend(scan(line + b"\n").events)
+        journal.adopt(path, known)
+    finally:
+        path.unlink(missing_ok=True)
+    log.warning("session %s: the log took in events %d to %d from the store", journal.session, common + 1, last)
+    with suppress(StoreUnavailable):
+        journal.record(Notice(level="warn", text="log_rejoined"))
+    return last
+
+
+def _copy(old: Log, upto: int, draft: BinaryIO) -> None:
+    for number, line in enumerate(_lines(old, 0)):
+        if number == upto:
+            break
+        draft.write(line + b"\n")
+
+
+async def _fetch(gateway: Gateway, session: str, last: int, draft: BinaryIO) -> int:
+    """The Store's events after `last`, page by page. Raises: Unavailable: one does not follow the one before it."""
+    while lines := await gateway.tail(session, last):
+        for line in lines:
+            last += 1
+            if _said(line).get("seq") != last:
+                raise Unavailable("the gateway's events do not follow each other")
+            draft.write(line + b"\n")
+    return last
+
+
+def _settled(draft: BinaryIO, path: Path) -> Scanned:
+    """For a thread: on the disk, and read again."""
+    draft.flush()
+    os.fsync(draft.fileno())
+    return scan(path.read_bytes())
+
+
+def _continued(known: Scanned, present: Recall, own: Iterable[bytes]) -> Iterator[bytes]:
+    """What follows the Store's events: its open ends tied up, `own` without what is there, and how things stand now."""
+    recall, seq = Recall(), len(known.ends) - 1
+    for event in known.events:
+        recall.apply(event)
+    there = {_content(_said(encode(event))) for event in known.events}
+    messages = set(recall.seqs)
+    for event in _tied_up(recall):
+        seq += 1
+        recall.apply(event)
+        yield encode(numbered(event, seq=seq))
+    for said in _after_recovery(map(_said, own)):
+        again = said.get("type") == "user_said" and said.get("message_id") in messages
+        if again or _content(said) in there:
+            continue
+        seq += 1
+        line = msgspec.json.encode({**said, "seq": seq})
+        for event in scan(line + b"\n").events:
+            recall.apply(event)
+        yield line
+    if (recall.state, recall.turn) != (present.state, present.turn):
+        yield encode(numbered(StateChanged(state=present.state, turn=present.turn), seq=seq + 1))
+
+
+def _tied_up(recall: Recall) -> list[AnyEvent]:
+    """As `Session.recover` does it: the runner that was at work there is no more."""
+    ends: list[AnyEvent] = [Parked(request_id=request_id) for request_id in sorted(recall.asked.keys() - recall.parked)]
+    if recall.turn:
+        ends.append(TurnFinished(outcome="interrupted", reason="runner_lost"))
+    if recall.state not in REST:
+        ends.append(StateChanged(state=SessionState.ASLEEP))
+    return ends
+
+
+def _after_recovery(own: Iterable[Json]) -> Iterator[Json]:
+    """Without its beginning: what was written when the old log was opened ended a turn that went on in the Store."""
+    opening = True
+    for said in own:
+        opening = opening and (
+            said.get("type") == "parked"
+            or (said.get("type") == "text" and said.get("partial") is True)
+            or said.get("reason") == "runner_lost"
+            or (said.get("type") == "state" and said.get("state") == SessionState.ASLEEP.value)
+        )
+        if not opening:
+            yield said
+
+
+def _lines(file: Log, after: int) -> Iterator[bytes]:
+    while lines := file.read(after):
+        after += len(lines)
+        yield from lines
+
+
+def _content(said: Json) -> bytes:
+    """The event apart from its number: its time has microseconds, so no two are alike."""
+    return msgspec.json.encode({**said, "seq": 0}, order="deterministic")
+
+
+def _said(line: bytes) -> Json:
+    try:
+        return msgspec.json.decode(line, type=Json)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Unavailable("there is a line that is no event") from error

@@ -1,0 +1,140 @@
+"""From the logs to the gateway: every stored event, in order, again and again until it is acknowledged.
+
+The log itself is the spool. What was acknowledged stands beside it in a small file, which is also how a restarted
+runner knows, without reading every log, which sessions still have something to do.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from core.domain.errors import NotFound, Unavailable
+from core.runner.gateway_client import Gap, Gateway, LogBehind
+from core.runner.journal import Journal
+from core.runner.log_repair import rejoin
+
+log = logging.getLogger("oma.ingest")
+
+BATCH_EVENTS = 500
+GATHER_S = 0.15  # events come in bursts; the store is spared a call each
+REJOINS = 5  # of one log by one runner: two boxes with the same home would do it for ever
+BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class Cursor(msgspec.Struct, kw_only=True):
+    """`acked`: the gateway has all up to there. `size_bytes`, `at_rest`: of the log when this was written."""
+
+    acked: int = 0
+    size_bytes: int = -1
+    at_rest: bool = False
+    dropped: bool = False
+
+
+def read_cursor(path: Path) -> Cursor:
+    """What was written last, or a new one: then everything is sent again, which does no harm."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Cursor)
+    except (OSError, msgspec.DecodeError):
+        return Cursor()
+
+
+class Outbox:
+    """One session's way to the gateway. `wake` after each append; `run` is its task.
+
+    `rejoined` is called when the log has taken in what the Store had and it had not, `kept` when the Store has more.
+    """
+
+    def __init__(
+        self, journal: Journal, gateway: Gateway, *, rejoined: Callable[[], None], kept: Callable[[], None]
+    ) -> None:
+        self._session, self._journal, self._log, self._gateway = journal.session, journal, journal.log, gateway
+        self._rejoined, self._rejoins, self._kept = rejoined, 0, kept
+        self._path = self._log.path.with_suffix(".json")
+        self._cursor = read_cursor(self._path)
+        self._cursor.acked = min(self._cursor.acked, self._log.last_seq)
+        self._awake = asyncio.Event()
+        self._flushed = asyncio.Event()
+        self.wake()
+
+    def wake(self) -> None:
+        """There may be something to send."""
+        if self.behind:
+            self._flushed.clear()
+        self._awake.set()
+
+    @property
+    def behind(self) -> bool:
+        return not self._cursor.dropped and self._cursor.acked < self._log.last_seq
+
+    async def flushed(self) -> None:
+        """Waits until all is acknowledged that is stored now."""
+        self.wake()
+        while self.behind:
+            await self._flushed.wait()
+
+    async def run(self) -> None:
+        failures, asked = 0, self._cursor.dropped  # whether the Store has more is asked once, also without any news
+        while True:
+            await self._awake.wait()
+            self._awake.clear()
+            while self.behind or not asked:
+                wait_s = BACKOFF_S[min(failures, len(BACKOFF_S)) - 1] if failures else GATHER_S
+                await asyncio.sleep(wait_s if asked or failures else 0)
+                before, sent = self._cursor.acked, await self._send()
+                if self._cursor.acked > before:
+                    self._kept()
+                failures, asked = 0 if sent else failures + 1, asked or sent
+            self._flushed.set()
+            self._remember()
+
+    async def _send(self) -> bool:
+        lines = self._log.read(self._cursor.acked, BATCH_EVENTS)
+        try:
+            await asyncio.to_thread(self._log.sync)  # first: the Store must never know more than our disk
+            await self._offer(lines)
+        except Gap as gap:
+            if gap.acked == self._cursor.acked:
+                return False  # what it wants is what we sent: wait, instead of asking in a circle
+            self._cursor.acked = min(gap.acked, self._cursor.acked)
+        except NotFound:
+            log.info("session %s is gone; its events are dropped", self._session)
+            self._cursor.dropped = True
+        except (Unavailable, OSError) as error:
+            log.debug("ingest waits: %s", error)
+            return False
+        return True
+
+    async def _offer(self, lines: list[bytes]) -> None:
+        sent = self._cursor.acked + len(lines)
+        try:
+            acked = await self._gateway.ingest(self._session, lines)
+        except LogBehind as error:
+            await self._rejoin(min(error.acked, self._log.last_seq))
+            return
+        self._cursor.acked = sent  # it may have more: whether that is ours too shows when ours is compared with it
+        if acked > sent == self._log.last_seq:
+            await self._rejoin(sent)
+
+    async def _rejoin(self, common: int) -> None:
+        if self._rejoins < REJOINS:
+            self._cursor.acked = await rejoin(self._journal, self._gateway, common)
+            self._rejoins += 1
+            self._rejoined()
+        else:
+            log.warning("session %s: its events cannot be kept outside any more", self._session)
+            self._cursor.dropped = True
+            self._journal.tell("log_behind")
+
+    def _remember(self) -> None:
+        self._cursor.size_bytes = self._log.size_bytes
+        self._cursor.at_rest = self._journal.recall.at_rest
+        new = self._path.with_suffix(".new")
+        try:
+            new.write_bytes(msgspec.json.encode(self._cursor))
+            os.replace(new, self._path)
+        except OSError as error:
+            log.warning("the cursor of %s was not written: %s", self._session, error)

@@ -1,0 +1,93 @@
+"""What a session's log says about the session: applied to every event once, when it is stored or found on opening.
+
+Whoever restarts and whoever never stopped thus know the same, by construction.
+"""
+
+from core.domain.events import (
+    Answered,
+    AnyEvent,
+    Asked,
+    Parked,
+    SessionOpened,
+    StateChanged,
+    Text,
+    ToolCalled,
+    TurnFinished,
+    UserSaid,
+    seq_of,
+)
+from core.domain.states import SessionState
+
+LINE_CHARS = 160  # what lists show of a session's last words
+
+
+class Recall:
+    """Messages and their numbers, what waits for its turn, what waits for a person, and the open turn."""
+
+    def __init__(self) -> None:
+        self.agent = ""
+        self.kind = "chat"
+        self.state = SessionState.ASLEEP
+        self.turn = ""  # what StateChanged.turn said last, until the turn was finished
+        self.seqs: dict[str, int] = {}  # of every message_id there ever was
+        self.waiting: dict[str, UserSaid] = {}  # acknowledged, and in no turn yet
+        self.asked: dict[str, Asked] = {}  # and not answered
+        self.parked: set[str] = set()
+        self.answered: dict[str, Answered] = {}
+        self.decided: dict[str, tuple[Asked, Answered]] = {}  # answered when parked, and not told the model yet
+        self.line = ""
+
+    def apply(self, event: AnyEvent, *, shown: AnyEvent | None = None) -> None:
+        """Take in the next event of the log; `shown` is how it stands there, if secrets of it do not."""
+        match event:
+            case SessionOpened():
+                self.agent, self.kind = event.agent, event.kind
+            case UserSaid():
+                self.seqs[event.message_id] = seq_of(event)
+                self.waiting[event.message_id] = event
+            case StateChanged():
+                self._changed(event)
+            case TurnFinished():
+                self.turn = ""
+            case Asked() | Answered() | Parked():
+                self._request(event)
+        self._say(shown or event)
+
+    def become(self, other: "Recall") -> None:
+        """Know what the other knows, for all who look here."""
+        vars(self).update(vars(other))
+
+    @property
+    def at_rest(self) -> bool:
+        """Nothing has to be done for this session after a restart."""
+        still = self.state in (SessionState.ASLEEP, SessionState.FAILED)
+        return still and not (self.turn or self.waiting or self.decided or self.asked.keys() - self.parked)
+
+    def _changed(self, event: StateChanged) -> None:
+        self.state = event.state
+        if event.turn:
+            self.turn = event.turn
+            self.waiting.pop(event.turn, None)
+            self.decided.pop(event.turn, None)
+
+    def _request(self, event: Asked | Answered | Parked) -> None:
+        match event:
+            case Asked():
+                self.asked[event.request_id] = event
+            case Parked():
+                self.parked.add(event.request_id)
+            case Answered():
+                self.answered[event.request_id] = event
+                asked = self.asked.pop(event.request_id, None)
+                if asked is not None and event.request_id in self.parked:
+                    self.parked.discard(event.request_id)
+                    self.decided[event.request_id] = (asked, event)
+
+    def _say(self, event: AnyEvent) -> None:
+        match event:
+            case UserSaid() | Text():
+                self.line = " ".join(event.text[: 4 * LINE_CHARS].split())[:LINE_CHARS]
+            case ToolCalled() | Asked():
+                tool = event.name if isinstance(event, ToolCalled) else event.tool
+                what = event.input.get("description") or event.input.get("file_path") or ""
+                self.line = f"{tool} {what if isinstance(what, str) else ''}".strip()[:LINE_CHARS]

@@ -1,0 +1,241 @@
+"""What the CLI prints, as our events: pure, and by allow list: a new CLI says new things, a broken one says anything.
+
+One `Translator` a CLI process. It remembers the unfinished text: what watchers have been shown of blocks that are not
+finished, which is what a late tab is given, and what is kept as `partial` when a turn breaks off.
+"""
+
+from typing import Any
+
+import msgspec
+
+from core.domain.events import (
+    AnyEvent,
+    Retrying,
+    Text,
+    TextDelta,
+    Thinking,
+    ThinkingDelta,
+    ToolCalled,
+    ToolProgress,
+    ToolReturned,
+)
+from core.runner import truncation
+from core.runner.context_usage import Context
+from core.runner.turn_result import TurnOver, retry_reason, turn_over
+
+Json = dict[str, Any]
+ID_CHARS = 128
+
+
+class TakenIn(msgspec.Struct, frozen=True):
+    """The CLI has begun to work on these of our messages (the uuids we gave them)."""
+
+    uuids: tuple[str, ...]
+
+
+class Began(msgspec.Struct, frozen=True):
+    """An answer of the main conversation starts, asked for by us or not (a background task may have ended)."""
+
+
+Heard = AnyEvent | TakenIn | Began | TurnOver
+
+
+class Translator:
+    """Feed it every message of one CLI process in order."""
+
+    def __init__(self) -> None:
+        self._context = Context()
+        self._api_id = ""
+        self._message = ""  # our name for the message under way: unique, though a model may reuse its ids
+        self._block = 0
+        self._next = 0
+        self._unfinished: dict[int, TextDelta | ThinkingDelta] = {}
+        self._pieces: dict[int, list[str]] = {}
+
+    def hear(self, said: Json) -> list[Heard]:
+        """What one line of the CLI means to us: often nothing."""
+        match said.get("type"):
+            case "stream_event" if not said.get("parent_tool_use_id"):
+                return self._stream(said)
+            case "assistant":
+                return self._assistant(said)
+            case "user":
+                return _returned(said)
+            case "system":
+                if said.get("subtype") == "compact_boundary":
+                    self._context.compacted()
+                return _system(said)
+            case "tool_progress":
+                return _progress(said)
+            case "command_lifecycle":
+                uuid = said.get("command_uuid")
+                return [TakenIn((uuid,))] if said.get("state") == "started" and isinstance(uuid, str) else []
+            case "result":
+                return [self._context.seen_in(turn_over(said), said)]
+        return []
+
+    def unfinished(self) -> list[TextDelta | ThinkingDelta]:
+        """Everything shown of blocks that are not finished, one delta a block."""
+        return [
+            msgspec.structs.replace(delta, text="".join(self._pieces[block]))
+            for block, delta in self._unfinished.items()
+        ]
+
+    def break_off(self) -> list[Text]:
+        """The turn ends here: the unfinished text as it is kept, and forgotten."""
+        left = [
+            Text(message=delta.message, block=delta.block, text=delta.text, partial=True)
+            for delta in self.unfinished()
+            if isinstance(delta, TextDelta) and delta.text
+        ]
+        self._forget()
+        return left
+
+    # --- streaming ---------------------------------------------------------------------------------------------------
+
+    def _stream(self, said: Json) -> list[Heard]:
+        event = _dict(said.get("event"))
+        index = event.get("index")
+        match event.get("type"):
+            case "message_start":
+                self._start(_dict(event.get("message")), said)
+                return [*_taken_in(said), Began()]
+            case "message_delta":
+                self._context.count(event.get("usage"))
+            case "content_block_start" if isinstance(index, int):
+                self._block, self._next = index, max(self._next, index + 1)
+            case "content_block_delta" if isinstance(index, int):
+                return self._delta(index, _dict(event.get("delta")))
+        return []
+
+    def _start(self, message: Json, said: Json) -> None:
+        """A new message discards what is unfinished of the one before: the CLI has asked again (G2)."""
+        self._forget()
+        self._context.begin(message)
+        self._api_id = _str(message.get("id"))
+        self._message = f"{self._api_id}.{_str(said.get('uuid'))[:8]}"
+        self._block = self._next = 0
+
+    def _delta(self, block: int, delta: Json) -> list[Heard]:
+        text = delta.get("text") if delta.get("type") == "text_delta" else delta.get("thinking")
+        if not isinstance(text, str) or not text or not self._message:
+            return []
+        kind = TextDelta if delta.get("type") == "text_delta" else ThinkingDelta
+        shown = kind(message=self._message, block=block, text=text)
+        self._unfinished.setdefault(block, shown)
+        self._pieces.setdefault(block, []).append(text)
+        return [shown]
+
+    def _forget(self) -> None:
+        self._unfinished.clear()
+        self._pieces.clear()
+
+    # --- finished blocks ---------------------------------------------------------------------------------------------
+
+    def _assistant(self, said: Json) -> list[Heard]:
+        message = _dict(said.get("message"))
+        if said.get("error") or said.get("is_api_error_message"):
+            return []  # the CLI's own words about a failure; the result says it in ours
+        if parent := _str(said.get("parent_tool_use_id")):
+            return [_called(block, parent) for block in _blocks(message) if block.get("type") == "tool_use"]
+        heard: list[Heard] = _taken_in(said)
+        if _str(message.get("id")) != self._api_id or not self._message:
+            self._start(message, said)
+            heard.append(Began())
+        for block in _blocks(message):
+            heard.extend(self._finished(block))
+        return heard
+
+    def _finished(self, block: Json) -> list[Heard]:
+        number = self._number()
+        kind, text = block.get("type"), block.get("text")
+        if kind == "tool_use":
+            return [_called(block, "")]
+        if kind == "text" and isinstance(text, str):
+            # Came whole, without streaming: one delta first, so that one rule discards what it replaces.
+            first = [] if number in self._unfinished else [TextDelta(message=self._message, block=number, text=text)]
+            self._drop(number)
+            return [*first, Text(message=self._message, block=number, text=truncation.text(text))] if text else []
+        thought = block.get("thinking")
+        if kind == "thinking" and isinstance(thought, str):
+            self._drop(number)
+            return [Thinking(message=self._message, block=number, text=truncation.text(thought))] if thought else []
+        return []
+
+    def _number(self) -> int:
+        """Blocks finish in order, while their stream is at the same index; without a stream they are counted."""
+        number = self._block
+        self._next = max(self._next, number + 1)
+        self._block = self._next
+        return number
+
+    def _drop(self, block: int) -> None:
+        self._unfinished.pop(block, None)
+        self._pieces.pop(block, None)
+
+
+def _called(block: Json, parent: str) -> ToolCalled:
+    return ToolCalled(
+        id=_str(block.get("id")),
+        name=_str(block.get("name")),
+        input=truncation.tool_input(block.get("input")),
+        parent=parent,
+    )
+
+
+def _returned(said: Json) -> list[Heard]:
+    """Tool results; the rest of what a `user` line holds are the CLI's remarks to the model."""
+    heard: list[Heard] = []
+    for block in _blocks(_dict(said.get("message"))):
+        if block.get("type") != "tool_result":
+            continue
+        text, size = truncation.content(block.get("content"))
+        ok = block.get("is_error") is not True
+        tool = _str(block.get("tool_use_id"))
+        heard.append(ToolReturned(id=tool, ok=ok, content=text, truncated=size > len(text), full_size=size))
+    return heard
+
+
+def _system(said: Json) -> list[Heard]:
+    match said.get("subtype"):
+        case "api_retry":
+            return [
+                Retrying(
+                    reason=retry_reason(said.get("error_status"), _str(said.get("error"))),
+                    in_s=round(_number_of(said.get("retry_delay_ms")) / 1000, 3),
+                    attempt=int(_number_of(said.get("attempt"))) or 1,
+                )
+            ]
+        case "status":
+            return _taken_in(said)
+    return []
+
+
+def _progress(said: Json) -> list[Heard]:
+    tool = _str(said.get("tool_use_id"))
+    return [ToolProgress(id=tool, elapsed_s=_number_of(said.get("elapsed_time_seconds")))] if tool else []
+
+
+def _taken_in(said: Json) -> list[Heard]:
+    uuids = said.get("user_message_uuids")
+    if not isinstance(uuids, list):
+        uuids = [said.get("user_message_uuid")]
+    known = tuple(uuid for uuid in uuids if isinstance(uuid, str))
+    return [TakenIn(known)] if known else []
+
+
+def _blocks(message: Json) -> list[Json]:
+    content = message.get("content")
+    return [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+
+
+def _dict(value: object) -> Json:
+    return value if isinstance(value, dict) else {}
+
+
+def _str(value: object) -> str:
+    return value[:ID_CHARS] if isinstance(value, str) else ""
+
+
+def _number_of(value: object) -> float:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12 else 0.0

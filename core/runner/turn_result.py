@@ -1,0 +1,130 @@
+"""How a turn ended: the CLI's `result` line as an outcome and a reason that a person can act on."""
+
+import re
+from typing import Any, Literal
+
+import msgspec
+from msgspec import structs
+
+from core.domain.events import TurnFinished, Usage
+
+DETAIL_CHARS = 1000
+Outcome = Literal["ok", "error", "interrupted", "limit"]
+
+# The first that fits decides; the text is the CLI's `result`, which quotes the gateway's or the provider's own words.
+_TEXTS: tuple[tuple[str, Outcome, str], ...] = (
+    (r"spend_limit|spending limit|credit balance", "limit", "spend_limit"),
+    (r"prompt is too long|too_long|context (window|length)|request.too.large|too_large", "error", "too_long"),
+    (r"model_key_refused|(authentication|permission)_error|invalid.{0,10}api.?key|\b40[13]\b", "error",
+     "model_key_refused"),
+    (r"overloaded|rate.?limit|\b429\b|\b529\b", "error", "model_overloaded"),
+    (r"timed? ?out|timeout|connection|socket|network|ECONN", "error", "no_answer"),
+)  # fmt: skip
+_STATUS: dict[int, str] = {
+    401: "model_key_refused",
+    403: "model_key_refused",
+    413: "too_long",
+    429: "model_overloaded",
+    529: "model_overloaded",
+}
+
+
+class TurnOver(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of one turn of the CLI. `uuids`: our messages that it took in; None: it did not say."""
+
+    outcome: Outcome
+    reason: str = ""
+    detail: str = ""
+    usage: Usage = Usage()
+    total_cost_usd: float = 0.0  # of the whole process, as the CLI counts
+    duration_s: float = 0.0
+    uuids: tuple[str, ...] | None = None
+    model: str = ""  # these three as core.runner.context_usage has seen them
+    context_tokens: int = 0
+    window_tokens: int = 0
+
+    def event(self, cost_usd: float, duration_s: float) -> TurnFinished:
+        """As it is stored: what it cost, and how long it took, we have counted ourselves."""
+        return TurnFinished(
+            outcome=self.outcome,
+            reason=self.reason,
+            detail=self.detail,
+            usage=self.usage,
+            cost_usd=round(cost_usd, 9),
+            duration_s=duration_s,
+            model=self.model,
+            context_tokens=self.context_tokens,
+            window_tokens=self.window_tokens,
+        )
+
+
+def turn_over(said: dict[str, Any]) -> TurnOver:
+    """Reads `is_error`, not `subtype`: failures of the API come as subtype "success"."""
+    outcome, reason = _verdict(said)
+    usage = said.get("usage")
+    uuids = said.get("user_message_uuids")
+    return TurnOver(
+        outcome=outcome,
+        reason=reason,
+        detail="" if outcome in ("ok", "interrupted") else _detail(said),
+        usage=_usage(usage if isinstance(usage, dict) else {}),
+        total_cost_usd=amount(said.get("total_cost_usd")),
+        duration_s=round(amount(said.get("duration_ms")) / 1000, 3),
+        uuids=tuple(uuid for uuid in uuids if isinstance(uuid, str)) if isinstance(uuids, list) else None,
+    )
+
+
+def retry_reason(status: object, error: str) -> str:
+    """Why the model is asked again, in the same codes."""
+    if isinstance(status, int):
+        return _STATUS.get(status, "model_error")
+    return "model_overloaded" if "overloaded" in error or "rate_limit" in error else "no_answer"
+
+
+def stopped(reason: str, told: TurnOver | None = None) -> TurnOver:
+    """The end of a turn that we have ended. A model that never answered is a failure, not somebody's wish.
+
+    `told`: how the CLI says that it ended; what it counted stays.
+    """
+    outcome: Outcome = "error" if reason == "no_answer" else "interrupted"
+    return structs.replace(told or TurnOver(outcome=outcome), outcome=outcome, reason=reason, detail="")
+
+
+def _verdict(said: dict[str, Any]) -> tuple[Outcome, str]:
+    if str(said.get("terminal_reason", "")).startswith("aborted"):
+        return "interrupted", "stopped_by_user"
+    match said.get("subtype"):
+        case "error_max_turns":
+            return "limit", "max_turns"
+        case "error_max_budget_usd":
+            return "limit", "spend_limit"
+    if said.get("is_error") is not True:
+        return "ok", ""
+    detail = _detail(said)
+    status = said.get("api_error_status")
+    for pattern, outcome, reason in _TEXTS:
+        if re.search(pattern, detail, re.I) and (reason != "no_answer" or status is None):
+            return outcome, reason
+    return "error", _STATUS.get(status, "model_error") if isinstance(status, int) else "model_error"
+
+
+def _detail(said: dict[str, Any]) -> str:
+    errors = said.get("errors")
+    words = [word for word in errors if isinstance(word, str)] if isinstance(errors, list) else []
+    result = said.get("result")
+    return ("; ".join(words) or (result if isinstance(result, str) else ""))[:DETAIL_CHARS]
+
+
+def _usage(raw: dict[str, Any]) -> Usage:
+    return Usage(
+        input_tokens=int(amount(raw.get("input_tokens"))),
+        output_tokens=int(amount(raw.get("output_tokens"))),
+        cache_read_tokens=int(amount(raw.get("cache_read_input_tokens"))),
+        cache_write_tokens=int(amount(raw.get("cache_creation_input_tokens"))),
+    )
+
+
+def amount(value: object) -> float:
+    """A count as the CLI reports it; what is none, or impossible, is 0."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if number and 0 <= value < 1e15 else 0.0  # type: ignore[operator, arg-type]

@@ -1,0 +1,100 @@
+"""A user's own account: what it would take with it when it goes, and its going, which nothing stops once it began."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from core.domain.audit import Deed
+from core.domain.errors import NotFound, PlatformError
+from core.domain.records import SYSTEM, Agent, Session, User, UserId
+from core.fleet.runner_pool import Runners
+from core.services.audit import Audit
+from core.store import Store
+from core.vault import Vault
+
+log = logging.getLogger("oma.account")
+
+MANY = 100_000
+RETRY_S = 5.0
+SETTLE_S = 2.0  # what a box said and did last is on its way to the Store; the gateway gathers connections for 0.5 s
+END_S = 1.0  # for a deletion under way when the web ends; the next web goes on with it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holdings:
+    """How much there is to lose."""
+
+    agents: int
+    sessions: int
+
+
+class Account:
+    """While the context is open, accounts that are leaving are deleted, also those that an earlier web began with.
+
+    `locked_out` ends all logins of a user, here at once; `forget` drops what this process remembers of one.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        vault: Vault,
+        runners: Runners,
+        audit: Audit,
+        locked_out: Callable[[UserId], Awaitable[None]],
+        forget: Callable[[UserId], None],
+    ) -> None:
+        self._store, self._vault, self._runners, self._audit = store, vault, runners, audit
+        self._locked_out, self._forget = locked_out, forget
+        self._going: dict[UserId, asyncio.Task[None]] = {}
+
+    async def __aenter__(self) -> "Account":
+        for user in await self._store.find(User, owner=SYSTEM, where={"leaving": True}):
+            self._begin(user.user_id)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._going:
+            await asyncio.wait(self._going.values(), timeout=END_S)
+        for task in self._going.values():
+            task.cancel()
+
+    async def holdings(self, user: UserId) -> Holdings:
+        """What a deletion would take."""
+        agents = await self._store.find(Agent, owner=user, limit=MANY)
+        sessions = await self._store.find(Session, owner=user, limit=MANY)
+        return Holdings(agents=len(agents), sessions=len(sessions))
+
+    async def delete(self, user: UserId) -> None:
+        """From this moment nobody is signed in to it; within a minute there is nothing left but the audit log's lines.
+
+        Raises: StoreUnavailable: nothing happened, or all that was not written is the audit log's line.
+        """
+        await self._store.change(User, user, owner=SYSTEM, leaving=True, disabled=True)
+        self._begin(user)  # before anything that may fail: it is promised now
+        await self._locked_out(user)
+        await self._audit.note(Deed.ACCOUNT_DELETED, who=user, about=user)
+
+    def _begin(self, user: UserId) -> None:
+        if user not in self._going:
+            task = asyncio.create_task(self._go(user), name="delete account")
+            self._going[user] = task
+            task.add_done_callback(lambda _: self._going.pop(user, None))
+
+    async def _go(self, user: UserId) -> None:
+        while True:
+            try:
+                async with self._runners.removing(user):
+                    await asyncio.sleep(SETTLE_S)
+                    self._forget(user)
+                    await self._vault.forget(user)
+                    await self._store.forget(user)
+                return
+            except NotFound:
+                return
+            except (PlatformError, OSError) as error:
+                log.warning("an account is not deleted yet: %s", error)
+            except Exception:  # whatever it was: what was promised is tried again, not forgotten until the next start
+                log.exception("an account is not deleted yet")
+            await asyncio.sleep(RETRY_S)

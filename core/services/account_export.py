@@ -1,0 +1,173 @@
+"""Everything that is a user's, as one ZIP that is made while it is sent: nothing of it is kept here.
+
+profile.json                who they are, their devices, agents, sessions, names of secrets, connections, usage
+sessions/<id>.jsonl         each conversation, an event a line
+agents/<id>/…               each agent's folder, read by the user's own runner
+"""
+
+import asyncio
+import time
+import zipfile
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import Protocol
+
+import msgspec
+
+from core.domain.errors import RunnerUnavailable, TooMuch
+from core.domain.events import encode, seq_of
+from core.domain.records import SYSTEM, Agent, Login, Outbound, Request, SecretNote, Session, User, UserId
+from core.fleet.runner_pool import Runners
+from core.store import Store
+
+MANY = 100_000  # records of one kind
+EVENTS = 1000  # read at once
+PIECE_BYTES = 256 * 1024  # sent at once
+LINE_BYTES = 8192
+LARGEST_PIECE = 1024 * 1024
+PATH_CHARS = 1000
+
+
+class Stream(Protocol):
+    """What is read of the runner's answer."""
+
+    async def readline(self) -> bytes:
+        """One line with its end."""
+
+    async def readexactly(self, n: int) -> bytes:
+        """So many bytes, or asyncio.IncompleteReadError."""
+
+
+class Export:
+    """One per web process; one archive at a time for each user."""
+
+    def __init__(self, *, store: Store, runners: Runners) -> None:
+        self._store, self._runners = store, runners
+        self._busy: set[UserId] = set()
+
+    async def of(self, user: UserId) -> AsyncGenerator[bytes, None]:
+        """The archive, in pieces. It breaks off without its directory if anything of it cannot be had.
+
+        Raises: TooMuch: one is being made already. RunnerUnavailable: the folders cannot be read.
+        """
+        if user in self._busy:
+            raise TooMuch("an export is under way", code="export_under_way")
+        self._busy.add(user)
+        try:
+            runner = await self._runners.of(user)
+            async with runner.stream("/v1/export") as folders:
+                out = _Sink()
+                with zipfile.ZipFile(out, "w") as archive:
+                    async with aclosing(self._entries(archive, user, folders)) as entries:
+                        async for _ in entries:
+                            if out.size >= PIECE_BYTES:
+                                yield out.take()
+                yield out.take()
+        finally:
+            self._busy.discard(user)
+
+    async def _entries(self, archive: zipfile.ZipFile, user: UserId, folders: Stream) -> AsyncGenerator[None, None]:
+        """Write one piece after the other into `archive`; after each the caller may send what has come together."""
+        archive.writestr(_entry("profile.json"), await self._profile(user))
+        for session in await self._store.find(Session, owner=user, limit=MANY):
+            with archive.open(_entry(f"sessions/{session.id}.jsonl"), "w", force_zip64=True) as entry:
+                after = 0
+                while events := await self._store.events(session.id, owner=user, after=after, limit=EVENTS):
+                    lines = b"".join(encode(event) + b"\n" for event in events)
+                    await asyncio.to_thread(entry.write, lines)  # to deflate takes longer than others should wait
+                    after = seq_of(events[-1])
+                    yield
+        async with aclosing(_folders(archive, folders)) as pieces:
+            async for _ in pieces:
+                yield
+
+    async def _profile(self, user: UserId) -> bytes:
+        store = self._store
+        logins = await store.find(Login, owner=SYSTEM, where={"user": user}, limit=MANY)
+        whole = {
+            "user": await store.get(User, user, owner=SYSTEM),
+            "devices": [{"device": one.device, "address": one.address, "seen_at": one.seen_at} for one in logins],
+            "agents": await store.find(Agent, owner=user, limit=MANY),
+            "sessions": await store.find(Session, owner=user, limit=MANY),
+            "secrets": await store.find(SecretNote, owner=user, limit=MANY),
+            "requests": await store.find(Request, owner=user, limit=MANY),
+            "connections": await store.find(Outbound, owner=user, limit=MANY),
+            "usage": {
+                key: {name: amount for name, amount in row.items() if not name.startswith("seq_")}
+                for key, row in (await store.all_usage(owner=user)).items()
+            },
+        }
+        return msgspec.json.format(msgspec.json.encode(whole), indent=2)
+
+
+async def _folders(archive: zipfile.ZipFile, stream: Stream) -> AsyncGenerator[None, None]:
+    """What core.runner.export sends. Raises: RunnerUnavailable: it is not of that form, or ends too early."""
+    while True:
+        try:
+            head = msgspec.json.decode(await _line(stream), type=dict[str, str | int])
+        except msgspec.DecodeError as error:
+            raise RunnerUnavailable("the runner's export is damaged") from error
+        if not head:
+            return
+        name = _inside(str(head.get("path", "")))
+        with archive.open(_entry(f"agents/{name}", head.get("mtime", 0)), "w", force_zip64=True) as entry:
+            while size := _number(await _line(stream)):
+                await asyncio.to_thread(entry.write, await stream.readexactly(size))
+                yield
+        yield
+
+
+async def _line(stream: Stream) -> bytes:
+    line = await stream.readline()
+    if not line.endswith(b"\n") or len(line) > LINE_BYTES:
+        raise RunnerUnavailable("the runner's export broke off")
+    return line[:-1]
+
+
+def _number(line: bytes) -> int:
+    if not line.isdigit() or len(line) > 8 or int(line) > LARGEST_PIECE:
+        raise RunnerUnavailable("the runner's export is damaged")
+    return int(line)
+
+
+def _inside(path: str) -> str:
+    """A name that leads nowhere else when it is unpacked, on any system."""
+    clean = "".join(sign if sign.isprintable() and sign not in '\\:*?"<>|' else "_" for sign in path[:PATH_CHARS])
+    parts = [part for part in PurePosixPath(clean).parts if part not in ("/", ".", "..")]
+    return "/".join(parts) or "_"
+
+
+def _entry(name: str, mtime: object = None) -> zipfile.ZipInfo:
+    """ZIP knows years from 1980 to 2107."""
+    seconds = mtime if isinstance(mtime, int) else int(time.time())
+    at = datetime.fromtimestamp(min(max(seconds, 315_619_200), 4_354_732_800), UTC)
+    info = zipfile.ZipInfo(name, at.timetuple()[:6])
+    info.compress_type = zipfile.ZIP_DEFLATED
+    info.external_attr = 0o600 << 16
+    return info
+
+
+class _Sink:
+    """A file that cannot be read or wound back: what was written waits to be sent."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self.size = 0
+
+    def write(self, data: bytes, /) -> int:
+        self._parts.append(bytes(data))
+        self.size += len(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing waits anywhere else."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    def take(self) -> bytes:
+        """All of it, once."""
+        whole, self._parts, self.size = b"".join(self._parts), [], 0
+        return whole

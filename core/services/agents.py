@@ -1,0 +1,204 @@
+"""What a user does with agents and their sessions, apart from talking: list, make, change, delete."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from core.domain.audit import Deed
+from core.domain.errors import BadInput
+from core.domain.host_patterns import allow_list
+from core.domain.records import Agent, Request, Session, UserId, new_agent_id, new_session_id, now
+from core.domain.states import OPEN_TURN, SessionState
+from core.fleet.runner_pool import Runners
+from core.services.audit import Audit
+from core.services.connections import OutboundLog
+from core.store import Store
+
+log = logging.getLogger("oma.agents")
+
+NAME_CHARS = 80
+TEXT_CHARS = 2000
+MANY = 1000  # agents or sessions read at once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """An agent as the dashboard shows it. `session` is its newest one, or empty; `reason` says why that one failed."""
+
+    agent: Agent
+    state: SessionState
+    line: str
+    at: datetime
+    session: str
+    cost_usd: float  # this month
+    asking: int
+    sessions: int = 0
+    reason: str = ""
+
+
+class Agents:
+    """Use cases over the Store; the user is checked by being the owner in every call."""
+
+    def __init__(self, *, store: Store, runners: Runners, forget: Callable[[str], None], audit: Audit) -> None:
+        self._store, self._runners, self._forget, self._audit = store, runners, forget, audit
+
+    async def cards(self, *, user: UserId) -> list[Card]:
+        """All agents, archived ones too, newest activity first."""
+        agents = await self._store.find(Agent, owner=user, newest_by="updated_at", limit=MANY)
+        sessions = await self._store.find(Session, owner=user, newest_by="updated_at", limit=MANY)
+        requests = await self.inbox(user=user)
+        month = f"{now():%Y-%m}"
+        cards = []
+        for agent in agents:
+            own = [session for session in sessions if session.agent == agent.id]
+            usage = await self._store.usage(f"agent/{agent.id}/{month}", owner=user)
+            cards.append(_card(agent, own, sum(r.agent == agent.id for r in requests), usage.get("cost_usd", 0.0)))
+        return sorted(cards, key=lambda card: card.at, reverse=True)
+
+    async def index(self, *, user: UserId, sessions: int) -> tuple[list[Agent], list[Session]]:
+        """All agents, and so many sessions of any of them, each newest first: what a search looks through."""
+        agents = await self._store.find(Agent, owner=user, newest_by="updated_at", limit=MANY)
+        return agents, await self._store.find(Session, owner=user, newest_by="updated_at", limit=sessions)
+
+    async def get(self, agent: str, *, user: UserId) -> Agent:
+        """Raises: NotFound."""
+        return await self._store.get(Agent, agent, owner=user)
+
+    async def create(self, *, user: UserId, locale: str) -> tuple[Agent, Session]:
+        """A draft agent and the builder session in which it is made."""
+        at = now()
+        agent = Agent(id=new_agent_id(), created_at=at, updated_at=at)
+        await self._store.create(agent, owner=user)
+        await self._audit.note(Deed.AGENT_CREATED, who=user, about=agent.id)
+        return agent, await self._open(agent, user=user, locale=locale, kind="builder")
+
+    async def change(self, agent: str, *, user: UserId, **fields: Any) -> Agent:
+        """Set some of name, description, icon, archived, model, permission_mode, rules, egress, draft.
+
+        Raises: NotFound. BadInput: a text is empty where it must not be, or too long; a host is none.
+        """
+        for name, limit in (("name", NAME_CHARS), ("description", TEXT_CHARS)):
+            if name in fields:
+                fields[name] = " ".join(str(fields[name]).split())
+                if len(fields[name]) > limit or (name == "name" and not fields[name]):
+                    raise BadInput(f"{name} must have 1 to {limit} characters", code=f"bad_{name}")
+        if "egress" in fields:
+            fields["egress"] = allow_list(fields["egress"])
+        before = await self.get(agent, user=user)
+        changed = await self._store.change(Agent, agent, owner=user, updated_at=now(), **fields)
+        if changed.name != before.name:
+            await self._follow_name(before, changed.name, user=user)
+        if "egress" in fields:
+            await self._audit.note(Deed.EGRESS_CHANGED, who=user, about=agent, detail=" ".join(changed.egress))
+        if fields.get("draft") is False:
+            await self._audit.note(Deed.AGENT_PUBLISHED, who=user, about=agent)
+        if "permission_mode" in fields:
+            await self._audit.note(Deed.MODE_CHANGED, who=user, about=agent, detail=changed.permission_mode)
+        self._runners.changes.records(user)
+        return changed
+
+    async def _follow_name(self, before: Agent, name: str, *, user: UserId) -> None:
+        """Sessions that are called like their agent because it was made in them, and not by anybody's hand."""
+        for one in await self.sessions(before.id, user=user):
+            if one.kind == "builder" and one.title == one.given_title == before.name:
+                await self._store.change(Session, one.id, owner=user, title=name, given_title=name)
+
+    async def remove_rule(self, agent: str, rule: str, *, user: UserId) -> None:
+        """What was always allowed is asked about again, from this moment: CLIs that know the rule end.
+
+        Raises: NotFound: the agent. RunnerUnavailable: the rule is gone, but a CLI may still know it.
+        """
+        found = await self.get(agent, user=user)
+        if rule not in found.rules:
+            return
+        rules = tuple(other for other in found.rules if other != rule)
+        await self._store.change(Agent, agent, owner=user, rules=rules)
+        await self._audit.note(Deed.RULE_REMOVED, who=user, about=agent, detail=rule)
+        self._runners.changes.records(user)
+        if runner := self._runners.at_hand(user):
+            await runner.call("POST", f"/v1/agents/{agent}/rest")
+
+    async def delete(self, agent: str, *, user: UserId) -> None:
+        """The record, its sessions and their logs, and the folder in the box. Raises: NotFound."""
+        await self.get(agent, user=user)
+        runner = await self._runners.of(user)
+        await runner.call("DELETE", f"/v1/agents/{agent}")
+        for session in await self.sessions(agent, user=user):
+            await self._delete_rows(session.id, user=user)
+        await OutboundLog(self._store).forget(agent, user=user)
+        await self._store.delete(Agent, agent, owner=user)
+        self._runners.changes.records(user)
+        await self._audit.note(Deed.AGENT_DELETED, who=user, about=agent)
+
+    async def sessions(self, agent: str, *, user: UserId) -> list[Session]:
+        """Newest first."""
+        return await self._store.find(Session, owner=user, where={"agent": agent}, newest_by="updated_at", limit=MANY)
+
+    async def session(self, session: str, *, user: UserId) -> Session:
+        """Raises: NotFound."""
+        return await self._store.get(Session, session, owner=user)
+
+    async def new_session(self, agent: str, *, user: UserId, locale: str) -> Session:
+        """Raises: NotFound: the agent."""
+        found = await self.get(agent, user=user)
+        return await self._open(found, user=user, locale=locale, kind="builder" if found.draft else "chat")
+
+    async def change_session(self, session: str, *, user: UserId, **fields: Any) -> Session:
+        """Set title or pinned. Raises: NotFound. BadInput."""
+        if "title" in fields:
+            fields["title"] = " ".join(str(fields["title"]).split())
+            if not 1 <= len(fields["title"]) <= NAME_CHARS:
+                raise BadInput(f"a title has 1 to {NAME_CHARS} characters", code="bad_name")
+        changed = await self._store.change(Session, session, owner=user, **fields)
+        self._runners.changes.records(user)
+        return changed
+
+    async def delete_session(self, session: str, *, user: UserId) -> None:
+        """Its log here and in the box; the agent's folder stays. Raises: NotFound."""
+        await self.session(session, user=user)
+        runner = await self._runners.of(user)
+        await runner.call("DELETE", f"/v1/sessions/{session}")
+        await self._delete_rows(session, user=user)
+        self._runners.changes.records(user)
+
+    async def inbox(self, *, user: UserId) -> list[Request]:
+        """What waits for the user, newest first."""
+        return await self._store.find(Request, owner=user, newest_by="asked_at", limit=MANY)
+
+    async def _open(self, agent: Agent, *, user: UserId, locale: str, kind: str) -> Session:
+        at = now()
+        session = Session(id=new_session_id(), agent=agent.id, kind=kind, locale=locale, created_at=at, updated_at=at)
+        await self._store.create(session, owner=user)
+        self._runners.changes.records(user)
+        return session
+
+    async def _delete_rows(self, session: str, *, user: UserId) -> None:
+        for request in await self._store.find(Request, owner=user, where={"session": session}):
+            await self._store.delete(Request, request.id, owner=user)
+        await self._store.delete(Session, session, owner=user)
+        await self._store.delete_events(session, owner=user)
+        self._forget(session)
+
+
+def _card(agent: Agent, sessions: list[Session], asking: int, cost_usd: float) -> Card:
+    """The state that matters most wins: asking, then busy, then that of the newest session."""
+    newest = sessions[0] if sessions else None
+    states = {session.state for session in sessions}
+    state = newest.shown_state if newest else SessionState.ASLEEP
+    for strong in (SessionState.BUSY, SessionState.ASKING):
+        state = strong if strong in states else state
+    if asking and state not in OPEN_TURN:
+        state = SessionState.ASKING  # parked: no process, but a person is still needed
+    return Card(
+        agent=agent,
+        state=state,
+        line=newest.last_line if newest else "",
+        at=newest.updated_at if newest else agent.updated_at,
+        session=newest.id if newest else "",
+        cost_usd=cost_usd,
+        asking=asking,
+        sessions=len(sessions),
+        reason=newest.last_reason if newest and state is SessionState.FAILED else "",
+    )

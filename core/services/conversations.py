@@ -1,0 +1,271 @@
+"""Talking with an agent, from the web's side: say, stop, answer, and follow what happens.
+
+History comes from the Store, the present from the user's runner; a follower never sees a number twice and never
+misses one, whatever goes away and comes back in between.
+"""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from core.domain.audit import Deed
+from core.domain.errors import BadInput, NotFound, PlatformError, RunnerUnavailable, StoreUnavailable
+from core.domain.events import AnyEvent, Asked, Live, StateChanged, UserSaid, decode_many, seq_of
+from core.domain.permission_rules import parse_rules
+from core.domain.records import Agent, Request, Session, UserId
+from core.domain.states import SessionState
+from core.fleet.recovery import Change, opening
+from core.fleet.runner_client import RunnerClient
+from core.fleet.runner_pool import Runners
+from core.fleet.starts import News, Waiting, coming
+from core.lib.pubsub import Hub, Subscription
+from core.observability import metrics
+from core.observability.event_metrics import FirstWords
+from core.observability.tracing import of_message, span
+from core.services.audit import Audit
+from core.store import Store
+
+log = logging.getLogger("oma.conversations")
+
+HISTORY = 300  # events a page starts with; older ones on demand
+MESSAGE_CHARS = 200_000
+KNOWN_SESSIONS = 10_000  # owners remembered, so that a message does not cost a look into the Store
+BROKEN = (PlatformError, aiohttp.ClientError, OSError, msgspec.DecodeError)  # a connection or what came over it
+LOOK_S = (2.0, 4.0, 8.0, 15.0)  # between looks whether another web process has started the runner
+BACKOFF_S = (0.05, 0.2, 0.5, 1.0, 2.0)
+
+
+class Conversations:
+    """One per web process; holds no state of a session."""
+
+    def __init__(self, *, store: Store, runners: Runners, audit: Audit) -> None:
+        self._store, self._runners, self._audit = store, runners, audit
+        self._sessions: dict[tuple[UserId, str], Session] = {}
+        self._opened: dict[str, str] = {}  # session → box in which it is known to be open
+        self._openings: Hub[None] = Hub()
+        self._first_words = FirstWords()
+
+    async def say(
+        self, session: str, *, user: UserId, text: str, message_id: str, steer: bool = False, via: str = "web"
+    ) -> int:
+        """Send a message and return its number: from then on it is in the log (G1). Idempotent by `message_id`.
+
+        Raises: NotFound. BadInput: empty or too long. RunnerUnavailable: not sent; try again with the same id.
+        """
+        if not text.strip() or len(text) > MESSAGE_CHARS or not 0 < len(message_id) <= 128:
+            raise BadInput(f"a message has 1 to {MESSAGE_CHARS} characters", code="bad_message")
+        body = {"message_id": message_id, "text": text, "via": via, "steer": steer, "attachments": []}
+        return await self._send(session, body, user=user)
+
+    async def retry(self, session: str, said: UserSaid, *, user: UserId, after: int) -> int:
+        """Say `said` again after its turn failed; `after` is the number of that turn's end, and once is enough.
+
+        Raises: as `say`.
+        """
+        first = said.retry_of or said.message_id
+        body = {"message_id": f"{first[:100]}~{after}", "retry_of": first, "text": said.text}
+        return await self._send(session, body | {"attachments": said.attachments}, user=user)
+
+    async def _send(self, session: str, body: dict[str, Any], *, user: UserId) -> int:
+        with metrics.outcome(metrics.sends), span("message", at=of_message(session, body["message_id"])) as one:
+            one.attributes["oma.session"] = session
+            self._first_words.sent(body["message_id"])
+            return int((await self._tell(session, "messages", body, user=user))["seq"])
+
+    async def interrupt(self, session: str, *, user: UserId) -> None:
+        """Stop the open turn and all it started (G6); nothing to stop is fine. Raises: NotFound, RunnerUnavailable."""
+        await self._tell(session, "interrupt", None, user=user)
+
+    async def answer(
+        self,
+        session: str,
+        request_id: str,
+        *,
+        user: UserId,
+        decision: str,
+        message: str = "",
+        rule: str = "",
+        answers: dict[str, str] | None = None,
+    ) -> None:
+        """Answer a request, once (G5). `allow_always` also writes `rule` to the agent's record, if the answer counted.
+
+        Raises: NotFound. BadInput: the decision or rule makes no sense. Conflict: somebody answered otherwise.
+        """
+        if decision not in ("allow", "allow_always", "deny", "answer"):
+            raise BadInput(f"unknown decision {decision!r}")
+        rules = parse_rules(rule) if decision == "allow_always" else ()
+        body = {"decision": decision, "by": user, "message": message, "rule": rule, "answers": answers or {}}
+        await self._tell(session, f"requests/{request_id}", body, user=user)
+        agent = (await self._known(session, user=user)).agent
+        await self._audit.note(Deed.REQUEST_ANSWERED, who=user, about=agent, detail=f"{decision} {request_id}")
+        await self._add_rules(session, rules, user=user)
+
+    async def asked(self, request: Request, *, user: UserId) -> Asked:
+        """What an entry of the inbox is about, whole: nobody should answer what is not before their eyes.
+
+        Raises: NotFound: it is not there any more, or older than this version.
+        """
+        events = await self._store.events(request.session, owner=user, after=request.seq - 1, limit=1)
+        for event in events if request.seq else ():
+            if isinstance(event, Asked) and event.request_id == request.id:
+                return event
+        raise NotFound(f"request {request.id}")
+
+    async def warm(self, session: str, *, user: UserId) -> None:
+        """Start or resume the session's CLI, because somebody is about to speak."""
+        await self._tell(session, "warm", None, user=user)
+
+    async def older(self, session: str, *, user: UserId, before: int, limit: int = 200) -> list[AnyEvent]:
+        """Stored events with numbers below `before`, in order. Raises: NotFound."""
+        await self._known(session, user=user)
+        after = max(0, before - limit - 1)
+        return await self._store.events(session, owner=user, after=after, limit=before - after - 1)
+
+    @asynccontextmanager
+    async def changes(self, *, user: UserId) -> AsyncIterator[Subscription[Change]]:
+        """News of all the user's sessions while the context is open."""
+        with self._runners.changes.listen(user) as listener:
+            yield listener
+
+    @asynccontextmanager
+    async def follow(
+        self, session: str, *, user: UserId, after: int | None = None
+    ) -> AsyncIterator[AsyncGenerator[list[AnyEvent], None]]:
+        """Batches of events: history (the newest ones, or all `after` a number), then `live`, then what happens.
+
+        A `live` event says: forget unfinished text, what follows is the truth. A `state` without a number is ours:
+        the runner is gone or unreachable. Raises: NotFound.
+        """
+        await self._known(session, user=user)
+        batches = self._batches(session, user, after)
+        try:
+            yield batches
+        finally:
+            await batches.aclose()
+
+    async def _batches(self, session: str, user: UserId, after: int | None) -> AsyncGenerator[list[AnyEvent], None]:
+        history = await self._history(session, user, after)
+        seen = seq_of(history[-1]) if history else (after or 0)
+        yield history
+        failures = 0
+        with self._runners.arrivals.listen(user) as arrivals, self._openings.listen(session) as openings:
+            if not seen and session not in self._opened:
+                await openings.__anext__()  # nothing has happened in it, and who only looks on makes nothing happen
+            while True:
+                async for waiting in self._awaited(user, arrivals):
+                    yield [waiting]
+                if not (runner := self._runners.at_hand(user)):
+                    continue
+                try:
+                    await self._open(session, user=user, runner=runner)
+                    async with runner.socket(f"/v1/sessions/{session}/watch?after={seen}") as socket:
+                        async for frame in socket:
+                            if frame.type is not aiohttp.WSMsgType.TEXT:
+                                continue
+                            batch = [event for event in decode_many(frame.data) if not 0 < seq_of(event) <= seen]
+                            seen = max([seen, *map(seq_of, batch)])
+                            failures = 0
+                            self._first_words.heard(session, batch)
+                            yield batch
+                except NotFound:
+                    return
+                except BROKEN as error:
+                    log.info("following %s: %s", session, error)
+                if self._runners.at_hand(user) is None:
+                    yield [Live(last_seq=seen), StateChanged(state=SessionState.ASLEEP)]
+                await asyncio.sleep(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
+                failures += 1
+
+    async def _awaited(self, user: UserId, arrivals: Subscription[News]) -> AsyncGenerator[StateChanged, None]:
+        """How far the user's runner is, until there is one."""
+        news, told, pauses = self._runners.waiting(user), False, itertools.chain(LOOK_S, itertools.repeat(LOOK_S[-1]))
+        while not self._runners.at_hand(user):
+            if news or told:
+                told = True
+                yield coming(news)
+            try:
+                async with asyncio.timeout(next(pauses)):
+                    heard = await arrivals.__anext__()
+                news = heard if isinstance(heard, Waiting) else None
+            except TimeoutError:
+                await self._runners.look(user)
+        if told:
+            yield coming(None)
+
+    async def _history(self, session: str, user: UserId, after: int | None) -> list[AnyEvent]:
+        for wait_s in (*BACKOFF_S, None):
+            try:
+                if after is None:
+                    return await self._store.last_events(session, owner=user, limit=HISTORY)
+                return await self._store.events(session, owner=user, after=after)
+            except StoreUnavailable as error:
+                if wait_s is None:
+                    raise
+                log.warning("the history of %s: %s", session, error)
+                await asyncio.sleep(wait_s)
+        raise AssertionError("the last round returns or raises")
+
+    async def _known(self, session: str, *, user: UserId) -> Session:
+        known = self._sessions.get((user, session))
+        if known is None:
+            known = await self._store.get(Session, session, owner=user)
+            if len(self._sessions) >= KNOWN_SESSIONS:
+                self._sessions.pop(next(iter(self._sessions)))
+            self._sessions[user, session] = known
+        return known
+
+    async def _open(self, session: str, *, user: UserId, runner: RunnerClient | None = None) -> RunnerClient:
+        """The user's runner with this session open in it."""
+        known = await self._known(session, user=user)
+        runner = runner or await self._runners.of(user)
+        if self._opened.get(session) != runner.box.id:
+            await runner.call("PUT", f"/v1/sessions/{session}", opening(known))
+            self._begun(session, runner.box.id)
+        return runner
+
+    def _begun(self, session: str, box: str) -> None:
+        """Something happens in it from now on."""
+        if len(self._opened) >= KNOWN_SESSIONS:
+            self._opened.pop(next(iter(self._opened)))
+        self._opened[session] = box
+        self._openings.publish(session, None)
+
+    async def _tell(self, session: str, what: str, body: Any, *, user: UserId) -> dict[str, Any]:
+        """A call that may be repeated; if the runner was just being let go as idle, the next one gets it."""
+        await self._known(session, user=user)
+        if session not in self._opened:
+            self._begun(session, "")  # in no box yet: who looks on sees how far that is
+        path, runner = f"/v1/sessions/{session}/{what}", await self._runners.of(user)
+        try:
+            await self._open(session, user=user, runner=runner)
+            return await runner.call("POST", path, body)
+        except RunnerUnavailable as error:
+            log.info("%s: %s", path, error)
+            runner = await self._runners.instead_of(runner, stopping=error.code == "stopping")
+            await self._open(session, user=user, runner=runner)
+            return await runner.call("POST", path, body)
+
+    async def _add_rules(self, session: str, rules: tuple[str, ...], *, user: UserId) -> None:
+        known = await self._known(session, user=user)
+        agent = await self._store.get(Agent, known.agent, owner=user)
+        if fresh := tuple(rule for rule in rules if rule not in agent.rules):
+            await self._store.change(Agent, agent.id, owner=user, rules=(*agent.rules, *fresh))
+            for rule in fresh:
+                await self._audit.note(Deed.RULE_ADDED, who=user, about=agent.id, detail=rule)
+
+    def forget_user(self, user: UserId) -> None:
+        """An account was deleted: nothing of it is remembered here."""
+        for session in [session for owner, session in self._sessions if owner == user]:
+            self.forget(session)
+
+    def forget(self, session: str) -> None:
+        """A session was deleted: nothing of it is remembered here."""
+        self._opened.pop(session, None)
+        for key in [key for key in self._sessions if key[1] == session]:
+            del self._sessions[key]

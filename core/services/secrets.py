@@ -1,0 +1,100 @@
+"""What a user does with their secrets: add, replace, delete, and say which agents get them. No use case shows a value.
+
+The value is in the vault, the rest in the Store: which agents get it (`Agent.secrets`), and when it was written and
+used. A CLI that was started with what has changed since ends as soon as it has nothing to do; the next one knows.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.domain.audit import Deed
+from core.domain.errors import NotFound, PlatformError
+from core.domain.records import Agent, SecretNote, UserId, now
+from core.fleet.runner_pool import Runners
+from core.services.audit import Audit
+from core.store import Store
+from core.vault import Vault
+
+log = logging.getLogger("oma.secrets")
+
+MANY = 1000  # agents of one user, and secrets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A secret as it may be shown. `agents` get it; times are None where nothing is known."""
+
+    name: str
+    agents: tuple[Agent, ...]
+    updated_at: datetime | None
+    used_at: datetime | None
+
+
+class Secrets:
+    """Use cases over vault and Store; the user is checked by being the owner in every call."""
+
+    def __init__(self, *, vault: Vault, store: Store, runners: Runners, audit: Audit) -> None:
+        self._vault, self._store, self._runners, self._audit = vault, store, runners, audit
+
+    async def all(self, *, user: UserId) -> list[Kept]:
+        """In the order of their names. Raises: VaultUnavailable."""
+        notes = {note.id: note for note in await self._store.find(SecretNote, owner=user, limit=MANY)}
+        agents = await self._store.find(Agent, owner=user, limit=MANY)
+        return [
+            Kept(
+                name=name,
+                agents=tuple(agent for agent in agents if name in agent.secrets),
+                updated_at=note.updated_at if (note := notes.get(name)) else None,
+                used_at=note.used_at if note else None,
+            )
+            for name in await self._vault.names(owner=user)
+        ]
+
+    async def put(self, name: str, value: str, *, user: UserId) -> bool:
+        """Add or replace; True if it is new. Raises: BadInput, TooMuch (core.vault.limits), VaultUnavailable."""
+        new = name not in await self._vault.names(owner=user)
+        await self._vault.put(name, value, owner=user)
+        await self._store.put(SecretNote(id=name, updated_at=now()), owner=user)
+        await self._audit.note(Deed.SECRET_ADDED if new else Deed.SECRET_REPLACED, who=user, about=name)
+        await self._renew([agent for agent in await self._agents(user) if name in agent.secrets], user)
+        return new
+
+    async def delete(self, name: str, *, user: UserId) -> None:
+        """The value, and the name at every agent. Idempotent. Raises: VaultUnavailable."""
+        await self._vault.delete(name, owner=user)
+        await self._store.delete(SecretNote, name, owner=user)
+        await self._audit.note(Deed.SECRET_DELETED, who=user, about=name)
+        had = [agent for agent in await self._agents(user) if name in agent.secrets]
+        for agent in had:
+            rest = tuple(other for other in agent.secrets if other != name)
+            await self._store.change(Agent, agent.id, owner=user, secrets=rest)
+        await self._renew(had, user)
+
+    async def assign(self, name: str, agent: str, given: bool, *, user: UserId) -> None:
+        """Let an agent have it or not, from its next start on. Raises: NotFound: the secret, or the agent."""
+        if given and name not in await self._vault.names(owner=user):
+            raise NotFound("no such secret")
+        found = await self._store.get(Agent, agent, owner=user)
+        if (name in found.secrets) == given:
+            return
+        rest = {other for other in found.secrets if other != name}
+        changed = await self._store.change(
+            Agent, agent, owner=user, secrets=tuple(sorted(rest | {name} if given else rest))
+        )
+        deed = Deed.SECRET_ASSIGNED if given else Deed.SECRET_WITHDRAWN
+        await self._audit.note(deed, who=user, about=agent, detail=name)
+        await self._renew([changed], user)
+
+    async def _agents(self, user: UserId) -> list[Agent]:
+        return await self._store.find(Agent, owner=user, limit=MANY)
+
+    async def _renew(self, agents: list[Agent], user: UserId) -> None:
+        """What is done is done: a runner that does not hear of it is told by its end, or by its CLI's."""
+        if not (runner := self._runners.at_hand(user)):
+            return
+        for agent in agents:
+            try:
+                await runner.call("POST", f"/v1/agents/{agent.id}/renew")
+            except PlatformError as error:
+                log.warning("a runner was not told of a changed secret: %s", error)

@@ -1,0 +1,43 @@
+"""Which spawner the settings mean."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from core.config.runtime_dir import Runtime
+from core.config.settings import Settings
+from core.domain.errors import Misconfigured
+from core.spawner import Spawner
+from core.spawner.local import LocalSpawner
+
+KEY_CHARS = 16
+
+
+def boot_key(settings: Settings) -> str:
+    """What a box of a cluster goes by before it is anybody's; the same for all of them. Raises: Misconfigured."""
+    file = settings.boot_key_file
+    try:
+        key = file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"the boot key of boxes cannot be read from {file}: set OMA_BOOT_KEY_FILE") from error
+    if len(key) < KEY_CHARS:
+        raise Misconfigured(f"the boot key of boxes in {file} is too short: set OMA_BOOT_KEY_FILE to a better one")
+    return key
+
+
+@asynccontextmanager
+async def opened_spawner(settings: Settings, runtime: Runtime, *, program: Path) -> AsyncIterator[Spawner]:
+    """Open while the context is; `program` is the folder that runners are started from, where that is here.
+
+    Raises: Misconfigured: what the settings demand does not run here.
+    """
+    if settings.spawner == "kubernetes":
+        from core.spawner.kubernetes import opened  # 3 s of imports, and only here
+
+        async with opened(settings, boot_key=boot_key(settings)) as kubernetes:
+            yield kubernetes
+        return
+    local = LocalSpawner(settings, runtime, program=program)
+    await asyncio.to_thread(local.check)
+    yield local

@@ -1,0 +1,63 @@
+"""The walls around a user's agents, one by one: which stand here, and what mends those that do not.
+
+Values for people's screens: `id` and `why` are codes with sentences in the catalogues (`layer.<id>`,
+`layer.why.<why>`); the doctor, which speaks English only, has its own below.
+"""
+
+from collections.abc import Collection
+
+from core.config.settings import Settings
+from core.spawner import Layer, cgroup
+
+FLOOR = ("key", "namespaces", "egress", "settings")  # production does not start with less
+NAMES = {
+    "key": "the model credential stays with the gateway",
+    "namespaces": "a box of namespaces, without capabilities, with a filter on system calls",
+    "uid": "a user id of the machine for each user",
+    "egress": "no network but the gateway's door",
+    "limits": "memory, processes and processors bounded by control groups",
+    "disk": "disk space counted and bounded",
+    "settings": "Claude settings that no folder can override",
+    "fallback": "reduced isolation by Landlock, where there is no box",
+}
+WHYS = {
+    "no_box": "needs the box of L1",
+    "shared": "only root can give users ids; all boxes have the platform's, and L1 keeps them apart",
+    "no_owners": "files cannot have other owners here; all boxes have the platform's id, and L1 keeps them apart",
+    "closed": "other user ids cannot reach the program here; all boxes have the platform's, and L1 keeps them apart",
+    "no_cgroups": "control groups cannot be written; only limits of single processes hold",
+    "unbounded": "switched off by a setting",
+    "not_needed": "not needed beside L1",
+    "no_landlock": "Landlock is switched off, or the kernel does not have it",
+}
+DELEGATE = "systemd-run --property=Delegate=yes"
+
+
+def layers(
+    settings: Settings,
+    *,
+    trouble: str,
+    mend: str,
+    controllers: Collection[str],
+    caged: bool = False,
+    shared: str = "shared",
+) -> tuple[Layer, ...]:
+    """All of them. `trouble` is the code of why there is no box, `shared` of why there are no ids; empty: there are."""
+    boxed = not trouble
+    bounded = bool(settings.box_memory_mb and settings.box_pids and settings.box_cpus)
+    whole = set(controllers) >= set(cgroup.CONTROLLERS)
+    limits = "" if bounded and whole else "no_cgroups" if bounded else "unbounded"
+    return (
+        _layer("L0", "key"),
+        _layer("L1", "namespaces", trouble, mend),
+        _layer("L2", "uid", shared),
+        _layer("L3", "egress", "" if boxed else "no_box"),
+        _layer("L4", "limits", limits, DELEGATE if limits == "no_cgroups" else ""),
+        _layer("L5", "disk", "" if settings.box_disk_mb and settings.box_files else "unbounded"),
+        _layer("L6", "settings"),
+        _layer("L7", "fallback", "" if caged else "not_needed" if boxed else "no_landlock"),
+    )
+
+
+def _layer(number: str, id: str, why: str = "", mend: str = "") -> Layer:
+    return Layer(number=number, id=id, live=not why, why=why, mend=mend if why else "")

@@ -1,0 +1,153 @@
+"""What protects users from each other on this machine, found out by making a box and looking around in it."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Collection
+from functools import cache
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from core.config.settings import Settings
+from core.domain.errors import Misconfigured, RunnerUnavailable
+from core.spawner import Isolation, user_ids
+from core.spawner.box import PROGRAM, Host
+from core.spawner.host import mend, remedy
+from core.spawner.isolation_report import layers
+from core.spawner.process import START_S, Command, abandon, boxed, caged, tail
+
+# The box's own interpreter with our packages and our program, and no other way out than the loopback device.
+LOOK = f"""
+import os, socket, msgspec
+assert os.path.exists("{PROGRAM}/main.py"), "the program is not in the box"
+assert [name for _, name in socket.if_nameindex()] == ["lo"], "the box has a network"
+print("fine")
+"""
+
+
+def try_box(host: Host, uid: int | None = None) -> str:
+    """Make one box and run Python in it; the sentence that mends, or nothing if all is well."""
+    with tempfile.TemporaryDirectory(prefix="oma-trial-") as folder, tempfile.TemporaryFile() as output:
+        home, out = _folders(folder, uid)
+        command = Command(words=[host.interpreter, "-c", LOOK], output=output, uid=uid)
+        try:
+            child, _ = boxed(command, host=host, home=home, out=out)
+        except RunnerUnavailable:
+            return mend(tail(output))
+        if not _ended(child):
+            return mend(f"no answer within {START_S:.0f} s")
+        said = tail(output)
+        return "" if said == "fine" else mend(said)
+
+
+def _ended(child: subprocess.Popen[bytes]) -> bool:
+    """In time; else it is ended now."""
+    try:
+        child.wait(START_S)
+    except subprocess.TimeoutExpired:
+        abandon(child)
+        return False
+    return True
+
+
+def _folders(folder: str, uid: int | None) -> tuple[Path, Path]:
+    home, out = Path(folder, "home"), Path(folder, "out")
+    home.mkdir(0o700)
+    out.mkdir(0o700)
+    if uid is not None:
+        user_ids.give(home, uid)
+        user_ids.admit(out, uid)
+    return home, out
+
+
+# Under Landlock: what is ours can be read, and nothing beside it.
+LOOK_AROUND = """
+import os, sys, msgspec
+open(sys.argv[1] + "/home/new", "w").close()
+try:
+    os.listdir(sys.argv[1])
+except PermissionError:
+    print("fine")
+"""
+
+
+@cache
+def try_cage(host: Host, uid: int | None = None) -> bool:
+    """Landlock holds here."""
+    with tempfile.TemporaryDirectory(prefix="oma-trial-") as folder, tempfile.TemporaryFile() as output:
+        home, out = _folders(folder, uid)
+        Path(folder).chmod(0o755)  # so that nothing but Landlock refuses
+        command = Command(words=[sys.executable, "-c", LOOK_AROUND, folder], output=output, uid=uid)
+        try:
+            in_time = _ended(caged(command, host=host, home=home, out=out))
+        except RunnerUnavailable:
+            return False
+        return in_time and tail(output) == "fine"
+
+
+class Found(NamedTuple):
+    """What was tried: why there is no box (nothing: there is), why no user has an id of their own, if Landlock runs."""
+
+    trouble: str = ""
+    shared: str = "shared"
+    landlock: bool = False
+
+
+def examine(settings: Settings, host: Host) -> Found:
+    """Try what the settings allow, the better first; with an id that is nobody's, if ids can be given here."""
+    if settings.sandbox == "none":
+        return Found(shared="no_box")
+    shared = user_ids.trouble(settings.data_dir.resolve() / "homes")
+    trouble = ""
+    if settings.sandbox != "landlock":
+        if not shared and not try_box(host, user_ids.TRIAL):
+            return Found(shared="")
+        if not (trouble := try_box(host)):
+            return Found(shared=shared or "closed")
+    if not shared and try_cage(host, user_ids.TRIAL):
+        return Found(trouble, "", landlock=True)
+    return Found(trouble, shared or "closed", landlock=try_cage(host))
+
+
+Sandbox = Literal["bubblewrap", "landlock", "none"]
+
+
+def choose(settings: Settings, trouble: str, *, landlock: bool = False) -> Sandbox:
+    """Which sandbox is used, when trying bubblewrap gave `trouble` (nothing: it works).
+
+    Raises: Misconfigured: one that is less than what is demanded would have to be used.
+    """
+    if settings.sandbox == "none":
+        return "none"
+    if settings.sandbox == "landlock" and landlock:
+        return "landlock"
+    if not trouble and settings.sandbox != "landlock":
+        return "bubblewrap"
+    if settings.production or settings.sandbox != "auto":
+        raise Misconfigured(f"no sandbox for agents: {trouble or 'Landlock does not run here'}")
+    return "landlock" if landlock else "none"
+
+
+def describe(
+    settings: Settings,
+    trouble: str,
+    controllers: Collection[str] = (),
+    *,
+    landlock: bool = False,
+    shared: str = "shared",
+) -> Isolation:
+    """The same for people: what stands, or what is missing and how to mend it."""
+    code, command = "", ""
+    if settings.sandbox in ("none", "landlock"):
+        trouble = f"agents run without a box because of OMA_SANDBOX={settings.sandbox}: unset it"
+        code, command = "switched_off", "unset OMA_SANDBOX"
+    elif trouble:
+        code, command = remedy()
+    caged = bool(trouble) and landlock and settings.sandbox in ("auto", "landlock")
+    return Isolation(
+        name="landlock" if caged else "none" if trouble else "bubblewrap",
+        layers=layers(settings, trouble=code, mend=command, controllers=controllers, caged=caged, shared=shared),
+        missing=(trouble,) if trouble else (),
+        code=code,
+        command=command,
+    )

@@ -1,0 +1,34 @@
+"""Which store the settings mean."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from core.config.settings import Settings
+from core.store import Store
+from core.store.sqlite import SqliteStore
+
+DATABASE = "oma.db"  # in the data directory
+
+
+@asynccontextmanager
+async def opened_store(settings: Settings) -> AsyncIterator[Store]:
+    """Open while the context is. Raises: StoreUnavailable, Misconfigured: it cannot be opened."""
+    if settings.store == "sqlite":
+        async with await SqliteStore.open(settings.data_dir / DATABASE) as sqlite:
+            yield sqlite
+        return
+    # Google's client weighs 25 MB and a second of start: only who chose it pays
+    from core.store.firestore import FirestoreStore
+
+    emulator = bool(settings.firestore_emulator)
+    async with await FirestoreStore.open(settings.gcp_project, emulator=emulator) as firestore:
+        await firestore.ping()  # a start must fail here, with the reason, and not in the first page
+        yield firestore
+
+
+def whereabouts(settings: Settings) -> str:
+    """In words for a person."""
+    if settings.store == "sqlite":
+        return str(settings.data_dir / DATABASE)
+    emulator = f" (emulator at {settings.firestore_emulator})" if settings.firestore_emulator else ""
+    return f"Firestore of project {settings.gcp_project}{emulator}"

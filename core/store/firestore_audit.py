@@ -1,0 +1,128 @@
+"""Counters, the audit log and forgetting, in Firestore.
+
+Counters are added with `Increment`, which needs no look at the old value, on one of SHARDS documents taken at random:
+a document takes about one write a second for long, and whoever reads adds the shards up. All amounts of one addition
+go to one shard, so they are there together or not at all.
+
+Audit entries are made by `create` and changed by no verb. Firestore itself has no append-only collection: who may
+write to it may delete. Give the entries' copies in Cloud Logging another owner if that matters to you.
+"""
+
+import math
+import secrets
+import time
+from collections import defaultdict
+
+import msgspec
+from google.api_core.exceptions import AlreadyExists
+from google.cloud.firestore_v1.async_collection import AsyncCollectionReference
+from google.cloud.firestore_v1.async_query import AsyncQuery
+from google.cloud.firestore_v1.base_query import BaseQuery, FieldFilter
+from google.cloud.firestore_v1.transforms import Increment
+
+from core.domain.audit import Act
+from core.domain.errors import BadInput, StoreUnavailable
+from core.domain.records import SYSTEM, User, UserId
+from core.store.firestore_log import DELETED_AT_ONCE, FirestoreLog
+from core.store.firestore_rpc import ANY_TIMES, ONCE
+from core.store.firestore_values import AUDIT, COUNTERS, LOGS, below, document_of, id_of, name_of, owner_document
+
+SHARDS = 8
+TRIES = 50  # numbers that others took first
+
+
+class FirestoreLedger(FirestoreLog):
+    """The verbs that are about neither a record nor a session."""
+
+    async def add_usage(self, key: str, *, owner: UserId, **amounts: float) -> None:
+        if not all(math.isfinite(amount) for amount in amounts.values()):
+            raise BadInput("a counter takes finite numbers")
+        if not amounts:
+            return
+        added = {counter: Increment(float(amount)) for counter, amount in amounts.items()}
+        async with self._connection.call():
+            shard = self._counters(owner).document(f"{name_of(key)}~{secrets.randbelow(SHARDS)}")
+            await shard.set({"key": key, "amounts": added}, merge=True, **ONCE)
+
+    async def usage(self, key: str, *, owner: UserId) -> dict[str, float]:
+        async with self._connection.call():
+            shards = self._counters(owner).where(filter=FieldFilter("key", "==", key))
+            return (await _summed(shards)).get(key, {})
+
+    async def all_usage(self, *, owner: UserId) -> dict[str, dict[str, float]]:
+        async with self._connection.call():
+            return await _summed(self._counters(owner))
+
+    async def note(self, act: Act) -> int:
+        """Numbers are microseconds, or the next free one: no counter that all processes fight for."""
+        async with self._connection.call() as client:
+            audit = client.collection(AUDIT)
+            newest = await _newest(audit).limit(1).select(["seq"]).get(**ANY_TIMES)
+            seq = max(time.time_ns() // 1000, newest[0].get("seq") + 1 if newest else 1)
+            for number in range(seq, seq + TRIES):
+                try:
+                    await audit.document(f"{number:020d}").create(
+                        {"seq": number, "body": msgspec.json.encode(act)}, **ONCE
+                    )
+                except AlreadyExists:
+                    continue
+                return number
+        raise StoreUnavailable("the audit log is written to by too many at once")
+
+    async def acts(self, *, before: int = 0, limit: int = 100) -> list[Act]:
+        async with self._connection.call() as client:
+            newest = _newest(client.collection(AUDIT)).limit(limit)
+            if before:
+                newest = newest.where(filter=FieldFilter("seq", "<", before))
+            found = await newest.get(**ANY_TIMES)
+        return [
+            msgspec.structs.replace(msgspec.json.decode(entry.get("body"), type=Act), seq=entry.get("seq"))
+            for entry in found
+        ]
+
+    async def forget(self, owner: UserId) -> None:
+        if owner in ("", SYSTEM):
+            raise BadInput("the platform itself is nobody to forget")
+        client = self._connection.client
+        async with self._connection.call():
+            mine = [each async for each in owner_document(client, owner).collections(**ANY_TIMES)]
+            about = [each async for each in owner_document(client, SYSTEM).collections(**ANY_TIMES)]
+        for collection in mine:
+            if collection.id == LOGS:
+                async with self._connection.call():
+                    logs = [log.id async for log in collection.list_documents(**ANY_TIMES)]
+                for name in logs:
+                    await self.delete_events(id_of(name), owner=owner)
+            else:
+                await self._empty(collection.order_by("__name__"))
+        for collection in about:
+            await self._empty(collection.where(filter=FieldFilter("user", "==", owner)))
+        async with self._connection.call():
+            await document_of(client, User, owner, SYSTEM).delete(**ANY_TIMES)
+
+    async def _empty(self, query: AsyncQuery) -> None:
+        """Delete all that it finds, some at a time."""
+        found = True
+        while found:
+            async with self._connection.call() as client:
+                documents = await query.select([]).limit(DELETED_AT_ONCE).get(**ANY_TIMES)
+                batch = client.batch()
+                for document in documents:
+                    batch.delete(document.reference)
+                await batch.commit(**ANY_TIMES)
+                found = bool(documents)
+
+    def _counters(self, owner: UserId) -> AsyncCollectionReference:
+        return below(owner_document(self._connection.client, owner), COUNTERS)
+
+
+def _newest(audit: AsyncCollectionReference) -> AsyncQuery:
+    return audit.order_by("seq", direction=BaseQuery.DESCENDING)  # names alone are not indexed backwards
+
+
+async def _summed(shards: AsyncCollectionReference | AsyncQuery) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    async for shard in shards.stream(**ANY_TIMES):
+        for counter, amount in shard.get("amounts").items():
+            found[shard.get("key")][counter] += amount
+    return {key: dict(row) for key, row in found.items()}

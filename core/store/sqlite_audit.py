@@ -1,0 +1,70 @@
+"""What the embedded store keeps beside records and logs, and how it forgets: audit log, counters, a whole user."""
+
+from abc import ABC, abstractmethod
+from contextlib import AbstractAsyncContextManager
+
+import aiosqlite
+import msgspec
+
+from core.domain.audit import Act
+from core.domain.errors import BadInput
+from core.domain.records import SYSTEM, UserId
+
+FORGOTTEN_AT_ONCE = 2000  # events of one transaction: nobody else's write waits longer than for these
+SOME_EVENTS = "SELECT rowid FROM events WHERE owner = ? LIMIT ?"
+
+
+class Ledger(ABC):
+    """Half of SqliteStore: the verbs that need nothing but a transaction and a reader."""
+
+    @abstractmethod
+    def _transaction(self) -> AbstractAsyncContextManager[aiosqlite.Connection]:
+        """All or nothing."""
+
+    @abstractmethod
+    def _reading(self) -> AbstractAsyncContextManager[aiosqlite.Connection]:
+        """The connection for reads."""
+
+    @abstractmethod
+    async def _settle(self) -> None:
+        """Bring what was written into the database file, so that nothing older lies beside it."""
+
+    async def all_usage(self, *, owner: UserId) -> dict[str, dict[str, float]]:
+        async with self._reading() as db:
+            rows = await db.execute_fetchall("SELECT key, counter, amount FROM usage WHERE owner = ?", (owner,))
+        found: dict[str, dict[str, float]] = {}
+        for key, counter, amount in rows:
+            found.setdefault(key, {})[counter] = amount
+        return found
+
+    async def note(self, act: Act) -> int:
+        async with self._transaction() as db:
+            cursor = await db.execute("INSERT INTO audit (body) VALUES (?)", (msgspec.json.encode(act).decode(),))
+            return int(cursor.lastrowid or 0)
+
+    async def acts(self, *, before: int = 0, limit: int = 100) -> list[Act]:
+        async with self._reading() as db:
+            rows = await db.execute_fetchall(
+                "SELECT seq, body FROM audit WHERE seq < ? OR ? = 0 ORDER BY seq DESC LIMIT ?", (before, before, limit)
+            )
+        return [msgspec.structs.replace(msgspec.json.decode(body, type=Act), seq=seq) for seq, body in rows]
+
+    async def forget(self, owner: UserId) -> None:
+        if owner in ("", SYSTEM):
+            raise BadInput("the platform itself is nobody to forget")
+        gone = FORGOTTEN_AT_ONCE
+        while gone == FORGOTTEN_AT_ONCE:
+            async with self._transaction() as db:
+                cursor = await db.execute(
+                    f"DELETE FROM events WHERE rowid IN ({SOME_EVENTS})",  # noqa: S608  # a constant of ours
+                    (owner, FORGOTTEN_AT_ONCE),
+                )
+                gone = cursor.rowcount
+        async with self._transaction() as db:
+            await db.execute("DELETE FROM usage WHERE owner = ?", (owner,))
+            await db.execute("DELETE FROM records WHERE owner = ?", (owner,))
+            await db.execute("DELETE FROM records WHERE owner = ? AND kind = 'user' AND id = ?", (SYSTEM, owner))
+            await db.execute(
+                "DELETE FROM records WHERE owner = ? AND json_extract(body, '$.user') = ?", (SYSTEM, owner)
+            )
+        await self._settle()

@@ -1,0 +1,60 @@
+"""What a user's secrets may be called, what they may be, and how many there may be: the same in every vault."""
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from core.config.settings import Secret
+from core.domain.errors import BadInput, TooMuch, VaultUnavailable
+from core.observability.redaction import SHORTEST
+
+MAP_BYTES = 64 * 1024  # of all of a user's as JSON: what one version of Google's takes
+NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
+
+# What decides how a program runs and where it goes, and all that the platform itself tells a CLI.
+TAKEN = frozenset(
+    "_ BASH_ENV CDPATH ENV HOME HOSTNAME IFS LANG LANGUAGE LOGNAME OLDPWD PATH PS4 PWD SHELL SHELLOPTS SHLVL TEMP TERM "
+    "TMP TMPDIR UID USER HTTP_PROXY HTTPS_PROXY ALL_PROXY FTP_PROXY NO_PROXY PYTHONPATH PYTHONHOME PYTHONSTARTUP "
+    "GIT_SSH GIT_SSH_COMMAND GIT_EXEC_PATH GIT_PROXY_COMMAND PERL5LIB PERL5OPT RUBYLIB RUBYOPT".split()
+)
+TAKEN_HEADS = ("ANTHROPIC_", "BASHOPTS", "BASH_FUNC", "CLAUDE", "DISABLE_", "DYLD_", "GLIBC_", "LC_", "LD_", "MALLOC_",
+               "MCP_", "NODE_", "OMA_", "OTEL_")  # fmt: skip
+
+
+def check(name: str, value: str) -> None:
+    """Raises: BadInput: `bad_secret_name`, `taken_secret_name`, `short_secret`, `bad_secret`: why it can be none."""
+    if not NAME.fullmatch(name):
+        raise BadInput("a name has 1 to 64 capital letters, digits and _", code="bad_secret_name")
+    if name in TAKEN or name.startswith(TAKEN_HEADS):
+        raise BadInput("this name means something to the system already", code="taken_secret_name")
+    if len(value.strip()) < SHORTEST:  # it could not be masked: half of all text would be
+        raise BadInput(f"a value has at least {SHORTEST} characters", code="short_secret")
+    if "\0" in value or not _is_text(value):
+        raise BadInput("this value cannot stand in an environment", code="bad_secret")
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half a character
+        return False
+    return True
+
+
+def packed(values: Mapping[str, str]) -> bytes:
+    """As it is kept. Raises: TooMuch: there is no room for that many."""
+    raw = msgspec.json.encode({name: str(value) for name, value in sorted(values.items())})
+    if len(raw) > MAP_BYTES:
+        raise TooMuch(f"all values together have more than {MAP_BYTES} bytes", code="secrets_full")
+    return raw
+
+
+def unpacked(raw: bytes) -> dict[str, Secret]:
+    """Raises: VaultUnavailable: this is not what `packed` made."""
+    try:
+        found = msgspec.json.decode(raw, type=dict[str, str])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # without its cause, which quotes what it could not read
+        raise VaultUnavailable("what the vault holds is damaged") from None
+    return {name: Secret(value) for name, value in found.items()}

@@ -1,0 +1,101 @@
+"""Ctrl/⌘ K: from any page to any agent, session or place."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from playwright.async_api import Page, expect
+
+from core.domain.records import Agent, Session, now
+from tests.ui.conftest import Open, Serve, ready
+from tests.ui.test_page_frame import judge
+from ui.layout.command_palette import rows
+from ui.layout.i18n import words
+from ui.workspace.session_list import rows as listed
+
+AT = now() - timedelta(hours=1)
+
+
+def test_rows_are_agents_then_places_then_talks_and_what_is_archived_comes_last() -> None:
+    agents = [
+        Agent(id="a", name="Notes", description="Writes.", draft=False, created_at=AT, updated_at=AT),
+        Agent(id="b", name="Old", archived=True, created_at=AT, updated_at=AT),
+        Agent(id="c", created_at=AT, updated_at=AT),
+    ]
+    talks = [
+        Session(id="s", agent="b", title="A talk", created_at=AT, updated_at=AT),
+        Session(id="t", agent="gone", title="Of a deleted agent", created_at=AT, updated_at=AT),
+    ]
+    found = [(row["text"], row["note"], row["href"]) for row in rows(agents, talks, words=words("en"))]
+    assert found == [
+        ("Notes", "Writes.", "/workspace/a"),
+        ("Untitled agent", "Draft", "/workspace/c"),
+        ("Inbox", "", "/inbox"),
+        ("Settings", "", "/settings"),
+        ("A talk", "Old", "/workspace/b?session=s"),
+        ("Old", "Archived", "/workspace/b"),
+    ]
+
+
+def test_the_session_in_which_an_agent_was_made_is_not_called_like_the_agent() -> None:
+    agent = Agent(id="a", name="Notes", created_at=AT, updated_at=AT)
+    made = Session(id="s", agent="a", kind="builder", title="Notes", created_at=AT, updated_at=AT)
+    chat = Session(id="t", agent="a", title="Notes", created_at=AT, updated_at=AT)
+    named = [row["title"] for row in listed([made, chat], agent=agent, words=words("en"))]
+    assert named == ["Building the agent", "Notes"]
+    found = [row["text"] for row in rows([agent], [made, chat], words=words("en"))]
+    assert found[-2:] == ["Building the agent", "Notes"]
+
+
+async def test_a_few_letters_and_enter_lead_to_an_agent(serve: Serve, open_page: Open) -> None:
+    page = await open_page(await serve() + "/inbox")
+    await page.keyboard.press("Control+k")
+    await expect(page.get_by_role("combobox")).to_be_focused()
+    await expect(page.get_by_role("option").first).to_be_visible()
+    await page.keyboard.type("논문 읽")
+    await expect(page.get_by_role("option")).to_have_count(2)  # the agent, and what was said with it
+    await expect(page.get_by_role("option").first).to_have_attribute("aria-selected", "true")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(re.compile(r"/workspace/\w{12}$"))
+
+
+async def test_arrows_choose_and_go_round(serve: Serve, open_page: Open) -> None:
+    page = await open_page(await serve() + "/dashboard")
+    await page.get_by_test_id("search").click()
+    options = page.get_by_role("option")
+    await expect(options.first).to_be_visible()
+    await page.keyboard.press("ArrowDown")
+    await expect(options.nth(1)).to_have_attribute("aria-selected", "true")
+    await expect(page.get_by_role("combobox")).to_have_attribute("aria-activedescendant", "palette-1")
+    await page.keyboard.press("ArrowUp")
+    await page.keyboard.press("ArrowUp")
+    await expect(options.last).to_have_attribute("aria-selected", "true")
+
+
+async def test_escape_leaves_it_where_it_was_and_what_is_not_there_is_said(serve: Serve, open_page: Open) -> None:
+    page = await open_page(await serve() + "/dashboard")
+    await page.get_by_test_id("search").focus()
+    await page.keyboard.press("Enter")
+    await page.keyboard.type("zzz")
+    await expect(page.get_by_text("찾는 것이 없어요")).to_be_visible()
+    await judge(page)
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_test_id("palette")).to_be_hidden()
+    await expect(page.get_by_test_id("search")).to_be_focused()
+    await page.keyboard.press("Control+k")
+    await expect(page.get_by_role("combobox")).to_have_value("")
+    await page.keyboard.press("Control+k")
+    await expect(page.get_by_test_id("palette")).to_be_hidden()
+
+
+@pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
+async def test_it_breaks_no_rule_of_accessibility(serve: Serve, open_page: Open, phone: bool) -> None:
+    page = await open_page(await serve() + "/dashboard", phone=phone)
+    await look(page)
+    await judge(page)
+
+
+async def look(page: Page) -> None:
+    await ready(page)
+    await page.get_by_test_id("search").click()
+    await expect(page.get_by_role("option").first).to_be_visible()

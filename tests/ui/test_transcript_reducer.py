@@ -1,0 +1,475 @@
+"""Events to items: the page is a function of the log, and G2 and G5 hold on it."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from core.domain import events as e
+from core.domain.states import SessionState as S
+from core.spawner import Phase
+from tests.ui.test_markdown import Seen
+from ui.layout.i18n import words
+from ui.transcript.ops import AnyOp, Drop, Put, Raw, Tail, Wrap
+from ui.transcript.reducer import Fold
+from ui.transcript.session_stats import Known
+
+START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+
+
+class Log:
+    """Numbers events as a runner does and folds them."""
+
+    def __init__(self, locale: str = "en", **fold: Any) -> None:
+        self.fold = Fold(words(locale), **fold)
+        self.events: list[e.AnyEvent] = []
+
+    def take(self, *events: e.AnyEvent) -> list[AnyOp]:
+        for event in events:
+            if not isinstance(event, e.LIVE_ONLY):
+                at = START + timedelta(seconds=len(self.events))
+                event = e.numbered(event, seq=len(self.events) + 1, at=at)
+                self.events.append(event)
+            self.fold.take(event)
+        return self.fold.drain()
+
+    def again(self, locale: str = "en") -> Fold:
+        fold = Fold(words(locale))
+        for event in self.events:
+            fold.take(event)
+        fold.drain()
+        return fold
+
+
+def shown(fold: Fold) -> dict[str, str]:
+    return {op.key: op.html for op in fold.snapshot() if isinstance(op, Put)}
+
+
+def text_of(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+def said(text: str = "do it", id: str = "m1") -> e.UserSaid:
+    return e.UserSaid(message_id=id, text=text)
+
+
+def busy(turn: str = "m1") -> e.StateChanged:
+    return e.StateChanged(state=S.BUSY, turn=turn)
+
+
+def bash(id: str, command: str = "ls") -> e.ToolCalled:
+    return e.ToolCalled(id=id, name="Bash", input={"command": command})
+
+
+def asked(id: str = "r1", tool_id: str = "t1", **more: Any) -> e.Asked:
+    given = {"command": "rm -r out", "description": "tidy up"}
+    return e.Asked(
+        request_id=id, kind="permission", tool="Bash", tool_id=tool_id, input=given, rule="Bash(rm:*)", **more
+    )
+
+
+def delta(text: str, message: str = "a1", block: int = 0) -> e.TextDelta:
+    return e.TextDelta(message=message, block=block, text=text)
+
+
+def done(**more: Any) -> e.TurnFinished:
+    return e.TurnFinished(**{"outcome": "ok", "duration_s": 2.0, **more})
+
+
+# ---- text (G2)
+
+
+def test_a_finished_block_replaces_its_deltas_under_the_same_key() -> None:
+    log = Log()
+    log.take(said(), busy(), delta("Hel"), delta("lo **wor"))
+    log.take(e.Text(message="a1", block=0, text="Hello **world**"))
+    put = next(op for op in log.fold.snapshot() if op.key == "t:a1:0")
+    assert isinstance(put, Put) and put.source == "Hello **world**" and "<strong>world</strong>" in put.html
+    assert 'data-seq="3"' in put.html
+
+
+def test_a_stream_that_is_asked_again_takes_back_what_it_had_not_finished() -> None:
+    log = Log()
+    log.take(said(), busy(), e.Text(message="a1", block=0, text="kept"), delta("cut o", "a1", 1))
+    ops = log.take(delta("whole", "a2"))
+    assert Drop(key="t:a1:1") in ops
+    assert set(shown(log.fold)) == {"u:1", "t:a1:0", "t:a2:0"}
+
+
+def test_after_live_only_what_follows_is_unfinished() -> None:
+    log = Log()
+    log.take(said(), busy(), delta("stale"), e.Live(last_seq=2))
+    assert "t:a1:0" not in shown(log.fold)
+    log.take(delta("fresh"))
+    assert [op for op in log.fold.snapshot() if isinstance(op, Tail)] == [Tail(key="t:a1:0", html="<p>fresh</p>\n")]
+
+
+def test_a_number_that_comes_twice_is_taken_once() -> None:
+    log = Log()
+    log.take(said(), e.Text(message="a", block=0, text="x"))
+    for event in log.events:
+        log.fold.take(event)
+    assert log.fold.drain() == []
+
+
+def test_a_delta_that_comes_after_its_block_was_finished_changes_nothing() -> None:
+    log = Log()
+    log.take(said(), e.Text(message="a1", block=0, text="done"))
+    assert log.take(delta("do")) == []
+
+
+def test_the_end_of_a_turn_leaves_nothing_unfinished() -> None:
+    log = Log()
+    log.take(said(), busy(), bash("t1"), delta("half a sen"), e.ThinkingDelta(message="a1", block=1, text="hm"))
+    log.take(done(outcome="error", reason="cli_died", detail="exit 137"))
+    items = shown(log.fold)
+    assert set(items) == {"u:1", "a:t1", "e:4"}
+    assert 'data-state="failed"' in items["a:t1"]
+    assert "ended unexpectedly" in items["e:4"] and "exit 137" in items["e:4"]
+
+
+def test_partial_text_says_that_it_was_cut() -> None:
+    log = Log()
+    log.take(said(), e.Text(message="a", block=0, text="half", partial=True))
+    assert "Cut off here" in shown(log.fold)["t:a:0"]
+
+
+# ---- messages
+
+
+def test_a_message_sent_during_a_turn_stays_below_it_until_its_own_begins() -> None:
+    log = Log()
+    log.take(said("first"), busy("m1"), said("second", "m2"), delta("answer to first"))
+    assert list(shown(log.fold)) == ["u:1", "t:a1:0", "u:3"]
+    assert "when the current turn ends" in shown(log.fold)["u:3"]
+    log.take(e.Text(message="a1", block=0, text="answer to first"), done(), busy("m2"))
+    log.take(e.Text(message="a2", block=0, text="answer to second"))
+    assert list(shown(log.fold)) == ["u:1", "t:a1:0", "e:5", "u:3", "t:a2:0"]
+    assert "when the current turn ends" not in shown(log.fold)["u:3"]
+    assert list(shown(log.again())) == list(shown(log.fold))
+
+
+def test_a_steering_message_waits_until_it_is_taken_in() -> None:
+    log = Log()
+    log.take(said(), busy(), bash("t1"), e.UserSaid(message_id="m2", text="stop that", steer=True))
+    since = log.fold.meta().since
+    assert "between tools" in shown(log.fold)["u:4"]
+    log.take(e.ToolReturned(id="t1", ok=True), busy("m2"), e.Text(message="a", block=0, text="ok"))
+    assert list(shown(log.fold)) == ["u:1", "a:t1", "u:4", "t:a:0"]
+    assert "between tools" not in shown(log.fold)["u:4"] and "while working" in shown(log.fold)["u:4"]
+    assert log.fold.meta().since == since, "it is still the same turn"
+
+
+def test_a_steering_message_that_came_too_late_is_a_turn_of_its_own() -> None:
+    log = Log()
+    log.take(said(), busy(), e.UserSaid(message_id="m2", text="stop that", steer=True), done(), busy("m2"))
+    assert list(shown(log.fold)) == ["u:1", "e:4", "u:3"]
+    assert "while working" not in shown(log.fold)["u:3"]
+
+
+def test_everything_in_the_log_is_escaped() -> None:
+    evil = "<img src=x onerror=alert(1)>\"'"
+    log = Log()
+    log.take(
+        said(evil), e.Text(message="a", block=0, text=evil), e.Thinking(message="a", block=1, text=evil),
+        e.ToolCalled(id="t", name=evil, input={evil: evil}), e.ToolReturned(id="t", ok=False, content=evil),
+        e.ToolCalled(id="w", name="Write", input={"file_path": evil, "content": evil}),
+        e.ToolCalled(id="d", name="mcp__oma__draft_agent", input={"name": evil, "description": evil}),
+        e.Todos(items=(e.TodoItem(text=evil),)), e.Notice(text=evil), e.Retrying(reason=evil),
+        e.Asked(request_id="q", kind="question", questions=(e.Question(text=evil, options=((evil, evil),)),)),
+        e.Answered(request_id="q", decision="answer", answers={evil: evil}, by=evil),
+        e.Asked(request_id="p", kind="plan", plan=evil), asked("x", "t"),
+        e.Answered(request_id="x", decision="allow_always", rule=evil, message=evil),
+        done(outcome="error", reason=evil, detail=evil),
+    )  # fmt: skip
+    for html in shown(log.fold).values():
+        seen = Seen(html)
+        assert "img" not in seen.tags and not [name for name, _ in seen.attributes if name.startswith("on")]
+
+
+def test_a_message_of_many_lines_shows_its_beginning_and_opens() -> None:
+    log = Log()
+    log.take(said("\n".join(f"line {n}" for n in range(40))), said("short", "m2"))
+    html = shown(log.fold)["u:1"]
+    head, _, rest = html.partition("</summary>")
+    assert "<details" in head and "line 9\n" not in rest and "line 10" in rest and "line 39" in rest
+    assert "<details" not in shown(log.fold)["u:2"]
+
+
+# ---- acts
+
+
+def test_an_act_says_what_it_does_and_how_it_went() -> None:
+    log = Log()
+    log.take(said(), bash("t1", "make test"))
+    assert 'data-state="running"' in shown(log.fold)["a:t1"] and "data-since" in shown(log.fold)["a:t1"]
+    log.take(e.ToolReturned(id="t1", ok=False, content="2 failed"))
+    html = shown(log.fold)["a:t1"]
+    assert 'data-state="failed"' in html and " open>" in html
+    assert text_of(html) == "Run failed make test 1s 2 failed"
+
+
+def test_an_edit_shows_what_it_changed() -> None:
+    log = Log()
+    edit = {"file_path": "/home/agent/agents/abcdefghjkmn/report.py", "old_string": "a\nb", "new_string": "a\nc\nd"}
+    log.take(e.ToolCalled(id="t", name="Edit", input=edit), e.ToolReturned(id="t", ok=True, content="ok"))
+    html = shown(log.fold)["a:t"]
+    assert text_of(html).startswith("Edit report.py +2 −1")
+    assert html.count('class="add"') == 2 and html.count('class="del"') == 1
+
+
+def test_a_draft_says_what_was_drafted_and_not_what_the_tool_told_the_model() -> None:
+    log = Log()
+    given = {"name": "Notes", "description": "Sorts <my> notes."}
+    log.take(said(), busy(), e.ToolCalled(id="a", name="mcp__oma__draft_agent", input=given))
+    log.take(e.ToolReturned(id="a", ok=True, content="Saved. For the model."))
+    html = shown(log.fold)["a:a"]
+    assert "Sorts &lt;my&gt; notes." in html and "Saved" not in html
+    log.take(e.ToolCalled(id="b", name="mcp__oma__draft_agent", input=given))
+    log.take(e.ToolReturned(id="b", ok=False, content="It was not saved: too long"))
+    assert "It was not saved" in shown(log.fold)["a:b"]
+
+
+def test_three_finished_acts_fold_into_one_line_when_something_else_comes() -> None:
+    log = Log()
+    log.take(said(), busy())
+    for n in range(3):
+        log.take(bash(f"t{n}"), e.ToolReturned(id=f"t{n}", ok=True))
+    ops = log.take(e.Text(message="a1", block=0, text="so"))
+    wrap = next(op for op in ops if isinstance(op, Wrap))
+    assert wrap.keys == ("a:t0", "a:t1", "a:t2") and text_of(wrap.html) == "3 steps · 3s ran 3 commands"
+    assert log.again().snapshot()[-1] == wrap
+
+
+def test_a_failed_act_is_never_folded_away() -> None:
+    log = Log()
+    for n in range(4):
+        log.take(bash(f"t{n}"), e.ToolReturned(id=f"t{n}", ok=n != 2))
+    assert not [op for op in log.take(delta("x")) if isinstance(op, Wrap)]
+
+
+def test_an_output_of_a_megabyte_is_shown_in_part_and_says_so() -> None:
+    log = Log()
+    log.take(bash("t"), e.ToolReturned(id="t", ok=True, content="x" * 100_000, truncated=True, full_size=1_000_000))
+    html = shown(log.fold)["a:t"]
+    assert len(html) < 10_000 and "997,000 more characters" in html
+
+
+def test_the_checklist_is_shown_once_as_it_stands() -> None:
+    log = Log()
+    log.take(said(), busy(), e.Todos(items=(e.TodoItem(text="a"), e.TodoItem(text="b"))))
+    log.take(bash("t"), e.Todos(items=(e.TodoItem(text="a", status="done"), e.TodoItem(text="b", status="now"))))
+    items = shown(log.fold)
+    assert list(items) == ["u:1", "a:t", "d:3"] and "Tasks 1/2" in items["d:3"]
+
+
+def test_the_time_of_a_tool_is_its_own_and_not_that_of_whoever_was_asked() -> None:
+    log = Log()
+    log.take(bash("t1"), asked(), *(e.Notice(text="x") for _ in range(30)))
+    log.take(e.Answered(request_id="r1", decision="allow", by="u web"), e.ToolReturned(id="t1", ok=True))
+    assert text_of(shown(log.fold)["a:t1"]).endswith("1s")
+
+
+# ---- what a person decides (G5)
+
+
+def test_an_open_request_is_on_the_card_until_it_is_answered() -> None:
+    log = Log()
+    log.take(said(), busy(), bash("t1", "rm -r out"), asked())
+    meta = log.fold.meta()
+    assert [card.id for card in meta.asks] == ["r1"] and meta.state is S.ASKING
+    assert meta.asks[0].command == "rm -r out" and meta.asks[0].reason == "tidy up"
+    assert 'data-state="waiting"' in shown(log.fold)["a:t1"]
+    log.take(e.Answered(request_id="r1", decision="deny", by="u web", message="not that"))
+    assert log.fold.meta().asks == ()
+    log.take(e.ToolReturned(id="t1", ok=False, content="denied by user"))
+    line = shown(log.fold)["a:t1"]
+    assert line.count('data-testid="permission" data-state="denied"') == 1 and "not that" in line
+    assert "r:r1" not in shown(log.fold), "it is said once, at the end of the tool's own line"
+
+
+def test_what_a_stop_cancelled_is_not_said_to_be_the_persons_denial() -> None:
+    log = Log()
+    log.take(said(), busy(), bash("t1"), asked(), e.Text(message="a", block=0, text="half", partial=True))
+    log.take(e.Answered(request_id="r1", decision="deny", by="stop"))
+    log.take(done(outcome="interrupted", reason="stopped_by_user"))
+    items = shown(log.fold)
+    assert "Cancelled by stop" in items["a:t1"] and "Denied" not in items["a:t1"] and "You" not in items["a:t1"]
+    assert "Cut off" not in items["t:a:0"], "who has stopped it knows"
+
+
+def test_the_card_of_a_request_without_a_folder_shows_the_agents() -> None:
+    log = Log(folder="~/agents/x")
+    log.take(msgspec.structs.replace(asked(), folder=""))
+    assert log.fold.meta().asks[0].folder == "~/agents/x"
+
+
+@pytest.mark.parametrize("tool", ["Read", "Glob", "Grep", "LS"])
+def test_a_tool_that_only_looks_is_asked_about_in_plain_words(tool: str) -> None:
+    field = {"Read": "file_path", "LS": "path"}.get(tool, "pattern")
+    log = Log()
+    log.take(said(), e.ToolCalled(id="a", name=tool, input={field: "/etc/x"}))
+    log.take(e.Asked(request_id="r", kind="permission", tool=tool, input={field: "/etc/x"}, reason="/etc/x"))
+    (card,) = log.fold.meta().asks
+    assert "tool" not in card.title
+    assert card.path == "/etc/x" if tool == "Read" else card.rows == ((field, "/etc/x"),)
+    assert card.reason == "", "what the CLI repeats of the input is not Claude's own words"
+
+
+def test_waking_up_says_since_when_until_it_is_awake() -> None:
+    log = Log()
+    log.take(e.StateChanged(state=S.STARTING))
+    assert log.fold.meta().doing and log.fold.meta().since == START.isoformat()
+    log.take(e.StateChanged(state=S.IDLE))
+    assert not log.fold.meta().doing and not log.fold.meta().since
+
+
+def test_a_session_whose_last_turn_failed_is_shown_as_failed_until_the_next_begins() -> None:
+    log = Log()
+    log.take(said(), busy(), e.TurnFinished(outcome="error", reason="cli_died"), e.StateChanged(state=S.ASLEEP))
+    assert (log.fold.meta().state, log.fold.meta().shown, log.fold.meta().word) == (S.ASLEEP, S.FAILED, "Failed")
+    log.take(said(id="m2"), busy("m2"))
+    assert log.fold.meta().shown is S.BUSY
+    log.take(e.TurnFinished(outcome="interrupted", reason="stopped_by_user"), e.StateChanged(state=S.IDLE))
+    assert log.fold.meta().shown is S.IDLE
+
+
+def test_a_parked_request_stays_open_when_its_turn_has_ended() -> None:
+    log = Log()
+    log.take(
+        said(), busy(), bash("t1"), asked(), e.Parked(request_id="r1"), done(outcome="interrupted", reason="shutdown")
+    )
+    assert [(card.id, card.parked) for card in log.fold.meta().asks] == [("r1", True)]
+
+
+def test_what_cannot_be_seen_in_a_command_is_made_visible_on_the_card() -> None:
+    log = Log()
+    event = msgspec.structs.replace(asked(), input={"command": "echo safe\u202e; rm -rf ~\x1b[2K\u200b"})
+    log.take(event)
+    assert log.fold.meta().asks[0].command == "echo safe⟨U+202E⟩; rm -rf ~⟨U+001B⟩[2K⟨U+200B⟩"
+
+
+def test_the_card_shows_all_of_a_long_edit_and_every_other_field() -> None:
+    log = Log()
+    content = "\n".join(f"line {n}" for n in range(3000))
+    write = {"file_path": "/home/agent/agents/abcdefghjkmn/a.txt", "content": content}
+    log.take(e.Asked(request_id="r", kind="permission", tool="Write", input=write))
+    (card,) = log.fold.meta().asks
+    assert card.path == "a.txt" and [line.text for line in card.lines] == content.splitlines()
+    log.take(e.Asked(request_id="s", kind="permission", tool="Bash", input={"command": "x", "timeout": 5}))
+    assert log.fold.meta().asks[1].rows == (("timeout", "5"),)
+
+
+# ---- around it
+
+
+def test_the_cost_is_counted_once_though_the_record_has_some_of_it() -> None:
+    log = Log(known=Known(cost_usd=0.5), counted=2)
+    log.take(said(), done(cost_usd=0.5), said(id="m2"), done(cost_usd=0.25))
+    assert log.fold.meta().facts.cost == "US$0.75"
+
+
+def test_a_late_tab_knows_as_much_of_model_and_context_as_one_that_saw_the_turn() -> None:
+    here = {"model": "claude-sonnet-4-5-20250929", "context_tokens": 62_400, "window_tokens": 200_000}
+    early, late = Log(), Log(known=Known(cost_usd=0.5, **here), counted=2)
+    for log in (early, late):
+        log.take(said(), done(cost_usd=0.5, **here))
+    assert early.fold.meta().facts == late.fold.meta().facts
+    assert (late.fold.meta().facts.model, late.fold.meta().facts.percent) == ("Sonnet 4.5", 31)
+
+
+def test_a_stop_with_something_waiting_does_not_ask_to_be_told_to_go_on() -> None:
+    log = Log()
+    log.take(said(), busy(), said("instead", "m2"), failed("stopped_by_user", "interrupted"))
+    assert "message that was waiting is next" in shown(log.fold)["e:4"]
+    log.take(busy("m2"), failed("stopped_by_user", "interrupted"))
+    assert "Say something to go on" in shown(log.fold)["e:6"]
+
+
+@pytest.mark.parametrize("locale", ["ko", "en"])
+def test_every_reason_and_every_tool_has_its_words(locale: str) -> None:
+    reasons = (
+        "cli_died runner_lost stopped_by_user no_answer model_key_refused model_overloaded model_error cli_not_started"
+        " stopped_for_next too_long orphaned shutdown spend_limit max_turns"
+    )
+    here = words(locale)
+    assert [code for code in reasons.split() if not here.has(f"reason.{code}")] == []
+    from ui.transcript.tool_labels import KINDS
+
+    assert [kind.verb for kind in KINDS.values() if not here.has(f"act.{kind.verb}")] == []
+
+
+def test_earlier_events_fold_with_what_later_ones_say_of_them() -> None:
+    log = Log()
+    log.take(said(), busy(), bash("t1"), e.ToolReturned(id="t1", ok=True), done())
+    late = Fold(words("en"))
+    for event in log.events[3:]:
+        late.take(event)
+    early = Fold(words("en"))
+    for event in [*log.events[:3], *late.orphans]:
+        early.take(event)
+    assert 'data-state="ok"' in shown(early)["a:t1"]
+
+
+def test_a_very_long_session_keeps_a_bounded_page() -> None:
+    log = Log()
+    for n in range(900):
+        log.take(e.Text(message=f"a{n}", block=0, text="x"))
+    assert len(shown(log.fold)) <= 600
+    assert log.fold.first_seq == int(next(iter(shown(log.fold))).split(":")[1][1:]) + 1
+
+
+def test_raw_tails_are_whole_in_a_snapshot() -> None:
+    log = Log()
+    log.take(said(), busy(), delta("```py\n"), delta("a = 1\n"), delta("b = 2\n"))
+    assert [op for op in log.fold.snapshot() if isinstance(op, Raw)] == [
+        Raw(key="t:a1:0", text="a = 1\nb = 2\n", code=True)
+    ]
+
+
+def failed(reason: str = "cli_died", outcome: str = "error") -> e.TurnFinished:
+    return e.TurnFinished(outcome=outcome, reason=reason)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("outcome", "reason"), [("error", "cli_died"), ("interrupted", "runner_lost")])
+def test_a_failed_turn_can_be_tried_again_until_something_else_is_said(outcome: str, reason: str) -> None:
+    log = Log()
+    log.take(said(), busy(), failed(reason, outcome), e.StateChanged(state=S.ASLEEP))
+    assert "data-again" in shown(log.fold)["e:3"]
+    assert log.fold.failed and log.fold.failed[1].message_id == "m1"
+    log.take(said("more", "m2"))
+    assert "data-again" not in shown(log.fold)["e:3"]
+    assert log.fold.failed is None
+    assert shown(log.again()) == shown(log.fold)
+
+
+@pytest.mark.parametrize("end", [failed("stopped_by_user", "interrupted"), failed("too_long"), failed("", "ok")])
+def test_what_was_stopped_or_would_fail_again_is_not_offered_again(end: e.TurnFinished) -> None:
+    log = Log()
+    log.take(said(), busy(), end)
+    assert "data-again" not in str(shown(log.fold))
+
+
+def test_a_message_said_again_is_a_line_and_no_second_bubble_and_can_fail_again() -> None:
+    log = Log()
+    log.take(said(), busy(), failed(), e.UserSaid(message_id="m1~3", text="do it", retry_of="m1"), busy("m1~3"))
+    items = shown(log.fold)
+    assert [key for key in items if "said-row" in items[key]] == ["u:1"]
+    assert text_of(items["u:4"]) == "The same message was sent again"
+    log.take(failed())
+    assert "data-again" in shown(log.fold)["e:6"]
+
+
+@pytest.mark.parametrize("locale", ["ko", "en"])
+@pytest.mark.parametrize("phase", list(Phase))
+def test_how_far_the_box_is_stands_below_the_conversation_with_the_time_it_takes(locale: str, phase: Phase) -> None:
+    fold = Fold(words(locale))
+    fold.take(e.StateChanged(state=S.STARTING, phase=phase, at=START))
+    meta = fold.meta()
+    assert (meta.state, meta.doing, meta.since) == (S.STARTING, words(locale).t(f"phase.{phase}"), START.isoformat())
+    fold.take(e.StateChanged(state=S.STARTING, phase="of a newer version", at=START))
+    assert fold.meta().doing == words(locale).t("phase.starting")
+    fold.take(e.StateChanged(state=S.ASLEEP))
+    assert (fold.meta().doing, fold.meta().since) == ("", "")

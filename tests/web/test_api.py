@@ -1,0 +1,144 @@
+"""The JSON API and the health checks over the real guards, with the real store and a scripted runner."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+
+import auth
+from core.config.settings import Settings
+from core.domain.records import Outbound, UserId, now
+from core.fleet.idle_reaper import Limits
+from core.fleet.runner_pool import Runners
+from core.services.agents import Agents
+from core.services.audit import Audit
+from core.services.conversations import Conversations
+from core.spawner import Isolation
+from core.store.sqlite import SqliteStore
+from tests.fakes import OpenGate, ScriptedSpawner
+from tests.ui.fakes import rest_of_desk
+from ui.layout.services import Desk
+from web import api
+
+ORIGIN = "http://127.0.0.1:8080"
+
+
+class Served:
+    """The API with two people in front of it: the owner, signed in by the link, and nobody."""
+
+    def __init__(self, app: FastAPI, store: SqliteStore) -> None:
+        self.store = store
+        self.gate, self.draining = OpenGate(), False
+        self.gate.up = True  # type: ignore[attr-defined]
+        transport = httpx.ASGITransport(app)
+        self.owner = httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN})
+        self.nobody = httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN})
+
+    async def new(self) -> dict[str, Any]:
+        return (await self.owner.post("/api/v1/agents")).json()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    app = FastAPI()
+    with TemporaryDirectory(prefix="oma") as short:
+        spawner = ScriptedSpawner(Path(short))
+        async with await SqliteStore.open(tmp_path / "oma.db") as store:
+            served = Served(app, store)
+            runners = Runners(store=store, spawner=spawner, gate=served.gate, limits=Limits())  # type: ignore[arg-type]
+            async with runners:
+                settings = Settings(data_dir=tmp_path)
+                door = auth.install(app, settings, store, ["k" * 40])
+                audit = Audit(store)
+                talks = Conversations(store=store, runners=runners, audit=audit)
+                agents = Agents(store=store, runners=runners, forget=talks.forget, audit=audit)
+                desk = Desk(
+                    settings=settings,
+                    agents=agents,
+                    conversations=talks,
+                    auth=door,
+                    **rest_of_desk(),
+                    isolation=lambda: Isolation(name="none"),
+                )
+                api.install(app, desk=desk, store=store, gate=served.gate, draining=lambda: served.draining)  # type: ignore[arg-type]
+                link = httpx.URL(door.local_link())
+                await served.owner.get(link.raw_path.decode())
+                yield served
+            for runner in spawner.alive.values():
+                await runner.die()
+
+
+async def test_an_agent_is_made_talked_to_and_its_events_are_read(served: Served) -> None:
+    made = await served.new()
+    session = made["session"]["id"]
+    said = await served.owner.post(f"/api/v1/sessions/{session}/messages", json={"text": "안녕", "message_id": "1"})
+    assert (said.status_code, said.json()) == (202, {"seq": 2})
+    again = await served.owner.post(f"/api/v1/agents/{made['agent']['id']}/sessions")
+    assert again.status_code == 201
+    events = await served.owner.get(f"/api/v1/sessions/{session}/events?after=0")
+    assert set(events.json()) == {"events", "last_seq"}
+    assert [agent["id"] for agent in (await served.owner.get("/api/v1/agents")).json()["agents"]] == [
+        made["agent"]["id"]
+    ]
+
+
+async def test_where_an_agent_has_been_is_read(served: Served) -> None:
+    made = await served.new()
+    agent, path = made["agent"]["id"], f"/api/v1/agents/{made['agent']['id']}/outbound"
+    assert (await served.owner.get(path)).json() == {"outbound": []}
+    row = Outbound(id="1", agent=agent, session="s", host="a.com", port=443, decision="refused", updated_at=now())
+    await served.store.put(row, owner=UserId("local-owner"))
+    [said] = (await served.owner.get(path)).json()["outbound"]
+    assert (said["host"], said["decision"], said["times"]) == ("a.com", "refused", 1)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [(b"", "bad_input"), (b"[]", "bad_input"), (b"{}", "bad_message"), (b'{"text":"x"}', "bad_message"),
+     (b'{"text":"\xff"}', "bad_input"), (b"[" * 100_000, "bad_input")],
+    ids=lambda body: repr(body[:20]),
+)  # fmt: skip
+async def test_a_body_without_sense_is_a_problem_with_a_code(served: Served, body: bytes, code: str) -> None:
+    session = (await served.new())["session"]["id"]
+    answer = await served.owner.post(f"/api/v1/sessions/{session}/messages", content=body)
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_session_that_is_not_there_is_404_on_every_route(served: Served) -> None:
+    await served.new()
+    for method, path in (
+        ("GET", "/api/v1/sessions/x/events"),
+        ("POST", "/api/v1/sessions/x/messages"),
+        ("POST", "/api/v1/agents/x/sessions"),
+        ("GET", "/api/v1/agents/x/outbound"),
+    ):
+        answer = await served.owner.request(method, path, json={"text": "a", "message_id": "1"})
+        assert answer.status_code == 404, path
+        assert answer.json()["code"] == "not_found", path
+
+
+async def test_nobody_gets_401_everywhere_and_learns_nothing(served: Served) -> None:
+    session = (await served.new())["session"]["id"]
+    for method, path in (
+        ("GET", "/api/v1/agents"),
+        ("POST", "/api/v1/agents"),
+        ("GET", f"/api/v1/sessions/{session}/events"),
+        ("POST", f"/api/v1/sessions/{session}/messages"),
+        ("GET", "/api/v1/agents/x/outbound"),
+    ):
+        assert (await served.nobody.request(method, path)).status_code == 401, path
+
+
+async def test_ready_means_store_and_gateway_answer_and_no_one_is_leaving(served: Served) -> None:
+    assert (await served.nobody.get("/healthz")).json() == {"status": "ok"}
+    assert (await served.nobody.get("/readyz")).status_code == 200
+    served.gate.up = False  # type: ignore[attr-defined]
+    assert (await served.nobody.get("/readyz")).status_code == 503
+    served.draining = True
+    assert (await served.nobody.get("/readyz")).json() == {"status": "draining"}

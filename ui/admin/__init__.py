@@ -1,0 +1,1 @@
+"""The administration page, one file for each of its sections."""

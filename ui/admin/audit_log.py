@@ -1,0 +1,89 @@
+"""Who did what, as an administrator reads it: people by their names. The ids are in the title and in the file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.domain.audit import Act, Deed
+from core.domain.records import Agent, Role, User
+from ui.layout.html import icon, tag
+from ui.layout.i18n import Words
+from ui.layout.page_frame import Frame
+
+ACTS = 50  # shown; the file has them all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """An act in the reader's words; `exact` has the ids that names stand for."""
+
+    what: str
+    detail: str
+    parts: tuple[str, ...]
+    exact: str
+
+
+class Log:
+    """The newest acts. `look` reads them anew."""
+
+    def __init__(self, page: Frame) -> None:
+        self._page = page
+        with tag("section", classes="part", aria_labelledby="audit"):
+            with tag("div", classes="row"):
+                tag("h2", page.words.t("admin.audit"), id="audit", classes="grow")
+                again = tag("button", page.words.t("admin.audit_again"), classes="btn sm", type="button")
+                again.attributes(testid="audit-again").on("click", self.look, args=[])
+                with tag("a", classes="btn sm", href="/admin/audit.jsonl", download="", testid="audit-export"):
+                    icon("download")
+                    tag("span", page.words.t("admin.audit_export"))
+            self._rows = tag("ul", classes="rows")
+
+    async def look(self) -> None:
+        """Read again."""
+        page, desk = self._page, self._page.desk
+        users = await desk.people.all(by=page.user_id)
+        mine, _ = await desk.agents.index(user=page.user_id, sessions=1)
+        known = names(users, mine, words=page.words, me=page.user_id)
+        acts = await desk.audit.newest(limit=ACTS)
+        self._rows.clear()
+        with self._rows:
+            for act in acts:
+                self._row(act, told(act, known, page.words))
+
+    def _row(self, act: Act, shown: Told) -> None:
+        words = self._page.words
+        with tag("li", classes="line", testid="act", data_what=act.what):
+            with tag("div", classes="grow"):
+                with tag("div", classes="row"):
+                    tag("span", shown.what, classes="b nowrap")
+                    tag("span", shown.detail, classes="mono cut" if shown.detail == act.detail else "meta cut")
+                tag("div", " · ".join(shown.parts), classes="meta cut", title=shown.exact)
+            tag("span", words.when(act.at), classes="meta nowrap", title=words.full(act.at))
+
+
+def names(users: Sequence[User], mine: Sequence[Agent], *, words: Words, me: str) -> dict[str, str]:
+    """By id: everybody, and the reader's own agents. What others call theirs is no administrator's business."""
+    people = {user.id: user.name or user.email or (words.t("common.owner") if user.id == me else "") for user in users}
+    agents = {agent.id: agent.name or words.t("dashboard.untitled") for agent in mine}
+    return {id: name for id, name in (agents | people).items() if name}
+
+
+def told(act: Act, known: dict[str, str], words: Words) -> Told:
+    """Who or what is not known any more keeps its id."""
+    about = act.about if act.about != act.who else ""
+    parts = (known.get(act.who, act.who), known.get(about, about), act.address)
+    exact = (act.who, about, act.detail, act.device)
+    return Told(
+        what=words.code("audit", act.what, "other"),
+        detail=_detail(act, words),
+        parts=tuple(part for part in parts if part),
+        exact=" · ".join(part for part in exact if part),
+    )
+
+
+def _detail(act: Act, words: Words) -> str:
+    first = act.detail.partition(" ")[0]
+    if act.what == Deed.REQUEST_ANSWERED and words.has(f"answered.permission.{first}"):
+        return words.t(f"answered.permission.{first}")
+    if act.what == Deed.ROLE_CHANGED and first in (Role.ADMIN, Role.USER):
+        return words.t("admin.raise" if first == Role.ADMIN else "admin.lower")
+    return act.detail

@@ -1,0 +1,106 @@
+"""`/admin`, for administrators only: users, what stands between them, who did what, and a word to everybody."""
+
+from collections.abc import AsyncIterator
+
+from nicegui import app
+from nicegui.events import GenericEventArguments
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+
+from core.domain.audit import Deed
+from core.domain.records import UserId, now
+from core.services.announcements import CHARS
+from core.spawner import Layer
+from ui.admin.audit_log import Log
+from ui.admin.users import Users
+from ui.layout.html import icon, tag
+from ui.layout.i18n import Words
+from ui.layout.page_frame import Frame, frame, screen
+from ui.layout.services import Desk
+
+TYPED = "(event) => emit(event.currentTarget.closest('section').querySelector('textarea').value)"
+
+
+class Announce:
+    """The section in which a word to everybody is written."""
+
+    def __init__(self, page: Frame) -> None:
+        self._page = page
+        words = page.words
+        with tag("section", classes="part", aria_labelledby="announce"):
+            tag("h2", words.t("admin.announce"), id="announce")
+            tag("label", words.t("admin.announce_text"), for_="announcement", classes="meta")
+            # as its text, not its `value`: Vue sets that again with every change of the page, over what is being typed
+            area = tag("textarea", page.desk.announcements.text, classes="input area", id="announcement")
+            area.attributes(testid="announcement", maxlength=CHARS, rows=2)
+            with tag("div", classes="row"):
+                say = tag("button", words.t("admin.announce_do"), classes="btn", type="button", testid="announce")
+                say.on("click", self._announce, js_handler=TYPED)
+                stop = self._stop = tag("button", words.t("admin.announce_end"), classes="btn ghost", type="button")
+                stop.attributes(testid="announce-end").on("click", self._end, args=[])
+
+        page.client.on_delete(page.desk.announcements.watch(self._changed))
+
+    def _changed(self, text: str) -> None:
+        """Where nothing is announced there is nothing to take down."""
+        self._stop.set_visibility(bool(text))
+
+    async def _announce(self, event: GenericEventArguments) -> None:
+        await self._page.desk.people.admin(self._page.user_id)
+        await self._page.desk.announcements.announce(str(event.args), by=self._page.user_id)
+        self._page.toasts.show(self._page.words.t("admin.announced"))
+
+    async def _end(self) -> None:
+        await self._page.desk.people.admin(self._page.user_id)
+        await self._page.desk.announcements.announce("", by=self._page.user_id)
+
+
+def _isolation(page: Frame) -> None:
+    words, isolation = page.words, page.desk.isolation()
+    with tag("section", classes="part", aria_labelledby="isolation"):
+        tag("h2", words.t("admin.isolation"), id="isolation")
+        with tag("p", classes="row", testid="isolation", data_name=isolation.name):
+            icon("alert" if isolation.missing else "lock")
+            tag("span", isolation.name, classes="b")
+        with tag("ul", classes="rows"):
+            for layer in isolation.layers:
+                with tag("li", classes="line", testid=f"layer-{layer.number}", data_live=str(layer.live).lower()):
+                    if layer.why == "not_needed":
+                        icon("info")
+                    else:
+                        icon("check", "ok") if layer.live else icon("alert", "warn")
+                    tag("span", layer.number, classes="mono")
+                    tag("span", _layer(words, layer), classes="grow")
+                    if layer.mend:
+                        tag("code", layer.mend, classes="mono")
+
+
+def _layer(words: Words, layer: Layer) -> str:
+    name = words.t(f"layer.{layer.id}")
+    return name if layer.live else f"{name} · {words.code('layer.why', layer.why, 'broken')}"
+
+
+def install(desk: Desk) -> None:
+    """Serve the page and the log. For everybody else there is neither."""
+
+    @screen("/admin")
+    async def admin() -> None:
+        await desk.people.admin(UserId(desk.auth.current().id))
+        with frame(desk, title="admin.title") as page:
+            with tag("div", classes="page narrow settings"):
+                tag("h1", page.words.t("admin.title"))
+                users = Users(page)
+                Announce(page)
+                _isolation(page)
+                log = Log(page)
+                await users.look()
+                await log.look()
+
+    @app.get("/admin/audit.jsonl")
+    async def audit(request: Request) -> StreamingResponse:
+        user = desk.auth.user_of(request)
+        await desk.people.admin(user.user_id)
+        await desk.audit.note(Deed.AUDIT_EXPORTED, who=user.id)
+        headers = {"Content-Disposition": f'attachment; filename="audit-{now():%Y-%m-%d}.jsonl"'}
+        lines: AsyncIterator[bytes] = desk.audit.lines()
+        return StreamingResponse(lines, media_type="application/jsonl", headers=headers)

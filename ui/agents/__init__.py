@@ -1,0 +1,1 @@
+"""Pages and actions that belong to one agent."""

@@ -1,0 +1,101 @@
+"""`/agents/{agent}/connections`: which hosts an agent may reach, and which it has reached or tried to."""
+
+from functools import partial
+from urllib.parse import quote
+
+from nicegui import ui
+
+from core.domain.host_patterns import ANYWHERE
+from core.domain.records import Agent
+from ui.agents.connection_list import Log
+from ui.agents.host_list import Allowed
+from ui.layout.html import icon, tag
+from ui.layout.i18n import Words
+from ui.layout.page_frame import Frame, frame, screen
+from ui.layout.services import Desk
+
+UNGUARDED = ("none", "landlock")  # isolation in which programs have the network of this machine
+LOOK_S = 3.0  # the gateway writes down each half second; a page that is open shows it soon
+
+
+class Connections:
+    """The section of /settings: the way to each agent's page. `look` reads it anew."""
+
+    def __init__(self, page: Frame) -> None:
+        self._page = page
+        with tag("section", classes="part", aria_labelledby="connections"):
+            tag("h2", page.words.t("connections.title"), id="connections")
+            tag("p", page.words.t("connections.promise"), classes="meta")
+            self._rows = tag("ul", classes="rows")
+
+    async def look(self) -> None:
+        """Read again."""
+        cards = await self._page.desk.agents.cards(user=self._page.user_id)
+        agents = [card.agent for card in cards if not card.agent.archived]
+        self._rows.clear()
+        with self._rows:
+            for agent in agents:
+                self._row(agent)
+            if not agents:
+                with tag("li", classes="line"):
+                    tag("span", self._page.words.t("connections.no_agents"), classes="meta")
+
+    def _row(self, agent: Agent) -> None:
+        words = self._page.words
+        name = agent.name or words.t("dashboard.untitled")
+        with tag("li", classes="line", testid="reach"):
+            with tag("div", classes="grow"):
+                tag("div", name, classes="b cut")
+                tag("div", summary(agent, words), classes="meta cut")
+            label = words.t("connections.see_of", name=name)
+            tag("a", words.t("connections.see"), classes="btn sm", href=path(agent), aria_label=label)
+
+
+def path(agent: Agent) -> str:
+    """Where an agent's page is."""
+    return f"/agents/{quote(agent.id)}/connections"
+
+
+def summary(agent: Agent, words: Words) -> str:
+    """Where it may go, in a few words."""
+    if ANYWHERE in agent.egress:
+        return words.t("connections.anywhere")
+    return words.t("connections.hosts", n=len(agent.egress)) if agent.egress else words.t("connections.nowhere")
+
+
+def install(desk: Desk) -> None:
+    """Serve the page."""
+
+    @screen("/agents/{agent_id}/connections")
+    async def connections(agent_id: str) -> None:
+        """Raises: NotFound: the agent is not there, or not this user's."""
+        user = desk.auth.current()
+        agent = await desk.agents.get(agent_id, user=user.id)
+        with frame(desk, title="connections.title") as page:
+            await _build(page, agent)
+
+
+async def _build(page: Frame, agent: Agent) -> None:
+    words = page.words
+    name = agent.name or words.t("dashboard.untitled")
+    page.retitle(f"{words.t('connections.title')} · {name}")
+    with tag("div", classes="page narrow settings"):
+        with tag("a", classes="row back", href=f"/workspace/{quote(agent.id)}", testid="to-workspace"):
+            icon("back")
+            tag("span", name, classes="cut")
+        tag("h1", words.t("connections.title"))
+        tag("p", words.t("connections.promise"), classes="meta")
+        if page.desk.isolation().name in UNGUARDED:
+            tag("p", words.t("connections.not_kept"), classes="meta warn", testid="not-kept")
+        allowed = Allowed(page, agent)
+        log = Log(page, agent.id, allow=allowed.add)
+        allowed.watch(log.show)
+        log.show(agent)
+        await log.look()
+    ui.timer(LOOK_S, partial(_again, allowed, log))
+
+
+async def _again(allowed: Allowed, log: Log) -> None:
+    """What happened meanwhile: in the agent's box, or in another tab."""
+    await allowed.look()
+    await log.look()

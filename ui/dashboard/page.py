@@ -1,0 +1,243 @@
+"""`/dashboard`: every agent with what it is doing now, or, when there is none yet, the place to begin."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+from nicegui import app, ui
+from nicegui.element import Element
+from nicegui.events import GenericEventArguments
+from starlette.responses import RedirectResponse, Response
+
+from core.domain.events import PRACTICE
+from core.domain.records import Request, now
+from core.domain.states import SessionState
+from core.services.agents import Card
+from ui.agents.actions import AgentActs
+from ui.dashboard.start import Start, make
+from ui.layout.html import tag
+from ui.layout.i18n import Words
+from ui.layout.page_frame import Frame, frame, screen
+from ui.layout.services import Desk
+from ui.transcript.reducer import FINAL
+
+PATIENCE_S = 0.25  # cards that take longer come as skeletons first
+TICK_S = 30.0  # "42 minutes ago" grows older by itself
+LABELS = "filter create name draft answer retry resume rename archive restore delete deleting".split()
+FILTERS: tuple[tuple[str, tuple[SessionState, ...] | None, bool], ...] = (
+    ("all", None, False),
+    ("asking", (SessionState.ASKING,), False),
+    ("busy", (SessionState.BUSY,), False),  # not STARTING: after a restart open tabs wake what has nothing to do
+    ("failed", (SessionState.FAILED,), False),
+    ("archived", None, True),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the dashboard shows, read at one time."""
+
+    cards: list[Card]
+    requests: list[Request]
+
+
+class AgentCards(Element, component="agent_cards.js"):
+    """Filter row and cards: one element, however many agents."""
+
+    def __init__(self, words: Words, *, free: bool = False) -> None:
+        super().__init__()
+        self._words = words
+        self._free = words.t("head.free") if free else ""  # instead of zero, with a model that costs nothing
+        self._seen: Seen | None = None
+        self.props["words"] = _labels(words)
+        self.refresh()
+
+    def show(self, seen: Seen) -> None:
+        """Show these cards."""
+        self._seen = seen
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Say it as of now; nothing is sent when it reads the same as before."""
+        seen = self._seen
+        cards = None if seen is None else [view(card, seen.requests, self._words) for card in seen.cards]
+        fresh = {"cards": cards, "filters": _filters(seen.cards if seen else [], self._words)}
+        if any(self.props.get(key) != value for key, value in fresh.items()):
+            self.props.update(fresh)
+            month = sum(card.cost_usd for card in seen.cards) if seen else 0.0
+            cost = self._words.money(month) if month or not self._free else self._free
+            spent = self._words.t("dashboard.month", cost=cost) if seen else ""
+            self.props["words"] = {**_labels(self._words), "month": spent}
+            self.update()
+
+
+class Dashboard:
+    """One open dashboard page."""
+
+    def __init__(self, page: Frame) -> None:
+        self.page, self.desk = page, page.desk
+        self.body = tag("div", classes="page")
+        self.view: AgentCards | Start | None = None
+        self.acts = AgentActs(page, self.look)
+
+    async def look(self) -> None:
+        """Read everything again and show it."""
+        cards = await self.desk.agents.cards(user=self.page.user_id)
+        self.show(Seen(cards=cards, requests=await self.desk.agents.inbox(user=self.page.user_id)))
+
+    def show(self, seen: Seen | None) -> None:
+        """Cards, or the beginning when there are none; None: not known yet."""
+        if isinstance(self.view, Start) and self.view.begun:
+            return
+        empty = seen is not None and not seen.cards
+        if self.view is None or empty != isinstance(self.view, Start):
+            self.body.clear()
+            with self.body:
+                self.view = Start(self.page) if empty else self._cards()
+        if seen is not None and isinstance(self.view, AgentCards):
+            self.view.show(seen)
+
+    def _cards(self) -> AgentCards:
+        tag("h1", self.page.words.t("dashboard.title"), classes="sr")
+        cards = AgentCards(self.page.words, free=self.desk.settings.provider == PRACTICE)
+        cards.on("make", self._make, args=[])
+        cards.on("rename", self._rename)
+        cards.on("archive", self._archive)
+        cards.on("retry", self._retry)
+        cards.on("ask", self._ask)
+        cards.on("remove", self._remove)
+        ui.timer(TICK_S, cards.refresh)
+        return cards
+
+    async def _make(self) -> None:
+        try:
+            await make(self.page)
+        finally:
+            self._call("made")
+
+    async def _rename(self, event: GenericEventArguments) -> None:
+        agent, name = _strings(event.args, 2)
+        await self.acts.rename(agent, name)
+
+    async def _archive(self, event: GenericEventArguments) -> None:
+        await self.acts.archive(str(event.args[0]), bool(event.args[1]))
+
+    async def _retry(self, event: GenericEventArguments) -> None:
+        cards = await self.desk.agents.cards(user=self.page.user_id)
+        session = next((card.session for card in cards if card.agent.id == event.args), "")
+        if session:
+            await self.acts.retry(session)
+
+    async def _ask(self, event: GenericEventArguments) -> None:
+        (id,) = _strings([event.args], 1)
+        self._call("confirm", await self.acts.doomed(id))
+
+    async def _remove(self, event: GenericEventArguments) -> None:
+        (id,) = _strings([event.args], 1)
+        try:
+            await self.acts.delete(id)
+        finally:
+            self._call("removed")
+        self.page.toasts.show(self.page.words.t("dashboard.deleted"))
+
+    def _call(self, method: str, *args: Any) -> None:
+        if isinstance(self.view, AgentCards):
+            self.view.run_method(method, *args)
+
+
+def view(card: Card, requests: list[Request], words: Words) -> dict[str, Any]:
+    """A card as it is read."""
+    waiting = [request for request in requests if request.agent == card.agent.id]
+    here = f"/workspace/{quote(card.agent.id)}"
+    name = _name(card.agent.name, words)
+    return {
+        "id": card.agent.id,
+        "icon": card.agent.icon,
+        "name": name,
+        "draft": card.agent.draft,
+        "archived": card.agent.archived,
+        "state": card.state,
+        "word": words.t(f"state.{card.state}"),
+        "line": _line(card, waiting, words),
+        "exact": bool(waiting and waiting[0].kind == "permission" and not waiting[0].reason),
+        "when": _waits(waiting[0], words) if waiting else words.when(card.at),
+        "at": words.full(card.at),
+        "cost": words.t("dashboard.month", cost=words.money(card.cost_usd)) if card.cost_usd else "",
+        "href": f"{here}?session={quote(card.session)}" if card.session else here,
+        "answer": f"{here}?session={quote(waiting[0].session)}" if waiting else here,
+        "more": words.t("dashboard.more", name=name),
+        "again": card.state is SessionState.FAILED and card.reason not in FINAL,
+        "sessions": words.t("dashboard.sessions", n=card.sessions) if card.sessions else "",
+    }
+
+
+def _waits(request: Request, words: Words) -> str:
+    if now() - request.asked_at < timedelta(minutes=1):
+        return words.t("dashboard.waiting_now")
+    return words.t("dashboard.waiting", since=words.since(request.asked_at))
+
+
+def _line(card: Card, waiting: list[Request], words: Words) -> str:
+    if card.state is SessionState.FAILED and card.reason:
+        return words.code("reason", card.reason, "other")
+    asked = waiting[0].reason or waiting[0].summary if waiting else ""
+    quiet = "dashboard.first" if card.state is SessionState.BUSY else "dashboard.quiet"
+    return asked or card.line or card.agent.description or words.t(quiet)
+
+
+def _name(name: str, words: Words) -> str:
+    return name or words.t("dashboard.untitled")
+
+
+def _filters(cards: list[Card], words: Words) -> list[dict[str, Any]]:
+    found = []
+    for id, states, archived in FILTERS:
+        count = sum(card.agent.archived == archived and (states is None or card.state in states) for card in cards)
+        found.append(
+            {
+                "id": id,
+                "text": words.t(f"dashboard.filter_{id}"),
+                "count": words.number(count) if count else "",
+                "states": states,
+                "archived": archived,
+            }
+        )
+    return found
+
+
+def _labels(words: Words) -> dict[str, Any]:
+    labels: dict[str, Any] = {name: words.t(f"dashboard.{name}") for name in LABELS}
+    none = {id: words.t(f"dashboard.none_{id}") for id, _, _ in FILTERS}
+    return {**labels, "cancel": words.t("common.cancel"), "none": none, "month": ""}
+
+
+def _strings(args: Any, count: int) -> list[str]:
+    """What came from the browser, held to its shape."""
+    if not isinstance(args, list) or len(args) != count or not all(isinstance(one, str) for one in args):
+        raise ValueError("an event of another shape than our page sends")
+    return args
+
+
+def install(desk: Desk) -> None:
+    """Serve the page, and lead there from the root."""
+
+    @app.get("/", include_in_schema=False)
+    def root() -> Response:
+        return RedirectResponse("/dashboard", 303)
+
+    @screen("/dashboard")
+    async def dashboard(gone: str | None = None) -> None:
+        """`?gone`: an open page leads here because its agent is no more; it was not this page that deleted it."""
+        with frame(desk, title="dashboard.title") as page:
+            if gone is not None:
+                page.toasts.show(page.words.t("dashboard.gone"), "info")
+                page.client.run_javascript("history.replaceState(history.state, '', location.pathname)")  # said once
+            board = Dashboard(page)
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    await board.look()
+            except TimeoutError:
+                board.show(None)
+            page.on_change(board.look)

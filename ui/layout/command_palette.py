@@ -1,0 +1,58 @@
+"""Ctrl/⌘ K: every agent, session and place of this person, found by a few letters from any page."""
+
+from typing import Any, Final
+from urllib.parse import quote
+
+from nicegui.element import Element
+
+from core.domain.records import Agent, Session, User
+from core.services.agents import Agents
+from ui.layout.i18n import Words
+from ui.workspace.session_list import title_of
+
+LABELS: Final = "label hint none".split()
+SESSIONS: Final = 300  # the newest; older ones are in their agent's own list
+PLACES: Final = (("inbox", "inbox"), ("settings", "sliders"))
+
+
+class Palette(Element, component="command_palette.js"):
+    """One per page, made by the frame; it reads when it is opened, and not before."""
+
+    def __init__(self, *, words: Words, user: User, agents: Agents) -> None:
+        super().__init__()
+        self._words, self._user, self._agents = words, user, agents
+        self.props["words"] = {label: words.t(f"palette.{label}") for label in LABELS}
+        self.on("look", self._look, args=[])
+
+    async def _look(self) -> None:
+        found = await self._agents.index(user=self._user.user_id, sessions=SESSIONS)
+        self.run_method("show", rows(*found, words=self._words))
+
+
+def rows(agents: list[Agent], sessions: list[Session], *, words: Words) -> list[dict[str, Any]]:
+    """Agents first, then the places, then what was talked about, each newest first; what is archived comes last."""
+    names = {agent.id: agent.name or words.t("dashboard.untitled") for agent in agents}
+    first = [_agent(agent, names, words) for agent in agents if not agent.archived]
+    last = [_agent(agent, names, words) for agent in agents if agent.archived]
+    places = [_row(f"/{path}", icon, words.t(f"common.{path}"), "") for path, icon in PLACES]
+    talks = [
+        _row(
+            f"/workspace/{quote(one.agent)}?session={quote(one.id)}",
+            "queue",
+            title_of(one, words, agent=names[one.agent]),
+            names[one.agent],
+        )
+        for one in sessions
+        if one.agent in names
+    ]
+    return [*first, *places, *talks, *last]
+
+
+def _agent(agent: Agent, names: dict[str, str], words: Words) -> dict[str, Any]:
+    kind = "archived" if agent.archived else "draft" if agent.draft else ""
+    note = words.t(f"head.{kind}") if kind else agent.description
+    return _row(f"/workspace/{quote(agent.id)}", agent.icon, names[agent.id], note)
+
+
+def _row(href: str, icon: str, text: str, note: str) -> dict[str, Any]:
+    return {"href": href, "icon": icon, "text": text, "note": note}

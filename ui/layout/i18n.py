@@ -1,0 +1,173 @@
+"""The reader's language: sentences from the catalogues, and numbers, money and times as they are written there.
+
+Catalogues are `ui/locale/<language>/<page>.po`, merged and compiled in memory; a msgid is a key (`dashboard.title`).
+"""
+
+import gettext
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+from zoneinfo import ZoneInfo, available_timezones
+
+from babel.core import Locale, negotiate_locale
+from babel.dates import format_date, format_time, format_timedelta
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+
+from core.domain.records import now
+
+FOLDER = Path(__file__).resolve().parents[1] / "locale"
+LOCALES = ("ko", "en")
+ZONES = {"ko": "Asia/Seoul", "en": "UTC"}  # until the browser has told its own by cookie
+LOCALE_COOKIE = "oma_locale"
+THEME_COOKIE = "oma_theme"
+ZONE_COOKIE = "oma_zone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """One language in one time zone."""
+
+    locale: str
+    zone: ZoneInfo
+    catalogue: gettext.NullTranslations
+
+    def t(self, key: str, /, **values: object) -> str:
+        """The sentence of this key; `n` picks among plural forms. An unknown key shows itself (a test forbids it)."""
+        n = values.get("n")
+        if isinstance(n, int):
+            text = self.catalogue.ngettext(key, key, n)
+            values["n"] = self.number(n)
+        else:
+            text = self.catalogue.gettext(key)
+        return text.format(**values) if values else text
+
+    def has(self, key: str) -> bool:
+        """Whether there is a sentence: for keys made of codes that came from elsewhere (`error.<code>`)."""
+        return self.catalogue.gettext(key) != key
+
+    def code(self, family: str, code: str, otherwise: str, **values: object) -> str:
+        """The sentence of `<family>.<code>`, or of `<family>.<otherwise>` for a code this version does not know."""
+        known = self.has(f"{family}.{code}")
+        return self.t(f"{family}.{code if known else otherwise}", **values)
+
+    def number(self, value: float) -> str:
+        """12,400."""
+        return _decimal(value, "", self.locale)
+
+    def money(self, usd: float) -> str:
+        """US$0.18; what is too little to show is said to be so, not rounded to nothing."""
+        if 0 < usd < 0.01:
+            return "<US$0.01"
+        return "US$" + _decimal(usd, "#,##0.00", self.locale)
+
+    def size(self, count: int) -> str:
+        """1.2 kB, of a count of bytes."""
+        value, unit = float(count), "B"
+        for larger in ("kB", "MB", "GB", "TB"):
+            if value < 999.5:
+                break
+            value, unit = value / 1000, larger
+        digits = "#,##0.#" if value < 10 and unit != "B" else "#,##0"
+        return f"{_decimal(value, digits, self.locale)} {unit}"
+
+    def when(self, at: datetime) -> str:
+        """Relative within the day, then shorter and shorter: 42분 전 · 어제 오후 2:06 · 금요일 · 11월 12일."""
+        local, today = at.astimezone(self.zone), now().astimezone(self.zone)
+        age, days = today - local, (today.date() - local.date()).days
+        if age < timedelta(minutes=1):
+            return self.t("time.just_now")
+        if days == 0:
+            unit = timedelta(minutes=1) if age < timedelta(hours=1) else timedelta(hours=1)
+            whole = unit * (age // unit)
+            return format_timedelta(-whole, add_direction=True, threshold=1, locale=self.locale)
+        if days == 1:
+            return self.t("time.yesterday", time=self.clock(at))
+        return self.day(at)
+
+    def since(self, at: datetime) -> str:
+        """How long ago, as a length: 2분."""
+        age = max(now() - at, timedelta(minutes=1))
+        return format_timedelta(age, granularity="minute", threshold=1, locale=self.locale)
+
+    def day(self, at: datetime) -> str:
+        """금요일 within a week, then 11월 12일, then with the year."""
+        local, today = at.astimezone(self.zone), now().astimezone(self.zone)
+        days = (today.date() - local.date()).days
+        if 0 <= days < 7:
+            return format_date(local, "EEEE", locale=self.locale)
+        pattern = self.t("time.day_pattern") if local.year == today.year else "medium"
+        return format_date(local, pattern, locale=self.locale)
+
+    def clock(self, at: datetime) -> str:
+        """오전 9:00."""
+        # a pattern of our own: CLDR's short form says PM in Korean
+        return format_time(at, self.t("time.clock_pattern"), tzinfo=self.zone, locale=self.locale)
+
+    def full(self, at: datetime) -> str:
+        """The whole date and time: for a title on hover."""
+        return f"{format_date(at.astimezone(self.zone), 'full', locale=self.locale)} {self.clock(at)}"
+
+    def lasting(self, seconds: float) -> str:
+        """How long something takes or took: 0.4초 · 12초 · 3분 12초 · 1시간 5분."""
+        if seconds < 10:
+            return self.t("time.seconds", seconds=format_decimal(seconds, format="0.#", locale=self.locale))
+        if seconds < 60:
+            return self.t("time.seconds", seconds=int(seconds))
+        minutes, rest = divmod(int(seconds), 60)
+        if minutes < 60:
+            return self.t("time.minutes", minutes=minutes, seconds=rest)
+        return self.t("time.hours", hours=minutes // 60, minutes=minutes % 60)
+
+
+@lru_cache(maxsize=2 * 64)
+def words(locale: str, zone: str = "") -> Words:
+    """The words of a language (one of LOCALES) in a time zone; what is unknown falls back to the defaults."""
+    locale = locale if locale in LOCALES else LOCALES[0]
+    zone = zone if zone in _zones() else ZONES[locale]
+    return Words(locale=locale, zone=ZoneInfo(zone), catalogue=_catalogue(locale))
+
+
+def choose(*, profile: str = "", cookies: Mapping[str, str], accept: str = "") -> Words:
+    """The user's own choice, then this browser's, then what it says it prefers, then Korean."""
+    asked = [part.split(";")[0].strip().replace("-", "_") for part in accept.split(",")[:16]]
+    heard = negotiate_locale(asked, list(LOCALES)) or ""
+    picked = (profile, cookies.get(LOCALE_COOKIE, ""), heard, LOCALES[0])
+    return words(next(one for one in picked if one in LOCALES), cookies.get(ZONE_COOKIE, ""))
+
+
+def merged(locale: str) -> Catalog:
+    """All pages' catalogues of one language in one. Raises: ValueError: a key is there twice."""
+    whole = Catalog(locale=Locale.parse(locale))
+    for path in sorted((FOLDER / locale).glob("*.po")):
+        with path.open("rb") as file:
+            for message in read_po(file, locale=locale, abort_invalid=True):
+                if message.id and whole.get(message.id if isinstance(message.id, str) else message.id[0]):
+                    raise ValueError(f"{message.id} is in {path.name} and in another catalogue")
+                if message.id:
+                    whole.add(message.id, message.string)
+    return whole
+
+
+@lru_cache(maxsize=len(LOCALES))
+def _catalogue(locale: str) -> gettext.NullTranslations:
+    buffer = BytesIO()
+    write_mo(buffer, merged(locale))
+    buffer.seek(0)
+    return gettext.GNUTranslations(buffer)
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+@lru_cache(maxsize=512)
+def _decimal(value: float, pattern: str, locale: str) -> str:
+    """Pages ask for the same few numbers again and again, and each costs 150 µs."""
+    return format_decimal(value, format=pattern or None, locale=locale)

@@ -1,0 +1,173 @@
+"""What every page has around it: head, header, banners, toasts, the inbox count, and the way errors are shown."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+from nicegui import background_tasks, ui
+
+from core.domain.errors import PlatformError, Unavailable
+from core.domain.records import User, UserId
+from core.lib.pubsub import Lagging
+from ui import theme
+from ui.layout import header as page_header
+from ui.layout.banners import Banners
+from ui.layout.command_palette import Palette
+from ui.layout.html import Tag
+from ui.layout.i18n import THEME_COOKIE, Words, choose
+from ui.layout.services import Desk
+from ui.layout.toasts import Toasts
+
+log = logging.getLogger("oma.pages")
+
+NAME = "Oh My Agent"
+SETTLE_S = 0.2  # changes that come together are one refresh
+AGAIN_S = 1.0  # a Store that was away is asked again after this
+BUILD_S = 20.0  # then it is an error; NiceGUI's own three seconds are soon gone on a busy machine
+RECONNECT_S = 60.0  # a tab that comes back within this goes on where it was, with what was typed
+
+
+def screen(path: str) -> ui.page:
+    """`@screen("/inbox")`: a NiceGUI page as all of ours are. Its language comes with the request, not from here."""
+    return ui.page(
+        path,
+        title=NAME,
+        viewport="width=device-width, initial-scale=1, viewport-fit=cover",
+        favicon=theme.FAVICON,
+        language=None,
+        dark=None,
+        response_timeout=BUILD_S,
+        reconnect_timeout=RECONNECT_S,
+    )
+
+
+def words_here(user: User) -> Words:
+    """The words for whoever asked for the page that is being built."""
+    request = ui.context.client.request
+    accept = request.headers.get("accept-language", "")
+    return choose(profile=user.locale, cookies=request.cookies, accept=accept)
+
+
+class Frame:
+    """The page being built, for what stands inside it: words, user, news, errors."""
+
+    def __init__(self, desk: Desk, *, user: User, words: Words) -> None:
+        self.desk, self.words, self.client = desk, words, ui.context.client
+        self.user, self.user_id = user, UserId(user.id)
+        self._title, self._asking = "", 0
+        self._links: list[Callable[[int], None]] = []
+        self._watchers: list[Callable[[], Awaitable[None]]] = []
+        self._task: asyncio.Task[None] | None = None
+        with self.client.layout:
+            self.toasts = Toasts(close=words.t("common.close"))
+            Palette(words=words, user=user, agents=desk.agents)
+
+    def retitle(self, title: str) -> None:
+        """`(2) title · Oh My Agent`: the number is what waits for the person."""
+        self._title = title
+        waiting = f"({self._asking}) " if self._asking else ""
+        ui.page_title(f"{waiting}{title} · {NAME}")
+
+    def inbox_link(self, classes: str = "btn ghost") -> Tag:
+        """The way to what waits for the person, with its number kept up to date."""
+        link, show = page_header.inbox_link(self.words, classes)
+        self._links.append(show)
+        show(self._asking)
+        return link
+
+    def user_menu(self, classes: str = "") -> Tag:
+        """Language, theme, sign out."""
+        return page_header.user_menu(self.words, self.user, theme=self.theme(), prefer=self.prefer, classes=classes)
+
+    def on_change(self, watcher: Callable[[], Awaitable[None]]) -> None:
+        """Call `watcher` after anything of this user changed, those that come together as one."""
+        self._watchers.append(watcher)
+
+    def fail(self, error: Exception) -> None:
+        """Say what happened and what to do next; the details are in the log."""
+        code = error.code if isinstance(error, PlatformError) else "internal"
+        self.toasts.show(self.words.code("error", code, "internal"), "bad")
+
+    def asking(self, count: int) -> None:
+        """How many requests are open."""
+        if count != self._asking:
+            self._asking = count
+            self.retitle(self._title)
+            for show in self._links:
+                show(count)
+
+    def follow(self) -> None:
+        """Keep the inbox count and the watchers up to date from the moment the page is open in a browser."""
+        if self._task is None:
+            self._task = background_tasks.create(self._follow(), name="page changes", context=self.client)
+            self.client.on_delete(self._task.cancel)
+
+    async def _follow(self) -> None:
+        # The runner tells of each event twice: at once, when the Store may not have it yet, and when it has.
+        async with self.desk.conversations.changes(user=self.user_id) as news:
+            while True:
+                wait_s = None if await self._refresh() else AGAIN_S
+                with contextlib.suppress(Lagging, TimeoutError):
+                    async with asyncio.timeout(wait_s):
+                        await anext(news)
+                with contextlib.suppress(Lagging, TimeoutError):
+                    async with asyncio.timeout(SETTLE_S):
+                        async for _ in news:
+                            pass
+
+    async def _refresh(self) -> bool:
+        """Whether it could be read."""
+        try:
+            self.asking(len(await self.desk.agents.inbox(user=self.user_id)))
+            for watcher in self._watchers:
+                await watcher()
+        except Unavailable:
+            log.warning("a page could not be refreshed", exc_info=True)
+            return False
+        return True
+
+    def theme(self) -> str:
+        """The user's choice, else this browser's."""
+        chosen = self.user.theme or self.client.request.cookies.get(THEME_COOKIE, "")
+        return chosen if chosen in page_header.THEMES else "system"
+
+    async def prefer(self, **fields: str) -> None:
+        """Remember a language or theme."""
+        await self.desk.auth.prefer(self.user, **fields)
+
+    def head(self) -> None:
+        """Style sheet, theme before the first paint, words for a lost connection."""
+        # nosemgrep: raw-html  # theme escapes what it puts in
+        ui.add_head_html(theme.head(head_values(self.words, self.theme())))
+
+
+def head_values(words: Words, theme_choice: str) -> dict[str, str]:
+    """What boot.js needs to know before the first paint."""
+    return {
+        "locale": words.locale,
+        "theme": theme_choice,
+        "lost": words.t("common.connection_lost"),
+        "trying": words.t("common.reconnecting"),
+    }
+
+
+@contextmanager
+def frame(desk: Desk, *, title: str, bare: bool = False, fill: bool = False) -> Iterator[Frame]:
+    """The page of a signed-in user; `title` is a key. `bare`: it has its own header. `fill`: exactly one screen high.
+
+    Raises: NotSignedIn.
+    """
+    user = desk.auth.current()
+    words = words_here(user)
+    page = Frame(desk, user=user, words=words)
+    page.head()
+    page.retitle(words.t(title))
+    ui.on_exception(page.fail)
+    with page_header.top(page.client, words, fill=fill):
+        Banners(desk, words, page.client)
+        if not bare:
+            page_header.header(page)
+    page.client.on_connect(page.follow)
+    yield page

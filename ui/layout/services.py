@@ -1,0 +1,69 @@
+"""What every page needs and gets from `main.py`: one frozen value instead of module-level state."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from starlette.requests import Request
+
+from core.config.settings import Settings
+from core.domain.records import Login, User, UserId
+from core.spawner import Isolation
+
+if TYPE_CHECKING:
+    from core.services.account import Account
+    from core.services.account_export import Export
+    from core.services.agents import Agents
+    from core.services.announcements import Announcements
+    from core.services.audit import Audit
+    from core.services.connections import OutboundLog
+    from core.services.conversations import Conversations
+    from core.services.secrets import Secrets
+    from core.services.users import People
+
+
+class Auth(Protocol):
+    """Who is at the browser, as far as a page needs to know."""
+
+    @property
+    def sign_in_methods(self) -> tuple[str, ...]:
+        """`local`, `oidc` or both."""
+
+    def current(self) -> User:
+        """The signed-in user of the page being rendered. Raises: NotSignedIn."""
+
+    def user_of(self, request: Request) -> User:
+        """The signed-in user of this request. Raises: NotSignedIn."""
+
+    async def prefer(self, user: User, *, locale: str = "", theme: str = "") -> None:
+        """Remember the language or theme the user chose (empty: leave it as it is)."""
+
+    def login_of(self, request: Request) -> str:
+        """The id of the login of this request, empty for strangers."""
+
+    async def devices(self, user: UserId) -> list[Login]:
+        """Where this user is signed in, last seen first."""
+
+    async def sign_out(self, login: str, *, user: UserId) -> None:
+        """End one of the user's logins and its sockets. Raises: NotFound: there is no such one, or not theirs."""
+
+    async def sign_out_everywhere(self, user: UserId) -> None:
+        """End all logins of the user, this one too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Each page's `install(desk)` keeps this and nothing else."""
+
+    settings: Settings
+    agents: "Agents"
+    conversations: "Conversations"
+    auth: Auth
+    account: "Account"
+    secrets: "Secrets"
+    export: "Export"
+    outbound: "OutboundLog"
+    people: "People"
+    announcements: "Announcements"
+    audit: "Audit"
+    isolation: Callable[[], Isolation]  # asked at each page: the spawner finds out once, and may find out later

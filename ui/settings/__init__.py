@@ -1,0 +1,1 @@
+"""The settings page, one file for each of its sections."""

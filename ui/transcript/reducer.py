@@ -1,0 +1,294 @@
+"""A session's events, folded into what stands on the page: pure, the same for every tab, without clock or network."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from core.domain import events as e
+from core.domain.states import OPEN_TURN, SessionState
+from ui.layout.i18n import Words
+from ui.transcript import markdown
+from ui.transcript.item_list import Sheet
+from ui.transcript.items import Items
+from ui.transcript.ops import AnyOp, Put
+from ui.transcript.request_view import Card
+from ui.transcript.session_stats import NOTHING, Facts, Known, after, facts
+from ui.transcript.streaming_text import Writing
+from ui.transcript.tool_activity import Work
+
+FINAL: Final = frozenset({"stopped_by_user", "too_long"})  # the same again is not wanted, or would fail again
+
+
+class Meta(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands around the transcript: header, card, composer."""
+
+    state: SessionState
+    word: str
+    shown: SessionState  # as lists show it: what failed is not merely idle; `word` says it
+    doing: str = ""
+    since: str = ""
+    facts: Facts = Facts()
+    asks: tuple[Card, ...] = ()
+
+
+class Fold:
+    """`take` events in order; `drain` the changes since the last drain; `snapshot` all of it."""
+
+    def __init__(
+        self,
+        words: Words,
+        *,
+        folder: str = "",
+        state: SessionState = SessionState.ASLEEP,
+        known: Known = NOTHING,
+        counted: int = 0,
+        render: Callable[[str], str] = markdown.render,
+    ) -> None:
+        """`known` is of the turns up to event number `counted`; `folder` is the agent's, as people see it."""
+        self._words, self._items, self._render = words, Items(words), render
+        self._known, self._counted, self._sheet = known, counted, Sheet()
+        self.state, self.last_seq, self.first_seq = state, 0, 0
+        self._work = Work(self._sheet, self._items, words, folder=folder, render=render)
+        self._queued: dict[str, e.UserSaid] = {}
+        self._cut_off: dict[str, e.Text] = {}  # texts of this turn that were not finished
+        self._writing, self._musing = dict[str, Writing](), set[str]()  # unfinished texts; keys of unfinished thinking
+        self._message = self._turn = self._since = self._woken = self._todos = self._phase = ""
+        self._begun: dict[str, e.UserSaid] = {}  # messages since the last turn's end, one of which the open turn is
+        self._broke = False  # the last turn ended in an error
+        self._failed: tuple[e.TurnFinished, e.UserSaid] | None = None
+        self._takers: dict[type, Callable[[Any], None]] = {
+            e.UserSaid: self._said,
+            e.TextDelta: self._text_delta,
+            e.Text: self._text,
+            e.ThinkingDelta: self._thinking_delta,
+            e.Thinking: self._thinking,
+            e.ToolCalled: self._called,
+            e.ToolReturned: self._work.returned,
+            e.Asked: self._ask,
+            e.Answered: self._work.answer,
+            e.Parked: self._work.park,
+            e.Todos: lambda event: self._show_todos(event.items, event),
+            e.Retrying: lambda event: self._sheet.put("retry", self._items.retrying(event), event),
+            e.Notice: self._notice,
+            e.StateChanged: self._state,
+            e.TurnFinished: self._finish,
+            e.Live: lambda _: self._forget_unfinished(),
+        }
+
+    def take(self, event: e.AnyEvent) -> None:
+        """One more event; a number that was taken before is not taken again."""
+        seq = e.seq_of(event)
+        if 0 < seq <= self.last_seq:
+            return
+        if seq:
+            self.last_seq = seq
+            self.first_seq = self.first_seq or seq
+        if not isinstance(event, e.Retrying | e.StateChanged | e.ToolProgress):
+            self._sheet.drop("retry")
+        taker = self._takers.get(type(event))
+        if taker:
+            taker(event)
+
+    def drain(self) -> list[AnyOp]:
+        """What changed since the last drain."""
+        ops = self._sheet.drain()
+        for writing in self._writing.values():
+            ops.extend(writing.changes())
+        self.first_seq = self._sheet.trim() or self.first_seq
+        return ops
+
+    def snapshot(self) -> list[AnyOp]:
+        """All that is there as of the last drain, for a page that has nothing."""
+        ops: list[AnyOp] = []
+        for put in self._sheet.whole():
+            writing = self._writing.get(put.key)
+            if writing is None:
+                ops.append(put)
+                continue
+            html, tail = writing.whole()
+            ops += [Put(key=put.key, html=self._items.text(html), live=True), *tail]
+        return [*ops, *self._sheet.wraps]
+
+    def meta(self) -> Meta:
+        """What stands around it."""
+        cards = self._work.cards()
+        state = SessionState.ASKING if cards and self.state is not SessionState.FAILED else self.state
+        shown = SessionState.FAILED if self._broke and state not in OPEN_TURN else state
+        return Meta(
+            state=state,
+            word=self._words.t(f"state.{shown}"),
+            shown=shown,
+            doing=self._doing(waiting=bool(cards)),
+            since=self._since if self.state in OPEN_TURN else self._woken,
+            facts=facts(self._known, self._words),
+            asks=cards,
+        )
+
+    @property
+    def orphans(self) -> list[e.AnyEvent]:
+        """What refers to something before the first event."""
+        return self._work.orphans
+
+    @property
+    def failed(self) -> tuple[e.TurnFinished, e.UserSaid] | None:
+        """The end of the last turn, and the message that can be said again, if it failed and nothing came after it."""
+        return self._failed
+
+    def settle(self) -> None:
+        """Something has come after: what failed before is the past."""
+        if self._failed:
+            event, self._failed = self._failed[0], None
+            if (key := f"e:{event.seq}") in self._sheet:
+                self._sheet.put(key, self._items.ended(event), event)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether a text has begun that no drain has shown yet: its first words should not wait."""
+        return any(isinstance(op, Put) and op.live for op in self._sheet.ops)
+
+    def _said(self, event: e.UserSaid) -> None:
+        """A message that comes during another's turn waits below everything until it is taken in."""
+        self.settle()
+        self._begun[event.message_id] = event
+        key = f"u:{event.seq}"
+        queued = bool(self._turn) and self._turn != event.message_id
+        if queued:
+            self._queued[key] = event
+        else:
+            self._work.close_row()
+        self._sheet.put(key, self._items.said(event, queued=queued), event, source=event.text, last=queued)
+
+    def _text_delta(self, event: e.TextDelta) -> None:
+        self._supersede(event.message)
+        key = f"t:{event.message}:{event.block}"
+        if self._sheet.stored(key):
+            return  # finished already: what is late is a repetition
+        if key not in self._writing:
+            self._work.close_row()
+            self._writing[key] = Writing(key)
+            self._sheet.put(key, self._items.text(""), live=True)
+        self._writing[key].add(event.text)
+
+    def _text(self, event: e.Text) -> None:
+        self._supersede(event.message)
+        key = f"t:{event.message}:{event.block}"
+        self._writing.pop(key, None)
+        self._work.close_row()
+        if event.partial:
+            self._cut_off[key] = event
+        self._put_text(key, event, partial=event.partial)
+
+    def _put_text(self, key: str, event: e.Text, *, partial: bool) -> None:
+        html = self._items.text(self._render(event.text), seq=e.seq_of(event), partial=partial)
+        self._sheet.put(key, html, event, source=event.text)
+
+    def _thinking_delta(self, event: e.ThinkingDelta) -> None:
+        self._supersede(event.message)
+        key = f"h:{event.message}:{event.block}"
+        if key not in self._sheet:
+            self._musing.add(key)
+            self._sheet.put(key, self._items.thinking("", live=True))
+
+    def _thinking(self, event: e.Thinking) -> None:
+        self._supersede(event.message)
+        key = f"h:{event.message}:{event.block}"
+        self._musing.discard(key)
+        if event.text.strip():
+            self._work.add_to_row(key)
+            self._sheet.put(key, self._items.thinking(event.text), event)
+        else:
+            self._sheet.drop(key)
+
+    def _called(self, event: e.ToolCalled) -> None:
+        if event.name == "TodoWrite":
+            self._show_todos(_todos(event.input), event)
+        self._work.called(event)
+
+    def _ask(self, event: e.Asked) -> None:
+        self._work.ask(event)
+        if event.kind == "plan":
+            self._work.close_row()
+            html = self._items.plan(self._render(event.plan))
+            self._sheet.put(f"p:{event.request_id}", html, event, source=event.plan)
+
+    def _notice(self, event: e.Notice) -> None:
+        self._work.close_row()
+        self._sheet.put(f"n:{event.seq}", self._items.notice(event), event)
+
+    def _state(self, event: e.StateChanged) -> None:
+        self.state, self._phase = event.state, event.phase
+        at = event.at.isoformat() if isinstance(event.at, datetime) else ""
+        self._woken = (self._woken or at) if event.state is SessionState.STARTING else ""
+        if event.turn == self._turn:
+            return
+        inside = bool(self._turn and event.turn)  # a message was taken into the running turn
+        if inside:
+            self._begun.pop(self._turn, None)
+        self._turn = event.turn
+        if event.turn:
+            self._broke = False
+            self.settle()
+        if not inside:
+            self._since = at if event.turn else ""
+        key = next((key for key, said in self._queued.items() if said.message_id == event.turn), "")
+        if key:
+            said = self._queued.pop(key)
+            self._work.close_row()
+            html = self._items.said(said, queued=False, steered=inside)
+            self._sheet.move(key, html, said, source=said.text)
+
+    def _finish(self, event: e.TurnFinished) -> None:
+        self._forget_unfinished()
+        self._work.end(event)
+        if event.reason == "stopped_by_user":  # who has stopped it knows why it ends there
+            for key, text in self._cut_off.items():
+                self._put_text(key, text, partial=False)
+        self._cut_off.clear()
+        said = self._begun.pop(self._turn, None)
+        if said and event.outcome in ("error", "interrupted") and event.reason not in FINAL:
+            self._failed = event, said
+        self._broke = event.outcome == "error"
+        self._turn = self._since = self._todos = ""
+        if e.seq_of(event) > self._counted:
+            self._known = after(self._known, event)
+        html = self._items.ended(event, again=self._failed is not None, followed=bool(self._queued))
+        self._sheet.put(f"e:{event.seq}", html, event)
+
+    def _show_todos(self, items: tuple[e.TodoItem, ...], event: e.Event) -> None:
+        if items:
+            self._todos = self._todos or f"d:{e.seq_of(event)}"
+            self._sheet.move(self._todos, self._items.todos(items), event)
+
+    def _supersede(self, message: str) -> None:
+        """A new message: what the one before it left unfinished was cut off and is asked for again (G2)."""
+        if message != self._message:
+            self._forget_unfinished()
+            self._message = message
+
+    def _forget_unfinished(self) -> None:
+        for key in [*self._writing, *self._musing]:
+            self._sheet.drop(key)
+        self._writing.clear()
+        self._musing.clear()
+
+    def _doing(self, *, waiting: bool) -> str:
+        if self.state is SessionState.STARTING and self._phase:
+            return self._words.code("phase", self._phase, "starting")
+        if self.state is SessionState.STARTING:
+            return self._words.t("doing.starting")
+        if self.state is not SessionState.BUSY or waiting:
+            return ""
+        return self._words.t("doing.writing") if self._writing else self._work.now() or self._words.t("doing.thinking")
+
+
+def _todos(given: dict[str, Any]) -> tuple[e.TodoItem, ...]:
+    """The checklist in TodoWrite's own words."""
+    status = {"completed": "done", "in_progress": "now"}
+    items = given.get("todos")
+    return tuple(
+        e.TodoItem(text=str(item.get("content", "")), status=status.get(str(item.get("status")), "later"))  # type: ignore[arg-type]
+        for item in (items if isinstance(items, list) else [])
+        if isinstance(item, dict)
+    )

@@ -1,0 +1,113 @@
+"""An open request as the card above the composer needs it: plain values, which the page sets as text, never as HTML."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from core.domain.events import Asked
+from ui.layout.i18n import Words
+from ui.transcript import diff, markdown, tool_labels
+from ui.transcript.tool_card import fields
+
+TITLES: Final = frozenset("run write edit read find search list fetch websearch".split())
+REASONS: Final = ("description",)  # the model's own words inside a tool's input
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """One question with its options."""
+
+    text: str
+    header: str
+    options: tuple[tuple[str, str], ...]
+    many: bool
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """One open request. `command`, `lines` and `rows` come from the platform, exact; `reason` is the model's."""
+
+    id: str
+    kind: str
+    title: str
+    since: str = ""
+    parked: bool = False
+    command: str = ""
+    path: str = ""
+    lines: tuple[diff.Line, ...] = ()
+    rows: tuple[tuple[str, str], ...] = ()
+    reason: str = ""
+    folder: str = ""
+    rule: str = ""
+    plan: str = ""
+    questions: tuple[Choice, ...] = ()
+
+
+def card(
+    asked: Asked, *, parked: bool, words: Words, folder: str = "", render: Callable[[str], str] = markdown.render
+) -> Card:
+    """The card of this request; `folder` is where it happens if it does not say."""
+    base = Card(
+        id=asked.request_id,
+        kind=asked.kind,
+        title=_title(asked, words),
+        since=asked.at.isoformat() if isinstance(asked.at, datetime) else "",
+        parked=parked,
+        folder=_near_folder(asked.folder) or folder,
+    )
+    if asked.kind == "question":
+        return msgspec.structs.replace(base, questions=tuple(_choice(asked)))
+    if asked.kind == "plan":
+        return msgspec.structs.replace(base, plan=render(asked.plan))
+    return _permission(base, asked)
+
+
+def _permission(base: Card, asked: Asked) -> Card:
+    given = dict(asked.input)
+    reason = asked.reason or next((str(given[key]) for key in REASONS if key in given), "")
+    if reason.strip() in [str(value).strip() for key, value in given.items() if key not in REASONS]:
+        reason = ""  # the CLI's own gist of the input, and nothing that Claude said
+    rest = {key: value for key, value in given.items() if key not in REASONS}
+    command = path = ""
+    lines: list[diff.Line] = []
+    if asked.tool == "Bash":
+        command = str(rest.pop("command", ""))
+    elif asked.tool in tool_labels.EDITING:
+        path = tool_labels.visible(tool_labels.target(asked.tool, given))
+        lines = diff.changes(asked.tool, given)
+        rest = {key: value for key, value in rest.items() if key not in _SHOWN_AS_DIFF}
+    elif asked.tool == "Read":
+        path = tool_labels.visible(tool_labels.target(asked.tool, given))
+        rest.pop("file_path", None)
+    shown = [diff.Line(line.kind, tool_labels.visible(line.text)) for line in lines]
+    return msgspec.structs.replace(
+        base,
+        command=tool_labels.visible(command),
+        path=path,
+        lines=tuple(shown),
+        rows=tuple((tool_labels.visible(key), tool_labels.visible(value)) for key, value in fields(rest)),
+        reason=reason,
+        rule=asked.rule,
+    )
+
+
+_SHOWN_AS_DIFF: Final = frozenset(
+    {"file_path", "notebook_path", "content", "old_string", "new_string", "new_source", "edits"}
+)
+
+
+def _title(asked: Asked, words: Words) -> str:
+    if asked.kind != "permission":
+        return words.t(f"ask.{asked.kind}")
+    verb = tool_labels.kind(asked.tool).verb
+    if verb in TITLES:
+        return words.t(f"ask.{verb}")
+    return words.t("ask.use", tool=tool_labels.visible(tool_labels.target(asked.tool, {}) or asked.tool))
+
+
+def _choice(asked: Asked) -> list[Choice]:
+    return [Choice(text=q.text, header=q.header, options=q.options, many=q.many) for q in asked.questions]
+
+
+def _near_folder(folder: str) -> str:
+    return tool_labels.HOME.sub("~/", folder)

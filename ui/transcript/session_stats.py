@@ -1,0 +1,82 @@
+"""What a session's head says of its model, how full its context is, and what it has cost."""
+
+import re
+from typing import Final
+
+import msgspec
+
+from core.domain.events import PRACTICE, TurnFinished
+from ui.layout.i18n import Words
+
+HIGH_PERCENT: Final = 80  # from here on the meter warns: soon the CLI has to cut the conversation short
+# claude-sonnet-4-5-20250929, claude-opus-4-1@20250805, claude-3-5-haiku-latest
+VERSION: Final = r"\d{1,2}(?:-\d)?"
+NAME: Final = re.compile(
+    rf"claude-(?:(?P<old>{VERSION})-)?(?P<family>[a-z]+)(?:-(?P<new>{VERSION}))?(?:[-@](?:\d{{8}}|latest))?"
+)
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """As of the last turn; what is empty or 0 is not known."""
+
+    model: str = ""
+    context_tokens: int = 0
+    window_tokens: int = 0
+    cost_usd: float = 0.0
+
+
+NOTHING: Final = Known()
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """The same in the reader's words; empty is not shown. `exact` is the model's name as the API spells it."""
+
+    model: str = ""
+    exact: str = ""
+    context: str = ""
+    percent: int | None = None
+    high: bool = False
+    cost: str = ""
+
+
+def after(known: Known, event: TurnFinished) -> Known:
+    """What is known after this turn. One in which no model answered leaves model and context alone."""
+    if not event.model:
+        event = msgspec.structs.replace(
+            event, model=known.model, context_tokens=known.context_tokens, window_tokens=known.window_tokens
+        )
+    return Known(
+        model=event.model,
+        context_tokens=event.context_tokens,
+        window_tokens=event.window_tokens,
+        cost_usd=known.cost_usd + event.cost_usd,
+    )
+
+
+def facts(known: Known, words: Words) -> Facts:
+    """Nothing here is a guess: where the CLI has not said how much fits, there is no percentage."""
+    used, window = known.context_tokens, known.window_tokens
+    percent = min(100, max(1, round(100 * used / window))) if used and window else None
+    context = ""
+    if percent is not None:
+        context = words.t("head.context_of", used=words.number(used), window=words.number(window))
+    elif used:
+        context = words.t("head.context_used", used=words.number(used))
+    free = known.model == PRACTICE and not known.cost_usd
+    return Facts(
+        model=words.t("head.practice") if known.model == PRACTICE else spoken(known.model),
+        exact="" if known.model == PRACTICE else known.model,
+        context=context,
+        percent=percent,
+        high=percent is not None and percent >= HIGH_PERCENT,
+        cost=words.t("head.free") if free else words.money(known.cost_usd) if known.cost_usd else "",
+    )
+
+
+def spoken(model: str) -> str:
+    """Sonnet 4.5, of claude-sonnet-4-5-20250929; a name of another make stays as it is."""
+    found = NAME.fullmatch(model)
+    if found is None:
+        return model
+    version = (found["new"] or found["old"] or "").replace("-", ".")
+    return f"{found['family'].capitalize()} {version}".strip()

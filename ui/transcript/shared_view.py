@@ -1,0 +1,253 @@
+"""One session as it is on the screen right now, folded and rendered once for all tabs that look at it.
+
+Changes leave in numbered batches. Each tab is a cursor in them: it waits for what is newer than it has seen, and one
+that lags behind the batches kept here starts over with a snapshot.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Final
+
+import msgspec
+
+from core.domain.events import (
+    AnyEvent,
+    Asked,
+    StateChanged,
+    Text,
+    TextDelta,
+    ThinkingDelta,
+    ToolProgress,
+    TurnFinished,
+    UserSaid,
+)
+from core.domain.states import SessionState
+from ui.layout.i18n import Words
+from ui.transcript import markdown, ops
+from ui.transcript.reducer import Fold, Meta
+
+log = logging.getLogger("oma.transcript")
+
+STEADY_S: Final = 0.09  # between changes while a text is being written (11 Hz): each costs the browser a frame
+BURST_S: Final = 0.01  # stored events that come in a burst leave together
+OPENING_S: Final = 0.1  # what only says that a turn begins waits for its first words: the sender's page has it already
+BATCHES: Final = 128  # kept for tabs that lag: ten seconds of streaming
+OPEN_STATES: Final = (SessionState.STARTING, SessionState.BUSY)
+PROSE: Final = (Text, Asked)  # what has Markdown in it
+LARGE: Final = 4_000  # characters; longer texts are rendered beside the event loop
+
+Follow = Callable[[], AbstractAsyncContextManager[AsyncIterator[list[AnyEvent]]]]
+
+
+class Push(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tab is sent: `ops` (JSON) lead from batch `base` to batch `n`; base 0 means forget all and start here."""
+
+    base: int
+    n: int
+    last_seq: int
+    ops: str
+    meta: Meta | None
+
+
+class Screen:
+    """Live while `run` runs; `arrived` is set once history is there."""
+
+    def __init__(
+        self,
+        *,
+        follow: Follow,
+        fold: Callable[[Callable[[str], str]], Fold],
+        steady_s: float = STEADY_S,
+    ) -> None:
+        self._follow, self._steady_s = follow, steady_s
+        self._rendered: dict[str, str] = {}
+        self._fold = fold(self._render)
+        self._batches: deque[tuple[int, str, Meta | None]] = deque(maxlen=BATCHES)
+        self._cursors: set[Cursor] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._flushed_at = 0.0
+        self._sent_seq = 0
+        self._meta = self._fold.meta()
+        self.n = 1
+        self.arrived = asyncio.Event()
+        self.ended = False
+
+    async def run(self) -> None:
+        """Follow the session until it is deleted or this is cancelled."""
+        try:
+            async with self._follow() as batches:
+                async for batch in batches:
+                    await self._take(batch)
+        finally:
+            self.ended = True
+            self.arrived.set()
+            self._flush()
+            if self._timer:
+                self._timer.cancel()
+
+    @property
+    def meta(self) -> Meta:
+        """As of the last batch."""
+        return self._meta
+
+    @property
+    def first_seq(self) -> int:
+        """The oldest event shown."""
+        return self._fold.first_seq
+
+    @property
+    def orphans(self) -> list[AnyEvent]:
+        """Events that belong to something older than what is shown."""
+        return self._fold.orphans
+
+    @property
+    def failed(self) -> tuple[TurnFinished, UserSaid] | None:
+        """The last turn's end and its message, if it failed and nothing came after."""
+        return self._fold.failed
+
+    def join(self) -> "Cursor":
+        """A new tab."""
+        cursor = Cursor(self)
+        self._cursors.add(cursor)
+        return cursor
+
+    def leave(self, cursor: "Cursor") -> None:
+        """The tab is gone."""
+        self._cursors.discard(cursor)
+
+    @property
+    def watched(self) -> bool:
+        """Whether any tab looks on."""
+        return bool(self._cursors)
+
+    def snapshot(self) -> Push:
+        """All there is, as of now."""
+        self._flush()
+        whole = ops.encode(self._fold.snapshot())
+        return Push(base=0, n=self.n, last_seq=self._fold.last_seq, ops=whole, meta=self._meta)
+
+    def since(self, n: int) -> Push:
+        """What came after batch `n`; a snapshot if that is too long ago."""
+        if n <= 0 or n > self.n or (n < self.n and (not self._batches or self._batches[0][0] > n + 1)):
+            return self.snapshot()
+        newer = [batch for batch in self._batches if batch[0] > n]
+        meta = next((meta for _, _, meta in reversed(newer) if meta is not None), None)
+        joined = "[].concat(" + ",".join(text for _, text, _ in newer) + ")"
+        return Push(base=n, n=self.n, last_seq=self._fold.last_seq, ops=joined, meta=meta)
+
+    async def _take(self, batch: list[AnyEvent]) -> None:
+        texts = [event.plan if isinstance(event, Asked) else event.text for event in batch if isinstance(event, PROSE)]
+        if len(batch) > 50 or any(len(text) > LARGE for text in texts):
+            self._rendered = await asyncio.to_thread(lambda: {text: markdown.render(text) for text in texts})
+        for at, event in enumerate(batch):
+            self._fold.take(event)
+            if at % 50 == 49:
+                await asyncio.sleep(0)
+        self._rendered = {}
+        if not self.arrived.is_set():
+            self._flush()
+            self.arrived.set()
+        elif batch:
+            self._schedule(batch)
+
+    def _render(self, text: str) -> str:
+        return self._rendered.get(text) or markdown.render(text)
+
+    def _schedule(self, batch: list[AnyEvent]) -> None:
+        """The first delta of a text and everything that is not a delta leave at once, the rest at a steady pace."""
+        steady = all(isinstance(event, TextDelta | ThinkingDelta | ToolProgress) for event in batch)
+        pace = self._steady_s if steady and not self._fold.fresh else BURST_S
+        loop = asyncio.get_running_loop()
+        due = self._flushed_at + pace
+        if all(map(_opening, batch)):
+            due = max(due, loop.time() + OPENING_S)
+        if due <= loop.time():
+            self._flush()
+        elif self._timer is None or self._timer.when() > due:
+            if self._timer:
+                self._timer.cancel()
+            self._timer = loop.call_at(due, self._flush)
+
+    def _flush(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        changed = self._fold.drain()
+        meta = self._fold.meta()
+        news = meta if meta != self._meta else None
+        if not changed and news is None and self._fold.last_seq == self._sent_seq:
+            return
+        self._meta, self._sent_seq = meta, self._fold.last_seq
+        self._flushed_at = asyncio.get_running_loop().time()
+        self.n += 1
+        self._batches.append((self.n, ops.encode(changed), news))
+        for cursor in self._cursors:
+            cursor.news.set()
+
+
+def _opening(event: AnyEvent) -> bool:
+    """Drawing these at once would take the CPU from the CLI, where browser and box share it."""
+    return isinstance(event, UserSaid) or (isinstance(event, StateChanged) and event.state in OPEN_STATES)
+
+
+class Cursor:
+    """One tab's place in a screen's batches."""
+
+    def __init__(self, screen: Screen) -> None:
+        self.screen = screen
+        self.news = asyncio.Event()
+        self._seen = 0
+
+    def restart(self, n: int = 0) -> None:
+        """The tab says that it has only what led up to batch `n`."""
+        self._seen = n
+        self.news.set()
+
+    async def next(self) -> Push:
+        """Wait for something this tab does not have yet."""
+        while self._seen == self.screen.n:
+            self.news.clear()
+            await self.news.wait()
+        return self.now()
+
+    def now(self) -> Push:
+        """What this tab does not have yet, without waiting."""
+        push = self.screen.since(self._seen)
+        self._seen = push.n
+        return push
+
+
+class Screens:
+    """All screens of this web process, by session and language; one stays a little after its last tab has left."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, Words], Screen] = {}
+        self._tasks: dict[Screen, asyncio.Task[None]] = {}
+
+    def look(
+        self, session: str, words: Words, make: Callable[[], Screen], spawn: Callable[[Screen], "asyncio.Task[None]"]
+    ) -> Cursor:
+        """A cursor on this session's screen, which is made and started if nobody looks at it yet."""
+        key = (session, words)
+        screen = self._open.get(key)
+        if screen is None or screen.ended:
+            screen = self._open[key] = make()
+            self._tasks[screen] = spawn(screen)
+        return screen.join()
+
+    def leave(self, cursor: Cursor, *, linger_s: float = 5.0) -> None:
+        """The tab is gone; a reload comes back within `linger_s` and finds everything rendered."""
+        cursor.screen.leave(cursor)
+        asyncio.get_running_loop().call_later(linger_s, self._close_if_empty, cursor.screen)
+
+    def _close_if_empty(self, screen: Screen) -> None:
+        if screen.watched:
+            return
+        task = self._tasks.pop(screen, None)
+        if task:
+            task.cancel()
+        for key in [key for key, one in self._open.items() if one is screen]:
+            del self._open[key]

@@ -1,0 +1,201 @@
+"""One act of the agent: a call of a tool and what became of it, as a line that opens for detail."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from html import escape
+from typing import Any, Final
+
+import msgspec
+
+from core.domain.events import Answered, Asked, ToolCalled, ToolReturned
+from ui.layout.i18n import Words
+from ui.transcript import diff, tool_labels
+from ui.transcript.markdown import code_block
+
+OUTPUT_CHARS: Final = 3_000  # of a tool's output; the rest is said to be there
+FIELD_CHARS: Final = 1_000
+DIFF_LINES: Final = 200
+OPEN_LINES: Final = 14  # details of up to this many lines are shown at once
+ICONS: Final = {"failed": "alert", "denied": "x", "waiting": "shield"}
+
+
+class Act(msgspec.Struct, frozen=True, kw_only=True):
+    """One call of a tool and what became of it."""
+
+    call: ToolCalled
+    result: ToolReturned | None = None
+    waiting: bool = False
+    asked: Asked | None = None
+    answered: Answered | None = None
+    stopped: bool = False  # the turn ended before the tool did
+
+    @property
+    def state(self) -> str:
+        """running, waiting, ok, failed or denied."""
+        if self.answered is not None and self.answered.decision == "deny":
+            return "denied"
+        if self.result is not None:
+            return "ok" if self.result.ok else "failed"
+        return "failed" if self.stopped else "waiting" if self.waiting else "running"
+
+    @property
+    def target(self) -> str:
+        """What it is about, in full."""
+        return tool_labels.target(self.call.name, self.call.input)
+
+    @property
+    def began(self) -> datetime | None:
+        """When the tool could begin: a person's thinking is not its time."""
+        at = (self.answered or self.call).at
+        return at if isinstance(at, datetime) else None
+
+    @property
+    def took_s(self) -> float:
+        """Seconds until the result."""
+        if self.result is None or self.began is None or not isinstance(self.result.at, datetime):
+            return 0.0
+        return max(0.0, (self.result.at - self.began).total_seconds())
+
+
+def step(act: Act, words: Words) -> str:
+    """Its line, and what is under it."""
+    call, state = act.call, act.state
+    kind = tool_labels.kind(call.name)
+    verb = words.t(f"act.{kind.verb}")
+    if state in ("failed", "denied") and not (act.answered and state == "denied"):
+        verb = words.t("act.stopped" if act.stopped else f"act.{state}", verb=verb)
+    body, lines = _details(act, words)
+    opened = " open" if body and (state == "failed" or (state == "ok" and 0 < lines <= OPEN_LINES)) else ""
+    named = " named" if call.name == tool_labels.DRAFT else ""
+    line = (
+        f'{icon(ICONS.get(state, kind.icon))}<span class="v nowrap">{escape(verb)}</span>'
+        f'<span class="o cut{named}" title="{escape(cut(act.target, 400))}">'
+        f"{escape(tool_labels.short(act.target), quote=False)}</span>"
+        f"{_counts(call)}{_decision(act, words)}{_end(act, words)}{icon('right', 'chev')}"
+    )
+    classes = "step nested" if call.parent else "step"
+    fail = " fail" if state == "failed" else ""
+    return (
+        f'<details class="{classes}" data-testid="tool-call" data-state="{state}"{opened}>'
+        f'<summary class="act{fail}">{line}</summary><div class="detail">{body}</div></details>'
+    )
+
+
+def run(done: Iterable[Act], words: Words) -> str:
+    """The line under which finished acts are folded: 7단계 · 12초, and what they were."""
+    done = list(done)
+    took = words.lasting(sum(act.took_s for act in done))
+    kinds = Counter(tool_labels.kind(act.call.name).verb for act in done)
+    parts = [words.t(f"run.{verb}", n=n) for verb, n in kinds.most_common() if words.has(f"run.{verb}")]
+    return (
+        f'{icon("right", "chev")}<span class="v nowrap">{escape(words.t("run.steps", n=len(done), took=took))}</span>'
+        f'<span class="cut">{escape(", ".join(parts))}</span>'
+    )
+
+
+def decided(asked: Asked, answer: Answered, words: Words) -> str:
+    """What was decided, in a word or two."""
+    if answer.by == "stop":
+        return words.t("answered.by_stop")
+    return words.t(f"answered.{asked.kind}.{answer.decision}")
+
+
+def who(answer: Answered, words: Words) -> str:
+    """Who decided, and when."""
+    clock = words.clock(answer.at) if isinstance(answer.at, datetime) else ""
+    if answer.by == "stop":
+        return clock
+    by = words.t("answered.by_rule" if answer.by.startswith("rule") else "answered.by_you")
+    return f"{by} · {clock}" if clock else by
+
+
+def fields(given: dict[str, Any]) -> list[tuple[str, str]]:
+    """A tool's input as names and values: strings as they are, the rest as JSON."""
+    encode = msgspec.json.encode
+    return [(key, value if isinstance(value, str) else encode(value).decode()) for key, value in given.items()]
+
+
+def icon(name: str, more: str = "") -> str:
+    """An icon, for the eye only."""
+    return f'<i class="{f"ic ic-{name} {more}".strip()}" aria-hidden="true"></i>'
+
+
+def cut(text: str, limit: int) -> str:
+    """At most `limit` characters, and a sign that there are more."""
+    return text if len(text) <= limit else text[:limit] + "…"
+
+
+def _details(act: Act, words: Words) -> tuple[str, int]:
+    """(html, number of lines) of what is under the line."""
+    call, result = act.call, act.result
+    parts: list[str] = []
+    count = 0
+    if call.name in tool_labels.EDITING:
+        shown = diff.near(_changed(call))
+        count += len(shown)
+        parts.append(diff.html(shown[:DIFF_LINES]))
+    elif call.name == "Bash" and "\n" in act.target.strip():
+        parts.append(code_block(act.target, "bash"))
+        count += act.target.count("\n") + 1
+    elif call.name == tool_labels.DRAFT:
+        said = str(call.input.get("description", ""))
+        parts.append(f'<p class="meta about">{escape(cut(said, FIELD_CHARS), quote=False)}</p>' if said else "")
+        count += 1
+    elif call.name not in tool_labels.KINDS:
+        parts.append(_rows(call.input))
+        count += OPEN_LINES + 1
+    if result is not None and result.content.strip() and not (call.name in tool_labels.QUIET and result.ok):
+        parts.append(_output(result, words))
+        count += result.content.strip().count("\n") + 1 if call.name == "Bash" else OPEN_LINES + 1
+    return "".join(parts), count
+
+
+def _output(result: ToolReturned, words: Words) -> str:
+    text = result.content.strip("\n")
+    left = max(result.full_size, len(text)) - min(len(text), OUTPUT_CHARS)
+    rest = f'<span class="rest">{words.t("act.rest", n=left)}</span>' if left > 0 else ""
+    fail = "" if result.ok else " fail"
+    return f'<div class="out{fail}">{escape(text[:OUTPUT_CHARS], quote=False)}{rest}</div>'
+
+
+def _rows(given: dict[str, Any]) -> str:
+    rows = (
+        f"<div><dt>{escape(key)}</dt><dd>{escape(cut(value, FIELD_CHARS), quote=False)}</dd></div>"
+        for key, value in fields(given)
+    )
+    return f'<dl class="fields">{"".join(rows)}</dl>' if given else ""
+
+
+def _changed(call: ToolCalled) -> list[diff.Line]:
+    return diff.changes(call.name, call.input)
+
+
+def _counts(call: ToolCalled) -> str:
+    if call.name not in tool_labels.EDITING:
+        return ""
+    added, gone = diff.counts(_changed(call))
+    minus = f' <span class="bad">−{gone}</span>' if gone else ""
+    return f'<span class="nowrap"><span class="ok">+{added}</span>{minus}</span>'
+
+
+def _decision(act: Act, words: Words) -> str:
+    """Who let it do this or did not, with the rule that came of it or what was said."""
+    asked, answer = act.asked, act.answered
+    if asked is None or answer is None:
+        return ""
+    state = "denied" if answer.decision == "deny" else "allowed"
+    rule = f'<code class="rule">{escape(answer.rule)}</code>' if answer.decision == "allow_always" else ""
+    note = f'<span class="word">“{escape(cut(answer.message, 400), quote=False)}”</span>' if answer.message else ""
+    told = escape(f"{decided(asked, answer, words)} · {who(answer, words)}".removesuffix(" · "))
+    return (
+        f'<span class="decision" data-testid="{asked.kind}" data-state="{state}"><span>{told}</span>{rule}{note}</span>'
+    )
+
+
+def _end(act: Act, words: Words) -> str:
+    if act.state in ("waiting", "running"):
+        since = act.began.isoformat() if act.began else ""
+        waiting = f'<span class="end warn">{words.t("act.waiting")}</span>'
+        return waiting if act.waiting else f'<span class="end" data-since="{since}"></span>'
+    return f'<span class="end">{escape(words.lasting(act.took_s)) if act.took_s >= 0.05 else ""}</span>'

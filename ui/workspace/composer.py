@@ -1,0 +1,66 @@
+"""Where the user writes. What leaves it is kept in the browser until it is acknowledged, and sent again if need be."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+from nicegui.element import Element
+from nicegui.events import GenericEventArguments
+
+from core.domain.errors import PlatformError
+from core.domain.records import UserId
+from ui.layout.i18n import Words
+from ui.transcript.reducer import Meta
+
+LABELS: Final = "label hint send queue steer stop stopping".split()
+Say = Callable[[str, str, bool], Awaitable[int]]  # text, message_id, steer → number
+
+
+class Composer(Element, component="composer.js", dependencies=["../transcript/oma_items.js"]):
+    """`say` and `stop` may raise PlatformError; the sentence is shown at the message, with a way to try again."""
+
+    def __init__(
+        self,
+        *,
+        session: str,
+        user: UserId,
+        words: Words,
+        meta: Meta,
+        say: Say,
+        stop: Callable[[], Awaitable[None]],
+        wake: Callable[[], Awaitable[None]],
+        fail: Callable[[Exception], None],
+    ) -> None:
+        super().__init__()
+        self._words, self._say, self._stop, self._fail = words, say, stop, fail
+        self._in_order = asyncio.Lock()
+        self.props["session"] = session
+        self.props["user"] = user
+        self.props["start"] = msgspec.to_builtins(meta)
+        self.props["words"] = {label: words.t(f"composer.{label}") for label in LABELS}
+        self.on("say", self._said)
+        self.on("stop", self._stopped, args=[])
+        self.on("typing", wake, args=[])
+
+    async def _said(self, event: GenericEventArguments) -> None:
+        message = event.args if isinstance(event.args, dict) else {}
+        id, text = _text(message, "id"), _text(message, "text")
+        try:
+            async with self._in_order:  # what was typed first is said first
+                seq = await self._say(text, id, bool(message.get("steer")))
+        except PlatformError as error:
+            self.run_method("refused", id, self._words.code("error", error.code, "internal"))
+        else:
+            self.run_method("accepted", id, seq)
+
+    async def _stopped(self) -> None:
+        try:
+            await self._stop()
+        except PlatformError as error:
+            self._fail(error)
+
+
+def _text(message: dict[str, Any], key: str) -> str:
+    value = message.get(key)
+    return value if isinstance(value, str) else ""

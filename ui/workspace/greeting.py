@@ -1,0 +1,25 @@
+"""What an empty conversation shows: the question to begin with, or whom one talks to."""
+
+from typing import Any, Final
+
+from core.domain.records import Agent, Session
+from ui.layout.i18n import Words
+
+STARTERS: Final = {"issues": "issue", "minutes": "mic", "research": "book"}  # of those in ui/dashboard/start.py
+
+
+def untouched(session: Session) -> bool:
+    """Whether nobody has said anything in it yet."""
+    return not session.last_line and not session.title
+
+
+def welcome(agent: Agent, session: Session, words: Words) -> dict[str, Any]:
+    """For the transcript: `title`, `text`, and `starters` that fill the text box when pressed."""
+    if session.kind != "builder":
+        name = agent.name or words.t("workspace.untitled")
+        return {"title": name, "text": agent.description, "starters": []}
+    starters = [
+        {"text": words.t(f"start.{name}"), "say": words.t(f"start.{name}_say"), "icon": icon}
+        for name, icon in STARTERS.items()
+    ]
+    return {"title": words.t("start.title"), "text": words.t("start.hint"), "starters": starters}

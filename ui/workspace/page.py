@@ -1,0 +1,277 @@
+"""`/workspace/{agent}`: one agent's sessions, and the talk in one of them."""
+
+import asyncio
+import logging
+from functools import partial
+from typing import Any, Final, cast
+from urllib.parse import quote
+
+from nicegui import background_tasks, ui
+
+from core.domain.errors import NotFound, PlatformError
+from core.domain.events import PRACTICE, AnyEvent, UserSaid
+from core.domain.records import Agent, Session, UserId
+from ui.agents.actions import AgentActs
+from ui.layout.header import mark
+from ui.layout.html import tag
+from ui.layout.i18n import Words
+from ui.layout.page_frame import Frame, frame, screen
+from ui.layout.services import Desk
+from ui.transcript.reducer import Fold
+from ui.transcript.session_stats import Known
+from ui.transcript.shared_view import Cursor, Screen, Screens
+from ui.transcript.transcript import Transcript
+from ui.workspace.composer import Composer
+from ui.workspace.greeting import welcome
+from ui.workspace.header import WorkspaceHead
+from ui.workspace.initial_session import address, opening, place_to_begin
+from ui.workspace.request_card import Permission
+from ui.workspace.session_list import SessionList, title_of
+
+log = logging.getLogger("oma.pages")
+
+PATIENCE_S: Final = 2.0  # for history out of the store; later it comes by push
+
+
+def install(desk: Desk) -> None:
+    """Register the page."""
+    screens = Screens()
+
+    @screen("/workspace/{agent_id}")
+    async def workspace(agent_id: str, session: str = "") -> None:
+        """Raises: NotFound: the agent or session is not there, or not this user's."""
+        user = desk.auth.current()
+        agent = await desk.agents.get(agent_id, user=user.id)
+        sessions = await desk.agents.sessions(agent_id, user=user.id)
+        if not sessions and not session:
+            with frame(desk, title="workspace.title") as page:
+                opening(page, agent)
+            return
+        here = _chosen(sessions, session)
+        with frame(desk, title="workspace.title", bare=True, fill=True) as page:
+            talk = Talk(page, screens, agent=agent, session=here, sessions=sessions)
+            await talk.build()
+            if not session:
+                ui.navigate.history.replace(address(here))
+
+
+def _chosen(sessions: list[Session], wanted: str) -> Session:
+    """The one asked for, else the newest."""
+    found = next((one for one in sessions if not wanted or one.id == wanted), None)
+    if found is None:
+        raise NotFound(f"session {wanted}")
+    return found
+
+
+class Talk:
+    """One open workspace page."""
+
+    def __init__(
+        self, page: Frame, screens: Screens, *, agent: Agent, session: Session, sessions: list[Session]
+    ) -> None:
+        self._page, self._screens = page, screens
+        self._agent, self._session, self._sessions = agent, session, sessions
+        self._agents, self._conversations = page.desk.agents, page.desk.conversations
+        self._user: UserId = page.user.id
+        self._words = page.words
+        self._acts = AgentActs(page, self._refresh)
+        self._warmed = False
+
+    async def build(self) -> None:
+        """Everything on the page; the text is there before the runner is."""
+        cursor = self._look()
+        page, id = self._page, self._session.id
+        page.client.on_delete(lambda: self._screens.leave(cursor))
+        try:
+            await asyncio.wait_for(cursor.screen.arrived.wait(), PATIENCE_S)
+        except TimeoutError:
+            log.warning("history of %s is late", id)
+        page.retitle(self._page_title())
+        with tag("div", classes="workspace"):
+            with tag("aside", classes="side"):
+                self._side()
+            with tag("section", classes="mid"):
+                self._mid(cursor)
+        page.on_change(self._refresh)
+        page.client.on_connect(self._warm)
+
+    def _look(self) -> Cursor:
+        session, user = self._session, self._user
+
+        def make() -> Screen:
+            follow = partial(self._conversations.follow, session.id, user=user)
+            known = _known(session, practice=self._page.desk.settings.provider == PRACTICE)
+            return Screen(follow=cast("Any", follow), fold=lambda render: _fold(session, known, self._words, render))
+
+        def start(screen: Screen) -> "asyncio.Task[None]":
+            return background_tasks.create(_run(screen, session.id), name="screen")
+
+        return self._screens.look(session.id, self._words, make, start)
+
+    def _side(self) -> None:
+        with tag("div", classes="head"):
+            with tag("a", href="/dashboard", classes="row home-mark"):
+                mark(22)
+                tag("span", self._words.t("workspace.dashboard"), classes="cut")
+            tag("span", classes="grow")
+            self._page.inbox_link("btn ghost sm")
+        self._name = tag("div", self._agent_name(), classes="agent-name b cut")
+        self._list = SessionList(
+            agent=self._agent,
+            current=self._session.id,
+            sessions=self._sessions,
+            words=self._words,
+            begin=self._begin,
+            rename=self._rename,
+            remove=self._remove,
+        )
+        with tag("div", classes="foot"):
+            self._page.user_menu("up")
+            user = self._page.user
+            tag("span", user.name or user.email or self._words.t("common.owner"), classes="cut grow")
+
+    def _mid(self, cursor: Cursor) -> None:
+        words, id, user, talk = self._words, self._session.id, self._user, self._conversations
+        self._head = WorkspaceHead(
+            agent=self._agent,
+            title=title_of(self._session, words),
+            meta=cursor.screen.meta,
+            words=words,
+            publish=self._publish,
+            rename=partial(self._acts.rename, self._agent.id),
+            archive=partial(self._acts.archive, self._agent.id),
+            doomed=partial(self._acts.doomed, self._agent.id),
+            delete=partial(self._acts.delete, self._agent.id),
+        )
+        transcript_place = tag("div", classes="place")
+        with tag("div", classes="dock"), tag("div", classes="col"):
+            card = Permission(
+                words=words, answer=partial(talk.answer, id, user=user), fail=self._page.fail, meta=cursor.screen.meta
+            )
+            composer = self._composer = Composer(
+                session=id,
+                user=user,
+                words=words,
+                meta=cursor.screen.meta,
+                say=self._say,
+                stop=partial(talk.interrupt, id, user=user),
+                wake=self._wake,
+                fail=self._page.fail,
+            )
+        with transcript_place:
+            Transcript(
+                cursor,
+                words=words,
+                older=self._older,
+                again=self._retry,
+                fail=self._page.fail,
+                listeners=[self._head, card, composer],
+                hello=welcome(self._agent, self._session, words),
+            )
+
+    async def _say(self, text: str, message_id: str, steer: bool) -> int:
+        return await self._conversations.say(
+            self._session.id, user=self._user, text=text, message_id=message_id, steer=steer
+        )
+
+    async def _retry(self, said: UserSaid, after: int) -> int:
+        return await self._conversations.retry(self._session.id, said, user=self._user, after=after)
+
+    async def _older(self, before: int) -> list[AnyEvent]:
+        return await self._conversations.older(self._session.id, user=self._user, before=before)
+
+    async def _warm(self) -> None:
+        """So that the first message does not wait for the CLI; whether it works shows in the state.
+
+        Only once somebody has the page open: the request for it alone starts nothing. Not at each coming back of
+        its socket either: a tab that nobody looks at must not wake what has gone to sleep.
+        """
+        if not self._warmed:
+            self._warmed = True
+            await self._wake()
+
+    async def _wake(self) -> None:
+        try:
+            await self._conversations.warm(self._session.id, user=self._user)
+        except PlatformError as error:
+            log.info("session %s is not warm: %s", self._session.id, error)
+
+    async def _refresh(self) -> None:
+        try:
+            agent = await self._agents.get(self._agent.id, user=self._user)
+            sessions = await self._agents.sessions(agent.id, user=self._user)
+        except NotFound:
+            self._page.client.open("/dashboard" if self._acts.deleting else "/dashboard?gone")
+            return
+        self._list.show(sessions, agent)
+        here = next((one for one in sessions if one.id == self._session.id), None)
+        if here is None:
+            self._page.client.open(f"/workspace/{quote(agent.id)}")
+            return
+        before = (self._session.title, self._agent.name, self._agent.draft, self._agent.archived)
+        self._agent, self._session, self._sessions = agent, here, sessions
+        if (here.title, agent.name, agent.draft, agent.archived) != before:
+            self._retitle()
+
+    def _retitle(self) -> None:
+        name, title = self._agent_name(), title_of(self._session, self._words)
+        self._name.set_text(name)
+        self._head.show(self._agent, title)
+        with self._page.client:
+            self._page.retitle(self._page_title())
+
+    async def _publish(self) -> None:
+        """The draft is finished: from now on its sessions use it instead of building it."""
+        await self._agents.change(self._agent.id, user=self._user, draft=False)
+        await self._refresh()
+        self._page.toasts.show(
+            self._words.t("head.published"), "ok", action=self._words.t("sessions.new"), undo=self._begin
+        )
+
+    async def _begin(self) -> None:
+        """Another session, or the one that nobody has said anything in yet."""
+        made = await place_to_begin(self._page, self._agent)
+        if made.id == self._session.id:
+            self._composer.run_method("begin")
+        else:
+            ui.navigate.to(address(made))
+
+    async def _rename(self, session: str, title: str) -> None:
+        await self._agents.change_session(session, user=self._user, title=title)
+        await self._refresh()
+
+    async def _remove(self, session: str) -> None:
+        await self._agents.delete_session(session, user=self._user)
+        if session == self._session.id:
+            ui.navigate.to(f"/workspace/{quote(self._agent.id)}")
+        else:
+            await self._refresh()
+
+    def _page_title(self) -> str:
+        name, title = self._agent_name(), title_of(self._session, self._words)
+        return name if title == name else f"{title} · {name}"
+
+    def _agent_name(self) -> str:
+        return self._agent.name or self._words.t("workspace.untitled")
+
+
+def _known(session: Session, *, practice: bool) -> Known:
+    """Before the first answer only one thing is certain: that it will be the practice model's."""
+    return Known(
+        model=session.model or (PRACTICE if practice else ""),
+        context_tokens=session.context_tokens,
+        window_tokens=session.window_tokens,
+        cost_usd=session.cost_usd,
+    )
+
+
+def _fold(session: Session, known: Known, words: Words, render: Any) -> Fold:
+    folder = f"~/agents/{session.agent}"
+    return Fold(words, folder=folder, state=session.state, known=known, counted=session.last_seq, render=render)
+
+
+async def _run(screen: Screen, session: str) -> None:
+    try:
+        await screen.run()
+    except PlatformError as error:
+        log.info("screen of %s ended: %s", session, error)

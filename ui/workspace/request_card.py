@@ -1,0 +1,56 @@
+"""The card above the composer: what only a person decides (G5). It asks; the answer counts once the runner has it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+from nicegui.element import Element
+from nicegui.events import GenericEventArguments
+
+from core.domain.errors import PlatformError
+from ui.layout.i18n import Words
+from ui.transcript.reducer import Meta
+
+LABELS: Final = (
+    "allow always always_now always_sure deny deny_with deny_message why rule rule_hint rule_all waiting parked "
+    "other_answer answer skip plan_go plan_more plan_message several s m h"
+).split()
+DECISIONS: Final = frozenset({"allow", "allow_always", "deny", "answer"})
+Answer = Callable[..., Awaitable[None]]
+
+
+class Permission(Element, component="request_card.js", dependencies=["../transcript/oma_items.js"]):
+    """Shows the oldest open request of `meta`; `answer(request_id, decision=…, message=…, rule=…, answers=…)`.
+
+    `among`: one of several on the page. It takes no focus by itself, and hears only keys pressed inside it.
+    """
+
+    def __init__(
+        self, *, words: Words, meta: Meta, answer: Answer, fail: Callable[[Exception], None], among: bool = False
+    ) -> None:
+        super().__init__()
+        self._words, self._answer, self._fail = words, answer, fail
+        self.props["among"] = among
+        self.props["start"] = msgspec.to_builtins(meta)
+        self.props["words"] = {label: words.t(f"card.{label}") for label in LABELS}
+        self.on("answer", self._answered)
+
+    async def _answered(self, event: GenericEventArguments) -> None:
+        said: dict[str, Any] = event.args if isinstance(event.args, dict) else {}
+        answers = said.get("answers")
+        decision = str(said.get("decision", ""))
+        if decision not in DECISIONS:
+            return
+        try:
+            await self._answer(
+                str(said.get("id", "")),
+                decision=decision,
+                message=str(said.get("message", "")),
+                rule=str(said.get("rule", "")),
+                answers={str(k): str(v) for k, v in answers.items()} if isinstance(answers, dict) else None,
+            )
+        except PlatformError as error:
+            sentence = self._words.t("error.bad_rule") if error.code == "bad_rule" else ""
+            if not sentence:
+                self._fail(error)
+            self.run_method("refused", str(said.get("id", "")), sentence)

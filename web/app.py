@@ -1,0 +1,103 @@
+"""Everything that a browser or an API client can reach, put together onto one application: guards, pages, API."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from nicegui import core as nicegui_core
+from nicegui import ui
+
+import auth
+from core.config.settings import Settings
+from core.fleet.gateway_link import Gate
+from core.fleet.runner_pool import Runners
+from core.services.account import Account
+from core.services.account_export import Export
+from core.services.agents import Agents
+from core.services.announcements import Announcements
+from core.services.audit import Audit
+from core.services.connections import OutboundLog
+from core.services.conversations import Conversations
+from core.services.secrets import Secrets
+from core.services.users import People
+from core.spawner import Spawner
+from core.store import Store
+from core.vault import Vault
+from ui import pages
+from ui.layout import error_page
+from ui.layout.services import Desk
+from web import api
+from web.request_metrics import Observed
+
+
+@asynccontextmanager
+async def front(
+    app: FastAPI,
+    *,
+    settings: Settings,
+    keys: Sequence[str],
+    store: Store,
+    vault: Vault,
+    runners: Runners,
+    spawner: Spawner,
+    gate: Gate,
+    draining: Callable[[], bool],
+) -> AsyncIterator[auth.Auth]:
+    """While the context is open `app` may be served. Raises: Misconfigured."""
+    audit = Audit(store, whence=auth.whence)
+    door = auth.install(app, settings, store, keys, audit=audit, page=error_page.refusal)
+    talks = Conversations(store=store, runners=runners, audit=audit)
+    people = People(store=store, runners=runners, audit=audit, named=settings.admins, changed=door.logins.refresh)
+    async with (
+        Announcements(store=store, audit=audit) as announcements,
+        _account(door, talks, store=store, vault=vault, runners=runners, audit=audit) as account,
+        door.running(),
+    ):
+        desk = Desk(
+            settings=settings,
+            agents=Agents(store=store, runners=runners, forget=talks.forget, audit=audit),
+            conversations=talks,
+            auth=door,
+            account=account,
+            secrets=Secrets(vault=vault, store=store, runners=runners, audit=audit),
+            export=Export(store=store, runners=runners),
+            outbound=OutboundLog(store),
+            people=people,
+            announcements=announcements,
+            audit=audit,
+            isolation=spawner.isolation,
+        )
+        api.install(app, desk=desk, store=store, gate=gate, draining=draining)
+        pages.install(desk)
+        mount(app)
+        yield door
+
+
+def _account(
+    door: auth.Auth, talks: Conversations, *, store: Store, vault: Vault, runners: Runners, audit: Audit
+) -> Account:
+    """Whose account goes is out at once, and forgotten here."""
+    return Account(
+        store=store,
+        vault=vault,
+        runners=runners,
+        audit=audit,
+        locked_out=door.logins.revoke_all,
+        forget=talks.forget_user,
+    )
+
+
+def mount(app: FastAPI) -> None:
+    """NiceGUI under everything, in the leanest form it has; around everything, guards too, who counts requests."""
+    app.add_middleware(Observed)
+    nicegui_core.sio.eio.cors_allowed_origins = None
+    nicegui_core.sio.eio.transports = ["websocket"]
+    nicegui_core.app.config.socket_io_js_transports = ["websocket"]
+    ui.run_with(
+        app,
+        title="Oh My Agent",
+        binding_refresh_interval=None,
+        reconnect_timeout=10.0,
+        tailwind=False,
+        show_welcome_message=False,
+    )

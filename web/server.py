@@ -1,0 +1,205 @@
+"""The web process: opens what the pages need, serves them, and ends in good order.
+
+Opened in this order and closed in reverse: store, gateway, runners, pages. A failure on the way ends the process
+with one line (NiceGUI's own start-up handlers would swallow it).
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+import auth
+from auth import uvicorn_config
+from core.config import runtime_dir as runtime_
+from core.config.runtime_dir import Runtime
+from core.config.settings import Settings, overridden, secrets_of
+from core.domain.errors import Misconfigured
+from core.fleet.gateway_link import FarGate, Gate, OwnGate
+from core.fleet.gateway_process import GatewayProcess
+from core.fleet.idle_reaper import Limits
+from core.fleet.runner_pool import Runners
+from core.gateway.fingerprint import gateway_digest
+from core.observability import logs
+from core.observability.exporters import telemetry
+from core.operations.make_interrupt import pass_on_interrupt
+from core.spawner import Spawner
+from core.spawner.factory import opened_spawner
+from core.store import Store
+from core.store.factory import opened_store
+from core.vault.factory import opened_vault
+from web.app import front
+
+log = logging.getLogger("oma.web")
+
+END_S = 5.5  # for all boxes together; with the other two within the 10 s of G4
+DRAIN_S = 3  # for requests and sockets at the end; the turns themselves go on elsewhere
+GATEWAY_END_S = 1.5
+KEEP_ALIVE_S = 620  # longer than the 610 s for which Google's load balancers use a connection again
+
+
+def run(settings: Settings, *, program: Path, open_browser: bool) -> int:
+    """Serve until told to end. Raises: PlatformError: it cannot start; the text is for the terminal."""
+    return asyncio.run(_serve(settings, program=program, open_browser=open_browser))
+
+
+async def _serve(settings: Settings, *, program: Path, open_browser: bool) -> int:
+    auth.check(settings)
+    listener = listening(settings)
+    runtime = runtime_.make(settings)
+    keys = settings.session_secret or (runtime_.platform_key(settings),)
+    logs.install(settings.log_format, (*secrets_of(settings), *keys), part="web", project=settings.gcp_project)
+    opened = _platform(settings, runtime, program)
+    async with telemetry(settings, "web"), opened_vault(settings) as vault, opened as platform:
+        app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+        server = _Server(app)
+        behind = front(
+            app,
+            settings=settings,
+            keys=keys,
+            store=platform.store,
+            vault=vault,
+            runners=platform.runners,
+            spawner=platform.spawner,
+            gate=platform.gate,
+            draining=lambda: server.should_exit,
+        )
+        interrupts = asyncio.create_task(pass_on_interrupt(), name="make's interrupt")
+        async with behind as door:
+            server.serving = lambda: _greet(settings, door, open_browser)
+            _heed_interrupts()
+            await server.serve(sockets=[listener])
+        interrupts.cancel()
+        _deaf_to_interrupts()
+        await platform.end(everything=server.signal != signal.SIGTERM)
+    return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Platform:
+    """What the pages are served over. `launcher` starts the gateway where that is this web's own."""
+
+    store: Store
+    spawner: Spawner
+    gate: Gate
+    launcher: GatewayProcess | None
+    runners: Runners
+
+    async def end(self, *, everything: bool) -> None:
+        """Stop what is ours alone. In a cluster that is nothing: other webs hold the boxes, idle ones are swept."""
+        if not isinstance(self.gate, OwnGate) or self.launcher is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_S):
+                await self.runners.stop_all(spare_open_turns=not everything)
+        if everything:
+            await self.gate.stop()
+            await asyncio.to_thread(self.launcher.reap, wait_s=GATEWAY_END_S)
+
+
+@asynccontextmanager
+async def _platform(settings: Settings, runtime: Runtime, program: Path) -> AsyncIterator[_Platform]:
+    """Store, gateway, runners; on the way out they are let go, not stopped."""
+    async with contextlib.AsyncExitStack() as stack:
+        store = await stack.enter_async_context(opened_store(settings))
+        spawner = await stack.enter_async_context(opened_spawner(settings, runtime, program=program.parent))
+        launcher: GatewayProcess | None = None
+        gate: Gate = FarGate()
+        if settings.spawner == "local":
+            launcher = GatewayProcess(
+                program=program,
+                socket=runtime.gateway_socket,
+                log=settings.data_dir / "logs" / "gateway.log",
+                environ=overridden({"data_dir": str(settings.data_dir), "model": settings.provider}),
+            )
+            stack.push(partial(_interrupted, launcher, runtime))
+            own = OwnGate(runtime.gateway_socket, launcher, expected=gateway_digest(settings))
+            gate = await stack.enter_async_context(own)
+        limits = Limits(
+            max_live_sessions=settings.max_live_sessions,
+            idle_cli_s=settings.idle_cli_s,
+            orphan_s=settings.orphan_s,
+            idle_runner_s=settings.idle_runner_s,
+        )
+        runners = await stack.enter_async_context(Runners(store=store, spawner=spawner, gate=gate, limits=limits))
+        yield _Platform(store=store, spawner=spawner, gate=gate, launcher=launcher, runners=runners)
+
+
+def _interrupted(launcher: GatewayProcess, runtime: Runtime, kind: type[BaseException] | None, *_: object) -> None:
+    """Ctrl-C before there was a server to take it: the gateway we have just started has nobody to live for."""
+    if kind is not None and issubclass(kind, asyncio.CancelledError | KeyboardInterrupt):
+        launcher.end(wait_s=GATEWAY_END_S)
+        if not any(runtime.boxes.glob("*")):
+            runtime.remove()
+
+
+def listening(settings: Settings) -> socket.socket:
+    """A socket on the settings' address. Raises: Misconfigured: somebody else has it."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        listener.listen()  # from here on it is taken; whoever comes now is answered when all else is there
+    except OSError as error:
+        listener.close()
+        raise Misconfigured(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; set OMA_PORT to a free one"
+        ) from error
+    return listener
+
+
+def _heed_interrupts() -> None:
+    """Ctrl-C while all this was opened: Python 3.11 loses a cancellation that meets the end of a `wait_for`."""
+    task = asyncio.current_task()
+    if task and task.cancelling():
+        raise asyncio.CancelledError
+
+
+def _deaf_to_interrupts() -> None:
+    """A second Ctrl-C must not leave boxes and gateway behind: what is left to do is bounded."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, lambda: None)
+    with contextlib.suppress(OSError):  # who reads it may have ended of the same Ctrl-C: `make run 2>&1 | tee log`
+        sys.stderr.write("ending…\n")
+
+
+def _greet(settings: Settings, door: auth.Auth, open_browser: bool) -> None:
+    """Print the way in as soon as the page is served."""
+    address = settings.url if settings.production else door.local_link()
+    print(f"Oh My Agent: {address}", flush=True)
+    if open_browser:
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+
+class _Server(uvicorn.Server):
+    """Says when it serves, and remembers which signal ended it instead of raising it again: there is more to end."""
+
+    signal: int = 0
+
+    def __init__(self, app: FastAPI) -> None:
+        super().__init__(uvicorn_config.config(app, timeout_graceful_shutdown=DRAIN_S, timeout_keep_alive=KEEP_ALIVE_S))
+        self.serving: Callable[[], None] = lambda: None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self.serving()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.signal = sig
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
