@@ -59,9 +59,9 @@ def _run(command: str, argv: list[str]) -> int:
 
         return report(asyncio.run(examine(settings)))
     if command in KEEPING:
-        from core.operations.commands import keep
+        from core.operations.commands import run
 
-        return asyncio.run(keep(command, settings, given))
+        return asyncio.run(run(command, settings, given))
     check(settings, "gateway" if command == "gateway" else "web")
     if command == "gateway":
         return asyncio.run(_gateway(settings))
@@ -76,7 +76,7 @@ async def _gateway(settings: "Settings") -> int:
     from core.gateway import cluster_server, local_server
     from core.gateway.egress.network import bound_resolver
     from core.observability import logs
-    from core.store.factory import opened_store
+    from core.store.factory import open_store
 
     keys = settings.session_secret or (platform_key(settings),)
     logs.install(settings.log_format, (*secrets_of(settings), *keys), part="gateway", project=settings.gcp_project)
@@ -84,7 +84,7 @@ async def _gateway(settings: "Settings") -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with opened_store(settings) as store:
+    async with open_store(settings) as store:
         await (cluster_server if settings.gateway_port else local_server).serve(settings, store, stop)
     return 0
 

@@ -8,7 +8,7 @@ from core.store import Store
 OWNER = Identity(issuer=LOCAL, subject="owner")
 
 
-async def arrive(store: Store, identity: Identity, *, admin: bool) -> User:
+async def upsert_user(store: Store, identity: Identity, *, admin: bool) -> User:
     """The account (issuer, subject) as it is after this sign-in; what the provider left out stays as it was.
 
     Raises: Forbidden: the account is disabled.
@@ -34,5 +34,5 @@ async def arrive(store: Store, identity: Identity, *, admin: bool) -> User:
         raise Forbidden("this account is disabled", code="disabled")
     news = {"email": identity.email, "name": identity.name, "picture": identity.picture}
     given = {name: value for name, value in news.items() if value}
-    role = Role.ADMIN if admin or known.appointed else Role.USER
+    role = Role.ADMIN if admin or known.admin_granted else Role.USER
     return await store.change(User, id, owner=SYSTEM, role=role, seen_at=at, **given)

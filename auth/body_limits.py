@@ -17,7 +17,7 @@ class TooLarge(BadInput):
     code, status = "too_large", 413
 
 
-class TooSlow(BadInput):
+class BodyTooSlow(BadInput):
     """The rest of the body does not come."""
 
     code, status = "too_slow", 408
@@ -44,7 +44,7 @@ class Body:
             async with asyncio.timeout(PART_S):
                 message = await self._receive()
         except TimeoutError as error:
-            raise TooSlow("the rest of the body does not come") from error
+            raise BodyTooSlow("the rest of the body does not come") from error
         self._more = message["type"] == "http.request" and message.get("more_body", False)
         self._bytes += len(message.get("body", b""))
         if self._bytes > MAX_BODY_BYTES:

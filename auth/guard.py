@@ -19,14 +19,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from auth import cookies
-from auth.body_limits import Body, TooLarge, TooSlow, declared
+from auth.body_limits import Body, BodyTooSlow, TooLarge, declared
 from auth.cookies import Cookies
 from auth.logins import Logins
 from auth.rate import DOOR, READ, STRANGER, WRITE, Rates, SlowDown
 from auth.site import Site, network_of, strip_forwarded
-from auth.socket_limits import PER_NETWORK, PER_USER, Frames, Seats
+from auth.socket_limits import PER_NETWORK, PER_USER, ConnectionLimiter, FrameLimits
 from auth.uvicorn_config import MAX_HEAD_BYTES
-from core.domain.audit import Origin
+from core.domain.audit import RequestOrigin
 from core.domain.errors import BadInput, Forbidden, NotSignedIn, PlatformError, TooMuch
 from core.domain.records import User
 from core.observability import metrics
@@ -44,7 +44,7 @@ MAX_HEADERS = 100
 current_user: ContextVar[User | None] = ContextVar("current_user", default=None)
 """Set while a request is answered; page builders run inside that."""
 
-current_origin: ContextVar[Origin | None] = ContextVar("current_origin", default=None)
+current_origin: ContextVar[RequestOrigin | None] = ContextVar("current_origin", default=None)
 """Set while a request is answered, and while a socket is open for what comes over it."""
 
 
@@ -65,7 +65,7 @@ class Guard:
         self, app: ASGIApp, *, site: Site, jar: Cookies, logins: Logins, rates: Rates, page: Page | None = None
     ) -> None:
         self.app, self._site, self._jar, self._logins, self._rates = app, site, jar, logins, rates
-        self._page, self._seats = page, Seats()
+        self._page, self._seats = page, ConnectionLimiter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket") or scope["path"] in HEALTH:
@@ -101,7 +101,7 @@ class Guard:
         strip_forwarded(scope, scheme=origin.partition(":")[0])
         door = path == "/login" or (path.startswith("/auth/") and path != "/auth/logout")
         if door:
-            await self._rates.take(DOOR, network_of(state["address"]))
+            await self._rates.hit(DOOR, network_of(state["address"]))
         if scope["type"] == "websocket":
             _from_our_page(headers, origin)
             _for_a_page(scope)
@@ -112,18 +112,18 @@ class Guard:
             return None
         await self._recognise(headers, state)
         if not door:
-            await self._ration(state, unsafe=unsafe)
+            await self._rate_limit(state, unsafe=unsafe)
         if "user" in state and scope["type"] == "http" and path.startswith(SOCKET_PREFIX):
             raise BadInput("sockets only", code="no_polling")
         return None if "user" in state else self._stranger(scope, unsafe=unsafe)
 
-    async def _ration(self, state: Mapping[str, Any], *, unsafe: bool) -> None:
+    async def _rate_limit(self, state: Mapping[str, Any], *, unsafe: bool) -> None:
         """Raises: SlowDown."""
         user = state.get("user")
         if isinstance(user, User):
-            await self._rates.take(WRITE if unsafe else READ, user.id)
+            await self._rates.hit(WRITE if unsafe else READ, user.id)
         else:
-            await self._rates.take(STRANGER, network_of(state["address"]))
+            await self._rates.hit(STRANGER, network_of(state["address"]))
 
     def _moved(self, scope: Scope, *, unsafe: bool) -> Response | None:
         """Who asks for a page by another name of ours is sent to it by the one that sign-in and sockets know."""
@@ -180,7 +180,7 @@ class Guard:
                 await _refuse(problem(error), scope, receive, send)
                 return
             seat.enter_context(metrics.sockets.track_inprogress())
-            await self.app(scope, Frames(receive, send, who=who), send)
+            await self.app(scope, FrameLimits(receive, send, who=who), send)
 
     async def _pass(self, scope: Scope, state: Mapping[str, Any], receive: Receive, send: Send) -> None:
         visit = state.get("new_visit")
@@ -197,7 +197,7 @@ class Guard:
 
         try:
             await self.app(scope, Body(receive), marked)
-        except (TooLarge, TooSlow) as error:
+        except (TooLarge, BodyTooSlow) as error:
             if started:
                 raise
             await _refuse(problem(error), scope, receive, send)
@@ -212,9 +212,9 @@ class Guard:
         return answer
 
 
-def _origin(scope: Scope, state: Mapping[str, Any]) -> Origin:
+def _origin(scope: Scope, state: Mapping[str, Any]) -> RequestOrigin:
     agents = [value for name, value in scope["headers"] if name == b"user-agent"]
-    return Origin(address=str(state.get("address", "")), device=agents[0].decode("latin-1") if agents else "")
+    return RequestOrigin(address=str(state.get("address", "")), device=agents[0].decode("latin-1") if agents else "")
 
 
 def problem(error: PlatformError) -> Response:
@@ -226,7 +226,7 @@ def problem(error: PlatformError) -> Response:
 def _further(error: PlatformError) -> dict[str, str]:
     if isinstance(error, SlowDown):
         return {"Retry-After": str(error.wait_s)}
-    return {"Connection": "close"} if isinstance(error, TooLarge | TooSlow) else {}  # its rest is not read
+    return {"Connection": "close"} if isinstance(error, TooLarge | BodyTooSlow) else {}  # its rest is not read
 
 
 class _Problem(Response):

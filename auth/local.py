@@ -23,6 +23,6 @@ class LocalLinks:
             del self._open[next(iter(self._open))]
         return f"{self._base}/auth/local?code={code}"
 
-    def take(self, code: str) -> bool:
+    def redeem(self, code: str) -> bool:
         """Whether the code was good; it is not any more."""
         return self._open.pop(code, 0.0) > self._clock()

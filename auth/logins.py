@@ -100,7 +100,7 @@ class Logins:
         for watcher in self._watchers:
             watcher(id)
 
-    async def of(self, user: UserId) -> list[Login]:
+    async def list_for(self, user: UserId) -> list[Login]:
         """The user's living logins, last seen first."""
         at = self._clock()
         found = await self._store.find(Login, owner=SYSTEM, where={"user": user}, newest_by="seen_at", limit=PER_USER)

@@ -39,7 +39,7 @@ class Flow:
     verifier: str
 
 
-class Provider:
+class OidcProvider:
     """Authorization code flow with PKCE, state and nonce; the answer is believed only after auth.claims."""
 
     def __init__(self, *, issuer: str, client_id: str, client_secret: Secret, redirect_uri: str) -> None:

@@ -70,7 +70,7 @@ class Rates:
     def __init__(self, storage: Storage | None = None) -> None:
         self._windows = SlidingWindowCounterRateLimiter(Counts() if storage is None else storage)
 
-    async def take(self, item: RateLimitItem, who: str) -> None:
+    async def hit(self, item: RateLimitItem, who: str) -> None:
         """Count one. Raises: SlowDown: there were too many in the last minute."""
         if not await self._windows.hit(item, who):
             metrics.rate_limited.labels(item.namespace).inc()

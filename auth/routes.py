@@ -15,16 +15,16 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from auth.accounts import OWNER, arrive
+from auth.accounts import OWNER, upsert_user
 from auth.claims import Identity, admit, is_admin
 from auth.cookies import FLOW_S, LOGIN_S, Cookies
 from auth.local import LocalLinks
 from auth.logins import Logins
-from auth.oidc import Flow, Provider
+from auth.oidc import Flow, OidcProvider
 from auth.safe_redirect import safe_next
 from auth.site import Site
 from core.config.settings import Settings
-from core.domain.audit import Deed
+from core.domain.audit import AuditAction
 from core.domain.errors import BadInput, Forbidden, NotSignedIn, PlatformError
 from core.domain.records import user_id
 from core.services.audit import Audit
@@ -49,7 +49,7 @@ class SignIn:
         state = request.scope["state"]
         if login := state.get("login"):
             await self._logins.revoke(login)
-            await self._audit.note(Deed.SIGN_OUT, who=state["user"].id)
+            await self._audit.record(AuditAction.SIGN_OUT, who=state["user"].id)
         response = RedirectResponse("/login", 303)
         response.raw_headers.append(self._jar.clear(self._jar.login))
         return response
@@ -57,7 +57,7 @@ class SignIn:
     async def enter(self, request: Request, identity: Identity, *, admin: bool, target: str) -> Response:
         """Start a login with a new id, whatever the browser held before. Raises: Forbidden: disabled."""
         try:
-            user = await arrive(self._store, identity, admin=admin)
+            user = await upsert_user(self._store, identity, admin=admin)
         except Forbidden as error:
             await self.refused(identity, error)
             raise
@@ -68,7 +68,7 @@ class SignIn:
             device=request.headers.get("user-agent", ""),
             instead_of=request.cookies.get(self._jar.login, ""),
         )
-        await self._audit.note(Deed.SIGN_IN, who=user.id)
+        await self._audit.record(AuditAction.SIGN_IN, who=user.id)
         log.info("signed in: %s", user.id)
         # nosemgrep: open-redirect  # callers have asked safe_next
         response = RedirectResponse(target, 303)
@@ -78,7 +78,9 @@ class SignIn:
     async def refused(self, identity: Identity, error: Forbidden) -> None:
         """Somebody whom the provider knows may not come in: an administrator will want to know who."""
         about = user_id(identity.issuer, identity.subject)
-        await self._audit.note(Deed.SIGN_IN_REFUSED, about=about, detail=f"{error.code} {identity.email}".strip())
+        await self._audit.record(
+            AuditAction.SIGN_IN_REFUSED, about=about, detail=f"{error.code} {identity.email}".strip()
+        )
 
 
 class ByProvider:
@@ -87,7 +89,7 @@ class ByProvider:
     def __init__(
         self,
         sign_in: SignIn,
-        provider: Provider,
+        provider: OidcProvider,
         *,
         settings: Settings,
         store: Store,
@@ -168,17 +170,17 @@ class ByLink:
 
     def routes(self) -> list[Route]:
         return [
-            Route("/auth/local", self.arrive, methods=["GET"]),
+            Route("/auth/local", self.redeem_link, methods=["GET"]),
             Route("/auth/local/link", self.print_link, methods=["POST"]),
         ]
 
-    async def arrive(self, request: Request) -> Response:
+    async def redeem_link(self, request: Request) -> Response:
         """The printed link; opened again by the browser that it signed in, it simply leads home."""
         if request.method != "GET":  # whoever only looks whether it is there must not use it up
             return Response(status_code=405)
         self._here(request)
         try:
-            if self._links.take(request.query_params.get("code", "")):
+            if self._links.redeem(request.query_params.get("code", "")):
                 return await self._sign_in.enter(request, OWNER, admin=True, target=LANDING)
             if "user" in request.scope["state"]:
                 return RedirectResponse(LANDING, 303)

@@ -8,19 +8,19 @@ from fastapi import FastAPI
 from itsdangerous import URLSafeTimedSerializer
 from starlette.requests import Request
 
-from auth.access_lists import hold_to
+from auth.access_lists import enforce
 from auth.cookies import Cookies
 from auth.guard import Guard, Page, current_origin, current_user
 from auth.headers import SecurityHeaders
 from auth.local import LocalLinks
 from auth.logins import Logins
-from auth.oidc import Provider
+from auth.oidc import OidcProvider
 from auth.rate import Rates
 from auth.routes import ByLink, ByProvider, SignIn
 from auth.site import LOOPBACK, Site
 from auth.sockets import SocketGuard, watch
 from core.config.settings import Settings
-from core.domain.audit import Deed, Origin
+from core.domain.audit import AuditAction, RequestOrigin
 from core.domain.errors import Misconfigured, NotFound, NotSignedIn
 from core.domain.records import SYSTEM, Login, User, UserId
 from core.lib.tasks import Tasks
@@ -74,18 +74,18 @@ class Auth:
 
     async def devices(self, user: UserId) -> list[Login]:
         """Where this user is signed in, last seen first."""
-        return await self.logins.of(user)
+        return await self.logins.list_for(user)
 
     async def sign_out(self, login: str, *, user: UserId) -> None:
         """End one of the user's logins and its sockets. Raises: NotFound: there is no such one, or not theirs."""
-        if login not in {one.id for one in await self.logins.of(user)}:
+        if login not in {one.id for one in await self.logins.list_for(user)}:
             raise NotFound("no such login")
         await self.logins.revoke(login)
-        await self._audit.note(Deed.LOGIN_REVOKED, who=user, about=login[:12])
+        await self._audit.record(AuditAction.LOGIN_REVOKED, who=user, about=login[:12])
 
     async def sign_out_everywhere(self, user: UserId) -> None:
         """End all logins of the user, this one too."""
-        await self._audit.note(Deed.LOGIN_REVOKED, who=user, detail="all")
+        await self._audit.record(AuditAction.LOGIN_REVOKED, who=user, detail="all")
         await self.logins.revoke_all(user)
 
     def local_link(self) -> str:
@@ -97,7 +97,7 @@ class Auth:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """While open, sockets of logins that end are closed; at first, who is on no list any more is signed out."""
-        tasks, lists = Tasks(), hold_to(self._settings, store=self._store, logins=self.logins, audit=self._audit)
+        tasks, lists = Tasks(), enforce(self._settings, store=self._store, logins=self.logins, audit=self._audit)
         tasks.spawn(lists, "hold to the lists")
         tasks.spawn(watch(self.sockets, self._check, every_s=WATCH_S), "watch logins")
         try:
@@ -116,9 +116,9 @@ def check(settings: Settings) -> None:
     _links(settings)
 
 
-def whence() -> Origin:
+def request_origin() -> RequestOrigin:
     """Where the request that is being answered came from, for the audit log."""
-    return current_origin.get() or Origin()
+    return current_origin.get() or RequestOrigin()
 
 
 def install(
@@ -140,7 +140,7 @@ def install(
     provider, links = _provider(settings, site), _links(settings)
     logins.on_end(sockets.end)
     sockets.install()
-    audit = audit or Audit(store, whence=whence)
+    audit = audit or Audit(store, whence=request_origin)
     sign_in = SignIn(store=store, jar=jar, logins=logins, audit=audit)
     routes = sign_in.routes()
     if links:
@@ -169,14 +169,14 @@ def _flows(keys: Sequence[str]) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(list(reversed(keys)), salt="oma-flow", signer_kwargs=how)
 
 
-def _provider(settings: Settings, site: Site) -> Provider | None:
+def _provider(settings: Settings, site: Site) -> OidcProvider | None:
     if not settings.oidc_client_id:
         return None
     issuer = settings.oidc_issuer
     host = issuer.partition("://")[2].partition("/")[0]
     if not issuer.startswith("https://") and not (issuer.startswith("http://") and site.loopback(host)):
         raise Misconfigured("OMA_OIDC_ISSUER must begin with https://")
-    return Provider(
+    return OidcProvider(
         issuer=issuer,
         client_id=settings.oidc_client_id,
         client_secret=settings.oidc_client_secret,

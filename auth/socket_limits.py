@@ -27,7 +27,7 @@ WORDS = frozenset({"event", "handshake", "javascript_response", "ack", "log"})
 POLICY = 1008  # WebSocket's code for a peer that does not keep to the rules
 
 
-class Frames:
+class FrameLimits:
     """The `receive` of one socket."""
 
     def __init__(self, receive: Receive, send: Send, *, who: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -72,7 +72,7 @@ def _understood(text: str) -> bool:
     return isinstance(said, list) and bool(said) and isinstance(said[0], str) and said[0] in WORDS
 
 
-class Seats:
+class ConnectionLimiter:
     """How many sockets everybody has open."""
 
     def __init__(self) -> None:

@@ -11,10 +11,10 @@ from core.domain.errors import NotSignedIn, RunnerUnavailable
 from core.domain.events import Answered, AnyEvent, Live, SessionOpened, UserSaid, encode_many, numbered, seq_of
 from core.domain.records import Box, UserId
 from core.domain.states import SessionState
-from core.lib.aiohttp_disconnects import quiet
+from core.lib.aiohttp_disconnects import ignore_disconnects
 from core.protocol import tokens
 from core.runner import export
-from core.spawner import Door, Isolation, Phase, Poll, Tell, nobody
+from core.spawner import Isolation, Phase, Poll, ProgressCallback, RunnerEndpoint, nobody
 
 
 class ScriptedRunner:
@@ -40,7 +40,7 @@ class ScriptedRunner:
 
     async def listen(self, path: str, box: Box) -> None:
         self.box = box
-        app = web.Application(middlewares=[quiet, self._guard])
+        app = web.Application(middlewares=[ignore_disconnects, self._guard])
         app.add_routes(
             [
                 web.get("/healthz", self._health),
@@ -218,7 +218,7 @@ class ScriptedSpawner:
     def isolation(self) -> Isolation:
         return Isolation(name="none")
 
-    async def start(self, box: Box, tell: Tell = nobody) -> dict[str, Any]:
+    async def start(self, box: Box, tell: ProgressCallback = nobody) -> dict[str, Any]:
         if self.refuse:
             raise RunnerUnavailable("no room")
         self.started += 1
@@ -232,14 +232,14 @@ class ScriptedSpawner:
     async def poll(self, box: Box) -> Poll:
         return Poll.RUNNING if box.id in self.alive else Poll.GONE
 
-    def door(self, box: Box) -> Door:
-        return Door(url="http://runner", unix=str(self.folder / f"{box.id}.sock"))
+    def door(self, box: Box) -> RunnerEndpoint:
+        return RunnerEndpoint(url="http://runner", unix=str(self.folder / f"{box.id}.sock"))
 
     async def stop(self, box: Box, *, grace_s: float = 5.0) -> None:
         if runner := self.alive.pop(box.id, None):
             await runner.die()
 
-    async def overfull(self, box: Box) -> bool:
+    async def over_quota(self, box: Box) -> bool:
         return False
 
     async def forget(self, user: UserId) -> None:

@@ -18,8 +18,8 @@ from starlette.routing import BaseRoute, Mount, WebSocketRoute
 
 from auth import uvicorn_config
 from core.config.settings import Secret, Settings
-from core.fleet.idle_reaper import Limits
-from core.fleet.runner_pool import Runners
+from core.fleet.idle_reaper import IdleLimits
+from core.fleet.runner_pool import RunnerPool
 from core.store.sqlite import SqliteStore
 from core.vault.local import LocalVault
 from tests.fakes import OpenGate, ScriptedSpawner
@@ -63,7 +63,7 @@ async def main(port: int, folder: Path, *, prepare: Prepare | None = None) -> No
         async with await SqliteStore.open(folder / "oma.db") as store:
             if prepare:
                 await prepare(store, spawner)
-            async with Runners(store=store, spawner=spawner, gate=gate, limits=Limits()) as runners:
+            async with RunnerPool(store=store, spawner=spawner, gate=gate, limits=IdleLimits()) as runners:
                 inside = {
                     "settings": settings,
                     "keys": [KEY],

@@ -19,7 +19,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from auth.accounts import arrive
+from auth.accounts import upsert_user
 from auth.claims import Identity
 from auth.logins import Logins
 from core.domain.records import SYSTEM, Agent, Box, Request, Session, User, UserId, new_agent_id, new_session_id, now
@@ -101,7 +101,7 @@ class Served:
         """The cookie of a fresh login; `nobody` has none."""
         if name == "nobody":
             return ""
-        user = await arrive(self.store, Identity(issuer="https://idp.test", subject=name, name=name), admin=False)
+        user = await upsert_user(self.store, Identity(issuer="https://idp.test", subject=name, name=name), admin=False)
         cookie = await Logins(self.store, [KEY], clock=clock).start(user)
         if name == "disabled":
             await self.store.change(User, user.id, owner=SYSTEM, disabled=True)
@@ -151,7 +151,7 @@ async def served(running: tuple[str, Path, dict[str, list[str]]]) -> AsyncIterat
     base, folder, _ = running
     async with await SqliteStore.open(folder / "oma.db") as store:
         await _answers(base)
-        alice = UserId((await arrive(store, Identity(issuer="https://idp.test", subject="alice"), admin=False)).id)
+        alice = UserId((await upsert_user(store, Identity(issuer="https://idp.test", subject="alice"), admin=False)).id)
         at, agent = now(), new_agent_id()
         session = Session(id=new_session_id(), agent=agent, title=CANARY, created_at=at, updated_at=at)
         await store.create(Agent(id=agent, name=CANARY, draft=False, created_at=at, updated_at=at), owner=alice)

@@ -15,7 +15,7 @@ from core.config.settings import Settings, variable
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("core", "auth", "ui", "web")
-FILE_LINES = 300
+FILE_LINES = 350
 FUNCTION_LINES = 40
 
 READS_ENVIRONMENT = {"core/config/settings.py", "core/gateway/egress/network.py"}  # the second writes what libc reads

@@ -9,11 +9,11 @@ from core.domain.events import Asked
 from core.domain.records import Agent, Request
 from core.domain.states import SessionState
 from ui.layout.html import Tag, icon, tag
-from ui.layout.page_frame import Frame, frame, screen
-from ui.layout.services import Desk
+from ui.layout.page_frame import PageFrame, frame, screen
+from ui.layout.services import Services
 from ui.transcript.reducer import Meta
 from ui.transcript.request_view import card
-from ui.workspace.request_card import Permission
+from ui.workspace.request_card import RequestCard
 
 GLYPHS = {"permission": "shield", "question": "question", "plan": "plan"}
 SHOWN = 50  # more than anybody answers at one sitting; the rest follows as these go
@@ -22,9 +22,11 @@ SHOWN = 50  # more than anybody answers at one sitting; the rest follows as thes
 class Row:
     """One request: who asks, the way to the conversation, and the card to answer it with."""
 
-    def __init__(self, page: Frame, request: Request, agent: Agent | None, asked: Asked | None, answer: Any) -> None:
+    def __init__(
+        self, page: PageFrame, request: Request, agent: Agent | None, asked: Asked | None, answer: Any
+    ) -> None:
         self._page, self._asked, self._seen = page, asked, request
-        self._card: Permission | None = None
+        self._card: RequestCard | None = None
         words, href = page.words, f"/workspace/{quote(request.agent)}?session={quote(request.session)}"
         name = (agent and agent.name) or words.t("dashboard.untitled")
         with tag("article", classes="request", testid="request", data_kind=request.kind, aria_label=name) as self.place:
@@ -35,7 +37,7 @@ class Row:
             if asked is None:
                 self._bare(request)
             else:
-                self._card = Permission(
+                self._card = RequestCard(
                     words=words, meta=self._meta(request), answer=answer, fail=page.fail, among=True
                 )
 
@@ -63,7 +65,7 @@ class Row:
 class Inbox:
     """One open inbox page."""
 
-    def __init__(self, page: Frame) -> None:
+    def __init__(self, page: PageFrame) -> None:
         self._page, self._desk = page, page.desk
         self._rows: dict[str, Row] = {}
         self._clear_place: Tag | None = None
@@ -71,7 +73,7 @@ class Inbox:
             tag("h1", page.words.t("inbox.title"))
             self._body = tag("div", classes="requests")
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Read again. A row stays as it is while its request does: focus, scroll and half-written words stay too."""
         user, shown = self._page.user_id, (await self._desk.agents.inbox(user=self._page.user_id))[:SHOWN]
         agents = {found.agent.id: found.agent for found in await self._desk.agents.cards(user=user)}
@@ -101,7 +103,7 @@ class Inbox:
             await self._desk.conversations.answer(request.session, request_id, user=self._page.user_id, **said)
         except (Conflict, NotFound) as error:
             self._page.fail(error)
-            await self.look()
+            await self.refresh()
         else:
             self._page.toasts.show(self._page.words.t("inbox.answered"), "ok")
 
@@ -120,12 +122,12 @@ class Inbox:
             tag("a", words.t("inbox.to_agents"), classes="btn", href="/dashboard")
 
 
-def install(desk: Desk) -> None:
+def install(desk: Services) -> None:
     """Serve the page."""
 
     @screen("/inbox")
     async def inbox() -> None:
         with frame(desk, title="inbox.title") as page:
             box = Inbox(page)
-            await box.look()
-            page.on_change(box.look)
+            await box.refresh()
+            page.on_change(box.refresh)

@@ -12,14 +12,14 @@ from core.config.settings import Settings
 from core.domain import records
 from core.domain.errors import NotSignedIn
 from ui import theme
-from ui.layout.i18n import Words
-from ui.layout.services import Desk
+from ui.layout.i18n import Translations
+from ui.layout.services import Services
 from ui.layout.static_page import document, languages, mark, words_of
 
 GOOGLE = theme.HERE / "google.svg"
 
 
-def install(desk: Desk) -> None:
+def install(desk: Services) -> None:
     """Serve the page. `?next=` is where to go afterwards, `?error=` a code, `?link=printed`: look in the terminal."""
 
     @app.get("/login", include_in_schema=False)
@@ -31,7 +31,7 @@ def install(desk: Desk) -> None:
         return RedirectResponse("/dashboard", 303)
 
 
-def _page(desk: Desk, request: Request, *, next: str, error: str, printed: bool) -> Response:
+def _page(desk: Services, request: Request, *, next: str, error: str, printed: bool) -> Response:
     words = words_of(request)
     body = (
         f'<main class="login"><div class="in">{mark(40)}<h1>Oh My Agent</h1>'
@@ -42,7 +42,7 @@ def _page(desk: Desk, request: Request, *, next: str, error: str, printed: bool)
     return document(request, words, title=words.t("login.title"), body=body)
 
 
-def _ways_in(desk: Desk, words: Words, *, next: str, printed: bool) -> str:
+def _ways_in(desk: Services, words: Translations, *, next: str, printed: bool) -> str:
     methods = desk.auth.sign_in_methods
     provider = _provider(desk.settings, words, next=next) if "oidc" in methods else ""
     local = (
@@ -51,7 +51,7 @@ def _ways_in(desk: Desk, words: Words, *, next: str, printed: bool) -> str:
     return provider + local
 
 
-def _provider(settings: Settings, words: Words, *, next: str) -> str:
+def _provider(settings: Settings, words: Translations, *, next: str) -> str:
     google = settings.oidc_issuer == records.GOOGLE
     label = escape(words.t("login.google" if google else "login.provider"))
     query = "?" + urlencode({"next": next}) if next else ""
@@ -61,7 +61,7 @@ def _provider(settings: Settings, words: Words, *, next: str) -> str:
     )
 
 
-def _local(words: Words, *, printed: bool, testid: str) -> str:
+def _local(words: Translations, *, printed: bool, testid: str) -> str:
     label = escape(words.t("login.again" if printed else "login.local"))
     note = _note("ok", "check", "status", words.t("login.printed")) if printed else ""
     return (
@@ -70,7 +70,7 @@ def _local(words: Words, *, printed: bool, testid: str) -> str:
     )
 
 
-def _refused(words: Words, code: str) -> str:
+def _refused(words: Translations, code: str) -> str:
     return _note("bad", "alert", "alert", words.code("login.error", code, "other")) if code else ""
 
 
@@ -81,7 +81,7 @@ def _note(kind: str, glyph: str, role: str, text: str) -> str:
     )
 
 
-def _who(desk: Desk, words: Words) -> str:
+def _who(desk: Services, words: Translations) -> str:
     """Who may come in, where that is restricted."""
     settings = desk.settings
     if "oidc" not in desk.auth.sign_in_methods:

@@ -5,13 +5,13 @@ from ui.admin import page as admin_page
 from ui.agents import connections
 from ui.dashboard import page as dashboard_page
 from ui.layout import error_page
-from ui.layout.services import Desk
+from ui.layout.services import Services
 from ui.settings import page as settings_page
 from ui.settings import secrets
 from ui.workspace import page as workspace_page
 
 
-def install(desk: Desk) -> None:
+def install(desk: Services) -> None:
     """Register every page with NiceGUI."""
     for page in (
         theme,

@@ -13,10 +13,10 @@ from fastapi.responses import JSONResponse
 from core.domain.errors import BadInput, PlatformError
 from core.domain.events import AnyEvent
 from core.domain.records import UserId
-from core.fleet.gateway_link import Gate
-from core.services.connections import OutboundLog
+from core.fleet.gateway_link import GatewayLink
+from core.services.connections import ConnectionHistory
 from core.store import Store
-from ui.layout.services import Desk
+from ui.layout.services import Services
 
 log = logging.getLogger("oma.api")
 
@@ -25,7 +25,7 @@ EVENTS = 1000  # most in one answer; `last_seq` is the next `after`
 OUTBOUND = 200  # newest connections in one answer
 
 
-def install(app: FastAPI, *, desk: Desk, store: Store, gate: Gate, draining: Callable[[], bool]) -> None:
+def install(app: FastAPI, *, desk: Services, store: Store, gate: GatewayLink, draining: Callable[[], bool]) -> None:
     """Routes of ARCHITECTURE.md §6.3 that exist so far."""
     pulse = Pulse(store)
 
@@ -49,7 +49,7 @@ def install(app: FastAPI, *, desk: Desk, store: Store, gate: Gate, draining: Cal
 
     _agents(app, desk)
     _sessions(app, desk, store)
-    _outbound(app, desk, OutboundLog(store))
+    _outbound(app, desk, ConnectionHistory(store))
 
 
 class Pulse:
@@ -74,7 +74,7 @@ class Pulse:
             raise self._error
 
 
-def _agents(app: FastAPI, desk: Desk) -> None:
+def _agents(app: FastAPI, desk: Services) -> None:
     @app.get("/api/v1/agents")
     async def agents(request: Request) -> Response:
         cards = await desk.agents.cards(user=UserId(desk.auth.user_of(request).id))
@@ -93,7 +93,7 @@ def _agents(app: FastAPI, desk: Desk) -> None:
         return as_json(session, status=201)
 
 
-def _sessions(app: FastAPI, desk: Desk, store: Store) -> None:
+def _sessions(app: FastAPI, desk: Services, store: Store) -> None:
     @app.get("/api/v1/sessions/{session}/events")
     async def events(session: str, request: Request) -> Response:
         user = UserId(desk.auth.user_of(request).id)
@@ -112,7 +112,7 @@ def _sessions(app: FastAPI, desk: Desk, store: Store) -> None:
         return as_json({"seq": seq}, status=202)
 
 
-def _outbound(app: FastAPI, desk: Desk, log: OutboundLog) -> None:
+def _outbound(app: FastAPI, desk: Services, log: ConnectionHistory) -> None:
     @app.get("/api/v1/agents/{agent}/outbound")
     async def outbound(agent: str, request: Request) -> Response:
         user = UserId(desk.auth.user_of(request).id)

@@ -9,25 +9,25 @@ from nicegui import ui
 
 import auth
 from core.config.settings import Settings
-from core.fleet.gateway_link import Gate
-from core.fleet.runner_pool import Runners
+from core.fleet.gateway_link import GatewayLink
+from core.fleet.runner_pool import RunnerPool
 from core.services.account import Account
 from core.services.account_export import Export
 from core.services.agents import Agents
 from core.services.announcements import Announcements
 from core.services.audit import Audit
-from core.services.connections import OutboundLog
+from core.services.connections import ConnectionHistory
 from core.services.conversations import Conversations
 from core.services.secrets import Secrets
-from core.services.users import People
+from core.services.users import UserAdmin
 from core.spawner import Spawner
 from core.store import Store
 from core.vault import Vault
 from ui import pages
 from ui.layout import error_page
-from ui.layout.services import Desk
+from ui.layout.services import Services
 from web import api
-from web.request_metrics import Observed
+from web.request_metrics import RequestMetrics
 
 
 @asynccontextmanager
@@ -38,22 +38,22 @@ async def front(
     keys: Sequence[str],
     store: Store,
     vault: Vault,
-    runners: Runners,
+    runners: RunnerPool,
     spawner: Spawner,
-    gate: Gate,
+    gate: GatewayLink,
     draining: Callable[[], bool],
 ) -> AsyncIterator[auth.Auth]:
     """While the context is open `app` may be served. Raises: Misconfigured."""
-    audit = Audit(store, whence=auth.whence)
+    audit = Audit(store, whence=auth.request_origin)
     door = auth.install(app, settings, store, keys, audit=audit, page=error_page.refusal)
     talks = Conversations(store=store, runners=runners, audit=audit)
-    people = People(store=store, runners=runners, audit=audit, named=settings.admins, changed=door.logins.refresh)
+    people = UserAdmin(store=store, runners=runners, audit=audit, named=settings.admins, changed=door.logins.refresh)
     async with (
         Announcements(store=store, audit=audit) as announcements,
         _account(door, talks, store=store, vault=vault, runners=runners, audit=audit) as account,
         door.running(),
     ):
-        desk = Desk(
+        desk = Services(
             settings=settings,
             agents=Agents(store=store, runners=runners, forget=talks.forget, audit=audit),
             conversations=talks,
@@ -61,7 +61,7 @@ async def front(
             account=account,
             secrets=Secrets(vault=vault, store=store, runners=runners, audit=audit),
             export=Export(store=store, runners=runners),
-            outbound=OutboundLog(store),
+            outbound=ConnectionHistory(store),
             people=people,
             announcements=announcements,
             audit=audit,
@@ -74,7 +74,7 @@ async def front(
 
 
 def _account(
-    door: auth.Auth, talks: Conversations, *, store: Store, vault: Vault, runners: Runners, audit: Audit
+    door: auth.Auth, talks: Conversations, *, store: Store, vault: Vault, runners: RunnerPool, audit: Audit
 ) -> Account:
     """Whose account goes is out at once, and forgotten here."""
     return Account(
@@ -89,7 +89,7 @@ def _account(
 
 def mount(app: FastAPI) -> None:
     """NiceGUI under everything, in the leanest form it has; around everything, guards too, who counts requests."""
-    app.add_middleware(Observed)
+    app.add_middleware(RequestMetrics)
     nicegui_core.sio.eio.cors_allowed_origins = None
     nicegui_core.sio.eio.transports = ["websocket"]
     nicegui_core.app.config.socket_io_js_transports = ["websocket"]

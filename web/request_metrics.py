@@ -17,7 +17,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 NO_ANSWER = 500  # what a person sees whose request broke before it was answered
 
 
-class Observed:
+class RequestMetrics:
     """Pure ASGI; the outermost. Sockets are counted where their seats are (auth.guard)."""
 
     def __init__(self, app: ASGIApp) -> None:

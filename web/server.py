@@ -28,10 +28,10 @@ from core.config import runtime_dir as runtime_
 from core.config.runtime_dir import Runtime
 from core.config.settings import Settings, overridden, secrets_of
 from core.domain.errors import Misconfigured
-from core.fleet.gateway_link import FarGate, Gate, OwnGate
+from core.fleet.gateway_link import GatewayLink, LocalGateway, RemoteGateway
 from core.fleet.gateway_process import GatewayProcess
-from core.fleet.idle_reaper import Limits
-from core.fleet.runner_pool import Runners
+from core.fleet.idle_reaper import IdleLimits
+from core.fleet.runner_pool import RunnerPool
 from core.gateway.fingerprint import gateway_digest
 from core.observability import logs
 from core.observability.exporters import telemetry
@@ -39,7 +39,7 @@ from core.operations.make_interrupt import pass_on_interrupt
 from core.spawner import Spawner
 from core.spawner.factory import opened_spawner
 from core.store import Store
-from core.store.factory import opened_store
+from core.store.factory import open_store
 from core.vault.factory import opened_vault
 from web.app import front
 
@@ -94,13 +94,13 @@ class _Platform:
 
     store: Store
     spawner: Spawner
-    gate: Gate
+    gate: GatewayLink
     launcher: GatewayProcess | None
-    runners: Runners
+    runners: RunnerPool
 
     async def end(self, *, everything: bool) -> None:
         """Stop what is ours alone. In a cluster that is nothing: other webs hold the boxes, idle ones are swept."""
-        if not isinstance(self.gate, OwnGate) or self.launcher is None:
+        if not isinstance(self.gate, LocalGateway) or self.launcher is None:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(END_S):
@@ -114,10 +114,10 @@ class _Platform:
 async def _platform(settings: Settings, runtime: Runtime, program: Path) -> AsyncIterator[_Platform]:
     """Store, gateway, runners; on the way out they are let go, not stopped."""
     async with contextlib.AsyncExitStack() as stack:
-        store = await stack.enter_async_context(opened_store(settings))
+        store = await stack.enter_async_context(open_store(settings))
         spawner = await stack.enter_async_context(opened_spawner(settings, runtime, program=program.parent))
         launcher: GatewayProcess | None = None
-        gate: Gate = FarGate()
+        gate: GatewayLink = RemoteGateway()
         if settings.spawner == "local":
             launcher = GatewayProcess(
                 program=program,
@@ -126,15 +126,15 @@ async def _platform(settings: Settings, runtime: Runtime, program: Path) -> Asyn
                 environ=overridden({"data_dir": str(settings.data_dir), "model": settings.provider}),
             )
             stack.push(partial(_interrupted, launcher, runtime))
-            own = OwnGate(runtime.gateway_socket, launcher, expected=gateway_digest(settings))
+            own = LocalGateway(runtime.gateway_socket, launcher, expected=gateway_digest(settings))
             gate = await stack.enter_async_context(own)
-        limits = Limits(
+        limits = IdleLimits(
             max_live_sessions=settings.max_live_sessions,
             idle_cli_s=settings.idle_cli_s,
             orphan_s=settings.orphan_s,
             idle_runner_s=settings.idle_runner_s,
         )
-        runners = await stack.enter_async_context(Runners(store=store, spawner=spawner, gate=gate, limits=limits))
+        runners = await stack.enter_async_context(RunnerPool(store=store, spawner=spawner, gate=gate, limits=limits))
         yield _Platform(store=store, spawner=spawner, gate=gate, launcher=launcher, runners=runners)
 
 

@@ -37,7 +37,7 @@ def check(settings: Settings, part: Part = "web") -> None:
     has_the_key = part == "gateway" or not apart
     if has_the_key and settings.provider == "anthropic" and not settings.anthropic_api_key:
         raise Misconfigured("no model credential: set ANTHROPIC_API_KEY (or OMA_MODEL=practice to try without one)")
-    for line in unsafe(settings, people=part == "web" or not apart):
+    for line in problems(settings, people=part == "web" or not apart):
         raise Misconfigured(f"refusing to start with OMA_ENV={settings.env}: {line}")
     if settings.production and platform.system() != "Linux":
         raise Misconfigured("refusing to start with OMA_ENV=production: production runs on Linux only")
@@ -56,7 +56,7 @@ def _check_google(settings: Settings) -> None:
                 raise Misconfigured(f"OMA_MODEL=vertex needs {variable(line)}, as Google spells it; it is {word!r}")
 
 
-def unsafe(settings: Settings, *, people: bool = True) -> Iterator[str]:
+def problems(settings: Settings, *, people: bool = True) -> Iterator[str]:
     """What must be mended before the platform may be reached by others than its owner; `people`: that has pages."""
     yield from _everywhere(settings)
     if settings.production:

@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 
 
-class Deed(StrEnum):
+class AuditAction(StrEnum):
     """What can have been done."""
 
     SIGN_IN = "sign_in"
@@ -36,7 +36,7 @@ class Deed(StrEnum):
     ANNOUNCED = "announced"
 
 
-class Act(msgspec.Struct, frozen=True, kw_only=True):
+class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One entry. `who` did it (empty: a stranger), `about` is the id of what or whom it was done to."""
 
     seq: int = 0
@@ -50,7 +50,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class RequestOrigin:
     """Where a request came from: the caller's address and what their browser calls itself."""
 
     address: str = ""

@@ -75,8 +75,10 @@ class User(Record, frozen=True, kw_only=True):
     disabled: bool = False
     locale: str = ""
     theme: str = ""
-    appointed: bool = False  # an admin made them one; whoever the settings name is one without it
-    leaving: bool = False  # their account is being deleted: a web that starts goes on with it
+    # An administrator gave this user the role; a user whom the settings name has it without this.
+    admin_granted: bool = msgspec.field(default=False, name="appointed")
+    # The account is being deleted; a web that starts continues the deletion.
+    deleting: bool = msgspec.field(default=False, name="leaving")
     created_at: datetime
     seen_at: datetime
 
@@ -166,7 +168,7 @@ class Request(Record, frozen=True, kw_only=True):
     seq: int = 0
 
 
-class SecretNote(Record, frozen=True, kw_only=True):
+class SecretRecord(Record, frozen=True, kw_only=True):
     """What may be known of a secret. `id` is its name; the value is in the vault (core.vault) and nowhere else."""
 
     updated_at: datetime
@@ -181,7 +183,7 @@ class Announcement(Record, frozen=True, kw_only=True):
     at: datetime
 
 
-class Outbound(Record, frozen=True, kw_only=True):
+class Connection(Record, frozen=True, kw_only=True):
     """A connection out of a box that has ended, or was refused; `times` equal ones of one moment added up."""
 
     agent: str
@@ -204,5 +206,5 @@ class Box(Record, frozen=True, kw_only=True):
 
     user: UserId
     key: str
-    memory: dict[str, Any] = {}
+    spawner_state: dict[str, Any] = msgspec.field(default_factory=dict, name="memory")
     started_at: datetime

@@ -24,7 +24,7 @@ POLL_S = 0.05
 RETRY_S, RETRY_MOST_S = 0.2, 5.0
 
 
-class Gate(Protocol):
+class GatewayLink(Protocol):
     """Who opens the gateway's door to boxes."""
 
     @property
@@ -38,7 +38,7 @@ class Gate(Protocol):
         """It is gone. Raises: Unavailable."""
 
 
-class FarGate:
+class RemoteGateway:
     """Of gateways that are not this web's: a record in the Store is all they need, and probes are their own matter."""
 
     up = True
@@ -50,7 +50,7 @@ class FarGate:
         """They notice within seconds that its record is gone (core.gateway.tcp_listener)."""
 
 
-class OwnGate:
+class LocalGateway:
     """While the context is open the gateway is held, and started again whenever it is gone (G4: boxes wait 120 s).
 
     `expected` is the digest of the gateway that this web means (core.gateway.fingerprint): one that has another is
@@ -64,7 +64,7 @@ class OwnGate:
         self._up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "OwnGate":
+    async def __aenter__(self) -> "LocalGateway":
         self._task = asyncio.create_task(self._hold(), name="gate")
         try:
             async with asyncio.timeout(START_S):
@@ -89,7 +89,7 @@ class OwnGate:
 
     async def register(self, box: Box) -> None:
         """Listen for this box. A gateway that starts later finds the box in the Store by itself."""
-        await self._call("PUT", f"/boxes/{box.id}", {"user": box.user, "key": box.key, **box.memory})
+        await self._call("PUT", f"/boxes/{box.id}", {"user": box.user, "key": box.key, **box.spawner_state})
 
     async def unregister(self, box_id: str) -> None:
         await self._call("DELETE", f"/boxes/{box_id}")

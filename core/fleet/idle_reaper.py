@@ -15,7 +15,7 @@ ASK_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class IdleLimits:
     """What each runner is told at init, and when the web lets an idle one go."""
 
     max_live_sessions: int = 4
@@ -31,7 +31,7 @@ class Limits:
 async def watch(
     living: Callable[[], list[RunnerClient]],
     let_go: Callable[[RunnerClient], Awaitable[None]],
-    limits: Limits,
+    limits: IdleLimits,
     *,
     every_s: float,
 ) -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from core.domain.errors import PlatformError, RunnerUnavailable
 from core.domain.records import Box
-from core.fleet.recovery import Change
+from core.fleet.recovery import BoxChange
 from core.fleet.runner_client import RunnerClient
 from core.spawner import Poll, Spawner
 
@@ -25,7 +25,7 @@ ENDS_S: Final = 15.0  # from the first refusal to the end: a runner that is told
 
 
 async def hold(
-    client: RunnerClient, spawner: Spawner, *, ours: Callable[[], bool], tell: Callable[[Change], None]
+    client: RunnerClient, spawner: Spawner, *, ours: Callable[[], bool], tell: Callable[[BoxChange], None]
 ) -> bool:
     """Until it is gone (True) or closed (False). While it is not `ours`, somebody asks it whether it may be ended."""
     clock = asyncio.get_running_loop().time
@@ -40,11 +40,11 @@ async def hold(
                     heard, pause_s = clock(), RETRY_S
                     if frame.type is aiohttp.WSMsgType.TEXT:
                         with suppress(msgspec.MsgspecError):
-                            tell(msgspec.json.decode(frame.data, type=Change))
+                            tell(msgspec.json.decode(frame.data, type=BoxChange))
                 heard = clock()
         except (RunnerUnavailable, aiohttp.ClientError, OSError) as error:
             log.info("lost the hold on runner %s: %s", client.box.id, error)
-        gone = clock() - heard > HUNG_S or await spawner.poll(client.box) is Poll.GONE or await dormant(client)
+        gone = clock() - heard > HUNG_S or await spawner.poll(client.box) is Poll.GONE or await is_unbound(client)
         if gone and ours():
             return True
         await asyncio.sleep(pause_s)
@@ -52,7 +52,7 @@ async def hold(
     return False
 
 
-async def dormant(client: RunnerClient) -> bool:
+async def is_unbound(client: RunnerClient) -> bool:
     """Another process is in its place, which knows nobody: a container that was started again."""
     try:
         await client.call("GET", "/v1/status", timeout_s=ASK_S)
@@ -61,7 +61,7 @@ async def dormant(client: RunnerClient) -> bool:
     return False
 
 
-async def ends(client: RunnerClient, spawner: Spawner, *, stopping: bool) -> bool:
+async def confirm_dead(client: RunnerClient, spawner: Spawner, *, stopping: bool) -> bool:
     """Of one that has just failed somebody: whether it is gone, which may show a little later than it is felt.
 
     `stopping`: it has said so itself, and only its end is waited for.
@@ -85,10 +85,10 @@ async def ends(client: RunnerClient, spawner: Spawner, *, stopping: bool) -> boo
     return True
 
 
-async def begun_anew(box: Box, spawner: Spawner) -> bool:
+async def was_restarted(box: Box, spawner: Spawner) -> bool:
     """As `dormant`, of a runner that nobody here holds."""
     client = RunnerClient(box, spawner.door(box))
     try:
-        return await dormant(client)
+        return await is_unbound(client)
     finally:
         await client.close()

@@ -25,7 +25,7 @@ async def watch(
     strikes: dict[str, int] = {}
 
     async def look() -> None:
-        overfull = [client for client in living() if await spawner.overfull(client.box)]
+        overfull = [client for client in living() if await spawner.over_quota(client.box)]
         counted = {client.box.id: strikes.get(client.box.id, 0) + 1 for client in overfull}
         strikes.clear()
         strikes.update(counted)

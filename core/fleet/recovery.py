@@ -21,7 +21,7 @@ SESSIONS = 200
 AT_REST = (SessionState.ASLEEP, SessionState.FAILED)
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class BoxChange(msgspec.Struct, frozen=True, kw_only=True):
     """Something about a session changed; `line` is the last thing said or done in it."""
 
     session: str
@@ -35,7 +35,7 @@ class Recovery:
     """One per web process."""
 
     def __init__(
-        self, *, store: Store, changes: Hub[Change], runner_of: Callable[[UserId], Awaitable[RunnerClient]]
+        self, *, store: Store, changes: Hub[BoxChange], runner_of: Callable[[UserId], Awaitable[RunnerClient]]
     ) -> None:
         self._store, self._changes, self._runner_of = store, changes, runner_of
         self._deaths: dict[UserId, list[float]] = {}
@@ -58,7 +58,7 @@ class Recovery:
         try:
             client = await self._runner_of(user)
             for session in awake:
-                await client.call("PUT", f"/v1/sessions/{session.id}", opening(session))
+                await client.call("PUT", f"/v1/sessions/{session.id}", open_body(session))
         except PlatformError as error:
             log.warning("recovery for %s: %s", user, error)
 
@@ -69,9 +69,9 @@ class Recovery:
             await self._store.change(Session, session.id, owner=user, state=state)
         except NotFound:
             return
-        self._changes.publish(user, Change(session=session.id, agent=session.agent, state=state))
+        self._changes.publish(user, BoxChange(session=session.id, agent=session.agent, state=state))
 
 
-def opening(session: Session) -> dict[str, str]:
+def open_body(session: Session) -> dict[str, str]:
     """The body of `PUT /v1/sessions/{id}`."""
     return {"agent": session.agent, "kind": session.kind, "locale": session.locale, "title": session.title}

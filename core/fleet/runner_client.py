@@ -13,7 +13,7 @@ from core.domain.errors import BadInput, Conflict, Forbidden, NotFound, Platform
 from core.domain.records import Box
 from core.observability import tracing
 from core.protocol import tokens
-from core.spawner import Door, Poll, Spawner
+from core.spawner import Poll, RunnerEndpoint, Spawner
 
 READY_S = 20.0  # from the start of the box to an answer; a cold interpreter on a busy laptop
 NAME_S = 35.0  # besides, where it has a name: resolvers remember for 30 s who had it before
@@ -33,10 +33,10 @@ _ERRORS: dict[int, type[PlatformError]] = {400: BadInput, 403: Forbidden, 404: N
 class RunnerClient:
     """Calls and sockets to one runner. Every request carries a fresh token for this runner and this user."""
 
-    def __init__(self, box: Box, door: Door) -> None:
+    def __init__(self, box: Box, door: RunnerEndpoint) -> None:
         self.box = box
         self._url, self._boot_key, self._named = door.url, door.boot_key or box.key, door.named
-        self._boot = tokens.boot(door.pod)
+        self._boot = tokens.boot_audience(door.pod)
         connector = aiohttp.UnixConnector(door.unix) if door.unix else aiohttp.TCPConnector()
         self._http = aiohttp.ClientSession(
             connector=connector, json_serialize=lambda v: msgspec.json.encode(v).decode()

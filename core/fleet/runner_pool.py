@@ -16,14 +16,14 @@ import msgspec
 from core.domain.errors import NotFound, PlatformError, RunnerUnavailable, Unavailable
 from core.domain.records import SYSTEM, Box, UserId, now
 from core.fleet import idle_reaper, quota_enforcer
-from core.fleet.gateway_link import Gate
-from core.fleet.idle_reaper import Limits
-from core.fleet.liveness import begun_anew, ends, hold
+from core.fleet.gateway_link import GatewayLink
+from core.fleet.idle_reaper import IdleLimits
+from core.fleet.liveness import confirm_dead, hold, was_restarted
 from core.fleet.recovery import Recovery
 from core.fleet.runner_client import CALL_S, RunnerClient
-from core.fleet.session_feed import Census
-from core.fleet.starts import News, Waiting, Waking
-from core.fleet.user_lock import Turns
+from core.fleet.session_feed import SessionFeed
+from core.fleet.starts import News, RunnerStarts, WaitingState
+from core.fleet.user_lock import UserLock
 from core.lib.pubsub import Hub
 from core.lib.tasks import Tasks
 from core.observability import metrics
@@ -38,25 +38,29 @@ AGAIN_S = 1.0  # after what nobody had foreseen
 ALL = 10_000  # boxes read at once
 
 
-class Runners:
+class RunnerPool:
     """`async with Runners(…)`: adopts what lives, holds what it starts; leaving lets go and stops nothing."""
 
-    def __init__(self, *, store: Store, spawner: Spawner, gate: Gate, limits: Limits, sweep_s: float = SWEEP_S) -> None:
+    def __init__(
+        self, *, store: Store, spawner: Spawner, gate: GatewayLink, limits: IdleLimits, sweep_s: float = SWEEP_S
+    ) -> None:
         self._store, self._spawner, self._gate, self._limits, self._sweep_s = store, spawner, gate, limits, sweep_s
         self._clients: dict[UserId, RunnerClient] = {}
-        self._turns = Turns(store)
+        self._turns = UserLock(store)
         self._tasks = Tasks()
         self._stopping = False
-        self.changes = Census(self._clients.keys)
+        self.changes = SessionFeed(self._clients.keys)
         self.arrivals: Hub[News] = Hub()
-        self._waking = Waking(self._begin, self.arrivals)
-        self._recovery = Recovery(store=store, changes=self.changes, runner_of=self.of)
+        self._waking = RunnerStarts(self._begin, self.arrivals)
+        self._recovery = Recovery(store=store, changes=self.changes, runner_of=self.get_or_start)
 
-    async def __aenter__(self) -> "Runners":
+    async def __aenter__(self) -> "RunnerPool":
         boxes = await self._store.find(Box, owner=SYSTEM, limit=ALL)
         for box in boxes:  # not waited for: one that hangs must not keep the pages from everybody else
             self._tasks.spawn(self._adopt(box), f"adopt {box.id}")
-        self._tasks.spawn(idle_reaper.watch(self._living, self._let_go, self._limits, every_s=self._sweep_s), "sweep")
+        self._tasks.spawn(
+            idle_reaper.watch(self._living, self._stop_if_idle, self._limits, every_s=self._sweep_s), "sweep"
+        )
         self._tasks.spawn(quota_enforcer.watch(self._spawner, living=self._living, stop=self.stop), "disks")
         return self
 
@@ -69,11 +73,11 @@ class Runners:
     def _living(self) -> list[RunnerClient]:
         return list(self._clients.values())
 
-    def at_hand(self, user: UserId) -> RunnerClient | None:
+    def running(self, user: UserId) -> RunnerClient | None:
         """The user's runner if one is running now."""
         return self._clients.get(user)
 
-    async def of(self, user: UserId) -> RunnerClient:
+    async def get_or_start(self, user: UserId) -> RunnerClient:
         """The user's runner, started if there is none.
 
         Raises: RunnerUnavailable: it did not start; the text says why.
@@ -84,41 +88,41 @@ class Runners:
             raise RunnerUnavailable("the platform is being ended")
         return await self._waking.wait(user)
 
-    def waiting(self, user: UserId) -> Waiting | None:
+    def waiting(self, user: UserId) -> WaitingState | None:
         """How far the start of the user's runner is, if one is under way here."""
         return self._waking.at(user)
 
-    async def look(self, user: UserId) -> None:
+    async def adopt_foreign(self, user: UserId) -> None:
         """Meet a runner that another web process has started."""
         if self._spawner.shared and user not in self._clients and user not in self._waking:
             for box in await self._store.find(Box, owner=SYSTEM, where={"user": user}):
                 await self._adopt(box)
 
     async def _begin(self, user: UserId) -> RunnerClient:
-        async with self._turns.of(user):
+        async with self._turns.hold(user):
             if client := self._clients.get(user):
                 return client
             with metrics.outcome(metrics.runner_starts, metrics.runner_start_seconds):
                 return await self._start(user)
 
-    async def instead_of(self, client: RunnerClient, *, stopping: bool = False) -> RunnerClient:
+    async def replace_failed(self, client: RunnerClient, *, stopping: bool = False) -> RunnerClient:
         """The user's runner after one that failed: the next one, if it is `stopping` or has died, else the same.
 
         Raises: RunnerUnavailable: it does not answer, and lives.
         """
         user = client.box.user
-        async with self._turns.of(user):
+        async with self._turns.hold(user):
             held = partial(self._is_held, client)  # asked again: who holds it may see its end while we wait for that
-            if held() and await ends(client, self._spawner, stopping=stopping) and held():
+            if held() and await confirm_dead(client, self._spawner, stopping=stopping) and held():
                 del self._clients[user]
                 await self._forget(client)
                 self._tasks.spawn(self._recovery.after_death(user), "recover")
-        return await self.of(user)
+        return await self.get_or_start(user)
 
     async def stop(self, user: UserId) -> None:
         """End the user's runner in good order, then for certain. Whoever wants it meanwhile waits for a new one."""
         await self._waking.cancel(user)
-        async with self._turns.of(user):
+        async with self._turns.hold(user):
             await self._stop(user)
             for box in await self._store.find(Box, owner=SYSTEM, where={"user": user}):  # another web's
                 await self._end_unmet(box)
@@ -139,13 +143,13 @@ class Runners:
         await self._forget(client)
 
     @asynccontextmanager
-    async def removing(self, user: UserId) -> AsyncIterator[None]:
+    async def purge(self, user: UserId) -> AsyncIterator[None]:
         """End the user's runner and delete all that boxes kept of them; while the context is open none is started."""
         await self._waking.cancel(user)
-        async with self._turns.of(user):
+        async with self._turns.hold(user):
             await self._stop(user)
             for box in await self._store.find(Box, owner=SYSTEM, where={"user": user}):
-                await self._bury(box)
+                await self._discard(box)
             await self._spawner.forget(user)
             yield
             await self._waking.cancel(user)  # who asked meanwhile asked for a user that is no more
@@ -169,9 +173,9 @@ class Runners:
     async def _end_unmet(self, box: Box) -> None:
         """A box of an earlier web that we were only just adopting."""
         if box.user not in self._clients:
-            await self._bury(box)
+            await self._discard(box)
 
-    async def _bury(self, box: Box) -> None:
+    async def _discard(self, box: Box) -> None:
         """Certainly ended, then forgotten. It may live though nobody knows its process: see `_start`."""
         await self._spawner.stop(box, grace_s=0)
         await self._store.delete(Box, box.id, owner=SYSTEM)
@@ -183,31 +187,31 @@ class Runners:
                     return await self._bind(box)
                 except RunnerUnavailable as error:  # it lives, and does not answer: nobody will ever hear of it
                     log.warning("runner %s is ended: %s", box.id, error)
-            await self._bury(box)
+            await self._discard(box)
             self._tasks.spawn(self._recovery.after_death(user), "recover")
         box = Box(id=secrets.token_hex(5), user=user, key=secrets.token_urlsafe(32), started_at=now())
         await self._store.put(box, owner=SYSTEM)  # first: if we are killed now, the next web knows what to look for
         tell = partial(self._waking.tell, user)
         try:
-            box = msgspec.structs.replace(box, memory=await self._spawner.start(box, tell))
+            box = msgspec.structs.replace(box, spawner_state=await self._spawner.start(box, tell))
             await self._store.put(box, owner=SYSTEM)
             tell(Phase.ANSWERING)
             return await self._bind(box)
         except BaseException:
-            await self._bury(box)
+            await self._discard(box)
             raise
 
     async def _adopt(self, box: Box) -> None:
         """Hold a runner that is in the Store; if it has died since, or begun anew, what it left open is seen to."""
         try:
-            async with self._turns.of(box.user):
+            async with self._turns.hold(box.user):
                 if box.user in self._clients:
                     return
                 box = await self._store.get(Box, box.id, owner=SYSTEM)  # while we waited, another web may have had it
                 if dead := await self._spawner.poll(box) is Poll.GONE:
-                    await self._bury(box)
+                    await self._discard(box)
                 else:
-                    dead = await begun_anew(box, self._spawner)
+                    dead = await was_restarted(box, self._spawner)
                     await self._bind(box)
         except (Unavailable, NotFound) as error:
             log.warning("runner %s was not adopted: %s", box.id, error)
@@ -230,7 +234,7 @@ class Runners:
     async def _hold(self, client: RunnerClient) -> None:
         """Keep a socket open to it and pass on its news until it is gone."""
         user, gone = client.box.user, None
-        ours, tell = partial(self._is_held, client), partial(self.changes.say, client.box.user)
+        ours, tell = partial(self._is_held, client), partial(self.changes.publish, client.box.user)
         while gone is None:
             try:
                 gone = await hold(client, self._spawner, ours=ours, tell=tell)
@@ -248,7 +252,7 @@ class Runners:
         """Who deletes its record sees to what it left open; where there is none, somebody else has, or ended it."""
         await client.close()
         try:
-            async with self._turns.of(client.box.user):
+            async with self._turns.hold(client.box.user):
                 await self._store.get(Box, client.box.id, owner=SYSTEM)
                 await self._forget(client)
         except NotFound:
@@ -267,10 +271,10 @@ class Runners:
         except Unavailable as error:
             log.info("what is left of %s will be noticed: %s", client.box.id, error)
 
-    async def _let_go(self, client: RunnerClient) -> None:
+    async def _stop_if_idle(self, client: RunnerClient) -> None:
         """End it if it is still idle. That it says itself: a message may have come since we asked."""
         user, ended = client.box.user, False
-        async with self._turns.of(user):
+        async with self._turns.hold(user):
             if self._clients.get(user) is not client:
                 return
             del self._clients[user]  # who wants it from now on waits for what comes of this

@@ -5,15 +5,15 @@ from functools import partial
 
 from core.domain.records import UserId
 from core.domain.states import SessionState
-from core.fleet.recovery import Change
+from core.fleet.recovery import BoxChange
 from core.lib.pubsub import Hub
 from core.observability import metrics
 
 SESSIONS = 10_000  # of one user that are told apart
-RECORDS = Change(session="", agent="", state=SessionState.ASLEEP)
+RECORDS = BoxChange(session="", agent="", state=SessionState.ASLEEP)
 
 
-class Census(Hub[Change]):
+class SessionFeed(Hub[BoxChange]):
     """A hub that remembers the state of each session. Only those of `living` users count."""
 
     def __init__(self, living: Callable[[], Collection[UserId]]) -> None:
@@ -24,7 +24,7 @@ class Census(Hub[Change]):
         for state in SessionState:
             metrics.sessions.labels(state.value).set_function(partial(self.count, state.value))
 
-    def say(self, topic: str, word: Change) -> None:
+    def publish(self, topic: str, word: BoxChange) -> None:
         states = self._states.setdefault(topic, {})
         if word.session in states or len(states) < SESSIONS:
             states[word.session] = word.state

@@ -29,30 +29,30 @@ REASONS: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class WaitingState:
     """For people: how far a start is, and since when they wait."""
 
     phase: Phase
     since: datetime
 
 
-News = RunnerClient | Waiting | None  # a runner that is there, one that is coming, one that did not come
+News = RunnerClient | WaitingState | None  # a runner that is there, one that is coming, one that did not come
 
 
-def coming(waiting: Waiting | None) -> StateChanged:
+def progress_event(waiting: WaitingState | None) -> StateChanged:
     """As an event for pages; None: nobody waits any more."""
     if waiting is None:
         return StateChanged(state=SessionState.ASLEEP)
     return StateChanged(state=SessionState.STARTING, phase=waiting.phase, at=waiting.since)
 
 
-class Waking:
+class RunnerStarts:
     """A start belongs to nobody who waits: a closed page does not stop it, `cancel` does."""
 
     def __init__(self, start: Callable[[UserId], Coroutine[Any, Any, RunnerClient]], news: Hub[News]) -> None:
         self._start, self._news = start, news
         self._tasks: dict[UserId, asyncio.Task[RunnerClient]] = {}
-        self._waiting: dict[UserId, Waiting] = {}
+        self._waiting: dict[UserId, WaitingState] = {}
         for phase in Phase:
             metrics.waking.labels(phase.value).set_function(partial(self._count, phase))
 
@@ -75,14 +75,14 @@ class Waking:
                 raise RunnerUnavailable("the start was called off: the box, or the platform, is being ended") from None
             raise
 
-    def at(self, user: UserId) -> Waiting | None:
+    def at(self, user: UserId) -> WaitingState | None:
         """How far it is; None: nobody waits."""
         return self._waiting.get(user)
 
     def tell(self, user: UserId, phase: Phase) -> None:
         """It has got on."""
         before = self._waiting.get(user)
-        self._waiting[user] = waiting = Waiting(phase=phase, since=before.since if before else now())
+        self._waiting[user] = waiting = WaitingState(phase=phase, since=before.since if before else now())
         self._news.publish(user, waiting)
 
     async def cancel(self, user: UserId) -> None:

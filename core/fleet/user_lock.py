@@ -18,7 +18,7 @@ RENEW_S: Final = 3.0
 RETRY_S: Final = 0.2
 
 
-class Turns:
+class UserLock:
     """Whoever starts, stops, adopts or buries a user's runner does so inside `of(user)`."""
 
     def __init__(self, store: Store) -> None:
@@ -26,7 +26,7 @@ class Turns:
         self._locks: dict[UserId, asyncio.Lock] = {}
 
     @asynccontextmanager
-    async def of(self, user: UserId) -> AsyncIterator[None]:
+    async def hold(self, user: UserId) -> AsyncIterator[None]:
         """Waits for its turn. Raises: StoreUnavailable. RunnerUnavailable: the account was deleted meanwhile."""
         async with (lock := self._locks.setdefault(user, asyncio.Lock())):
             if self._locks.get(user) is not lock:

@@ -10,7 +10,7 @@ import msgspec
 
 from core.domain.errors import BadInput
 from core.domain.events import AnyEvent, seq_of
-from core.gateway.sanitize import Numbered, stand_in, tame
+from core.gateway.sanitize import SequencedEvent, sanitize, stand_in
 
 BATCH_EVENTS = 500
 BATCH_BYTES = 8 * 1024 * 1024
@@ -20,11 +20,11 @@ BATCH_VALUES = 200_000  # in all of them; the largest honest batches have some t
 LIGHT_BYTES, LIGHT_VALUES = 64 * 1024, 5_000
 
 
-class Shape(msgspec.Struct, frozen=True, kw_only=True):
+class BatchShape(msgspec.Struct, frozen=True, kw_only=True):
     """Body of `POST /internal/events`, of which only numbers are read."""
 
     session: str
-    events: list[Numbered]
+    events: list[SequencedEvent]
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +34,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     events: list[msgspec.Raw]
 
 
-class Read(msgspec.Struct, frozen=True, kw_only=True):
+class ReadBatch(msgspec.Struct, frozen=True, kw_only=True):
     """A batch whose shape and order are right: numbers go up by one."""
 
     session: str
@@ -46,10 +46,10 @@ def is_light(body: bytes) -> bool:
     return len(body) <= LIGHT_BYTES and _marks(body) <= LIGHT_VALUES
 
 
-def read_batch(body: bytes) -> Read:
+def read_batch(body: bytes) -> ReadBatch:
     """Raises: BadInput: not a batch, too long, or its numbers have a gap inside."""
     try:
-        if len(msgspec.json.decode(body, type=Shape).events) > BATCH_EVENTS:
+        if len(msgspec.json.decode(body, type=BatchShape).events) > BATCH_EVENTS:
             raise BadInput(f"more than {BATCH_EVENTS} events", code="too_large")
         batch = msgspec.json.decode(body, type=Batch)
         events = tuple(_tamed(batch.events))
@@ -60,7 +60,7 @@ def read_batch(body: bytes) -> Read:
         raise BadInput("an event has no number, or an impossible one")
     if any(then != first + 1 for first, then in pairwise(numbers)):
         raise BadInput("the numbers of a batch must follow each other")
-    return Read(session=batch.session, events=events)
+    return ReadBatch(session=batch.session, events=events)
 
 
 def _tamed(raws: list[msgspec.Raw]) -> list[AnyEvent]:
@@ -71,7 +71,7 @@ def _tamed(raws: list[msgspec.Raw]) -> list[AnyEvent]:
             events.append(stand_in(raw))
         else:
             left -= values
-            events.append(tame(raw))
+            events.append(sanitize(raw))
     return events
 
 

@@ -10,14 +10,14 @@ from aiohttp import web
 from core.config.settings import Secret, Settings, secrets_of
 from core.domain.errors import BadInput, NotFound
 from core.domain.events import encode
-from core.domain.records import Agent, SecretNote, Session, UserId, now
-from core.gateway.batch import BATCH_BYTES, HIGHEST_SEQ, Read, is_light, read_batch
+from core.domain.records import Agent, SecretRecord, Session, UserId, now
+from core.gateway.batch import BATCH_BYTES, HIGHEST_SEQ, ReadBatch, is_light, read_batch
 from core.gateway.http_errors import errors, read_body
 from core.gateway.identity import Caller, Callers, claims_of, prove_runner
 from core.gateway.ingest import Gap, Ingest, LogBehind
 from core.gateway.providers import Call, Provider
 from core.gateway.turn_spans import turn_under_way
-from core.lib.aiohttp_disconnects import quiet
+from core.lib.aiohttp_disconnects import ignore_disconnects
 from core.observability import metrics
 from core.observability.redaction import Redactor
 from core.observability.tracing import Trace, span
@@ -82,7 +82,7 @@ class BoxApi:
         self._heavy = asyncio.Semaphore(1)  # two threads that decode would starve this one
 
     def app(self) -> web.Application:
-        app = web.Application(middlewares=[quiet, errors])
+        app = web.Application(middlewares=[ignore_disconnects, errors])
         app.add_routes(
             [
                 web.post("/internal/spec", self.spec),
@@ -122,7 +122,7 @@ class BoxApi:
         found = await self._vault.get(agent.secrets, owner=user)
         for name in found:
             with contextlib.suppress(NotFound):  # deleted at this moment
-                await self._store.change(SecretNote, name, owner=user, used_at=now())
+                await self._store.change(SecretRecord, name, owner=user, used_at=now())
         return {name: str(value) for name, value in found.items()}
 
     async def draft(self, request: web.Request) -> web.Response:
@@ -146,7 +146,7 @@ class BoxApi:
         async with caller.room.batch():
             batch = await self._batch(await read_body(request, limit_bytes=BATCH_BYTES))
             try:
-                acked = await self._ingest.take(batch, owner=caller.user)
+                acked = await self._ingest.store(batch, owner=caller.user)
             except (Gap, LogBehind) as error:
                 body = {"code": error.code, "detail": str(error), **error.numbers}
                 return web.json_response(body, status=error.status)
@@ -164,13 +164,13 @@ class BoxApi:
                 del lines[len(lines) // 2 :]
         return web.Response(body=b'{"events":[%s]}' % b",".join(lines), content_type="application/json")
 
-    async def _batch(self, body: bytes) -> Read:
+    async def _batch(self, body: bytes) -> ReadBatch:
         if is_light(body):
             return self._read_batch(body)
         async with self._heavy:
             return await asyncio.to_thread(self._read_batch, body)
 
-    def _read_batch(self, body: bytes) -> Read:
+    def _read_batch(self, body: bytes) -> ReadBatch:
         """The platform's own secrets are in no box; if one were, it would not be kept."""
         return read_batch(self._redactor.raw(body))
 

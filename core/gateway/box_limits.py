@@ -18,7 +18,7 @@ WAITING = 64
 PATIENCE_S = 20.0  # a CLI that is sent away comes again by itself
 
 
-class Room:
+class BoxLimits:
     """One box's places. Who finds none waits for `patience_s`, with not more than WAITING others."""
 
     def __init__(self, *, patience_s: float = PATIENCE_S) -> None:

@@ -7,9 +7,9 @@ from core.config.settings import Settings
 from core.gateway.api_server import served
 from core.gateway.box_limits import PATIENCE_S
 from core.gateway.egress.egress import Egress
-from core.gateway.egress.network import Outside
+from core.gateway.egress.network import Network
 from core.gateway.handshake import LINE_S
-from core.gateway.tcp_listener import FarDoors
+from core.gateway.tcp_listener import TcpListener
 from core.observability.exporters import telemetry
 from core.store import Store
 
@@ -26,7 +26,7 @@ async def serve(
     drain_s: float = DRAIN_S,
     line_s: float = LINE_S,
     patience_s: float = PATIENCE_S,
-    outside: Outside | None = None,
+    outside: Network | None = None,
 ) -> None:
     """Be one of the gateways until `stop`; then what is under way may end, for `drain_s` at most.
 
@@ -36,7 +36,7 @@ async def serve(
     keys = settings.session_secret or (runtime_.platform_key(settings),)
     async with telemetry(settings, "gateway"):
         egress = Egress(store=store, keys=keys, outside=outside)
-        doors = FarDoors(store=store, egress=egress, patience_s=patience_s, line_s=line_s)
+        doors = TcpListener(store=store, egress=egress, patience_s=patience_s, line_s=line_s)
         ending_at = clock()
         try:
             async with served(settings, store, doors, keys=keys, drain_s=drain_s, shared=True) as boxes:
@@ -48,13 +48,13 @@ async def serve(
             await egress.close(within_s=max(0.0, ending_at - clock()))
 
 
-async def _watch(doors: FarDoors, stop: asyncio.Event, look_s: float) -> None:
+async def _watch(doors: TcpListener, stop: asyncio.Event, look_s: float) -> None:
     """Look after the boxes until `stop`, which does not wait for a Store that hangs."""
 
     async def look() -> None:
         while True:
             await asyncio.sleep(look_s)
-            await doors.look()
+            await doors.refresh()
 
     looking, told = asyncio.ensure_future(look()), asyncio.ensure_future(stop.wait())
     try:

@@ -10,8 +10,8 @@ from core.config.runtime_dir import Process
 from core.domain.errors import BadInput
 from core.domain.records import UserId
 from core.gateway.http_errors import errors, read_body
-from core.gateway.unix_listeners import Doors
-from core.lib.aiohttp_disconnects import quiet
+from core.gateway.unix_listeners import UnixListeners
+from core.lib.aiohttp_disconnects import ignore_disconnects
 
 BODY_BYTES = 64 * 1024
 HEARTBEAT_S = 20.0
@@ -30,7 +30,7 @@ class NewBox(msgspec.Struct, frozen=True, kw_only=True):
 class Control:
     """The routes of gateway.sock, and how many webs hold us."""
 
-    def __init__(self, *, doors: Doors, stop: asyncio.Event, digest: str) -> None:
+    def __init__(self, *, doors: UnixListeners, stop: asyncio.Event, digest: str) -> None:
         self._doors, self._stop, self._digest = doors, stop, digest
         self._held: set[web.WebSocketResponse] = set()
 
@@ -39,7 +39,7 @@ class Control:
         return len(self._held)
 
     def app(self) -> web.Application:
-        app = web.Application(middlewares=[quiet, errors])
+        app = web.Application(middlewares=[ignore_disconnects, errors])
         app.add_routes(
             [
                 web.get("/healthz", self.health),

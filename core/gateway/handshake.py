@@ -13,21 +13,21 @@ OF_ONE_ADDRESS = 128  # of them; each is decided in milliseconds, and a box has 
 PROBE = b"GET /healthz HTTP/1."
 WELL = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n"
 
-Wire = asyncio.Transport
-Admit = Callable[[bytes, Wire], Awaitable[Callable[[], asyncio.Protocol]]]
+RawTransport = asyncio.Transport
+Admit = Callable[[bytes, RawTransport], Awaitable[Callable[[], asyncio.Protocol]]]
 
 
-class Arrival(asyncio.Protocol):
+class HandshakeProtocol(asyncio.Protocol):
     """Replaces itself by what `admit` says the connection is, or hangs up without a word.
 
     Nothing that follows the line is read before that. `waiting` has all that are not decided.
     """
 
-    def __init__(self, *, admit: Admit, waiting: "set[Arrival]", line_s: float = LINE_S) -> None:
+    def __init__(self, *, admit: Admit, waiting: "set[HandshakeProtocol]", line_s: float = LINE_S) -> None:
         self._admit, self._waiting, self._line_s = admit, waiting, line_s
         self._loop = asyncio.get_running_loop()
         self._first = b""
-        self._wire: Wire | None = None
+        self._wire: RawTransport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self.address = ""
@@ -66,14 +66,14 @@ class Arrival(asyncio.Protocol):
         if self._task:
             self._task.cancel()
 
-    def _probed(self, wire: Wire) -> None:
+    def _probed(self, wire: RawTransport) -> None:
         if b"\r\n\r\n" in self._first:
             wire.write(WELL)
             wire.close()
         elif len(self._first) > HEAD_BYTES:
             wire.abort()
 
-    async def _decide(self, line: bytes, wire: Wire) -> None:
+    async def _decide(self, line: bytes, wire: RawTransport) -> None:
         try:
             become = await self._admit(line, wire)
         except PlatformError:

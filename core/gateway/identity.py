@@ -9,7 +9,7 @@ from aiohttp import web
 
 from core.domain.errors import NotSignedIn
 from core.domain.records import UserId
-from core.gateway.box_limits import Room
+from core.gateway.box_limits import BoxLimits
 from core.protocol import tokens
 
 OWN_S = 60  # a runner signs each of its calls
@@ -23,7 +23,7 @@ class Caller:
     box: str
     user: UserId
     key: str = field(repr=False)
-    room: Room = field(default_factory=Room)
+    room: BoxLimits = field(default_factory=BoxLimits)
 
     @property
     def audience(self) -> str:
@@ -40,7 +40,7 @@ class Callers(Protocol):
 
 def prove_runner(token: str, *, caller: Caller) -> None:
     """It is the box's runner that speaks, and no program beside it. Raises: NotSignedIn."""
-    tokens.verify(token, key=caller.key, audience=tokens.own(caller.box), max_age_s=OWN_S)
+    tokens.verify(token, key=caller.key, audience=tokens.box_audience(caller.box), max_age_s=OWN_S)
 
 
 def claims_of(token: str, *, caller: Caller, keys: Sequence[str]) -> dict[str, Any]:

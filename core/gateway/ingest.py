@@ -28,11 +28,11 @@ from msgspec import UNSET
 from core.domain.errors import Conflict, NotFound, Unavailable
 from core.domain.events import AnyEvent, seq_of
 from core.domain.records import Request, Session, UserId, now
-from core.gateway.batch import BATCH_EVENTS, Read
+from core.gateway.batch import BATCH_EVENTS, ReadBatch
 from core.gateway.projections import follow
 from core.gateway.sanitize import stands_in
 from core.gateway.turn_spans import tell_turns
-from core.observability.event_metrics import LogTally
+from core.observability.event_metrics import EventMetrics
 from core.store import Store
 
 log = logging.getLogger("oma.gateway")
@@ -70,9 +70,9 @@ class Ingest:
     """
 
     def __init__(self, store: Store, *, shared: bool = False) -> None:
-        self._store, self._shared, self._tally = store, shared, LogTally()
+        self._store, self._shared, self._tally = store, shared, EventMetrics()
 
-    async def take(self, batch: Read, *, owner: UserId) -> int:
+    async def store(self, batch: ReadBatch, *, owner: UserId) -> int:
         """The number up to which everything is kept, log and records.
 
         Raises: NotFound: the session is not this owner's, or was deleted. Gap: earlier numbers are missing.

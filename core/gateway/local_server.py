@@ -21,9 +21,9 @@ from core.gateway.api_server import served
 from core.gateway.box_limits import PATIENCE_S
 from core.gateway.control import Control
 from core.gateway.egress.egress import Egress
-from core.gateway.egress.network import Outside
+from core.gateway.egress.network import Network
 from core.gateway.fingerprint import gateway_digest
-from core.gateway.unix_listeners import Doors
+from core.gateway.unix_listeners import UnixListeners
 from core.observability.exporters import telemetry
 from core.store import Store
 
@@ -43,7 +43,7 @@ async def serve(
     unused_s: float = UNUSED_S,
     watch_s: float = WATCH_S,
     patience_s: float = PATIENCE_S,
-    outside: Outside | None = None,
+    outside: Network | None = None,
 ) -> None:
     """Be the gateway until `stop`, or until no box lives and no web was there for `unused_s`.
 
@@ -56,7 +56,7 @@ async def serve(
         if runtime is None:
             log.debug("a gateway is there already")
             return
-        doors = Doors(runtime=runtime, store=store, patience_s=patience_s)
+        doors = UnixListeners(runtime=runtime, store=store, patience_s=patience_s)
         doors.egress = Egress(store=store, keys=keys, outside=outside)
         control = Control(doors=doors, stop=stop, digest=digest)
         async with served(settings, store, doors, keys=keys, drain_s=DRAIN_S, shared=False) as boxes:
@@ -71,7 +71,9 @@ async def serve(
                 await doors.close_all()
 
 
-async def _watch(doors: Doors, control: Control, stop: asyncio.Event, *, unused_s: float, watch_s: float) -> None:
+async def _watch(
+    doors: UnixListeners, control: Control, stop: asyncio.Event, *, unused_s: float, watch_s: float
+) -> None:
     """Boxes keep the gateway as a web does, but they do not start a web's time anew: nobody comes for the last one."""
     clock = asyncio.get_running_loop().time
     held = clock()

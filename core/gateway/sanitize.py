@@ -25,14 +25,14 @@ SHORT = frozenset({
 })  # fmt: skip
 
 
-class Numbered(msgspec.Struct, frozen=True):
+class SequencedEvent(msgspec.Struct, frozen=True):
     """The least an event has to be."""
 
     seq: int
     type: str
 
 
-def tame(raw: bytes | msgspec.Raw) -> AnyEvent:
+def sanitize(raw: bytes | msgspec.Raw) -> AnyEvent:
     """The event, or what stands in for one of an unknown kind, or one that is no JSON anybody could keep.
 
     Raises: BadInput: its number is impossible. msgspec.DecodeError: it has none.
@@ -51,7 +51,7 @@ def stand_in(raw: bytes | msgspec.Raw) -> AnyEvent:
 
     Raises: BadInput: its number is impossible. msgspec.DecodeError: it has none.
     """
-    number = msgspec.json.decode(raw, type=Numbered)
+    number = msgspec.json.decode(raw, type=SequencedEvent)
     try:
         return decode(encode(Notice(seq=number.seq, text=UNKNOWN)))
     except (msgspec.ValidationError, OverflowError) as error:

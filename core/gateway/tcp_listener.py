@@ -12,10 +12,10 @@ from aiohttp import web
 
 from core.domain.errors import Misconfigured, NotFound, StoreUnavailable, Unavailable
 from core.domain.records import SYSTEM, Box
-from core.gateway.box_limits import PATIENCE_S, Room
+from core.gateway.box_limits import PATIENCE_S, BoxLimits
 from core.gateway.egress.egress import Egress
-from core.gateway.egress.protocol_sniffer import Front
-from core.gateway.handshake import LINE_S, Arrival, Wire
+from core.gateway.egress.protocol_sniffer import ProtocolSniffer
+from core.gateway.handshake import LINE_S, HandshakeProtocol, RawTransport
 from core.gateway.identity import Caller
 from core.observability import metrics
 from core.protocol import handshake
@@ -28,15 +28,15 @@ BACKLOG = 1024
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Known:
+class KnownBox:
     """A box as the Store had it a moment ago."""
 
     box: Box
     caller: Caller
-    waiting: set[Front] = field(default_factory=set)
+    waiting: set[ProtocolSniffer] = field(default_factory=set)
 
 
-class FarDoors:
+class TcpListener:
     """Who is at the other end of each connection.
 
     A box is looked up at its first one. `look`, called every few seconds, looks again while it has one open, and
@@ -52,9 +52,9 @@ class FarDoors:
         line_s: float = LINE_S,
     ) -> None:
         self._store, self._egress, self._patience_s, self._line_s = store, egress, patience_s, line_s
-        self._known: dict[str, Known] = {}
-        self._wires: WeakKeyDictionary[asyncio.BaseTransport, Known] = WeakKeyDictionary()
-        self._arriving: set[Arrival] = set()
+        self._known: dict[str, KnownBox] = {}
+        self._wires: WeakKeyDictionary[asyncio.BaseTransport, KnownBox] = WeakKeyDictionary()
+        self._arriving: set[HandshakeProtocol] = set()
         self._lookups = asyncio.Semaphore(LOOKUPS)
         self.runner: web.AppRunner | None = None
         metrics.boxes.set_function(lambda: len(self._open()))
@@ -72,7 +72,7 @@ class FarDoors:
 
         Raises: Misconfigured: the port is taken.
         """
-        arrive = partial(Arrival, admit=self._admit, waiting=self._arriving, line_s=self._line_s)
+        arrive = partial(HandshakeProtocol, admit=self._admit, waiting=self._arriving, line_s=self._line_s)
         try:
             server = await asyncio.get_running_loop().create_server(arrive, host, port, backlog=BACKLOG)
         except OSError as error:
@@ -86,7 +86,7 @@ class FarDoors:
             for front in [front for known in self._known.values() for front in known.waiting]:
                 front.abort()
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Hang up on boxes that are no more, and forget those that have nothing open."""
         there = self._open()
         self._known = {id: known for id, known in self._known.items() if known in there}
@@ -98,24 +98,24 @@ class FarDoors:
             except StoreUnavailable as error:  # what is proven stays so: the Store says neither yes nor no
                 log.warning("box %s is not looked at: %s", id, error)
 
-    def _open(self) -> set[Known]:
+    def _open(self) -> set[KnownBox]:
         return {known for wire, known in list(self._wires.items()) if not wire.is_closing()}
 
-    async def _admit(self, line: bytes, wire: Wire) -> Callable[[], Front]:
+    async def _admit(self, line: bytes, wire: RawTransport) -> Callable[[], ProtocolSniffer]:
         """Raises: BadInput, NotSignedIn, NotFound: nobody is let in. StoreUnavailable: nor is anybody now."""
         token = handshake.token_of(line)
         id = handshake.claimed_box(token)
         known = self._known.get(id)
         if known is None:
             known = await self._look_up(id)
-        handshake.prove(token, key=known.box.key)
+        handshake.verify(token, key=known.box.key)
         self._wires[wire] = known
         api = self.runner.server if self.runner else None
         if api is None:
             raise Unavailable("the gateway is not open")
-        return partial(Front, api=api, egress=self._egress.taker(known.caller), waiting=known.waiting)
+        return partial(ProtocolSniffer, api=api, egress=self._egress.taker(known.caller), waiting=known.waiting)
 
-    async def _look_up(self, id: str) -> Known:
+    async def _look_up(self, id: str) -> KnownBox:
         try:
             async with self._lookups:
                 box = await self._store.get(Box, id, owner=SYSTEM)
@@ -126,8 +126,8 @@ class FarDoors:
         if known and (known.box.user, known.box.key) == (box.user, box.key):
             return known
         self._hang_up(id)
-        caller = Caller(box=id, user=box.user, key=box.key, room=Room(patience_s=self._patience_s))
-        self._known[id] = known = Known(box=box, caller=caller)
+        caller = Caller(box=id, user=box.user, key=box.key, room=BoxLimits(patience_s=self._patience_s))
+        self._known[id] = known = KnownBox(box=box, caller=caller)
         return known
 
     def _hang_up(self, id: str) -> None:

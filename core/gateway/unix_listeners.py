@@ -11,9 +11,9 @@ from aiohttp import web
 from core.config.runtime_dir import BACKLOG, Process, Runtime, guests, listening
 from core.domain.errors import BadInput, Unavailable
 from core.domain.records import SYSTEM, Box, UserId
-from core.gateway.box_limits import PATIENCE_S, Room
+from core.gateway.box_limits import PATIENCE_S, BoxLimits
 from core.gateway.egress.egress import Egress
-from core.gateway.egress.protocol_sniffer import Front
+from core.gateway.egress.protocol_sniffer import ProtocolSniffer
 from core.gateway.identity import Caller
 from core.observability import metrics
 from core.store import Store
@@ -24,17 +24,17 @@ MAX_BOXES = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
+class UnixListener:
     """An open socket of a living box."""
 
     caller: Caller
     process: Process
     server: asyncio.Server
-    waiting: set[Front]
+    waiting: set[ProtocolSniffer]
     path: Path
 
 
-class Doors:
+class UnixListeners:
     """Opens, watches and closes the sockets of all boxes of this machine.
 
     `caller` is the one place that decides whose request it is; for boxes elsewhere that is core.gateway.tcp_listener.
@@ -42,7 +42,7 @@ class Doors:
 
     def __init__(self, *, runtime: Runtime, store: Store, patience_s: float = PATIENCE_S) -> None:
         self._runtime, self._store, self._patience_s = runtime, store, patience_s
-        self._doors: dict[str, Door] = {}
+        self._doors: dict[str, UnixListener] = {}
         metrics.boxes.set_function(self.__len__)
         self._by_path: dict[str, Caller] = {}
         self._changing = asyncio.Lock()
@@ -67,14 +67,14 @@ class Doors:
     async def restore(self) -> None:
         """Listen again for every living box that the Store knows; the gateway before us is gone."""
         for box in await self._store.find(Box, owner=SYSTEM, limit=MAX_BOXES):
-            process = Process.read(box.memory)
+            process = Process.read(box.spawner_state)
             if process and process.alive():
                 try:
                     await self.open(box.id, user=box.user, key=box.key, process=process)
                 except BadInput as error:
                     log.warning("box %s has no door: %s", box.id, error)
             elif process:
-                await self._bury(box.id, process)
+                await self._discard(box.id, process)
 
     async def open(self, box_id: str, *, user: UserId, key: str, process: Process) -> None:
         """Listen for a box; again is fine. Raises: BadInput: it has no directory, or its process is gone."""
@@ -89,7 +89,7 @@ class Doors:
             if known and path.is_socket():
                 return
             await self._close(box_id)
-            caller = Caller(box=box_id, user=user, key=key, room=Room(patience_s=self._patience_s))
+            caller = Caller(box=box_id, user=user, key=key, room=BoxLimits(patience_s=self._patience_s))
             self._doors[box_id] = door = await self._listen(caller, process, path)
             self._by_path[str(path)] = door.caller
 
@@ -111,20 +111,20 @@ class Doors:
         """Close the doors of boxes whose process is gone, and remove what they leave behind."""
         for box_id, door in list(self._doors.items()):
             if not door.process.alive():
-                await self._bury(box_id, door.process)
+                await self._discard(box_id, door.process)
 
-    async def _listen(self, caller: Caller, process: Process, path: Path) -> Door:
+    async def _listen(self, caller: Caller, process: Process, path: Path) -> UnixListener:
         api = self.runner.server if self.runner else None
         if api is None or self.egress is None:
             raise BadInput("the gateway is not open yet")
         if not path.parent.is_dir():
             raise BadInput("this box has no directory", code="box_gone")
-        waiting: set[Front] = set()
-        front = partial(Front, api=api, egress=self.egress.taker(caller), waiting=waiting)
+        waiting: set[ProtocolSniffer] = set()
+        front = partial(ProtocolSniffer, api=api, egress=self.egress.taker(caller), waiting=waiting)
         # The agent in the box is its user's own id of the machine, or ours under another name.
         listener = await asyncio.to_thread(listening, path, group=guests(path.parent))
         server = await asyncio.get_running_loop().create_unix_server(front, sock=listener, backlog=BACKLOG)
-        return Door(caller=caller, process=process, server=server, waiting=waiting, path=path)
+        return UnixListener(caller=caller, process=process, server=server, waiting=waiting, path=path)
 
     async def _close(self, box_id: str) -> None:
         if door := self._doors.pop(box_id, None):
@@ -136,7 +136,7 @@ class Doors:
                 self.egress.hang_up(box_id)
             door.path.unlink(missing_ok=True)
 
-    async def _bury(self, box_id: str, process: Process) -> None:
+    async def _discard(self, box_id: str, process: Process) -> None:
         """Its record stays: by that the web, which may be away, learns that there is something to recover."""
         door = self._doors.get(box_id)
         if door and door.process != process:

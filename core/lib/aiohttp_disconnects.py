@@ -16,7 +16,7 @@ def hung_up(request: web.Request) -> bool:
 
 
 @web.middleware
-async def quiet(request: web.Request, handler: Answer) -> web.StreamResponse:
+async def ignore_disconnects(request: web.Request, handler: Answer) -> web.StreamResponse:
     """End what was being sent or read without a word of alarm. Comes first among the middlewares."""
     try:
         return await handler(request)

@@ -28,7 +28,7 @@ T = TypeVar("T")
 WORDS = (TextDelta, ThinkingDelta, Text)
 
 
-class FirstWords:
+class FirstTokenTimer:
     """How long people wait: from their message to the first words of the turn that it began, as the web sees them."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class FirstWords:
         """Before it goes out. One that only joins a running turn begins none, and is forgotten in time."""
         _remember(self._sent, message_id, time.monotonic())
 
-    def heard(self, session: str, batch: Sequence[AnyEvent]) -> None:
+    def on_events(self, session: str, batch: Sequence[AnyEvent]) -> None:
         """What a page's follower got; costs nothing while nobody here waits."""
         if not self._sent and not self._begun:
             return
@@ -52,7 +52,7 @@ class FirstWords:
                 self._begun.pop(session, None)
 
 
-class LogTally:
+class EventMetrics:
     """What the logs of all boxes say, counted as they are kept. A box may say anything: no word of it is a label."""
 
     def __init__(self) -> None:

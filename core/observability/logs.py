@@ -40,11 +40,11 @@ class Entry(logging.Formatter):
         """The message as `spell` writes each character, in at most MESSAGE_BYTES."""
         text = _message(record)
         if len(text) <= 2 * READ_CHARS:
-            return fitting(self._redactor.line(text), MESSAGE_BYTES, spell)
+            return truncate_middle(self._redactor.line(text), MESSAGE_BYTES, spell)
         # A value that the cut went through is not recognised: its rest goes with LONGEST characters at the cut.
         head = self._redactor.line(text[:READ_CHARS])[:-LONGEST]
         tail = self._redactor.line(text[-READ_CHARS:])[LONGEST:]
-        return fitting(head + CUT + tail, MESSAGE_BYTES, spell)
+        return truncate_middle(head + CUT + tail, MESSAGE_BYTES, spell)
 
 
 class TextFormat(Entry):
@@ -52,7 +52,7 @@ class TextFormat(Entry):
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC)
-        logger = fitting(record.name, LOGGER_BYTES, _visible)
+        logger = truncate_middle(record.name, LOGGER_BYTES, _visible)
         here = tracing.current.get()
         belongs = f" trace={here.trace_id}" if here else ""
         return f"{at:%H:%M:%S} {record.levelname} {logger}: {self.said(record, _visible)}{belongs}"
@@ -68,7 +68,7 @@ class JsonFormat(Entry):
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).isoformat()
-        logger, said = fitting(record.name, LOGGER_BYTES, _in_json), self.said(record, _in_json)
+        logger, said = truncate_middle(record.name, LOGGER_BYTES, _in_json), self.said(record, _in_json)
         head = f'"time":"{at}","severity":"{record.levelname}","logger":"{logger}"'
         return f'{{{head}{self._labels}{_source(record)}{self._trace()},"message":"{said}"}}'
 
@@ -82,8 +82,8 @@ class JsonFormat(Entry):
 
 def _source(record: logging.LogRecord) -> str:
     """Where in the program it was said."""
-    path = fitting(record.pathname.removeprefix(PROGRAM), LOGGER_BYTES, _in_json)
-    function = fitting(record.funcName or "", LOGGER_BYTES, _in_json)
+    path = truncate_middle(record.pathname.removeprefix(PROGRAM), LOGGER_BYTES, _in_json)
+    function = truncate_middle(record.funcName or "", LOGGER_BYTES, _in_json)
     return f',"{GOOGLE}/sourceLocation":{{"file":"{path}","line":"{record.lineno}","function":"{function}"}}'
 
 
@@ -103,7 +103,7 @@ def escaped(text: str, longest: int = MESSAGE_BYTES) -> str:
     return "".join(map(_visible, text[:longest]))[:longest]
 
 
-def fitting(text: str, most_bytes: int, spell: Callable[[str], str]) -> str:
+def truncate_middle(text: str, most_bytes: int, spell: Callable[[str], str]) -> str:
     """`text` as `spell` writes each character; what is too long loses its middle."""
     if len(text) <= most_bytes and text.isprintable() and len((all_at_once := spell(text)).encode()) <= most_bytes:
         return all_at_once
@@ -150,11 +150,11 @@ def install(form: Literal["text", "json"], secrets: Iterable[str] = (), *, part:
     logging.captureWarnings(True)
     for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    sys.excepthook = _fell
-    threading.excepthook = lambda ended: _fell(ended.exc_type, ended.exc_value, ended.exc_traceback)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda ended: _log_uncaught(ended.exc_type, ended.exc_value, ended.exc_traceback)
 
 
-def _fell(kind: type[BaseException], error: BaseException | None, where: TracebackType | None) -> None:
+def _log_uncaught(kind: type[BaseException], error: BaseException | None, where: TracebackType | None) -> None:
     """What nobody caught is an entry as well: Python's own words for it would be many lines, and masked nowhere."""
     if issubclass(kind, KeyboardInterrupt | SystemExit):
         return

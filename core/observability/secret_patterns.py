@@ -11,7 +11,7 @@ MASK = "***"  # shorter than any value that is masked, so that it cannot hold on
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class SecretPattern:
     """What matches is masked, but for the group `keep`, which says what it was."""
 
     name: str
@@ -19,8 +19,8 @@ class Shape:
     pattern: re.Pattern[str]
 
 
-def _shape(name: str, words: str, pattern: str) -> Shape:
-    return Shape(name, tuple(words.split()), re.compile(pattern))
+def _shape(name: str, words: str, pattern: str) -> SecretPattern:
+    return SecretPattern(name, tuple(words.split()), re.compile(pattern))
 
 
 KEYS = (
@@ -74,7 +74,7 @@ BEARERS = (
 """What opens a door by being known: sign-in codes, socket client ids, login cookies, credentials of a proxy."""
 
 
-def mask(text: str, shapes: tuple[Shape, ...] = KEYS + BEARERS) -> str:
+def mask(text: str, shapes: tuple[SecretPattern, ...] = KEYS + BEARERS) -> str:
     """`text` without anything that looks like a secret."""
     for shape in shapes:
         if any(word in text for word in shape.words):

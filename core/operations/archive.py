@@ -23,7 +23,7 @@ READ_ONLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @dataclass(slots=True)
-class Taken:
+class ArchiveSummary:
     """What went into the archive; `left_out` could not be read."""
 
     files: int = 0
@@ -36,7 +36,7 @@ class Packer:
 
     def __init__(self, archive: tarfile.TarFile) -> None:
         self._archive = archive
-        self.taken = Taken()
+        self.taken = ArchiveSummary()
 
     def add_bytes(self, name: str, content: bytes) -> None:
         info = tarfile.TarInfo(name)

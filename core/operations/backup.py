@@ -18,7 +18,7 @@ import msgspec
 from core.config.settings import Settings
 from core.domain.errors import Misconfigured, StoreUnavailable
 from core.domain.records import now
-from core.operations.archive import Packer, Taken
+from core.operations.archive import ArchiveSummary, Packer
 from core.store.factory import DATABASE
 from core.store.schema import STEPS
 
@@ -38,7 +38,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     made_at: datetime
 
 
-def backup(settings: Settings, file: Path, *, force: bool = False) -> tuple[Manifest, Taken]:
+def backup(settings: Settings, file: Path, *, force: bool = False) -> tuple[Manifest, ArchiveSummary]:
     """Write the archive, whole or not at all.
 
     Raises: Misconfigured: there is a file already, or nothing to back up. StoreUnavailable: it cannot be done.
@@ -98,7 +98,7 @@ def known_form(db: sqlite3.Connection) -> int:
     return int(form)
 
 
-def _write(draft: Path, manifest: Manifest, data_dir: Path) -> Taken:
+def _write(draft: Path, manifest: Manifest, data_dir: Path) -> ArchiveSummary:
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
         with tarfile.open(fileobj=out, mode="w:gz", compresslevel=1, format=tarfile.PAX_FORMAT) as archive:
             packer = Packer(archive)

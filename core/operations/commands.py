@@ -4,7 +4,7 @@ import argparse
 import asyncio
 
 from core.config.settings import Settings
-from core.operations.archive import Taken
+from core.operations.archive import ArchiveSummary
 from core.operations.backup import Manifest, backup
 from core.operations.migration import migrate
 from core.operations.restore import at_rest, restore
@@ -12,7 +12,7 @@ from core.operations.restore import at_rest, restore
 SHOWN = 5  # entries that could not be read
 
 
-async def keep(command: str, settings: Settings, given: argparse.Namespace) -> int:
+async def run(command: str, settings: Settings, given: argparse.Namespace) -> int:
     """The exit status. Raises: PlatformError: with one line for the terminal."""
     if command == "backup":
         manifest, taken = await asyncio.to_thread(backup, settings, given.file, force=given.force)
@@ -40,7 +40,7 @@ def _rows(manifest: Manifest) -> str:
     return f"{manifest.rows.get('records', 0):,} records, {manifest.rows.get('events', 0):,} events"
 
 
-def _complain(taken: Taken) -> None:
+def _complain(taken: ArchiveSummary) -> None:
     if taken.left_out:
         names = ", ".join(taken.left_out[:SHOWN])
         print(f"{len(taken.left_out):,} could not be read and are not in it: {names}")

@@ -24,10 +24,10 @@ from core.gateway.providers.passthrough import Upstream
 from core.spawner import cgroup
 from core.spawner import probe as isolation_probe
 from core.spawner.cgroup import Bounds, Groups
-from core.spawner.host import claude_cli, look
+from core.spawner.host import claude_cli, inspect_host
 from core.spawner.isolation_report import FLOOR, NAMES, WHYS
 from core.spawner.probe import choose, describe
-from core.store.factory import opened_store, whereabouts
+from core.store.factory import open_store, whereabouts
 from core.vault.factory import opened_vault
 from core.vault.factory import whereabouts as vault_whereabouts
 
@@ -126,16 +126,16 @@ async def model(name: str, settings: Settings) -> Finding:
 def _judged(name: str, upstream: Upstream, status: int) -> Finding:
     where = upstream.where
     if status in (401, 403):
-        return Finding(name=name, ok=False, found=f"{where} refused us ({status})", mend=f"check {upstream.mend}")
+        return Finding(name=name, ok=False, found=f"{where} refused us ({status})", mend=f"check {upstream.fix_hint}")
     if status in BUSY:
         return Finding(name=name, ok=True, found=f"{where} is busy ({status}); the credential was not judged")
     found = f"{where} answered {status}" + ("" if status == 200 else f" for {PROBE_MODEL}")
-    mend = f"look at its address in the settings, and check {upstream.mend}"
+    mend = f"look at its address in the settings, and check {upstream.fix_hint}"
     return Finding(name=name, ok=status == 200, found=found, mend=mend)
 
 
 async def store(name: str, settings: Settings) -> Finding:
-    async with opened_store(settings) as opened:
+    async with open_store(settings) as opened:
         await opened.ping()
     return Finding(name=name, ok=True, found=f"{whereabouts(settings)} opens and writes")
 
@@ -173,7 +173,7 @@ async def cluster(name: str, settings: Settings) -> Finding:
     from core.spawner.kubernetes import opened
 
     async with opened(settings, boot_key=boot_key(settings)) as spawner:
-        await spawner.look()
+        await spawner.refresh()
         isolation = spawner.isolation()
     unseen = [layer.id for layer in isolation.layers if not layer.live]
     found = "; ".join(["a pod for each user", *(f"no {id} of their own seen" for id in unseen)])
@@ -183,7 +183,7 @@ async def cluster(name: str, settings: Settings) -> Finding:
 async def sandbox(name: str, settings: Settings) -> Finding:
     if settings.spawner == "kubernetes":
         return await cluster(name, settings)
-    tried = await asyncio.to_thread(isolation_probe.examine, settings, look())
+    tried = await asyncio.to_thread(isolation_probe.examine, settings, inspect_host())
     choose(settings, tried.trouble, landlock=tried.landlock)
     isolation = describe(settings, tried.trouble, landlock=tried.landlock, shared=tried.shared)
     found = BOXES[isolation.name]
@@ -196,7 +196,7 @@ async def layers(name: str, settings: Settings) -> Finding:
     """Which of the walls L0-L7 stand; production needs those of FLOOR. In a cluster they are the pods'."""
     if settings.spawner == "kubernetes":
         return Finding(name=name, ok=True, found="those of the pods: see sandbox, and /admin")
-    tried = await asyncio.to_thread(isolation_probe.examine, settings, look())
+    tried = await asyncio.to_thread(isolation_probe.examine, settings, inspect_host())
     groups = await asyncio.to_thread(lambda: Groups(f"oma-doctor-{os.getpid()}", Bounds(), cgroup.find()).live)
     all_layers = describe(settings, tried.trouble, groups, landlock=tried.landlock, shared=tried.shared).layers
     absent = [layer for layer in all_layers if not layer.live]

@@ -13,8 +13,8 @@ from core.config.settings import Settings
 from core.domain.errors import Conflict, Misconfigured
 from core.domain.records import UserId
 from core.store import Store
-from core.store.factory import DATABASE, opened_store, whereabouts
-from core.store.rows import Rows, canonical
+from core.store.factory import DATABASE, open_store, whereabouts
+from core.store.rows import Rows, canonical_json
 from core.store.sqlite import SqliteStore
 from core.store.sqlite_rows import SqliteRows
 
@@ -23,7 +23,7 @@ CLAIM_S = 90 * 86400.0
 
 
 @dataclass(slots=True)
-class Tally:
+class RowCounts:
     """How many rows of each sort, and one number that changes with any of their contents, whatever the order."""
 
     rows: Counter[str] = field(default_factory=Counter)
@@ -36,25 +36,27 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
+class MigrationResult:
     """`already`: the target was the same as the source before anything was done."""
 
-    tally: Tally
+    tally: RowCounts
     source: str
     target: str
     already: bool
 
 
-async def migrate(settings: Settings, *, to: Literal["firestore", "sqlite"]) -> Moved:
+async def migrate(settings: Settings, *, to: Literal["firestore", "sqlite"]) -> MigrationResult:
     """Raises: Misconfigured, Conflict: it may not be done; the target is as it was."""
     ours, firestore = replace(settings, store="sqlite"), replace(settings, store="firestore")
     source, target = (ours, firestore) if to == "firestore" else (firestore, ours)
     if source.store == "sqlite" and not (settings.data_dir / DATABASE).is_file():
         raise Misconfigured(f"there is no store in {settings.data_dir}")
-    async with opened_store(source) as old, opened_store(target) as new:
+    async with open_store(source) as old, open_store(target) as new:
         here, there = rows_of(old), rows_of(new)
         already = await _move(here, there, new, name=whereabouts(target), mark=f"from {whereabouts(source)}")
-        return Moved(tally=await tally(there), source=whereabouts(source), target=whereabouts(target), already=already)
+        return MigrationResult(
+            tally=await tally(there), source=whereabouts(source), target=whereabouts(target), already=already
+        )
 
 
 async def _move(here: Rows, there: Rows, store: Store, *, name: str, mark: str) -> bool:
@@ -102,9 +104,9 @@ async def copy(here: Rows, there: Rows) -> None:
         await there.write_audit(acts)
 
 
-async def tally(rows: Rows) -> Tally:
+async def tally(rows: Rows) -> RowCounts:
     """Read everything."""
-    found = Tally()
+    found = RowCounts()
     for owner in await rows.owners():
         await _tally_owner(rows, owner, found)
     async for acts in rows.audit():
@@ -113,10 +115,10 @@ async def tally(rows: Rows) -> Tally:
     return found
 
 
-async def _tally_owner(rows: Rows, owner: UserId, found: Tally) -> None:
+async def _tally_owner(rows: Rows, owner: UserId, found: RowCounts) -> None:
     async for records in rows.records(owner):
         for row in records:
-            found.add(row.kind, owner, row.id, body=canonical(row.kind, row.body))
+            found.add(row.kind, owner, row.id, body=canonical_json(row.kind, row.body))
     for session in await rows.sessions(owner):
         async for lines in rows.lines(session, owner=owner, after=0):
             for seq, body in lines:

@@ -19,7 +19,7 @@ LINE_BYTES = 512
 LINE = re.compile(rb"OMA/1 ([A-Za-z0-9_-]{1,256}\.[A-Za-z0-9_-]{1,16}\.[A-Za-z0-9_-]{1,128})\r\n")
 
 
-def written(box: str, key: str) -> bytes:
+def encode(box: str, key: str) -> bytes:
     """The line for one connection that is opened now."""
     return b"OMA/1 %s\r\n" % tokens.sign({"box": box}, key=key, audience=AUDIENCE).encode()
 
@@ -40,7 +40,7 @@ def claimed_box(token: str) -> str:
     return box
 
 
-def prove(token: str, *, key: str) -> None:
+def verify(token: str, *, key: str) -> None:
     """What it says is so: this key, the box's, has signed it. Raises: NotSignedIn: it has not, or long ago."""
     tokens.verify(token, key=key, audience=AUDIENCE, max_age_s=TOKEN_S)
 

@@ -29,11 +29,11 @@ _ALWAYS: dict[str, Any] = {
 }
 
 
-def managed() -> dict[str, Any]:
+def file_settings() -> dict[str, Any]:
     """The file's content. Hooks and plugin markets of a folder are not even read."""
     return _ALWAYS | {"allowManagedHooksOnly": True, "strictKnownMarketplaces": []}
 
 
-def given(env: dict[str, str]) -> dict[str, Any]:
+def cli_settings(env: dict[str, str]) -> dict[str, Any]:
     """The arguments': the same, and values of the environment that a folder's `env` must not change."""
     return _ALWAYS | {"disableAllHooks": True, "env": _ALWAYS["env"] | env}

@@ -15,12 +15,12 @@ RUNNER_TOKEN_S = 60  # the web makes a new one for every connection
 SKEW_S = 5  # the clocks of two machines; and times in tokens are whole seconds
 
 
-def boot(pod: str = "") -> str:
+def boot_audience(pod: str = "") -> str:
     """The audience of what binds a runner that nobody has yet: of this pod only, where one key opens many."""
     return f"runner:boot:{pod}" if pod else "runner:boot"
 
 
-def own(box: str) -> str:
+def box_audience(box: str) -> str:
     """The audience of what a runner's own calls carry; programs beside it in the box have the same way out."""
     return f"gateway:own:{box}"
 

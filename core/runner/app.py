@@ -11,7 +11,7 @@ from aiohttp import WSMsgType, web
 
 from core.domain.errors import BadInput, Conflict, Forbidden, NotSignedIn, PlatformError, TooMuch, Unavailable
 from core.domain.events import Answered, Attachment, UserSaid
-from core.lib.aiohttp_disconnects import Answer, quiet
+from core.lib.aiohttp_disconnects import Answer, ignore_disconnects
 from core.observability import tracing
 from core.protocol import tokens
 from core.runner import export, full
@@ -29,7 +29,7 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 T = TypeVar("T")
 
 
-class Put(msgspec.Struct, frozen=True, kw_only=True):
+class OpenSession(msgspec.Struct, frozen=True, kw_only=True):
     """Body of PUT /v1/sessions/{id}. Locale and title are the record's; the CLI gets them from the gateway."""
 
     agent: str
@@ -38,7 +38,7 @@ class Put(msgspec.Struct, frozen=True, kw_only=True):
     title: str = ""
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class SendMessage(msgspec.Struct, frozen=True, kw_only=True):
     """Body of POST …/messages."""
 
     message_id: str
@@ -49,7 +49,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     retry_of: str = ""
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
+class AnswerRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Body of POST …/requests/{request_id}."""
 
     decision: str
@@ -59,7 +59,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     answers: dict[str, str] = {}
 
 
-class Stop(msgspec.Struct, frozen=True, kw_only=True):
+class StopRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Body of POST /v1/stop, if it has one: only if nothing has been done for so long."""
 
     idle_s: float
@@ -73,7 +73,7 @@ class App:
         self._watchers = 0
 
     def application(self) -> web.Application:
-        app = web.Application(middlewares=[quiet, self._door], client_max_size=BODY_BYTES)
+        app = web.Application(middlewares=[ignore_disconnects, self._door], client_max_size=BODY_BYTES)
         one = "/v1/sessions/{session}"
         app.add_routes(
             [
@@ -107,7 +107,7 @@ class App:
             if request.path == "/healthz":
                 return await handler(request)
             await self._admit(request)
-            with self._runner.attended(), tracing.inside(tracing.parse(request.headers.get("traceparent", ""))):
+            with self._runner.client_connected(), tracing.inside(tracing.parse(request.headers.get("traceparent", ""))):
                 return await handler(request)
         except PlatformError as error:
             return _json({"code": error.code, "detail": str(error)}, status=error.status)
@@ -133,7 +133,7 @@ class App:
 
     def _booted(self, token: str) -> str:
         """Raises: NotSignedIn."""
-        return _subject(token, self._runner.boot_key, tokens.boot(self._runner.pod))
+        return _subject(token, self._runner.boot_key, tokens.boot_audience(self._runner.pod))
 
     def _session(self, request: web.Request) -> Session:
         return self._runner.sessions.get(_name(request, "session"))
@@ -152,7 +152,7 @@ class App:
         return _json({"user": bound.user if bound else ""} | self._runner.sessions.status())
 
     async def _stop(self, request: web.Request) -> web.Response:
-        await self._runner.stop(idle_s=(await _read(request, Stop)).idle_s if request.body_exists else 0.0)
+        await self._runner.stop(idle_s=(await _read(request, StopRequest)).idle_s if request.body_exists else 0.0)
         return _json({})
 
     async def _hold(self, request: web.Request) -> web.WebSocketResponse:
@@ -183,7 +183,7 @@ class App:
     # --- one session -------------------------------------------------------------------------------------------------
 
     async def _put(self, request: web.Request) -> web.Response:
-        body = await _read(request, Put)
+        body = await _read(request, OpenSession)
         if not NAME.fullmatch(body.agent):
             raise BadInput("not an agent's id")
         self._runner.sessions.put(_name(request, "session"), body.agent, body.kind)
@@ -213,7 +213,7 @@ class App:
         return _json({}, status=202)
 
     async def _say(self, request: web.Request) -> web.Response:
-        body = await _read(request, Message)
+        body = await _read(request, SendMessage)
         if len(body.text) > TEXT_CHARS:
             raise BadInput(f"more than {TEXT_CHARS} characters", code="text_too_long")
         if not body.message_id or len(body.message_id) > 128 or len(body.retry_of) > 128:
@@ -221,7 +221,7 @@ class App:
         said = UserSaid(**msgspec.structs.asdict(body))
         session = self._session(request)
         seq = session.talk.say(said)
-        await session.safe()
+        await session.fsync()
         return _json({"seq": seq})
 
     async def _interrupt(self, request: web.Request) -> web.Response:
@@ -229,13 +229,13 @@ class App:
         return _json({}, status=202)
 
     async def _answer(self, request: web.Request) -> web.Response:
-        body = await _read(request, Decision)
+        body = await _read(request, AnswerRequest)
         if body.decision not in ("allow", "allow_always", "deny", "answer"):
             raise BadInput("not a decision")
         answered = Answered(request_id=_name(request, "request"), **msgspec.structs.asdict(body))
         session = self._session(request)
         seq = session.talk.answer(answered)
-        await session.safe()
+        await session.fsync()
         return _json({"seq": seq})
 
     async def _events(self, request: web.Request) -> web.Response:

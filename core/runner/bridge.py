@@ -8,7 +8,7 @@ import contextlib
 import logging
 import socket
 
-from core.runner.gateway_transport import Road
+from core.runner.gateway_transport import Transport
 
 log = logging.getLogger("oma.bridge")
 
@@ -82,7 +82,7 @@ class Side(asyncio.Protocol):
 class Bridge:
     """`await Bridge(road).open()`; `port` is where the CLIs are sent."""
 
-    def __init__(self, road: Road, *, hold_s: float = HOLD_S) -> None:
+    def __init__(self, road: Transport, *, hold_s: float = HOLD_S) -> None:
         self._road, self._hold_s = road, hold_s
         self._server: asyncio.Server | None = None
         self._pairs: set[asyncio.Task[None]] = set()

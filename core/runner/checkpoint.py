@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from core.domain.events import AnyEvent, Text, TextDelta, Thinking, ThinkingDelta, ToolCalled, TurnFinished, decode
-from core.runner.log import Log
+from core.runner.log import EventLog
 
 log = logging.getLogger("oma.checkpoint")
 
@@ -38,7 +38,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 class Checkpoint:
     """Of one session. `keep` every second of a turn, `forget` at its end, `left` after opening the log."""
 
-    def __init__(self, file: Log) -> None:
+    def __init__(self, file: EventLog) -> None:
         self._log = file
         self._path = file.path.with_suffix(".part")
         self._kept: tuple[Text, ...] = ()

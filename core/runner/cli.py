@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import msgspec
 
-from core.runner.line_reader import Lines
+from core.runner.line_reader import LineReader
 from core.runner.processes import dying_with_us
 
 log = logging.getLogger("oma.cli")
@@ -28,14 +28,14 @@ STDERR_LINES = 20
 STDERR_BYTES = 64 * 1024
 
 
-class Cli(asyncio.SubprocessProtocol):
+class CliProcess(asyncio.SubprocessProtocol):
     """`heard` gets every JSON object of its stdout, `gone` is called once after the last of them."""
 
     def __init__(self) -> None:
         self.heard: Callable[[Json], None] = lambda _: None
         self.gone: Callable[[], None] = lambda: None
-        self._lines = Lines()
-        self._errors = Lines(STDERR_BYTES)
+        self._lines = LineReader()
+        self._errors = LineReader(STDERR_BYTES)
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
         self._process: asyncio.SubprocessTransport | None = None
         self._exited = self._ended = False
@@ -61,7 +61,7 @@ class Cli(asyncio.SubprocessProtocol):
         return self._lines.dropped
 
     @property
-    def last_words(self) -> str:
+    def stderr_tail(self) -> str:
         """The end of its stderr."""
         return "\n".join(self._stderr)
 

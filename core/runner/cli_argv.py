@@ -25,7 +25,7 @@ BEHIND = {"vertex": {"CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1"}}
 _OURSELVES = "127.0.0.1,localhost,::1"
 
 
-class Place(NamedTuple):
+class CliPaths(NamedTuple):
     """Where a runner's CLIs are started: the program, the user's home, the bridge's port."""
 
     cli: str
@@ -45,7 +45,7 @@ class Place(NamedTuple):
         return [*claude.glob(f"projects/*/{session}*"), *claude.glob(f"*/{session}*")]
 
 
-def argv(spec: Spec, place: Place) -> list[str]:
+def argv(spec: Spec, place: CliPaths) -> list[str]:
     """Values are bound by `=`: none of them can become a flag of its own."""
     session = spec.session.id
     words = [
@@ -56,7 +56,7 @@ def argv(spec: Spec, place: Place) -> list[str]:
         "--include-partial-messages",
         "--permission-prompt-tool=stdio",
         "--setting-sources=project",
-        f"--settings={json.dumps(managed_settings.given(_fixed(place)))}",
+        f"--settings={json.dumps(managed_settings.cli_settings(_pinned_env(place)))}",
         "--strict-mcp-config",
         f"--permission-mode={spec.agent.permission_mode}",
         f"--tools={','.join(TOOLS)}",
@@ -77,7 +77,7 @@ def argv(spec: Spec, place: Place) -> list[str]:
     return words
 
 
-def environment(spec: Spec, place: Place) -> dict[str, str]:
+def environment(spec: Spec, place: CliPaths) -> dict[str, str]:
     """All the CLI is told besides its arguments. The token opens the model for this session and nothing else."""
     return {
         **spec.secrets,  # first: whatever they are called, they are not in the place of ours
@@ -91,11 +91,11 @@ def environment(spec: Spec, place: Place) -> dict[str, str]:
         "CLAUDE_CODE_ENTRYPOINT": "sdk-py",
         **BEHIND.get(spec.provider, {}),
         **_proxies(spec, place),
-        **_fixed(place),
+        **_pinned_env(place),
     }
 
 
-def _fixed(place: Place) -> dict[str, str]:
+def _pinned_env(place: CliPaths) -> dict[str, str]:
     """What a folder's settings must not change: where the model is. No secret: these stand in the arguments, too."""
     return {
         "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{place.port}",
@@ -106,7 +106,7 @@ def _fixed(place: Place) -> dict[str, str]:
     }
 
 
-def _proxies(spec: Spec, place: Place) -> dict[str, str]:
+def _proxies(spec: Spec, place: CliPaths) -> dict[str, str]:
     """How programs find the only way out. Some know the variables in capitals only, some only the others."""
     way = f"http://oma:{spec.token}@127.0.0.1:{place.port}"
     ours = {"HTTPS_PROXY": way, "HTTP_PROXY": way, "ALL_PROXY": way}

@@ -16,9 +16,9 @@ import msgspec
 from msgspec import structs
 
 from core.domain.events import PRACTICE
-from core.runner.cli import Cli, Json
-from core.runner.gateway_client import Gateway, Spec
-from core.runner.permissions import OURS, Verdict, Wish
+from core.runner.cli import CliProcess, Json
+from core.runner.gateway_client import GatewayClient, Spec
+from core.runner.permissions import OURS, ToolRequest, Verdict
 from core.runner.processes import boottime
 from core.runner.sdk import (
     ClaudeAgentOptions,
@@ -32,7 +32,7 @@ from core.runner.sdk import (
     Transport,
 )
 from core.runner.tools import Tools
-from core.runner.turn_result import TurnOver
+from core.runner.turn_result import TurnResult
 
 log = logging.getLogger("oma.live")
 
@@ -46,14 +46,14 @@ TOKEN_S = 20 * 3600.0  # the model token is good for 24 h: a CLI this old makes 
 CONTROL_QUEUE = 1_000  # requests the CLI may have open before we stop believing it
 CALLS = 100  # of them to our own tools
 
-Ask = Callable[[str, Wish], Awaitable[Verdict]]
+PermissionCallback = Callable[[str, ToolRequest], Awaitable[Verdict]]
 
 
-class Wire(Transport):
+class SdkTransport(Transport):
     """The SDK's view of a CLI that is already running: the control lines of its stdout, and its stdin."""
 
     def __init__(
-        self, cli: Cli, heard: Callable[[Json], None], gone: Callable[[], None], tools: Tools | None = None
+        self, cli: CliProcess, heard: Callable[[Json], None], gone: Callable[[], None], tools: Tools | None = None
     ) -> None:
         self._cli, self._heard, self._gone, self._tools = cli, heard, gone, tools
         self._calls: set[asyncio.Task[None]] = set()
@@ -136,11 +136,11 @@ def _sound(said: Json) -> bool:
     return isinstance(asked.get("request_id"), str) and (said["type"] != "control_request" or "subtype" in inner)
 
 
-class Live:
+class CliClient:
     """One connected CLI. `say` and `interrupt` from anywhere; `connect` and `close` from the task that owns it."""
 
-    def __init__(self, cli: Cli, spec: Spec, *, gateway: Gateway, heard: Callable[[Json], None],
-                 gone: Callable[[], None], ask: Ask) -> None:  # fmt: skip
+    def __init__(self, cli: CliProcess, spec: Spec, *, gateway: GatewayClient, heard: Callable[[Json], None],
+                 gone: Callable[[], None], ask: PermissionCallback) -> None:  # fmt: skip
         self.cli = cli
         self.born = boottime()  # and so was its token
         self.refused = False  # the gateway does not take its token any more
@@ -150,7 +150,7 @@ class Live:
         self._closing = asyncio.Lock()
         self._ask = ask
         tools = Tools(gateway, spec.session.id) if spec.session.kind == "builder" else None
-        self._wire = Wire(cli, heard, gone, tools)
+        self._wire = SdkTransport(cli, heard, gone, tools)
         self._client = ClaudeSDKClient(ClaudeAgentOptions(can_use_tool=self._may_use), transport=self._wire)
 
     @property
@@ -194,7 +194,7 @@ class Live:
         self.cli.write(msgspec.json.encode(line) + b"\n")
         return name
 
-    def charged(self, over: TurnOver) -> tuple[TurnOver, float]:
+    def charged(self, over: TurnResult) -> tuple[TurnResult, float]:
         """The end of a turn, and what the turn has cost; the CLI reports the sum of its whole life.
 
         Of the practice model it knows neither the name nor that it is free.
@@ -215,12 +215,12 @@ class Live:
     ) -> PermissionResultAllow | PermissionResultDeny:
         if name.startswith(OURS):
             return PermissionResultAllow()
-        wish = Wish(
+        wish = ToolRequest(
             tool=name,
             input=said,
             tool_id=context.tool_use_id or "",
             reason=context.description or context.decision_reason or "",
-            rules=tuple(_written(rule) for update in context.suggestions for rule in _added(update)),
+            rules=tuple(rule_text(rule) for update in context.suggestions for rule in _added(update)),
         )
         verdict = await self._ask(str(uuid.uuid4()), wish)
         if not verdict.allow:
@@ -233,7 +233,7 @@ def _added(update: PermissionUpdate) -> list[PermissionRuleValue]:
     return update.rules or [] if update.type == "addRules" and update.behavior == "allow" else []
 
 
-def _written(rule: PermissionRuleValue) -> str:
+def rule_text(rule: PermissionRuleValue) -> str:
     return f"{rule.tool_name}({rule.rule_content})" if rule.rule_content else rule.tool_name
 
 

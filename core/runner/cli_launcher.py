@@ -6,15 +6,15 @@ import logging
 from typing import TYPE_CHECKING, Protocol
 
 from core.domain.errors import Unavailable
-from core.runner.cli import Cli, Json
-from core.runner.cli_argv import Place, argv, environment
+from core.runner.cli import CliProcess, Json
+from core.runner.cli_argv import CliPaths, argv, environment
 from core.runner.folder_requests import distrust, wants
-from core.runner.gateway_client import Gateway, Spec
-from core.runner.known_secrets import Known
-from core.runner.permissions import Verdict, Wish
+from core.runner.gateway_client import GatewayClient, Spec
+from core.runner.known_secrets import KnownSecrets
+from core.runner.permissions import ToolRequest, Verdict
 
 if TYPE_CHECKING:
-    from core.runner.cli_client import Live
+    from core.runner.cli_client import CliClient
 
 log = logging.getLogger("oma.engine")
 
@@ -22,29 +22,29 @@ CONNECT_S = 60.0  # MCP servers of the agent may take long to start
 _UNKNOWN_SESSION = "No conversation found"
 
 
-class Listener(Protocol):
+class CliListener(Protocol):
     """What a CLI is connected to."""
 
     id: str
 
-    def heard(self, said: Json) -> None: ...
-    def gone(self) -> None: ...
-    def coming(self, live: "Live") -> None: ...
-    def held(self, wanted: tuple[str, ...]) -> None: ...
-    async def ask(self, request_id: str, wish: Wish) -> Verdict: ...
+    def on_cli_message(self, said: Json) -> None: ...
+    def on_cli_exit(self) -> None: ...
+    def on_cli_starting(self, live: "CliClient") -> None: ...
+    def on_held_back(self, wanted: tuple[str, ...]) -> None: ...
+    async def ask(self, request_id: str, wish: ToolRequest) -> Verdict: ...
 
 
-class Engine:
+class CliLauncher:
     """Starts CLIs. One a runner. `known` is what it told any of them."""
 
-    def __init__(self, place: Place, gateway: Gateway, known: Known) -> None:
+    def __init__(self, place: CliPaths, gateway: GatewayClient, known: KnownSecrets) -> None:
         self.place, self.gateway, self.known = place, gateway, known
 
     async def load(self) -> None:
         """Import what a CLI needs in this process, in a thread: a second that nobody should wait for twice."""
         await asyncio.to_thread(importlib.import_module, "core.runner.cli_client")
 
-    async def start(self, session: Listener) -> "Live":
+    async def start(self, session: CliListener) -> "CliClient":
         """A CLI that takes messages.
 
         Raises: Unavailable, NotFound: the gateway does not know the session or does not answer. Unavailable: the CLI
@@ -55,7 +55,7 @@ class Engine:
         folder = self.place.folder(spec.agent.id)
         folder.mkdir(parents=True, exist_ok=True)
         distrust(self.place.home)
-        session.held(wants(folder, spec.agent.rules).held)
+        session.on_held_back(wants(folder, spec.agent.rules).held)
         try:
             return await self._connect(session, spec)
         except Unavailable as error:
@@ -65,25 +65,27 @@ class Engine:
             transcript.rename(transcript.with_suffix(".unusable"))
         return await self._connect(session, spec)
 
-    async def _connect(self, session: Listener, spec: Spec) -> "Live":
+    async def _connect(self, session: CliListener, spec: Spec) -> "CliClient":
         await self.load()  # first: nobody hears what a CLI says before its client is there
         cli = await self._spawn(spec)
         try:
             module = importlib.import_module("core.runner.cli_client")
-            live: Live = module.Live(
-                cli, spec, gateway=self.gateway, heard=session.heard, gone=session.gone, ask=session.ask
+            live: CliClient = module.CliClient(
+                cli, spec, gateway=self.gateway, heard=session.on_cli_message, gone=session.on_cli_exit, ask=session.ask
             )
-            await asyncio.wait_for(live.connect(lambda: session.coming(live)), CONNECT_S)
+            await asyncio.wait_for(live.connect(lambda: session.on_cli_starting(live)), CONNECT_S)
         except BaseException as error:
             await cli.close()
             if not isinstance(error, Exception):
                 raise
-            raise Unavailable(f"{type(error).__name__}: {error}\n{cli.last_words}".strip()) from error
+            raise Unavailable(f"{type(error).__name__}: {error}\n{cli.stderr_tail}".strip()) from error
         return live
 
-    async def _spawn(self, spec: Spec) -> Cli:
+    async def _spawn(self, spec: Spec) -> CliProcess:
         place = self.place
         try:
-            return await Cli.start(argv(spec, place), env=environment(spec, place), cwd=place.folder(spec.agent.id))
+            return await CliProcess.start(
+                argv(spec, place), env=environment(spec, place), cwd=place.folder(spec.agent.id)
+            )
         except OSError as error:
             raise Unavailable(f"the CLI cannot be started: {error}") from error

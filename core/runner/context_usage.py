@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import structs
 
-from core.runner.turn_result import TurnOver, amount
+from core.runner.turn_result import TurnResult, amount
 
 Json = dict[str, Any]
 MODEL_CHARS = 128
@@ -16,7 +16,7 @@ COUNTED = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_toke
 MADE_UP = "<synthetic>"  # the CLI's name for words of its own that no model said
 
 
-class Context:
+class ContextUsage:
     """Feed it the answers of one session in order; `seen_in` says it at a turn's end."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Context:
         """The conversation was cut short: how much is left, only the next answer says."""
         self._counts = {}
 
-    def seen_in(self, over: TurnOver, said: Json) -> TurnOver:
+    def seen_in(self, over: TurnResult, said: Json) -> TurnResult:
         """The end of a turn, with the model that answered last and how full it was then."""
         window = _window(said.get("modelUsage"), self._model)
         return structs.replace(over, model=self._model, context_tokens=sum(self._counts.values()), window_tokens=window)

@@ -33,14 +33,14 @@ from core.domain.events import (
 from core.domain.states import SessionState as S
 from core.runner.cli import Json
 from core.runner.journal import Journal
-from core.runner.permissions import Desk, Verdict, Wish, check
+from core.runner.permissions import PendingRequests, ToolRequest, Verdict, check
 from core.runner.prompts import told_later
-from core.runner.stream_json import Began, Heard, TakenIn, Translator
+from core.runner.stream_json import Began, CliOutput, TakenIn, Translator
 from core.runner.turn import Turn, plan_in, words_of
-from core.runner.turn_result import TurnOver, stopped
+from core.runner.turn_result import TurnResult, stopped
 
 if TYPE_CHECKING:
-    from core.runner.cli_client import Live as Cli
+    from core.runner.cli_client import CliClient as Cli
 
 log = logging.getLogger("oma.talk")
 
@@ -48,7 +48,7 @@ QUEUED = 100  # messages that may wait
 STOPPED = "stopped_by_user"
 
 
-class Talk:
+class Conversation:
     """`need_cli` is called when there is work and no CLI, `end_cli` when it is too old; `live` comes from outside."""
 
     def __init__(self, journal: Journal, *, need_cli: Callable[[], None], end_cli: Callable[[], None],
@@ -60,7 +60,7 @@ class Talk:
         self.held = 0  # while above 0 nothing new begins: processes are being swept, or all ends
         self.stop_next = False  # the user stopped what has not begun yet
         self.handed: dict[str, str] = {}  # uuid → message_id: given to the CLI as steering, not begun there yet
-        self.desk = Desk(self._record_request)
+        self.desk = PendingRequests(self._record_request)
         self._translator = Translator()
         self._need_cli, self._end_cli, self._finished = need_cli, end_cli, finished
         self._dropped = 0
@@ -84,7 +84,7 @@ class Talk:
         if len(self.recall.waiting) >= QUEUED:
             raise TooMuch(f"{QUEUED} messages are waiting already", code="queue_full")
         seq = self.journal.record(said)
-        self.go_on()
+        self.advance()
         return seq
 
     def answer(self, answered: Answered) -> int:
@@ -107,7 +107,7 @@ class Talk:
         if self.desk.settle(answered):
             self._reflect()
         else:
-            self.go_on()
+            self.advance()
         return seq
 
     def unfinished(self) -> list[TextDelta | ThinkingDelta]:
@@ -116,7 +116,7 @@ class Talk:
 
     # --- turns -------------------------------------------------------------------------------------------------------
 
-    def go_on(self) -> None:
+    def advance(self) -> None:
         """Do what is next: steer the open turn, begin one, or ask for a CLI."""
         if self.held:
             return
@@ -153,7 +153,7 @@ class Talk:
         self.live = live
         if self.turn is not None and not self.turn.stopping:  # the one before it did not come up: it never read this
             self.turn.sent_as(live.say(self.turn.words))
-        self.go_on()
+        self.advance()
 
     def _steer(self) -> None:
         """Into the running turn, but only while a tool is at work: else the CLI would make it a turn of its own."""
@@ -165,7 +165,7 @@ class Talk:
             if said.steer and said.message_id not in handed:
                 self.handed[live.say(words_of(said))] = said.message_id
 
-    def finish(self, over: TurnOver, *, cost_usd: float = 0.0, then: S = S.IDLE) -> None:
+    def finish(self, over: TurnResult, *, cost_usd: float = 0.0, then: S = S.IDLE) -> None:
         """The one end of the open turn; unfinished text is kept as partial."""
         turn, self.turn = self.turn, None
         for left in self._translator.break_off():
@@ -176,7 +176,7 @@ class Talk:
         if turn:
             turn.over.set()
         self._finished()
-        self.go_on()
+        self.advance()
 
     def fail(self, detail: str) -> None:
         """There is no CLI to be had: everything that waits ends here, each in a turn of its own."""
@@ -207,15 +207,15 @@ class Talk:
         elif turn.stopping:
             self.finish(stopped(turn.stopping), then=S.ASLEEP)
         else:
-            self.finish(TurnOver(outcome="error", reason="cli_died", detail=detail[-500:]), then=S.ASLEEP)
+            self.finish(TurnResult(outcome="error", reason="cli_died", detail=detail[-500:]), then=S.ASLEEP)
 
     # --- what the CLI says -------------------------------------------------------------------------------------------
 
-    def heard(self, said: Json) -> None:
+    def on_cli_message(self, said: Json) -> None:
         """One line of the CLI."""
         self.last_heard = time.monotonic()
         try:
-            for item in self._translator.hear(said):
+            for item in self._translator.feed(said):
                 self._take(item)
             self._tell_dropped()
         except StoreUnavailable:
@@ -223,13 +223,13 @@ class Talk:
             if self.live:
                 self.live.cli.terminate()
 
-    def _take(self, item: Heard) -> None:
+    def _take(self, item: CliOutput) -> None:
         match item:
             case TakenIn():
                 self._taken_in(item.uuids)
             case Began():
                 self._open_turn()
-            case TurnOver():
+            case TurnResult():
                 self._turn_over(item)
             case TextDelta() | ThinkingDelta() | ToolProgress() | Live():
                 self.journal.show(item)
@@ -271,7 +271,7 @@ class Talk:
             self.turn = Turn(f"cli-{uuid.uuid4()}")
             self._reflect()
 
-    def _turn_over(self, over: TurnOver) -> None:
+    def _turn_over(self, over: TurnResult) -> None:
         over, cost = self.live.charged(over) if self.live else (over, 0.0)
         turn = self.turn
         if turn is None or (not turn.begun and over.uuids is not None and turn.uuid not in over.uuids):
@@ -286,7 +286,7 @@ class Talk:
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
-    async def ask(self, request_id: str, wish: Wish) -> Verdict:
+    async def ask(self, request_id: str, wish: ToolRequest) -> Verdict:
         """What a person decides about this."""
         self._open_turn()
         return await self.desk.ask(request_id, wish, self.turn.plan if self.turn else "")

@@ -19,7 +19,7 @@ from aiohttp import web
 from core.observability import logs
 from core.runner.app import App
 from core.runner.gateway_transport import road_to
-from core.runner.known_secrets import Known
+from core.runner.known_secrets import KnownSecrets
 from core.runner.processes import become_subreaper, hide, limit_ourselves
 from core.runner.runner import Runner
 
@@ -111,7 +111,7 @@ async def serve(listening: socket.socket, options: argparse.Namespace, boot_key:
         boot_key=boot_key,
         pod="" if options.fd is not None else options.pod or socket.gethostname(),  # which is the pod's, in a pod
         spare=options.fd is None,
-        known=Known(learned=learned),
+        known=KnownSecrets(learned=learned),
     )
     await runner.open()
     loop = asyncio.get_running_loop()

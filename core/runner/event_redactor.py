@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from core.domain.events import AnyEvent, Text, TextDelta, Thinking, ThinkingDelta, TurnFinished, decode, encode
-from core.runner.known_secrets import Known
-from core.runner.streaming_redactor import Pieces
+from core.runner.known_secrets import KnownSecrets
+from core.runner.streaming_redactor import StreamingRedactor
 
 Delta = TextDelta | ThinkingDelta
 # Codes and what ties events together: never words of anybody.
@@ -20,12 +20,12 @@ NAMES = frozenset({
 })  # fmt: skip
 
 
-class Veil:
+class EventRedactor:
     """Of one session; without values it costs nothing."""
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: KnownSecrets) -> None:
         self._known = known
-        self._streams: dict[tuple[str, int], Pieces] = {}
+        self._streams: dict[tuple[str, int], StreamingRedactor] = {}
 
     def stored(self, event: AnyEvent) -> AnyEvent:
         """The event as it may be kept."""
@@ -46,7 +46,7 @@ class Veil:
             return self.stored(event)
         if not self._known.redactor:
             return event
-        stream = self._streams.setdefault((event.message, event.block), Pieces(self._known.redactor))
+        stream = self._streams.setdefault((event.message, event.block), StreamingRedactor(self._known.redactor))
         text = stream.feed(event.text)
         return msgspec.structs.replace(event, text=text) if text else None
 
@@ -54,7 +54,7 @@ class Veil:
         """Unfinished blocks, each in one delta from its beginning, as far as they have been shown."""
         if not (redactor := self._known.redactor):
             return deltas
-        seen = [(delta, Pieces(redactor).feed(delta.text)) for delta in deltas]
+        seen = [(delta, StreamingRedactor(redactor).feed(delta.text)) for delta in deltas]
         return [msgspec.structs.replace(delta, text=text) for delta, text in seen if text]
 
     def _masked(self, value: Any, name: str = "", depth: int = 0) -> Any:

@@ -21,14 +21,14 @@ _HELD_ENV = re.compile(r"ANTHROPIC_|CLAUDE_CODE_USE_|NO_PROXY$|no_proxy$")
 _TRUST = "hasTrustDialogAccepted"
 
 
-class Wants(NamedTuple):
+class FolderRequests(NamedTuple):
     """`servers` may be started; `held` are words for what is not done."""
 
     servers: Json
     held: tuple[str, ...]
 
 
-def wants(folder: Path, rules: Iterable[str]) -> Wants:
+def wants(folder: Path, rules: Iterable[str]) -> FolderRequests:
     """What the folder asks for, judged by the agent's rules."""
     settings = _read(folder / ".claude" / "settings.json", SETTINGS_BYTES)
     held = [name for name in _HELD if settings.get(name)]
@@ -41,7 +41,7 @@ def wants(folder: Path, rules: Iterable[str]) -> Wants:
             allowed[name] = server
         else:
             held.append(f"mcp__{_word(name)}")
-    return Wants(allowed, tuple(word[:80] for word in held[:SERVERS]))
+    return FolderRequests(allowed, tuple(word[:80] for word in held[:SERVERS]))
 
 
 def distrust(home: Path) -> None:

@@ -9,7 +9,7 @@ import aiohttp
 import msgspec
 
 from core.domain.errors import Conflict, NotFound, PlatformError, Unavailable
-from core.runner.gateway_transport import Connector, Road
+from core.runner.gateway_transport import Connector, Transport
 
 CALL_S = 10.0
 AWAY_S = 120.0  # how long a start waits for a gateway that is away, as the bridge does (G4)
@@ -76,14 +76,14 @@ class LogBehind(Conflict):
         self.acked = acked
 
 
-class Gateway:
+class GatewayClient:
     """Its calls. One instance a runner; it reconnects by itself.
 
     `word` signs a call as the runner's own: what else runs in the box has the same road. Raises: ConnectionError: the
     runner is nobody's yet.
     """
 
-    def __init__(self, road: Road, *, word: Callable[[], str]) -> None:
+    def __init__(self, road: Transport, *, word: Callable[[], str]) -> None:
         self._word = word
         self._http = aiohttp.ClientSession(
             connector=Connector(road, limit=16), timeout=aiohttp.ClientTimeout(total=CALL_S)

@@ -15,14 +15,14 @@ CONNECT_S = 5.0  # a machine that is gone does not answer; another one behind th
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 
-class Road(Protocol):
+class Transport(Protocol):
     """One connection at a time; who opened it is known at the other end."""
 
     async def connect(self, end: Callable[[], P]) -> P:
         """An open connection whose near end is what `end` makes. Raises: OSError: nobody is there."""
 
 
-class SocketFile:
+class UnixTransport:
     """The gateway's socket for this box: whose it is goes without saying."""
 
     def __init__(self, path: str) -> None:
@@ -33,7 +33,7 @@ class SocketFile:
         return made
 
 
-class Port:
+class TcpTransport:
     """A gateway elsewhere. `first_line` is asked anew for every connection.
 
     Its errors are OSErrors: a box that is nobody's yet has no line, and reaches nobody.
@@ -54,7 +54,7 @@ class Port:
 class Connector(aiohttp.BaseConnector):
     """The runner's own calls go the same way. `_create_connection` is aiohttp's seam for that (see UnixConnector)."""
 
-    def __init__(self, road: Road, *, limit: int) -> None:
+    def __init__(self, road: Transport, *, limit: int) -> None:
         super().__init__(limit=limit)
         self._road = road
 
@@ -65,11 +65,11 @@ class Connector(aiohttp.BaseConnector):
             raise aiohttp.ClientConnectionError(f"the gateway is not reached: {error}") from error
 
 
-def road_to(gateway: str, *, first_line: Callable[[], bytes]) -> Road:
+def road_to(gateway: str, *, first_line: Callable[[], bytes]) -> Transport:
     """`gateway` is the path of a socket, or `http://host:port`. Raises: ValueError: it is neither."""
     if gateway.startswith("/"):
-        return SocketFile(gateway)
+        return UnixTransport(gateway)
     where = urlsplit(gateway)
     if where.scheme != "http" or not where.hostname or not where.port or where.path.strip("/"):
         raise ValueError(f"{gateway} is not http://host:port")
-    return Port(where.hostname, where.port, first_line=first_line)
+    return TcpTransport(where.hostname, where.port, first_line=first_line)

@@ -21,10 +21,10 @@ from core.domain.events import (
     seq_of,
 )
 from core.domain.states import SessionState, step
-from core.runner.event_redactor import Veil
-from core.runner.known_secrets import Known
-from core.runner.log import Log, Scanned
-from core.runner.session_projection import Recall
+from core.runner.event_redactor import EventRedactor
+from core.runner.known_secrets import KnownSecrets
+from core.runner.log import EventLog, Scanned
+from core.runner.session_projection import SessionProjection
 from core.runner.todos import Checklist
 
 QUEUE_EVENTS = 2_000  # a reader that lags further comes back with its number instead of eating our memory
@@ -32,14 +32,14 @@ FRAME_EVENTS = 200
 PACE_S = 0.03  # between frames while words are all there is to tell: each frame costs the reader a look
 
 
-class Lagging(Exception):
+class ReaderLagging(Exception):
     """This reader's queue ran over."""
 
 
 class Watcher:
     """One reader: everything stored after its number, then the present, then what happens."""
 
-    def __init__(self, log: Log, after: int, present: bytes) -> None:
+    def __init__(self, log: EventLog, after: int, present: bytes) -> None:
         self._log, self._after, self._upto, self._present = log, after, log.last_seq, present
         self._lines: deque[bytes] = deque()
         self._ready = asyncio.Event()
@@ -75,7 +75,7 @@ class Watcher:
         while True:
             await self._ready.wait()
             if self._lagging:
-                raise Lagging
+                raise ReaderLagging
             if self._words:
                 self._words, self._due = False, asyncio.get_running_loop().time() + PACE_S
             lines = [self._lines.popleft() for _ in range(min(len(self._lines), FRAME_EVENTS))]
@@ -95,11 +95,11 @@ class Journal:
     """
 
     def __init__(
-        self, session: str, log: Log, events: list[AnyEvent], stored: Callable[[], None], known: Known
+        self, session: str, log: EventLog, events: list[AnyEvent], stored: Callable[[], None], known: KnownSecrets
     ) -> None:
         self.session, self.log = session, log
-        self.recall = Recall()
-        self._stored, self._veil = stored, Veil(known)
+        self.recall = SessionProjection()
+        self._stored, self._veil = stored, EventRedactor(known)
         self._todos = Checklist()
         self._watchers: set[Watcher] = set()
         for event in events:
@@ -129,7 +129,7 @@ class Journal:
     def adopt(self, draft: Path, scanned: Scanned) -> None:
         """Go on with another log in the place of this one. Raises: OSError: nothing has changed."""
         self.log.become(draft, scanned.ends)
-        recall, self._todos = Recall(), Checklist()
+        recall, self._todos = SessionProjection(), Checklist()
         for event in scanned.events:
             recall.apply(event)
             self._todos.apply(event)

@@ -11,7 +11,7 @@ from core.observability.redaction import Redactor
 KEPT_CHARS = 512 * 1024  # several full vaults; beyond it the oldest are forgotten
 
 
-class Known:
+class KnownSecrets:
     """`redactor` is another object whenever there is more to mask. `learned` is told all of it, for the log."""
 
     def __init__(self, values: Iterable[str] = (), *, learned: Callable[[list[str]], None] = lambda _: None) -> None:

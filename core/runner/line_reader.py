@@ -3,7 +3,7 @@
 LIMIT_BYTES = 16 * 1024 * 1024  # a stream-json line can carry a whole file; beyond this it carries an attack
 
 
-class Lines:
+class LineReader:
     """Feed it chunks as they come; only LF ends a line, and a line over the limit is dropped and counted."""
 
     def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:

@@ -33,7 +33,7 @@ class Scanned(NamedTuple):
     events: list[AnyEvent]
 
 
-class Log:
+class EventLog:
     """Opened once a session, by `Log.open`. All calls are synchronous: an append is some ten microseconds."""
 
     def __init__(self, path: Path, fd: int, ends: "array[int]") -> None:

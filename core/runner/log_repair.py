@@ -18,10 +18,10 @@ import msgspec
 from core.domain.errors import StoreUnavailable, Unavailable
 from core.domain.events import AnyEvent, Notice, Parked, StateChanged, TurnFinished, encode, numbered
 from core.domain.states import SessionState
-from core.runner.gateway_client import Gateway
+from core.runner.gateway_client import GatewayClient
 from core.runner.journal import Journal
-from core.runner.log import Log, Scanned, scan
-from core.runner.session_projection import Recall
+from core.runner.log import EventLog, Scanned, scan
+from core.runner.session_projection import SessionProjection
 
 log = logging.getLogger("oma.rejoin")
 
@@ -29,7 +29,7 @@ Json = dict[str, Any]
 REST = (SessionState.ASLEEP, SessionState.FAILED)
 
 
-async def rejoin(journal: Journal, gateway: Gateway, common: int) -> int:
+async def rejoin(journal: Journal, gateway: GatewayClient, common: int) -> int:
     """Take in what the Store has after number `common`; the number up to which the log now is the Store's.
 
     Raises: Unavailable, NotFound, OSError: the log is as it was.
@@ -57,14 +57,14 @@ async def rejoin(journal: Journal, gateway: Gateway, common: int) -> int:
     return last
 
 
-def _copy(old: Log, upto: int, draft: BinaryIO) -> None:
+def _copy(old: EventLog, upto: int, draft: BinaryIO) -> None:
     for number, line in enumerate(_lines(old, 0)):
         if number == upto:
             break
         draft.write(line + b"\n")
 
 
-async def _fetch(gateway: Gateway, session: str, last: int, draft: BinaryIO) -> int:
+async def _fetch(gateway: GatewayClient, session: str, last: int, draft: BinaryIO) -> int:
     """The Store's events after `last`, page by page. Raises: Unavailable: one does not follow the one before it."""
     while lines := await gateway.tail(session, last):
         for line in lines:
@@ -82,9 +82,9 @@ def _settled(draft: BinaryIO, path: Path) -> Scanned:
     return scan(path.read_bytes())
 
 
-def _continued(known: Scanned, present: Recall, own: Iterable[bytes]) -> Iterator[bytes]:
+def _continued(known: Scanned, present: SessionProjection, own: Iterable[bytes]) -> Iterator[bytes]:
     """What follows the Store's events: its open ends tied up, `own` without what is there, and how things stand now."""
-    recall, seq = Recall(), len(known.ends) - 1
+    recall, seq = SessionProjection(), len(known.ends) - 1
     for event in known.events:
         recall.apply(event)
     there = {_content(_said(encode(event))) for event in known.events}
@@ -106,7 +106,7 @@ def _continued(known: Scanned, present: Recall, own: Iterable[bytes]) -> Iterato
         yield encode(numbered(StateChanged(state=present.state, turn=present.turn), seq=seq + 1))
 
 
-def _tied_up(recall: Recall) -> list[AnyEvent]:
+def _tied_up(recall: SessionProjection) -> list[AnyEvent]:
     """As `Session.recover` does it: the runner that was at work there is no more."""
     ends: list[AnyEvent] = [Parked(request_id=request_id) for request_id in sorted(recall.asked.keys() - recall.parked)]
     if recall.turn:
@@ -130,7 +130,7 @@ def _after_recovery(own: Iterable[Json]) -> Iterator[Json]:
             yield said
 
 
-def _lines(file: Log, after: int) -> Iterator[bytes]:
+def _lines(file: EventLog, after: int) -> Iterator[bytes]:
     while lines := file.read(after):
         after += len(lines)
         yield from lines

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from core.domain.errors import NotFound, Unavailable
-from core.runner.gateway_client import Gap, Gateway, LogBehind
+from core.runner.gateway_client import Gap, GatewayClient, LogBehind
 from core.runner.journal import Journal
 from core.runner.log_repair import rejoin
 
@@ -25,7 +25,7 @@ REJOINS = 5  # of one log by one runner: two boxes with the same home would do i
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
-class Cursor(msgspec.Struct, kw_only=True):
+class OutboxCursor(msgspec.Struct, kw_only=True):
     """`acked`: the gateway has all up to there. `size_bytes`, `at_rest`: of the log when this was written."""
 
     acked: int = 0
@@ -34,12 +34,12 @@ class Cursor(msgspec.Struct, kw_only=True):
     dropped: bool = False
 
 
-def read_cursor(path: Path) -> Cursor:
+def read_cursor(path: Path) -> OutboxCursor:
     """What was written last, or a new one: then everything is sent again, which does no harm."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Cursor)
+        return msgspec.json.decode(path.read_bytes(), type=OutboxCursor)
     except (OSError, msgspec.DecodeError):
-        return Cursor()
+        return OutboxCursor()
 
 
 class Outbox:
@@ -49,7 +49,7 @@ class Outbox:
     """
 
     def __init__(
-        self, journal: Journal, gateway: Gateway, *, rejoined: Callable[[], None], kept: Callable[[], None]
+        self, journal: Journal, gateway: GatewayClient, *, rejoined: Callable[[], None], kept: Callable[[], None]
     ) -> None:
         self._session, self._journal, self._log, self._gateway = journal.session, journal, journal.log, gateway
         self._rejoined, self._rejoins, self._kept = rejoined, 0, kept

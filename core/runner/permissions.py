@@ -50,7 +50,7 @@ class Verdict(NamedTuple):
     rules: tuple[str, ...] = ()
 
 
-class Wish(NamedTuple):
+class ToolRequest(NamedTuple):
     """One request of the CLI, as it came."""
 
     tool: str
@@ -60,7 +60,7 @@ class Wish(NamedTuple):
     rules: tuple[str, ...]  # what the CLI suggests for "always"
 
 
-class Desk:
+class PendingRequests:
     """The open requests of one live CLI."""
 
     def __init__(self, record: Callable[[Asked | Answered | Parked], None]) -> None:
@@ -76,7 +76,7 @@ class Desk:
         """The next request for exactly this is answered like that."""
         self._once[_key(asked.tool, asked.input)] = (asked, answered)
 
-    async def ask(self, request_id: str, wish: Wish, plan: str = "") -> Verdict:
+    async def ask(self, request_id: str, wish: ToolRequest, plan: str = "") -> Verdict:
         """Waits for ever for a person's decision; cancelled, the request is answered by STOPPED unless it is parked."""
         asked = asked_for(request_id, wish, plan)
         whole = asked.input == wish.input  # what was cut is not exactly what somebody decided about
@@ -118,7 +118,7 @@ class Desk:
             self._record(Parked(request_id=request_id))
 
 
-def asked_for(request_id: str, wish: Wish, plan: str = "") -> Asked:
+def asked_for(request_id: str, wish: ToolRequest, plan: str = "") -> Asked:
     """The event that shows a wish to people. `plan` was seen before: the CLI keeps plans in files, not in requests."""
     kind = KINDS.get(wish.tool, "permission")
     own_plan = wish.input.get("plan")
@@ -173,7 +173,7 @@ def questions(raw: dict[str, Any]) -> tuple[Question, ...]:
     )
 
 
-def _offered(wish: Wish) -> str:
+def _offered(wish: ToolRequest) -> str:
     """What the CLI suggests, if its text reads back as just that: a command in it may be written to read as more."""
     text = ", ".join(wish.rules)
     with contextlib.suppress(BadInput):
@@ -182,7 +182,7 @@ def _offered(wish: Wish) -> str:
     return suggestion(wish)
 
 
-def _is_meant(rule: str, wish: Wish) -> bool:
+def _is_meant(rule: str, wish: ToolRequest) -> bool:
     """Whether a star in it is the CLI's own, at its end: one of the command's means anything at all in a rule."""
     if not rule.startswith("Bash("):
         return True
@@ -191,7 +191,7 @@ def _is_meant(rule: str, wish: Wish) -> bool:
     return not said and "*" not in pattern.removesuffix(":*").removesuffix(" *")
 
 
-def suggestion(wish: Wish) -> str:
+def suggestion(wish: ToolRequest) -> str:
     """What "always" could mean where the CLI has no suggestion of its own: the tool, or a command by its first words.
 
     Where the first word runs what follows it, or is not plainly a name, exactly this command; if no rule can say that,

@@ -12,12 +12,12 @@ import msgspec
 from core.domain.errors import BadInput, Conflict, StoreUnavailable, Unavailable
 from core.protocol import handshake, tokens
 from core.runner.bridge import Bridge
-from core.runner.cli_argv import Place
-from core.runner.cli_launcher import Engine
-from core.runner.gateway_client import Gateway
+from core.runner.cli_argv import CliPaths
+from core.runner.cli_launcher import CliLauncher
+from core.runner.gateway_client import GatewayClient
 from core.runner.gateway_transport import road_to
-from core.runner.known_secrets import Known
-from core.runner.sessions import Limits, Sessions
+from core.runner.known_secrets import KnownSecrets
+from core.runner.sessions import SessionLimits, Sessions
 
 log = logging.getLogger("oma.runner")
 
@@ -25,7 +25,7 @@ ALONE_S = 60.0  # without anybody connected, the runner ends itself if no turn i
 LOOK_S = 1.0
 
 
-class Init(Limits, frozen=True, kw_only=True):
+class Init(SessionLimits, frozen=True, kw_only=True):
     """The body of POST /v1/init: whose runner this is, and the key that signs the calls from now on."""
 
     user: str
@@ -50,15 +50,15 @@ class Runner:
         pod: str = "",
         spare: bool = False,
         alone_s: float = ALONE_S,
-        known: Known | None = None,
+        known: KnownSecrets | None = None,
     ) -> None:
         self._cli, self._home, self._spare = cli, home, spare
         self.boot_key, self.pod = boot_key, pod
-        self._alone_s, self._known = alone_s, known or Known()
+        self._alone_s, self._known = alone_s, known or KnownSecrets()
         self._bound: Init | None = None
         self._sessions: Sessions | None = None
         road = road_to(gateway, first_line=self._first_line)
-        self._gateway = Gateway(road, word=self._word)
+        self._gateway = GatewayClient(road, word=self._word)
         self._bridge = Bridge(road)
         self._connected = 0
         self._last_seen = time.monotonic()
@@ -69,7 +69,7 @@ class Runner:
     async def open(self) -> None:
         """Everything that needs no user."""
         await self._bridge.open()
-        self._engine = Engine(Place(self._cli, self._home, self._bridge.port), self._gateway, self._known)
+        self._engine = CliLauncher(CliPaths(self._cli, self._home, self._bridge.port), self._gateway, self._known)
         for work in (self._engine.load(), self._look()):
             self._tasks.add(asyncio.get_running_loop().create_task(work))
 
@@ -82,7 +82,7 @@ class Runner:
         bound = self._bound
         if bound and (bound.user, bound.box) != (init.user, init.box):
             raise Conflict("this runner is bound to another user", code="bound")
-        limits = Limits(
+        limits = SessionLimits(
             max_live_sessions=max(1, init.max_live_sessions), idle_cli_s=init.idle_cli_s, orphan_s=init.orphan_s
         )
         if self._sessions is None:
@@ -118,7 +118,7 @@ class Runner:
         return 0.0 if self._connected else time.monotonic() - self._last_seen
 
     @contextmanager
-    def attended(self) -> Iterator[None]:
+    def client_connected(self) -> Iterator[None]:
         """Somebody is connected while the context is open."""
         self._connected += 1
         try:
@@ -153,10 +153,10 @@ class Runner:
             self.ended.set()
 
     def _first_line(self) -> bytes:
-        return handshake.written(self._whose.box, self._whose.key)
+        return handshake.encode(self._whose.box, self._whose.key)
 
     def _word(self) -> str:
-        return tokens.sign({}, key=self._whose.key, audience=tokens.own(self._whose.box))
+        return tokens.sign({}, key=self._whose.key, audience=tokens.box_audience(self._whose.box))
 
     @property
     def _whose(self) -> Init:

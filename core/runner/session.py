@@ -12,16 +12,16 @@ from core.domain.events import Notice, Parked, TurnFinished
 from core.domain.states import SessionState as S
 from core.runner.checkpoint import Checkpoint
 from core.runner.cli import Json
-from core.runner.cli_launcher import Engine
-from core.runner.conversation import STOPPED, Talk
+from core.runner.cli_launcher import CliLauncher
+from core.runner.conversation import STOPPED, Conversation
 from core.runner.journal import Journal
-from core.runner.permissions import Verdict, Wish
+from core.runner.permissions import ToolRequest, Verdict
 from core.runner.processes import boottime, end_all
 from core.runner.turn import Turn
-from core.runner.turn_result import TurnOver, stopped
+from core.runner.turn_result import TurnResult, stopped
 
 if TYPE_CHECKING:
-    from core.runner.cli_client import Live
+    from core.runner.cli_client import CliClient
 
 log = logging.getLogger("oma.session")
 
@@ -33,17 +33,17 @@ SHORT_S = 1.0  # a turn that is younger leaves no checkpoint: it costs the first
 LATE_S = 5.0  # for a CLI to begin with what it was given as steering when the turn had just ended
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
-Room = Callable[["Session"], Coroutine[Any, Any, None]]
+MakeRoom = Callable[["Session"], Coroutine[Any, Any, None]]
 
 
 class Session:
     """All calls from the runner's loop. `room` waits until one more CLI may live; `spawn` keeps tasks."""
 
     def __init__(
-        self, journal: Journal, engine: Engine, *, spawn: Spawn, room: Room, rested: Callable[[], None]
+        self, journal: Journal, engine: CliLauncher, *, spawn: Spawn, room: MakeRoom, rested: Callable[[], None]
     ) -> None:
         self.id, self.journal = journal.session, journal
-        self.talk = Talk(journal, need_cli=self.warm, end_cli=self._renew, finished=self._finished)
+        self.talk = Conversation(journal, need_cli=self.warm, end_cli=self._renew, finished=self._finished)
         self._engine, self._spawn, self._room, self._rested = engine, spawn, room, rested
         self._checkpoint = Checkpoint(journal.log)
         self._starting: asyncio.Task[None] | None = None
@@ -54,25 +54,25 @@ class Session:
 
     # --- what the engine is connected to -----------------------------------------------------------------------------
 
-    def heard(self, said: Json) -> None:
-        self.talk.heard(said)
+    def on_cli_message(self, said: Json) -> None:
+        self.talk.on_cli_message(said)
 
-    async def ask(self, request_id: str, wish: Wish) -> Verdict:
+    async def ask(self, request_id: str, wish: ToolRequest) -> Verdict:
         self._sync()  # runs when this has been recorded and waits
         return await self.talk.ask(request_id, wish)
 
-    def held(self, wanted: tuple[str, ...]) -> None:
+    def on_held_back(self, wanted: tuple[str, ...]) -> None:
         """Its folder wants these of the CLI, and does not get them: said whenever it is something else than before."""
         if wanted and wanted != self._held:
             self.journal.record(Notice(level="warn", text="settings_held"))
         self._held = wanted
 
-    def coming(self, live: "Live") -> None:
+    def on_cli_starting(self, live: "CliClient") -> None:
         """Its CLI has been started, and listens soon."""
         live.refused = self._outdated
         self.talk.comes(live)
 
-    def gone(self) -> None:
+    def on_cli_exit(self) -> None:
         """The CLI has ended, wanted or not."""
         live = self.talk.live
         if live is None or self._starting:
@@ -80,7 +80,7 @@ class Session:
         self._leave()
         self._sweep(live)
         try:
-            self.talk.cli_ended(live.cli.last_words)
+            self.talk.cli_ended(live.cli.stderr_tail)
         except StoreUnavailable:
             log.exception("session %s: its CLI's end cannot be written", self.id)
 
@@ -115,7 +115,7 @@ class Session:
             self.journal.become(S.ASLEEP)
             self._sweep()
         else:
-            self.talk.go_on()
+            self.talk.advance()
 
     def warm(self) -> None:
         """Have a CLI ready."""
@@ -154,7 +154,7 @@ class Session:
         finally:
             self.talk.held -= 1
         if not self.closed:
-            self.talk.go_on()
+            self.talk.advance()
 
     def outdate(self) -> None:
         """No new turn in the CLI that is there, which knows what is so no longer; with nothing to do it ends now."""
@@ -162,9 +162,9 @@ class Session:
         if live := self.talk.live:
             live.refused = True
             if not self._starting:
-                self.talk.go_on()
+                self.talk.advance()
 
-    def look(self, now: float) -> None:
+    def check_idle(self, now: float) -> None:
         """Every second: keep what is unfinished; has the CLI gone silent?"""
         talk, turn = self.talk, self.talk.turn
         if turn and now - turn.started > SHORT_S:
@@ -199,14 +199,14 @@ class Session:
         else:
             self._started(live)
 
-    def _started(self, live: "Live") -> None:
+    def _started(self, live: "CliClient") -> None:
         self.talk.live, self._starting = live, None
         if live.cli.over.is_set():  # it came up, and died while it was being connected
-            self.gone()
+            self.on_cli_exit()
             return
         if turn := self.talk.turn:
             turn.started_boottime = boottime()  # what the CLI has started until now is its own: Stop spares it
-        self.talk.go_on()
+        self.talk.advance()
         if self.talk.turn is None and self.talk.live:
             self.journal.become(S.IDLE)
             self._rested()
@@ -216,7 +216,7 @@ class Session:
         talk.live = None
         try:
             if turn and (turn.stopping or turn.begun):
-                over = stopped(turn.stopping) if turn.stopping else TurnOver(outcome="error", reason="cli_died")
+                over = stopped(turn.stopping) if turn.stopping else TurnResult(outcome="error", reason="cli_died")
                 talk.desk.park()
                 talk.finish(over, then=S.ASLEEP)  # asks for no new CLI: this one is still being started
             elif then is S.FAILED:
@@ -227,7 +227,7 @@ class Session:
             self._starting = None
             self._leave()
         if turn and then is S.FAILED and not self.closed:
-            talk.go_on()
+            talk.advance()
 
     def _leave(self) -> None:
         self.admitted = False
@@ -237,7 +237,7 @@ class Session:
         """Its token is at its end: the next CLI, which resumes, gets a new one."""
         self._spawn(self.sleep(), f"renew {self.id}")
 
-    async def safe(self) -> None:
+    async def fsync(self) -> None:
         """Until all that is stored survives a power cut. Raises: StoreUnavailable."""
         try:
             await asyncio.to_thread(self.journal.log.sync)
@@ -258,21 +258,21 @@ class Session:
             await end_all(self.id, spare=live.cli.pid, since=turn.started_boottime)
         finally:
             self.talk.held -= 1
-        self.talk.go_on()
+        self.talk.advance()
 
-    def _sweep(self, live: "Live | None" = None) -> None:
+    def _sweep(self, live: "CliClient | None" = None) -> None:
         """What the session's last CLI has left behind goes before a new one comes: they carry the same mark."""
         self.talk.held += 1
         self._spawn(self._swept(live), f"sweep {self.id}")
 
-    async def _swept(self, live: "Live | None") -> None:
+    async def _swept(self, live: "CliClient | None") -> None:
         try:
             await end_all(self.id)
             if live is not None:
                 await live.close()
         finally:
             self.talk.held -= 1
-        self.talk.go_on()
+        self.talk.advance()
 
     def _finished(self) -> None:
         self._checkpoint.forget()
@@ -280,7 +280,7 @@ class Session:
         self._sync()
 
     def _sync(self) -> None:
-        self._spawn(self.safe(), f"fsync {self.id}")
+        self._spawn(self.fsync(), f"fsync {self.id}")
 
 
 async def _wait(event: asyncio.Event, limit_s: float) -> bool:

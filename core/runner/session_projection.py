@@ -21,7 +21,7 @@ from core.domain.states import SessionState
 LINE_CHARS = 160  # what lists show of a session's last words
 
 
-class Recall:
+class SessionProjection:
     """Messages and their numbers, what waits for its turn, what waits for a person, and the open turn."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Recall:
                 self._request(event)
         self._say(shown or event)
 
-    def become(self, other: "Recall") -> None:
+    def become(self, other: "SessionProjection") -> None:
         """Know what the other knows, for all who look here."""
         vars(self).update(vars(other))
 

@@ -15,10 +15,10 @@ import msgspec
 from core.domain.errors import NotFound, PlatformError, StoreUnavailable
 from core.domain.events import SessionOpened, decode
 from core.lib.tasks import Tasks, repeat
-from core.runner.cli_launcher import Engine
+from core.runner.cli_launcher import CliLauncher
 from core.runner.conversation import STOPPED
 from core.runner.journal import Journal
-from core.runner.log import Log
+from core.runner.log import EventLog
 from core.runner.outbox import Outbox, read_cursor
 from core.runner.processes import Reaper
 from core.runner.session import Session
@@ -29,7 +29,7 @@ LOOK_S = 1.0
 FLUSH_S = 1.5  # for the gateway to take what is left when the runner ends
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What init gave."""
 
     max_live_sessions: int = 4
@@ -37,7 +37,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     orphan_s: float = 900.0
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class SessionChange(msgspec.Struct, frozen=True, kw_only=True):
     """A frame of `hold`: where a session stands."""
 
     session: str
@@ -50,7 +50,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 class Sessions:
     """`open_all` once, then `get`, `put`, …; `close` ends everything."""
 
-    def __init__(self, engine: Engine, limits: Limits) -> None:
+    def __init__(self, engine: CliLauncher, limits: SessionLimits) -> None:
         self.limits = limits
         self._engine = engine
         self._folder = engine.place.home / ".oma" / "sessions"
@@ -106,13 +106,13 @@ class Sessions:
 
     def _open(self, session: str) -> Session:
         try:
-            file, events = Log.open(self._folder / f"{session}.jsonl")
+            file, events = EventLog.open(self._folder / f"{session}.jsonl")
         except OSError as error:
             raise StoreUnavailable(f"the log cannot be opened: {error}") from error
         journal = Journal(session, file, events, lambda: self._stored(session), self._engine.known)
         found = Session(journal, self._engine, spawn=self._tasks.spawn, room=self._make_room, rested=self._room.set)
         kept = partial(self._tell, session)
-        outbox = Outbox(journal, self._engine.gateway, rejoined=found.talk.go_on, kept=kept)
+        outbox = Outbox(journal, self._engine.gateway, rejoined=found.talk.advance, kept=kept)
         self._sessions[session] = found
         self._outboxes[session] = (outbox, self._tasks.spawn(outbox.run(), f"ingest {session}"))
         try:
@@ -193,11 +193,11 @@ class Sessions:
         """Those that are open here; the others sleep, and the store knows all of them."""
         return self._sessions.keys()
 
-    def change(self, session: str) -> Change:
+    def change(self, session: str) -> SessionChange:
         """Where a known session stands."""
         journal = self._sessions[session].journal
         recall = journal.recall
-        return Change(
+        return SessionChange(
             session=session, agent=recall.agent, state=recall.state, last_seq=journal.log.last_seq, line=recall.line
         )
 
@@ -242,7 +242,7 @@ class Sessions:
         now = time.monotonic()
         for session in list(self._sessions.values()):
             with contextlib.suppress(StoreUnavailable):  # told by whatever is to be written next
-                session.look(now)
+                session.check_idle(now)
             idle_s = now - session.talk.last_used
             if session.alive and not session.busy and idle_s > self.limits.idle_cli_s:
                 self._tasks.spawn(session.sleep(), f"idle {session.id}")

@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 
 from aiohttp import WSMsgType, web
 
-from core.runner.journal import Lagging, Watcher
+from core.runner.journal import ReaderLagging, Watcher
 
 HEARTBEAT_S = 20.0
 WS_LAGGING = 4008
@@ -15,7 +15,7 @@ async def show(socket: web.WebSocketResponse, watcher: Watcher) -> None:
     try:
         async for frame in watcher.frames():
             await socket.send_frame(frame, WSMsgType.TEXT)
-    except Lagging:
+    except ReaderLagging:
         await socket.close(code=WS_LAGGING, message=b"lagging")
 
 

@@ -20,8 +20,8 @@ from core.domain.events import (
     ToolReturned,
 )
 from core.runner import truncation
-from core.runner.context_usage import Context
-from core.runner.turn_result import TurnOver, retry_reason, turn_over
+from core.runner.context_usage import ContextUsage
+from core.runner.turn_result import TurnResult, retry_reason, turn_over
 
 Json = dict[str, Any]
 ID_CHARS = 128
@@ -37,14 +37,14 @@ class Began(msgspec.Struct, frozen=True):
     """An answer of the main conversation starts, asked for by us or not (a background task may have ended)."""
 
 
-Heard = AnyEvent | TakenIn | Began | TurnOver
+CliOutput = AnyEvent | TakenIn | Began | TurnResult
 
 
 class Translator:
     """Feed it every message of one CLI process in order."""
 
     def __init__(self) -> None:
-        self._context = Context()
+        self._context = ContextUsage()
         self._api_id = ""
         self._message = ""  # our name for the message under way: unique, though a model may reuse its ids
         self._block = 0
@@ -52,7 +52,7 @@ class Translator:
         self._unfinished: dict[int, TextDelta | ThinkingDelta] = {}
         self._pieces: dict[int, list[str]] = {}
 
-    def hear(self, said: Json) -> list[Heard]:
+    def feed(self, said: Json) -> list[CliOutput]:
         """What one line of the CLI means to us: often nothing."""
         match said.get("type"):
             case "stream_event" if not said.get("parent_tool_use_id"):
@@ -93,7 +93,7 @@ class Translator:
 
     # --- streaming ---------------------------------------------------------------------------------------------------
 
-    def _stream(self, said: Json) -> list[Heard]:
+    def _stream(self, said: Json) -> list[CliOutput]:
         event = _dict(said.get("event"))
         index = event.get("index")
         match event.get("type"):
@@ -116,7 +116,7 @@ class Translator:
         self._message = f"{self._api_id}.{_str(said.get('uuid'))[:8]}"
         self._block = self._next = 0
 
-    def _delta(self, block: int, delta: Json) -> list[Heard]:
+    def _delta(self, block: int, delta: Json) -> list[CliOutput]:
         text = delta.get("text") if delta.get("type") == "text_delta" else delta.get("thinking")
         if not isinstance(text, str) or not text or not self._message:
             return []
@@ -132,13 +132,13 @@ class Translator:
 
     # --- finished blocks ---------------------------------------------------------------------------------------------
 
-    def _assistant(self, said: Json) -> list[Heard]:
+    def _assistant(self, said: Json) -> list[CliOutput]:
         message = _dict(said.get("message"))
         if said.get("error") or said.get("is_api_error_message"):
             return []  # the CLI's own words about a failure; the result says it in ours
         if parent := _str(said.get("parent_tool_use_id")):
             return [_called(block, parent) for block in _blocks(message) if block.get("type") == "tool_use"]
-        heard: list[Heard] = _taken_in(said)
+        heard: list[CliOutput] = _taken_in(said)
         if _str(message.get("id")) != self._api_id or not self._message:
             self._start(message, said)
             heard.append(Began())
@@ -146,7 +146,7 @@ class Translator:
             heard.extend(self._finished(block))
         return heard
 
-    def _finished(self, block: Json) -> list[Heard]:
+    def _finished(self, block: Json) -> list[CliOutput]:
         number = self._number()
         kind, text = block.get("type"), block.get("text")
         if kind == "tool_use":
@@ -183,9 +183,9 @@ def _called(block: Json, parent: str) -> ToolCalled:
     )
 
 
-def _returned(said: Json) -> list[Heard]:
+def _returned(said: Json) -> list[CliOutput]:
     """Tool results; the rest of what a `user` line holds are the CLI's remarks to the model."""
-    heard: list[Heard] = []
+    heard: list[CliOutput] = []
     for block in _blocks(_dict(said.get("message"))):
         if block.get("type") != "tool_result":
             continue
@@ -196,7 +196,7 @@ def _returned(said: Json) -> list[Heard]:
     return heard
 
 
-def _system(said: Json) -> list[Heard]:
+def _system(said: Json) -> list[CliOutput]:
     match said.get("subtype"):
         case "api_retry":
             return [
@@ -211,12 +211,12 @@ def _system(said: Json) -> list[Heard]:
     return []
 
 
-def _progress(said: Json) -> list[Heard]:
+def _progress(said: Json) -> list[CliOutput]:
     tool = _str(said.get("tool_use_id"))
     return [ToolProgress(id=tool, elapsed_s=_number_of(said.get("elapsed_time_seconds")))] if tool else []
 
 
-def _taken_in(said: Json) -> list[Heard]:
+def _taken_in(said: Json) -> list[CliOutput]:
     uuids = said.get("user_message_uuids")
     if not isinstance(uuids, list):
         uuids = [said.get("user_message_uuid")]

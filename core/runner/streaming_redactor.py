@@ -4,7 +4,7 @@ from core.observability.redaction import Redactor, covered
 from core.observability.secret_patterns import MASK
 
 
-class Pieces:
+class StreamingRedactor:
     """One stream of text. What could be the beginning of a value waits for what follows it.
 
     Fewer than `redaction.LONGEST` characters wait, mostly none. What came out is `Redactor.text` of what went in.

@@ -7,7 +7,7 @@ a second and 30 MB for one tool that takes three strings (core.runner.sdk); the 
 from typing import Any
 
 from core.domain.errors import PlatformError
-from core.runner.gateway_client import Gateway
+from core.runner.gateway_client import GatewayClient
 
 Json = dict[str, Any]
 
@@ -29,7 +29,7 @@ _DRAFT_AGENT = {
 class Tools:
     """The MCP server `oma` of a builder session."""
 
-    def __init__(self, gateway: Gateway, session: str) -> None:
+    def __init__(self, gateway: GatewayClient, session: str) -> None:
         self._gateway, self._session = gateway, session
 
     async def answer(self, message: object) -> Json:

@@ -29,7 +29,7 @@ _STATUS: dict[int, str] = {
 }
 
 
-class TurnOver(msgspec.Struct, frozen=True, kw_only=True):
+class TurnResult(msgspec.Struct, frozen=True, kw_only=True):
     """The end of one turn of the CLI. `uuids`: our messages that it took in; None: it did not say."""
 
     outcome: Outcome
@@ -58,12 +58,12 @@ class TurnOver(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def turn_over(said: dict[str, Any]) -> TurnOver:
+def turn_over(said: dict[str, Any]) -> TurnResult:
     """Reads `is_error`, not `subtype`: failures of the API come as subtype "success"."""
     outcome, reason = _verdict(said)
     usage = said.get("usage")
     uuids = said.get("user_message_uuids")
-    return TurnOver(
+    return TurnResult(
         outcome=outcome,
         reason=reason,
         detail="" if outcome in ("ok", "interrupted") else _detail(said),
@@ -81,13 +81,13 @@ def retry_reason(status: object, error: str) -> str:
     return "model_overloaded" if "overloaded" in error or "rate_limit" in error else "no_answer"
 
 
-def stopped(reason: str, told: TurnOver | None = None) -> TurnOver:
+def stopped(reason: str, told: TurnResult | None = None) -> TurnResult:
     """The end of a turn that we have ended. A model that never answered is a failure, not somebody's wish.
 
     `told`: how the CLI says that it ended; what it counted stays.
     """
     outcome: Outcome = "error" if reason == "no_answer" else "interrupted"
-    return structs.replace(told or TurnOver(outcome=outcome), outcome=outcome, reason=reason, detail="")
+    return structs.replace(told or TurnResult(outcome=outcome), outcome=outcome, reason=reason, detail="")
 
 
 def _verdict(said: dict[str, Any]) -> tuple[Outcome, str]:

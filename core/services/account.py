@@ -5,10 +5,10 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from core.domain.audit import Deed
+from core.domain.audit import AuditAction
 from core.domain.errors import NotFound, PlatformError
 from core.domain.records import SYSTEM, Agent, Session, User, UserId
-from core.fleet.runner_pool import Runners
+from core.fleet.runner_pool import RunnerPool
 from core.services.audit import Audit
 from core.store import Store
 from core.vault import Vault
@@ -22,7 +22,7 @@ END_S = 1.0  # for a deletion under way when the web ends; the next web goes on 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holdings:
+class AccountSummary:
     """How much there is to lose."""
 
     agents: int
@@ -40,7 +40,7 @@ class Account:
         *,
         store: Store,
         vault: Vault,
-        runners: Runners,
+        runners: RunnerPool,
         audit: Audit,
         locked_out: Callable[[UserId], Awaitable[None]],
         forget: Callable[[UserId], None],
@@ -50,7 +50,7 @@ class Account:
         self._going: dict[UserId, asyncio.Task[None]] = {}
 
     async def __aenter__(self) -> "Account":
-        for user in await self._store.find(User, owner=SYSTEM, where={"leaving": True}):
+        for user in await self._store.find(User, owner=SYSTEM, where={"deleting": True}):
             self._begin(user.user_id)
         return self
 
@@ -60,21 +60,21 @@ class Account:
         for task in self._going.values():
             task.cancel()
 
-    async def holdings(self, user: UserId) -> Holdings:
+    async def holdings(self, user: UserId) -> AccountSummary:
         """What a deletion would take."""
         agents = await self._store.find(Agent, owner=user, limit=MANY)
         sessions = await self._store.find(Session, owner=user, limit=MANY)
-        return Holdings(agents=len(agents), sessions=len(sessions))
+        return AccountSummary(agents=len(agents), sessions=len(sessions))
 
     async def delete(self, user: UserId) -> None:
         """From this moment nobody is signed in to it; within a minute there is nothing left but the audit log's lines.
 
         Raises: StoreUnavailable: nothing happened, or all that was not written is the audit log's line.
         """
-        await self._store.change(User, user, owner=SYSTEM, leaving=True, disabled=True)
+        await self._store.change(User, user, owner=SYSTEM, deleting=True, disabled=True)
         self._begin(user)  # before anything that may fail: it is promised now
         await self._locked_out(user)
-        await self._audit.note(Deed.ACCOUNT_DELETED, who=user, about=user)
+        await self._audit.record(AuditAction.ACCOUNT_DELETED, who=user, about=user)
 
     def _begin(self, user: UserId) -> None:
         if user not in self._going:
@@ -85,7 +85,7 @@ class Account:
     async def _go(self, user: UserId) -> None:
         while True:
             try:
-                async with self._runners.removing(user):
+                async with self._runners.purge(user):
                     await asyncio.sleep(SETTLE_S)
                     self._forget(user)
                     await self._vault.forget(user)

@@ -18,8 +18,8 @@ import msgspec
 
 from core.domain.errors import RunnerUnavailable, TooMuch
 from core.domain.events import encode, seq_of
-from core.domain.records import SYSTEM, Agent, Login, Outbound, Request, SecretNote, Session, User, UserId
-from core.fleet.runner_pool import Runners
+from core.domain.records import SYSTEM, Agent, Connection, Login, Request, SecretRecord, Session, User, UserId
+from core.fleet.runner_pool import RunnerPool
 from core.store import Store
 
 MANY = 100_000  # records of one kind
@@ -43,7 +43,7 @@ class Stream(Protocol):
 class Export:
     """One per web process; one archive at a time for each user."""
 
-    def __init__(self, *, store: Store, runners: Runners) -> None:
+    def __init__(self, *, store: Store, runners: RunnerPool) -> None:
         self._store, self._runners = store, runners
         self._busy: set[UserId] = set()
 
@@ -56,7 +56,7 @@ class Export:
             raise TooMuch("an export is under way", code="export_under_way")
         self._busy.add(user)
         try:
-            runner = await self._runners.of(user)
+            runner = await self._runners.get_or_start(user)
             async with runner.stream("/v1/export") as folders:
                 out = _Sink()
                 with zipfile.ZipFile(out, "w") as archive:
@@ -91,9 +91,9 @@ class Export:
             "devices": [{"device": one.device, "address": one.address, "seen_at": one.seen_at} for one in logins],
             "agents": await store.find(Agent, owner=user, limit=MANY),
             "sessions": await store.find(Session, owner=user, limit=MANY),
-            "secrets": await store.find(SecretNote, owner=user, limit=MANY),
+            "secrets": await store.find(SecretRecord, owner=user, limit=MANY),
             "requests": await store.find(Request, owner=user, limit=MANY),
-            "connections": await store.find(Outbound, owner=user, limit=MANY),
+            "connections": await store.find(Connection, owner=user, limit=MANY),
             "usage": {
                 key: {name: amount for name, amount in row.items() if not name.startswith("seq_")}
                 for key, row in (await store.all_usage(owner=user)).items()

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from core.domain.audit import Deed
+from core.domain.audit import AuditAction
 from core.domain.errors import BadInput
 from core.domain.host_patterns import allow_list
 from core.domain.records import Agent, Request, Session, UserId, new_agent_id, new_session_id, now
 from core.domain.states import OPEN_TURN, SessionState
-from core.fleet.runner_pool import Runners
+from core.fleet.runner_pool import RunnerPool
 from core.services.audit import Audit
-from core.services.connections import OutboundLog
+from core.services.connections import ConnectionHistory
 from core.store import Store
 
 log = logging.getLogger("oma.agents")
@@ -24,7 +24,7 @@ MANY = 1000  # agents or sessions read at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
+class AgentSummary:
     """An agent as the dashboard shows it. `session` is its newest one, or empty; `reason` says why that one failed."""
 
     agent: Agent
@@ -41,10 +41,10 @@ class Card:
 class Agents:
     """Use cases over the Store; the user is checked by being the owner in every call."""
 
-    def __init__(self, *, store: Store, runners: Runners, forget: Callable[[str], None], audit: Audit) -> None:
+    def __init__(self, *, store: Store, runners: RunnerPool, forget: Callable[[str], None], audit: Audit) -> None:
         self._store, self._runners, self._forget, self._audit = store, runners, forget, audit
 
-    async def cards(self, *, user: UserId) -> list[Card]:
+    async def cards(self, *, user: UserId) -> list[AgentSummary]:
         """All agents, archived ones too, newest activity first."""
         agents = await self._store.find(Agent, owner=user, newest_by="updated_at", limit=MANY)
         sessions = await self._store.find(Session, owner=user, newest_by="updated_at", limit=MANY)
@@ -71,7 +71,7 @@ class Agents:
         at = now()
         agent = Agent(id=new_agent_id(), created_at=at, updated_at=at)
         await self._store.create(agent, owner=user)
-        await self._audit.note(Deed.AGENT_CREATED, who=user, about=agent.id)
+        await self._audit.record(AuditAction.AGENT_CREATED, who=user, about=agent.id)
         return agent, await self._open(agent, user=user, locale=locale, kind="builder")
 
     async def change(self, agent: str, *, user: UserId, **fields: Any) -> Agent:
@@ -91,11 +91,11 @@ class Agents:
         if changed.name != before.name:
             await self._follow_name(before, changed.name, user=user)
         if "egress" in fields:
-            await self._audit.note(Deed.EGRESS_CHANGED, who=user, about=agent, detail=" ".join(changed.egress))
+            await self._audit.record(AuditAction.EGRESS_CHANGED, who=user, about=agent, detail=" ".join(changed.egress))
         if fields.get("draft") is False:
-            await self._audit.note(Deed.AGENT_PUBLISHED, who=user, about=agent)
+            await self._audit.record(AuditAction.AGENT_PUBLISHED, who=user, about=agent)
         if "permission_mode" in fields:
-            await self._audit.note(Deed.MODE_CHANGED, who=user, about=agent, detail=changed.permission_mode)
+            await self._audit.record(AuditAction.MODE_CHANGED, who=user, about=agent, detail=changed.permission_mode)
         self._runners.changes.records(user)
         return changed
 
@@ -115,22 +115,22 @@ class Agents:
             return
         rules = tuple(other for other in found.rules if other != rule)
         await self._store.change(Agent, agent, owner=user, rules=rules)
-        await self._audit.note(Deed.RULE_REMOVED, who=user, about=agent, detail=rule)
+        await self._audit.record(AuditAction.RULE_REMOVED, who=user, about=agent, detail=rule)
         self._runners.changes.records(user)
-        if runner := self._runners.at_hand(user):
+        if runner := self._runners.running(user):
             await runner.call("POST", f"/v1/agents/{agent}/rest")
 
     async def delete(self, agent: str, *, user: UserId) -> None:
         """The record, its sessions and their logs, and the folder in the box. Raises: NotFound."""
         await self.get(agent, user=user)
-        runner = await self._runners.of(user)
+        runner = await self._runners.get_or_start(user)
         await runner.call("DELETE", f"/v1/agents/{agent}")
         for session in await self.sessions(agent, user=user):
             await self._delete_rows(session.id, user=user)
-        await OutboundLog(self._store).forget(agent, user=user)
+        await ConnectionHistory(self._store).delete_for_agent(agent, user=user)
         await self._store.delete(Agent, agent, owner=user)
         self._runners.changes.records(user)
-        await self._audit.note(Deed.AGENT_DELETED, who=user, about=agent)
+        await self._audit.record(AuditAction.AGENT_DELETED, who=user, about=agent)
 
     async def sessions(self, agent: str, *, user: UserId) -> list[Session]:
         """Newest first."""
@@ -158,7 +158,7 @@ class Agents:
     async def delete_session(self, session: str, *, user: UserId) -> None:
         """Its log here and in the box; the agent's folder stays. Raises: NotFound."""
         await self.session(session, user=user)
-        runner = await self._runners.of(user)
+        runner = await self._runners.get_or_start(user)
         await runner.call("DELETE", f"/v1/sessions/{session}")
         await self._delete_rows(session, user=user)
         self._runners.changes.records(user)
@@ -182,7 +182,7 @@ class Agents:
         self._forget(session)
 
 
-def _card(agent: Agent, sessions: list[Session], asking: int, cost_usd: float) -> Card:
+def _card(agent: Agent, sessions: list[Session], asking: int, cost_usd: float) -> AgentSummary:
     """The state that matters most wins: asking, then busy, then that of the newest session."""
     newest = sessions[0] if sessions else None
     states = {session.state for session in sessions}
@@ -191,7 +191,7 @@ def _card(agent: Agent, sessions: list[Session], asking: int, cost_usd: float) -
         state = strong if strong in states else state
     if asking and state not in OPEN_TURN:
         state = SessionState.ASKING  # parked: no process, but a person is still needed
-    return Card(
+    return AgentSummary(
         agent=agent,
         state=state,
         line=newest.last_line if newest else "",

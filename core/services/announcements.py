@@ -5,7 +5,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 
-from core.domain.audit import Deed
+from core.domain.audit import AuditAction
 from core.domain.errors import BadInput, NotFound, StoreUnavailable
 from core.domain.records import SYSTEM, Announcement, UserId, now
 from core.lib.tasks import repeat
@@ -48,7 +48,7 @@ class Announcements:
             await self._store.put(Announcement(text=text, at=now()), owner=SYSTEM)
         else:
             await self._store.delete(Announcement, ID, owner=SYSTEM)
-        await self._audit.note(Deed.ANNOUNCED, who=by, detail=text)
+        await self._audit.record(AuditAction.ANNOUNCED, who=by, detail=text)
         self._tell(text)
 
     def watch(self, watcher: Callable[[str], None]) -> Callable[[], None]:

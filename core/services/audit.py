@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
-from core.domain.audit import Act, Deed, Origin
+from core.domain.audit import AuditAction, AuditEntry, RequestOrigin
 from core.domain.records import now
 from core.observability.logs import escaped
 from core.observability.secret_patterns import mask
@@ -22,13 +22,13 @@ READ_CHARS = 4096  # of a text, before it is cut to what its field holds
 class Audit:
     """`whence` tells where the request that is being answered came from; the use cases need not pass it on."""
 
-    def __init__(self, store: Store, *, whence: Callable[[], Origin] = Origin) -> None:
+    def __init__(self, store: Store, *, whence: Callable[[], RequestOrigin] = RequestOrigin) -> None:
         self._store, self._whence = store, whence
 
-    async def note(self, what: Deed, *, who: str = "", about: str = "", detail: str = "") -> None:
+    async def record(self, what: AuditAction, *, who: str = "", about: str = "", detail: str = "") -> None:
         """Write it down, as one line each whatever the texts hold. Raises: StoreUnavailable."""
         origin = self._whence()
-        act = Act(
+        act = AuditEntry(
             at=now(),
             what=what,
             who=_line(who, 64),
@@ -37,16 +37,16 @@ class Audit:
             address=_line(origin.address, 64),
             device=_line(origin.device, 200),
         )
-        await self._store.note(act)
+        await self._store.add_audit_entry(act)
 
-    async def newest(self, *, limit: int) -> list[Act]:
+    async def newest(self, *, limit: int) -> list[AuditEntry]:
         """Newest first."""
-        return await self._store.acts(limit=limit)
+        return await self._store.audit_entries(limit=limit)
 
     async def lines(self) -> AsyncIterator[bytes]:
         """The whole log as JSON lines, newest first."""
         before = 0
-        while acts := await self._store.acts(before=before, limit=PAGE):
+        while acts := await self._store.audit_entries(before=before, limit=PAGE):
             yield b"".join(msgspec.json.encode(act) + b"\n" for act in acts)
             before = acts[-1].seq
 

@@ -14,19 +14,19 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from core.domain.audit import Deed
+from core.domain.audit import AuditAction
 from core.domain.errors import BadInput, NotFound, PlatformError, RunnerUnavailable, StoreUnavailable
 from core.domain.events import AnyEvent, Asked, Live, StateChanged, UserSaid, decode_many, seq_of
 from core.domain.permission_rules import parse_rules
 from core.domain.records import Agent, Request, Session, UserId
 from core.domain.states import SessionState
-from core.fleet.recovery import Change, opening
+from core.fleet.recovery import BoxChange, open_body
 from core.fleet.runner_client import RunnerClient
-from core.fleet.runner_pool import Runners
-from core.fleet.starts import News, Waiting, coming
+from core.fleet.runner_pool import RunnerPool
+from core.fleet.starts import News, WaitingState, progress_event
 from core.lib.pubsub import Hub, Subscription
 from core.observability import metrics
-from core.observability.event_metrics import FirstWords
+from core.observability.event_metrics import FirstTokenTimer
 from core.observability.tracing import of_message, span
 from core.services.audit import Audit
 from core.store import Store
@@ -44,12 +44,12 @@ BACKOFF_S = (0.05, 0.2, 0.5, 1.0, 2.0)
 class Conversations:
     """One per web process; holds no state of a session."""
 
-    def __init__(self, *, store: Store, runners: Runners, audit: Audit) -> None:
+    def __init__(self, *, store: Store, runners: RunnerPool, audit: Audit) -> None:
         self._store, self._runners, self._audit = store, runners, audit
         self._sessions: dict[tuple[UserId, str], Session] = {}
         self._opened: dict[str, str] = {}  # session → box in which it is known to be open
         self._openings: Hub[None] = Hub()
-        self._first_words = FirstWords()
+        self._first_words = FirstTokenTimer()
 
     async def say(
         self, session: str, *, user: UserId, text: str, message_id: str, steer: bool = False, via: str = "web"
@@ -103,7 +103,7 @@ class Conversations:
         body = {"decision": decision, "by": user, "message": message, "rule": rule, "answers": answers or {}}
         await self._tell(session, f"requests/{request_id}", body, user=user)
         agent = (await self._known(session, user=user)).agent
-        await self._audit.note(Deed.REQUEST_ANSWERED, who=user, about=agent, detail=f"{decision} {request_id}")
+        await self._audit.record(AuditAction.REQUEST_ANSWERED, who=user, about=agent, detail=f"{decision} {request_id}")
         await self._add_rules(session, rules, user=user)
 
     async def asked(self, request: Request, *, user: UserId) -> Asked:
@@ -128,7 +128,7 @@ class Conversations:
         return await self._store.events(session, owner=user, after=after, limit=before - after - 1)
 
     @asynccontextmanager
-    async def changes(self, *, user: UserId) -> AsyncIterator[Subscription[Change]]:
+    async def changes(self, *, user: UserId) -> AsyncIterator[Subscription[BoxChange]]:
         """News of all the user's sessions while the context is open."""
         with self._runners.changes.listen(user) as listener:
             yield listener
@@ -160,7 +160,7 @@ class Conversations:
             while True:
                 async for waiting in self._awaited(user, arrivals):
                     yield [waiting]
-                if not (runner := self._runners.at_hand(user)):
+                if not (runner := self._runners.running(user)):
                     continue
                 try:
                     await self._open(session, user=user, runner=runner)
@@ -171,13 +171,13 @@ class Conversations:
                             batch = [event for event in decode_many(frame.data) if not 0 < seq_of(event) <= seen]
                             seen = max([seen, *map(seq_of, batch)])
                             failures = 0
-                            self._first_words.heard(session, batch)
+                            self._first_words.on_events(session, batch)
                             yield batch
                 except NotFound:
                     return
                 except BROKEN as error:
                     log.info("following %s: %s", session, error)
-                if self._runners.at_hand(user) is None:
+                if self._runners.running(user) is None:
                     yield [Live(last_seq=seen), StateChanged(state=SessionState.ASLEEP)]
                 await asyncio.sleep(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
                 failures += 1
@@ -185,18 +185,18 @@ class Conversations:
     async def _awaited(self, user: UserId, arrivals: Subscription[News]) -> AsyncGenerator[StateChanged, None]:
         """How far the user's runner is, until there is one."""
         news, told, pauses = self._runners.waiting(user), False, itertools.chain(LOOK_S, itertools.repeat(LOOK_S[-1]))
-        while not self._runners.at_hand(user):
+        while not self._runners.running(user):
             if news or told:
                 told = True
-                yield coming(news)
+                yield progress_event(news)
             try:
                 async with asyncio.timeout(next(pauses)):
                     heard = await arrivals.__anext__()
-                news = heard if isinstance(heard, Waiting) else None
+                news = heard if isinstance(heard, WaitingState) else None
             except TimeoutError:
-                await self._runners.look(user)
+                await self._runners.adopt_foreign(user)
         if told:
-            yield coming(None)
+            yield progress_event(None)
 
     async def _history(self, session: str, user: UserId, after: int | None) -> list[AnyEvent]:
         for wait_s in (*BACKOFF_S, None):
@@ -223,9 +223,9 @@ class Conversations:
     async def _open(self, session: str, *, user: UserId, runner: RunnerClient | None = None) -> RunnerClient:
         """The user's runner with this session open in it."""
         known = await self._known(session, user=user)
-        runner = runner or await self._runners.of(user)
+        runner = runner or await self._runners.get_or_start(user)
         if self._opened.get(session) != runner.box.id:
-            await runner.call("PUT", f"/v1/sessions/{session}", opening(known))
+            await runner.call("PUT", f"/v1/sessions/{session}", open_body(known))
             self._begun(session, runner.box.id)
         return runner
 
@@ -241,13 +241,13 @@ class Conversations:
         await self._known(session, user=user)
         if session not in self._opened:
             self._begun(session, "")  # in no box yet: who looks on sees how far that is
-        path, runner = f"/v1/sessions/{session}/{what}", await self._runners.of(user)
+        path, runner = f"/v1/sessions/{session}/{what}", await self._runners.get_or_start(user)
         try:
             await self._open(session, user=user, runner=runner)
             return await runner.call("POST", path, body)
         except RunnerUnavailable as error:
             log.info("%s: %s", path, error)
-            runner = await self._runners.instead_of(runner, stopping=error.code == "stopping")
+            runner = await self._runners.replace_failed(runner, stopping=error.code == "stopping")
             await self._open(session, user=user, runner=runner)
             return await runner.call("POST", path, body)
 
@@ -257,7 +257,7 @@ class Conversations:
         if fresh := tuple(rule for rule in rules if rule not in agent.rules):
             await self._store.change(Agent, agent.id, owner=user, rules=(*agent.rules, *fresh))
             for rule in fresh:
-                await self._audit.note(Deed.RULE_ADDED, who=user, about=agent.id, detail=rule)
+                await self._audit.record(AuditAction.RULE_ADDED, who=user, about=agent.id, detail=rule)
 
     def forget_user(self, user: UserId) -> None:
         """An account was deleted: nothing of it is remembered here."""

@@ -8,10 +8,10 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
-from core.domain.audit import Deed
+from core.domain.audit import AuditAction
 from core.domain.errors import NotFound, PlatformError
-from core.domain.records import Agent, SecretNote, UserId, now
-from core.fleet.runner_pool import Runners
+from core.domain.records import Agent, SecretRecord, UserId, now
+from core.fleet.runner_pool import RunnerPool
 from core.services.audit import Audit
 from core.store import Store
 from core.vault import Vault
@@ -22,7 +22,7 @@ MANY = 1000  # agents of one user, and secrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class SecretInfo:
     """A secret as it may be shown. `agents` get it; times are None where nothing is known."""
 
     name: str
@@ -34,15 +34,15 @@ class Kept:
 class Secrets:
     """Use cases over vault and Store; the user is checked by being the owner in every call."""
 
-    def __init__(self, *, vault: Vault, store: Store, runners: Runners, audit: Audit) -> None:
+    def __init__(self, *, vault: Vault, store: Store, runners: RunnerPool, audit: Audit) -> None:
         self._vault, self._store, self._runners, self._audit = vault, store, runners, audit
 
-    async def all(self, *, user: UserId) -> list[Kept]:
+    async def all(self, *, user: UserId) -> list[SecretInfo]:
         """In the order of their names. Raises: VaultUnavailable."""
-        notes = {note.id: note for note in await self._store.find(SecretNote, owner=user, limit=MANY)}
+        notes = {note.id: note for note in await self._store.find(SecretRecord, owner=user, limit=MANY)}
         agents = await self._store.find(Agent, owner=user, limit=MANY)
         return [
-            Kept(
+            SecretInfo(
                 name=name,
                 agents=tuple(agent for agent in agents if name in agent.secrets),
                 updated_at=note.updated_at if (note := notes.get(name)) else None,
@@ -55,16 +55,16 @@ class Secrets:
         """Add or replace; True if it is new. Raises: BadInput, TooMuch (core.vault.limits), VaultUnavailable."""
         new = name not in await self._vault.names(owner=user)
         await self._vault.put(name, value, owner=user)
-        await self._store.put(SecretNote(id=name, updated_at=now()), owner=user)
-        await self._audit.note(Deed.SECRET_ADDED if new else Deed.SECRET_REPLACED, who=user, about=name)
+        await self._store.put(SecretRecord(id=name, updated_at=now()), owner=user)
+        await self._audit.record(AuditAction.SECRET_ADDED if new else AuditAction.SECRET_REPLACED, who=user, about=name)
         await self._renew([agent for agent in await self._agents(user) if name in agent.secrets], user)
         return new
 
     async def delete(self, name: str, *, user: UserId) -> None:
         """The value, and the name at every agent. Idempotent. Raises: VaultUnavailable."""
         await self._vault.delete(name, owner=user)
-        await self._store.delete(SecretNote, name, owner=user)
-        await self._audit.note(Deed.SECRET_DELETED, who=user, about=name)
+        await self._store.delete(SecretRecord, name, owner=user)
+        await self._audit.record(AuditAction.SECRET_DELETED, who=user, about=name)
         had = [agent for agent in await self._agents(user) if name in agent.secrets]
         for agent in had:
             rest = tuple(other for other in agent.secrets if other != name)
@@ -82,8 +82,8 @@ class Secrets:
         changed = await self._store.change(
             Agent, agent, owner=user, secrets=tuple(sorted(rest | {name} if given else rest))
         )
-        deed = Deed.SECRET_ASSIGNED if given else Deed.SECRET_WITHDRAWN
-        await self._audit.note(deed, who=user, about=agent, detail=name)
+        deed = AuditAction.SECRET_ASSIGNED if given else AuditAction.SECRET_WITHDRAWN
+        await self._audit.record(deed, who=user, about=agent, detail=name)
         await self._renew([changed], user)
 
     async def _agents(self, user: UserId) -> list[Agent]:
@@ -91,7 +91,7 @@ class Secrets:
 
     async def _renew(self, agents: list[Agent], user: UserId) -> None:
         """What is done is done: a runner that does not hear of it is told by its end, or by its CLI's."""
-        if not (runner := self._runners.at_hand(user)):
+        if not (runner := self._runners.running(user)):
             return
         for agent in agents:
             try:

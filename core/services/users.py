@@ -2,17 +2,17 @@
 
 from collections.abc import Callable
 
-from core.domain.audit import Deed
+from core.domain.audit import AuditAction
 from core.domain.errors import Conflict, NotFound
 from core.domain.records import LOCAL, SYSTEM, Role, User, UserId
-from core.fleet.runner_pool import Runners
+from core.fleet.runner_pool import RunnerPool
 from core.services.audit import Audit
 from core.store import Store
 
 MANY = 10_000
 
 
-class People:
+class UserAdmin:
     """Every call asks the Store anew whether `by` is an administrator: a page that is still open proves nothing.
 
     `named` are the addresses that the settings make administrators. `changed` hears of every changed record, at once.
@@ -22,7 +22,7 @@ class People:
         self,
         *,
         store: Store,
-        runners: Runners,
+        runners: RunnerPool,
         audit: Audit,
         named: tuple[str, ...],
         changed: Callable[[User], None],
@@ -42,19 +42,19 @@ class People:
         await self.admin(by)
         return await self._store.find(User, owner=SYSTEM, newest_by="seen_at", limit=MANY)
 
-    def fixed(self, user: User) -> bool:
+    def role_is_pinned(self, user: User) -> bool:
         """Whether the settings, or owning this machine, make them an administrator: then nobody here can change it."""
         return user.issuer == LOCAL or (bool(user.email) and user.email in self._named)
 
     async def set_role(self, user: UserId, role: Role, *, by: UserId) -> None:
         """Open pages of theirs follow within 2 s. Raises: NotFound. Conflict: oneself, or named in the settings."""
         known = await self._other(user, by=by)
-        if self.fixed(known):
+        if self.role_is_pinned(known):
             raise Conflict("the settings make them an administrator", code="admin_by_settings")
         if known.role is not role:
-            fields = {"role": role, "appointed": role is Role.ADMIN}
+            fields = {"role": role, "admin_granted": role is Role.ADMIN}
             self._changed(await self._store.change(User, user, owner=SYSTEM, **fields))
-            await self._audit.note(Deed.ROLE_CHANGED, who=by, about=user, detail=role)
+            await self._audit.record(AuditAction.ROLE_CHANGED, who=by, about=user, detail=role)
 
     async def disable(self, user: UserId, disabled: bool, *, by: UserId) -> None:
         """Lock out: their pages close within 2 s, their box stops, nothing is deleted. Or let them in again.
@@ -65,7 +65,9 @@ class People:
         if known.disabled == disabled:
             return
         self._changed(await self._store.change(User, user, owner=SYSTEM, disabled=disabled))
-        await self._audit.note(Deed.USER_DISABLED if disabled else Deed.USER_ENABLED, who=by, about=user)
+        await self._audit.record(
+            AuditAction.USER_DISABLED if disabled else AuditAction.USER_ENABLED, who=by, about=user
+        )
         if disabled:
             await self._runners.stop(user)
 
@@ -74,6 +76,6 @@ class People:
         if user == by:
             raise Conflict("nobody decides about themselves", code="not_yourself")
         known = await self._store.get(User, user, owner=SYSTEM)
-        if known.leaving:
+        if known.deleting:
             raise NotFound("their account is being deleted")
         return known

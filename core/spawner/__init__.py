@@ -30,7 +30,7 @@ class Phase(StrEnum):
     ANSWERING = "answering"  # it runs, and is not heard yet
 
 
-Tell = Callable[[Phase], None]
+ProgressCallback = Callable[[Phase], None]
 
 
 def nobody(_: Phase) -> None:
@@ -38,7 +38,7 @@ def nobody(_: Phase) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
+class RunnerEndpoint:
     """How the web reaches a runner: a unix socket on this machine, or an address."""
 
     url: str  # base URL without a trailing slash; the host is made up when `unix` is set
@@ -85,7 +85,7 @@ class Spawner(Protocol):
     def isolation(self) -> Isolation:
         """What protects users from each other here, as found out by running it, not by looking for a program."""
 
-    async def start(self, box: Box, tell: Tell = nobody) -> dict[str, Any]:
+    async def start(self, box: Box, tell: ProgressCallback = nobody) -> dict[str, Any]:
         """Start a dormant runner for this box (it is bound later by POST /v1/init) and return its memory.
 
         Takes minutes where a machine has to come first, 5 at most; may be cancelled. However it ends without an answer,
@@ -99,7 +99,7 @@ class Spawner(Protocol):
         GONE only for certain: it is what turns are given up for.
         """
 
-    def door(self, box: Box) -> Door:
+    def door(self, box: Box) -> RunnerEndpoint:
         """Where its API is. Valid as long as `poll` says RUNNING or STARTING."""
 
     async def stop(self, box: Box, *, grace_s: float = 5.0) -> None:
@@ -108,7 +108,7 @@ class Spawner(Protocol):
         A runner that another box has been started for meanwhile is left alone.
         """
 
-    async def overfull(self, box: Box) -> bool:
+    async def over_quota(self, box: Box) -> bool:
         """Its home is over its bounds and not less than when this was asked before. Asked often; cheap as a rule."""
 
     async def forget(self, user: UserId) -> None:

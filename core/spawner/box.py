@@ -72,7 +72,7 @@ def files(host: Host) -> dict[str, str]:
         "/etc/group": f"agent:x:{UID}:\nnogroup:x:65534:\n",
         "/etc/hosts": "127.0.0.1 localhost box\n::1 localhost\n",
         "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
-        managed_settings.MANAGED_PATH: json.dumps(managed_settings.managed(), indent=1),
+        managed_settings.MANAGED_PATH: json.dumps(managed_settings.file_settings(), indent=1),
     }
     if host.venv:
         made[f"{VENV}/pyvenv.cfg"] = f"home = {host.python.parent}\ninclude-system-site-packages = false\n"
@@ -80,7 +80,7 @@ def files(host: Host) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wires:
+class BwrapFds:
     """Descriptors that bubblewrap reads, writes and closes before the command runs."""
 
     info: int  # it writes the pid of the box's init here
@@ -89,7 +89,7 @@ class Wires:
     files: Mapping[str, int]  # path inside → its content
 
 
-def arguments(host: Host, *, home: Path, wires: Wires) -> list[str]:
+def arguments(host: Host, *, home: Path, wires: BwrapFds) -> list[str]:
     """Everything before the command but `way_out`."""
     seccomp = [] if wires.seccomp is None else ["--seccomp", str(wires.seccomp)]
     return [

@@ -33,14 +33,14 @@ class Bounds:
     cpus: float = 0.0
 
     @classmethod
-    def of(cls, settings: Settings) -> "Bounds":
+    def from_settings(cls, settings: Settings) -> "Bounds":
         return cls(
             memory_bytes=settings.box_memory_mb * 1024**2, pids=settings.box_pids, cpus=max(0.0, settings.box_cpus)
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tree:
+class CgroupTree:
     """A hierarchy in which we may make groups: `home` is the group we are in ourselves."""
 
     version: int
@@ -51,7 +51,7 @@ class Tree:
 class Groups:
     """The groups of one platform's boxes. `name` tells it from others on the machine."""
 
-    def __init__(self, name: str, bounds: Bounds, trees: Sequence[Tree]) -> None:
+    def __init__(self, name: str, bounds: Bounds, trees: Sequence[CgroupTree]) -> None:
         self._name, self._bounds = name, bounds
         self._trees = tuple(tree for tree in trees if _usable(tree, f"{name}-trial"))
 
@@ -80,7 +80,7 @@ class Groups:
             remove([str(path.parent) for path in (tree.home / self._name).glob("*/cgroup.procs")], within_s=0)
 
 
-def bounds(tree: Tree, wanted: Bounds) -> list[tuple[str, str]]:
+def bounds(tree: CgroupTree, wanted: Bounds) -> list[tuple[str, str]]:
     """(file, value) for a group; without a bound, nothing."""
     memory, pids = str(wanted.memory_bytes), str(wanted.pids)
     quota = str(int(wanted.cpus * PERIOD_US))
@@ -127,14 +127,14 @@ def remove(groups: Iterable[str], *, within_s: float = REMOVE_S) -> list[str]:
     return left
 
 
-def find(proc: Path = Path("/proc/self")) -> list[Tree]:
+def find(proc: Path = Path("/proc/self")) -> list[CgroupTree]:
     """The trees of this machine, as far as we are in them."""
     try:
         mounts = (proc / "mountinfo").read_text().splitlines()
         mine = [line.split(":", 2) for line in (proc / "cgroup").read_text().splitlines()]
     except OSError:
         return []
-    trees: list[Tree] = []
+    trees: list[CgroupTree] = []
     for root, point, kind, options in map(_mount, mounts):
         if kind == "cgroup":
             names = tuple(name for name in CONTROLLERS if name in options)
@@ -145,7 +145,9 @@ def find(proc: Path = Path("/proc/self")) -> list[Tree]:
         else:
             continue
         if names and path:
-            trees.append(Tree(version=1 if kind == "cgroup" else 2, home=_home(point, root, path), controllers=names))
+            trees.append(
+                CgroupTree(version=1 if kind == "cgroup" else 2, home=_home(point, root, path), controllers=names)
+            )
     return trees
 
 
@@ -169,7 +171,7 @@ def _offered(home: Path) -> tuple[str, ...]:
     return ()
 
 
-def _usable(tree: Tree, name: str) -> bool:
+def _usable(tree: CgroupTree, name: str) -> bool:
     """By doing it: the files' modes say nothing where a container has them read-only."""
     group = tree.home / name / "box"
     try:
@@ -183,7 +185,7 @@ def _usable(tree: Tree, name: str) -> bool:
     return True
 
 
-def _make(group: Path, tree: Tree) -> None:
+def _make(group: Path, tree: CgroupTree) -> None:
     for _ in range(TRIES):
         with suppress(FileNotFoundError):
             if tree.version == 2:

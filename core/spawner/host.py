@@ -31,7 +31,7 @@ SWITCHES = (
 )
 
 
-def look(program: Path = REPOSITORY) -> Host:
+def inspect_host(program: Path = REPOSITORY) -> Host:
     """This interpreter and its packages, as a box will see them."""
     venv = Path(sys.prefix)
     return Host(
@@ -65,7 +65,7 @@ def claude_cli() -> Path:
     raise RunnerUnavailable("the Claude Code CLI is not installed: its wheel did not come with claude-agent-sdk")
 
 
-def remedy() -> tuple[str, str]:
+def fix_command() -> tuple[str, str]:
     """(why bubblewrap does not run here, as a code; the command that mends it, if there is one)."""
     if not sys.platform.startswith("linux"):
         return "no_linux", ""
@@ -79,9 +79,9 @@ def remedy() -> tuple[str, str]:
     return "broken", "docker run --privileged"
 
 
-def mend(said: str) -> str:
+def fix_hint(said: str) -> str:
     """A sentence with the command that gets bubblewrap running here; `said` is what it answered when tried."""
-    code, command = remedy()
+    code, command = fix_command()
     if code == "no_linux":
         return "boxes need Linux; here agents run as you do, with all that you can reach"
     if code == "not_installed":

@@ -13,11 +13,11 @@ from typing import Any, Final
 from core.config.settings import Settings
 from core.domain.errors import Conflict, NotFound, RunnerUnavailable
 from core.domain.records import Box, UserId
-from core.spawner import Door, Isolation, Layer, Phase, Poll, Tell, nobody
-from core.spawner.kubernetes_api import ClusterApi, ClusterAway, opened_api
+from core.spawner import Isolation, Layer, Phase, Poll, ProgressCallback, RunnerEndpoint, nobody
+from core.spawner.kubernetes_api import ClusterApi, ClusterUnreachable, opened_api
 from core.spawner.kubernetes_sandbox import CLAIMS, SandboxEngine
-from core.spawner.kubernetes_set import SERVICE, SetEngine
-from core.spawner.kubernetes_view import BOX, PORT, Engine, Progress, View
+from core.spawner.kubernetes_set import SERVICE, StatefulSetEngine
+from core.spawner.kubernetes_view import BOX, PORT, BoxEngine, BoxView, Progress
 
 log = logging.getLogger("oma.spawner")
 
@@ -45,11 +45,11 @@ class KubernetesSpawner:
     ) -> None:
         self._api, self._settings, self._boot_key = api, settings, boot_key
         self._domain, self._start_s = domain, start_s
-        self._engine: Engine | None = None
+        self._engine: BoxEngine | None = None
         self._starting: set[str] = set()
         self._runtime: str | None = None  # of the boxes; None: none was seen yet
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Find out what there is. Raises: RunnerUnavailable."""
         engine = await self._chosen()
         for found in await self._api.some(engine.kind):
@@ -60,7 +60,7 @@ class KubernetesSpawner:
         missing = ("boxes share their nodes' kernel: name a sandboxed runtime class in k8s/overlays",) if shared else ()
         return Isolation(name="kubernetes", layers=_layers(self._runtime), missing=missing)
 
-    async def start(self, box: Box, tell: Tell = nobody) -> dict[str, Any]:
+    async def start(self, box: Box, tell: ProgressCallback = nobody) -> dict[str, Any]:
         self._starting.add(box.id)
         progress = Progress(tell)
         try:
@@ -80,7 +80,7 @@ class KubernetesSpawner:
     async def poll(self, box: Box) -> Poll:
         if box.id in self._starting:
             return Poll.STARTING
-        name, address = box.memory.get("object"), box.memory.get("address")
+        name, address = box.spawner_state.get("object"), box.spawner_state.get("address")
         if not isinstance(name, str) or not isinstance(address, str):
             return Poll.GONE
         try:
@@ -95,32 +95,32 @@ class KubernetesSpawner:
         lives = view.awake and view.holder == box.id and not view.ended
         return Poll.RUNNING if lives and (address in view.addresses or view.unknown) else Poll.GONE
 
-    def door(self, box: Box) -> Door:
-        address, pod = str(box.memory.get("address", "")), str(box.memory.get("pod", ""))
+    def door(self, box: Box) -> RunnerEndpoint:
+        address, pod = str(box.spawner_state.get("address", "")), str(box.spawner_state.get("pod", ""))
         url, named = f"http://{_bracketed(address)}:{PORT}", address.endswith(self._domain)
-        return Door(url=url, boot_key=self._boot_key, pod=pod, named=named)
+        return RunnerEndpoint(url=url, boot_key=self._boot_key, pod=pod, named=named)
 
     async def stop(self, box: Box, *, grace_s: float = 5.0) -> None:
         """Its pod gets SIGTERM and the template's grace; nobody waits for that here."""
         engine = await self._chosen()
-        if name := str(box.memory.get("object") or await engine.find(box.user)):
+        if name := str(box.spawner_state.get("object") or await engine.find(box.user)):
             await self._rest(engine, name, holder=box.id)
 
-    async def overfull(self, box: Box) -> bool:
+    async def over_quota(self, box: Box) -> bool:
         return False  # the volume is its bound
 
     async def forget(self, user: UserId) -> None:
         await (await self._chosen()).remove(user)
 
-    async def _chosen(self) -> Engine:
+    async def _chosen(self) -> BoxEngine:
         if self._engine is None:
             sandboxes = await self._api.has(CLAIMS)
-            sets = SetEngine(self._api, domain=self._domain, disk_mb=self._settings.box_disk_mb or DISK_MB)
+            sets = StatefulSetEngine(self._api, domain=self._domain, disk_mb=self._settings.box_disk_mb or DISK_MB)
             self._engine = SandboxEngine(self._api) if sandboxes else sets
             log.info("boxes are %s", self._engine.kind.plural)
         return self._engine
 
-    async def _wake(self, engine: Engine, box: Box, name: str, progress: Progress) -> None:
+    async def _wake(self, engine: BoxEngine, box: Box, name: str, progress: Progress) -> None:
         """Written down as this box's, and awake; one that served another box, or is of an older program, ends first."""
         async with self._api.versions(engine.kind, name) as versions:
             async for found in versions:
@@ -142,7 +142,7 @@ class KubernetesSpawner:
                 if not used and not old:
                     return
 
-    async def _awake(self, engine: Engine, box: Box, name: str, progress: Progress) -> dict[str, Any]:
+    async def _awake(self, engine: BoxEngine, box: Box, name: str, progress: Progress) -> dict[str, Any]:
         async with self._api.versions(engine.kind, name) as versions:
             async for found in versions:
                 if found is None:
@@ -158,7 +158,7 @@ class KubernetesSpawner:
                 progress.see(view.phase, view.why)
         raise AssertionError("versions() never ends")
 
-    async def _rest(self, engine: Engine, name: str, *, holder: str) -> None:
+    async def _rest(self, engine: BoxEngine, name: str, *, holder: str) -> None:
         while True:
             try:
                 view = engine.view(await self._api.get(engine.kind, name))
@@ -178,7 +178,7 @@ class KubernetesSpawner:
         except (RunnerUnavailable, TimeoutError) as error:
             log.warning("what was begun of box %s may still run: %s", box.id, error)
 
-    def _seen(self, view: View) -> None:
+    def _seen(self, view: BoxView) -> None:
         self._runtime = view.runtime
 
 
@@ -200,7 +200,7 @@ async def opened(settings: Settings, *, boot_key: str) -> AsyncIterator[Kubernet
     async with opened_api(settings.kubernetes_url, NAMESPACE) as api:
         spawner = KubernetesSpawner(api, settings, boot_key=boot_key)
         try:
-            await spawner.look()
-        except ClusterAway as error:  # pages are served all the same, and the next call finds out
+            await spawner.refresh()
+        except ClusterUnreachable as error:  # pages are served all the same, and the next call finds out
             log.warning("the cluster's API server does not answer yet: %s", error)
         yield spawner

@@ -26,14 +26,14 @@ CONNECTIONS: Final = 1000  # a watch each for everybody who is waiting
 Object = dict[str, Any]
 
 
-class ClusterAway(RunnerUnavailable):
+class ClusterUnreachable(RunnerUnavailable):
     """The API server does not answer, or not sensibly: nothing is known, and nothing was done as far as we know."""
 
     code = "cluster_away"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class ObjectKind:
     """A kind of object."""
 
     group: str
@@ -49,7 +49,7 @@ class ClusterApi:
         self._core: Any = client.CoreV1Api(api)
         self._namespace = namespace
 
-    async def has(self, kind: Kind) -> bool:
+    async def has(self, kind: ObjectKind) -> bool:
         """The cluster knows this kind. Raises: ClusterAway."""
         try:
             found = await self._call("get_api_resources", kind.group, kind.version)
@@ -57,19 +57,19 @@ class ClusterApi:
             return False
         return any(one.name == kind.plural for one in found.resources)
 
-    async def get(self, kind: Kind, name: str) -> Object:
+    async def get(self, kind: ObjectKind, name: str) -> Object:
         """Raises: NotFound, RunnerUnavailable."""
         return dict(await self._on("get", kind, name))
 
-    async def some(self, kind: Kind) -> list[Object]:
+    async def some(self, kind: ObjectKind) -> list[Object]:
         """One or none. Raises: RunnerUnavailable."""
         return list((await self._on("list", kind, limit=1))["items"])
 
-    async def create(self, kind: Kind, body: Object) -> Object:
+    async def create(self, kind: ObjectKind, body: Object) -> Object:
         """Raises: Conflict: it is there. RunnerUnavailable: the quota, our rights, the API server."""
         return dict(await self._on("create", kind, body))
 
-    async def patch(self, kind: Kind, name: str, patch: Object, *, version: str) -> Object:
+    async def patch(self, kind: ObjectKind, name: str, patch: Object, *, version: str) -> Object:
         """Merge `patch` if the object still has this version.
 
         Raises: Conflict: it changed meanwhile. NotFound, RunnerUnavailable.
@@ -78,7 +78,7 @@ class ClusterApi:
         merge = "application/merge-patch+json"
         return dict(await self._on("patch", kind, name, checked, _content_type=merge))
 
-    async def delete(self, kind: Kind, name: str) -> None:
+    async def delete(self, kind: ObjectKind, name: str) -> None:
         """Idempotent. Raises: RunnerUnavailable."""
         try:
             await self._on("delete", kind, name)
@@ -95,7 +95,7 @@ class ClusterApi:
             return dict(json.loads(body))
 
     @asynccontextmanager
-    async def versions(self, kind: Kind, name: str) -> AsyncIterator[AsyncIterator[Object | None]]:
+    async def versions(self, kind: ObjectKind, name: str) -> AsyncIterator[AsyncIterator[Object | None]]:
         """The object now and whenever it changes, for ever; None: it is not there.
 
         Every end of a watch (its time, a cut, 410, a restart of the API server) is answered by reading again.
@@ -104,7 +104,7 @@ class ClusterApi:
         async with aclosing(self._versions(kind, name)) as versions:
             yield versions
 
-    async def _versions(self, kind: Kind, name: str) -> AsyncGenerator[Object | None, None]:
+    async def _versions(self, kind: ObjectKind, name: str) -> AsyncGenerator[Object | None, None]:
         idle = 0
         while True:
             try:
@@ -116,12 +116,12 @@ class ClusterApi:
                         yield changed
             except NotFound:
                 yield None
-            except ClusterAway as error:
+            except ClusterUnreachable as error:
                 log.info("waiting for %s %s: %s", kind.plural, name, error)
             await asyncio.sleep(PAUSES_S[min(idle, len(PAUSES_S) - 1)])
             idle += 1
 
-    async def _watch(self, kind: Kind, name: str, version: str) -> AsyncGenerator[Object | None, None]:
+    async def _watch(self, kind: ObjectKind, name: str, version: str) -> AsyncGenerator[Object | None, None]:
         """Until the stream ends. Raises: ClusterAway."""
         async with _errors():
             only = {"field_selector": f"metadata.name={name}", "resource_version": version}
@@ -140,7 +140,7 @@ class ClusterApi:
                     if event["type"] != "BOOKMARK":
                         yield None if event["type"] == "DELETED" else event["object"]
 
-    async def _on(self, verb: str, kind: Kind, *words: Any, **more: Any) -> Any:
+    async def _on(self, verb: str, kind: ObjectKind, *words: Any, **more: Any) -> Any:
         place = (kind.group, kind.version, self._namespace, kind.plural)
         return await self._call(f"{verb}_namespaced_custom_object", *place, *words, **more)
 
@@ -176,7 +176,7 @@ async def _errors() -> AsyncIterator[None]:
     except client.ApiException as error:
         raise _ours(error) from error
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-        raise ClusterAway(f"the cluster's API server: {type(error).__name__} {error}") from error
+        raise ClusterUnreachable(f"the cluster's API server: {type(error).__name__} {error}") from error
 
 
 def _ours(error: client.ApiException) -> Exception:
@@ -191,4 +191,4 @@ def _ours(error: client.ApiException) -> Exception:
         return RunnerUnavailable(said, code="box_forbidden")
     if error.status in (400, 422):
         return RunnerUnavailable(said, code="box_refused")
-    return ClusterAway(said)
+    return ClusterUnreachable(said)

@@ -6,11 +6,11 @@ from typing import Final
 from core.domain.errors import Conflict, NotFound, RunnerUnavailable
 from core.domain.records import UserId
 from core.spawner import Phase
-from core.spawner.kubernetes_api import ClusterApi, Kind, Object
+from core.spawner.kubernetes_api import ClusterApi, Object, ObjectKind
 from core.spawner.kubernetes_view import (
     BOX,
+    BoxView,
     Progress,
-    View,
     anew,
     condition,
     images_of,
@@ -20,9 +20,9 @@ from core.spawner.kubernetes_view import (
     of_now,
 )
 
-CLAIMS: Final = Kind(group="extensions.agents.x-k8s.io", version="v1beta1", plural="sandboxclaims")
-SANDBOXES: Final = Kind(group="agents.x-k8s.io", version="v1beta1", plural="sandboxes")
-TEMPLATES: Final = Kind(group=CLAIMS.group, version=CLAIMS.version, plural="sandboxtemplates")
+CLAIMS: Final = ObjectKind(group="extensions.agents.x-k8s.io", version="v1beta1", plural="sandboxclaims")
+SANDBOXES: Final = ObjectKind(group="agents.x-k8s.io", version="v1beta1", plural="sandboxes")
+TEMPLATES: Final = ObjectKind(group=CLAIMS.group, version=CLAIMS.version, plural="sandboxtemplates")
 TEMPLATE: Final = "runner"  # k8s/base/agents.yaml
 HEAD: Final = {"apiVersion": f"{CLAIMS.group}/{CLAIMS.version}", "kind": "SandboxClaim"}
 POOL: Final = "runners"  # k8s/base/agents.yaml
@@ -63,12 +63,12 @@ class SandboxEngine:
         except NotFound:
             return ""
 
-    def view(self, found: Object) -> View:
+    def view(self, found: Object) -> BoxView:
         meta, spec, status = found["metadata"], found["spec"], found.get("status", {})
         ready, finished = condition(found, "Ready"), condition(found, "Finished")
         addresses, notes = tuple(status.get("podIPs") or ()), meta.get("annotations") or {}
         phase, why = _progress(found, addresses)
-        return View(
+        return BoxView(
             name=meta["name"],
             pod=notes.get(POD) or meta["name"],
             version=meta["resourceVersion"],

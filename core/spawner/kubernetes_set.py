@@ -10,16 +10,16 @@ from typing import Final
 from core.domain.errors import Conflict, NotFound, RunnerUnavailable
 from core.domain.records import UserId
 from core.spawner import Phase
-from core.spawner.kubernetes_api import ClusterApi, Kind, Object
-from core.spawner.kubernetes_view import BOX, USER, Progress, View, anew, images_of, meta_of, name_of
+from core.spawner.kubernetes_api import ClusterApi, Object, ObjectKind
+from core.spawner.kubernetes_view import BOX, USER, BoxView, Progress, anew, images_of, meta_of, name_of
 
-SETS: Final = Kind(group="apps", version="v1", plural="statefulsets")
+SETS: Final = ObjectKind(group="apps", version="v1", plural="statefulsets")
 TEMPLATE: Final = "runner"
 SERVICE: Final = "runners"
 HOME: Final = "home"  # the volume that the template mounts
 
 
-class SetEngine:
+class StatefulSetEngine:
     """`domain`: what follows the pod's name in its address. `disk_mb`: of a new user's volume."""
 
     kind = SETS
@@ -43,12 +43,12 @@ class SetEngine:
     async def find(self, user: UserId) -> str:
         return name_of(user)
 
-    def view(self, found: Object) -> View:
+    def view(self, found: Object) -> BoxView:
         meta, spec, status = found["metadata"], found["spec"], found.get("status", {})
         awake, pods = spec.get("replicas", 1) > 0, int(status.get("replicas", 0))
         # Why there is no pod although it was asked for, or why it is not ready, a set does not tell.
         current = int(status.get("observedGeneration", 0)) >= int(meta.get("generation", 0))
-        return View(
+        return BoxView(
             name=meta["name"],
             pod=f"{meta['name']}-0",
             version=meta["resourceVersion"],

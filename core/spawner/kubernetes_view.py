@@ -6,8 +6,8 @@ from typing import Final, Protocol
 
 from core.domain.errors import RunnerUnavailable
 from core.domain.records import UserId
-from core.spawner import Phase, Tell
-from core.spawner.kubernetes_api import Kind, Object
+from core.spawner import Phase, ProgressCallback
+from core.spawner.kubernetes_api import Object, ObjectKind
 
 BOX: Final = "oh-my-agent.info/box"  # annotation: the Box that the process in it belongs to
 USER: Final = "oh-my-agent.info/user"
@@ -41,7 +41,7 @@ PHASES: Final = {"box_quota": Phase.QUOTA, "box_no_machine": Phase.MACHINE, "box
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class BoxView:
     """One look. `resting`: asleep, and no process of it is left. `address`: of a process that is ready, or was.
 
     `pod`: what the process's pod is called.
@@ -64,10 +64,10 @@ class View:
     runtime: str = ""  # the runtime class: gvisor, or the node's own kernel
 
 
-class Engine(Protocol):
+class BoxEngine(Protocol):
     """What differs between agent-sandbox and StatefulSets."""
 
-    kind: Kind
+    kind: ObjectKind
 
     async def named(self, user: UserId, progress: "Progress") -> str:
         """The name of the user's object; there is one from now on. Raises: RunnerUnavailable."""
@@ -75,7 +75,7 @@ class Engine(Protocol):
     async def find(self, user: UserId) -> str:
         """Its name, or nothing if there is none. Raises: RunnerUnavailable."""
 
-    def view(self, found: Object) -> View:
+    def view(self, found: Object) -> BoxView:
         """Pure."""
 
     def rest(self) -> Object:
@@ -94,7 +94,7 @@ class Engine(Protocol):
 class Progress:
     """Tells each phase once, and keeps what to say if it never ends."""
 
-    def __init__(self, tell: Tell) -> None:
+    def __init__(self, tell: ProgressCallback) -> None:
         self._tell, self.phase, self.why = tell, Phase.ASKED, ""
         tell(self.phase)
 

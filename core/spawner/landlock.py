@@ -1,6 +1,7 @@
 """The second-best box, for machines without user namespaces: Landlock and a filter on system calls, then a command.
 
-`python -I -S cage.py RULES -- COMMAND…`: RULES is a JSON object of `Rules`. It runs before our packages are there, so
+`python -I -S landlock.py RULES -- COMMAND…`: RULES is a JSON object of `LandlockRules`. It runs before our packages are
+there, so
 it has the standard library only. What it does not give: a network of its own, a process list of its own, protection
 from sockets in files that the platform's user may open, and, without ids of users, from changes of the mode and times
 of files (not of what is in them) that belong to that user. That is why it counts as reduced isolation.
@@ -28,7 +29,7 @@ ON_A_FILE = EXECUTE | WRITE | READ | TRUNCATE | DEVICE
 SCOPES = {6: 0b11}  # abstract sockets of others, signals to others
 
 
-class Rules(NamedTuple):
+class LandlockRules(NamedTuple):
     """Folders and files that may be read and run, those of which names alone may be seen, those that are all theirs."""
 
     read: list[str]
@@ -38,11 +39,11 @@ class Rules(NamedTuple):
     temporary: str = ""  # made if it is not there
 
 
-class Attributes(ctypes.Structure):
+class RulesetAttr(ctypes.Structure):
     _fields_ = [("fs", ctypes.c_uint64), ("net", ctypes.c_uint64), ("scoped", ctypes.c_uint64)]
 
 
-class Beneath(ctypes.Structure):
+class PathBeneathAttr(ctypes.Structure):
     _pack_ = 1
     _fields_ = [("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32)]
 
@@ -51,14 +52,14 @@ class Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("lines", ctypes.c_void_p)]
 
 
-def enter(rules: Rules) -> None:
+def enter(rules: LandlockRules) -> None:
     """From here on for this process and all it starts; there is no way back. Raises: OSError."""
     version = _call(CREATE, None, 0, VERSION)
     if version < OLDEST:
         raise OSError(f"Landlock is too old here: version {version}")
     handled = max(bits for since, bits in ALL.items() if since <= version)
     scoped = max((bits for since, bits in SCOPES.items() if since <= version), default=0)
-    attributes = Attributes(handled, 0, scoped)
+    attributes = RulesetAttr(handled, 0, scoped)
     ruleset = _call(CREATE, ctypes.byref(attributes), ctypes.sizeof(attributes) if scoped else 8, 0)
     for path in rules.read:
         _allow(ruleset, path, EXECUTE | READ | LIST)
@@ -90,7 +91,7 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
     except OSError:  # not on this machine
         return
     try:
-        beneath = Beneath(rights if os.path.isdir(path) else rights & ON_A_FILE, fd)
+        beneath = PathBeneathAttr(rights if os.path.isdir(path) else rights & ON_A_FILE, fd)
         _call(ADD, ruleset, PATH_BENEATH, ctypes.byref(beneath), 0)
     finally:
         os.close(fd)
@@ -107,7 +108,7 @@ def _check(result: int) -> int:
 
 
 if __name__ == "__main__":
-    rules = Rules(**json.loads(sys.argv[1]))
+    rules = LandlockRules(**json.loads(sys.argv[1]))
     enter(rules)
     with suppress(OSError):  # only now: what is in the home may be a link that leads out
         os.makedirs(rules.temporary, 0o700, exist_ok=True)

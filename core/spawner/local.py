@@ -19,16 +19,16 @@ from core.config.runtime_dir import Process, Runtime, listening, process
 from core.config.settings import Settings
 from core.domain.errors import BadInput, Misconfigured, RunnerUnavailable
 from core.domain.records import Box, UserId
-from core.spawner import Door, Isolation, Phase, Poll, Tell, cgroup, nobody
+from core.spawner import Isolation, Phase, Poll, ProgressCallback, RunnerEndpoint, cgroup, nobody
 from core.spawner.box import HOME, OUT, PROGRAM
 from core.spawner.cgroup import Bounds, Groups
 from core.spawner.disk import Quota, Used
-from core.spawner.host import REPOSITORY, claude_cli, compiled, look
-from core.spawner.probe import Found, Sandbox, choose, describe, examine
-from core.spawner.process import FILE_BYTES, Command, boxed, caged, tail, unboxed
+from core.spawner.host import REPOSITORY, claude_cli, compiled, inspect_host
+from core.spawner.probe import ProbeResult, Sandbox, choose, describe, examine
+from core.spawner.process import FILE_BYTES, Command, spawn_bwrap, spawn_landlock, tail, unboxed
 from core.spawner.process_tree import ended, holders, kill, sweep
 from core.spawner.rmtree_safe import remove
-from core.spawner.user_ids import Owners, admit, give, own
+from core.spawner.user_ids import UserIds, admit, give, read_owner
 
 log = logging.getLogger("oma.spawner")
 
@@ -46,13 +46,13 @@ class LocalSpawner:
     def __init__(self, settings: Settings, runtime: Runtime, *, program: Path = REPOSITORY) -> None:
         self._settings, self._runtime, self._program = settings, runtime, program
         self._data = settings.data_dir.resolve()
-        self._host = look(program)
-        self._found: Found | None = None  # by the trial; None: not tried yet
+        self._host = inspect_host(program)
+        self._found: ProbeResult | None = None  # by the trial; None: not tried yet
         name = "oma-" + sha256(os.fsencode(runtime.root)).hexdigest()[:12]
-        self._groups = Groups(name, Bounds.of(settings), cgroup.find())
+        self._groups = Groups(name, Bounds.from_settings(settings), cgroup.find())
         most = Used(settings.box_disk_mb * 1024**2, settings.box_files)
         self._quota, self._file_bytes = Quota(most), min(FILE_BYTES, most.bytes or FILE_BYTES)
-        self._owners = Owners(self._data / "homes")
+        self._owners = UserIds(self._data / "homes")
         self._starting: set[str] = set()
         self._children: dict[str, subprocess.Popen[bytes]] = {}  # to be reaped; empty after a restart of the web
 
@@ -68,7 +68,7 @@ class LocalSpawner:
         found = self._tried()
         return choose(self._settings, found.trouble, landlock=found.landlock)
 
-    async def start(self, box: Box, tell: Tell = nobody) -> dict[str, Any]:
+    async def start(self, box: Box, tell: ProgressCallback = nobody) -> dict[str, Any]:
         self._reap()
         self._starting.add(box.id)
         tell(Phase.STARTING)
@@ -76,7 +76,7 @@ class LocalSpawner:
         try:
             return await asyncio.shield(starting)
         except asyncio.CancelledError:  # a thread goes on: what it has started is ended
-            await self.stop(msgspec.structs.replace(box, memory=await starting), grace_s=0)
+            await self.stop(msgspec.structs.replace(box, spawner_state=await starting), grace_s=0)
             raise
         except Misconfigured as error:
             raise RunnerUnavailable(str(error)) from error
@@ -89,7 +89,7 @@ class LocalSpawner:
         self._reap()
         if box.id in self._starting:
             return Poll.STARTING
-        who = Process.read(box.memory)
+        who = Process.read(box.spawner_state)
         if who is None or not who.alive():
             cgroup.remove(_groups(box), within_s=0)
             return Poll.GONE
@@ -99,11 +99,11 @@ class LocalSpawner:
         self._bound_log(box)
         return Poll.RUNNING
 
-    def door(self, box: Box) -> Door:
-        return Door(url="http://runner", unix=str(self._socket(box)))
+    def door(self, box: Box) -> RunnerEndpoint:
+        return RunnerEndpoint(url="http://runner", unix=str(self._socket(box)))
 
     async def stop(self, box: Box, *, grace_s: float = 5.0) -> None:
-        who = Process.read(box.memory)
+        who = Process.read(box.spawner_state)
         try:
             if who and not await ended(who, within_s=grace_s):
                 kill(who)
@@ -117,9 +117,9 @@ class LocalSpawner:
         for one in unknown:  # whoever started it died before it could be written down
             kill(one)
             await ended(one, within_s=KILLED_S)
-        if unknown or box.memory.get("sandbox") in ("none", "landlock"):
+        if unknown or box.spawner_state.get("sandbox") in ("none", "landlock"):
             await asyncio.to_thread(cgroup.kill, _groups(box))
-            await asyncio.to_thread(sweep, self._home(box.user), own(self._home(box.user)))
+            await asyncio.to_thread(sweep, self._home(box.user), read_owner(self._home(box.user)))
         if child := self._children.get(box.id):
             with suppress(subprocess.TimeoutExpired):  # then it is reaped later
                 await asyncio.to_thread(child.wait, KILLED_S)
@@ -128,7 +128,7 @@ class LocalSpawner:
             log.warning("control groups of box %s are left: %s", box.id, left)
         self._runtime.remove_box(box.id)
 
-    async def overfull(self, box: Box) -> bool:
+    async def over_quota(self, box: Box) -> bool:
         self._bound_log(box)  # it is on the same disk, and can be reached from the box
         return await self._quota.exceeded(self._home(box.user))
 
@@ -140,7 +140,7 @@ class LocalSpawner:
             if path.name.rpartition("-")[0] == f"runner-{user}":
                 path.unlink(missing_ok=True)
 
-    def _tried(self) -> Found:
+    def _tried(self) -> ProbeResult:
         if self._found is None:
             compiled(self._program)
             self._groups.tidy()
@@ -154,7 +154,7 @@ class LocalSpawner:
 
     def _socket(self, box: Box) -> Path:
         # As remembered: XDG_RUNTIME_DIR may be another one at this start of the web.
-        folder = box.memory.get("dir")
+        folder = box.spawner_state.get("dir")
         return Path(folder, "runner.sock") if folder else self._runtime.runner_socket(box.id)
 
     def _start(self, box: Box) -> dict[str, Any]:
@@ -190,13 +190,13 @@ class LocalSpawner:
 
     def _uid(self, home: Path, sandbox: Sandbox) -> int | None:
         """Who its user is on this machine; None: nobody else than we."""
-        return None if sandbox == "none" or self._tried().shared else self._owners.of(home)
+        return None if sandbox == "none" or self._tried().shared else self._owners.assign(home)
 
     def _boxed(self, box: Box, home: Path, command: Command) -> Process:
         words = [self._host.interpreter, NO_USER_SITE, f"{PROGRAM}/main.py"]
         words += _arguments(command, home=HOME, out=OUT, cli=self._host.inside(claude_cli()))
         out = self._runtime.box_out(box.id)
-        child, pid = boxed(replace(command, words=words), host=self._host, home=home, out=out)
+        child, pid = spawn_bwrap(replace(command, words=words), host=self._host, home=home, out=out)
         return self._known(box, child, pid, command.output)
 
     def _unboxed(self, box: Box, home: Path, command: Command, *, sandbox: Sandbox) -> Process:
@@ -205,7 +205,7 @@ class LocalSpawner:
         words += _arguments(command, home=str(home), out=str(out), cli=str(claude_cli()))
         command = replace(command, words=words)
         cage = sandbox == "landlock"
-        child = caged(command, host=self._host, home=home, out=out) if cage else unboxed(command, home=home)
+        child = spawn_landlock(command, host=self._host, home=home, out=out) if cage else unboxed(command, home=home)
         return self._known(box, child, child.pid, command.output)
 
     def _known(self, box: Box, child: subprocess.Popen[bytes], pid: int, output: IO[bytes]) -> Process:
@@ -246,7 +246,7 @@ def _written_at(path: Path) -> float:
 
 
 def _groups(box: Box) -> list[str]:
-    groups = box.memory.get("groups")
+    groups = box.spawner_state.get("groups")
     return [group for group in groups if isinstance(group, str)] if isinstance(groups, list) else []
 
 

@@ -12,9 +12,9 @@ from core.config.settings import Settings
 from core.domain.errors import Misconfigured, RunnerUnavailable
 from core.spawner import Isolation, user_ids
 from core.spawner.box import PROGRAM, Host
-from core.spawner.host import mend, remedy
+from core.spawner.host import fix_command, fix_hint
 from core.spawner.isolation_report import layers
-from core.spawner.process import START_S, Command, abandon, boxed, caged, tail
+from core.spawner.process import START_S, Command, abandon, spawn_bwrap, spawn_landlock, tail
 
 # The box's own interpreter with our packages and our program, and no other way out than the loopback device.
 LOOK = f"""
@@ -31,13 +31,13 @@ def try_box(host: Host, uid: int | None = None) -> str:
         home, out = _folders(folder, uid)
         command = Command(words=[host.interpreter, "-c", LOOK], output=output, uid=uid)
         try:
-            child, _ = boxed(command, host=host, home=home, out=out)
+            child, _ = spawn_bwrap(command, host=host, home=home, out=out)
         except RunnerUnavailable:
-            return mend(tail(output))
+            return fix_hint(tail(output))
         if not _ended(child):
-            return mend(f"no answer within {START_S:.0f} s")
+            return fix_hint(f"no answer within {START_S:.0f} s")
         said = tail(output)
-        return "" if said == "fine" else mend(said)
+        return "" if said == "fine" else fix_hint(said)
 
 
 def _ended(child: subprocess.Popen[bytes]) -> bool:
@@ -79,13 +79,13 @@ def try_cage(host: Host, uid: int | None = None) -> bool:
         Path(folder).chmod(0o755)  # so that nothing but Landlock refuses
         command = Command(words=[sys.executable, "-c", LOOK_AROUND, folder], output=output, uid=uid)
         try:
-            in_time = _ended(caged(command, host=host, home=home, out=out))
+            in_time = _ended(spawn_landlock(command, host=host, home=home, out=out))
         except RunnerUnavailable:
             return False
         return in_time and tail(output) == "fine"
 
 
-class Found(NamedTuple):
+class ProbeResult(NamedTuple):
     """What was tried: why there is no box (nothing: there is), why no user has an id of their own, if Landlock runs."""
 
     trouble: str = ""
@@ -93,20 +93,20 @@ class Found(NamedTuple):
     landlock: bool = False
 
 
-def examine(settings: Settings, host: Host) -> Found:
+def examine(settings: Settings, host: Host) -> ProbeResult:
     """Try what the settings allow, the better first; with an id that is nobody's, if ids can be given here."""
     if settings.sandbox == "none":
-        return Found(shared="no_box")
+        return ProbeResult(shared="no_box")
     shared = user_ids.trouble(settings.data_dir.resolve() / "homes")
     trouble = ""
     if settings.sandbox != "landlock":
         if not shared and not try_box(host, user_ids.TRIAL):
-            return Found(shared="")
+            return ProbeResult(shared="")
         if not (trouble := try_box(host)):
-            return Found(shared=shared or "closed")
+            return ProbeResult(shared=shared or "closed")
     if not shared and try_cage(host, user_ids.TRIAL):
-        return Found(trouble, "", landlock=True)
-    return Found(trouble, shared or "closed", landlock=try_cage(host))
+        return ProbeResult(trouble, "", landlock=True)
+    return ProbeResult(trouble, shared or "closed", landlock=try_cage(host))
 
 
 Sandbox = Literal["bubblewrap", "landlock", "none"]
@@ -142,7 +142,7 @@ def describe(
         trouble = f"agents run without a box because of OMA_SANDBOX={settings.sandbox}: unset it"
         code, command = "switched_off", "unset OMA_SANDBOX"
     elif trouble:
-        code, command = remedy()
+        code, command = fix_command()
     caged = bool(trouble) and landlock and settings.sandbox in ("auto", "landlock")
     return Isolation(
         name="landlock" if caged else "none" if trouble else "bubblewrap",

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from core.domain.errors import RunnerUnavailable
 from core.spawner import box, landlock, seccomp
-from core.spawner.box import Host, Wires
+from core.spawner.box import BwrapFds, Host
 from core.spawner.mount_namespace import staged
 from core.spawner.process_tree import children
 
@@ -53,7 +53,7 @@ class Command:
     uid: int | None = None  # who it is on this machine; None: who we are
 
 
-def boxed(command: Command, *, host: Host, home: Path, out: Path) -> tuple[subprocess.Popen[bytes], int]:
+def spawn_bwrap(command: Command, *, host: Host, home: Path, out: Path) -> tuple[subprocess.Popen[bytes], int]:
     """Run it in a box; our child, which is bubblewrap's outer half, and the pid of the box's init.
 
     Raises: RunnerUnavailable: bubblewrap did not make the box; the text is what it said.
@@ -62,7 +62,7 @@ def boxed(command: Command, *, host: Host, home: Path, out: Path) -> tuple[subpr
         info, info_end = _pipe(open_files)
         wait_end, go = _pipe(open_files)
         filter_ = seccomp.program()
-        wires = Wires(
+        wires = BwrapFds(
             info=info_end.fileno(),
             block=wait_end.fileno(),
             seccomp=_memory(open_files, filter_) if filter_ else None,
@@ -101,7 +101,7 @@ def unboxed(command: Command, *, home: Path) -> subprocess.Popen[bytes]:
     return child
 
 
-def caged(command: Command, *, host: Host, home: Path, out: Path) -> subprocess.Popen[bytes]:
+def spawn_landlock(command: Command, *, host: Host, home: Path, out: Path) -> subprocess.Popen[bytes]:
     """Run it under Landlock: with nothing of our files. Temporary files are in the home."""
     temporary = str(home / ".oma" / "tmp")
     rules = {

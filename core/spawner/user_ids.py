@@ -18,7 +18,7 @@ IDS = range(FIRST, FIRST + COUNT)
 TRIAL = IDS[-1]  # nobody's home is given this one
 
 
-class Owners:
+class UserIds:
     """Of the homes in one folder."""
 
     def __init__(self, homes: Path) -> None:
@@ -26,7 +26,7 @@ class Owners:
         self._promised: dict[str, int] = {}  # to homes whose files are not all of it yet
         self._choosing = Lock()
 
-    def of(self, home: Path) -> int:
+    def assign(self, home: Path) -> int:
         """The id of the user whose home this is; before that is there, the one it will have."""
         with self._choosing:
             owners = {name: uid for name, uid in _owners(self._homes) if uid in IDS}
@@ -77,7 +77,7 @@ def give(home: Path, uid: int | None) -> None:
     os.chown(home, uid, uid, follow_symlinks=False)  # last: a walk that was cut off begins again
 
 
-def own(home: Path) -> int | None:
+def read_owner(home: Path) -> int | None:
     """The id that only its user's processes have; None: there is no such."""
     try:
         uid = home.lstat().st_uid

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from core.domain.audit import Act
+from core.domain.audit import AuditEntry
 from core.domain.events import AnyEvent
 from core.domain.records import Record, UserId
 
@@ -84,10 +84,10 @@ class Store(Protocol):
     async def all_usage(self, *, owner: UserId) -> dict[str, dict[str, float]]:
         """Every key with its counters."""
 
-    async def note(self, act: Act) -> int:
+    async def add_audit_entry(self, act: AuditEntry) -> int:
         """Append to the audit log and return the entry's number. No verb changes or deletes an entry."""
 
-    async def acts(self, *, before: int = 0, limit: int = 100) -> list[Act]:
+    async def audit_entries(self, *, before: int = 0, limit: int = 100) -> list[AuditEntry]:
         """The newest entries of the audit log, newest first; only those with a number below `before`, if given."""
 
     async def forget(self, owner: UserId) -> None:

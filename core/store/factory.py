@@ -11,7 +11,7 @@ DATABASE = "oma.db"  # in the data directory
 
 
 @asynccontextmanager
-async def opened_store(settings: Settings) -> AsyncIterator[Store]:
+async def open_store(settings: Settings) -> AsyncIterator[Store]:
     """Open while the context is. Raises: StoreUnavailable, Misconfigured: it cannot be opened."""
     if settings.store == "sqlite":
         async with await SqliteStore.open(settings.data_dir / DATABASE) as sqlite:

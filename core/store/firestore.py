@@ -20,9 +20,9 @@ from google.cloud.firestore_v1.base_document import DocumentSnapshot
 from core.domain.errors import Conflict, NotFound, StoreUnavailable
 from core.domain.records import Record, UserId
 from core.google.retries import UNCERTAIN
-from core.store.firestore_audit import FirestoreLedger
+from core.store.firestore_audit import FirestoreAudit
 from core.store.firestore_query import plan
-from core.store.firestore_rpc import ANY_TIMES, ONCE, Connection
+from core.store.firestore_rpc import ANY_TIMES, ONCE, FirestoreConnection
 from core.store.firestore_values import CLAIMS, changed, collection_of, document_of, name_of, record_of, stored
 from core.store.query import table_name
 
@@ -32,10 +32,10 @@ TRIES = 20  # of a claim that others take and give back meanwhile
 PINGS_KEPT_S = 3600.0
 
 
-class FirestoreStore(FirestoreLedger):
+class FirestoreStore(FirestoreAudit):
     """The Store of core.store; any number of processes may have one."""
 
-    def __init__(self, connection: Connection, *, clock: Callable[[], float]) -> None:
+    def __init__(self, connection: FirestoreConnection, *, clock: Callable[[], float]) -> None:
         super().__init__(connection)
         self._clock = clock
         self._me = f"ping/{secrets.token_hex(8)}"  # each process its own: probes come often and from everywhere
@@ -43,7 +43,7 @@ class FirestoreStore(FirestoreLedger):
     @classmethod
     async def open(cls, project: str, *, emulator: bool = False, clock: Callable[[], float] = time.time) -> Self:
         """`clock` is what leases are measured with. Raises: Misconfigured: nobody who may be let in."""
-        return cls(await Connection.open(project, emulator=emulator), clock=clock)
+        return cls(await FirestoreConnection.open(project, emulator=emulator), clock=clock)
 
     async def __aenter__(self) -> Self:
         return self

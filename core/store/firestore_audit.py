@@ -20,7 +20,7 @@ from google.cloud.firestore_v1.async_query import AsyncQuery
 from google.cloud.firestore_v1.base_query import BaseQuery, FieldFilter
 from google.cloud.firestore_v1.transforms import Increment
 
-from core.domain.audit import Act
+from core.domain.audit import AuditEntry
 from core.domain.errors import BadInput, StoreUnavailable
 from core.domain.records import SYSTEM, User, UserId
 from core.store.firestore_log import DELETED_AT_ONCE, FirestoreLog
@@ -31,7 +31,7 @@ SHARDS = 8
 TRIES = 50  # numbers that others took first
 
 
-class FirestoreLedger(FirestoreLog):
+class FirestoreAudit(FirestoreLog):
     """The verbs that are about neither a record nor a session."""
 
     async def add_usage(self, key: str, *, owner: UserId, **amounts: float) -> None:
@@ -53,7 +53,7 @@ class FirestoreLedger(FirestoreLog):
         async with self._connection.call():
             return await _summed(self._counters(owner))
 
-    async def note(self, act: Act) -> int:
+    async def add_audit_entry(self, act: AuditEntry) -> int:
         """Numbers are microseconds, or the next free one: no counter that all processes fight for."""
         async with self._connection.call() as client:
             audit = client.collection(AUDIT)
@@ -69,14 +69,14 @@ class FirestoreLedger(FirestoreLog):
                 return number
         raise StoreUnavailable("the audit log is written to by too many at once")
 
-    async def acts(self, *, before: int = 0, limit: int = 100) -> list[Act]:
+    async def audit_entries(self, *, before: int = 0, limit: int = 100) -> list[AuditEntry]:
         async with self._connection.call() as client:
             newest = _newest(client.collection(AUDIT)).limit(limit)
             if before:
                 newest = newest.where(filter=FieldFilter("seq", "<", before))
             found = await newest.get(**ANY_TIMES)
         return [
-            msgspec.structs.replace(msgspec.json.decode(entry.get("body"), type=Act), seq=entry.get("seq"))
+            msgspec.structs.replace(msgspec.json.decode(entry.get("body"), type=AuditEntry), seq=entry.get("seq"))
             for entry in found
         ]
 

@@ -21,7 +21,7 @@ from core.domain.errors import BadInput, Conflict, StoreUnavailable
 from core.domain.events import AnyEvent, seq_of
 from core.domain.records import UserId
 from core.store.event_order import in_order, same
-from core.store.firestore_rpc import ANY_TIMES, Connection
+from core.store.firestore_rpc import ANY_TIMES, FirestoreConnection
 from core.store.firestore_values import CHUNKS, LOGS, below, name_of, owner_document
 
 Line = tuple[int, bytes]  # an event's number and its JSON
@@ -37,7 +37,7 @@ TRIES = 20  # each lost to somebody who appended meanwhile
 class FirestoreLog:
     """The four verbs of the Store that are about events."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: FirestoreConnection) -> None:
         self._connection = connection
 
     async def append(self, session: str, events: Sequence[AnyEvent], *, owner: UserId) -> int:

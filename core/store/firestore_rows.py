@@ -29,7 +29,7 @@ from core.store.firestore_values import (
     stored,
     stored_value,
 )
-from core.store.rows import Line, Row, whole
+from core.store.rows import Line, Row, is_complete
 
 WRITES = 400  # of the 500 of a commit
 GROUP = 200
@@ -140,7 +140,7 @@ class FirestoreRows:
 
 
 def _document(row: Row) -> dict[str, Any]:
-    record, more = whole(row.kind, row.body)
+    record, more = is_complete(row.kind, row.body)
     return (stored(record) if record else {}) | {name: stored_value(value) for name, value in more.items()}
 
 

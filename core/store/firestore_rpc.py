@@ -22,7 +22,7 @@ ANY_TIMES = repeated(*NOT_DONE, *UNCERTAIN, within_s=CALL_S)
 ONCE = repeated(*NOT_DONE, within_s=CALL_S)
 
 
-class Connection:
+class FirestoreConnection:
     """The client, and whether it may still be used."""
 
     def __init__(self, client: AsyncClient) -> None:
@@ -30,7 +30,7 @@ class Connection:
         self._closed = False
 
     @classmethod
-    async def open(cls, project: str, *, emulator: bool) -> "Connection":
+    async def open(cls, project: str, *, emulator: bool) -> "FirestoreConnection":
         """`emulator`: the library finds it by itself (FIRESTORE_EMULATOR_HOST) and needs no identity for it.
 
         Raises: Misconfigured: no project, no identity, or one that lies in a file.

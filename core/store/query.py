@@ -10,10 +10,13 @@ from msgspec.structs import FieldInfo, fields
 
 from core.domain.records import Record, UserId
 
+# Kinds that were renamed in the program. Their rows keep the name that the first version gave them.
+STORED_NAMES = {"Connection": "outbound", "SecretRecord": "secretnote"}
+
 
 def table_name(kind: type[Record]) -> str:
-    """How a kind is called in the database."""
-    return kind.__name__.lower()
+    """Return the name under which rows of this kind are stored."""
+    return STORED_NAMES.get(kind.__name__, kind.__name__.lower())
 
 
 def select(

@@ -64,7 +64,7 @@ class Rows(Protocol):
     async def write_audit(self, lines: Sequence[Line]) -> None: ...
 
 
-def whole(kind: str, body: bytes) -> tuple[Record | None, dict[str, Any]]:
+def is_complete(kind: str, body: bytes) -> tuple[Record | None, dict[str, Any]]:
     """The record, if we know its kind, and the fields beside it that we do not know, or all."""
     everything: dict[str, Any] = msgspec.json.decode(body)
     if kind not in KINDS:
@@ -74,8 +74,8 @@ def whole(kind: str, body: bytes) -> tuple[Record | None, dict[str, Any]]:
     return record, {name: value for name, value in everything.items() if name not in known}
 
 
-def canonical(kind: str, body: bytes) -> bytes:
+def canonical_json(kind: str, body: bytes) -> bytes:
     """The same bytes for the same record, whichever store it comes from and whichever defaults were left out."""
-    record, more = whole(kind, body)
+    record, more = is_complete(kind, body)
     known = msgspec.to_builtins(record) if record else {}
     return msgspec.json.encode(known | more, order="deterministic")

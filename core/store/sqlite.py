@@ -18,7 +18,7 @@ from core.domain.events import AnyEvent
 from core.domain.records import Record, UserId
 from core.store import query, schema
 from core.store.event_order import in_order, same
-from core.store.sqlite_audit import Ledger
+from core.store.sqlite_audit import SqliteAudit
 
 R = TypeVar("R", bound=Record)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -30,7 +30,7 @@ CLAIM = """INSERT INTO claims VALUES (:name, :holder, :until) ON CONFLICT DO UPD
 ADD = "INSERT INTO usage VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"
 
 
-class SqliteStore(Ledger):
+class SqliteStore(SqliteAudit):
     """The Store of core.store over two connections: one that writes, and one whose reads never wait for the disk."""
 
     def __init__(

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 import aiosqlite
 import msgspec
 
-from core.domain.audit import Act
+from core.domain.audit import AuditEntry
 from core.domain.errors import BadInput
 from core.domain.records import SYSTEM, UserId
 
@@ -14,7 +14,7 @@ FORGOTTEN_AT_ONCE = 2000  # events of one transaction: nobody else's write waits
 SOME_EVENTS = "SELECT rowid FROM events WHERE owner = ? LIMIT ?"
 
 
-class Ledger(ABC):
+class SqliteAudit(ABC):
     """Half of SqliteStore: the verbs that need nothing but a transaction and a reader."""
 
     @abstractmethod
@@ -37,17 +37,17 @@ class Ledger(ABC):
             found.setdefault(key, {})[counter] = amount
         return found
 
-    async def note(self, act: Act) -> int:
+    async def add_audit_entry(self, act: AuditEntry) -> int:
         async with self._transaction() as db:
             cursor = await db.execute("INSERT INTO audit (body) VALUES (?)", (msgspec.json.encode(act).decode(),))
             return int(cursor.lastrowid or 0)
 
-    async def acts(self, *, before: int = 0, limit: int = 100) -> list[Act]:
+    async def audit_entries(self, *, before: int = 0, limit: int = 100) -> list[AuditEntry]:
         async with self._reading() as db:
             rows = await db.execute_fetchall(
                 "SELECT seq, body FROM audit WHERE seq < ? OR ? = 0 ORDER BY seq DESC LIMIT ?", (before, before, limit)
             )
-        return [msgspec.structs.replace(msgspec.json.decode(body, type=Act), seq=seq) for seq, body in rows]
+        return [msgspec.structs.replace(msgspec.json.decode(body, type=AuditEntry), seq=seq) for seq, body in rows]
 
     async def forget(self, owner: UserId) -> None:
         if owner in ("", SYSTEM):

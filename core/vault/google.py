@@ -32,7 +32,7 @@ from core.config.settings import Secret
 from core.domain.errors import BadInput, VaultUnavailable
 from core.domain.records import UserId
 from core.google.retries import UNCERTAIN
-from core.vault.google_rpc import ANY_TIMES, ONCE, Connection, named
+from core.vault.google_rpc import ANY_TIMES, ONCE, SecretManagerConnection, named
 from core.vault.limits import check, packed, unpacked
 
 log = logging.getLogger("oma.vault")
@@ -50,7 +50,7 @@ Edit = Callable[[Values], Values]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class StoredSecret:
     """A secret as it was read: by its etag it is changed only if nobody else did. `head` is 0 before any version."""
 
     name: str
@@ -62,14 +62,14 @@ class Found:
 class GoogleVault:
     """The Vault of core.vault; any number of processes may have one."""
 
-    def __init__(self, connection: Connection, *, project: str, region: str) -> None:
+    def __init__(self, connection: SecretManagerConnection, *, project: str, region: str) -> None:
         self._connection, self._parent, self._region = connection, named(project), region
 
     @classmethod
     async def open(cls, project: str, *, region: str, emulator: str = "") -> Self:
         """Asks nothing of Secret Manager yet. Raises: Misconfigured: no project, or nobody who may be let in."""
         named(project)
-        return cls(await Connection.open(emulator=emulator), project=project, region=region)
+        return cls(await SecretManagerConnection.open(emulator=emulator), project=project, region=region)
 
     async def close(self) -> None:
         await self._connection.close()
@@ -139,13 +139,13 @@ class GoogleVault:
                 continue  # somebody else made it, or forgot it, just now
         raise VaultUnavailable("somebody else changes these secrets all the time: try again")
 
-    async def _made(self, client: SecretManagerServiceAsyncClient, name: str) -> Found:
+    async def _made(self, client: SecretManagerServiceAsyncClient, name: str) -> StoredSecret:
         """Raises: AlreadyExists."""
         replicas = {"user_managed": {"replicas": [{"location": self._region}]}}
         parent, _, id = name.rpartition("/secrets/")
         request = {"parent": parent, "secret_id": id, "secret": {"replication": replicas}}
         made = await client.create_secret(request=request, **ANY_TIMES)
-        return Found(name=name, etag=made.etag, head=0, values={})
+        return StoredSecret(name=name, etag=made.etag, head=0, values={})
 
     async def _sweep(self, name: str, head: int) -> None:
         """Destroy what is older. The change is done: who fails here leaves it to the next one, and says so."""
@@ -160,7 +160,7 @@ class GoogleVault:
             log.warning("older versions of %s are not destroyed yet: %s", name.rpartition("/")[2], error)
 
 
-async def _found(client: SecretManagerServiceAsyncClient, name: str) -> Found | None:
+async def _found(client: SecretManagerServiceAsyncClient, name: str) -> StoredSecret | None:
     """The secret with what its head holds. Raises: VaultUnavailable: that cannot be read."""
     for look in range(LOOKS):
         await asyncio.sleep(PAUSE_S * look)
@@ -173,7 +173,7 @@ async def _found(client: SecretManagerServiceAsyncClient, name: str) -> Found | 
             values = unpacked(await _payload(client, name, head)) if head else {}
         except (NotFound, FailedPrecondition):
             continue  # it was moved on meanwhile, or what we were told is old
-        return Found(name=name, etag=secret.etag, head=head, values=values)
+        return StoredSecret(name=name, etag=secret.etag, head=head, values=values)
     raise VaultUnavailable(
         f"version {head} of {name.rpartition('/')[2]} cannot be read: see in Secret Manager whether it is disabled"
     )
@@ -202,7 +202,7 @@ async def _added(client: SecretManagerServiceAsyncClient, name: str, raw: bytes)
     return version
 
 
-async def _moved(client: SecretManagerServiceAsyncClient, found: Found, version: int) -> bool:
+async def _moved(client: SecretManagerServiceAsyncClient, found: StoredSecret, version: int) -> bool:
     """Whether the head is this version now; after False it has to be looked at again."""
     wanted = GoogleSecret(name=found.name, etag=found.etag, annotations={HEAD: str(version)})
     request = {"secret": wanted, "update_mask": "annotations"}

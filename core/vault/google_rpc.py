@@ -25,7 +25,7 @@ ANY_TIMES = repeated(*NOT_DONE, *UNCERTAIN, within_s=CALL_S)
 ONCE = repeated(*NOT_DONE, within_s=CALL_S)
 
 
-class Connection:
+class SecretManagerConnection:
     """The client, and whether it may still be used. It is grpc.aio's: no thread outlives a call that was given up."""
 
     def __init__(self, client: SecretManagerServiceAsyncClient) -> None:
@@ -33,7 +33,7 @@ class Connection:
         self._closed = False
 
     @classmethod
-    async def open(cls, *, emulator: str = "") -> "Connection":
+    async def open(cls, *, emulator: str = "") -> "SecretManagerConnection":
         """`emulator`: where one listens; it needs no identity. Raises: Misconfigured: no identity, or one in a file."""
         if emulator:
             channel = grpc.aio.insecure_channel(emulator)

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 import aiohttp
 import httpx2
 
-from auth.accounts import arrive
+from auth.accounts import upsert_user
 from auth.claims import Identity
 from auth.logins import Logins
 from core.store.sqlite import SqliteStore
@@ -139,7 +139,7 @@ class World:
         return left
 
     async def person(self, name: str) -> Person:
-        user = await arrive(self.store, Identity(issuer="https://idp.test", subject=name, name=name), admin=False)
+        user = await upsert_user(self.store, Identity(issuer="https://idp.test", subject=name, name=name), admin=False)
         cookie = await self.logins.start(user)
         signed = await self.logins.find(cookie)
         assert signed

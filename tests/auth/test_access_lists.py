@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from auth.access_lists import hold_to
-from auth.accounts import OWNER, arrive
+from auth.access_lists import enforce
+from auth.accounts import OWNER, upsert_user
 from auth.claims import Identity
 from auth.logins import Logins
 from core.config.settings import Settings
@@ -29,10 +29,10 @@ class World:
 
     async def begin(self) -> None:
         for who in (ALICE, BOB, OWNER):
-            self.cookies[who.subject] = await self.logins.start(await arrive(self.store, who, admin=True))
+            self.cookies[who.subject] = await self.logins.start(await upsert_user(self.store, who, admin=True))
 
     async def hold(self, **lists: tuple[str, ...]) -> None:
-        await hold_to(Settings(**lists), store=self.store, logins=self.logins, audit=self.audit)
+        await enforce(Settings(**lists), store=self.store, logins=self.logins, audit=self.audit)
 
     async def role(self, who: Identity) -> Role | None:
         """None: they are signed out."""
@@ -50,10 +50,10 @@ async def world(store: SqliteStore) -> World:
 async def test_who_is_on_no_list_any_more_is_signed_out_and_the_others_stay(world: World) -> None:
     await world.hold(allowed_domains=("example.com",), admins=("alice@example.com",))
     assert (await world.role(ALICE), await world.role(BOB), await world.role(OWNER)) == (Role.ADMIN, None, Role.ADMIN)
-    told = [(act.what, act.who, act.detail) for act in await world.store.acts()]
+    told = [(act.what, act.who, act.detail) for act in await world.store.audit_entries()]
     assert told == [("login_revoked", "system", "not on the lists any more"), ("role_changed", "system", "user")]
     await world.hold(allowed_domains=("example.com",), admins=("alice@example.com",))
-    assert len(await world.store.acts()) == 2, "at the next start there is nothing to be done"
+    assert len(await world.store.audit_entries()) == 2, "at the next start there is nothing to be done"
 
 
 async def test_who_is_no_administrator_by_the_settings_any_more_is_none(world: World) -> None:
@@ -62,8 +62,8 @@ async def test_who_is_no_administrator_by_the_settings_any_more_is_none(world: W
 
 
 async def test_who_was_made_one_by_hand_stays_one(world: World) -> None:
-    bob = await arrive(world.store, BOB, admin=True)
-    await world.store.change(User, bob.id, owner=SYSTEM, appointed=True)
+    bob = await upsert_user(world.store, BOB, admin=True)
+    await world.store.change(User, bob.id, owner=SYSTEM, admin_granted=True)
     await world.hold(allowed_domains=("*",))
     assert (await world.role(ALICE), await world.role(BOB)) == (Role.USER, Role.ADMIN)
 
@@ -86,7 +86,7 @@ async def test_a_store_that_is_away_at_the_start_is_asked_again(world: World, mo
 
 async def test_a_start_holds_everybody_to_the_lists(build: Build, store: SqliteStore) -> None:
     house: House = build(production(allowed_emails=("alice@example.com",), oidc_issuer="https://idp.test"))
-    bob = await house.door.logins.start(await arrive(store, BOB, admin=False))
+    bob = await house.door.logins.start(await upsert_user(store, BOB, admin=False))
     async with house.door.running(), asyncio.timeout(10):
         while await house.door.logins.find(bob):
             await asyncio.sleep(0.01)

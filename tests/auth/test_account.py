@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from auth.accounts import arrive
+from auth.accounts import upsert_user
 from auth.claims import Identity
 from core.domain.errors import NotFound
 from core.domain.records import SYSTEM, Login, Role, User
@@ -17,7 +17,7 @@ ORIGIN = {"origin": "http://127.0.0.1:8080"}
 
 
 async def told(store: SqliteStore) -> list[str]:
-    return [act.what for act in await store.acts()]
+    return [act.what for act in await store.audit_entries()]
 
 
 class TestAudit:
@@ -28,7 +28,7 @@ class TestAudit:
         await browser.get(house.door.local_link())
         await browser.post("/auth/logout", headers=ORIGIN)
         await browser.post("/auth/logout", headers=ORIGIN)  # nobody: nothing to tell
-        acts = await store.acts()
+        acts = await store.audit_entries()
         assert [(act.what, act.who, act.address) for act in acts] == [
             ("sign_out", "local-owner", "127.0.0.1"),
             ("sign_in", "local-owner", "127.0.0.1"),
@@ -41,7 +41,7 @@ class TestAudit:
         house = build(production(oidc_issuer=idp.issuer, allowed_emails=("other@example.com",)))
         _, answer = await sign_in(house)
         assert answer.status_code == 403
-        [act] = await store.acts()
+        [act] = await store.audit_entries()
         assert (act.what, act.who, act.detail) == ("sign_in_refused", "", "not_allowed alice@example.com")
         assert act.about.startswith("u-")
 
@@ -53,7 +53,7 @@ class TestAudit:
         _, answer = await sign_in(house)
         assert answer.status_code == 403
         assert await told(store) == ["sign_in_refused", "sign_in"]
-        assert (await store.acts())[0].about == user.id
+        assert (await store.audit_entries())[0].about == user.id
 
 
 class TestDevices:
@@ -61,7 +61,7 @@ class TestDevices:
         house = build()
         first, second = await signed_in(house), await signed_in(house)
         [owner] = await store.find(User, owner=SYSTEM)
-        other = await arrive(store, Identity(issuer="https://idp.test", subject="bob"), admin=False)
+        other = await upsert_user(store, Identity(issuer="https://idp.test", subject="bob"), admin=False)
         await house.door.logins.start(other)
         assert len(await house.door.devices(owner.user_id)) == 2
         [bobs] = await house.door.devices(other.user_id)
@@ -89,7 +89,7 @@ class TestRoles:
         plain = build(production(oidc_issuer=idp.issuer))
         assert await role(plain) is Role.USER
         [user] = await store.find(User, owner=SYSTEM)
-        await store.change(User, user.id, owner=SYSTEM, role=Role.ADMIN, appointed=True)
+        await store.change(User, user.id, owner=SYSTEM, role=Role.ADMIN, admin_granted=True)
         assert await role(plain) is Role.ADMIN
 
 

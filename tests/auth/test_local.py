@@ -100,13 +100,13 @@ def test_a_link_is_good_for_ten_minutes() -> None:
     links = LocalLinks(LOCAL, clock=lambda: clock[0])
     codes = [links.make().partition("=")[2] for _ in range(2)]
     clock[0] = 599
-    assert links.take(codes[0])
+    assert links.redeem(codes[0])
     clock[0] = 600
-    assert not links.take(codes[1])
+    assert not links.redeem(codes[1])
 
 
 def test_links_are_bounded_and_the_oldest_gives_way() -> None:
     links = LocalLinks(LOCAL)
     codes = [links.make().partition("=")[2] for _ in range(MOST + 1)]
-    assert not links.take(codes[0])
-    assert links.take(codes[1])
+    assert not links.redeem(codes[0])
+    assert links.redeem(codes[1])

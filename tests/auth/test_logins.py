@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from auth import logins as module
-from auth.accounts import OWNER, arrive
+from auth.accounts import OWNER, upsert_user
 from auth.logins import Logins
 from core.domain.records import SYSTEM, Login, User, UserId
 from core.store.sqlite import SqliteStore
@@ -17,7 +17,7 @@ SAME_USER = UserId("local-owner")
 
 @pytest.fixture
 async def user(store: SqliteStore) -> User:
-    return await arrive(store, OWNER, admin=True)
+    return await upsert_user(store, OWNER, admin=True)
 
 
 @pytest.fixture

@@ -144,7 +144,7 @@ class TestTheWayIn:
         monkeypatch.setattr("auth.oidc.TIMEOUT_S", 1.0)
         with socket.create_server(("127.0.0.1", 0), backlog=200) as deaf:  # takes connections and says nothing
             issuer = f"http://127.0.0.1:{deaf.getsockname()[1]}"
-            silent = oidc.Provider(issuer=issuer, client_id="a", client_secret=Secret("b"), redirect_uri=PUBLIC)
+            silent = oidc.OidcProvider(issuer=issuer, client_id="a", client_secret=Secret("b"), redirect_uri=PUBLIC)
             async with asyncio.timeout(PATIENCE_S):  # one after the other it would be 100 s
                 answers = await asyncio.gather(*(silent.begin() for _ in range(100)), return_exceptions=True)
         assert {type(answer) for answer in answers} == {Unavailable}

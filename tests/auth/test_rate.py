@@ -14,7 +14,7 @@ FEW = RateLimitItemPerHour(3)
 async def refused(rates: Rates, who: str, item: RateLimitItemPerHour = FEW) -> int:
     """The seconds to wait; 0: not refused."""
     try:
-        await rates.take(item, who)
+        await rates.hit(item, who)
     except SlowDown as error:
         return error.wait_s
     return 0
@@ -37,7 +37,7 @@ async def test_the_window_slides_on() -> None:
     rates, item = Rates(), RateLimitItemPerSecond(2)
     with pytest.raises(SlowDown):
         for _ in range(10):
-            await rates.take(item, "a")
+            await rates.hit(item, "a")
     await until_taken(rates, item)
 
 
@@ -45,7 +45,7 @@ async def until_taken(rates: Rates, item: RateLimitItemPerSecond) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
-                await rates.take(item, "a")
+                await rates.hit(item, "a")
                 return
             except SlowDown:
                 await asyncio.sleep(0.05)
@@ -55,7 +55,7 @@ async def test_what_is_remembered_is_bounded_and_a_refused_flood_adds_nothing() 
     counts = Counts(most=100)
     rates = Rates(counts)
     for n in range(1000):
-        await rates.take(FEW, f"address {n}")
+        await rates.hit(FEW, f"address {n}")
     assert len(counts) == 100
     for _ in range(1000):
         await refused(rates, "one address")
@@ -67,5 +67,5 @@ async def test_several_processes_share_what_one_storage_counts() -> None:
     shared = Counts()
     here, there = Rates(shared), Rates(shared)
     for rates in (here, there, here):
-        await rates.take(FEW, "a")
+        await rates.hit(FEW, "a")
     assert await refused(there, "a")

@@ -8,7 +8,7 @@ from starlette.types import Message
 
 from auth.body_limits import Body, TooLarge
 from auth.guard import SOCKET, _for_a_page
-from auth.socket_limits import BURST, FREE_CHARS, MAX_FRAME_BYTES, PER_S, POLICY, Frames, Seats
+from auth.socket_limits import BURST, FREE_CHARS, MAX_FRAME_BYTES, PER_S, POLICY, ConnectionLimiter, FrameLimits
 from core.domain.errors import BadInput, TooMuch
 
 EVENT = '42["event",{}]'
@@ -20,7 +20,7 @@ class Wire:
 
     def __init__(self, **frame: Any) -> None:
         self.frame, self.sent, self.at = {"type": "websocket.receive", **frame}, list[Message](), 0.0
-        self.frames = Frames(self.receive, self.send, who="somebody", clock=lambda: self.at)
+        self.frames = FrameLimits(self.receive, self.send, who="somebody", clock=lambda: self.at)
 
     async def receive(self) -> Message:
         return self.frame
@@ -72,7 +72,7 @@ async def test_so_many_at_once_and_so_many_in_the_long_run(text: str, cost: int)
 
 
 def test_a_seat_is_taken_until_it_is_left_and_each_has_their_own() -> None:
-    seats = Seats()
+    seats = ConnectionLimiter()
     with seats.seat("a", most=2), seats.seat("a", most=2):
         with pytest.raises(TooMuch), seats.seat("a", most=2):
             pass

@@ -52,7 +52,7 @@ async def test_a_memory_that_makes_no_sense_is_a_runner_that_is_gone(there: Plac
 async def test_a_restarted_web_finds_the_runner_by_what_it_kept_as_json(there: Place) -> None:
     async with started(there.spawner) as running:
         await there.write(running, "something")
-        again = box(running.user, running.id, **json.loads(json.dumps(running.memory)))
+        again = box(running.user, running.id, **json.loads(json.dumps(running.spawner_state)))
         later = there.again()
         assert await later.poll(again) is Poll.RUNNING
         assert later.door(again) == there.spawner.door(running)
@@ -136,4 +136,4 @@ async def test_it_says_what_protects_users_from_each_other(there: Place) -> None
 async def test_no_home_is_overfull_at_first(there: Place) -> None:
     spawner: Spawner = there.spawner
     async with started(spawner) as running:
-        assert await spawner.overfull(running) is False
+        assert await spawner.over_quota(running) is False

@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from core.domain import events as log
-from core.domain.audit import Act
+from core.domain.audit import AuditEntry
 from core.domain.errors import BadInput, Conflict, Misconfigured, NotFound, SeqTaken, StoreUnavailable
 from core.domain.events import Text, TextDelta, UserSaid, numbered
 from core.domain.records import SYSTEM, Agent, Box, Login, Record, Session, User, UserId, now
@@ -230,10 +230,10 @@ class TestRecords:
         assert await store.find(Agent, owner=ALICE, where={"archived": True}) == []
 
     async def test_put_replaces_a_value_that_is_a_mapping_as_a_whole(self, store: Store) -> None:
-        box = Box(id="b1", user=ALICE, key="k", memory={"pid": 1, "old": True}, started_at=DAY)
+        box = Box(id="b1", user=ALICE, key="k", spawner_state={"pid": 1, "old": True}, started_at=DAY)
         await store.put(box, owner=SYSTEM)
-        await store.change(Box, "b1", owner=SYSTEM, memory={"pid": 2})
-        assert (await store.get(Box, "b1", owner=SYSTEM)).memory == {"pid": 2}
+        await store.change(Box, "b1", owner=SYSTEM, spawner_state={"pid": 2})
+        assert (await store.get(Box, "b1", owner=SYSTEM)).spawner_state == {"pid": 2}
 
 
 class TestFind:
@@ -407,25 +407,28 @@ class TestUsage:
             await store.add_usage("2026-11", owner=ALICE, cost_usd=float("nan"))
 
 
-def act(what: str, **fields: str) -> Act:
-    return Act(at=DAY, what=what, **fields)  # type: ignore[arg-type]
+def act(what: str, **fields: str) -> AuditEntry:
+    return AuditEntry(at=DAY, what=what, **fields)  # type: ignore[arg-type]
 
 
 class TestAudit:
     async def test_entries_are_numbered_and_come_newest_first_a_page_at_a_time(
         self, store: Store, other: Store
     ) -> None:
-        numbers = [await each.note(act(f"deed-{n}", who=ALICE)) for n, each in enumerate([store, other] * 3)]
+        numbers = [await each.add_audit_entry(act(f"deed-{n}", who=ALICE)) for n, each in enumerate([store, other] * 3)]
         assert numbers == sorted(set(numbers))
-        first = await store.acts(limit=4)
+        first = await store.audit_entries(limit=4)
         assert [entry.what for entry in first] == ["deed-5", "deed-4", "deed-3", "deed-2"]
-        assert [entry.what for entry in await store.acts(before=first[-1].seq, limit=4)] == ["deed-1", "deed-0"]
-        assert await store.acts(before=numbers[0]) == []
+        assert [entry.what for entry in await store.audit_entries(before=first[-1].seq, limit=4)] == [
+            "deed-1",
+            "deed-0",
+        ]
+        assert await store.audit_entries(before=numbers[0]) == []
 
     async def test_no_verb_of_the_store_takes_an_entry_away(self, store: Store) -> None:
-        await store.note(act("sign_in", who=ALICE))
+        await store.add_audit_entry(act("sign_in", who=ALICE))
         await store.forget(ALICE)
-        assert [entry.who for entry in await store.acts()] == [ALICE]
+        assert [entry.who for entry in await store.audit_entries()] == [ALICE]
 
 
 class TestForgetting:
@@ -659,7 +662,7 @@ asyncio.run(main())
 
 async def test_sqlite_an_entry_of_the_audit_log_is_changed_and_deleted_by_nobody(tmp_path: Path) -> None:
     async with await SqliteStore.open(tmp_path / "oma.db") as store:
-        await store.note(act("sign_in", who=ALICE))
+        await store.add_audit_entry(act("sign_in", who=ALICE))
     with sqlite3.connect(tmp_path / "oma.db") as db:
         for statement in ("UPDATE audit SET body = '{}'", "DELETE FROM audit"):
             with pytest.raises(sqlite3.IntegrityError, match="append-only"):

@@ -143,7 +143,7 @@ async def test_a_runner_of_the_image_is_bound_in_a_container_as_closed_as_its_po
                 assert await answer.json() == {"status": "ok", "bound": False}
             body = {"user": "alice", "box": "box", "key": "the key of this binding, long enough"}
             body |= {"max_live_sessions": 2, "idle_cli_s": 60, "orphan_s": 60}  # type: ignore[dict-item]
-            boot = bearer("the boot key of this walk", tokens.boot())
+            boot = bearer("the boot key of this walk", tokens.boot_audience())
             async with http.post("/v1/init", json=body, headers=boot) as answer:
                 assert answer.status == 200, await answer.text()
             async with http.get("/healthz") as answer:

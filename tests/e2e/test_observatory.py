@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from auth.accounts import arrive
+from auth.accounts import upsert_user
 from auth.claims import Identity
 from auth.logins import Logins
 from core.domain.records import Agent, UserId, new_agent_id, now
@@ -48,7 +48,9 @@ async def verdicts(start: Start, tmp_path: Path) -> AsyncIterator[list[Verdict]]
         OMA_OIDC_CLIENT_SECRET="a secret only for this test",
     )
     async with await SqliteStore.open(product.data_dir / "oma.db") as store:
-        user = await arrive(store, Identity(issuer="https://idp.test", subject="alice", name="앨리스"), admin=False)
+        user = await upsert_user(
+            store, Identity(issuer="https://idp.test", subject="alice", name="앨리스"), admin=False
+        )
         login = await Logins(store, [SECRET]).start(user)
         agent = Agent(id=new_agent_id(), name="이슈 요약이", draft=False, created_at=now(), updated_at=now())
         await store.create(agent, owner=UserId(user.id))

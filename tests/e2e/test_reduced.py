@@ -2,7 +2,7 @@
 
 from playwright.async_api import expect
 
-from core.spawner.host import look
+from core.spawner.host import inspect_host
 from core.spawner.probe import try_cage
 from tests.canary import KEY
 from tests.e2e.conftest import Start, Visit
@@ -18,7 +18,7 @@ TRY = (
 async def test_without_a_box_agents_work_under_landlock_and_people_are_told(
     start: Start, visit: Visit, model: ModelServer
 ) -> None:
-    assert try_cage(look()), "no Landlock here"
+    assert try_cage(inspect_host()), "no Landlock here"
     product = await start(model_url=model.url, OMA_SANDBOX="landlock")
     me = await visit(product)
     await me.sign_in()

@@ -146,7 +146,7 @@ GUARDS = (
     ),
     Guard(
         "runner: what is nobody's is bound by what is signed for this pod only", "S7 Z5", APP,
-        "tokens.boot(self._runner.pod)", "tokens.boot()",
+        "tokens.boot_audience(self._runner.pod)", "tokens.boot_audience()",
         "tests/core/runner/test_boot.py::test_what_is_signed_for_another_pod_binds_nobody_here_though_the_key_is_the_same",
     ),
     Guard(

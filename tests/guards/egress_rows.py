@@ -176,7 +176,7 @@ GUARDS = (
     ),
     Guard(
         "egress: what was refused is written down", "S8", EGRESS,
-        "            self._ledger.note(self._row(near, ask, who, trip), owner=account.caller.user)\n", "            pass\n",
+        "            self._ledger.record(self._row(near, ask, who, trip), owner=account.caller.user)\n", "            pass\n",
         f"{TUNNEL}::test_a_refusal_says_host_and_reason_and_is_written_down",
     ),
     Guard(

@@ -78,7 +78,7 @@ GUARDS = (
     ),
     Guard(
         "what a dead box leaves is removed", "R6", "core/gateway/unix_listeners.py",
-        "                await self._bury(box_id, door.process)\n", "                pass\n",
+        "                await self._discard(box_id, door.process)\n", "                pass\n",
         f"{HERE}/test_local_server.py::test_a_box_that_lives_keeps_it_and_one_that_dies_is_buried", by="TimeoutError",
     ),
     Guard(
@@ -117,7 +117,7 @@ GUARDS = (
         f"{HERE}/test_identity.py::test_a_body_that_does_not_say_its_length_is_read_so_far_and_no_further", by="TimeoutError",
     ),
     Guard(
-        "a batch has so many events", "R3", BATCH, "if len(msgspec.json.decode(body, type=Shape).events) > BATCH_EVENTS:", "if False:",
+        "a batch has so many events", "R3", BATCH, "if len(msgspec.json.decode(body, type=BatchShape).events) > BATCH_EVENTS:", "if False:",
         f"{INGEST}::test_too_many_events_and_too_many_bytes_are_refused",
     ),
     Guard(

@@ -26,7 +26,7 @@ def settings(what: str, old: str, new: str) -> Guard:
 
 
 GUARDS = (
-    group("memory", "if MEMORY in tree.controllers and wanted.memory_bytes:", "if False:"),
+    group("spawner_state", "if MEMORY in tree.controllers and wanted.memory_bytes:", "if False:"),
     group("swap, version 1", ', ("memory.memsw.limit_in_bytes", memory)]', "]"),
     group("swap, version 2", ', ("memory.swap.max", "0")]', "]"),
     group("processes", "if PIDS in tree.controllers and wanted.pids:", "if False:"),

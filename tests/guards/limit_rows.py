@@ -19,12 +19,12 @@ def frame(what: str, old: str, new: str, case: str) -> Guard:
 GUARDS = (
     Guard(
         "a user is slowed, whatever the address", "R5", GUARD,
-        "            await self._rates.take(WRITE if unsafe else READ, user.id)\n", "            pass\n",
+        "            await self._rates.hit(WRITE if unsafe else READ, user.id)\n", "            pass\n",
         f"{DOOR}::test_a_user_is_limited_by_account_and_reading_and_changing_apart[POST-item1-GET]",
     ),
     Guard(
         "strangers are slowed on other pages, too", "R5", GUARD,
-        '            await self._rates.take(STRANGER, network_of(state["address"]))\n', "            pass\n",
+        '            await self._rates.hit(STRANGER, network_of(state["address"]))\n', "            pass\n",
         f"{DOOR}::test_a_strangers_other_requests_have_a_limit_of_their_own",
     ),
     Guard(

@@ -85,7 +85,7 @@ GUARDS = (
     ),
     Guard(
         "sign-ins of one address are slowed", "A7 R5", GUARD,
-        '            await self._rates.take(DOOR, network_of(state["address"]))\n', "            pass\n",
+        '            await self._rates.hit(DOOR, network_of(state["address"]))\n', "            pass\n",
         f"{TEST}::TestLimits::test_a_flood_of_sign_ins_from_one_address_is_slowed_and_others_are_not",
     ),
     Guard(

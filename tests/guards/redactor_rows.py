@@ -35,7 +35,7 @@ GUARDS = (
         f"{TEST}::test_a_secret_is_not_shown_in_pieces_either",
     ),
     Guard(
-        "masked for who comes late", "S3", VEIL, "Pieces(redactor).feed(delta.text))", "delta.text)",
+        "masked for who comes late", "S3", VEIL, "StreamingRedactor(redactor).feed(delta.text))", "delta.text)",
         f"{TEST}::test_a_late_reader_is_told_exactly_what_the_others_have_seen",
     ),
     Guard(

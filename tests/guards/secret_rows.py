@@ -68,10 +68,10 @@ GUARDS = (
         f"{BY_LOOK}::test_what_opens_a_door_is_masked_and_its_name_stays",
     ),
     Guard(
-        "the log: values", "S3 L1", LOGS, "return fitting(self._redactor.line(text), MESSAGE_BYTES, spell)", "return fitting(text, MESSAGE_BYTES, spell)",
+        "the log: values", "S3 L1", LOGS, "return truncate_middle(self._redactor.line(text), MESSAGE_BYTES, spell)", "return truncate_middle(text, MESSAGE_BYTES, spell)",
         f"{LOG}::test_a_secret_in_a_traceback_or_an_argument_is_masked",
     ),
-    Guard("the log: what ends a process", "S3 L1", LOGS, "    sys.excepthook = _fell\n", "", ENDS, by="JSONDecodeError"),
+    Guard("the log: what ends a process", "S3 L1", LOGS, "    sys.excepthook = _log_uncaught\n", "", ENDS, by="JSONDecodeError"),
     Guard("the log: what ends a thread", "S3 L1", LOGS, "    threading.excepthook = lambda", "    lambda_ = lambda", ENDS, by="JSONDecodeError"),
     Guard("the log: warnings of libraries", "S3 L1", LOGS, "    logging.captureWarnings(True)\n", "", ENDS, by="JSONDecodeError"),
     Guard(

@@ -258,7 +258,7 @@ GUARDS = (
     ),
     Guard(
         "only one's own logins are ended", "Z2", "auth/service.py",
-        "if login not in {one.id for one in await self.logins.of(user)}:", "if False:",
+        "if login not in {one.id for one in await self.logins.list_for(user)}:", "if False:",
         "tests/auth/test_account.py::TestDevices::test_only_living_logins_of_ones_own_are_listed_and_ended",
     ),
 )  # fmt: skip

@@ -145,11 +145,11 @@ GUARDS = (
         f"{ADMIN}::test_nobody_decides_about_themselves_or_against_the_settings",
     ),
     Guard(
-        "what the settings say of administrators stands", "Z1", "core/services/users.py", "if self.fixed(known):", "if False:",
+        "what the settings say of administrators stands", "Z1", "core/services/users.py", "if self.role_is_pinned(known):", "if False:",
         f"{ADMIN}::test_nobody_decides_about_themselves_or_against_the_settings",
     ),
     Guard(
-        "nothing stale is written over an account that goes", "Z6", "core/services/users.py", "if known.leaving:", "if False:",
+        "nothing stale is written over an account that goes", "Z6", "core/services/users.py", "if known.deleting:", "if False:",
         f"{CHARLIE}::test_an_account_that_is_being_deleted_is_changed_by_nobody",
     ),
     Guard(

@@ -8,7 +8,7 @@ OWN_BOX = f"{TEST}a_line_is_good_for_its_own_box_and_for_a_minute"
 SHARED = "tests/core/gateway/test_shared_ingest.py::test_the_same_turn_at_two_gateways_at_once_is_counted_once"
 
 GUARDS = (
-    Guard("far: the line is proven", "S7 Z2", FAR, "        handshake.prove(token, key=known.box.key)\n", "", OWN_BOX),
+    Guard("far: the line is proven", "S7 Z2", FAR, "        handshake.verify(token, key=known.box.key)\n", "", OWN_BOX),
     Guard("far: the line is of this minute", "S7", PREAMBLE, "TOKEN_S = 60  #", "TOKEN_S = 600  #", OWN_BOX, by="AssertionError"),
     Guard("far: of the future there is none", "S7", "core/protocol/tokens.py", "if not -SKEW_S <= age_s <= max_age_s:", "if not age_s <= max_age_s:", OWN_BOX),
     Guard(

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from core.config.checks import unsafe
+from core.config.checks import problems
 from core.config.settings import Settings, read, variable
 from core.gateway.cluster_server import DRAIN_S as GATEWAY_DRAIN_S
 from tests.k8s.rendered import (
@@ -75,9 +75,9 @@ def test_the_code_knows_every_variable_and_reads_it(overlay: str) -> None:
 def test_a_web_would_start_with_it_once_somebody_has_said_who_may_sign_in(overlay: str) -> None:
     made = {name: "0f1e2d3c4b5a69788796a5b4c3d2e1f0" for name in ("OMA_SESSION_SECRET", "OMA_OIDC_CLIENT_SECRET")}
     given = {**settings(overlay), **made, "OMA_OIDC_CLIENT_ID": "id", "ANTHROPIC_API_KEY": "sk-ant-of-a-test"}
-    [objection] = unsafe(read(given))
+    [objection] = problems(read(given))
     assert "OMA_ALLOWED_DOMAINS" in objection
-    assert list(unsafe(read({**given, "OMA_ALLOWED_DOMAINS": "example.com"}))) == []
+    assert list(problems(read({**given, "OMA_ALLOWED_DOMAINS": "example.com"}))) == []
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

@@ -13,9 +13,9 @@ from core.domain.events import AnyEvent, Asked, Question, StateChanged, TurnFini
 from core.domain.permission_rules import parse_rules
 from core.domain.records import Agent, Request, Session, User, UserId, new_agent_id, new_session_id, now
 from core.domain.states import SessionState as S
-from core.fleet.recovery import Change
+from core.fleet.recovery import BoxChange
 from core.lib.pubsub import Hub, Subscription
-from core.services.agents import Card
+from core.services.agents import AgentSummary
 from core.spawner import Isolation
 
 
@@ -65,25 +65,25 @@ class FakePlatform:
     """Both use-case objects in one: `Desk(agents=it, conversations=it)`."""
 
     def __init__(self) -> None:
-        self.shelf: dict[str, Card] = {}
+        self.shelf: dict[str, AgentSummary] = {}
         self.requests: list[Request] = []
         self.said: list[tuple[str, str, str]] = []
         self.warmed: list[str] = []
-        self.hub: Hub[Change] = Hub()
+        self.hub: Hub[BoxChange] = Hub()
         self.answered: dict[str, dict[str, Any]] = {}
         self.slow_s = 0.0
         self.refusing = False
 
     def put(
         self, name: str, state: S, line: str, *, ago: timedelta, cost_usd: float = 0.0, asks: str = "", **fields: Any
-    ) -> Card:
+    ) -> AgentSummary:
         """An agent on the shelf; everybody watching hears of it."""
         at = now() - ago
         agent = Agent(
             **{"id": new_agent_id(), "name": name, "draft": False, "created_at": at, "updated_at": at, **fields}
         )
         session = new_session_id()
-        card = Card(
+        card = AgentSummary(
             agent=agent,
             state=state,
             line=line,
@@ -100,14 +100,14 @@ class FakePlatform:
         self.tell(card)
         return card
 
-    def ask(self, card: Card, kind: str, summary: str) -> None:
+    def ask(self, card: AgentSummary, kind: str, summary: str) -> None:
         """One more request of this agent."""
         id, at = f"q-{len(self.requests)}", now()
         asked = Request(id=id, agent=card.agent.id, session=card.session, kind=kind, summary=summary, asked_at=at)
         self.requests.append(asked)
         self.tell(card)
 
-    def named(self, name: str) -> Card:
+    def named(self, name: str) -> AgentSummary:
         return next(card for card in self.shelf.values() if card.agent.name == name)
 
     def move(self, agent: str, state: S, line: str) -> None:
@@ -121,12 +121,12 @@ class FakePlatform:
         self.shelf[agent] = _with(self.shelf[agent], state=S.FAILED, reason=reason, at=now())
         self.tell(self.shelf[agent])
 
-    def tell(self, card: Card) -> None:
+    def tell(self, card: AgentSummary) -> None:
         self.hub.publish(
-            "local-owner", Change(session=card.session, agent=card.agent.id, state=card.state, line=card.line)
+            "local-owner", BoxChange(session=card.session, agent=card.agent.id, state=card.state, line=card.line)
         )
 
-    async def cards(self, *, user: UserId) -> list[Card]:
+    async def cards(self, *, user: UserId) -> list[AgentSummary]:
         await asyncio.sleep(self.slow_s)
         return sorted(self.shelf.values(), key=lambda card: card.at, reverse=True)
 
@@ -219,14 +219,14 @@ class FakePlatform:
         self.warmed.append(session)
 
     @asynccontextmanager
-    async def changes(self, *, user: UserId) -> AsyncIterator[Subscription[Change]]:
+    async def changes(self, *, user: UserId) -> AsyncIterator[Subscription[BoxChange]]:
         with self.hub.listen(user) as listener:
             yield listener
 
 
-def _with(card: Card, **fields: Any) -> Card:
+def _with(card: AgentSummary, **fields: Any) -> AgentSummary:
     old = {name: getattr(card, name) for name in card.__dataclass_fields__}
-    return Card(**{**old, **fields})
+    return AgentSummary(**{**old, **fields})
 
 
 SIX: tuple[tuple[str, S, str, float, str, float], ...] = (  # name, state, line, minutes ago, icon, cost

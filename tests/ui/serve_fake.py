@@ -17,7 +17,7 @@ from tests.ui.fakes import FakeAuth, FakePlatform, bubblewrap, nothing, rest_of_
 from ui import inbox, login, theme
 from ui.dashboard import page as dashboard_page
 from ui.layout import error_page
-from ui.layout.services import Desk
+from ui.layout.services import Services
 from web.app import mount
 
 POLICY = (
@@ -64,7 +64,7 @@ class Policy:
         await self.app(scope, receive, strict)
 
 
-def build(desk: Desk, platform: FakePlatform) -> FastAPI:
+def build(desk: Services, platform: FakePlatform) -> FastAPI:
     """The pages under production's conditions, and `/_fake/…` to move the world from outside the browser."""
     app = FastAPI()
 
@@ -119,12 +119,12 @@ def build(desk: Desk, platform: FakePlatform) -> FastAPI:
     return app
 
 
-def desk_of(platform: FakePlatform, args: argparse.Namespace) -> Desk:
+def desk_of(platform: FakePlatform, args: argparse.Namespace) -> Services:
     """What the flags ask for."""
     oidc: dict[str, Any] = {"oidc_client_id": "id", "allowed_domains": ("acme.co.kr",)} if args.oidc else {}
     model: dict[str, Any] = {"anthropic_api_key": Secret("x")} if args.real else {}
     methods = ("oidc",) if args.oidc else ("local",)
-    return Desk(
+    return Services(
         settings=Settings(**oidc, **model),
         agents=platform,  # type: ignore[arg-type]
         conversations=platform,  # type: ignore[arg-type]

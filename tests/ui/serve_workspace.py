@@ -21,7 +21,7 @@ from tests.ui.fakes_conversation import FakeTalk
 from tests.ui.serve_fake import Policy
 from ui import theme
 from ui.layout import error_page
-from ui.layout.services import Desk
+from ui.layout.services import Services
 from ui.workspace import page as workspace_page
 from web.app import mount
 
@@ -70,7 +70,7 @@ def long(talk: FakeTalk) -> None:
 def build(talk: FakeTalk) -> FastAPI:
     """The page under production's conditions, and doors to press on the world from outside."""
     app = FastAPI()
-    desk = Desk(
+    desk = Services(
         settings=Settings(anthropic_api_key=Secret("x")),
         agents=talk,  # type: ignore[arg-type]
         conversations=talk,  # type: ignore[arg-type]

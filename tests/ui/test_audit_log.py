@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.domain.audit import Act, Deed
+from core.domain.audit import AuditAction, AuditEntry
 from core.domain.records import Agent, User
-from ui.admin.audit_log import Told, names, told
+from ui.admin.audit_log import AuditLine, describe, names
 from ui.layout.i18n import words
 
 AT = datetime(2026, 11, 26, tzinfo=UTC)
@@ -24,35 +24,38 @@ USERS = [user("u1", "김앨리스"), user("u2", email="bob@example.com"), user("
 KNOWN = names(USERS, [agent("a1", "Digest"), agent("a2")], words=words("ko"), me="u0")
 
 
-def act(what: Deed, **fields: str) -> Act:
-    return Act(at=AT, what=what, address="10.0.0.1", **fields)
+def act(what: AuditAction, **fields: str) -> AuditEntry:
+    return AuditEntry(at=AT, what=what, address="10.0.0.1", **fields)
 
 
 def test_people_and_ones_own_agents_have_names_and_the_ids_stay_in_the_title() -> None:
-    shown = told(act(Deed.AGENT_PUBLISHED, who="u1", about="a1", device="Firefox"), KNOWN, words("ko"))
-    assert shown == Told(
+    shown = describe(act(AuditAction.AGENT_PUBLISHED, who="u1", about="a1", device="Firefox"), KNOWN, words("ko"))
+    assert shown == AuditLine(
         what="에이전트 게시", detail="", parts=("김앨리스", "Digest", "10.0.0.1"), exact="u1 · a1 · Firefox"
     )
 
 
 def test_an_agent_of_somebody_else_and_an_account_that_is_gone_keep_their_ids() -> None:
-    assert told(act(Deed.AGENT_DELETED, who="u9", about="theirs"), KNOWN, words("ko")).parts[:2] == ("u9", "theirs")
-    assert told(act(Deed.SIGN_IN, who="u2"), KNOWN, words("ko")).parts == ("bob@example.com", "10.0.0.1")
-    assert told(act(Deed.SIGN_IN, who="u0"), KNOWN, words("ko")).parts == ("나", "10.0.0.1")
+    assert describe(act(AuditAction.AGENT_DELETED, who="u9", about="theirs"), KNOWN, words("ko")).parts[:2] == (
+        "u9",
+        "theirs",
+    )
+    assert describe(act(AuditAction.SIGN_IN, who="u2"), KNOWN, words("ko")).parts == ("bob@example.com", "10.0.0.1")
+    assert describe(act(AuditAction.SIGN_IN, who="u0"), KNOWN, words("ko")).parts == ("나", "10.0.0.1")
 
 
 @pytest.mark.parametrize(
     ("what", "detail", "shown"),
     [
-        (Deed.REQUEST_ANSWERED, "allow ad58546c-4246", "Allowed once"),
-        (Deed.REQUEST_ANSWERED, "deny ad58546c-4246", "Denied"),
-        (Deed.REQUEST_ANSWERED, "strange ad58546c", "strange ad58546c"),
-        (Deed.ROLE_CHANGED, "admin", "Make admin"),
-        (Deed.RULE_ADDED, "Bash(ls:*)", "Bash(ls:*)"),
-        (Deed.SIGN_IN_REFUSED, "not_allowed eve@example.com", "not_allowed eve@example.com"),
+        (AuditAction.REQUEST_ANSWERED, "allow ad58546c-4246", "Allowed once"),
+        (AuditAction.REQUEST_ANSWERED, "deny ad58546c-4246", "Denied"),
+        (AuditAction.REQUEST_ANSWERED, "strange ad58546c", "strange ad58546c"),
+        (AuditAction.ROLE_CHANGED, "admin", "Make admin"),
+        (AuditAction.RULE_ADDED, "Bash(ls:*)", "Bash(ls:*)"),
+        (AuditAction.SIGN_IN_REFUSED, "not_allowed eve@example.com", "not_allowed eve@example.com"),
     ],
 )
-def test_a_detail_is_said_in_words_where_there_are_some(what: Deed, detail: str, shown: str) -> None:
-    row = told(act(what, detail=detail), {}, words("en"))
+def test_a_detail_is_said_in_words_where_there_are_some(what: AuditAction, detail: str, shown: str) -> None:
+    row = describe(act(what, detail=detail), {}, words("en"))
     assert row.detail == shown
     assert detail in row.exact

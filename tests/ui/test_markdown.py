@@ -23,7 +23,7 @@ from ui.transcript.markdown import (
     safe_address,
     split_blocks,
 )
-from ui.transcript.reducer import Fold
+from ui.transcript.reducer import TranscriptReducer
 
 TAGS = {
     *("a", "blockquote", "br", "code", "del", "div", "em", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre"),
@@ -323,7 +323,7 @@ def test_a_plan_is_rendered_once_however_often_its_card_is_shown() -> None:
         seen.append(text)
         return text
 
-    fold = Fold(words("en"), render=render)
-    fold.take(Asked(seq=1, request_id="r", kind="plan", plan="one"))
+    fold = TranscriptReducer(words("en"), render=render)
+    fold.apply(Asked(seq=1, request_id="r", kind="plan", plan="one"))
     assert [fold.meta().asks[0].plan for _ in range(5)] == ["one"] * 5
     assert len(seen) <= 2  # the card, and the transcript

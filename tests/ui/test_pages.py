@@ -6,14 +6,15 @@ from pathlib import Path
 from ui import pages
 
 UI = Path(pages.__file__).parent
-NO_PAGES = {"pages", "api", "leaving"}  # the list itself, what has no screen, a part that /settings installs
+NO_PAGES = {"ui.pages", "ui.settings.account"}  # the list itself, and a section that /settings installs
 
 
 def test_every_page_that_there_is_is_in_the_list() -> None:
     with_install = set()
-    for path in (*UI.glob("*.py"), *UI.glob("*/__init__.py")):
+    for path in UI.rglob("*.py"):
         tree = ast.parse(path.read_text("utf-8"))
         if any(isinstance(node, ast.FunctionDef) and node.name == "install" for node in tree.body):
-            with_install.add(path.parent.name if path.name == "__init__.py" else path.stem)
-    listed = {name for name, value in vars(pages).items() if hasattr(value, "install")}
+            dotted = ".".join(path.relative_to(UI.parent).with_suffix("").parts)
+            with_install.add(dotted.removesuffix(".__init__"))
+    listed = {value.__name__ for value in vars(pages).values() if hasattr(value, "install")}
     assert with_install - NO_PAGES == listed

@@ -12,9 +12,9 @@ from core.domain.states import SessionState as S
 from core.spawner import Phase
 from tests.ui.test_markdown import Seen
 from ui.layout.i18n import words
-from ui.transcript.ops import AnyOp, Drop, Put, Raw, Tail, Wrap
-from ui.transcript.reducer import Fold
-from ui.transcript.session_stats import Known
+from ui.transcript.ops import AnyOp, Drop, PutItem, Raw, Tail, Wrap
+from ui.transcript.reducer import TranscriptReducer
+from ui.transcript.session_stats import SessionStats
 
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
@@ -23,7 +23,7 @@ class Log:
     """Numbers events as a runner does and folds them."""
 
     def __init__(self, locale: str = "en", **fold: Any) -> None:
-        self.fold = Fold(words(locale), **fold)
+        self.fold = TranscriptReducer(words(locale), **fold)
         self.events: list[e.AnyEvent] = []
 
     def take(self, *events: e.AnyEvent) -> list[AnyOp]:
@@ -32,19 +32,19 @@ class Log:
                 at = START + timedelta(seconds=len(self.events))
                 event = e.numbered(event, seq=len(self.events) + 1, at=at)
                 self.events.append(event)
-            self.fold.take(event)
+            self.fold.apply(event)
         return self.fold.drain()
 
-    def again(self, locale: str = "en") -> Fold:
-        fold = Fold(words(locale))
+    def again(self, locale: str = "en") -> TranscriptReducer:
+        fold = TranscriptReducer(words(locale))
         for event in self.events:
-            fold.take(event)
+            fold.apply(event)
         fold.drain()
         return fold
 
 
-def shown(fold: Fold) -> dict[str, str]:
-    return {op.key: op.html for op in fold.snapshot() if isinstance(op, Put)}
+def shown(fold: TranscriptReducer) -> dict[str, str]:
+    return {op.key: op.html for op in fold.snapshot() if isinstance(op, PutItem)}
 
 
 def text_of(html: str) -> str:
@@ -86,7 +86,7 @@ def test_a_finished_block_replaces_its_deltas_under_the_same_key() -> None:
     log.take(said(), busy(), delta("Hel"), delta("lo **wor"))
     log.take(e.Text(message="a1", block=0, text="Hello **world**"))
     put = next(op for op in log.fold.snapshot() if op.key == "t:a1:0")
-    assert isinstance(put, Put) and put.source == "Hello **world**" and "<strong>world</strong>" in put.html
+    assert isinstance(put, PutItem) and put.source == "Hello **world**" and "<strong>world</strong>" in put.html
     assert 'data-seq="3"' in put.html
 
 
@@ -110,7 +110,7 @@ def test_a_number_that_comes_twice_is_taken_once() -> None:
     log = Log()
     log.take(said(), e.Text(message="a", block=0, text="x"))
     for event in log.events:
-        log.fold.take(event)
+        log.fold.apply(event)
     assert log.fold.drain() == []
 
 
@@ -366,14 +366,14 @@ def test_the_card_shows_all_of_a_long_edit_and_every_other_field() -> None:
 
 
 def test_the_cost_is_counted_once_though_the_record_has_some_of_it() -> None:
-    log = Log(known=Known(cost_usd=0.5), counted=2)
+    log = Log(known=SessionStats(cost_usd=0.5), counted=2)
     log.take(said(), done(cost_usd=0.5), said(id="m2"), done(cost_usd=0.25))
     assert log.fold.meta().facts.cost == "US$0.75"
 
 
 def test_a_late_tab_knows_as_much_of_model_and_context_as_one_that_saw_the_turn() -> None:
     here = {"model": "claude-sonnet-4-5-20250929", "context_tokens": 62_400, "window_tokens": 200_000}
-    early, late = Log(), Log(known=Known(cost_usd=0.5, **here), counted=2)
+    early, late = Log(), Log(known=SessionStats(cost_usd=0.5, **here), counted=2)
     for log in (early, late):
         log.take(said(), done(cost_usd=0.5, **here))
     assert early.fold.meta().facts == late.fold.meta().facts
@@ -404,12 +404,12 @@ def test_every_reason_and_every_tool_has_its_words(locale: str) -> None:
 def test_earlier_events_fold_with_what_later_ones_say_of_them() -> None:
     log = Log()
     log.take(said(), busy(), bash("t1"), e.ToolReturned(id="t1", ok=True), done())
-    late = Fold(words("en"))
+    late = TranscriptReducer(words("en"))
     for event in log.events[3:]:
-        late.take(event)
-    early = Fold(words("en"))
+        late.apply(event)
+    early = TranscriptReducer(words("en"))
     for event in [*log.events[:3], *late.orphans]:
-        early.take(event)
+        early.apply(event)
     assert 'data-state="ok"' in shown(early)["a:t1"]
 
 
@@ -465,11 +465,11 @@ def test_a_message_said_again_is_a_line_and_no_second_bubble_and_can_fail_again(
 @pytest.mark.parametrize("locale", ["ko", "en"])
 @pytest.mark.parametrize("phase", list(Phase))
 def test_how_far_the_box_is_stands_below_the_conversation_with_the_time_it_takes(locale: str, phase: Phase) -> None:
-    fold = Fold(words(locale))
-    fold.take(e.StateChanged(state=S.STARTING, phase=phase, at=START))
+    fold = TranscriptReducer(words(locale))
+    fold.apply(e.StateChanged(state=S.STARTING, phase=phase, at=START))
     meta = fold.meta()
     assert (meta.state, meta.doing, meta.since) == (S.STARTING, words(locale).t(f"phase.{phase}"), START.isoformat())
-    fold.take(e.StateChanged(state=S.STARTING, phase="of a newer version", at=START))
+    fold.apply(e.StateChanged(state=S.STARTING, phase="of a newer version", at=START))
     assert fold.meta().doing == words(locale).t("phase.starting")
-    fold.take(e.StateChanged(state=S.ASLEEP))
+    fold.apply(e.StateChanged(state=S.ASLEEP))
     assert (fold.meta().doing, fold.meta().since) == ("", "")

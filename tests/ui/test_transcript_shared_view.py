@@ -12,8 +12,8 @@ from core.domain import events as e
 from core.domain.states import SessionState as S
 from tests.timeouts import PATIENCE_S
 from ui.layout.i18n import words
-from ui.transcript.reducer import Fold
-from ui.transcript.shared_view import BATCHES, Cursor, Push, Screen, Screens
+from ui.transcript.reducer import TranscriptReducer
+from ui.transcript.shared_view import BATCHES, Push, SharedView, SharedViews, ViewCursor
 
 
 class Feed:
@@ -23,7 +23,9 @@ class Feed:
         self.queue: asyncio.Queue[list[e.AnyEvent]] = asyncio.Queue()
         self.seq = 0
         self.queue.put_nowait([self.number(event) for event in history])
-        self.screen = Screen(follow=self.follow, fold=lambda render: Fold(words("en"), render=render), **pace)  # type: ignore[arg-type]
+        self.screen = SharedView(
+            follow=self.follow, fold=lambda render: TranscriptReducer(words("en"), render=render), **pace
+        )  # type: ignore[arg-type]
 
     @asynccontextmanager
     async def follow(self) -> AsyncIterator[AsyncIterator[list[e.AnyEvent]]]:
@@ -44,7 +46,7 @@ class Feed:
 
 
 @asynccontextmanager
-async def running(feed: Feed) -> AsyncIterator[Cursor]:
+async def running(feed: Feed) -> AsyncIterator[ViewCursor]:
     task = asyncio.create_task(feed.screen.run())
     await asyncio.wait_for(feed.screen.arrived.wait(), 5)
     cursor = feed.screen.join()
@@ -55,7 +57,7 @@ async def running(feed: Feed) -> AsyncIterator[Cursor]:
         await task
 
 
-async def news(cursor: Cursor) -> Push:
+async def news(cursor: ViewCursor) -> Push:
     return await asyncio.wait_for(cursor.next(), 5)
 
 
@@ -119,15 +121,15 @@ async def test_a_number_that_shows_nothing_is_told_too() -> None:
 
 async def test_a_screen_stays_a_little_after_its_last_tab_and_is_the_same_for_a_reload() -> None:
     feed = Feed(e.UserSaid(message_id="m", text="hello"))
-    screens, tasks = Screens(), []
+    screens, tasks = SharedViews(), []
 
-    def spawn(screen: Screen) -> "asyncio.Task[None]":
+    def spawn(screen: SharedView) -> "asyncio.Task[None]":
         tasks.append(asyncio.create_task(screen.run()))
         return tasks[-1]
 
-    first = screens.look("s", words("en"), lambda: feed.screen, spawn)
+    first = screens.subscribe("s", words("en"), lambda: feed.screen, spawn)
     screens.leave(first, linger_s=0.05)
-    again = screens.look("s", words("en"), lambda: pytest.fail("made twice"), spawn)
+    again = screens.subscribe("s", words("en"), lambda: pytest.fail("made twice"), spawn)
     assert again.screen is first.screen
     screens.leave(again, linger_s=0.05)
     await asyncio.wait(tasks, timeout=PATIENCE_S)

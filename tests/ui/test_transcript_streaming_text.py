@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.ui.test_markdown import Calls
 from ui.transcript.markdown import LIVE_MOST_S
 from ui.transcript.ops import AnyOp, More, Raw, Tail
-from ui.transcript.streaming_text import LONG_TAIL, Writing
+from ui.transcript.streaming_text import LONG_TAIL, StreamingText
 
 
 class Page:
@@ -35,8 +35,8 @@ class Page:
         return " ".join(unescape(re.sub(r"<[^>]+>", " ", self.done + self.tail)).split())
 
 
-def written(deltas: list[str]) -> tuple[Writing, Page]:
-    writing, page = Writing("t:m:0"), Page()
+def written(deltas: list[str]) -> tuple[StreamingText, Page]:
+    writing, page = StreamingText("t:m:0"), Page()
     for delta in deltas:
         writing.add(delta)
         page.apply(writing.changes())
@@ -44,7 +44,7 @@ def written(deltas: list[str]) -> tuple[Writing, Page]:
 
 
 def test_words_show_as_they_come() -> None:
-    writing, page = Writing("k"), Page()
+    writing, page = StreamingText("k"), Page()
     for at, word in enumerate("one two three".split(), 1):
         writing.add(word + " ")
         page.apply(writing.changes())
@@ -64,7 +64,7 @@ def test_a_page_that_comes_late_shows_what_one_that_was_there_shows(deltas: list
 
 def test_a_code_block_is_sent_once_however_long_it_grows() -> None:
     deltas = ["Look:\n\n", "```python\n", *(f"line_{n} = {n}\n" for n in range(2000))]
-    writing = Writing("k")
+    writing = StreamingText("k")
     sent = 0
     for delta in deltas:
         writing.add(delta)
@@ -73,7 +73,7 @@ def test_a_code_block_is_sent_once_however_long_it_grows() -> None:
 
 
 def test_a_paragraph_without_end_is_not_sent_again_at_every_word() -> None:
-    writing = Writing("k")
+    writing = StreamingText("k")
     sent = 0
     for _ in range(2000):
         writing.add("word after word ")
@@ -99,7 +99,7 @@ ENDLESS = {
 
 @pytest.mark.parametrize("text", ENDLESS.values(), ids=ENDLESS.keys())
 def test_what_is_built_to_be_slow_holds_nobody_up_while_it_is_written(text: str) -> None:
-    writing = Writing("t:live")
+    writing = StreamingText("t:live")
     step = len(text) if text.endswith("[\n\n") else len(text) // 50
     worst, shown = 0, 0
     for at in range(0, len(text), step):

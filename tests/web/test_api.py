@@ -12,9 +12,9 @@ from fastapi import FastAPI
 
 import auth
 from core.config.settings import Settings
-from core.domain.records import Outbound, UserId, now
-from core.fleet.idle_reaper import Limits
-from core.fleet.runner_pool import Runners
+from core.domain.records import Connection, UserId, now
+from core.fleet.idle_reaper import IdleLimits
+from core.fleet.runner_pool import RunnerPool
 from core.services.agents import Agents
 from core.services.audit import Audit
 from core.services.conversations import Conversations
@@ -22,7 +22,7 @@ from core.spawner import Isolation
 from core.store.sqlite import SqliteStore
 from tests.fakes import OpenGate, ScriptedSpawner
 from tests.ui.fakes import rest_of_desk
-from ui.layout.services import Desk
+from ui.layout.services import Services
 from web import api
 
 ORIGIN = "http://127.0.0.1:8080"
@@ -43,21 +43,21 @@ class Served:
         return (await self.owner.post("/api/v1/agents")).json()
 
 
-@pytest_asyncio.fixture(loop_scope="session")
+@pytest_asyncio.fixture
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     app = FastAPI()
     with TemporaryDirectory(prefix="oma") as short:
         spawner = ScriptedSpawner(Path(short))
         async with await SqliteStore.open(tmp_path / "oma.db") as store:
             served = Served(app, store)
-            runners = Runners(store=store, spawner=spawner, gate=served.gate, limits=Limits())  # type: ignore[arg-type]
+            runners = RunnerPool(store=store, spawner=spawner, gate=served.gate, limits=IdleLimits())  # type: ignore[arg-type]
             async with runners:
                 settings = Settings(data_dir=tmp_path)
                 door = auth.install(app, settings, store, ["k" * 40])
                 audit = Audit(store)
                 talks = Conversations(store=store, runners=runners, audit=audit)
                 agents = Agents(store=store, runners=runners, forget=talks.forget, audit=audit)
-                desk = Desk(
+                desk = Services(
                     settings=settings,
                     agents=agents,
                     conversations=talks,
@@ -91,7 +91,7 @@ async def test_where_an_agent_has_been_is_read(served: Served) -> None:
     made = await served.new()
     agent, path = made["agent"]["id"], f"/api/v1/agents/{made['agent']['id']}/outbound"
     assert (await served.owner.get(path)).json() == {"outbound": []}
-    row = Outbound(id="1", agent=agent, session="s", host="a.com", port=443, decision="refused", updated_at=now())
+    row = Connection(id="1", agent=agent, session="s", host="a.com", port=443, decision="refused", updated_at=now())
     await served.store.put(row, owner=UserId("local-owner"))
     [said] = (await served.owner.get(path)).json()["outbound"]
     assert (said["host"], said["decision"], said["times"]) == ("a.com", "refused", 1)

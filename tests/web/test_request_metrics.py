@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from core.observability import metrics
 from core.observability.tracing import Span, current, sink
-from web.request_metrics import Observed
+from web.request_metrics import RequestMetrics
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
     app.router.routes.append(Route("/login", sign_in))
     app.mount("/", pages)
-    app.add_middleware(Observed)
+    app.add_middleware(RequestMetrics)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://oma.test") as http:
         yield http

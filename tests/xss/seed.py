@@ -6,17 +6,17 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from auth.accounts import arrive
+from auth.accounts import upsert_user
 from auth.claims import Identity
 from auth.logins import Logins
 from core.domain import events as e
-from core.domain.audit import Act
+from core.domain.audit import AuditEntry
 from core.domain.records import (
     SYSTEM,
     Agent,
     Announcement,
+    Connection,
     Login,
-    Outbound,
     Request,
     Session,
     User,
@@ -123,9 +123,9 @@ def unfinished(texts: Sequence[str]) -> Log:
 async def seed(store: Store, texts: Sequence[str], *, key: str, disk: dict[UserId, dict[str, Log]]) -> Seeded:
     """Write it all. `disk` is what the runner remembers."""
     person = Identity(issuer="https://idp.test", subject="mallory", email=texts[0], name=" ".join(texts))
-    user = UserId((await arrive(store, person, admin=True)).id)
-    await store.change(User, user, owner=SYSTEM, appointed=True)  # no settings name them
-    cookie = await Logins(store, [key]).start(await arrive(store, person, admin=True))
+    user = UserId((await upsert_user(store, person, admin=True)).id)
+    await store.change(User, user, owner=SYSTEM, admin_granted=True)  # no settings name them
+    cookie = await Logins(store, [key]).start(await upsert_user(store, person, admin=True))
     last_seq: dict[str, int] = {}
     pages = {"agents": "/dashboard", "inbox": "/inbox", "settings": "/settings", "people and audit log": "/admin"}
     agent = await _platform(store, user, texts)
@@ -159,7 +159,7 @@ async def _platform(store: Store, user: UserId, texts: Sequence[str]) -> str:
             )
     for text in chunks(texts, 90):
         person = Identity(issuer=text, subject=text, email=text, name=text, picture=text)
-        await arrive(store, person, admin=False)
+        await upsert_user(store, person, admin=False)
     for n, text in enumerate(chunks(texts, 20)):
         login = Login(
             id=f"l{n}", user=user, created_at=now(), seen_at=now(), expires_at=now() + timedelta(days=1),
@@ -167,7 +167,9 @@ async def _platform(store: Store, user: UserId, texts: Sequence[str]) -> str:
         )  # fmt: skip
         await store.put(login, owner=SYSTEM)
     for text in chunks(texts, 45):
-        await store.note(Act(at=now(), what=text, who=text, about=text + "b", detail=text, address=text, device=text))
+        await store.add_audit_entry(
+            AuditEntry(at=now(), what=text, who=text, about=text + "b", detail=text, address=text, device=text)
+        )
     return await _connected(store, user, texts)
 
 
@@ -175,7 +177,7 @@ async def _connected(store: Store, user: UserId, texts: Sequence[str]) -> str:
     joined = " ".join(texts)
     agent = await _agent(store, user, name=joined, egress=tuple(texts))
     for n, text in enumerate(chunks(texts, 90)):
-        row = Outbound(
+        row = Connection(
             id=f"o{n}", agent=agent, session="s", host=text, port=443, address=text, reason=text,
             decision=("refused", "connected", "failed")[n % 3], updated_at=now(),
         )  # fmt: skip

@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.domain.audit import Act, Deed
+from core.domain.audit import AuditAction, AuditEntry
 from core.domain.records import Agent, Role, User
 from ui.layout.html import icon, tag
-from ui.layout.i18n import Words
-from ui.layout.page_frame import Frame
+from ui.layout.i18n import Translations
+from ui.layout.page_frame import PageFrame
 
 ACTS = 50  # shown; the file has them all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class AuditLine:
     """An act in the reader's words; `exact` has the ids that names stand for."""
 
     what: str
@@ -22,22 +22,22 @@ class Told:
     exact: str
 
 
-class Log:
+class AuditLog:
     """The newest acts. `look` reads them anew."""
 
-    def __init__(self, page: Frame) -> None:
+    def __init__(self, page: PageFrame) -> None:
         self._page = page
         with tag("section", classes="part", aria_labelledby="audit"):
             with tag("div", classes="row"):
                 tag("h2", page.words.t("admin.audit"), id="audit", classes="grow")
                 again = tag("button", page.words.t("admin.audit_again"), classes="btn sm", type="button")
-                again.attributes(testid="audit-again").on("click", self.look, args=[])
+                again.attributes(testid="audit-again").on("click", self.refresh, args=[])
                 with tag("a", classes="btn sm", href="/admin/audit.jsonl", download="", testid="audit-export"):
                     icon("download")
                     tag("span", page.words.t("admin.audit_export"))
             self._rows = tag("ul", classes="rows")
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Read again."""
         page, desk = self._page, self._page.desk
         users = await desk.people.all(by=page.user_id)
@@ -47,9 +47,9 @@ class Log:
         self._rows.clear()
         with self._rows:
             for act in acts:
-                self._row(act, told(act, known, page.words))
+                self._row(act, describe(act, known, page.words))
 
-    def _row(self, act: Act, shown: Told) -> None:
+    def _row(self, act: AuditEntry, shown: AuditLine) -> None:
         words = self._page.words
         with tag("li", classes="line", testid="act", data_what=act.what):
             with tag("div", classes="grow"):
@@ -60,19 +60,19 @@ class Log:
             tag("span", words.when(act.at), classes="meta nowrap", title=words.full(act.at))
 
 
-def names(users: Sequence[User], mine: Sequence[Agent], *, words: Words, me: str) -> dict[str, str]:
+def names(users: Sequence[User], mine: Sequence[Agent], *, words: Translations, me: str) -> dict[str, str]:
     """By id: everybody, and the reader's own agents. What others call theirs is no administrator's business."""
     people = {user.id: user.name or user.email or (words.t("common.owner") if user.id == me else "") for user in users}
     agents = {agent.id: agent.name or words.t("dashboard.untitled") for agent in mine}
     return {id: name for id, name in (agents | people).items() if name}
 
 
-def told(act: Act, known: dict[str, str], words: Words) -> Told:
+def describe(act: AuditEntry, known: dict[str, str], words: Translations) -> AuditLine:
     """Who or what is not known any more keeps its id."""
     about = act.about if act.about != act.who else ""
     parts = (known.get(act.who, act.who), known.get(about, about), act.address)
     exact = (act.who, about, act.detail, act.device)
-    return Told(
+    return AuditLine(
         what=words.code("audit", act.what, "other"),
         detail=_detail(act, words),
         parts=tuple(part for part in parts if part),
@@ -80,10 +80,10 @@ def told(act: Act, known: dict[str, str], words: Words) -> Told:
     )
 
 
-def _detail(act: Act, words: Words) -> str:
+def _detail(act: AuditEntry, words: Translations) -> str:
     first = act.detail.partition(" ")[0]
-    if act.what == Deed.REQUEST_ANSWERED and words.has(f"answered.permission.{first}"):
+    if act.what == AuditAction.REQUEST_ANSWERED and words.has(f"answered.permission.{first}"):
         return words.t(f"answered.permission.{first}")
-    if act.what == Deed.ROLE_CHANGED and first in (Role.ADMIN, Role.USER):
+    if act.what == AuditAction.ROLE_CHANGED and first in (Role.ADMIN, Role.USER):
         return words.t("admin.raise" if first == Role.ADMIN else "admin.lower")
     return act.detail

@@ -7,16 +7,16 @@ from nicegui.events import GenericEventArguments
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-from core.domain.audit import Deed
+from core.domain.audit import AuditAction
 from core.domain.records import UserId, now
 from core.services.announcements import CHARS
 from core.spawner import Layer
-from ui.admin.audit_log import Log
+from ui.admin.audit_log import AuditLog
 from ui.admin.users import Users
 from ui.layout.html import icon, tag
-from ui.layout.i18n import Words
-from ui.layout.page_frame import Frame, frame, screen
-from ui.layout.services import Desk
+from ui.layout.i18n import Translations
+from ui.layout.page_frame import PageFrame, frame, screen
+from ui.layout.services import Services
 
 TYPED = "(event) => emit(event.currentTarget.closest('section').querySelector('textarea').value)"
 
@@ -24,7 +24,7 @@ TYPED = "(event) => emit(event.currentTarget.closest('section').querySelector('t
 class Announce:
     """The section in which a word to everybody is written."""
 
-    def __init__(self, page: Frame) -> None:
+    def __init__(self, page: PageFrame) -> None:
         self._page = page
         words = page.words
         with tag("section", classes="part", aria_labelledby="announce"):
@@ -55,7 +55,7 @@ class Announce:
         await self._page.desk.announcements.announce("", by=self._page.user_id)
 
 
-def _isolation(page: Frame) -> None:
+def _isolation(page: PageFrame) -> None:
     words, isolation = page.words, page.desk.isolation()
     with tag("section", classes="part", aria_labelledby="isolation"):
         tag("h2", words.t("admin.isolation"), id="isolation")
@@ -75,12 +75,12 @@ def _isolation(page: Frame) -> None:
                         tag("code", layer.mend, classes="mono")
 
 
-def _layer(words: Words, layer: Layer) -> str:
+def _layer(words: Translations, layer: Layer) -> str:
     name = words.t(f"layer.{layer.id}")
     return name if layer.live else f"{name} · {words.code('layer.why', layer.why, 'broken')}"
 
 
-def install(desk: Desk) -> None:
+def install(desk: Services) -> None:
     """Serve the page and the log. For everybody else there is neither."""
 
     @screen("/admin")
@@ -92,15 +92,15 @@ def install(desk: Desk) -> None:
                 users = Users(page)
                 Announce(page)
                 _isolation(page)
-                log = Log(page)
-                await users.look()
-                await log.look()
+                log = AuditLog(page)
+                await users.refresh()
+                await log.refresh()
 
     @app.get("/admin/audit.jsonl")
     async def audit(request: Request) -> StreamingResponse:
         user = desk.auth.user_of(request)
         await desk.people.admin(user.user_id)
-        await desk.audit.note(Deed.AUDIT_EXPORTED, who=user.id)
+        await desk.audit.record(AuditAction.AUDIT_EXPORTED, who=user.id)
         headers = {"Content-Disposition": f'attachment; filename="audit-{now():%Y-%m-%d}.jsonl"'}
         lines: AsyncIterator[bytes] = desk.audit.lines()
         return StreamingResponse(lines, media_type="application/jsonl", headers=headers)

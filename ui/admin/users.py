@@ -8,7 +8,7 @@ from nicegui.events import GenericEventArguments
 from core.domain.errors import Conflict
 from core.domain.records import Role, User
 from ui.layout.html import tag
-from ui.layout.page_frame import Frame
+from ui.layout.page_frame import PageFrame
 
 SHOWN = 100  # at once; who is not among them is searched for
 TYPED = "(event) => emit(event.currentTarget.value)"
@@ -17,7 +17,7 @@ TYPED = "(event) => emit(event.currentTarget.value)"
 class Users:
     """The section of /admin. `look` reads it anew."""
 
-    def __init__(self, page: Frame) -> None:
+    def __init__(self, page: PageFrame) -> None:
         self._page = page
         self._wanted = ""
         words = page.words
@@ -29,7 +29,7 @@ class Users:
             self._rows = tag("ul", classes="rows")
             self._count = tag("p", classes="meta")
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Read again."""
         users = await self._page.desk.people.all(by=self._page.user_id)
         found = [user for user in users if self._wanted in f"{user.name} {user.email} {user.id}".casefold()]
@@ -41,7 +41,7 @@ class Users:
 
     async def _search(self, event: GenericEventArguments) -> None:
         self._wanted = str(event.args).strip().casefold()
-        await self.look()
+        await self.refresh()
 
     def _row(self, user: User) -> None:
         words = self._page.words
@@ -52,13 +52,13 @@ class Users:
                     tag("span", name, classes="b cut")
                     if user.role is Role.ADMIN:
                         tag("span", words.t("admin.role_admin"), classes="chip accent", testid="is-admin")
-                    if user.leaving:
+                    if user.deleting:
                         tag("span", words.t("admin.is_leaving"), classes="chip warn")
                     elif user.disabled:
                         tag("span", words.t("admin.is_disabled"), classes="chip warn", testid="is-disabled")
                 seen = words.t("settings.seen", when=words.when(user.seen_at))
                 tag("div", f"{user.email or user.id} · {seen}", classes="meta cut", title=words.full(user.seen_at))
-            if user.id != self._page.user.id and not user.leaving:
+            if user.id != self._page.user.id and not user.deleting:
                 self._acts(user, name)
 
     def _acts(self, user: User, name: str) -> None:
@@ -66,7 +66,7 @@ class Users:
         if user.disabled:
             self._ask("enable", name, partial(self._disable, user, False))
         else:
-            if not self._page.desk.people.fixed(user):
+            if not self._page.desk.people.role_is_pinned(user):
                 up = user.role is not Role.ADMIN
                 role = Role.ADMIN if up else Role.USER
                 self._ask("raise" if up else "lower", name, partial(self._role, user, role))
@@ -96,4 +96,4 @@ class Users:
             await act
         except Conflict as error:
             self._page.fail(error)
-        await self.look()
+        await self.refresh()

@@ -5,15 +5,15 @@ from typing import Any
 
 from core.domain.errors import PlatformError
 from core.domain.events import seq_of
-from ui.layout.i18n import Words
-from ui.layout.page_frame import Frame
-from ui.transcript.reducer import Fold
+from ui.layout.i18n import Translations
+from ui.layout.page_frame import PageFrame
+from ui.transcript.reducer import TranscriptReducer
 
 
-class AgentActs:
+class AgentActions:
     """`changed` is awaited after each act, to show it. `deleting`: whoever finds no agent any more knows why."""
 
-    def __init__(self, page: Frame, changed: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, page: PageFrame, changed: Callable[[], Awaitable[None]]) -> None:
         self._page, self._agents, self._changed = page, page.desk.agents, changed
         self.deleting = False
 
@@ -42,9 +42,9 @@ class AgentActs:
         """
         user, talk = self._page.user_id, self._page.desk.conversations
         last = (await self._agents.session(session, user=user)).last_seq
-        fold = Fold(self._page.words)
+        fold = TranscriptReducer(self._page.words)
         for event in await talk.older(session, user=user, before=last + 1):
-            fold.take(event)
+            fold.apply(event)
         if fold.failed is None:
             await talk.warm(session, user=user)
         else:
@@ -70,6 +70,6 @@ class AgentActs:
         await self._changed()
 
 
-def of_agent(act: str, name: str, words: Words) -> str:
+def of_agent(act: str, name: str, words: Translations) -> str:
     """`dashboard.<act>` about this agent; one without a name has sentences of its own."""
     return words.t(f"dashboard.{act}", name=name) if name else words.t(f"dashboard.{act}_untitled")

@@ -5,22 +5,22 @@ from functools import partial
 
 from core.domain.errors import BadInput, NotFound, StoreUnavailable
 from core.domain.host_patterns import in_list
-from core.domain.records import Agent, Outbound
+from core.domain.records import Agent, Connection
 from ui.layout.html import icon, tag
-from ui.layout.page_frame import Frame
+from ui.layout.page_frame import PageFrame
 
 SHOWN = 100
 ICONS = {"connected": ("check", "ok"), "refused": ("x", "bad"), "failed": ("alert", "warn")}
 NOT_LISTED = "egress_list"
 
 
-class Log:
+class ConnectionList:
     """The section of the page. `look` reads it anew; what reads the same is left alone."""
 
-    def __init__(self, page: Frame, agent: str, *, allow: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(self, page: PageFrame, agent: str, *, allow: Callable[[str], Awaitable[None]]) -> None:
         self._page, self._agent, self._allow = page, agent, allow
         self._egress: tuple[str, ...] = ()
-        self._found: list[Outbound] | None = []
+        self._found: list[Connection] | None = []
         self._known: object = None
         words = page.words
         with tag("section", classes="part", aria_labelledby="log"):
@@ -33,7 +33,7 @@ class Log:
         self._egress = agent.egress
         self._draw()
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Read again."""
         try:
             self._found = await self._page.desk.outbound.of_agent(self._agent, user=self._page.user_id, limit=SHOWN)
@@ -55,7 +55,7 @@ class Log:
                 with tag("div", classes="row", role="alert", testid="log-failed"):
                     tag("span", words.t("connections.log_failed"), classes="grow")
                     again = tag("button", words.t("connections.again"), classes="btn sm", type="button")
-                    again.on("click", self.look, args=[])
+                    again.on("click", self.refresh, args=[])
             elif not self._found:
                 tag("p", words.t("connections.log_empty"), classes="meta nothing", testid="log-empty")
             else:
@@ -68,7 +68,7 @@ class Log:
         newest = self._found[0].updated_at if self._found else None
         return self._page.words.when(newest) if newest else ""
 
-    def _row(self, row: Outbound) -> None:
+    def _row(self, row: Connection) -> None:
         words = self._page.words
         with tag("li", classes="line", testid="connection", data_decision=row.decision, data_host=row.host):
             icon(*ICONS.get(row.decision, ("info", "")))
@@ -81,7 +81,7 @@ class Log:
                 button.attributes(testid="allow-host", aria_label=words.t("connections.allow_one", host=row.host))
                 button.on("click", partial(self._allowed, row.host), args=[])
 
-    def _told(self, row: Outbound) -> str:
+    def _told(self, row: Connection) -> str:
         words = self._page.words
         parts = [words.code("connections.is", row.decision, "failed")]
         if row.why:

@@ -7,12 +7,12 @@ from nicegui import ui
 
 from core.domain.host_patterns import ANYWHERE
 from core.domain.records import Agent
-from ui.agents.connection_list import Log
-from ui.agents.host_list import Allowed
+from ui.agents.connection_list import ConnectionList
+from ui.agents.host_list import HostList
 from ui.layout.html import icon, tag
-from ui.layout.i18n import Words
-from ui.layout.page_frame import Frame, frame, screen
-from ui.layout.services import Desk
+from ui.layout.i18n import Translations
+from ui.layout.page_frame import PageFrame, frame, screen
+from ui.layout.services import Services
 
 UNGUARDED = ("none", "landlock")  # isolation in which programs have the network of this machine
 LOOK_S = 3.0  # the gateway writes down each half second; a page that is open shows it soon
@@ -21,14 +21,14 @@ LOOK_S = 3.0  # the gateway writes down each half second; a page that is open sh
 class Connections:
     """The section of /settings: the way to each agent's page. `look` reads it anew."""
 
-    def __init__(self, page: Frame) -> None:
+    def __init__(self, page: PageFrame) -> None:
         self._page = page
         with tag("section", classes="part", aria_labelledby="connections"):
             tag("h2", page.words.t("connections.title"), id="connections")
             tag("p", page.words.t("connections.promise"), classes="meta")
             self._rows = tag("ul", classes="rows")
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Read again."""
         cards = await self._page.desk.agents.cards(user=self._page.user_id)
         agents = [card.agent for card in cards if not card.agent.archived]
@@ -56,14 +56,14 @@ def path(agent: Agent) -> str:
     return f"/agents/{quote(agent.id)}/connections"
 
 
-def summary(agent: Agent, words: Words) -> str:
+def summary(agent: Agent, words: Translations) -> str:
     """Where it may go, in a few words."""
     if ANYWHERE in agent.egress:
         return words.t("connections.anywhere")
     return words.t("connections.hosts", n=len(agent.egress)) if agent.egress else words.t("connections.nowhere")
 
 
-def install(desk: Desk) -> None:
+def install(desk: Services) -> None:
     """Serve the page."""
 
     @screen("/agents/{agent_id}/connections")
@@ -75,7 +75,7 @@ def install(desk: Desk) -> None:
             await _build(page, agent)
 
 
-async def _build(page: Frame, agent: Agent) -> None:
+async def _build(page: PageFrame, agent: Agent) -> None:
     words = page.words
     name = agent.name or words.t("dashboard.untitled")
     page.retitle(f"{words.t('connections.title')} · {name}")
@@ -87,15 +87,15 @@ async def _build(page: Frame, agent: Agent) -> None:
         tag("p", words.t("connections.promise"), classes="meta")
         if page.desk.isolation().name in UNGUARDED:
             tag("p", words.t("connections.not_kept"), classes="meta warn", testid="not-kept")
-        allowed = Allowed(page, agent)
-        log = Log(page, agent.id, allow=allowed.add)
+        allowed = HostList(page, agent)
+        log = ConnectionList(page, agent.id, allow=allowed.add)
         allowed.watch(log.show)
         log.show(agent)
-        await log.look()
+        await log.refresh()
     ui.timer(LOOK_S, partial(_again, allowed, log))
 
 
-async def _again(allowed: Allowed, log: Log) -> None:
+async def _again(allowed: HostList, log: ConnectionList) -> None:
     """What happened meanwhile: in the agent's box, or in another tab."""
-    await allowed.look()
-    await log.look()
+    await allowed.refresh()
+    await log.refresh()

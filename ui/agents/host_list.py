@@ -9,16 +9,16 @@ from core.domain.errors import BadInput, NotFound, StoreUnavailable
 from core.domain.host_patterns import ANYWHERE, allow_list, host_of
 from core.domain.records import Agent
 from ui.layout.html import Tag, tag
-from ui.layout.page_frame import Frame
+from ui.layout.page_frame import PageFrame
 
 TYPED = "(event) => { event.preventDefault(); emit(event.currentTarget.elements[0].value); }"
 EMPTY = "document.getElementById('new-host').value = ''"
 
 
-class Allowed:
+class HostList:
     """The section of the page. Whoever watches is told of each change."""
 
-    def __init__(self, page: Frame, agent: Agent) -> None:
+    def __init__(self, page: PageFrame, agent: Agent) -> None:
         self._page, self._agent = page, agent
         self._watchers: list[Callable[[Agent], None]] = []
         words = page.words
@@ -37,7 +37,7 @@ class Allowed:
         """Call it with the agent as it is from now on."""
         self._watchers.append(watcher)
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Read again: another tab may have changed it."""
         try:
             agent = await self._page.desk.agents.get(self._agent.id, user=self._page.user_id)

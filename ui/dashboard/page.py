@@ -14,13 +14,13 @@ from starlette.responses import RedirectResponse, Response
 from core.domain.events import PRACTICE
 from core.domain.records import Request, now
 from core.domain.states import SessionState
-from core.services.agents import Card
-from ui.agents.actions import AgentActs
+from core.services.agents import AgentSummary
+from ui.agents.actions import AgentActions
 from ui.dashboard.start import Start, make
 from ui.layout.html import tag
-from ui.layout.i18n import Words
-from ui.layout.page_frame import Frame, frame, screen
-from ui.layout.services import Desk
+from ui.layout.i18n import Translations
+from ui.layout.page_frame import PageFrame, frame, screen
+from ui.layout.services import Services
 from ui.transcript.reducer import FINAL
 
 PATIENCE_S = 0.25  # cards that take longer come as skeletons first
@@ -39,14 +39,14 @@ FILTERS: tuple[tuple[str, tuple[SessionState, ...] | None, bool], ...] = (
 class Seen:
     """What the dashboard shows, read at one time."""
 
-    cards: list[Card]
+    cards: list[AgentSummary]
     requests: list[Request]
 
 
 class AgentCards(Element, component="agent_cards.js"):
     """Filter row and cards: one element, however many agents."""
 
-    def __init__(self, words: Words, *, free: bool = False) -> None:
+    def __init__(self, words: Translations, *, free: bool = False) -> None:
         super().__init__()
         self._words = words
         self._free = words.t("head.free") if free else ""  # instead of zero, with a model that costs nothing
@@ -76,13 +76,13 @@ class AgentCards(Element, component="agent_cards.js"):
 class Dashboard:
     """One open dashboard page."""
 
-    def __init__(self, page: Frame) -> None:
+    def __init__(self, page: PageFrame) -> None:
         self.page, self.desk = page, page.desk
         self.body = tag("div", classes="page")
         self.view: AgentCards | Start | None = None
-        self.acts = AgentActs(page, self.look)
+        self.acts = AgentActions(page, self.refresh)
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Read everything again and show it."""
         cards = await self.desk.agents.cards(user=self.page.user_id)
         self.show(Seen(cards=cards, requests=await self.desk.agents.inbox(user=self.page.user_id)))
@@ -147,7 +147,7 @@ class Dashboard:
             self.view.run_method(method, *args)
 
 
-def view(card: Card, requests: list[Request], words: Words) -> dict[str, Any]:
+def view(card: AgentSummary, requests: list[Request], words: Translations) -> dict[str, Any]:
     """A card as it is read."""
     waiting = [request for request in requests if request.agent == card.agent.id]
     here = f"/workspace/{quote(card.agent.id)}"
@@ -173,13 +173,13 @@ def view(card: Card, requests: list[Request], words: Words) -> dict[str, Any]:
     }
 
 
-def _waits(request: Request, words: Words) -> str:
+def _waits(request: Request, words: Translations) -> str:
     if now() - request.asked_at < timedelta(minutes=1):
         return words.t("dashboard.waiting_now")
     return words.t("dashboard.waiting", since=words.since(request.asked_at))
 
 
-def _line(card: Card, waiting: list[Request], words: Words) -> str:
+def _line(card: AgentSummary, waiting: list[Request], words: Translations) -> str:
     if card.state is SessionState.FAILED and card.reason:
         return words.code("reason", card.reason, "other")
     asked = waiting[0].reason or waiting[0].summary if waiting else ""
@@ -187,11 +187,11 @@ def _line(card: Card, waiting: list[Request], words: Words) -> str:
     return asked or card.line or card.agent.description or words.t(quiet)
 
 
-def _name(name: str, words: Words) -> str:
+def _name(name: str, words: Translations) -> str:
     return name or words.t("dashboard.untitled")
 
 
-def _filters(cards: list[Card], words: Words) -> list[dict[str, Any]]:
+def _filters(cards: list[AgentSummary], words: Translations) -> list[dict[str, Any]]:
     found = []
     for id, states, archived in FILTERS:
         count = sum(card.agent.archived == archived and (states is None or card.state in states) for card in cards)
@@ -207,7 +207,7 @@ def _filters(cards: list[Card], words: Words) -> list[dict[str, Any]]:
     return found
 
 
-def _labels(words: Words) -> dict[str, Any]:
+def _labels(words: Translations) -> dict[str, Any]:
     labels: dict[str, Any] = {name: words.t(f"dashboard.{name}") for name in LABELS}
     none = {id: words.t(f"dashboard.none_{id}") for id, _, _ in FILTERS}
     return {**labels, "cancel": words.t("common.cancel"), "none": none, "month": ""}
@@ -220,7 +220,7 @@ def _strings(args: Any, count: int) -> list[str]:
     return args
 
 
-def install(desk: Desk) -> None:
+def install(desk: Services) -> None:
     """Serve the page, and lead there from the root."""
 
     @app.get("/", include_in_schema=False)
@@ -237,7 +237,7 @@ def install(desk: Desk) -> None:
             board = Dashboard(page)
             try:
                 async with asyncio.timeout(PATIENCE_S):
-                    await board.look()
+                    await board.refresh()
             except TimeoutError:
                 board.show(None)
-            page.on_change(board.look)
+            page.on_change(board.refresh)

@@ -9,7 +9,7 @@ from nicegui.events import GenericEventArguments
 
 from core.domain.errors import PlatformError
 from ui.layout.html import icon, tag
-from ui.layout.page_frame import Frame
+from ui.layout.page_frame import PageFrame
 from ui.workspace.greeting import untouched
 
 STARTERS = {
@@ -29,7 +29,7 @@ class Begin(Element, component="start.js"):
 class Start:
     """The dashboard of somebody who has no agent yet."""
 
-    def __init__(self, page: Frame) -> None:
+    def __init__(self, page: PageFrame) -> None:
         self._page = page
         self._made: tuple[str, str] | None = None  # agent and session
         self._said = ("", "")  # the same words sent again after a failure are the same message
@@ -80,12 +80,12 @@ class Start:
         await say(session, user=self._page.user_id, text=text, message_id=self._said[1])
 
 
-async def make(page: Frame) -> None:
+async def make(page: PageFrame) -> None:
     """A draft agent and its builder session, and there."""
     ui.navigate.to(_address(*await _create(page)))
 
 
-async def _create(page: Frame) -> tuple[str, str]:
+async def _create(page: PageFrame) -> tuple[str, str]:
     """Agent and session: the newest draft in which nothing was said yet, else a new one."""
     agents, user = page.desk.agents, page.user_id
     for card in await agents.cards(user=user):

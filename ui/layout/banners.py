@@ -6,14 +6,14 @@ On a phone one line of them is enough: the gravest, and a button that opens the 
 from nicegui.client import Client
 
 from ui.layout.html import Tag, icon, tag
-from ui.layout.i18n import Words
-from ui.layout.services import Desk
+from ui.layout.i18n import Translations
+from ui.layout.services import Services
 
 
 class Banners:
     """The banners of one page, the gravest first. An announcement comes and goes while the page is open."""
 
-    def __init__(self, desk: Desk, words: Words, client: Client) -> None:
+    def __init__(self, desk: Services, words: Translations, client: Client) -> None:
         self._words = words
         self._shown: list[tuple[Tag, bool]] = []
         isolation = desk.isolation()

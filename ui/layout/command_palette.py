@@ -7,7 +7,7 @@ from nicegui.element import Element
 
 from core.domain.records import Agent, Session, User
 from core.services.agents import Agents
-from ui.layout.i18n import Words
+from ui.layout.i18n import Translations
 from ui.workspace.session_list import title_of
 
 LABELS: Final = "label hint none".split()
@@ -18,7 +18,7 @@ PLACES: Final = (("inbox", "inbox"), ("settings", "sliders"))
 class Palette(Element, component="command_palette.js"):
     """One per page, made by the frame; it reads when it is opened, and not before."""
 
-    def __init__(self, *, words: Words, user: User, agents: Agents) -> None:
+    def __init__(self, *, words: Translations, user: User, agents: Agents) -> None:
         super().__init__()
         self._words, self._user, self._agents = words, user, agents
         self.props["words"] = {label: words.t(f"palette.{label}") for label in LABELS}
@@ -29,7 +29,7 @@ class Palette(Element, component="command_palette.js"):
         self.run_method("show", rows(*found, words=self._words))
 
 
-def rows(agents: list[Agent], sessions: list[Session], *, words: Words) -> list[dict[str, Any]]:
+def rows(agents: list[Agent], sessions: list[Session], *, words: Translations) -> list[dict[str, Any]]:
     """Agents first, then the places, then what was talked about, each newest first; what is archived comes last."""
     names = {agent.id: agent.name or words.t("dashboard.untitled") for agent in agents}
     first = [_agent(agent, names, words) for agent in agents if not agent.archived]
@@ -48,7 +48,7 @@ def rows(agents: list[Agent], sessions: list[Session], *, words: Words) -> list[
     return [*first, *places, *talks, *last]
 
 
-def _agent(agent: Agent, names: dict[str, str], words: Words) -> dict[str, Any]:
+def _agent(agent: Agent, names: dict[str, str], words: Translations) -> dict[str, Any]:
     kind = "archived" if agent.archived else "draft" if agent.draft else ""
     note = words.t(f"head.{kind}") if kind else agent.description
     return _row(f"/workspace/{quote(agent.id)}", agent.icon, names[agent.id], note)

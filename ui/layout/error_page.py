@@ -14,8 +14,8 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from auth.rate import SlowDown
 from core.domain.errors import NotFound, NotSignedIn, PlatformError
-from ui.layout.i18n import Words
-from ui.layout.services import Desk
+from ui.layout.i18n import Translations
+from ui.layout.services import Services
 from ui.layout.static_page import document, mark, words_of
 
 log = logging.getLogger("oma.pages")
@@ -51,7 +51,7 @@ def refusal(request: Request, error: PlatformError, *, incident: str = "") -> Re
     return document(request, words, title=title, body=body, status=error.status)
 
 
-def _sentence(words: Words, code: str, error: PlatformError) -> str:
+def _sentence(words: Translations, code: str, error: PlatformError) -> str:
     if isinstance(error, SlowDown):
         return words.t("error.slow_down", n=error.wait_s)
     return words.t(f"error.{code}")
@@ -77,7 +77,7 @@ def _absent(request: Request) -> Response:
     return PlainTextResponse("Not Found", status_code=404)
 
 
-def install(_desk: Desk) -> None:
+def install(_desk: Services) -> None:
     """Take over from NiceGUI's own error pages."""
 
     @app.exception_handler(PlatformError)

@@ -10,18 +10,18 @@ from nicegui.client import Client
 
 from core.domain.records import Role, User
 from ui.layout.html import Tag, icon, tag
-from ui.layout.i18n import LOCALE_COOKIE, LOCALES, Words
+from ui.layout.i18n import LOCALE_COOKIE, LOCALES, Translations
 from ui.theme import MARK
 
 if TYPE_CHECKING:
-    from ui.layout.page_frame import Frame
+    from ui.layout.page_frame import PageFrame
 
 Prefer = Callable[..., Awaitable[None]]
 THEMES = ("system", "light", "dark")
 
 
 @contextmanager
-def top(client: Client, words: Words, *, fill: bool) -> Iterator[None]:
+def top(client: Client, words: Translations, *, fill: bool) -> Iterator[None]:
     """What stands above the page's `<main>`, the link that skips it first."""
     client.layout.classes("shell fill" if fill else "shell")
     client.content.props["tabindex"] = "-1"
@@ -38,7 +38,7 @@ def mark(size: int) -> ui.html:
     return ui.html(picture, sanitize=False, tag="span").classes(f"mark mark-{size}").props("aria-hidden=true")
 
 
-def header(page: "Frame") -> None:
+def header(page: "PageFrame") -> None:
     """Logo and name, search, inbox, user menu."""
     with tag("header", classes="head"):
         with tag("a", classes="row home", href="/dashboard"):
@@ -50,7 +50,7 @@ def header(page: "Frame") -> None:
         page.user_menu()
 
 
-def search(words: Words) -> None:
+def search(words: Translations) -> None:
     """What opens the palette; on a phone an icon."""
     label = words.t("palette.label")
     with tag(
@@ -61,7 +61,7 @@ def search(words: Words) -> None:
         tag("kbd", classes="mod", aria_hidden="true")
 
 
-def inbox_link(words: Words, classes: str) -> tuple[Tag, Callable[[int], None]]:
+def inbox_link(words: Translations, classes: str) -> tuple[Tag, Callable[[int], None]]:
     """The link, and what shows a new count in it."""
     with tag("a", classes=f"{classes} inbox", href="/inbox", testid="inbox") as link:
         icon("inbox")
@@ -76,7 +76,7 @@ def inbox_link(words: Words, classes: str) -> tuple[Tag, Callable[[int], None]]:
     return link, show
 
 
-def user_menu(words: Words, user: User, *, theme: str, prefer: Prefer, classes: str = "") -> Tag:
+def user_menu(words: Translations, user: User, *, theme: str, prefer: Prefer, classes: str = "") -> Tag:
     """Who I am, language, theme, sign out; opens without the server."""
     name = user.name or user.email or words.t("common.owner")
     with tag("details", classes=f"menu {classes}".strip()) as menu:
@@ -115,7 +115,7 @@ def initial(name: str) -> str:
     return name[1] if hangul and len(name) == 3 else name[:1].upper()
 
 
-def languages(words: Words, prefer: Prefer) -> Tag:
+def languages(words: Translations, prefer: Prefer) -> Tag:
     """한국어 | English, each in its own language; the page comes again in the chosen one."""
     with tag("div", classes="seg", role="group", aria_label=words.t("common.language")) as group:
         for locale in LOCALES:
@@ -130,7 +130,7 @@ async def _speak(locale: str, prefer: Prefer) -> None:
     ui.run_javascript(f"oma.keep('{LOCALE_COOKIE}', '{locale}'); location.reload()")
 
 
-def themes(words: Words, chosen: str, prefer: Prefer) -> Tag:
+def themes(words: Translations, chosen: str, prefer: Prefer) -> Tag:
     with tag("div", classes="seg", role="group", aria_label=words.t("common.theme")) as group:
         for theme in THEMES:
             one = _option(words.t(f"common.theme_{theme}"), f"theme-{theme}", chosen=theme == chosen)

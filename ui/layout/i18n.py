@@ -30,7 +30,7 @@ ZONE_COOKIE = "oma_zone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class Translations:
     """One language in one time zone."""
 
     locale: str
@@ -126,14 +126,14 @@ class Words:
 
 
 @lru_cache(maxsize=2 * 64)
-def words(locale: str, zone: str = "") -> Words:
+def words(locale: str, zone: str = "") -> Translations:
     """The words of a language (one of LOCALES) in a time zone; what is unknown falls back to the defaults."""
     locale = locale if locale in LOCALES else LOCALES[0]
     zone = zone if zone in _zones() else ZONES[locale]
-    return Words(locale=locale, zone=ZoneInfo(zone), catalogue=_catalogue(locale))
+    return Translations(locale=locale, zone=ZoneInfo(zone), catalogue=_catalogue(locale))
 
 
-def choose(*, profile: str = "", cookies: Mapping[str, str], accept: str = "") -> Words:
+def choose(*, profile: str = "", cookies: Mapping[str, str], accept: str = "") -> Translations:
     """The user's own choice, then this browser's, then what it says it prefers, then Korean."""
     asked = [part.split(";")[0].strip().replace("-", "_") for part in accept.split(",")[:16]]
     heard = negotiate_locale(asked, list(LOCALES)) or ""

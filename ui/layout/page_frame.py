@@ -16,8 +16,8 @@ from ui.layout import header as page_header
 from ui.layout.banners import Banners
 from ui.layout.command_palette import Palette
 from ui.layout.html import Tag
-from ui.layout.i18n import THEME_COOKIE, Words, choose
-from ui.layout.services import Desk
+from ui.layout.i18n import THEME_COOKIE, Translations, choose
+from ui.layout.services import Services
 from ui.layout.toasts import Toasts
 
 log = logging.getLogger("oma.pages")
@@ -43,17 +43,17 @@ def screen(path: str) -> ui.page:
     )
 
 
-def words_here(user: User) -> Words:
+def words_here(user: User) -> Translations:
     """The words for whoever asked for the page that is being built."""
     request = ui.context.client.request
     accept = request.headers.get("accept-language", "")
     return choose(profile=user.locale, cookies=request.cookies, accept=accept)
 
 
-class Frame:
+class PageFrame:
     """The page being built, for what stands inside it: words, user, news, errors."""
 
-    def __init__(self, desk: Desk, *, user: User, words: Words) -> None:
+    def __init__(self, desk: Services, *, user: User, words: Translations) -> None:
         self.desk, self.words, self.client = desk, words, ui.context.client
         self.user, self.user_id = user, UserId(user.id)
         self._title, self._asking = "", 0
@@ -143,7 +143,7 @@ class Frame:
         ui.add_head_html(theme.head(head_values(self.words, self.theme())))
 
 
-def head_values(words: Words, theme_choice: str) -> dict[str, str]:
+def head_values(words: Translations, theme_choice: str) -> dict[str, str]:
     """What boot.js needs to know before the first paint."""
     return {
         "locale": words.locale,
@@ -154,14 +154,14 @@ def head_values(words: Words, theme_choice: str) -> dict[str, str]:
 
 
 @contextmanager
-def frame(desk: Desk, *, title: str, bare: bool = False, fill: bool = False) -> Iterator[Frame]:
+def frame(desk: Services, *, title: str, bare: bool = False, fill: bool = False) -> Iterator[PageFrame]:
     """The page of a signed-in user; `title` is a key. `bare`: it has its own header. `fill`: exactly one screen high.
 
     Raises: NotSignedIn.
     """
     user = desk.auth.current()
     words = words_here(user)
-    page = Frame(desk, user=user, words=words)
+    page = PageFrame(desk, user=user, words=words)
     page.head()
     page.retitle(words.t(title))
     ui.on_exception(page.fail)

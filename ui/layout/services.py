@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from core.services.agents import Agents
     from core.services.announcements import Announcements
     from core.services.audit import Audit
-    from core.services.connections import OutboundLog
+    from core.services.connections import ConnectionHistory
     from core.services.conversations import Conversations
     from core.services.secrets import Secrets
-    from core.services.users import People
+    from core.services.users import UserAdmin
 
 
 class Auth(Protocol):
@@ -52,7 +52,7 @@ class Auth(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class Services:
     """Each page's `install(desk)` keeps this and nothing else."""
 
     settings: Settings
@@ -62,8 +62,8 @@ class Desk:
     account: "Account"
     secrets: "Secrets"
     export: "Export"
-    outbound: "OutboundLog"
-    people: "People"
+    outbound: "ConnectionHistory"
+    people: "UserAdmin"
     announcements: "Announcements"
     audit: "Audit"
     isolation: Callable[[], Isolation]  # asked at each page: the spawner finds out once, and may find out later

@@ -7,7 +7,7 @@ from starlette.responses import HTMLResponse
 
 from ui import theme
 from ui.layout.header import THEMES
-from ui.layout.i18n import LOCALE_COOKIE, LOCALES, THEME_COOKIE, Words, choose
+from ui.layout.i18n import LOCALE_COOKIE, LOCALES, THEME_COOKIE, Translations, choose
 from ui.layout.page_frame import NAME, head_values
 
 POLICY = (  # stricter than that of NiceGUI's pages: no inline script, no eval, no connection
@@ -16,7 +16,7 @@ POLICY = (  # stricter than that of NiceGUI's pages: no inline script, no eval, 
 )
 
 
-def words_of(request: Request) -> Words:
+def words_of(request: Request) -> Translations:
     """The words for a browser of which we know only what it says."""
     return choose(cookies=request.cookies, accept=request.headers.get("accept-language", ""))
 
@@ -27,7 +27,7 @@ def mark(size: int) -> str:
     return f'<span class="mark mark-{size}" aria-hidden="true">{picture}</span>'
 
 
-def document(request: Request, words: Words, *, title: str, body: str, status: int = 200) -> HTMLResponse:
+def document(request: Request, words: Translations, *, title: str, body: str, status: int = 200) -> HTMLResponse:
     """A whole page around `body`, which is HTML already."""
     chosen = request.cookies.get(THEME_COOKIE, "")
     head = theme.head(head_values(words, chosen if chosen in THEMES else THEMES[0]))
@@ -41,7 +41,7 @@ def document(request: Request, words: Words, *, title: str, body: str, status: i
     )
 
 
-def languages(words: Words) -> str:
+def languages(words: Translations) -> str:
     """한국어 | English; boot.js keeps the choice and asks for the page again."""
     buttons = "".join(
         f'<button type="button" lang="{locale}" aria-pressed="{str(locale == words.locale).lower()}"'

@@ -10,20 +10,20 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from core.domain.audit import Deed
+from core.domain.audit import AuditAction
 from core.domain.records import now
 from ui.layout.html import icon, tag
-from ui.layout.page_frame import Frame
-from ui.layout.services import Desk
+from ui.layout.page_frame import PageFrame
+from ui.layout.services import Services
 
 SEEN = "event => event.target.open && event.target.scrollIntoView({block: 'nearest'})"  # at the foot of the page
 TYPED = "(event) => emit(event.currentTarget.closest('details').querySelector('input').value)"
 
 
-class Leaving:
+class AccountSection:
     """The last two sections of /settings."""
 
-    def __init__(self, page: Frame) -> None:
+    def __init__(self, page: PageFrame) -> None:
         self._page = page
         words = page.words
         with tag("section", classes="part", aria_labelledby="export"):
@@ -40,7 +40,7 @@ class Leaving:
                 tag("summary", words.t("settings.delete_open"), classes="btn", testid="delete-account-open")
                 self._body = tag("div", classes="sure")
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Say how much there is to lose."""
         holdings = await self._page.desk.account.holdings(self._page.user_id)
         words = self._page.words
@@ -91,7 +91,7 @@ async def _chain(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenera
         yield piece
 
 
-def install(desk: Desk) -> None:
+def install(desk: Services) -> None:
     """Serve the archive. By POST, so that no other site can have it made."""
 
     @app.post("/settings/export")
@@ -99,5 +99,5 @@ def install(desk: Desk) -> None:
         user = desk.auth.user_of(request)
         pieces = desk.export.of(user.user_id)
         first = await anext(pieces)  # what can be refused is refused before the answer begins
-        await desk.audit.note(Deed.EXPORTED, who=user.id)
+        await desk.audit.record(AuditAction.EXPORTED, who=user.id)
         return _Download(first, pieces)

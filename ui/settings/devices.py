@@ -7,14 +7,14 @@ from nicegui import ui
 from core.domain.errors import NotFound
 from core.domain.records import Login
 from ui.layout.html import icon, tag
-from ui.layout.page_frame import Frame
+from ui.layout.page_frame import PageFrame
 from ui.settings.user_agent import described
 
 
 class Devices:
     """The section of /settings. `look` reads it anew."""
 
-    def __init__(self, page: Frame) -> None:
+    def __init__(self, page: PageFrame) -> None:
         self._page = page
         self._here = page.desk.auth.login_of(page.client.request)
         with tag("section", classes="part", aria_labelledby="devices"):
@@ -24,7 +24,7 @@ class Devices:
             out = tag("button", page.words.t("settings.out_everywhere"), classes="btn", type="button", testid="out-all")
             out.on("click", self._everywhere, args=[])
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Read again."""
         logins = await self._page.desk.auth.devices(self._page.user_id)
         self._rows.clear()
@@ -54,7 +54,7 @@ class Devices:
             await self._page.desk.auth.sign_out(login, user=self._page.user_id)
         except NotFound:
             pass  # it ended by itself meanwhile
-        await self.look()
+        await self.refresh()
         self._page.toasts.show(self._page.words.t("settings.out_done"))
 
     async def _everywhere(self) -> None:

@@ -4,17 +4,17 @@ from core.domain.records import GOOGLE, LOCAL, User
 from ui.agents.connections import Connections
 from ui.layout import header
 from ui.layout.html import tag
-from ui.layout.i18n import Words
-from ui.layout.page_frame import Frame, frame, screen
-from ui.layout.services import Desk
+from ui.layout.i18n import Translations
+from ui.layout.page_frame import PageFrame, frame, screen
+from ui.layout.services import Services
 from ui.settings import account
-from ui.settings.account import Leaving
+from ui.settings.account import AccountSection
 from ui.settings.devices import Devices
-from ui.settings.rules import Rules
+from ui.settings.rules import RulesSection
 from ui.settings.secrets import SecretsLink
 
 
-def _profile(page: Frame) -> None:
+def _profile(page: PageFrame) -> None:
     words, user = page.words, page.user
     with tag("section", classes="part", aria_labelledby="profile"):
         tag("h2", words.t("settings.profile"), id="profile")
@@ -30,13 +30,13 @@ def _fact(name: str, value: str) -> None:
     tag("dd", value)
 
 
-def _way_in(user: User, words: Words) -> str:
+def _way_in(user: User, words: Translations) -> str:
     if user.issuer == LOCAL:
         return words.t("settings.way_local")
     return words.t("settings.way_google") if user.issuer == GOOGLE else user.issuer
 
 
-def _looks(page: Frame) -> None:
+def _looks(page: PageFrame) -> None:
     words = page.words
     with tag("section", classes="part", aria_labelledby="looks"):
         tag("h2", words.t("settings.looks"), id="looks")
@@ -48,7 +48,7 @@ def _looks(page: Frame) -> None:
             header.themes(words, page.theme(), page.prefer)
 
 
-def install(desk: Desk) -> None:
+def install(desk: Services) -> None:
     """Serve the page and the archive."""
     account.install(desk)
 
@@ -59,6 +59,6 @@ def install(desk: Desk) -> None:
                 tag("h1", page.words.t("settings.title"))
                 _profile(page)
                 _looks(page)
-                parts = (Devices(page), Rules(page), Connections(page), SecretsLink(page), Leaving(page))
+                parts = (Devices(page), RulesSection(page), Connections(page), SecretsLink(page), AccountSection(page))
                 for part in parts:
-                    await part.look()
+                    await part.refresh()

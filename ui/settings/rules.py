@@ -5,20 +5,20 @@ from functools import partial
 from core.domain.errors import NotFound
 from core.domain.records import Agent
 from ui.layout.html import tag
-from ui.layout.page_frame import Frame
+from ui.layout.page_frame import PageFrame
 
 
-class Rules:
+class RulesSection:
     """The section of /settings. `look` reads it anew."""
 
-    def __init__(self, page: Frame) -> None:
+    def __init__(self, page: PageFrame) -> None:
         self._page = page
         with tag("section", classes="part", aria_labelledby="rules"):
             tag("h2", page.words.t("settings.rules"), id="rules")
             tag("p", page.words.t("settings.rules_text"), classes="meta")
             self._body = tag("div")
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Read again."""
         cards = await self._page.desk.agents.cards(user=self._page.user_id)
         agents = [card.agent for card in cards if card.agent.rules]
@@ -47,5 +47,5 @@ class Rules:
         except NotFound:
             pass  # the agent was deleted meanwhile, and its rules with it
         finally:
-            await self.look()
+            await self.refresh()
         self._page.toasts.show(self._page.words.t("settings.rule_removed"))

@@ -6,10 +6,10 @@ from nicegui.events import GenericEventArguments
 
 from core.domain.errors import BadInput, NotFound, TooMuch, VaultUnavailable
 from core.domain.records import Agent
-from core.services.secrets import Kept
+from core.services.secrets import SecretInfo
 from ui.layout.html import icon, tag
-from ui.layout.page_frame import Frame, frame, screen
-from ui.layout.services import Desk
+from ui.layout.page_frame import PageFrame, frame, screen
+from ui.layout.services import Services
 
 # The value goes from the field to the server and nowhere else: no element of the page knows it.
 TYPED = (
@@ -22,20 +22,20 @@ EMPTY = "document.querySelectorAll('.secret-new .input').forEach(i => { i.value 
 class SecretsLink:
     """The section of /settings: the way to the page."""
 
-    def __init__(self, page: Frame) -> None:
+    def __init__(self, page: PageFrame) -> None:
         with tag("section", classes="part", aria_labelledby="secrets"):
             tag("h2", page.words.t("secrets.title"), id="secrets")
             tag("p", page.words.t("secrets.promise"), classes="meta")
             tag("a", page.words.t("secrets.open"), classes="btn", href="/settings/secrets", testid="to-secrets")
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Nothing here changes."""
 
 
-class Page:
+class SecretsPage:
     """The form, and the list below it. `look` reads it anew."""
 
-    def __init__(self, page: Frame) -> None:
+    def __init__(self, page: PageFrame) -> None:
         self._page = page
         words = page.words
         with tag("section", classes="part", aria_labelledby="add"):
@@ -54,7 +54,7 @@ class Page:
             tag("h2", words.t("secrets.kept"), id="kept")
             self._rows = tag("ul", classes="rows")
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Read again."""
         try:
             kept = await self._page.desk.secrets.all(user=self._page.user_id)
@@ -78,9 +78,9 @@ class Page:
             icon("alert", "bad")
             tag("span", words.t("error.vault_unavailable"), classes="grow", role="alert", testid="vault-away")
             again = tag("button", words.t("error.again"), classes="btn sm", type="button")
-            again.on("click", self.look, args=[])
+            again.on("click", self.refresh, args=[])
 
-    def _row(self, one: Kept, agents: list[Agent]) -> None:
+    def _row(self, one: SecretInfo, agents: list[Agent]) -> None:
         with tag("li", classes="secret", testid="secret").attributes(data_name=one.name):
             with tag("div", classes="line"):
                 icon("key", "lg")
@@ -92,13 +92,13 @@ class Page:
                 self._replace(one.name)
                 self._delete(one)
 
-    def _times(self, one: Kept) -> str:
+    def _times(self, one: SecretInfo) -> str:
         words = self._page.words
         saved = words.t("secrets.saved_at", when=words.when(one.updated_at)) if one.updated_at else ""
         used = words.t("secrets.used_at", when=words.when(one.used_at)) if one.used_at else words.t("secrets.unused")
         return " · ".join(part for part in (saved, used) if part)
 
-    def _givens(self, one: Kept, agents: list[Agent]) -> None:
+    def _givens(self, one: SecretInfo, agents: list[Agent]) -> None:
         words, having = self._page.words, {agent.id for agent in one.agents}
         if not agents:
             tag("p", words.t("connections.no_agents"), classes="meta")
@@ -129,7 +129,7 @@ class Page:
 
             form.on("submit", replaced, js_handler=TYPED)
 
-    def _delete(self, one: Kept) -> None:
+    def _delete(self, one: SecretInfo) -> None:
         words = self._page.words
         with tag("details"):
             tag("summary", words.t("secrets.delete"), classes="btn sm", testid="delete-secret").attributes(
@@ -163,7 +163,7 @@ class Page:
             new = await self._page.desk.secrets.put(name, value.strip("\r\n"), user=self._page.user_id)
         except (BadInput, TooMuch, VaultUnavailable) as error:
             return words.code("error", error.code, "internal")
-        await self.look()
+        await self.refresh()
         self._page.toasts.show(words.t("secrets.added" if new else "secrets.replaced", name=name))
         return ""
 
@@ -177,15 +177,15 @@ class Page:
             who = agent.name or words.t("dashboard.untitled")
             self._page.toasts.show(words.t("secrets.given" if given else "secrets.taken", agent=who, name=name))
         finally:
-            await self.look()
+            await self.refresh()
 
     async def _gone(self, name: str) -> None:
         await self._page.desk.secrets.delete(name, user=self._page.user_id)
-        await self.look()
+        await self.refresh()
         self._page.toasts.show(self._page.words.t("secrets.deleted", name=name))
 
 
-def install(desk: Desk) -> None:
+def install(desk: Services) -> None:
     """Serve the page."""
 
     @screen("/settings/secrets")
@@ -197,4 +197,4 @@ def install(desk: Desk) -> None:
                     tag("span", page.words.t("settings.title"), classes="cut")
                 tag("h1", page.words.t("secrets.title"))
                 tag("p", page.words.t("secrets.promise"), classes="meta")
-                await Page(page).look()
+                await SecretsPage(page).refresh()

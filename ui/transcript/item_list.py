@@ -5,16 +5,16 @@ from typing import Final
 import msgspec
 
 from core.domain.events import Event, seq_of
-from ui.transcript.ops import AnyOp, Drop, Put, Wrap
+from ui.transcript.ops import AnyOp, Drop, PutItem, Wrap
 
 KEPT_ITEMS: Final = 600  # of a long session; older ones come back by "show earlier"
 
 
-class Sheet:
+class ItemList:
     """What stands on the page. Items marked `last` stay below all others until they are put without the mark."""
 
     def __init__(self) -> None:
-        self._items: dict[str, Put] = {}
+        self._items: dict[str, PutItem] = {}
         self._last: dict[str, None] = {}
         self._numbers: dict[str, int] = {}
         self._wraps: list[Wrap] = []
@@ -39,7 +39,7 @@ class Sheet:
     ) -> None:
         """Show it: in its place if it is there, else at the end."""
         before = "" if last or key in self._items else next(iter(self._last), "")
-        put = Put(key=key, html=html, source=source, live=live)
+        put = PutItem(key=key, html=html, source=source, live=live)
         if last:
             self._last[key] = None
         self._items[key] = put
@@ -71,7 +71,7 @@ class Sheet:
         ops, self.ops = self.ops, []
         return ops
 
-    def whole(self) -> list[Put]:
+    def whole(self) -> list[PutItem]:
         """All items in the order of the page."""
         first = [put for key, put in self._items.items() if key not in self._last]
         return first + [self._items[key] for key in self._last]

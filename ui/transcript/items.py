@@ -5,7 +5,7 @@ from html import escape
 from typing import Final
 
 from core.domain.events import Answered, Asked, Notice, Retrying, TodoItem, TurnFinished, UserSaid
-from ui.layout.i18n import Words
+from ui.layout.i18n import Translations
 from ui.transcript import tool_labels
 from ui.transcript.tool_card import decided, icon, who
 
@@ -18,7 +18,7 @@ MARKS: Final = {"done": "check", "now": "half", "later": "circle"}
 class Items:
     """The items in one language."""
 
-    def __init__(self, words: Words) -> None:
+    def __init__(self, words: Translations) -> None:
         self._words = words
 
     def said(self, event: UserSaid, *, queued: bool, steered: bool = False) -> str:

@@ -11,7 +11,7 @@ class Op(msgspec.Struct, frozen=True, kw_only=True, tag_field="o", omit_defaults
     key: str
 
 
-class Put(Op, frozen=True, kw_only=True, tag="put"):
+class PutItem(Op, frozen=True, kw_only=True, tag="put"):
     """Show `html` under this key: in its place if it is there already, else before `before`, else at the end.
 
     `source` is what a copy of it gives; `live` says that more of it will come.
@@ -53,7 +53,7 @@ class Wrap(Op, frozen=True, kw_only=True, tag="wrap"):
     keys: tuple[str, ...]
 
 
-AnyOp = Put | More | Tail | Raw | Drop | Wrap
+AnyOp = PutItem | More | Tail | Raw | Drop | Wrap
 _encoder: Final = msgspec.json.Encoder()
 
 

@@ -8,15 +8,15 @@ import msgspec
 
 from core.domain import events as e
 from core.domain.states import OPEN_TURN, SessionState
-from ui.layout.i18n import Words
+from ui.layout.i18n import Translations
 from ui.transcript import markdown
-from ui.transcript.item_list import Sheet
+from ui.transcript.item_list import ItemList
 from ui.transcript.items import Items
-from ui.transcript.ops import AnyOp, Put
-from ui.transcript.request_view import Card
-from ui.transcript.session_stats import NOTHING, Facts, Known, after, facts
-from ui.transcript.streaming_text import Writing
-from ui.transcript.tool_activity import Work
+from ui.transcript.ops import AnyOp, PutItem
+from ui.transcript.request_view import RequestView
+from ui.transcript.session_stats import NOTHING, Facts, SessionStats, after, facts
+from ui.transcript.streaming_text import StreamingText
+from ui.transcript.tool_activity import ToolActivity
 
 FINAL: Final = frozenset({"stopped_by_user", "too_long"})  # the same again is not wanted, or would fail again
 
@@ -30,30 +30,30 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True):
     doing: str = ""
     since: str = ""
     facts: Facts = Facts()
-    asks: tuple[Card, ...] = ()
+    asks: tuple[RequestView, ...] = ()
 
 
-class Fold:
+class TranscriptReducer:
     """`take` events in order; `drain` the changes since the last drain; `snapshot` all of it."""
 
     def __init__(
         self,
-        words: Words,
+        words: Translations,
         *,
         folder: str = "",
         state: SessionState = SessionState.ASLEEP,
-        known: Known = NOTHING,
+        known: SessionStats = NOTHING,
         counted: int = 0,
         render: Callable[[str], str] = markdown.render,
     ) -> None:
         """`known` is of the turns up to event number `counted`; `folder` is the agent's, as people see it."""
         self._words, self._items, self._render = words, Items(words), render
-        self._known, self._counted, self._sheet = known, counted, Sheet()
+        self._known, self._counted, self._sheet = known, counted, ItemList()
         self.state, self.last_seq, self.first_seq = state, 0, 0
-        self._work = Work(self._sheet, self._items, words, folder=folder, render=render)
+        self._work = ToolActivity(self._sheet, self._items, words, folder=folder, render=render)
         self._queued: dict[str, e.UserSaid] = {}
         self._cut_off: dict[str, e.Text] = {}  # texts of this turn that were not finished
-        self._writing, self._musing = dict[str, Writing](), set[str]()  # unfinished texts; keys of unfinished thinking
+        self._writing, self._musing = dict[str, StreamingText](), set[str]()  # unfinished texts, keys of thinking
         self._message = self._turn = self._since = self._woken = self._todos = self._phase = ""
         self._begun: dict[str, e.UserSaid] = {}  # messages since the last turn's end, one of which the open turn is
         self._broke = False  # the last turn ended in an error
@@ -77,7 +77,7 @@ class Fold:
             e.Live: lambda _: self._forget_unfinished(),
         }
 
-    def take(self, event: e.AnyEvent) -> None:
+    def apply(self, event: e.AnyEvent) -> None:
         """One more event; a number that was taken before is not taken again."""
         seq = e.seq_of(event)
         if 0 < seq <= self.last_seq:
@@ -108,7 +108,7 @@ class Fold:
                 ops.append(put)
                 continue
             html, tail = writing.whole()
-            ops += [Put(key=put.key, html=self._items.text(html), live=True), *tail]
+            ops += [PutItem(key=put.key, html=self._items.text(html), live=True), *tail]
         return [*ops, *self._sheet.wraps]
 
     def meta(self) -> Meta:
@@ -146,7 +146,7 @@ class Fold:
     @property
     def fresh(self) -> bool:
         """Whether a text has begun that no drain has shown yet: its first words should not wait."""
-        return any(isinstance(op, Put) and op.live for op in self._sheet.ops)
+        return any(isinstance(op, PutItem) and op.live for op in self._sheet.ops)
 
     def _said(self, event: e.UserSaid) -> None:
         """A message that comes during another's turn waits below everything until it is taken in."""
@@ -167,7 +167,7 @@ class Fold:
             return  # finished already: what is late is a repetition
         if key not in self._writing:
             self._work.close_row()
-            self._writing[key] = Writing(key)
+            self._writing[key] = StreamingText(key)
             self._sheet.put(key, self._items.text(""), live=True)
         self._writing[key].add(event.text)
 

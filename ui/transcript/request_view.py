@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from core.domain.events import Asked
-from ui.layout.i18n import Words
+from ui.layout.i18n import Translations
 from ui.transcript import diff, markdown, tool_labels
 from ui.transcript.tool_card import fields
 
@@ -24,7 +24,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     many: bool
 
 
-class Card(msgspec.Struct, frozen=True, kw_only=True):
+class RequestView(msgspec.Struct, frozen=True, kw_only=True):
     """One open request. `command`, `lines` and `rows` come from the platform, exact; `reason` is the model's."""
 
     id: str
@@ -44,10 +44,10 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def card(
-    asked: Asked, *, parked: bool, words: Words, folder: str = "", render: Callable[[str], str] = markdown.render
-) -> Card:
+    asked: Asked, *, parked: bool, words: Translations, folder: str = "", render: Callable[[str], str] = markdown.render
+) -> RequestView:
     """The card of this request; `folder` is where it happens if it does not say."""
-    base = Card(
+    base = RequestView(
         id=asked.request_id,
         kind=asked.kind,
         title=_title(asked, words),
@@ -62,7 +62,7 @@ def card(
     return _permission(base, asked)
 
 
-def _permission(base: Card, asked: Asked) -> Card:
+def _permission(base: RequestView, asked: Asked) -> RequestView:
     given = dict(asked.input)
     reason = asked.reason or next((str(given[key]) for key in REASONS if key in given), "")
     if reason.strip() in [str(value).strip() for key, value in given.items() if key not in REASONS]:
@@ -96,7 +96,7 @@ _SHOWN_AS_DIFF: Final = frozenset(
 )
 
 
-def _title(asked: Asked, words: Words) -> str:
+def _title(asked: Asked, words: Translations) -> str:
     if asked.kind != "permission":
         return words.t(f"ask.{asked.kind}")
     verb = tool_labels.kind(asked.tool).verb

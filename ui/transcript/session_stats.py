@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from core.domain.events import PRACTICE, TurnFinished
-from ui.layout.i18n import Words
+from ui.layout.i18n import Translations
 
 HIGH_PERCENT: Final = 80  # from here on the meter warns: soon the CLI has to cut the conversation short
 # claude-sonnet-4-5-20250929, claude-opus-4-1@20250805, claude-3-5-haiku-latest
@@ -16,7 +16,7 @@ NAME: Final = re.compile(
 )
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True):
+class SessionStats(msgspec.Struct, frozen=True, kw_only=True):
     """As of the last turn; what is empty or 0 is not known."""
 
     model: str = ""
@@ -25,7 +25,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: float = 0.0
 
 
-NOTHING: Final = Known()
+NOTHING: Final = SessionStats()
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,13 +39,13 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     cost: str = ""
 
 
-def after(known: Known, event: TurnFinished) -> Known:
+def after(known: SessionStats, event: TurnFinished) -> SessionStats:
     """What is known after this turn. One in which no model answered leaves model and context alone."""
     if not event.model:
         event = msgspec.structs.replace(
             event, model=known.model, context_tokens=known.context_tokens, window_tokens=known.window_tokens
         )
-    return Known(
+    return SessionStats(
         model=event.model,
         context_tokens=event.context_tokens,
         window_tokens=event.window_tokens,
@@ -53,7 +53,7 @@ def after(known: Known, event: TurnFinished) -> Known:
     )
 
 
-def facts(known: Known, words: Words) -> Facts:
+def facts(known: SessionStats, words: Translations) -> Facts:
     """Nothing here is a guess: where the CLI has not said how much fits, there is no percentage."""
     used, window = known.context_tokens, known.window_tokens
     percent = min(100, max(1, round(100 * used / window))) if used and window else None

@@ -25,9 +25,9 @@ from core.domain.events import (
     UserSaid,
 )
 from core.domain.states import SessionState
-from ui.layout.i18n import Words
+from ui.layout.i18n import Translations
 from ui.transcript import markdown, ops
-from ui.transcript.reducer import Fold, Meta
+from ui.transcript.reducer import Meta, TranscriptReducer
 
 log = logging.getLogger("oma.transcript")
 
@@ -52,21 +52,21 @@ class Push(msgspec.Struct, frozen=True, kw_only=True):
     meta: Meta | None
 
 
-class Screen:
+class SharedView:
     """Live while `run` runs; `arrived` is set once history is there."""
 
     def __init__(
         self,
         *,
         follow: Follow,
-        fold: Callable[[Callable[[str], str]], Fold],
+        fold: Callable[[Callable[[str], str]], TranscriptReducer],
         steady_s: float = STEADY_S,
     ) -> None:
         self._follow, self._steady_s = follow, steady_s
         self._rendered: dict[str, str] = {}
         self._fold = fold(self._render)
         self._batches: deque[tuple[int, str, Meta | None]] = deque(maxlen=BATCHES)
-        self._cursors: set[Cursor] = set()
+        self._cursors: set[ViewCursor] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._flushed_at = 0.0
         self._sent_seq = 0
@@ -108,13 +108,13 @@ class Screen:
         """The last turn's end and its message, if it failed and nothing came after."""
         return self._fold.failed
 
-    def join(self) -> "Cursor":
+    def join(self) -> "ViewCursor":
         """A new tab."""
-        cursor = Cursor(self)
+        cursor = ViewCursor(self)
         self._cursors.add(cursor)
         return cursor
 
-    def leave(self, cursor: "Cursor") -> None:
+    def leave(self, cursor: "ViewCursor") -> None:
         """The tab is gone."""
         self._cursors.discard(cursor)
 
@@ -143,7 +143,7 @@ class Screen:
         if len(batch) > 50 or any(len(text) > LARGE for text in texts):
             self._rendered = await asyncio.to_thread(lambda: {text: markdown.render(text) for text in texts})
         for at, event in enumerate(batch):
-            self._fold.take(event)
+            self._fold.apply(event)
             if at % 50 == 49:
                 await asyncio.sleep(0)
         self._rendered = {}
@@ -193,10 +193,10 @@ def _opening(event: AnyEvent) -> bool:
     return isinstance(event, UserSaid) or (isinstance(event, StateChanged) and event.state in OPEN_STATES)
 
 
-class Cursor:
+class ViewCursor:
     """One tab's place in a screen's batches."""
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, screen: SharedView) -> None:
         self.screen = screen
         self.news = asyncio.Event()
         self._seen = 0
@@ -220,16 +220,20 @@ class Cursor:
         return push
 
 
-class Screens:
+class SharedViews:
     """All screens of this web process, by session and language; one stays a little after its last tab has left."""
 
     def __init__(self) -> None:
-        self._open: dict[tuple[str, Words], Screen] = {}
-        self._tasks: dict[Screen, asyncio.Task[None]] = {}
+        self._open: dict[tuple[str, Translations], SharedView] = {}
+        self._tasks: dict[SharedView, asyncio.Task[None]] = {}
 
-    def look(
-        self, session: str, words: Words, make: Callable[[], Screen], spawn: Callable[[Screen], "asyncio.Task[None]"]
-    ) -> Cursor:
+    def subscribe(
+        self,
+        session: str,
+        words: Translations,
+        make: Callable[[], SharedView],
+        spawn: Callable[[SharedView], "asyncio.Task[None]"],
+    ) -> ViewCursor:
         """A cursor on this session's screen, which is made and started if nobody looks at it yet."""
         key = (session, words)
         screen = self._open.get(key)
@@ -238,12 +242,12 @@ class Screens:
             self._tasks[screen] = spawn(screen)
         return screen.join()
 
-    def leave(self, cursor: Cursor, *, linger_s: float = 5.0) -> None:
+    def leave(self, cursor: ViewCursor, *, linger_s: float = 5.0) -> None:
         """The tab is gone; a reload comes back within `linger_s` and finds everything rendered."""
         cursor.screen.leave(cursor)
         asyncio.get_running_loop().call_later(linger_s, self._close_if_empty, cursor.screen)
 
-    def _close_if_empty(self, screen: Screen) -> None:
+    def _close_if_empty(self, screen: SharedView) -> None:
         if screen.watched:
             return
         task = self._tasks.pop(screen, None)

@@ -9,7 +9,7 @@ LONG_TAIL: Final = 3_000  # characters of one unfinished paragraph; beyond, rend
 ENDLESS_TAIL: Final = 50_000  # nobody writes a paragraph like this: its ends are not looked for any more
 
 
-class Writing:
+class StreamingText:
     """One unfinished block. `add` takes deltas; `changes` says what the pages need since it was last asked."""
 
     def __init__(self, key: str, *, prose: bool = True) -> None:

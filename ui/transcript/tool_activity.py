@@ -6,34 +6,36 @@ from typing import Any, Final
 import msgspec
 
 from core.domain import events as e
-from ui.layout.i18n import Words
+from ui.layout.i18n import Translations
 from ui.transcript import markdown, tool_labels
-from ui.transcript.item_list import Sheet
+from ui.transcript.item_list import ItemList
 from ui.transcript.items import Items
-from ui.transcript.request_view import Card, card
-from ui.transcript.tool_card import Act, run, step
+from ui.transcript.request_view import RequestView, card
+from ui.transcript.tool_card import ToolCard, run, step
 
 FOLDED_FROM: Final = 3  # finished acts in a row that become one line
 ORPHANS: Final = 200
 
 
-class Work:
+class ToolActivity:
     """Puts acts and answers on the sheet."""
 
     def __init__(
         self,
-        sheet: Sheet,
+        sheet: ItemList,
         items: Items,
-        words: Words,
+        words: Translations,
         *,
         folder: str = "",
         render: Callable[[str], str] = markdown.render,
     ) -> None:
         self._sheet, self._items, self._words, self._folder, self._render = sheet, items, words, folder, render
-        self._acts: dict[str, Act] = {}
+        self._acts: dict[str, ToolCard] = {}
         self._asked: dict[str, e.Asked] = {}
         self._open: dict[str, bool] = {}  # request → parked
-        self._cards: dict[str, Card] = {}  # made once: a plan or a diff may be long, and cards are asked for often
+        self._cards: dict[
+            str, RequestView
+        ] = {}  # made once: a plan or a diff may be long, and cards are asked for often
         self._row: list[str] = []  # keys that stand in a row and may be folded
         self.orphans: list[e.AnyEvent] = []  # what refers to something before the first event
 
@@ -41,7 +43,7 @@ class Work:
         """A tool is used."""
         if event.name in tool_labels.SILENT:
             return
-        self._acts[event.id] = Act(call=event)
+        self._acts[event.id] = ToolCard(call=event)
         self._row.append(f"a:{event.id}")
         self._show(event.id, event)
 
@@ -108,7 +110,7 @@ class Work:
         self._acts.clear()
         self._open = {id: parked for id, parked in self._open.items() if parked}
 
-    def cards(self) -> tuple[Card, ...]:
+    def cards(self) -> tuple[RequestView, ...]:
         """The open requests, oldest first."""
         return tuple(msgspec.structs.replace(self._cards[id], parked=parked) for id, parked in self._open.items())
 

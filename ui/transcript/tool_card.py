@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from core.domain.events import Answered, Asked, ToolCalled, ToolReturned
-from ui.layout.i18n import Words
+from ui.layout.i18n import Translations
 from ui.transcript import diff, tool_labels
 from ui.transcript.markdown import code_block
 
@@ -20,7 +20,7 @@ OPEN_LINES: Final = 14  # details of up to this many lines are shown at once
 ICONS: Final = {"failed": "alert", "denied": "x", "waiting": "shield"}
 
 
-class Act(msgspec.Struct, frozen=True, kw_only=True):
+class ToolCard(msgspec.Struct, frozen=True, kw_only=True):
     """One call of a tool and what became of it."""
 
     call: ToolCalled
@@ -58,7 +58,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
         return max(0.0, (self.result.at - self.began).total_seconds())
 
 
-def step(act: Act, words: Words) -> str:
+def step(act: ToolCard, words: Translations) -> str:
     """Its line, and what is under it."""
     call, state = act.call, act.state
     kind = tool_labels.kind(call.name)
@@ -82,7 +82,7 @@ def step(act: Act, words: Words) -> str:
     )
 
 
-def run(done: Iterable[Act], words: Words) -> str:
+def run(done: Iterable[ToolCard], words: Translations) -> str:
     """The line under which finished acts are folded: 7단계 · 12초, and what they were."""
     done = list(done)
     took = words.lasting(sum(act.took_s for act in done))
@@ -94,14 +94,14 @@ def run(done: Iterable[Act], words: Words) -> str:
     )
 
 
-def decided(asked: Asked, answer: Answered, words: Words) -> str:
+def decided(asked: Asked, answer: Answered, words: Translations) -> str:
     """What was decided, in a word or two."""
     if answer.by == "stop":
         return words.t("answered.by_stop")
     return words.t(f"answered.{asked.kind}.{answer.decision}")
 
 
-def who(answer: Answered, words: Words) -> str:
+def who(answer: Answered, words: Translations) -> str:
     """Who decided, and when."""
     clock = words.clock(answer.at) if isinstance(answer.at, datetime) else ""
     if answer.by == "stop":
@@ -126,7 +126,7 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[:limit] + "…"
 
 
-def _details(act: Act, words: Words) -> tuple[str, int]:
+def _details(act: ToolCard, words: Translations) -> tuple[str, int]:
     """(html, number of lines) of what is under the line."""
     call, result = act.call, act.result
     parts: list[str] = []
@@ -151,7 +151,7 @@ def _details(act: Act, words: Words) -> tuple[str, int]:
     return "".join(parts), count
 
 
-def _output(result: ToolReturned, words: Words) -> str:
+def _output(result: ToolReturned, words: Translations) -> str:
     text = result.content.strip("\n")
     left = max(result.full_size, len(text)) - min(len(text), OUTPUT_CHARS)
     rest = f'<span class="rest">{words.t("act.rest", n=left)}</span>' if left > 0 else ""
@@ -179,7 +179,7 @@ def _counts(call: ToolCalled) -> str:
     return f'<span class="nowrap"><span class="ok">+{added}</span>{minus}</span>'
 
 
-def _decision(act: Act, words: Words) -> str:
+def _decision(act: ToolCard, words: Translations) -> str:
     """Who let it do this or did not, with the rule that came of it or what was said."""
     asked, answer = act.asked, act.answered
     if asked is None or answer is None:
@@ -193,7 +193,7 @@ def _decision(act: Act, words: Words) -> str:
     )
 
 
-def _end(act: Act, words: Words) -> str:
+def _end(act: ToolCard, words: Translations) -> str:
     if act.state in ("waiting", "running"):
         since = act.began.isoformat() if act.began else ""
         waiting = f'<span class="end warn">{words.t("act.waiting")}</span>'

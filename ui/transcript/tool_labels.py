@@ -10,7 +10,7 @@ HOME: Final = re.compile(r"^/home/agent/")
 OBJECT_CHARS: Final = 200  # of a line; the whole is in the details
 
 
-class Kind(msgspec.Struct, frozen=True):
+class ToolKind(msgspec.Struct, frozen=True):
     """How calls of one tool read: `verb` is the key `act.<verb>`, `fields` are where the object stands, first wins."""
 
     verb: str
@@ -19,25 +19,25 @@ class Kind(msgspec.Struct, frozen=True):
 
 
 DRAFT: Final = "mcp__oma__draft_agent"
-KINDS: Final[dict[str, Kind]] = {
-    "Bash": Kind("run", "term", ("command",)),
-    "BashOutput": Kind("watch", "term", ("bash_id",)),
-    "KillShell": Kind("kill", "stop", ("shell_id",)),
-    "Read": Kind("read", "file", ("file_path",)),
-    "Write": Kind("write", "edit", ("file_path",)),
-    "Edit": Kind("edit", "edit", ("file_path",)),
-    "MultiEdit": Kind("edit", "edit", ("file_path",)),
-    "NotebookEdit": Kind("edit", "edit", ("notebook_path",)),
-    "Glob": Kind("find", "folder", ("pattern",)),
-    "Grep": Kind("search", "search", ("pattern",)),
-    "LS": Kind("list", "folder", ("path",)),
-    "WebFetch": Kind("fetch", "web", ("url",)),
-    "WebSearch": Kind("websearch", "web", ("query",)),
-    "Task": Kind("delegate", "branch", ("description", "prompt")),
-    "Agent": Kind("delegate", "branch", ("description", "prompt")),
-    "Skill": Kind("skill", "book", ("skill", "command")),
-    "ToolSearch": Kind("toolsearch", "search", ("query",)),
-    DRAFT: Kind("draft", "spark", ("name",)),
+KINDS: Final[dict[str, ToolKind]] = {
+    "Bash": ToolKind("run", "term", ("command",)),
+    "BashOutput": ToolKind("watch", "term", ("bash_id",)),
+    "KillShell": ToolKind("kill", "stop", ("shell_id",)),
+    "Read": ToolKind("read", "file", ("file_path",)),
+    "Write": ToolKind("write", "edit", ("file_path",)),
+    "Edit": ToolKind("edit", "edit", ("file_path",)),
+    "MultiEdit": ToolKind("edit", "edit", ("file_path",)),
+    "NotebookEdit": ToolKind("edit", "edit", ("notebook_path",)),
+    "Glob": ToolKind("find", "folder", ("pattern",)),
+    "Grep": ToolKind("search", "search", ("pattern",)),
+    "LS": ToolKind("list", "folder", ("path",)),
+    "WebFetch": ToolKind("fetch", "web", ("url",)),
+    "WebSearch": ToolKind("websearch", "web", ("query",)),
+    "Task": ToolKind("delegate", "branch", ("description", "prompt")),
+    "Agent": ToolKind("delegate", "branch", ("description", "prompt")),
+    "Skill": ToolKind("skill", "book", ("skill", "command")),
+    "ToolSearch": ToolKind("toolsearch", "search", ("query",)),
+    DRAFT: ToolKind("draft", "spark", ("name",)),
 }
 EDITING: Final = frozenset({"Write", "Edit", "MultiEdit", "NotebookEdit"})
 QUIET: Final = EDITING | {DRAFT}  # what went well is told by what was given; the answer is for the model
@@ -45,9 +45,9 @@ QUIET: Final = EDITING | {DRAFT}  # what went well is told by what was given; th
 SILENT: Final = frozenset({"TodoWrite", "AskUserQuestion", "ExitPlanMode"})
 
 
-def kind(tool: str) -> Kind:
+def kind(tool: str) -> ToolKind:
     """Never fails: a tool this version does not know is named as it is."""
-    return KINDS.get(tool) or Kind("use", "spark", ())
+    return KINDS.get(tool) or ToolKind("use", "spark", ())
 
 
 def target(tool: str, given: dict[str, Any]) -> str:

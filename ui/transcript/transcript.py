@@ -16,9 +16,9 @@ from nicegui.events import GenericEventArguments
 from core.domain.errors import PlatformError
 from core.domain.events import AnyEvent, UserSaid, seq_of
 from core.domain.records import now
-from ui.layout.i18n import Words
-from ui.transcript.reducer import Fold
-from ui.transcript.shared_view import Cursor, Push
+from ui.layout.i18n import Translations
+from ui.transcript.reducer import TranscriptReducer
+from ui.transcript.shared_view import Push, ViewCursor
 
 Older = Callable[[int], Awaitable[list[AnyEvent]]]
 LABELS: Final = "copy copied earlier new end sending retry again edit in_s s m h".split()
@@ -29,9 +29,9 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
 
     def __init__(
         self,
-        cursor: Cursor,
+        cursor: ViewCursor,
         *,
-        words: Words,
+        words: Translations,
         older: Older,
         again: Callable[[UserSaid, int], Awaitable[int]],
         fail: Callable[[Exception], None],
@@ -120,7 +120,7 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
         if self._first_seq <= 1:
             return
         events = await self._older(self._first_seq)
-        fold = Fold(self._words)
+        fold = TranscriptReducer(self._words)
         await asyncio.to_thread(_take_all, fold, [*events, *self._orphans])
         fold.settle()
         fold.drain()
@@ -129,9 +129,9 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
         self.run_method("earlier", msgspec.to_builtins(fold.snapshot()), self._first_seq)
 
 
-def _take_all(fold: Fold, events: list[AnyEvent]) -> None:
+def _take_all(fold: TranscriptReducer, events: list[AnyEvent]) -> None:
     for event in events:
-        fold.take(event)
+        fold.apply(event)
 
 
 def _preloads() -> str:

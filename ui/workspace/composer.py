@@ -10,7 +10,7 @@ from nicegui.events import GenericEventArguments
 
 from core.domain.errors import PlatformError
 from core.domain.records import UserId
-from ui.layout.i18n import Words
+from ui.layout.i18n import Translations
 from ui.transcript.reducer import Meta
 
 LABELS: Final = "label hint send queue steer stop stopping".split()
@@ -25,7 +25,7 @@ class Composer(Element, component="composer.js", dependencies=["../transcript/om
         *,
         session: str,
         user: UserId,
-        words: Words,
+        words: Translations,
         meta: Meta,
         say: Say,
         stop: Callable[[], Awaitable[None]],

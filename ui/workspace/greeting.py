@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from core.domain.records import Agent, Session
-from ui.layout.i18n import Words
+from ui.layout.i18n import Translations
 
 STARTERS: Final = {"issues": "issue", "minutes": "mic", "research": "book"}  # of those in ui/dashboard/start.py
 
@@ -13,7 +13,7 @@ def untouched(session: Session) -> bool:
     return not session.last_line and not session.title
 
 
-def welcome(agent: Agent, session: Session, words: Words) -> dict[str, Any]:
+def welcome(agent: Agent, session: Session, words: Translations) -> dict[str, Any]:
     """For the transcript: `title`, `text`, and `starters` that fill the text box when pressed."""
     if session.kind != "builder":
         name = agent.name or words.t("workspace.untitled")

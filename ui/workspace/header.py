@@ -9,7 +9,7 @@ from nicegui.events import GenericEventArguments
 
 from core.domain.records import Agent
 from ui.agents.connections import path
-from ui.layout.i18n import Words
+from ui.layout.i18n import Translations
 from ui.transcript.reducer import Meta
 
 LABELS: Final = "sessions model context cost draft archived publish publish_why menu".split()
@@ -25,7 +25,7 @@ class WorkspaceHead(Element, component="header.js"):
         agent: Agent,
         title: str,
         meta: Meta,
-        words: Words,
+        words: Translations,
         publish: Callable[[], Awaitable[None]],
         rename: Callable[[str], Awaitable[None]],
         archive: Callable[[bool], Awaitable[None]],

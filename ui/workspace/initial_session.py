@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 from core.domain.records import Agent, Session
 from ui.layout.html import tag
-from ui.layout.page_frame import Frame
+from ui.layout.page_frame import PageFrame
 from ui.workspace.greeting import untouched
 
 
-async def place_to_begin(page: Frame, agent: Agent) -> Session:
+async def place_to_begin(page: PageFrame, agent: Agent) -> Session:
     """Raises: NotFound: the agent is gone."""
     sessions = await page.desk.agents.sessions(agent.id, user=page.user_id)
     kind = "builder" if agent.draft else "chat"
@@ -26,7 +26,7 @@ def address(session: Session) -> str:
     return f"/workspace/{quote(session.agent)}?session={quote(session.id)}"
 
 
-def opening(page: Frame, agent: Agent) -> None:
+def opening(page: PageFrame, agent: Agent) -> None:
     """What stands there for the moment until the first session does."""
     page.retitle(agent.name or page.words.t("workspace.untitled"))
     with tag("div", classes="page narrow"):

@@ -11,21 +11,21 @@ from nicegui import background_tasks, ui
 from core.domain.errors import NotFound, PlatformError
 from core.domain.events import PRACTICE, AnyEvent, UserSaid
 from core.domain.records import Agent, Session, UserId
-from ui.agents.actions import AgentActs
+from ui.agents.actions import AgentActions
 from ui.layout.header import mark
 from ui.layout.html import tag
-from ui.layout.i18n import Words
-from ui.layout.page_frame import Frame, frame, screen
-from ui.layout.services import Desk
-from ui.transcript.reducer import Fold
-from ui.transcript.session_stats import Known
-from ui.transcript.shared_view import Cursor, Screen, Screens
+from ui.layout.i18n import Translations
+from ui.layout.page_frame import PageFrame, frame, screen
+from ui.layout.services import Services
+from ui.transcript.reducer import TranscriptReducer
+from ui.transcript.session_stats import SessionStats
+from ui.transcript.shared_view import SharedView, SharedViews, ViewCursor
 from ui.transcript.transcript import Transcript
 from ui.workspace.composer import Composer
 from ui.workspace.greeting import welcome
 from ui.workspace.header import WorkspaceHead
 from ui.workspace.initial_session import address, opening, place_to_begin
-from ui.workspace.request_card import Permission
+from ui.workspace.request_card import RequestCard
 from ui.workspace.session_list import SessionList, title_of
 
 log = logging.getLogger("oma.pages")
@@ -33,9 +33,9 @@ log = logging.getLogger("oma.pages")
 PATIENCE_S: Final = 2.0  # for history out of the store; later it comes by push
 
 
-def install(desk: Desk) -> None:
+def install(desk: Services) -> None:
     """Register the page."""
-    screens = Screens()
+    screens = SharedViews()
 
     @screen("/workspace/{agent_id}")
     async def workspace(agent_id: str, session: str = "") -> None:
@@ -49,7 +49,7 @@ def install(desk: Desk) -> None:
             return
         here = _chosen(sessions, session)
         with frame(desk, title="workspace.title", bare=True, fill=True) as page:
-            talk = Talk(page, screens, agent=agent, session=here, sessions=sessions)
+            talk = WorkspaceChat(page, screens, agent=agent, session=here, sessions=sessions)
             await talk.build()
             if not session:
                 ui.navigate.history.replace(address(here))
@@ -63,18 +63,18 @@ def _chosen(sessions: list[Session], wanted: str) -> Session:
     return found
 
 
-class Talk:
+class WorkspaceChat:
     """One open workspace page."""
 
     def __init__(
-        self, page: Frame, screens: Screens, *, agent: Agent, session: Session, sessions: list[Session]
+        self, page: PageFrame, screens: SharedViews, *, agent: Agent, session: Session, sessions: list[Session]
     ) -> None:
         self._page, self._screens = page, screens
         self._agent, self._session, self._sessions = agent, session, sessions
         self._agents, self._conversations = page.desk.agents, page.desk.conversations
         self._user: UserId = page.user.id
         self._words = page.words
-        self._acts = AgentActs(page, self._refresh)
+        self._acts = AgentActions(page, self._refresh)
         self._warmed = False
 
     async def build(self) -> None:
@@ -95,18 +95,20 @@ class Talk:
         page.on_change(self._refresh)
         page.client.on_connect(self._warm)
 
-    def _look(self) -> Cursor:
+    def _look(self) -> ViewCursor:
         session, user = self._session, self._user
 
-        def make() -> Screen:
+        def make() -> SharedView:
             follow = partial(self._conversations.follow, session.id, user=user)
             known = _known(session, practice=self._page.desk.settings.provider == PRACTICE)
-            return Screen(follow=cast("Any", follow), fold=lambda render: _fold(session, known, self._words, render))
+            return SharedView(
+                follow=cast("Any", follow), fold=lambda render: _fold(session, known, self._words, render)
+            )
 
-        def start(screen: Screen) -> "asyncio.Task[None]":
+        def start(screen: SharedView) -> "asyncio.Task[None]":
             return background_tasks.create(_run(screen, session.id), name="screen")
 
-        return self._screens.look(session.id, self._words, make, start)
+        return self._screens.subscribe(session.id, self._words, make, start)
 
     def _side(self) -> None:
         with tag("div", classes="head"):
@@ -130,7 +132,7 @@ class Talk:
             user = self._page.user
             tag("span", user.name or user.email or self._words.t("common.owner"), classes="cut grow")
 
-    def _mid(self, cursor: Cursor) -> None:
+    def _mid(self, cursor: ViewCursor) -> None:
         words, id, user, talk = self._words, self._session.id, self._user, self._conversations
         self._head = WorkspaceHead(
             agent=self._agent,
@@ -145,7 +147,7 @@ class Talk:
         )
         transcript_place = tag("div", classes="place")
         with tag("div", classes="dock"), tag("div", classes="col"):
-            card = Permission(
+            card = RequestCard(
                 words=words, answer=partial(talk.answer, id, user=user), fail=self._page.fail, meta=cursor.screen.meta
             )
             composer = self._composer = Composer(
@@ -255,9 +257,9 @@ class Talk:
         return self._agent.name or self._words.t("workspace.untitled")
 
 
-def _known(session: Session, *, practice: bool) -> Known:
+def _known(session: Session, *, practice: bool) -> SessionStats:
     """Before the first answer only one thing is certain: that it will be the practice model's."""
-    return Known(
+    return SessionStats(
         model=session.model or (PRACTICE if practice else ""),
         context_tokens=session.context_tokens,
         window_tokens=session.window_tokens,
@@ -265,12 +267,14 @@ def _known(session: Session, *, practice: bool) -> Known:
     )
 
 
-def _fold(session: Session, known: Known, words: Words, render: Any) -> Fold:
+def _fold(session: Session, known: SessionStats, words: Translations, render: Any) -> TranscriptReducer:
     folder = f"~/agents/{session.agent}"
-    return Fold(words, folder=folder, state=session.state, known=known, counted=session.last_seq, render=render)
+    return TranscriptReducer(
+        words, folder=folder, state=session.state, known=known, counted=session.last_seq, render=render
+    )
 
 
-async def _run(screen: Screen, session: str) -> None:
+async def _run(screen: SharedView, session: str) -> None:
     try:
         await screen.run()
     except PlatformError as error:

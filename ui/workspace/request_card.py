@@ -8,7 +8,7 @@ from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
 from core.domain.errors import PlatformError
-from ui.layout.i18n import Words
+from ui.layout.i18n import Translations
 from ui.transcript.reducer import Meta
 
 LABELS: Final = (
@@ -19,14 +19,14 @@ DECISIONS: Final = frozenset({"allow", "allow_always", "deny", "answer"})
 Answer = Callable[..., Awaitable[None]]
 
 
-class Permission(Element, component="request_card.js", dependencies=["../transcript/oma_items.js"]):
+class RequestCard(Element, component="request_card.js", dependencies=["../transcript/oma_items.js"]):
     """Shows the oldest open request of `meta`; `answer(request_id, decision=…, message=…, rule=…, answers=…)`.
 
     `among`: one of several on the page. It takes no focus by itself, and hears only keys pressed inside it.
     """
 
     def __init__(
-        self, *, words: Words, meta: Meta, answer: Answer, fail: Callable[[Exception], None], among: bool = False
+        self, *, words: Translations, meta: Meta, answer: Answer, fail: Callable[[Exception], None], among: bool = False
     ) -> None:
         super().__init__()
         self._words, self._answer, self._fail = words, answer, fail

@@ -9,7 +9,7 @@ from nicegui.events import GenericEventArguments
 
 from core.domain.records import Agent, Session, now
 from core.domain.states import SessionState
-from ui.layout.i18n import Words
+from ui.layout.i18n import Translations
 
 LABELS: Final = "name new find rename delete cancel sure sure_text none title_label".split()
 TELLING: Final = frozenset({SessionState.BUSY, SessionState.ASKING, SessionState.STARTING, SessionState.FAILED})
@@ -24,7 +24,7 @@ class SessionList(Element, component="session_list.js"):
         agent: Agent,
         current: str,
         sessions: list[Session],
-        words: Words,
+        words: Translations,
         begin: Callable[[], Awaitable[None]],
         rename: Callable[[str, str], Awaitable[None]],
         remove: Callable[[str], Awaitable[None]],
@@ -59,20 +59,20 @@ class SessionList(Element, component="session_list.js"):
         await self._remove(str(event.args))
 
 
-def rows(sessions: list[Session], *, agent: Agent, words: Words) -> list[dict[str, Any]]:
+def rows(sessions: list[Session], *, agent: Agent, words: Translations) -> list[dict[str, Any]]:
     """Sessions as they are read: pinned ones first, then by day, newest first."""
     found = [_row(session, agent=agent, words=words) for session in sessions]
     return sorted(found, key=lambda row: not row["pinned"])
 
 
-def title_of(session: Session, words: Words, *, agent: str = "") -> str:
+def title_of(session: Session, words: Translations, *, agent: str = "") -> str:
     """Its title; until it has one, what it is, and so for a builder's session called like its `agent` (a name)."""
     if session.title and not (session.kind == "builder" and session.title == agent):
         return session.title
     return words.t("sessions.builder" if session.kind == "builder" else "sessions.untitled")
 
 
-def _row(session: Session, *, agent: Agent, words: Words) -> dict[str, Any]:
+def _row(session: Session, *, agent: Agent, words: Translations) -> dict[str, Any]:
     title = title_of(session, words, agent=agent.name)
     state = session.shown_state
     telling = state in TELLING
@@ -91,15 +91,15 @@ def _row(session: Session, *, agent: Agent, words: Words) -> dict[str, Any]:
     }
 
 
-def _age_days(session: Session, words: Words) -> int:
+def _age_days(session: Session, words: Translations) -> int:
     return (now().astimezone(words.zone).date() - session.updated_at.astimezone(words.zone).date()).days
 
 
-def _day(session: Session, words: Words) -> str:
+def _day(session: Session, words: Translations) -> str:
     days = _age_days(session, words)
     key = "today" if days <= 0 else "yesterday" if days == 1 else "week" if days < 7 else "older"
     return words.t(f"sessions.{key}")
 
 
-def _stamp(session: Session, words: Words) -> str:
+def _stamp(session: Session, words: Translations) -> str:
     return words.clock(session.updated_at) if _age_days(session, words) <= 1 else words.day(session.updated_at)

@@ -8,7 +8,7 @@ from collections import Counter
 import msgspec
 
 from core.domain.errors import PlatformError
-from core.domain.records import Outbound, UserId
+from core.domain.records import Connection, UserId
 from core.observability import metrics
 from core.store import Store
 
@@ -22,18 +22,18 @@ TRIM_EVERY = 100  # rows written
 Key = tuple[str, ...]
 
 
-class Ledger:
+class ConnectionLog:
     """`note` never waits; a task writes. `close` writes what is left."""
 
     def __init__(self, store: Store, *, kept: int = KEPT) -> None:
         self._store, self._kept = store, kept
-        self._waiting: dict[Key, tuple[UserId, Outbound]] = {}
+        self._waiting: dict[Key, tuple[UserId, Connection]] = {}
         self._written: Counter[UserId] = Counter()
         self._due, self._writing = asyncio.Event(), asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         metrics.queue_depth.labels("outbound_log").set_function(lambda: len(self._waiting))
 
-    def note(self, row: Outbound, *, owner: UserId) -> None:
+    def record(self, row: Connection, *, owner: UserId) -> None:
         """Equal ones of the same moment become one row with their sums."""
         metrics.egress.labels(row.decision).inc(row.times)
         metrics.egress_bytes.labels("sent").inc(row.sent_bytes)
@@ -72,16 +72,18 @@ class Ledger:
                 except PlatformError as error:  # whatever it is, the others' rows come after it
                     log.warning("a connection of %s to %s is not in the log: %s", owner, row.host, error)
 
-    async def _write(self, row: Outbound, owner: UserId) -> None:
+    async def _write(self, row: Connection, owner: UserId) -> None:
         await self._store.create(row, owner=owner)
         self._written[owner] += 1
         if self._written[owner] % TRIM_EVERY == 1:
             await self._trim(owner)
 
     async def _trim(self, owner: UserId) -> None:
-        rows = await self._store.find(Outbound, owner=owner, newest_by="updated_at", limit=self._kept + 2 * TRIM_EVERY)
+        rows = await self._store.find(
+            Connection, owner=owner, newest_by="updated_at", limit=self._kept + 2 * TRIM_EVERY
+        )
         for row in rows[self._kept :]:
-            await self._store.delete(Outbound, row.id, owner=owner)
+            await self._store.delete(Connection, row.id, owner=owner)
 
 
 def new_id() -> str:
@@ -89,7 +91,7 @@ def new_id() -> str:
     return secrets.token_hex(8)
 
 
-def _sum(one: Outbound, other: Outbound) -> Outbound:
+def _sum(one: Connection, other: Connection) -> Connection:
     return msgspec.structs.replace(
         one,
         times=one.times + other.times,

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from core.domain.errors import NotFound, NotSignedIn, PlatformError, TooMuch, Unavailable
-from core.domain.records import Agent, Outbound, Session, now
+from core.domain.records import Agent, Connection, Session, now
 from core.gateway.egress import proxy_request
-from core.gateway.egress.connection_log import Ledger, new_id
-from core.gateway.egress.network import Outside
+from core.gateway.egress.connection_log import ConnectionLog, new_id
+from core.gateway.egress.network import Network
 from core.gateway.egress.policy import Policy, Refused, Target, Unreachable, shown
-from core.gateway.egress.proxy_request import Ask
-from core.gateway.egress.tunnel import End
+from core.gateway.egress.proxy_request import ProxyRequest
+from core.gateway.egress.tunnel import TunnelEnd
 from core.gateway.identity import Caller, claims_of
 from core.store import Store
 
@@ -23,7 +23,7 @@ REASONS = {400: "Bad Request", 407: "Proxy Authentication Required", 429: "Too M
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class EgressLimits:
     """Of one box, if not said otherwise."""
 
     connections: int = 64
@@ -44,7 +44,7 @@ class _Account:
     left: float
     at: float
     lookups: asyncio.Semaphore
-    ends: set[End] = field(default_factory=set)
+    ends: set[TunnelEnd] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class _Trip:
     """How far a connection has got: what becomes its row."""
 
     began: float
-    far: End | None = None
+    far: TunnelEnd | None = None
     address: str = ""
     decision: str = "failed"
     reason: str = ""
@@ -73,21 +73,21 @@ class Egress:
         *,
         store: Store,
         keys: Sequence[str],
-        outside: Outside | None = None,
-        limits: Limits | None = None,
+        outside: Network | None = None,
+        limits: EgressLimits | None = None,
     ) -> None:
         self._store, self._keys = store, keys
-        self._outside, self._limits = outside or Outside(), limits or Limits()
+        self._outside, self._limits = outside or Network(), limits or EgressLimits()
         self._policy = Policy(self._outside)
-        self._ledger = Ledger(store)
+        self._ledger = ConnectionLog(store)
         self._accounts: dict[str, _Account] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._clock = asyncio.get_running_loop().time
 
-    def taker(self, caller: Caller) -> Callable[[End], None]:
+    def taker(self, caller: Caller) -> Callable[[TunnelEnd], None]:
         """Takes connections of this box."""
 
-        def take(near: End) -> None:
+        def take(near: TunnelEnd) -> None:
             task = asyncio.get_running_loop().create_task(self._serve(near, caller), name=f"egress {caller.box}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -116,7 +116,7 @@ class Egress:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._ledger.close()
 
-    async def _serve(self, near: End, caller: Caller) -> None:
+    async def _serve(self, near: TunnelEnd, caller: Caller) -> None:
         account = self._account(caller)
         account.ends.add(near)
         try:
@@ -131,7 +131,7 @@ class Egress:
         except PlatformError as error:
             _answer(near, error)
         finally:
-            await self._let_go(near)
+            await self._release(near)
             account.ends.discard(near)
 
     def _account(self, caller: Caller) -> _Account:
@@ -164,7 +164,7 @@ class Egress:
             raise TooMuch("too many new connections in a short time; wait a little")
         account.left -= 1
 
-    async def _who(self, ask: Ask, caller: Caller) -> _Who:
+    async def _who(self, ask: ProxyRequest, caller: Caller) -> _Who:
         """Raises: NotSignedIn: the token is not one of this box's living sessions."""
         try:
             claims = claims_of(ask.token, caller=caller, keys=self._keys)
@@ -174,7 +174,7 @@ class Egress:
             raise NotSignedIn("this proxy wants the credentials in HTTPS_PROXY", code="proxy_token") from error
         return _Who(session=session, agent=agent)
 
-    async def _connect(self, near: End, ask: Ask, who: _Who, account: _Account) -> None:
+    async def _connect(self, near: TunnelEnd, ask: ProxyRequest, who: _Who, account: _Account) -> None:
         trip = _Trip(began=self._clock())
         try:
             await self._travel(near, ask, who, trip, account.lookups)
@@ -187,11 +187,13 @@ class Egress:
             raise
         finally:
             # No await before this: we may be cancelled in it.
-            self._ledger.note(self._row(near, ask, who, trip), owner=account.caller.user)
+            self._ledger.record(self._row(near, ask, who, trip), owner=account.caller.user)
             if trip.far:
-                await self._let_go(trip.far)
+                await self._release(trip.far)
 
-    async def _travel(self, near: End, ask: Ask, who: _Who, trip: _Trip, lookups: asyncio.Semaphore) -> None:
+    async def _travel(
+        self, near: TunnelEnd, ask: ProxyRequest, who: _Who, trip: _Trip, lookups: asyncio.Semaphore
+    ) -> None:
         async with asyncio.timeout(self._limits.dial_s):
             async with lookups:
                 found = await self._policy.addresses(ask.target, allowed=who.agent.egress)
@@ -204,8 +206,8 @@ class Egress:
         trip.reason = await self._until_over(near, far)
         trip.why = "egress_quiet" if trip.reason else ""
 
-    def _row(self, near: End, ask: Ask, who: _Who, trip: _Trip) -> Outbound:
-        return Outbound(
+    def _row(self, near: TunnelEnd, ask: ProxyRequest, who: _Who, trip: _Trip) -> Connection:
+        return Connection(
             id=new_id(),
             agent=who.agent.id,
             session=who.session.id,
@@ -221,7 +223,7 @@ class Egress:
             updated_at=now(),
         )
 
-    async def _dial(self, target: Target, found: list[str]) -> tuple[End, str]:
+    async def _dial(self, target: Target, found: list[str]) -> tuple[TunnelEnd, str]:
         for address in found:
             try:
                 return await self._outside.dial(address, target.port), address
@@ -229,7 +231,7 @@ class Egress:
                 log.debug("%s does not answer: %s", address, error)
         raise Unreachable(f"{shown(target.host)} does not answer")
 
-    async def _until_over(self, near: End, far: End) -> str:
+    async def _until_over(self, near: TunnelEnd, far: TunnelEnd) -> str:
         """Until one side is gone, or nothing has moved for too long; why, if that is worth saying."""
         while True:
             quiet = self._clock() - max(near.heard_at, far.heard_at)
@@ -242,7 +244,7 @@ class Egress:
             if done:
                 return ""
 
-    async def _let_go(self, end: End) -> None:
+    async def _release(self, end: TunnelEnd) -> None:
         """Its last bytes may go out, for a while."""
         end.close()
         try:
@@ -251,7 +253,7 @@ class Egress:
             end.abort()
 
 
-def _answer(near: End, error: PlatformError) -> None:
+def _answer(near: TunnelEnd, error: PlatformError) -> None:
     """The sentence stands in the reason phrase, too: that is what Python and pip show of a proxy's refusal."""
     status = {401: 407, 503: 502}.get(error.status, error.status)
     if isinstance(error, Unavailable) and not isinstance(error, Unreachable):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.gateway.egress.addresses import Address, is_own
-from core.gateway.egress.tunnel import End
+from core.gateway.egress.tunnel import TunnelEnd
 
 RESOLVE_S = 10.0
 DIAL_S = 10.0
@@ -72,17 +72,17 @@ def _tell(found: "asyncio.Future[Sequence[str]]", answer: Sequence[str] | OSErro
         found.set_result(answer)
 
 
-async def dial(address: str, port: int) -> End:
+async def dial(address: str, port: int) -> TunnelEnd:
     """A connection to an address, which is never resolved again. Raises: OSError: it does not answer in time."""
     async with asyncio.timeout(DIAL_S):
-        _, end = await asyncio.get_running_loop().create_connection(End, address, port)
+        _, end = await asyncio.get_running_loop().create_connection(TunnelEnd, address, port)
     return end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outside:
+class Network:
     """The three things that egress asks of the world."""
 
     resolve: Callable[[str], Awaitable[Sequence[str]]] = field(default_factory=lambda: Lookups().resolve)
-    dial: Callable[[str, int], Awaitable[End]] = dial
+    dial: Callable[[str, int], Awaitable[TunnelEnd]] = dial
     is_own: Callable[[Address], bool] = is_own

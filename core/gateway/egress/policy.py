@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from core.domain import host_patterns
 from core.domain.errors import Forbidden, Unavailable
 from core.gateway.egress import addresses
-from core.gateway.egress.network import Outside
+from core.gateway.egress.network import Network
 
 # Web, and git over ssh. Not mail: a box that sends it makes this machine a spammer's.
 PORTS = frozenset({22, 80, 443})
@@ -37,7 +37,7 @@ class Target:
 class Policy:
     """Judges; connects nothing."""
 
-    outside: Outside
+    outside: Network
 
     async def addresses(self, target: Target, *, allowed: Sequence[str]) -> list[str]:
         """Addresses that may be dialled for this target, in the resolver's order.

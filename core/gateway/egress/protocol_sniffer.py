@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable
 
 from core.gateway.egress.proxy_request import is_for_egress
-from core.gateway.egress.tunnel import End
+from core.gateway.egress.tunnel import TunnelEnd
 
 UNDECIDED = 256  # of one box: connections that egress does not count; as many as its bridge holds
 
 
-class Front(asyncio.Protocol):
+class ProtocolSniffer(asyncio.Protocol):
     """Replaces itself by one of the two as soon as it knows. It answers nothing and keeps some 20 bytes at most.
 
     `waiting` has those of one socket that do not know yet, which whoever closes the socket aborts, and those that the
@@ -17,7 +17,11 @@ class Front(asyncio.Protocol):
     """
 
     def __init__(
-        self, *, api: Callable[[], asyncio.BaseProtocol], egress: Callable[[End], None], waiting: "set[Front]"
+        self,
+        *,
+        api: Callable[[], asyncio.BaseProtocol],
+        egress: Callable[[TunnelEnd], None],
+        waiting: "set[ProtocolSniffer]",
     ) -> None:
         self._api, self._egress, self._waiting = api, egress, waiting
         self._first = b""
@@ -50,10 +54,10 @@ class Front(asyncio.Protocol):
         if decided:
             self._waiting.discard(self)
         self._given = True
-        heir = End() if decided else self._api()
+        heir = TunnelEnd() if decided else self._api()
         wire.set_protocol(heir)
         heir.connection_made(wire)
-        if isinstance(heir, End):
+        if isinstance(heir, TunnelEnd):
             self._egress(heir)
         first, self._first = self._first, b""
         if isinstance(heir, asyncio.Protocol):

@@ -21,7 +21,7 @@ OURS = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class ProxyRequest:
     """What a box wants. `opening` is what the far side is sent first: nothing for a tunnel."""
 
     target: Target
@@ -45,7 +45,7 @@ def is_for_egress(first: bytes) -> bool | None:
     return True if start == b"http://" else None
 
 
-def read(head: bytes) -> Ask:
+def read(head: bytes) -> ProxyRequest:
     """Raises: BadInput: this is no request to a proxy."""
     first, *lines = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
     line = FIRST_LINE.fullmatch(first)
@@ -56,10 +56,10 @@ def read(head: bytes) -> Ask:
     token = _token([value for name, value in headers if name.lower() == b"proxy-authorization"])
     method, where = line[1], line[2]
     if method == b"CONNECT":
-        return Ask(target=_target(where, port=0), token=token)
+        return ProxyRequest(target=_target(where, port=0), token=token)
     authority, slash, path = _split(where[len("http://") :])
     kept = b"".join(b"%s: %s\r\n" % pair for pair in headers if pair[0].lower() not in OURS)
-    return Ask(
+    return ProxyRequest(
         target=_target(authority, port=80),
         token=token,
         # One request a connection: the next may be for another host, and has to be judged.

@@ -7,12 +7,12 @@ HEAD_BYTES = 16 * 1024
 BUFFER_BYTES = 256 * 1024
 
 
-class End(asyncio.Protocol):
+class TunnelEnd(asyncio.Protocol):
     """Collects what comes until it is joined to another end; then passes it on."""
 
     def __init__(self) -> None:
         self.wire: asyncio.Transport | None = None
-        self.other: End | None = None
+        self.other: TunnelEnd | None = None
         self.bytes_in = 0
         self.ended = False
         self.heard_at = 0.0  # of the loop's clock
@@ -35,7 +35,7 @@ class End(asyncio.Protocol):
             self._news.clear()
             await self._news.wait()
 
-    def join(self, other: "End") -> None:
+    def join(self, other: "TunnelEnd") -> None:
         """From now on the two are one connection; what came early goes first."""
         self.other, other.other = other, self
         for end in (self, other):

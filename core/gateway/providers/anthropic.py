@@ -2,26 +2,26 @@
 
 from core.config.settings import Secret
 from core.gateway.providers import Call
-from core.gateway.providers.passthrough import Question, forwarded
+from core.gateway.providers.passthrough import UpstreamRequest, forwarded
 from core.observability.redaction import Redactor
 
 
 class Anthropic:
     """The Upstream of core.gateway.providers.passthrough."""
 
-    mend = "ANTHROPIC_API_KEY"
+    fix_hint = "ANTHROPIC_API_KEY"
 
     def __init__(self, *, key: Secret, base_url: str, redactor: Redactor | None = None) -> None:
         self.where = base_url.rstrip("/")
         self.redactor = redactor or Redactor([key])
         self._key = key
 
-    async def question(self, call: Call) -> Question:
+    async def question(self, call: Call) -> UpstreamRequest:
         url = f"{self.where}{call.path}" + (f"?{call.query}" if call.query else "")
-        return Question(url=url, headers=forwarded(call.headers) | {"x-api-key": str(self._key)}, body=call.body)
+        return UpstreamRequest(url=url, headers=forwarded(call.headers) | {"x-api-key": str(self._key)}, body=call.body)
 
-    async def again(self, refused: Question, status: int, said: bytes) -> bool:
+    async def again(self, refused: UpstreamRequest, status: int, said: bytes) -> bool:
         return False
 
-    def worded(self, status: int, said: bytes) -> tuple[int, bytes]:
+    def translate_error(self, status: int, said: bytes) -> tuple[int, bytes]:
         return status, said

@@ -3,14 +3,14 @@
 from core.config.settings import Settings, secrets_of
 from core.gateway.providers import Provider
 from core.gateway.providers.anthropic import Anthropic
-from core.gateway.providers.passthrough import Passing, Upstream
-from core.gateway.providers.practice import Practice
+from core.gateway.providers.passthrough import PassthroughProvider, Upstream
+from core.gateway.providers.practice import PracticeProvider
 from core.observability.redaction import Redactor
 
 
 def provider_for(settings: Settings) -> Provider:
     """As `upstream_for`, and practice."""
-    return Practice() if settings.provider == "practice" else Passing(upstream_for(settings))
+    return PracticeProvider() if settings.provider == "practice" else PassthroughProvider(upstream_for(settings))
 
 
 def upstream_for(settings: Settings) -> Upstream:

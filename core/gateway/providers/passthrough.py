@@ -39,7 +39,7 @@ NOT_RETURNED = frozenset({
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class UpstreamRequest:
     """What is sent upstream. `headers` has the credential, and must not be shown."""
 
     url: str
@@ -55,24 +55,24 @@ class Upstream(Protocol):
         """For people; may hold a password."""
 
     @property
-    def mend(self) -> str:
+    def fix_hint(self) -> str:
         """What to look at when it refuses us."""
 
     @property
     def redactor(self) -> Redactor:
         """Nothing of it goes to a box, though a proxy before the API may quote the credential that it was shown."""
 
-    async def question(self, call: Call) -> Question:
+    async def question(self, call: Call) -> UpstreamRequest:
         """Raises: BadInput: the call is none. Unavailable: there is no credential now."""
 
-    async def again(self, refused: Question, status: int, said: bytes) -> bool:
+    async def again(self, refused: UpstreamRequest, status: int, said: bytes) -> bool:
         """Whether the same call may go better now. `said` is empty for 401 and 403. Raises: Unavailable."""
 
-    def worded(self, status: int, said: bytes) -> tuple[int, bytes]:
+    def translate_error(self, status: int, said: bytes) -> tuple[int, bytes]:
         """A refusal as the Messages API would put it."""
 
 
-class Passing:
+class PassthroughProvider:
     """The Provider over an upstream: a pool of connections, made with the first call and closed with the gateway."""
 
     def __init__(self, upstream: Upstream, *, stall_s: float = STALL_S) -> None:
@@ -104,7 +104,7 @@ class Passing:
                 upstream.close()  # a connection that was read to its end has gone back to the pool by itself
         raise AssertionError("the last round answers")
 
-    async def _ask(self, call: Call) -> tuple[Question, aiohttp.ClientResponse]:
+    async def _ask(self, call: Call) -> tuple[UpstreamRequest, aiohttp.ClientResponse]:
         """Headers of the answer, asked for once more if the connection from the pool had just died."""
         question, streams = await self._to.question(call), _streams(call.body)
         try:
@@ -112,7 +112,7 @@ class Passing:
         except aiohttp.ServerDisconnectedError:
             return question, await self._post(question, streams)
 
-    async def _post(self, question: Question, streams: bool) -> aiohttp.ClientResponse:
+    async def _post(self, question: UpstreamRequest, streams: bool) -> aiohttp.ClientResponse:
         headers = {**question.headers, "accept-encoding": "identity"}
         body = question.body if len(question.body) < LARGE_BYTES else io.BytesIO(question.body)
         async with asyncio.timeout(self._stall_s if streams else WHOLE_ANSWER_S):
@@ -121,7 +121,9 @@ class Passing:
     def _refused(self, upstream: aiohttp.ClientResponse) -> web.Response:
         """The CLI would repeat a 401 for minutes, and it is not its own key that is wrong."""
         log.error("the model refused the platform's key: %s", upstream.status)
-        said = f"{KEY_REFUSED}: the model refused the platform's key (status {upstream.status}); check {self._to.mend}"
+        said = (
+            f"{KEY_REFUSED}: the model refused the platform's key (status {upstream.status}); check {self._to.fix_hint}"
+        )
         return api_error(400, said)
 
     async def _said(self, upstream: aiohttp.ClientResponse) -> bytes:
@@ -138,7 +140,7 @@ class Passing:
 
     def _failed(self, upstream: aiohttp.ClientResponse, said: bytes) -> web.Response:
         """Any other error in the model's own words."""
-        status, worded = self._to.worded(upstream.status, said)
+        status, worded = self._to.translate_error(upstream.status, said)
         body = self._to.redactor.raw(worded)[:ERROR_BYTES]
         return web.Response(status=status, headers=self._returned(upstream.headers), body=body)
 

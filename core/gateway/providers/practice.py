@@ -26,7 +26,7 @@ CHARS_A_TOKEN = 4
 MODEL = "oma-practice"
 
 
-class Practice:
+class PracticeProvider:
     """Keeps nothing between two calls."""
 
     def __init__(self, *, pace_s: float = PACE_S) -> None:

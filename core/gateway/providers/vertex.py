@@ -14,7 +14,7 @@ import msgspec
 from core.domain.errors import BadInput
 from core.gateway.http_errors import API_TYPES
 from core.gateway.providers import Call
-from core.gateway.providers.passthrough import Question, forwarded
+from core.gateway.providers.passthrough import UpstreamRequest, forwarded
 from core.gateway.providers.vertex_token import Token
 from core.observability.redaction import Redactor
 
@@ -34,7 +34,7 @@ OVERLOADED = {503: 529}  # Google's word for it, and the Messages API's
 class Vertex:
     """The Upstream of core.gateway.providers.passthrough. `secrets` are masked besides the token that is valid now."""
 
-    mend = "that the gateway's identity may use Vertex AI (k8s/setup.sh identities) and the model is enabled there"
+    fix_hint = "that the gateway's identity may use Vertex AI (k8s/setup.sh identities) and the model is enabled there"
 
     def __init__(
         self, *, token: Token, project: str, region: str, base_url: str = "", secrets: Iterable[str] = ()
@@ -46,7 +46,7 @@ class Vertex:
         self.redactor = Redactor(self._secrets)
         self._unknown: dict[tuple[str, str], None] = {}  # model and beta, the oldest first
 
-    async def question(self, call: Call) -> Question:
+    async def question(self, call: Call) -> UpstreamRequest:
         body = _body(call)
         model = named(body)
         headers = forwarded(call.headers)
@@ -63,16 +63,18 @@ class Vertex:
             headers["anthropic-beta"] = beta
         token = await self._token.get()
         self._mask(token)
-        return Question(url=url, headers=headers | {"authorization": f"Bearer {token}"}, body=msgspec.json.encode(body))
+        return UpstreamRequest(
+            url=url, headers=headers | {"authorization": f"Bearer {token}"}, body=msgspec.json.encode(body)
+        )
 
-    async def again(self, refused: Question, status: int, said: bytes) -> bool:
+    async def again(self, refused: UpstreamRequest, status: int, said: bytes) -> bool:
         if status == 401:
             return await self._token.renew(refused.headers["authorization"].removeprefix("Bearer "))
         if status == 400 and (found := UNKNOWN_BETAS.search(said)):
             return self._learn(refused, {beta.decode() for beta in BETA.findall(found[1])})
         return False
 
-    def worded(self, status: int, said: bytes) -> tuple[int, bytes]:
+    def translate_error(self, status: int, said: bytes) -> tuple[int, bytes]:
         status = OVERLOADED.get(status, status)
         if (message := _googles(said)) is None:
             return status, said
@@ -83,7 +85,7 @@ class Vertex:
         words = (word.strip() for word in betas.split(","))
         return ",".join(word for word in words if word and (model, word) not in self._unknown)
 
-    def _learn(self, refused: Question, unknown: set[str]) -> bool:
+    def _learn(self, refused: UpstreamRequest, unknown: set[str]) -> bool:
         """Vertex is behind the API, and refuses a whole message for a beta that it does not know yet."""
         model = refused.url.rpartition("/")[2].partition(":")[0]
         new = unknown & set(refused.headers.get("anthropic-beta", "").split(","))

@@ -12,9 +12,9 @@ import pytest
 from core.config.settings import Settings
 from core.domain.events import AnyEvent, Text, TextDelta, TurnFinished, UserSaid, seq_of
 from core.domain.records import SYSTEM, Agent, Box, Session, new_session_id, now
-from core.fleet.gateway_link import FarGate
-from core.fleet.idle_reaper import Limits
-from core.fleet.runner_pool import Runners
+from core.fleet.gateway_link import RemoteGateway
+from core.fleet.idle_reaper import IdleLimits
+from core.fleet.runner_pool import RunnerPool
 from core.services.audit import Audit
 from core.services.conversations import Conversations
 from core.spawner.kubernetes import NAMESPACE, KubernetesSpawner
@@ -35,11 +35,11 @@ class Web:
 
     def __init__(self, world: World, api: ClusterApi, **limits: float) -> None:
         spawner = KubernetesSpawner(api, Settings(), boot_key=BOOT_KEY, start_s=60.0)
-        self.runners = Runners(
+        self.runners = RunnerPool(
             store=world.store,
             spawner=spawner,
-            gate=FarGate(),
-            limits=Limits(**limits),
+            gate=RemoteGateway(),
+            limits=IdleLimits(**limits),
             sweep_s=0.2,  # type: ignore[arg-type]
         )
         self.conversations = Conversations(store=world.store, runners=self.runners, audit=Audit(world.store))
@@ -84,7 +84,7 @@ class Scene:
 
     async def pod(self) -> str:
         [box] = await self.world.store.find(Box, owner=SYSTEM)
-        return str(box.memory["object"])
+        return str(box.spawner_state["object"])
 
     async def until_asleep(self) -> None:
         async with asyncio.timeout(PATIENCE_S):

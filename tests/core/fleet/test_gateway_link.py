@@ -14,7 +14,7 @@ import pytest
 
 from core.config.settings import Secret, Settings
 from core.domain.errors import Unavailable
-from core.fleet.gateway_link import START_S, OwnGate
+from core.fleet.gateway_link import START_S, LocalGateway
 from core.fleet.gateway_process import GatewayProcess
 from core.gateway.fingerprint import gateway_digest
 from core.gateway.local_server import serve
@@ -49,8 +49,8 @@ class Launcher:
         self.started.append(asyncio.create_task(serve(self.settings, self.house.store, asyncio.Event())))
         await until((self.settings.runtime_dir / "gateway.sock").is_socket)
 
-    def gate(self, expected: str = "") -> OwnGate:
-        return OwnGate(self.settings.runtime_dir / "gateway.sock", self, expected)
+    def gate(self, expected: str = "") -> LocalGateway:
+        return LocalGateway(self.settings.runtime_dir / "gateway.sock", self, expected)
 
     async def end(self) -> None:
         if self.started and not self.started[-1].done():
@@ -157,7 +157,7 @@ async def test_a_real_gateway_is_started_for_its_user_alone(house: House) -> Non
     launcher = GatewayProcess(
         program=PROGRAM, socket=house.runtime.gateway_socket, log=logs / "gateway.log", environ=environ
     )
-    async with OwnGate(house.runtime.gateway_socket, launcher, gateway_digest(settings)) as gate:
+    async with LocalGateway(house.runtime.gateway_socket, launcher, gateway_digest(settings)) as gate:
         assert await digest(house) == gateway_digest(settings)
         assert stat.S_IMODE(logs.stat().st_mode) == 0o700
         assert stat.S_IMODE((logs / "gateway.log").stat().st_mode) == 0o600

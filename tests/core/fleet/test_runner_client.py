@@ -8,7 +8,7 @@ from aiohttp import web
 from core.domain.errors import RunnerUnavailable
 from core.domain.records import Box, UserId, now
 from core.fleet.runner_client import RunnerClient
-from core.spawner import Door, Poll
+from core.spawner import Poll, RunnerEndpoint
 from tests.product import free_port
 
 OTHERS = 3  # answers of another user's runner, before the name leads to ours
@@ -51,7 +51,7 @@ async def address() -> AsyncIterator[Address]:
 
 def client(address: Address, *, named: bool) -> RunnerClient:
     box = Box(id="b", user=UserId("alice"), key="k" * 43, started_at=now())
-    return RunnerClient(box, Door(url=address.url, boot_key="b" * 43, pod="u-1-0", named=named))
+    return RunnerClient(box, RunnerEndpoint(url=address.url, boot_key="b" * 43, pod="u-1-0", named=named))
 
 
 async def test_a_refusal_behind_a_name_is_taken_for_somebody_elses_and_tried_again(address: Address) -> None:

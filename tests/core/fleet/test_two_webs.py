@@ -11,8 +11,8 @@ from core.domain.errors import RunnerUnavailable
 from core.domain.events import Live, StateChanged, UserSaid
 from core.domain.records import SYSTEM, Box, Session, UserId
 from core.domain.states import SessionState
-from core.fleet.idle_reaper import Limits
-from core.fleet.runner_pool import Runners
+from core.fleet.idle_reaper import IdleLimits
+from core.fleet.runner_pool import RunnerPool
 from core.services.audit import Audit
 from core.services.conversations import Conversations
 from core.spawner import Phase, Poll
@@ -44,7 +44,7 @@ class Web:
     """What one process has."""
 
     def __init__(self, store: SqliteStore, spawner: Cluster) -> None:
-        self.runners = Runners(store=store, spawner=spawner, gate=OpenGate(), limits=Limits(), sweep_s=0.05)  # type: ignore[arg-type]
+        self.runners = RunnerPool(store=store, spawner=spawner, gate=OpenGate(), limits=IdleLimits(), sweep_s=0.05)  # type: ignore[arg-type]
         self.conversations = Conversations(store=store, runners=self.runners, audit=Audit(store))
 
 
@@ -84,7 +84,7 @@ async def until(so: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def test_both_want_the_users_box_at_once_and_one_of_them_makes_it(two: Two) -> None:
-    clients = await asyncio.gather(two.one.runners.of(ALICE), two.other.runners.of(ALICE))
+    clients = await asyncio.gather(two.one.runners.get_or_start(ALICE), two.other.runners.get_or_start(ALICE))
     assert two.spawner.started == 1
     assert {client.box.id for client in clients} == {box.id for box in await two.boxes()}
     assert len({client.box.id for client in clients}) == 1
@@ -103,12 +103,12 @@ async def test_who_looks_on_at_the_other_web_meets_the_box_and_sees_every_word(t
 
 
 async def looked(two: Two) -> bool:
-    await two.other.runners.look(ALICE)
-    return two.other.runners.at_hand(ALICE) is not None
+    await two.other.runners.adopt_foreign(ALICE)
+    return two.other.runners.running(ALICE) is not None
 
 
 async def test_both_let_an_idle_box_go_and_neither_starts_another(two: Two) -> None:
-    await asyncio.gather(two.one.runners.of(ALICE), two.other.runners.of(ALICE))
+    await asyncio.gather(two.one.runners.get_or_start(ALICE), two.other.runners.get_or_start(ALICE))
     two.spawner.runner_of(ALICE).idle_s = 3600.0
     await until(lambda: forgotten(two))
     assert (two.spawner.started, two.spawner.alive, await two.boxes()) == (1, {}, [])
@@ -118,13 +118,13 @@ async def test_both_let_an_idle_box_go_and_neither_starts_another(two: Two) -> N
 
 
 async def forgotten(two: Two) -> bool:
-    return two.one.runners.at_hand(ALICE) is two.other.runners.at_hand(ALICE) is None and not await two.boxes()
+    return two.one.runners.running(ALICE) is two.other.runners.running(ALICE) is None and not await two.boxes()
 
 
 async def test_a_message_to_a_web_that_has_not_heard_of_the_end_goes_to_the_next_box(two: Two) -> None:
     session = await two.session()
     await two.other.conversations.say(session.id, user=ALICE, text="a", message_id="1")
-    await two.one.runners.of(ALICE)
+    await two.one.runners.get_or_start(ALICE)
     stopping = asyncio.create_task(two.one.runners.stop(ALICE))
     assert await two.other.conversations.say(session.id, user=ALICE, text="b", message_id="2")
     await stopping
@@ -135,12 +135,12 @@ async def test_a_message_to_a_web_that_has_not_heard_of_the_end_goes_to_the_next
 async def test_both_see_a_box_die_and_one_of_them_looks_after_it(two: Two) -> None:
     session = await two.session()
     await two.one.conversations.say(session.id, user=ALICE, text="a", message_id="1")
-    await two.other.runners.of(ALICE)
+    await two.other.runners.get_or_start(ALICE)
     await two.store.change(Session, session.id, owner=ALICE, state=SessionState.BUSY)
     await two.spawner.kill(ALICE)
     await until(lambda: taken_up(two, session))
-    await two.other.runners.of(ALICE)
-    await two.one.runners.of(ALICE)
+    await two.other.runners.get_or_start(ALICE)
+    await two.one.runners.get_or_start(ALICE)
     assert two.spawner.started == 2
     assert len(await two.boxes()) == 1
 
@@ -152,7 +152,7 @@ async def taken_up(two: Two, session: Session) -> bool:
 
 
 async def test_a_box_is_stopped_by_a_web_that_has_never_met_it(two: Two) -> None:
-    client = await two.one.runners.of(ALICE)
+    client = await two.one.runners.get_or_start(ALICE)
     await two.other.runners.stop(ALICE)
     assert await two.spawner.poll(client.box) is Poll.GONE
     await until(lambda: forgotten(two))
@@ -160,7 +160,7 @@ async def test_a_box_is_stopped_by_a_web_that_has_never_met_it(two: Two) -> None
 
 
 async def test_a_web_that_ends_leaves_the_boxes_to_the_other(two: Two) -> None:
-    await two.one.runners.of(ALICE)
+    await two.one.runners.get_or_start(ALICE)
     await two.one.runners.stop_all(spare_open_turns=True)
     assert len(two.spawner.alive) == 1
 

@@ -12,7 +12,7 @@ import aiohttp
 from core.domain.records import SYSTEM, Box, UserId, now
 from core.gateway.cluster_server import serve
 from core.protocol import handshake
-from core.runner.gateway_transport import Connector, Port
+from core.runner.gateway_transport import Connector, TcpTransport
 from tests.core.gateway.gateway_harness import House, Line, until
 from tests.product import free_port
 from tests.timeouts import PATIENCE_S
@@ -29,7 +29,7 @@ class FarLine(Line):
     async def session(self) -> AsyncIterator[aiohttp.ClientSession]:
         box = self.box
         assert box
-        road = Port("127.0.0.1", self.port, first_line=lambda: handshake.written(box.id, box.key))
+        road = TcpTransport("127.0.0.1", self.port, first_line=lambda: handshake.encode(box.id, box.key))
         timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
         connector = Connector(road, limit=8)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout, headers=self.word) as http:

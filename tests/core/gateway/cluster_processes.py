@@ -26,7 +26,7 @@ import aiohttp
 from core.domain.events import AnyEvent
 from core.domain.records import SYSTEM, Agent, Box, Session, new_session_id, now
 from core.fleet.runner_client import RunnerClient
-from core.spawner import Door, Poll
+from core.spawner import Poll, RunnerEndpoint
 from core.store.sqlite import SqliteStore
 from tests.canary import KEY
 from tests.core.gateway.gateway_harness import ALICE
@@ -131,7 +131,7 @@ class World:
 
     async def bind(self, box: Box, runner: Part) -> RunnerClient:
         """As a web does."""
-        client = RunnerClient(box, Door(url=runner.url, boot_key=BOOT_KEY, pod=socket.gethostname()))
+        client = RunnerClient(box, RunnerEndpoint(url=runner.url, boot_key=BOOT_KEY, pod=socket.gethostname()))
         whose = {"user": box.user, "box": box.id, "key": box.key}
         whose |= {"max_live_sessions": 4, "idle_cli_s": 600.0, "orphan_s": 900.0}
         await client.init(whose, spawner=Living(runner))  # type: ignore[arg-type]

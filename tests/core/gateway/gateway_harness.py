@@ -45,7 +45,9 @@ class Line:
         """The header of a runner's own calls."""
         if self.box is None:
             return {}
-        return {"Authorization": f"Bearer {tokens.sign({}, key=self.box.key, audience=tokens.own(self.box.id))}"}
+        return {
+            "Authorization": f"Bearer {tokens.sign({}, key=self.box.key, audience=tokens.box_audience(self.box.id))}"
+        }
 
     async def __call__(
         self,
@@ -94,7 +96,7 @@ class House:
         return Line(self.settings.runtime_dir / "gateway.sock")
 
     def line(self, box: Box) -> Line:
-        return Line(Path(box.memory["dir"]) / "out" / "box.sock", box)
+        return Line(Path(box.spawner_state["dir"]) / "out" / "box.sock", box)
 
     @asynccontextmanager
     async def gateway(self, **times: float) -> AsyncIterator[asyncio.Task[None]]:
@@ -112,14 +114,16 @@ class House:
         """A box as the spawner and the web leave it: a directory, a process, a record."""
         folder = self.runtime.make_box(id)
         memory = {"pid": process.pid, "start": process.start, "dir": str(folder)}
-        box = Box(id=id, user=user, key="k", memory=memory, started_at=now())
+        box = Box(id=id, user=user, key="k", spawner_state=memory, started_at=now())
         await self.store.put(box, owner=SYSTEM)
         return box
 
     async def open_box(self, user: UserId, process: Process, *, id: str = "box1") -> Line:
         """A box that the running gateway has been told of."""
         box = await self.box(user, process, id=id)
-        assert (await self.control("PUT", f"/boxes/{id}", {"user": user, "key": box.key, **box.memory})).status == 200
+        assert (
+            await self.control("PUT", f"/boxes/{id}", {"user": user, "key": box.key, **box.spawner_state})
+        ).status == 200
         return self.line(box)
 
     async def talk(self, user: UserId, *, id: str = "s1", agent: str = "a1", kind: str = "builder") -> Session:

@@ -15,7 +15,7 @@ from core.config.settings import Secret
 from core.domain.records import UserId
 from core.gateway.providers import Call
 from core.gateway.providers.anthropic import Anthropic
-from core.gateway.providers.passthrough import Passing
+from core.gateway.providers.passthrough import PassthroughProvider
 from tests.core.gateway.gateway_harness import until
 from tests.timeouts import PATIENCE_S
 
@@ -41,7 +41,7 @@ async def served(answer: Model) -> AsyncIterator[str]:
 @asynccontextmanager
 async def passed_through(base_url: str, *, stall_s: float = 30.0) -> AsyncIterator[str]:
     """The provider behind a door of its own; the door's URL."""
-    provider = Passing(Anthropic(key=Secret(KEY), base_url=base_url), stall_s=stall_s)
+    provider = PassthroughProvider(Anthropic(key=Secret(KEY), base_url=base_url), stall_s=stall_s)
 
     async def answer(request: web.Request) -> web.StreamResponse:
         call = Call(

@@ -10,7 +10,7 @@ from aiohttp import web
 from core.config import runtime_dir
 from core.config.runtime_dir import Process
 from core.config.settings import Secret
-from core.domain.records import Agent, Box, SecretNote, Session, now
+from core.domain.records import Agent, Box, SecretRecord, Session, now
 from core.gateway.box_limits import CALLS, STARTS
 from core.protocol import tokens
 from core.vault.local import LocalVault
@@ -69,14 +69,14 @@ async def test_a_cli_starts_with_the_secrets_of_its_agent_and_that_is_noted(hous
     vault = LocalVault(house.settings.data_dir)
     for name in ("GIVEN", "NOT_GIVEN"):
         await vault.put(name, f"alice's {name}", owner=ALICE)
-        await house.store.put(SecretNote(id=name, updated_at=now()), owner=ALICE)
+        await house.store.put(SecretRecord(id=name, updated_at=now()), owner=ALICE)
     await vault.put("GIVEN", "bob's GIVEN", owner=BOB)
     asked = {"session": "s1"}
     assert (await line("POST", "/internal/spec", asked)).body["secrets"] == {}
     await house.store.change(Agent, "a1", owner=ALICE, secrets=("DELETED", "GIVEN"))
     assert (await line("POST", "/internal/spec", asked)).body["secrets"] == {"GIVEN": "alice's GIVEN"}
-    assert (await house.store.get(SecretNote, "GIVEN", owner=ALICE)).used_at
-    assert (await house.store.get(SecretNote, "NOT_GIVEN", owner=ALICE)).used_at is None
+    assert (await house.store.get(SecretRecord, "GIVEN", owner=ALICE)).used_at
+    assert (await house.store.get(SecretRecord, "NOT_GIVEN", owner=ALICE)).used_at is None
     (house.settings.data_dir / "vault.key").write_text("")
     refused = await line("POST", "/internal/spec", asked)
     assert (refused.status, refused.body["code"]) == (503, "vault_unavailable")
@@ -107,8 +107,8 @@ async def test_what_is_the_runners_no_other_program_in_its_box_gets(house: House
     for said in (
         "",
         model,  # what every program of the agent has
-        tokens.sign({}, key="another key", audience=tokens.own(line.box.id)),
-        tokens.sign({}, key=line.box.key, audience=tokens.own("box2")),
+        tokens.sign({}, key="another key", audience=tokens.box_audience(line.box.id)),
+        tokens.sign({}, key=line.box.key, audience=tokens.box_audience("box2")),
         tokens.sign({}, key=line.box.key, audience=f"runner:{line.box.id}"),
     ):
         refused = await line("POST", path, asked | {"name": "Twice"}, headers={"Authorization": f"Bearer {said}"})
@@ -237,7 +237,7 @@ async def test_the_box_socket_is_for_its_owner_alone(house: House, line: Line) -
 async def test_two_boxes_at_once_are_never_taken_for_each_other(house: House, line: Line, process: Process) -> None:
     await house.talk(BOB, id="s2", agent="a2")
     bobs: Box = await house.box(BOB, process, id="box2")
-    await house.control("PUT", "/boxes/box2", {"user": BOB, "key": bobs.key, **bobs.memory})
+    await house.control("PUT", "/boxes/box2", {"user": BOB, "key": bobs.key, **bobs.spawner_state})
     mine, theirs = line, house.line(bobs)
     answers = await asyncio.gather(
         *(

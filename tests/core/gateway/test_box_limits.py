@@ -6,12 +6,12 @@ from contextlib import AsyncExitStack
 import pytest
 
 from core.domain.errors import TooMuch
-from core.gateway.box_limits import CALLS, LARGE_BYTES, LARGE_CALLS, WAITING, Room
+from core.gateway.box_limits import CALLS, LARGE_BYTES, LARGE_CALLS, WAITING, BoxLimits
 
 
 @pytest.mark.parametrize("length", [LARGE_BYTES + 1, None])
 async def test_large_bodies_and_those_of_unknown_length_are_fewer(length: int | None) -> None:
-    room = Room(patience_s=0.05)
+    room = BoxLimits(patience_s=0.05)
     async with AsyncExitStack() as stack:
         for _ in range(LARGE_CALLS):
             await stack.enter_async_context(room.call(length))
@@ -26,7 +26,7 @@ async def test_large_bodies_and_those_of_unknown_length_are_fewer(length: int | 
 
 
 async def test_who_waits_is_served_in_turn_and_who_gives_up_takes_no_place() -> None:
-    room, order = Room(patience_s=5), list[int]()
+    room, order = BoxLimits(patience_s=5), list[int]()
 
     async def send(number: int) -> None:
         async with room.batch():
@@ -41,7 +41,7 @@ async def test_who_waits_is_served_in_turn_and_who_gives_up_takes_no_place() -> 
 
 
 async def test_so_many_wait_and_the_next_is_sent_away_at_once() -> None:
-    room = Room(patience_s=60)
+    room = BoxLimits(patience_s=60)
     async with room.batch():
         waiting = [asyncio.create_task(room.batch().__aenter__()) for _ in range(WAITING)]
         await asyncio.sleep(0)

@@ -120,7 +120,7 @@ async def test_what_stands_in_for_an_event_is_the_same_as_that_event(house: Hous
     unknown = b'{"session":"s1","events":[{"seq":1,"type":"from_the_future"}]}'
     for bodies in ((unknown, batch("s1", known)), (batch("s1", known), unknown)):
         for body in bodies:
-            assert await Ingest(house.store).take(read_batch(body), owner=ALICE) == 1
+            assert await Ingest(house.store).store(read_batch(body), owner=ALICE) == 1
         await house.store.delete_events("s1", owner=ALICE)
 
 
@@ -286,10 +286,10 @@ async def test_killed_between_any_two_writes_all_is_made_good_by_the_next_try(ho
     events = logged(*TURN, *asked, Answered(request_id="r1", decision="deny"), *TURN[2:])
     said = read_batch(batch("s1", events))
     try:
-        await Ingest(DiesAfter(house.store, writes)).take(said, owner=ALICE)
+        await Ingest(DiesAfter(house.store, writes)).store(said, owner=ALICE)
     except StoreUnavailable:
         pass
-    assert await Ingest(house.store).take(said, owner=ALICE) == len(events)
+    assert await Ingest(house.store).store(said, owner=ALICE) == len(events)
     assert (await counted(house.store, month()))["turns"] == 2
     assert await counted(house.store, f"agent/a1/{month()}") == await counted(house.store, month())
     session = await house.store.get(Session, "s1", owner=ALICE)
@@ -301,7 +301,7 @@ async def test_a_long_log_whose_follow_up_was_lost_is_followed_to_its_end(house:
     await house.talk(ALICE)
     events = logged(*TURN * 300)
     await house.store.append("s1", events, owner=ALICE)
-    assert await Ingest(house.store).take(read_batch(batch("s1", events[-3:])), owner=ALICE) == 1800
+    assert await Ingest(house.store).store(read_batch(batch("s1", events[-3:])), owner=ALICE) == 1800
     assert (await counted(house.store, month()))["turns"] == 300
     session = await house.store.get(Session, "s1", owner=ALICE)
     assert (session.last_seq, session.cost_usd) == (1800, 75.0)
@@ -311,7 +311,7 @@ async def test_a_lost_follow_up_is_made_good_when_more_comes_with_the_next_try(h
     await house.talk(ALICE)
     events = logged(*TURN, *TURN[1:])
     await house.store.append("s1", events[:6], owner=ALICE)
-    assert await Ingest(house.store).take(read_batch(batch("s1", events)), owner=ALICE) == 11
+    assert await Ingest(house.store).store(read_batch(batch("s1", events)), owner=ALICE) == 11
     assert (await counted(house.store, month()))["turns"] == 2
     session = await house.store.get(Session, "s1", owner=ALICE)
     assert (session.cost_usd, session.title) == (0.5, "환율을 알려 줘")
@@ -326,7 +326,9 @@ async def test_a_log_that_another_box_went_on_with_is_not_this_ones(house: House
 
     await house.store.append("s1", logged(*TURN), owner=ALICE)
     with pytest.raises(Gap):
-        await Ingest(Overtaken(house.store, 9)).take(read_batch(batch("s1", logged(Notice(text="other")))), owner=ALICE)
+        await Ingest(Overtaken(house.store, 9)).store(
+            read_batch(batch("s1", logged(Notice(text="other")))), owner=ALICE
+        )
 
 
 async def test_what_was_written_for_a_session_deleted_meanwhile_is_removed(house: House) -> None:
@@ -340,7 +342,7 @@ async def test_what_was_written_for_a_session_deleted_meanwhile_is_removed(house
 
     events = logged(*TURN, Asked(request_id="r1", kind="permission", tool="Bash"))
     with pytest.raises(NotFound):
-        await Ingest(Deleted(house.store, 99)).take(read_batch(batch("s1", events)), owner=ALICE)
+        await Ingest(Deleted(house.store, 99)).store(read_batch(batch("s1", events)), owner=ALICE)
     assert await house.store.events("s1", owner=ALICE) == []
     assert await house.store.find(Request, owner=ALICE) == []
 

@@ -39,10 +39,10 @@ from core.domain.records import Session
 from core.domain.states import SessionState
 from core.gateway.box_api import PAGE_EVENTS
 from core.runner import log_repair
-from core.runner.gateway_client import Gateway
-from core.runner.journal import Journal, Lagging
-from core.runner.known_secrets import Known
-from core.runner.log import Log
+from core.runner.gateway_client import GatewayClient
+from core.runner.journal import Journal, ReaderLagging
+from core.runner.known_secrets import KnownSecrets
+from core.runner.log import EventLog
 from core.runner.log_repair import rejoin
 from core.runner.runner import Init, Runner
 from core.runner.session import Session as Talking
@@ -89,7 +89,7 @@ async def until_kept(house: House, session: Talking) -> None:
             await asyncio.sleep(0.02)
 
 
-def events_of(log: Log) -> list[AnyEvent]:
+def events_of(log: EventLog) -> list[AnyEvent]:
     return decode_many(b"[" + b",".join(log.read(0, 5_000)) + b"]")
 
 
@@ -198,12 +198,12 @@ async def test_a_reader_of_the_old_log_is_sent_away(house: House, line: Line, tm
         frames = watcher.frames()
         assert isinstance(decode_many(await anext(frames))[-1], Live | Notice)
         await rejoin(journal, there, 3)
-        with pytest.raises(Lagging):
+        with pytest.raises(ReaderLagging):
             async for _ in frames:
                 pass
 
 
-class Stored(Gateway):
+class Stored(GatewayClient):
     """A gateway of which only the tail is asked; two a page."""
 
     def __init__(self, events: list[AnyEvent]) -> None:
@@ -221,7 +221,7 @@ def store_ahead(folder: Path) -> Any:
     """A journal that has lost its end: three events are common, then five are the Store's and others are its own."""
     folder.mkdir(exist_ok=True)
     full, old = folder / "full.jsonl", folder / "s.jsonl"
-    log, _ = Log.open(full)
+    log, _ = EventLog.open(full)
     for n in range(3):
         log.append(Notice(text=f"common {n}"))
     shutil.copy(full, old)
@@ -232,8 +232,8 @@ def store_ahead(folder: Path) -> Any:
         log.append(Text(message="x", block=n, text=f"stored {n}"))
     stored = events_of(log)
     log.close()
-    own, events = Log.open(old)
-    journal = Journal("s", own, events, lambda: None, Known())
+    own, events = EventLog.open(old)
+    journal = Journal("s", own, events, lambda: None, KnownSecrets())
     for n in range(2):
         journal.record(Notice(text=f"own {n}"))
     yield journal, Stored(stored)
@@ -290,7 +290,7 @@ def test_killed_between_any_two_lines_there_is_the_old_log_or_the_new_one(tmp_pa
             died = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         if encode_many(lines(folder)) != old:
             found.append((at, len(lines(folder))))
-            again, events = Log.open(folder / "s.jsonl")
+            again, events = EventLog.open(folder / "s.jsonl")
             again.close()
             assert [seq_of(event) for event in events] == list(range(1, len(events) + 1))
             assert len(events) in (13, 14)  # without the notice, or with it

@@ -11,7 +11,7 @@ import pytest
 
 from core.domain.errors import RunnerUnavailable
 from core.domain.events import AnyEvent, Asked, Text, TextDelta, ToolReturned, TurnFinished, UserSaid, seq_of
-from core.domain.records import SYSTEM, Box, Outbound
+from core.domain.records import SYSTEM, Box, Connection
 from core.domain.states import SessionState
 from core.protocol import handshake, tokens
 from tests.core.gateway.cluster_gateways import say
@@ -68,7 +68,7 @@ async def test_a_turn_streams_asks_and_reaches_the_internet_through_the_bridge(t
             assert len(watch.of(TextDelta)) > 3
             assert texts(await talk.kept(ended))[-1].split()[-1] == "w19"
             async with asyncio.timeout(LIMIT_S):
-                while not (rows := await world.store.find(Outbound, owner=ALICE)):
+                while not (rows := await world.store.find(Connection, owner=ALICE)):
                     await asyncio.sleep(0.05)
             assert [(row.host, row.decision, row.session) for row in rows] == [("shop.example", "connected", talk.id)]
 
@@ -141,7 +141,7 @@ async def test_the_boot_key_opens_what_is_nobodys_and_nothing_else(world: World)
             async with http.request(method, runner.url + path, json=body, headers=headers) as answer:
                 return answer.status, (await answer.json()).get("code", "")
 
-    boot = tokens.sign({"sub": ALICE}, key=BOOT_KEY, audience=tokens.boot(socket.gethostname()))
+    boot = tokens.sign({"sub": ALICE}, key=BOOT_KEY, audience=tokens.boot_audience(socket.gethostname()))
     own = tokens.sign({"sub": ALICE}, key=box.key, audience=f"runner:{box.id}")
     assert await call("GET", "/v1/status", boot) == (503, "dormant")
     for wrong in ("", own, tokens.sign({"sub": ALICE}, key=BOOT_KEY, audience=f"runner:{box.id}")):
@@ -193,7 +193,7 @@ async def test_a_box_that_is_deleted_reaches_no_model_any_more(world: World) -> 
     await world.store.delete(Box, box.id, owner=SYSTEM)
     turns = len(world.model.turns)
     async with asyncio.timeout(LIMIT_S):
-        while await say(gateway.port, handshake.written(box.id, box.key) + HELLO):
+        while await say(gateway.port, handshake.encode(box.id, box.key) + HELLO):
             await asyncio.sleep(0.2)
     await talk.say("SAY(((two)))")
     with pytest.raises(TimeoutError):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from core.domain.records import UserId
 from core.gateway.practice.calls import Speak, fence
 from core.gateway.providers import Call
-from core.gateway.providers.practice import Practice, blocks_of, pieces, sse
+from core.gateway.providers.practice import PracticeProvider, blocks_of, pieces, sse
 from tests.core.gateway.test_anthropic import asking, served
 from tests.core.gateway.test_builder import GREETING
 
@@ -22,7 +22,7 @@ HELLO = {"model": "claude-x", "stream": True, "messages": [{"role": "user", "con
 
 
 def practiced(pace_s: float = 0.0) -> Any:
-    provider = Practice(pace_s=pace_s)
+    provider = PracticeProvider(pace_s=pace_s)
 
     async def answer(request: web.Request) -> web.StreamResponse:
         body = await request.read()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.domain.errors import BadInput
 from core.domain.events import AnyEvent, ToolCalled, TurnFinished, decode, encode, seq_of
-from core.gateway.sanitize import COST_USD, ITEMS, NAME_CHARS, TEXT_CHARS, TOKENS, stands_in, tame
+from core.gateway.sanitize import COST_USD, ITEMS, NAME_CHARS, TEXT_CHARS, TOKENS, sanitize, stands_in
 
 KINDS = [kind.__struct_config__.tag for kind in AnyEvent.__args__]
 values = st.recursive(
@@ -46,7 +46,7 @@ names = st.sampled_from(
 )
 def test_it_can_be_kept_or_is_refused(seq: Any, kind: str, fields: dict[str, Any]) -> None:
     try:
-        event = tame(msgspec.json.encode({**fields, "seq": seq, "type": kind}))
+        event = sanitize(msgspec.json.encode({**fields, "seq": seq, "type": kind}))
     except (BadInput, msgspec.DecodeError):
         return
     assert seq_of(event) == seq
@@ -56,18 +56,18 @@ def test_it_can_be_kept_or_is_refused(seq: Any, kind: str, fields: dict[str, Any
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_event_are_refused(raw: bytes) -> None:
     with pytest.raises((BadInput, msgspec.DecodeError, UnicodeDecodeError)):
-        tame(raw)
+        sanitize(raw)
 
 
 def called(**given_: Any) -> ToolCalled:
-    event = tame(msgspec.json.encode({"type": "tool_called", "seq": 1, "id": "t", "name": "n", **given_}))
+    event = sanitize(msgspec.json.encode({"type": "tool_called", "seq": 1, "id": "t", "name": "n", **given_}))
     assert isinstance(event, ToolCalled)
     return event
 
 
 @pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
 def test_a_time_that_is_none_elsewhere_is_none(at: str) -> None:
-    event = tame(msgspec.json.encode({"type": "notice", "seq": 1, "text": "x", "at": at}))
+    event = sanitize(msgspec.json.encode({"type": "notice", "seq": 1, "text": "x", "at": at}))
     assert stands_in(event) and seq_of(event) == 1
 
 
@@ -99,14 +99,14 @@ def test_what_is_too_deep_is_cut_there() -> None:
 
 def test_a_text_is_kept_byte_for_byte() -> None:
     text = "a\x00b\r\n\u2028\U0001f600 " * 1000
-    event = tame(msgspec.json.encode({"type": "text", "seq": 1, "message": "m", "block": 0, "text": text}))
+    event = sanitize(msgspec.json.encode({"type": "text", "seq": 1, "message": "m", "block": 0, "text": text}))
     assert event.text == text  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("cost", [-5.0, 1e300])
 def test_a_turn_costs_neither_less_than_nothing_nor_more_than_the_world(cost: float) -> None:
     usage = {"input_tokens": -7, "output_tokens": 10**15}
-    event = tame(
+    event = sanitize(
         msgspec.json.encode(
             {
                 "type": "turn_finished",

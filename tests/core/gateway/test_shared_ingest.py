@@ -45,7 +45,7 @@ async def other(house: House, tmp_path: Path) -> AsyncIterator[SqliteStore]:
 
 
 async def take(store: Any, events: list[AnyEvent]) -> int:
-    return await Ingest(store, shared=True).take(read_batch(batch("s1", events)), owner=ALICE)
+    return await Ingest(store, shared=True).store(read_batch(batch("s1", events)), owner=ALICE)
 
 
 async def retried(work: Callable[[], Awaitable[int]]) -> int:

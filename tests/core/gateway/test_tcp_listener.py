@@ -42,7 +42,7 @@ async def gateway(far: FarHouse) -> AsyncIterator[Gateway]:
 
 def ask(whose: Box, *, key: str = "") -> bytes:
     """A whole request of the runner's."""
-    word = tokens.sign({}, key=key or whose.key, audience=tokens.own(whose.id))
+    word = tokens.sign({}, key=key or whose.key, audience=tokens.box_audience(whose.id))
     return (
         f"POST /internal/spec HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {word}\r\n"
         'Content-Length: 16\r\nConnection: close\r\n\r\n{"session":"s1"}'
@@ -75,7 +75,7 @@ async def test_after_its_first_line_a_connection_is_the_boxs(far: FarHouse, gate
 
 async def test_the_line_may_come_in_pieces_and_with_what_follows_it(far: FarHouse, gateway: Gateway) -> None:
     box = await far.far_box(ALICE)
-    first, then = handshake.written("box1", box.key), ask(box)
+    first, then = handshake.encode("box1", box.key), ask(box)
     assert b'"token"' in await say(gateway.port, first + then)
     assert b'"token"' in await say(gateway.port, first[:9], first[9:-1], first[-1:] + then[:5], then[5:], pause_s=0.02)
 

@@ -17,7 +17,7 @@ from core.domain.errors import BadInput, Misconfigured
 from core.domain.records import UserId
 from core.gateway.http_errors import errors
 from core.gateway.providers import Call
-from core.gateway.providers.passthrough import Passing
+from core.gateway.providers.passthrough import PassthroughProvider
 from core.gateway.providers.vertex import Vertex, address, named
 from core.gateway.providers.vertex_token import WorkloadToken
 from core.operations import doctor
@@ -54,7 +54,9 @@ async def vertex(model: ModelServer, identity: MetadataServer) -> AsyncIterator[
 async def served(base_url: str) -> AsyncIterator[str]:
     """The provider behind a door with the gateway's own errors; the door's URL."""
     token = await asyncio.to_thread(WorkloadToken)
-    provider = Passing(Vertex(token=token, project="a-project", region="asia-northeast3", base_url=base_url))
+    provider = PassthroughProvider(
+        Vertex(token=token, project="a-project", region="asia-northeast3", base_url=base_url)
+    )
 
     async def answer(request: web.Request) -> web.StreamResponse:
         body, headers = await request.read(), request.headers

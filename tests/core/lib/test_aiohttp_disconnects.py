@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from core.lib.aiohttp_disconnects import Answer, quiet
+from core.lib.aiohttp_disconnects import Answer, ignore_disconnects
 from tests.timeouts import PATIENCE_S
 
 PIECE = bytes(1 << 16)
@@ -43,7 +43,7 @@ async def served(answer: Answer) -> AsyncIterator[tuple[int, asyncio.Event, asyn
         finally:
             ended.set()
 
-    app = web.Application(middlewares=[quiet])
+    app = web.Application(middlewares=[ignore_disconnects])
     app.router.add_route("*", "/", noted)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
     await runner.setup()

@@ -17,13 +17,13 @@ from core.domain.errors import BadInput, Misconfigured, RunnerUnavailable, Unava
 from core.domain.events import StateChanged, Text, TextDelta, TurnFinished, Usage
 from core.domain.records import UserId, now
 from core.domain.states import SessionState as S
-from core.fleet.recovery import Change
+from core.fleet.recovery import BoxChange
 from core.fleet.runner_client import RunnerClient
-from core.fleet.session_feed import Census
-from core.fleet.starts import REASONS, Waking
+from core.fleet.session_feed import SessionFeed
+from core.fleet.starts import REASONS, RunnerStarts
 from core.lib.pubsub import Hub
 from core.observability import metrics
-from core.observability.event_metrics import REMEMBERED, FirstWords, LogTally
+from core.observability.event_metrics import REMEMBERED, EventMetrics, FirstTokenTimer
 from core.observability.exporters import address, telemetry
 from core.spawner import Phase
 from core.spawner.kubernetes_view import STUCK, WORDS
@@ -60,9 +60,9 @@ def test_only_what_is_our_fault_counts_as_failed(error: BaseException | None, ou
 
 async def test_who_is_told_to_wait_is_counted() -> None:
     once, rates = RateLimitItemPerMinute(1, namespace="test_limit"), Rates()
-    await rates.take(once, "alice")
+    await rates.hit(once, "alice")
     with pytest.raises(SlowDown):
-        await rates.take(once, "alice")
+        await rates.hit(once, "alice")
     assert value("oma_rate_limited_total", limit="test_limit") == 1
 
 
@@ -84,15 +84,15 @@ def first_words() -> float:
     ],
 )
 def test_the_first_words_of_a_messages_own_turn_are_timed_once(events: list[object], counted: int) -> None:
-    before, words = first_words(), FirstWords()
+    before, words = first_words(), FirstTokenTimer()
     words.sent("m1")
     for _ in range(2):  # two tabs
-        words.heard("s1", events)  # type: ignore[arg-type]
+        words.on_events("s1", events)  # type: ignore[arg-type]
     assert first_words() == before + counted
 
 
 def test_messages_that_are_never_answered_do_not_fill_the_memory() -> None:
-    words = FirstWords()
+    words = FirstTokenTimer()
     for number in range(REMEMBERED + 10):
         words.sent(f"m{number}")
     assert len(words._sent) == REMEMBERED
@@ -101,21 +101,21 @@ def test_messages_that_are_never_answered_do_not_fill_the_memory() -> None:
 # --- where sessions stand --------------------------------------------------------------------------------------------
 
 
-def change(session: str, state: str) -> Change:
-    return Change(session=session, agent="a", state=state, last_seq=1, line="")
+def change(session: str, state: str) -> BoxChange:
+    return BoxChange(session=session, agent="a", state=state, last_seq=1, line="")
 
 
 def test_sessions_are_counted_by_state_while_their_runner_lives() -> None:
     living = {ALICE, BOB}
-    census = Census(lambda: living)
+    census = SessionFeed(lambda: living)
     for user, session, state in (
         (ALICE, "s1", "idle"),
         (ALICE, "s1", "busy"),
         (ALICE, "s2", "idle"),
         (BOB, "s3", "busy"),
     ):
-        census.say(user, change(session, state))
-    census.say(BOB, change("s4", "a word that is no state"))
+        census.publish(user, change(session, state))
+    census.publish(BOB, change("s4", "a word that is no state"))
     assert (value("oma_sessions", state="busy"), value("oma_sessions", state="idle")) == (2, 1)
     assert value("oma_runners") == 2
     living.discard(BOB)
@@ -134,7 +134,7 @@ async def test_boxes_on_their_way_are_counted_by_phase_and_those_that_do_not_com
         await go_on.wait()
         raise RunnerUnavailable("too many", code="box_quota" if user == ALICE else "a word of a box")
 
-    waking = Waking(start, Hub())
+    waking = RunnerStarts(start, Hub())
     before = {reason: value("oma_box_failures_total", reason=reason) for reason in ("box_quota", "other")}
     starts = [asyncio.create_task(waking.wait(user)) for user in (ALICE, BOB)]
     while value("oma_waking_boxes", phase="quota") < 2:
@@ -170,7 +170,7 @@ def test_a_turn_is_counted_with_its_tokens_and_its_cost() -> None:
         "cost": ("oma_cost_usd_total", {}, 0.5),
     }
     before = {name: value(sample, **labels) for name, (sample, labels, _) in samples.items()}
-    LogTally().count("s1", [finished(usage=Usage(input_tokens=10, cache_read_tokens=7), cost_usd=0.5)])
+    EventMetrics().count("s1", [finished(usage=Usage(input_tokens=10, cache_read_tokens=7), cost_usd=0.5)])
     for name, (sample, labels, more) in samples.items():
         assert value(sample, **labels) == pytest.approx(before[name] + more), name
 
@@ -178,14 +178,14 @@ def test_a_turn_is_counted_with_its_tokens_and_its_cost() -> None:
 @pytest.mark.parametrize("amount", [-1.0, math.inf, -math.inf, math.nan])
 def test_a_box_cannot_turn_a_counter_back_or_break_it(amount: float) -> None:
     before = value("oma_cost_usd_total")
-    LogTally().count("s1", [finished(cost_usd=amount, duration_s=amount)])
+    EventMetrics().count("s1", [finished(cost_usd=amount, duration_s=amount)])
     assert value("oma_cost_usd_total") == before
     assert math.isfinite(value("oma_turn_seconds_sum"))
 
 
 def test_a_box_cannot_make_a_label() -> None:
     before = value("oma_turns_total", outcome="error", reason="other")
-    LogTally().count("s1", [finished(outcome="error", reason="made up by a box")])
+    EventMetrics().count("s1", [finished(outcome="error", reason="made up by a box")])
     assert value("oma_turns_total", outcome="error", reason="other") == before + 1
     assert b"made up" not in generate_latest(metrics.REGISTRY)
 
@@ -195,7 +195,7 @@ def test_a_box_cannot_make_a_label() -> None:
 )
 def test_a_start_of_a_cli_is_timed_over_two_batches(then: S, outcome: str) -> None:
     before, seconds = value("oma_cli_starts_total", outcome=outcome), value("oma_cli_start_seconds_sum")
-    tally, began = LogTally(), datetime(2026, 1, 1, tzinfo=UTC)
+    tally, began = EventMetrics(), datetime(2026, 1, 1, tzinfo=UTC)
     tally.count("s1", [StateChanged(seq=1, at=began, state=S.STARTING)])
     tally.count("s1", [StateChanged(seq=2, at=began + timedelta(seconds=2), state=then)])
     tally.count("s1", [StateChanged(seq=3, at=began + timedelta(seconds=9), state=S.IDLE)])
@@ -206,7 +206,7 @@ def test_a_start_of_a_cli_is_timed_over_two_batches(then: S, outcome: str) -> No
 def test_lag_is_the_age_of_the_oldest_event_when_it_is_kept() -> None:
     before = value("oma_ingest_lag_seconds_sum")
     at = now() - timedelta(seconds=100)
-    LogTally().count("s1", [StateChanged(seq=1, at=at, state=S.IDLE), StateChanged(seq=2, at=now(), state=S.BUSY)])
+    EventMetrics().count("s1", [StateChanged(seq=1, at=at, state=S.IDLE), StateChanged(seq=2, at=now(), state=S.BUSY)])
     assert value("oma_ingest_lag_seconds_sum") == pytest.approx(before + 100, abs=30)
 
 

@@ -35,7 +35,9 @@ async def settings(tmp_path: Path) -> Settings:
     data = tmp_path / "data"
     async with await SqliteStore.open(data / "oma.db") as store:
         await store.put(Agent(id="a1", name="정리", created_at=DAY, updated_at=DAY), owner=ALICE)
-        await store.put(Box(id="b", user=ALICE, key="k", memory={"pid": 1, "start": 2}, started_at=DAY), owner=SYSTEM)
+        await store.put(
+            Box(id="b", user=ALICE, key="k", spawner_state={"pid": 1, "start": 2}, started_at=DAY), owner=SYSTEM
+        )
         await store.append("s1", [numbered(Text(message="m", block=0, text="안녕"), seq=1, at=DAY)], owner=ALICE)
     home = data / "homes" / ALICE
     (home / "agents" / "a1").mkdir(parents=True)
@@ -83,7 +85,7 @@ async def test_what_goes_in_comes_out_elsewhere(settings: Settings, tmp_path: Pa
     assert rows(new.data_dir / "oma.db", "events") == rows(settings.data_dir / "oma.db", "events")
     async with await SqliteStore.open(new.data_dir / "oma.db") as store:
         assert (await store.get(Agent, "a1", owner=ALICE)).name == "정리"
-        assert (await store.get(Box, "b", owner=SYSTEM)).memory == {}, (
+        assert (await store.get(Box, "b", owner=SYSTEM)).spawner_state == {}, (
             "a process of the old machine is none of this one"
         )
     assert (taken.files, taken.left_out, manifest.rows["records"]) == (4, [], 2)

@@ -12,13 +12,13 @@ KEY = "k" * 43
 
 
 def test_what_a_runner_writes_is_what_a_gateway_reads() -> None:
-    line = handshake.written("box1", KEY)
+    line = handshake.encode("box1", KEY)
     assert len(line) < handshake.LINE_BYTES
     token = handshake.token_of(line)
     assert handshake.claimed_box(token) == "box1"
-    handshake.prove(token, key=KEY)
+    handshake.verify(token, key=KEY)
     with pytest.raises(NotSignedIn):
-        handshake.prove(token, key="other")
+        handshake.verify(token, key="other")
 
 
 def test_what_is_compressed_is_no_line() -> None:

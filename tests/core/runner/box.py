@@ -210,7 +210,7 @@ class Box:
     def headers(self, *, key: str = KEY, sub: str = USER, box: str = BOX) -> dict[str, str]:
         here = tracing.current.get()  # as core.fleet.runner_client does
         traced = {"traceparent": here.header} if here else {}
-        audience = tokens.boot() if key == BOOT_KEY else f"runner:{box}"
+        audience = tokens.boot_audience() if key == BOOT_KEY else f"runner:{box}"
         return {"Authorization": "Bearer " + tokens.sign({"sub": sub}, key=key, audience=audience), **traced}
 
     async def session(self, *, kind: str = "chat", **agent: Any) -> "Talker":

@@ -49,7 +49,7 @@ async def opened(home: Path, **more: Any) -> AsyncIterator[Spare]:
         await served.cleanup()
 
 
-def boot(user: str = USER, *, key: str = BOOT_KEY, audience: str = tokens.boot()) -> str:
+def boot(user: str = USER, *, key: str = BOOT_KEY, audience: str = tokens.boot_audience()) -> str:
     return tokens.sign({"sub": user}, key=key, audience=audience)
 
 
@@ -70,9 +70,9 @@ async def test_nobodys_runner_answers_its_probe_and_the_boot_key(tmp_path: Path)
 
 async def test_what_is_signed_for_another_pod_binds_nobody_here_though_the_key_is_the_same(tmp_path: Path) -> None:
     async with opened(tmp_path, spare=True, pod="u-1-0") as spare:
-        for audience in (tokens.boot(), tokens.boot("u-2-0")):
+        for audience in (tokens.boot_audience(), tokens.boot_audience("u-2-0")):
             assert (await spare("/v1/init", boot(audience=audience), WHOSE))[1]["code"] == "bad_token"
-        assert (await spare("/v1/init", boot(audience=tokens.boot("u-1-0")), WHOSE))[0] == 200
+        assert (await spare("/v1/init", boot(audience=tokens.boot_audience("u-1-0")), WHOSE))[0] == 200
 
 
 async def test_a_spare_waits_for_as_long_as_it_takes_and_anybody_elses_runner_does_not(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.runner.bridge import Bridge
-from core.runner.gateway_transport import SocketFile
+from core.runner.gateway_transport import UnixTransport
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ async def ask(port: int, said: bytes) -> bytes:
 
 async def test_bytes_go_through_unchanged_in_both_directions(short: Path) -> None:
     server = await asyncio.start_unix_server(echo, short / "box.sock")
-    bridge = Bridge(SocketFile(str(short / "box.sock")))
+    bridge = Bridge(UnixTransport(str(short / "box.sock")))
     await bridge.open()
     said = bytes(range(256)) * 20_000
     assert await ask(bridge.port, said) == said * 2
@@ -47,7 +47,7 @@ async def test_bytes_go_through_unchanged_in_both_directions(short: Path) -> Non
 
 
 async def test_a_connection_waits_for_a_gateway_that_is_away(short: Path) -> None:
-    bridge = Bridge(SocketFile(str(short / "box.sock")))
+    bridge = Bridge(UnixTransport(str(short / "box.sock")))
     await bridge.open()
     asking = asyncio.create_task(ask(bridge.port, b"x" * 1_000_000))
     done, _ = await asyncio.wait([asking], timeout=0.3)
@@ -59,7 +59,7 @@ async def test_a_connection_waits_for_a_gateway_that_is_away(short: Path) -> Non
 
 
 async def test_a_gateway_that_stays_away_is_given_up_after_a_time(short: Path) -> None:
-    bridge = Bridge(SocketFile(str(short / "box.sock")), hold_s=0.2)
+    bridge = Bridge(UnixTransport(str(short / "box.sock")), hold_s=0.2)
     await bridge.open()
     assert await ask(bridge.port, b"hello") == b""
     await bridge.close()
@@ -71,7 +71,7 @@ async def test_the_other_sides_end_is_passed_on(short: Path) -> None:
         writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
 
     server = await asyncio.start_unix_server(rude, short / "box.sock")
-    bridge = Bridge(SocketFile(str(short / "box.sock")))
+    bridge = Bridge(UnixTransport(str(short / "box.sock")))
     await bridge.open()
     reader, writer = await asyncio.open_connection("127.0.0.1", bridge.port)
     assert await asyncio.wait_for(reader.read(), 5) == b"half"

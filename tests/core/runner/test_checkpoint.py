@@ -20,7 +20,7 @@ from core.domain.events import (
     TurnFinished,
 )
 from core.runner.checkpoint import CHARS, FILE_BYTES, Checkpoint, Part
-from core.runner.log import Log
+from core.runner.log import EventLog
 from tests.core.runner.box import Box, numbers
 
 TWO = [TextDelta(message="m", block=n, text=f"block {n}") for n in (0, 2)]
@@ -28,8 +28,8 @@ OTHERS = ToolCalled(id="t", name="n", input={}, parent="a subagent")
 WHOLE = Text(message="m", block=0, text="block 0 and more")
 
 
-def logged(path: Path, *events: AnyEvent) -> Log:
-    log, _ = Log.open(path / "s.jsonl")
+def logged(path: Path, *events: AnyEvent) -> EventLog:
+    log, _ = EventLog.open(path / "s.jsonl")
     for event in (Notice(text="before"), *events):
         log.append(event)
     return log
@@ -73,9 +73,9 @@ async def test_a_turn_that_is_over_within_a_second_writes_no_checkpoint(tmp_path
             await watch.until(TextDelta)
             here, part = box.runner.sessions.get(session.id), session.log.with_suffix(".part")
             began = here.talk.turn.started
-            here.look(began + 0.9)
+            here.check_idle(began + 0.9)
             early = part.exists() and time.monotonic() < began + 1.0
-            here.look(began + 1.1)
+            here.check_idle(began + 1.1)
             late = part.exists()
             await session.interrupt()
             await watch.until(TurnFinished)

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from core.runner.cli_argv import Place, argv, environment
+from core.runner.cli_argv import CliPaths, argv, environment
 from core.runner.gateway_client import AgentSpec, SessionSpec, Spec
 
 
 def test_programs_are_told_the_proxy_and_the_cli_does_not_reach_its_model_through_it() -> None:
     spec = Spec(token="the-token", agent=AgentSpec(id="a1"), session=SessionSpec(id="s1"))
-    told = environment(spec, Place("claude", Path("home"), 4711))
+    told = environment(spec, CliPaths("claude", Path("home"), 4711))
     for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
         assert told[name] == told[name.lower()] == "http://oma:the-token@127.0.0.1:4711"
     assert told["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:4711"
@@ -16,7 +16,7 @@ def test_programs_are_told_the_proxy_and_the_cli_does_not_reach_its_model_throug
 
 
 def test_betas_are_kept_back_where_the_provider_does_not_know_them_yet() -> None:
-    agent, session, place = AgentSpec(id="a1"), SessionSpec(id="s1"), Place("claude", Path("home"), 1)
+    agent, session, place = AgentSpec(id="a1"), SessionSpec(id="s1"), CliPaths("claude", Path("home"), 1)
     told = {
         provider: environment(Spec(token="t", provider=provider, agent=agent, session=session), place)
         for provider in ("anthropic", "vertex")
@@ -28,5 +28,5 @@ def test_betas_are_kept_back_where_the_provider_does_not_know_them_yet() -> None
 def test_a_kept_rule_that_the_cli_would_read_as_more_is_not_told_to_it(tmp_path: Path) -> None:
     rules = ("Bash(make test:*)", 'Bash(echo "(a) Bash b")', "Read")
     spec = Spec(token="t", agent=AgentSpec(id="a1", rules=rules), session=SessionSpec(id="s1"))
-    told = [word for word in argv(spec, Place("claude", tmp_path, 1)) if word.startswith("--allowedTools")]
+    told = [word for word in argv(spec, CliPaths("claude", tmp_path, 1)) if word.startswith("--allowedTools")]
     assert told == ["--allowedTools=Bash(make test:*),Read"]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from core.runner.stream_json import Translator
-from core.runner.turn_result import TurnOver
+from core.runner.turn_result import TurnResult
 from tests.core.runner.test_stream_json import hear, stream
 
 SONNET = "claude-sonnet-4-5-20250929"
@@ -21,9 +21,9 @@ def counted(**usage: Any) -> dict[str, Any]:
     return stream({"type": "message_delta", "usage": usage})
 
 
-def end(*lines: dict[str, Any], result: dict[str, Any] = RESULT) -> TurnOver:
+def end(*lines: dict[str, Any], result: dict[str, Any] = RESULT) -> TurnResult:
     over = hear(Translator(), *lines, result)[-1]
-    assert isinstance(over, TurnOver)
+    assert isinstance(over, TurnResult)
     return over
 
 

@@ -28,8 +28,8 @@ from core.domain.events import (
     numbered,
 )
 from core.domain.states import SessionState
-from core.runner.event_redactor import Veil
-from core.runner.known_secrets import Known
+from core.runner.event_redactor import EventRedactor
+from core.runner.known_secrets import KnownSecrets
 
 SECRET = 'correct"horse\\battery-staple'
 HELD = f"it is {SECRET}!"
@@ -53,7 +53,7 @@ EVENTS: list[AnyEvent] = [
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
 def test_no_word_of_an_event_holds_it_and_nothing_else_changes(event: AnyEvent) -> None:
     event = numbered(event, seq=7)
-    kept = Veil(Known([SECRET])).stored(event)
+    kept = EventRedactor(KnownSecrets([SECRET])).stored(event)
     plain = msgspec.json.decode(encode(event).replace(msgspec.json.encode(SECRET)[1:-1], b"***"))
     assert msgspec.json.decode(encode(kept)) == plain
     assert b"horse" not in encode(kept)
@@ -61,12 +61,12 @@ def test_no_word_of_an_event_holds_it_and_nothing_else_changes(event: AnyEvent) 
 
 def test_what_holds_none_is_the_same_object() -> None:
     event = Text(message="x", block=0, text="there is nothing in here")
-    assert Veil(Known([SECRET])).stored(event) is event
-    assert Veil(Known()).shown(event) is event
+    assert EventRedactor(KnownSecrets([SECRET])).stored(event) is event
+    assert EventRedactor(KnownSecrets()).shown(event) is event
 
 
 def test_a_value_that_is_one_of_our_own_words_breaks_no_event() -> None:
-    veil = Veil(Known(["tool_called", "permission", "interrupted", "starting"]))
+    veil = EventRedactor(KnownSecrets(["tool_called", "permission", "interrupted", "starting"]))
     for event in (
         ToolCalled(id="permission", name="interrupted", input={"permission": "interrupted"}),
         Asked(request_id="permission", kind="permission", reason="permission"),
@@ -76,27 +76,27 @@ def test_a_value_that_is_one_of_our_own_words_breaks_no_event() -> None:
         assert type(veil.stored(numbered(event, seq=1))) is type(event)
 
 
-def said(kind: type[Any], veil: Veil, pieces: list[str], *, block: int = 0) -> str:
+def said(kind: type[Any], veil: EventRedactor, pieces: list[str], *, block: int = 0) -> str:
     shown = [veil.shown(kind(message="x", block=block, text=piece)) for piece in pieces]
     return "".join(event.text for event in shown if event is not None)
 
 
 @pytest.mark.parametrize("kind", [TextDelta, ThinkingDelta])
 def test_a_secret_is_not_shown_in_pieces_either(kind: type[Any]) -> None:
-    veil = Veil(Known([SECRET]))
+    veil = EventRedactor(KnownSecrets([SECRET]))
     assert said(kind, veil, list(HELD)) == "it is ***!"
     assert said(kind, veil, list("correct, it is"), block=1) == "correct, it is"
 
 
 def test_blocks_at_once_are_not_mixed() -> None:
-    veil, half = Veil(Known([SECRET])), len(SECRET) // 2
+    veil, half = EventRedactor(KnownSecrets([SECRET])), len(SECRET) // 2
     assert said(TextDelta, veil, ["a ", SECRET[:half]]) == "a "
     assert said(TextDelta, veil, [SECRET[half:]], block=1) == SECRET[half:]
     assert said(TextDelta, veil, [SECRET[half:], " b"]) == "*** b"
 
 
 def test_a_finished_block_is_whole_whatever_waited() -> None:
-    veil = Veil(Known([SECRET]))
+    veil = EventRedactor(KnownSecrets([SECRET]))
     assert said(TextDelta, veil, ["it ends in corr"]) == "it ends in "
     assert veil.stored(Text(message="x", block=0, text="it ends in corr")).text == "it ends in corr"  # type: ignore[union-attr]
     assert said(TextDelta, veil, ["ect"]) == "ect", "the next one begins anew"
@@ -104,7 +104,7 @@ def test_a_finished_block_is_whole_whatever_waited() -> None:
 
 @pytest.mark.parametrize("cut", range(0, len(HELD) + 1, 3))
 def test_a_late_reader_is_told_exactly_what_the_others_have_seen(cut: int) -> None:
-    veil = Veil(Known([SECRET]))
+    veil = EventRedactor(KnownSecrets([SECRET]))
     before = said(TextDelta, veil, list(HELD[:cut]))
     late = veil.unfinished([TextDelta(message="x", block=0, text=HELD[:cut])])
     assert "".join(delta.text for delta in late) == before

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from core.runner.cli_argv import Place, environment
+from core.runner.cli_argv import CliPaths, environment
 from core.runner.gateway_client import AgentSpec, SessionSpec, Spec
-from core.runner.log import Log
+from core.runner.log import EventLog
 from tests.core.runner.box import Box
 
 PATHS = ("..%2F..%2Fevil", "..%2Fother", "a%2Fb", "%00", "x" * 65, "%2e%2e%2fx")
@@ -15,7 +15,7 @@ PATHS = ("..%2F..%2Fevil", "..%2Fother", "a%2Fb", "%00", "x" * 65, "%2e%2e%2fx")
 
 def test_a_log_that_is_no_file_is_refused() -> None:
     with pytest.raises(OSError, match="not a file"):
-        Log.open(Path("/dev/null"))
+        EventLog.open(Path("/dev/null"))
 
 
 def test_a_log_behind_a_link_is_not_written(tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_a_log_behind_a_link_is_not_written(tmp_path: Path) -> None:
     theirs.write_bytes(b"no line of a log")
     (tmp_path / "s.jsonl").symlink_to(theirs)
     with pytest.raises(OSError, match=r"s\.jsonl"):
-        Log.open(tmp_path / "s.jsonl")
+        EventLog.open(tmp_path / "s.jsonl")
     assert theirs.read_bytes() == b"no line of a log"
 
 
@@ -54,4 +54,4 @@ def test_a_cli_is_told_nothing_of_the_runners_environment(monkeypatch: pytest.Mo
     for name in ("ANTHROPIC_AUTH_TOKEN", "LD_PRELOAD", "NODE_OPTIONS", "BASH_ENV"):
         monkeypatch.setenv(name, "canary")
     spec = Spec(token="the-token", agent=AgentSpec(id="a1"), session=SessionSpec(id="s1"))
-    assert "canary" not in str(environment(spec, Place("claude", Path("home"), 4711)))
+    assert "canary" not in str(environment(spec, CliPaths("claude", Path("home"), 4711)))

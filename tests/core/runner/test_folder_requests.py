@@ -127,7 +127,10 @@ def test_trust_that_no_person_gave_is_taken_back_and_nothing_else_changes(tmp_pa
 
 
 def test_both_walls_say_the_same_of_what_runs_by_itself() -> None:
-    file, given = managed_settings.managed(), managed_settings.given({"ANTHROPIC_BASE_URL": "http://127.0.0.1:1"})
+    file, given = (
+        managed_settings.file_settings(),
+        managed_settings.cli_settings({"ANTHROPIC_BASE_URL": "http://127.0.0.1:1"}),
+    )
     assert file["allowManagedHooksOnly"] is True and given["disableAllHooks"] is True
     assert file["strictKnownMarketplaces"] == []
     for told in (file, given):

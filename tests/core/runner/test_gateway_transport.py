@@ -7,8 +7,8 @@ import pytest
 
 from core.domain.errors import Unavailable
 from core.runner.bridge import Bridge
-from core.runner.gateway_client import Gateway
-from core.runner.gateway_transport import Port, SocketFile, road_to
+from core.runner.gateway_client import GatewayClient
+from core.runner.gateway_transport import TcpTransport, UnixTransport, road_to
 from tests.core.runner.test_bridge import ask
 from tests.product import free_port
 
@@ -39,9 +39,9 @@ async def far() -> AsyncIterator[Far]:
     await far.close()
 
 
-def port(far: Far) -> Port:
+def port(far: Far) -> TcpTransport:
     made = iter(range(1_000_000))
-    return Port("127.0.0.1", far.port, first_line=lambda: b"OMA/1 %d\r\n" % next(made))
+    return TcpTransport("127.0.0.1", far.port, first_line=lambda: b"OMA/1 %d\r\n" % next(made))
 
 
 async def test_every_connection_begins_with_a_line_of_its_own_and_is_what_it_was(far: Far) -> None:
@@ -72,7 +72,7 @@ async def test_who_is_refused_is_told_so_and_does_not_try_for_ever(far: Far) -> 
     bridge = Bridge(port(far))
     await bridge.open()
     assert await ask(bridge.port, b"hello") == b""
-    gateway = Gateway(port(far), word=str)
+    gateway = GatewayClient(port(far), word=str)
     with pytest.raises(Unavailable):
         await gateway.ingest("s1", [])
     assert len(far.lines) == 2
@@ -85,7 +85,7 @@ async def test_a_box_that_is_nobodys_says_nothing_to_a_gateway(far: Far) -> None
         raise ConnectionError("not bound to a user yet")
 
     await far.open()
-    gateway = Gateway(Port("127.0.0.1", far.port, first_line=none), word=str)
+    gateway = GatewayClient(TcpTransport("127.0.0.1", far.port, first_line=none), word=str)
     with pytest.raises(Unavailable):
         await gateway.ingest("s1", [])
     await gateway.close()
@@ -93,8 +93,8 @@ async def test_a_box_that_is_nobodys_says_nothing_to_a_gateway(far: Far) -> None
 
 
 def test_a_gateway_is_a_path_or_an_address_with_a_port() -> None:
-    assert isinstance(road_to("/run/oma/box.sock", first_line=bytes), SocketFile)
-    assert isinstance(road_to("http://gateway.svc:8081", first_line=bytes), Port)
+    assert isinstance(road_to("/run/oma/box.sock", first_line=bytes), UnixTransport)
+    assert isinstance(road_to("http://gateway.svc:8081", first_line=bytes), TcpTransport)
     for wrong in ("", "box.sock", "http://gateway", "https://gateway:8081", "http://gateway:99999", "http://g:1/path"):
         with pytest.raises(ValueError):
             road_to(wrong, first_line=bytes)

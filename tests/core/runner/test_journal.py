@@ -22,15 +22,15 @@ from core.domain.events import (
     seq_of,
 )
 from core.domain.states import SessionState
-from core.runner.journal import QUEUE_EVENTS, Journal, Lagging
-from core.runner.known_secrets import Known
-from core.runner.log import Log
+from core.runner.journal import QUEUE_EVENTS, Journal, ReaderLagging
+from core.runner.known_secrets import KnownSecrets
+from core.runner.log import EventLog
 from tests.timeouts import PATIENCE_S
 
 
-def journal(path: Path, known: Known | None = None) -> Journal:
-    log, events = Log.open(path / "s.jsonl")
-    return Journal("s", log, events, lambda: None, known or Known())
+def journal(path: Path, known: KnownSecrets | None = None) -> Journal:
+    log, events = EventLog.open(path / "s.jsonl")
+    return Journal("s", log, events, lambda: None, known or KnownSecrets())
 
 
 async def test_a_reader_gets_the_past_the_present_and_what_happens_each_once(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ async def test_a_reader_that_lags_is_told_and_others_are_not_disturbed(tmp_path:
             book.show(TextDelta(message="m", block=0, text=str(n)))
             if n % 100 == 0:
                 await anext(frames)
-        with pytest.raises(Lagging):
+        with pytest.raises(ReaderLagging):
             async for _ in slow.frames():
                 pass
 
@@ -102,7 +102,7 @@ def test_a_state_that_may_not_follow_is_not_written(tmp_path: Path) -> None:
 
 
 async def test_a_secret_is_neither_stored_nor_shown_and_what_is_done_next_still_knows_it(tmp_path: Path) -> None:
-    book, secret = journal(tmp_path, Known(["secret-of-mine"])), "secret-of-mine"
+    book, secret = journal(tmp_path, KnownSecrets(["secret-of-mine"])), "secret-of-mine"
     with book.watch(0, [TextDelta(message="m", block=0, text="so far secret-of")]) as watcher:
         book.record(UserSaid(message_id="m1", text=f"use {secret}"))
         for piece in ("it is sec", "ret-of-", "mine."):

@@ -6,21 +6,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.runner.cli import parse
-from core.runner.line_reader import Lines
+from core.runner.line_reader import LineReader
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.binary(max_size=40).map(lambda raw: raw.replace(b"\n", b"")), max_size=20), st.integers(1, 50))
 def test_lines_do_not_depend_on_how_they_are_cut_into_chunks(lines: list[bytes], size: int) -> None:
     raw = b"".join(line + b"\n" for line in lines)
-    reader = Lines()
+    reader = LineReader()
     got = [line for at in range(0, len(raw), size) for line in reader.feed(raw[at : at + size])]
     assert got == [line.strip() for line in lines if line.strip()]
     assert reader.dropped == 0
 
 
 def test_a_line_over_the_limit_is_dropped_and_counted_and_the_next_one_is_read() -> None:
-    reader = Lines(limit_bytes=100)
+    reader = LineReader(limit_bytes=100)
     assert reader.feed(b"x" * 90) == []
     assert reader.feed(b"x" * 90) == []
     assert reader.feed(b"x" * 90 + b"\nnext\n" + b"y" * 101 + b"\nlast") == [b"next"]

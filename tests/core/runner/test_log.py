@@ -8,7 +8,7 @@ import pytest
 
 from core.domain.errors import StoreUnavailable
 from core.domain.events import Notice, UserSaid, decode, seq_of
-from core.runner.log import Log
+from core.runner.log import EventLog
 
 
 def said(text: str) -> UserSaid:
@@ -16,12 +16,12 @@ def said(text: str) -> UserSaid:
 
 
 def test_what_is_appended_is_there_when_it_is_opened_again(tmp_path: Path) -> None:
-    log, events = Log.open(tmp_path / "s.jsonl")
+    log, events = EventLog.open(tmp_path / "s.jsonl")
     assert (events, log.last_seq) == ([], 0)
     for n in range(1, 6):
         stored, line = log.append(said(f"m{n}"))
         assert seq_of(stored) == n and decode(line) == stored
-    again, events = Log.open(tmp_path / "s.jsonl")
+    again, events = EventLog.open(tmp_path / "s.jsonl")
     assert [event.text for event in events] == ["m1", "m2", "m3", "m4", "m5"]
     assert again.last_seq == 5 and again.size_bytes == log.size_bytes
     assert seq_of(again.append(said("m6"))[0]) == 6
@@ -32,20 +32,20 @@ def test_what_is_appended_is_there_when_it_is_opened_again(tmp_path: Path) -> No
 @pytest.mark.parametrize("torn", [b'{"seq":3,"type":"user_s', b'{"seq":3', b"\0\0\0\0\n", b'{"seq":3}garbage\n'])
 def test_a_torn_last_line_is_cut_off_and_its_number_given_again(tmp_path: Path, torn: bytes) -> None:
     path = tmp_path / "s.jsonl"
-    log, _ = Log.open(path)
+    log, _ = EventLog.open(path)
     log.append(said("one"))
     log.append(said("two"))
     log.close()
     whole = path.read_bytes()
     path.write_bytes(whole + torn)
-    log, events = Log.open(path)
+    log, events = EventLog.open(path)
     assert len(events) == 2 and path.read_bytes() == whole
     assert seq_of(log.append(said("three"))[0]) == 3
     log.close()
 
 
 def test_every_prefix_of_a_log_opens_and_keeps_its_whole_lines(tmp_path: Path) -> None:
-    log, _ = Log.open(tmp_path / "s.jsonl")
+    log, _ = EventLog.open(tmp_path / "s.jsonl")
     for text in ("eins", "zwei 안녕", "drei"):
         log.append(said(text))
     log.close()
@@ -53,7 +53,7 @@ def test_every_prefix_of_a_log_opens_and_keeps_its_whole_lines(tmp_path: Path) -
     for length in range(len(whole) + 1):
         path = tmp_path / "cut.jsonl"
         path.write_bytes(whole[:length])
-        log, events = Log.open(path)
+        log, events = EventLog.open(path)
         assert len(events) == whole[:length].count(b"\n") == log.last_seq
         log.close()
 
@@ -61,14 +61,14 @@ def test_every_prefix_of_a_log_opens_and_keeps_its_whole_lines(tmp_path: Path) -
 def test_an_unknown_kind_of_event_keeps_its_number(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
     path.write_bytes(b'{"type":"from_the_future","seq":1}\n')
-    log, events = Log.open(path)
+    log, events = EventLog.open(path)
     assert events == [] and log.last_seq == 1
     assert log.read(0) == [b'{"type":"from_the_future","seq":1}']
     log.close()
 
 
 def test_reading_is_bounded_in_number_and_size(tmp_path: Path) -> None:
-    log, _ = Log.open(tmp_path / "s.jsonl")
+    log, _ = EventLog.open(tmp_path / "s.jsonl")
     for _ in range(10):
         log.append(Notice(text="x" * 1_000_000))
     assert [decode(line).seq for line in log.read(2, 3)] == [3, 4, 5]
@@ -79,7 +79,7 @@ def test_reading_is_bounded_in_number_and_size(tmp_path: Path) -> None:
 
 def test_a_full_disk_refuses_the_event_and_leaves_the_log_whole(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
-    log, _ = Log.open(path)
+    log, _ = EventLog.open(path)
     log.append(said("one"))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (log.size_bytes + 10, before[1]))

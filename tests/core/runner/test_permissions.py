@@ -8,11 +8,11 @@ import pytest
 from core.domain.errors import BadInput
 from core.domain.events import Answered, Asked, Parked
 from core.runner import truncation
-from core.runner.permissions import Desk, Wish, asked_for, check, split_rules
+from core.runner.permissions import PendingRequests, ToolRequest, asked_for, check, split_rules
 
 
-def wish(tool: str, raw: dict[str, Any], *rules: str) -> Wish:
-    return Wish(tool=tool, input=raw, tool_id="t", reason="r", rules=rules)
+def wish(tool: str, raw: dict[str, Any], *rules: str) -> ToolRequest:
+    return ToolRequest(tool=tool, input=raw, tool_id="t", reason="r", rules=rules)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def wish(tool: str, raw: dict[str, Any], *rules: str) -> Wish:
         (wish("WebFetch", {"url": "https://x"}), "WebFetch"),
     ],
 )
-def test_always_is_suggested_as_a_rule(asked: Wish, rule: str) -> None:
+def test_always_is_suggested_as_a_rule(asked: ToolRequest, rule: str) -> None:
     assert asked_for("r", asked).rule == rule
 
 
@@ -75,7 +75,7 @@ def test_a_decision_must_fit_its_kind(kind: Any, decision: str) -> None:
 
 async def test_a_request_is_recorded_before_anybody_waits_for_it() -> None:
     recorded: list[Asked | Answered | Parked] = []
-    desk = Desk(recorded.append)
+    desk = PendingRequests(recorded.append)
     asking = asyncio.create_task(desk.ask("r1", wish("Bash", {"command": "ls"})))
     await asyncio.sleep(0)
     assert [type(event) for event in recorded] == [Asked] and desk.waiting
@@ -86,7 +86,7 @@ async def test_a_request_is_recorded_before_anybody_waits_for_it() -> None:
 
 async def test_a_parked_request_is_neither_answered_nor_dropped_when_its_process_ends() -> None:
     recorded: list[Asked | Answered | Parked] = []
-    desk = Desk(recorded.append)
+    desk = PendingRequests(recorded.append)
     asking = asyncio.create_task(desk.ask("r1", wish("Bash", {"command": "ls"})))
     await asyncio.sleep(0)
     desk.park()
@@ -97,7 +97,7 @@ async def test_a_parked_request_is_neither_answered_nor_dropped_when_its_process
 
 async def test_a_late_decision_about_what_was_too_long_to_be_shown_is_good_for_nothing_else() -> None:
     """Two inputs that are equal as far as anybody saw them."""
-    desk = Desk(lambda _: None)
+    desk = PendingRequests(lambda _: None)
     seen, other = ({"command": "x" * truncation.STRING_CHARS + end} for end in ("; true", "; evil"))
     assert truncation.tool_input(seen) == truncation.tool_input(other)
     desk.decided_before(asked_for("r1", wish("Bash", seen)), Answered(request_id="r1", decision="allow"))
@@ -110,7 +110,7 @@ async def test_a_late_decision_about_what_was_too_long_to_be_shown_is_good_for_n
 
 async def test_a_late_decision_is_good_once_and_only_for_exactly_that_input() -> None:
     recorded: list[Asked | Answered | Parked] = []
-    desk = Desk(recorded.append)
+    desk = PendingRequests(recorded.append)
     asked = asked_for("r1", wish("Bash", {"command": "ls"}))
     desk.decided_before(asked, Answered(request_id="r1", decision="allow"))
     for n, (tool, command) in enumerate((("Bash", "ls -a"), ("Read", "ls"), ("Bash", "ls"), ("Bash", "ls"))):

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from core.runner.cli_client import CALLS, Wire
+from core.runner.cli_client import CALLS, SdkTransport
 
 Json = dict[str, Any]
 
@@ -54,8 +54,8 @@ def tools() -> Tools:
 
 
 @pytest.fixture
-def wire(cli: Cli, tools: Tools) -> Wire:
-    return Wire(cli, lambda _: None, lambda: None, tools)  # type: ignore[arg-type]
+def wire(cli: Cli, tools: Tools) -> SdkTransport:
+    return SdkTransport(cli, lambda _: None, lambda: None, tools)  # type: ignore[arg-type]
 
 
 def request(number: int, method: str = "ping") -> Json:
@@ -70,7 +70,7 @@ async def settled() -> None:
 
 
 async def test_each_is_answered_by_its_own_name_a_mistake_of_ours_too(
-    wire: Wire, cli: Cli, tools: Tools, caplog: pytest.LogCaptureFixture
+    wire: SdkTransport, cli: Cli, tools: Tools, caplog: pytest.LogCaptureFixture
 ) -> None:
     tools.may.set()
     cli.heard(request(1))
@@ -83,7 +83,7 @@ async def test_each_is_answered_by_its_own_name_a_mistake_of_ours_too(
     caplog.clear()
 
 
-async def test_a_cli_that_asks_without_end_is_not_believed(wire: Wire, cli: Cli, tools: Tools) -> None:
+async def test_a_cli_that_asks_without_end_is_not_believed(wire: SdkTransport, cli: Cli, tools: Tools) -> None:
     for number in range(CALLS):
         cli.heard(request(number))
     assert not cli.terminated
@@ -92,7 +92,7 @@ async def test_a_cli_that_asks_without_end_is_not_believed(wire: Wire, cli: Cli,
     assert (cli.terminated, tools.calls) == (1, CALLS)
 
 
-async def test_with_the_cli_its_calls_end(wire: Wire, cli: Cli, tools: Tools) -> None:
+async def test_with_the_cli_its_calls_end(wire: SdkTransport, cli: Cli, tools: Tools) -> None:
     cli.heard(request(1))
     await settled()
     cli.gone()
@@ -103,7 +103,7 @@ async def test_with_the_cli_its_calls_end(wire: Wire, cli: Cli, tools: Tools) ->
 
 
 @pytest.mark.parametrize("broken", ["mcp_message", ["subtype"], 7, None, {"kind": "mcp_message"}])
-async def test_a_request_that_is_none_is_dropped(wire: Wire, cli: Cli, tools: Tools, broken: object) -> None:
+async def test_a_request_that_is_none_is_dropped(wire: SdkTransport, cli: Cli, tools: Tools, broken: object) -> None:
     cli.heard({"type": "control_request", "request_id": "r1", "request": broken})
     await settled()
     assert (tools.calls, cli.written, cli.terminated) == (0, [], 0)

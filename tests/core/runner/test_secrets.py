@@ -11,9 +11,9 @@ import pytest
 
 from core.domain.events import Live, StateChanged, Text, TextDelta, ToolReturned, TurnFinished, UserSaid, encode_many
 from core.domain.states import SessionState
-from core.runner.cli_argv import Place, environment
+from core.runner.cli_argv import CliPaths, environment
 from core.runner.gateway_client import AgentSpec, SessionSpec, Spec
-from core.runner.known_secrets import Known
+from core.runner.known_secrets import KnownSecrets
 from tests.core.runner.box import Box, Talker
 
 VALUE = "canary/+=한글 value-0123456789"
@@ -112,14 +112,14 @@ async def test_what_changed_is_there_at_the_next_turn_and_no_turn_is_cut_short_f
 def test_no_secret_takes_the_place_of_what_the_platform_says_and_a_spec_does_not_show_itself() -> None:
     secrets = {"PATH": "/evil", "ANTHROPIC_BASE_URL": "http://evil", "TOKEN": VALUE}
     spec = Spec(token="t", agent=AgentSpec(id="a"), session=SessionSpec(id="s"), secrets=secrets)
-    told, plain = environment(spec, Place("claude", Path("h"), 1)), Place("claude", Path("h"), 1)
+    told, plain = environment(spec, CliPaths("claude", Path("h"), 1)), CliPaths("claude", Path("h"), 1)
     assert told == {**environment(Spec(token="t", agent=spec.agent, session=spec.session), plain), "TOKEN": VALUE}
     assert VALUE not in repr(spec)
 
 
 def test_old_values_stay_known_until_there_are_too_many_and_what_is_known_costs_nothing() -> None:
     told: list[list[str]] = []
-    known = Known(learned=told.append)
+    known = KnownSecrets(learned=told.append)
     assert not known.redactor and not told[1:]
     known.learn(["first-value"])
     before = known.redactor

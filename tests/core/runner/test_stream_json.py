@@ -19,7 +19,7 @@ from core.domain.events import (
 )
 from core.runner import truncation
 from core.runner.stream_json import Began, TakenIn, Translator
-from core.runner.turn_result import TurnOver, turn_over
+from core.runner.turn_result import TurnResult, turn_over
 
 
 def stream(event: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def assistant(name: str, *blocks: dict[str, Any], **more: Any) -> dict[str, Any]
 
 
 def hear(translator: Translator, *lines: dict[str, Any]) -> list[Any]:
-    return [item for line in lines for item in translator.hear(line)]
+    return [item for line in lines for item in translator.feed(line)]
 
 
 def test_deltas_and_the_final_block_have_the_same_name() -> None:
@@ -209,7 +209,7 @@ HOSTILE = st.recursive(
 def test_no_line_of_json_is_too_strange(lines: list[dict[str, Any]]) -> None:
     translator = Translator()
     for item in hear(translator, *lines):
-        if not isinstance(item, Began | TakenIn | TurnOver):
+        if not isinstance(item, Began | TakenIn | TurnResult):
             encode(item)
     for left in translator.break_off():
         encode(left)

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.observability.redaction import LONGEST, Redactor
-from core.runner.streaming_redactor import Pieces
+from core.runner.streaming_redactor import StreamingRedactor
 
 SECRET = "correct-horse-battery-staple"
 
 
 def shown(redactor: Redactor, pieces: list[str]) -> str:
-    stream = Pieces(redactor)
+    stream = StreamingRedactor(redactor)
     return "".join([*map(stream.feed, pieces), stream.end()])
 
 
@@ -37,7 +37,7 @@ def test_the_pieces_together_are_the_masked_whole(values: list[str], pieces: lis
 
 def test_no_more_waits_than_the_longest_spelling_and_mostly_nothing() -> None:
     redactor = Redactor([SECRET, "x" * 5_000])
-    stream, went_in, came_out, waited = Pieces(redactor), 0, 0, []
+    stream, went_in, came_out, waited = StreamingRedactor(redactor), 0, 0, []
     for piece in ["a word of prose, and another; "] * 200 + ["x"] * 3_000:
         went_in += len(piece)
         came_out += len(stream.feed(piece).replace("***", ""))
@@ -47,7 +47,7 @@ def test_no_more_waits_than_the_longest_spelling_and_mostly_nothing() -> None:
 
 
 def test_without_values_everything_goes_through_at_once() -> None:
-    stream = Pieces(Redactor())
+    stream = StreamingRedactor(Redactor())
     assert [stream.feed(piece) for piece in ("a", "", "b")] == ["a", "", "b"]
 
 

@@ -10,7 +10,7 @@ import pytest
 from core.domain.events import Live, Notice, StateChanged, Text, TurnFinished
 from core.domain.states import SessionState
 from core.runner import bridge, gateway_client
-from core.runner.log import Log
+from core.runner.log import EventLog
 from core.runner.outbox import REJOINS
 from tests.core.runner.box import BOOT_KEY, Box
 from tests.timeouts import PATIENCE_S
@@ -88,7 +88,7 @@ async def test_an_init_that_found_no_place_for_logs_can_be_said_again(tmp_path: 
 def test_a_log_that_is_no_file_is_refused_instead_of_read_for_ever(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "s.jsonl")
     with pytest.raises(OSError, match="not a file"):
-        Log.open(tmp_path / "s.jsonl")
+        EventLog.open(tmp_path / "s.jsonl")
 
 
 def test_a_start_waits_for_the_gateway_as_long_as_the_bridge_does() -> None:

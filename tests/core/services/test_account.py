@@ -13,12 +13,12 @@ import msgspec
 import pytest
 
 from core.domain.errors import BadInput, Conflict, NotFound, StoreUnavailable, TooMuch
-from core.domain.records import GOOGLE, SYSTEM, Login, Outbound, Role, User, UserId, now, user_id
-from core.gateway.egress.connection_log import Ledger
+from core.domain.records import GOOGLE, SYSTEM, Connection, Login, Role, User, UserId, now, user_id
+from core.gateway.egress.connection_log import ConnectionLog
 from core.services.account import Account
 from core.services.account_export import Export
 from core.services.announcements import Announcements
-from core.services.users import People
+from core.services.users import UserAdmin
 from core.store.sqlite import SqliteStore
 from core.vault.local import LocalVault
 from tests.core.services.test_conversations import Stage
@@ -37,7 +37,7 @@ class House(Stage):
         self.changed: list[User] = []
         self.locked_out: list[UserId] = []
         self.export = Export(store=store, runners=self.runners)
-        self.people = People(
+        self.people = UserAdmin(
             store=store,
             runners=self.runners,
             audit=self.audit,
@@ -166,8 +166,8 @@ class TestExport:
             await archive(house, ALICE)
 
 
-def connection(host: str) -> Outbound:
-    return Outbound(
+def connection(host: str) -> Connection:
+    return Connection(
         id=host, agent="a1", session="s1", host=host, port=443, decision="connected", updated_at=now()
     )  # fmt: skip
 
@@ -207,10 +207,10 @@ class TestDeletion:
     ) -> None:
         monkeypatch.setattr("core.services.account.SETTLE_S", 0.5)
         monkeypatch.setattr("core.gateway.egress.connection_log.GATHER_S", 0.05)
-        ledger, forget = Ledger(house.store), house.spawner.forget
+        ledger, forget = ConnectionLog(house.store), house.spawner.forget
 
         async def tunnels_end(user: UserId) -> None:
-            ledger.note(connection("visited.example"), owner=user)
+            ledger.record(connection("visited.example"), owner=user)
             await forget(user)
 
         monkeypatch.setattr(house.spawner, "forget", tunnels_end)
@@ -235,7 +235,7 @@ class TestDeletion:
 
     async def test_a_web_that_starts_goes_on_with_what_another_began(self, house: House) -> None:
         await house.new(ALICE)
-        await house.store.change(User, ALICE, owner=SYSTEM, leaving=True, disabled=True)
+        await house.store.change(User, ALICE, owner=SYSTEM, deleting=True, disabled=True)
         async with house.account():
             await until_gone(house.store, ALICE)
 
@@ -260,12 +260,12 @@ class TestDeletion:
     async def test_who_waits_for_the_box_of_a_deleted_account_does_not_get_one(self, house: House) -> None:
         from core.domain.errors import RunnerUnavailable
 
-        async with house.runners.removing(ALICE):
-            waiting = asyncio.create_task(house.runners.of(ALICE))
+        async with house.runners.purge(ALICE):
+            waiting = asyncio.create_task(house.runners.get_or_start(ALICE))
             await asyncio.sleep(0)
         with pytest.raises(RunnerUnavailable):
             await waiting
-        assert await house.runners.of(ALICE), "whoever comes back later is a new user"
+        assert await house.runners.get_or_start(ALICE), "whoever comes back later is a new user"
 
 
 async def until_gone(store: SqliteStore, user: UserId) -> None:
@@ -307,7 +307,7 @@ class TestPeople:
 
     async def test_a_disabled_user_loses_the_box_and_keeps_everything_in_it(self, house: House) -> None:
         await house.new(ALICE)
-        await house.runners.of(ALICE)
+        await house.runners.get_or_start(ALICE)
         await house.people.disable(ALICE, True, by=ROOT)
         assert not house.spawner.alive
         assert ALICE in house.spawner.disks

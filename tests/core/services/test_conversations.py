@@ -13,8 +13,8 @@ from core.domain.errors import BadInput, Conflict, NotFound, RunnerUnavailable
 from core.domain.events import AnyEvent, Asked, Live, StateChanged, Text, TurnFinished, UserSaid, seq_of
 from core.domain.records import SYSTEM, Agent, Box, Request, Session, UserId, now
 from core.domain.states import SessionState
-from core.fleet.idle_reaper import Limits
-from core.fleet.runner_pool import Runners
+from core.fleet.idle_reaper import IdleLimits
+from core.fleet.runner_pool import RunnerPool
 from core.observability.tracing import Span, of_message, sink
 from core.services.agents import Agents
 from core.services.audit import Audit
@@ -35,7 +35,7 @@ class Stage:
         self.open()
 
     def open(self, **times: float) -> None:
-        self.runners = Runners(store=self.store, spawner=self.spawner, gate=self.gate, limits=Limits(), **times)  # type: ignore[arg-type]
+        self.runners = RunnerPool(store=self.store, spawner=self.spawner, gate=self.gate, limits=IdleLimits(), **times)  # type: ignore[arg-type]
         self.audit = Audit(self.store)
         self.conversations = Conversations(store=self.store, runners=self.runners, audit=self.audit)
         self.agents = Agents(store=self.store, runners=self.runners, forget=self.conversations.forget, audit=self.audit)
@@ -131,7 +131,7 @@ async def test_a_message_that_comes_while_its_runner_is_found_idle_keeps_it(swee
 
 async def test_a_message_that_comes_while_its_runner_ends_as_idle_goes_to_the_next_one(sweeping: Stage) -> None:
     session = await sweeping.new()
-    runner, before = await idle(sweeping, session), sweeping.runners.at_hand(ALICE)
+    runner, before = await idle(sweeping, session), sweeping.runners.running(ALICE)
     runner.answer_now.clear()
     await asyncio.wait_for(runner.looked.wait(), PATIENCE_S)
     runner.answer_now.set()
@@ -140,7 +140,7 @@ async def test_a_message_that_comes_while_its_runner_ends_as_idle_goes_to_the_ne
     assert before
     with pytest.raises(RunnerUnavailable, match="503"):  # what somebody hears who had it in hand already
         await before.call("POST", f"/v1/sessions/{session.id}/messages", {"message_id": "2", "text": "b"})
-    nexts = asyncio.ensure_future(sweeping.runners.instead_of(before))
+    nexts = asyncio.ensure_future(sweeping.runners.replace_failed(before))
     saying = asyncio.ensure_future(sweeping.conversations.say(session.id, user=ALICE, text="b", message_id="2"))
     runner.answer_now.set()
     assert await nexts is not before
@@ -261,7 +261,7 @@ async def test_a_box_that_keeps_dying_is_given_up_and_its_open_turn_is_shown_as_
     async with asyncio.timeout(PATIENCE_S):
         for deaths in range(1, 5):
             await stage.spawner.kill(ALICE)
-            while deaths < 4 and not (stage.spawner.started > deaths and stage.runners.at_hand(ALICE)):
+            while deaths < 4 and not (stage.spawner.started > deaths and stage.runners.running(ALICE)):
                 await asyncio.sleep(0.02)
         while (await stage.agents.session(session.id, user=ALICE)).state is not SessionState.FAILED:
             await asyncio.sleep(0.02)
@@ -278,7 +278,7 @@ async def test_a_start_goes_on_when_who_waited_leaves_and_ends_when_the_box_is_s
     saying.cancel()
     with pytest.raises(asyncio.CancelledError):
         await saying
-    waiting = asyncio.create_task(stage.runners.of(ALICE))
+    waiting = asyncio.create_task(stage.runners.get_or_start(ALICE))
     await asyncio.sleep(0)
     await stage.runners.stop(ALICE)
     with pytest.raises(RunnerUnavailable):

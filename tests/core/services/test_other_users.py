@@ -50,7 +50,7 @@ async def test_nothing_is_made_under_a_foreign_agent(house: House) -> None:
 
 async def test_nothing_of_alices_is_changed_or_deleted_by_anybody_else(house: House) -> None:
     session = await house.new(ALICE)
-    await house.runners.of(BOB)
+    await house.runners.get_or_start(BOB)
     before = [call for call in house.spawner.runner_of(BOB).calls if not call.startswith("GET")]
     for call in (
         house.agents.change(session.agent, user=BOB, name="stolen"),
@@ -74,7 +74,7 @@ async def test_a_disabled_administrator_is_none(house: House) -> None:
 
 
 async def test_an_account_that_is_being_deleted_is_changed_by_nobody(house: House) -> None:
-    await house.store.change(User, ALICE, owner=SYSTEM, leaving=True, disabled=True)
+    await house.store.change(User, ALICE, owner=SYSTEM, deleting=True, disabled=True)
     for call in (house.people.disable(ALICE, False, by=ROOT), house.people.set_role(ALICE, Role.ADMIN, by=ROOT)):
         with pytest.raises(NotFound):
             await call

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from core.domain.errors import NotFound, VaultUnavailable
-from core.domain.records import Agent, SecretNote, UserId, now
-from core.services.secrets import Kept, Secrets
+from core.domain.records import Agent, SecretRecord, UserId, now
+from core.services.secrets import SecretInfo, Secrets
 from core.store.sqlite import SqliteStore
 from core.vault.local import LocalVault
 from tests.core.services.test_conversations import Stage
@@ -30,7 +30,7 @@ class Safe(Stage):
         acts = await self.audit.newest(limit=100)
         return [(act.what, act.about, act.detail) for act in reversed(acts) if act.what.startswith("secret")]
 
-    async def only(self, user: UserId = ALICE) -> Kept:
+    async def only(self, user: UserId = ALICE) -> SecretInfo:
         [kept] = await self.secrets.all(user=user)
         return kept
 
@@ -50,7 +50,7 @@ async def test_what_is_shown_of_it_is_everything_but_the_value(safe: Safe) -> No
     agent = (await safe.new()).agent
     assert await safe.secrets.put("TOKEN", VALUE, user=ALICE)
     await safe.secrets.assign("TOKEN", agent, True, user=ALICE)
-    await safe.store.change(SecretNote, "TOKEN", owner=ALICE, used_at=now())
+    await safe.store.change(SecretRecord, "TOKEN", owner=ALICE, used_at=now())
     kept = await safe.only()
     assert (kept.name, [one.id for one in kept.agents]) == ("TOKEN", [agent])
     assert kept.updated_at and kept.used_at and VALUE not in repr(kept)
@@ -77,7 +77,7 @@ async def test_a_replaced_one_has_not_been_used_and_keeps_its_agents(safe: Safe)
     agent = (await safe.new()).agent
     await safe.secrets.put("TOKEN", VALUE, user=ALICE)
     await safe.secrets.assign("TOKEN", agent, True, user=ALICE)
-    await safe.store.change(SecretNote, "TOKEN", owner=ALICE, used_at=now())
+    await safe.store.change(SecretRecord, "TOKEN", owner=ALICE, used_at=now())
     await safe.secrets.put("TOKEN", VALUE + "2", user=ALICE)
     kept = await safe.only()
     assert kept.used_at is None and len(kept.agents) == 1
@@ -142,6 +142,6 @@ async def test_a_vault_that_does_not_answer_changes_nothing_and_is_said(safe: Sa
 
 
 def test_what_the_store_keeps_has_no_place_for_a_value() -> None:
-    assert set(msgspec.json.decode(msgspec.json.encode(SecretNote(id="TOKEN", updated_at=now())))) == {
+    assert set(msgspec.json.decode(msgspec.json.encode(SecretRecord(id="TOKEN", updated_at=now())))) == {
         "id", "updated_at", "used_at",
     }  # fmt: skip

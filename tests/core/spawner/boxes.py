@@ -37,7 +37,7 @@ def local(folder: Path, *, sandbox: str = "bubblewrap", **more: Any) -> LocalSpa
 
 
 def box(user: str = "local-owner", id: str = "b1", **memory: Any) -> Box:
-    return Box(id=id, user=UserId(user), key=f"key of {id}", memory=memory, started_at=now())
+    return Box(id=id, user=UserId(user), key=f"key of {id}", spawner_state=memory, started_at=now())
 
 
 @asynccontextmanager

@@ -51,7 +51,7 @@ async def soak(folder: Path, times: int) -> dict[str, object]:
     (folder / "oma-soak").mkdir()
     spawner = local(folder / "oma-soak")
     async with started(spawner, id="first") as first:
-        groups = {Path(group).parent for group in first.memory["groups"]}
+        groups = {Path(group).parent for group in first.spawner_state["groups"]}
     before, began = Baseline(folder / "oma-soak", groups).found, time.monotonic()
     await lives(spawner, times)
     took_s, after = time.monotonic() - began, Baseline(folder / "oma-soak", groups).found

@@ -11,8 +11,8 @@ import pytest
 
 from core.config.runtime_dir import guests, listening
 from core.spawner import probe
-from core.spawner.box import ETC, HOME, Wires, arguments, files
-from core.spawner.host import look as look_at_host
+from core.spawner.box import ETC, HOME, BwrapFds, arguments, files
+from core.spawner.host import inspect_host as look_at_host
 from core.spawner.local import LocalSpawner
 from core.spawner.probe import try_box, try_cage
 from core.spawner.process_tree import children
@@ -33,7 +33,7 @@ ESCAPES = {
     "an io_uring": "libc(libc_.syscall(425, 1, bytes(120)))",
     "another's namespace": "libc(libc_.setns(os.open('/proc/1/ns/net', os.O_RDONLY), 0))",
 }
-WIRES = Wires(info=3, block=4, seccomp=5, files={})
+WIRES = BwrapFds(info=3, block=4, seccomp=5, files={})
 LIBC = """
 import ctypes
 clone, add_key = {'x86_64': (56, 248), 'aarch64': (220, 217)}[os.uname().machine]
@@ -135,7 +135,7 @@ async def test_a_port_of_the_machine_cannot_be_reached(spawner: LocalSpawner) ->
 
 async def test_the_gateways_socket_is_reached_whenever_it_is_made(spawner: LocalSpawner) -> None:
     async with started(spawner) as running:
-        path = Path(running.memory["dir"], "out", "box.sock")
+        path = Path(running.spawner_state["dir"], "out", "box.sock")
         for _ in range(2):  # made by the gateway, and made anew after its restart
             with listening(path, group=guests(path.parent)) as server:
                 greeter = threading.Thread(target=greet, args=(server,))
@@ -179,7 +179,7 @@ async def test_neither_data_nor_homes_nor_sockets_of_the_platform_are_inside(
         for path in (
             tmp_path / "data",
             tmp_path / "data" / "homes" / "u-other",
-            other.memory["dir"],
+            other.spawner_state["dir"],
             Path.home() / ".ssh",
         ):
             assert not await look(spawner, running, f"os.path.lexists('{path}')")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.spawner import cgroup
-from core.spawner.cgroup import Bounds, Groups, Tree, bounds, find
+from core.spawner.cgroup import Bounds, CgroupTree, Groups, bounds, find
 from core.spawner.local import LocalSpawner
 from tests.core.spawner.boxes import attempt, box, local, look, started
 
@@ -59,7 +59,7 @@ async def test_a_box_lives_in_its_groups_and_leaves_none(tmp_path: Path, groups:
     if spawner.isolation().missing:
         pytest.skip("no bubblewrap here")
     async with started(spawner) as running:
-        found = running.memory["groups"]
+        found = running.spawner_state["groups"]
         read = {name: Path(group, name).read_text().strip() for group in found for name in os.listdir(group)
                 if name in ("memory.limit_in_bytes", "pids.max", "memory.max")}  # fmt: skip
         assert set(read.values()) == {str(300 * 1024**2), "60"}
@@ -80,15 +80,15 @@ except OSError as error:
 async def test_groups_of_a_box_that_died_go_when_that_is_noticed(spawner: LocalSpawner, groups: Groups) -> None:
     async with started(spawner) as running:
         assert await look(spawner, running, "1") == 1
-        os.kill(running.memory["pid"], 9)
-        later = box(**running.memory)
-        while (await spawner.poll(later)) != "gone" or any(map(os.path.exists, running.memory["groups"])):
+        os.kill(running.spawner_state["pid"], 9)
+        later = box(**running.spawner_state)
+        while (await spawner.poll(later)) != "gone" or any(map(os.path.exists, running.spawner_state["groups"])):
             os.sched_yield()
 
 
 def test_version_1_and_2_are_told_the_same_in_their_own_words() -> None:
-    one = Tree(version=1, home=Path("/x"), controllers=("memory", "pids", "cpu"))
-    two = Tree(version=2, home=Path("/x"), controllers=("memory", "pids", "cpu"))
+    one = CgroupTree(version=1, home=Path("/x"), controllers=("memory", "pids", "cpu"))
+    two = CgroupTree(version=2, home=Path("/x"), controllers=("memory", "pids", "cpu"))
     assert dict(bounds(one, BOUNDS)) == {
         "memory.limit_in_bytes": "67108864", "memory.memsw.limit_in_bytes": "67108864", "pids.max": "50",
         "cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "150000",
@@ -122,10 +122,10 @@ def test_version_2_offers_what_its_group_has_and_our_own_leaf_is_not_the_place(t
     (tmp_path / "mountinfo").write_text(f"30 24 0:27 / {tree} rw - cgroup2 cgroup2 rw\n")
     for mine in ("/unit", f"/unit/{cgroup.LEAF}"):
         (tmp_path / "cgroup").write_text(f"0::{mine}\n")
-        assert find(tmp_path) == [Tree(version=2, home=tree / "unit", controllers=("memory", "pids", "cpu"))]
+        assert find(tmp_path) == [CgroupTree(version=2, home=tree / "unit", controllers=("memory", "pids", "cpu"))]
 
 
 def test_where_nothing_can_be_written_nothing_is_promised_and_nothing_fails(tmp_path: Path) -> None:
-    none = Groups("oma-x", BOUNDS, [Tree(version=1, home=tmp_path / "missing", controllers=("memory",))])
+    none = Groups("oma-x", BOUNDS, [CgroupTree(version=1, home=tmp_path / "missing", controllers=("memory",))])
     assert none.live == () and none.make("b1") == []
     none.tidy()

@@ -15,7 +15,7 @@ from core.spawner.probe import choose, describe
 
 
 def test_the_interpreter_is_the_real_one_and_its_packages_come_along() -> None:
-    found = host.look()
+    found = host.inspect_host()
     assert found.python.is_file()
     assert not found.python.is_symlink()
     assert found.venv == Path(sys.prefix)
@@ -29,15 +29,15 @@ def test_without_bubblewrap_the_command_that_installs_it_is_said(
     tool = tmp_path / "apt-get"
     tool.touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert host.mend("").endswith("apt-get install bubblewrap")
+    assert host.fix_hint("").endswith("apt-get install bubblewrap")
 
 
 def test_a_bubblewrap_that_fails_for_another_reason_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "bwrap").touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(host, "SWITCHES", ())
-    assert "(bwrap: no luck)" in host.mend("first line\nbwrap: no luck\n")
-    assert "(no answer)" in host.mend("")
+    assert "(bwrap: no luck)" in host.fix_hint("first line\nbwrap: no luck\n")
+    assert "(no answer)" in host.fix_hint("")
 
 
 def test_a_kernel_that_forbids_it_is_named_with_its_switch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +45,7 @@ def test_a_kernel_that_forbids_it_is_named_with_its_switch(tmp_path: Path, monke
     (tmp_path / "switch").write_text("0\n")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(host, "SWITCHES", ((str(tmp_path / "switch"), "0", "sysctl -w the.switch=1"),))
-    assert host.mend("anything").endswith("sysctl -w the.switch=1")
+    assert host.fix_hint("anything").endswith("sysctl -w the.switch=1")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from core.domain.errors import PlatformError, RunnerUnavailable
 from core.domain.records import Box, UserId
 from core.spawner import Phase, Poll
-from core.spawner.kubernetes_api import ClusterAway
+from core.spawner.kubernetes_api import ClusterUnreachable
 from core.spawner.kubernetes_view import BOX, USER, name_of
 from tests.contract.places import InCluster, in_cluster
 from tests.core.spawner.boxes import box, started
@@ -40,7 +40,7 @@ async def until(so: Callable[[], object]) -> None:
 
 
 def sandbox(there: InCluster, running: Box) -> Object:
-    return there.cluster.objects.get(Key(CORE, "sandboxes", "agents", running.memory["object"]))
+    return there.cluster.objects.get(Key(CORE, "sandboxes", "agents", running.spawner_state["object"]))
 
 
 def ready(there: InCluster) -> list[Object]:
@@ -52,7 +52,7 @@ async def asleep(there: InCluster, user: str = "local-owner") -> Box:
     """The user's box, which has been awake before: only such a one has to wait for what a pod needs."""
     async with started(there.spawner, user=user, id="before") as running:
         pass
-    await until(lambda: running.memory["object"] not in pods(there))
+    await until(lambda: running.spawner_state["object"] not in pods(there))
     return running
 
 
@@ -75,7 +75,7 @@ async def test_a_warm_box_is_there_at_once_and_is_written_down_as_this_ones(ther
     await until(lambda: len(ready(there)) == 2)
     spare = {one["metadata"]["name"] for one in ready(there)}
     async with started(there.spawner, user="google-1", id="b7") as running:
-        assert running.memory["object"] in spare
+        assert running.spawner_state["object"] in spare
         assert sandbox(there, running)["metadata"]["annotations"][BOX] == "b7"
         [claim] = there.cluster.all("sandboxclaims", EXTENSIONS)
         assert claim["metadata"]["annotations"][USER] == "google-1"
@@ -105,8 +105,8 @@ async def test_two_pods_never_serve_one_box_when_it_wakes_while_its_last_pod_is_
         done, _ = await asyncio.wait({starting}, timeout=1.0)
         there.cluster.faults.lingers = False
         new = box(id="new", **await starting)
-        assert new.memory["object"] == old.memory["object"]
-        assert new.memory["address"] != old.memory["address"], "not the pod that is ending"
+        assert new.spawner_state["object"] == old.spawner_state["object"]
+        assert new.spawner_state["address"] != old.spawner_state["address"], "not the pod that is ending"
         assert not done
         assert await there.read(new) == ""
         await there.spawner.stop(new)
@@ -114,17 +114,17 @@ async def test_two_pods_never_serve_one_box_when_it_wakes_while_its_last_pod_is_
 
 async def test_a_process_that_served_an_earlier_box_is_never_given_to_the_next(there: InCluster) -> None:
     async with started(there.spawner, id="lost") as lost:  # its web died before it could stop it
-        uid = there.cluster.pod_of(lost.memory["object"])["metadata"]["uid"]
+        uid = there.cluster.pod_of(lost.spawner_state["object"])["metadata"]["uid"]
         async with started(there.spawner, id="next") as running:
-            assert there.cluster.pod_of(running.memory["object"])["metadata"]["uid"] != uid
+            assert there.cluster.pod_of(running.spawner_state["object"])["metadata"]["uid"] != uid
             assert await there.spawner.poll(lost) is Poll.GONE
 
 
 async def test_a_drained_box_is_gone_though_another_pod_is_in_its_place(there: InCluster) -> None:
     async with started(there.spawner) as running:
         await there.write(running, "kept")
-        there.cluster.drain(running.memory["object"])
-        await until(lambda: sandbox(there, running)["status"]["podIPs"] not in ([], [running.memory["address"]]))
+        there.cluster.drain(running.spawner_state["object"])
+        await until(lambda: sandbox(there, running)["status"]["podIPs"] not in ([], [running.spawner_state["address"]]))
         assert await there.spawner.poll(running) is Poll.GONE
         async with started(there.spawner, id="next") as again:
             assert await there.read(again) == "kept"
@@ -133,7 +133,7 @@ async def test_a_drained_box_is_gone_though_another_pod_is_in_its_place(there: I
 async def test_an_evicted_box_is_gone_and_comes_back_on_another_pod(there: InCluster) -> None:
     async with started(there.spawner) as running:
         await there.write(running, "kept")
-        there.cluster.evict(running.memory["object"])
+        there.cluster.evict(running.spawner_state["object"])
         await until(lambda: "Finished" in {one["type"] for one in sandbox(there, running)["status"]["conditions"]})
         assert await there.spawner.poll(running) is Poll.GONE
         async with started(there.spawner, id="next") as again:
@@ -142,8 +142,8 @@ async def test_an_evicted_box_is_gone_and_comes_back_on_another_pod(there: InClu
 
 async def test_a_box_whose_node_is_lost_is_not_given_up_by_us(there: InCluster) -> None:
     async with started(there.spawner) as running:
-        there.cluster.lose_node(running.memory["object"])
-        await until(lambda: not any(one["metadata"]["name"] == running.memory["object"] for one in ready(there)))
+        there.cluster.lose_node(running.spawner_state["object"])
+        await until(lambda: not any(one["metadata"]["name"] == running.spawner_state["object"] for one in ready(there)))
         assert await there.spawner.poll(running) is Poll.RUNNING, "it may live: liveness.py notices silence"
         there.cluster.faults.lost.clear()
 
@@ -160,7 +160,7 @@ async def test_while_the_api_server_is_away_no_box_is_given_up(there: InCluster)
         await there.cluster.close_api()
         try:
             assert await there.spawner.poll(running) is Poll.RUNNING
-            with pytest.raises(ClusterAway):
+            with pytest.raises(ClusterUnreachable):
                 await there.spawner.stop(running)
             assert await there.read(running) == "", "and it goes on"
         finally:
@@ -207,7 +207,7 @@ async def test_a_template_that_is_not_there_is_the_operators_to_mend(hasty: InCl
 
 async def test_the_walls_are_told_as_the_template_has_them(there: InCluster, tmp_path: Path) -> None:
     await until(lambda: ready(there))
-    await there.spawner.look()
+    await there.spawner.refresh()
     isolation = there.spawner.isolation()
     assert (isolation.name, isolation.missing) == ("kubernetes", ())
     assert all(layer.live for layer in isolation.layers)
@@ -275,7 +275,7 @@ def templates(there: InCluster) -> Iterator[tuple[Key, Object, Object]]:
 
 
 def pod_of(there: InCluster, running: Box) -> Object:
-    return there.cluster.pod_of(running.memory["pod"])
+    return there.cluster.pod_of(running.spawner_state["pod"])
 
 
 def image_of(there: InCluster, running: Box) -> str:

@@ -12,7 +12,7 @@ from core.config.runtime_dir import started_at
 from core.config.settings import Settings
 from core.domain.errors import Misconfigured
 from core.spawner import cgroup, process, user_ids
-from core.spawner.host import look as look_at_host
+from core.spawner.host import inspect_host as look_at_host
 from core.spawner.local import LocalSpawner
 from core.spawner.probe import choose, describe, try_cage
 from core.spawner.user_ids import TRIAL
@@ -91,7 +91,7 @@ async def test_the_real_cli_starts_there(caged: LocalSpawner) -> None:
 async def test_what_it_started_ends_with_it(caged: LocalSpawner) -> None:
     async with started(caged) as running:
         pid = await attempt(caged, running, CHILD)
-        groups = running.memory["groups"]
+        groups = running.spawner_state["groups"]
     if not groups and os.geteuid():
         pytest.skip("without control groups and ids of users a process that hides its mark is not found")
     async with asyncio.timeout(PATIENCE_S):
@@ -108,7 +108,7 @@ async def test_what_it_started_ends_with_it_without_control_groups_too(
     if next(layer for layer in spawner.isolation().layers if layer.number == "L2").why:
         pytest.skip("no ids of users here")
     async with started(spawner, user="u1", id="b1") as running, started(spawner, user="u2", id="b2") as other:
-        assert not running.memory["groups"]
+        assert not running.spawner_state["groups"]
         pid = await attempt(spawner, running, CHILD)
         await spawner.stop(running, grace_s=0)
         async with asyncio.timeout(PATIENCE_S):
@@ -119,12 +119,12 @@ async def test_what_it_started_ends_with_it_without_control_groups_too(
 
 @pytest.mark.parametrize("ids", [False, pytest.param(True, marks=ROOT)], ids=["shared id", "own id"])
 def test_a_cage_that_does_not_hold_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ids: bool) -> None:
-    open_door = tmp_path / "cage.py"
+    open_door = tmp_path / "landlock.py"
     open_door.write_text("import os, sys; os.execv(sys.argv[3], sys.argv[3:])")
     host = look_at_host()
     if not try_cage(host):
         pytest.skip("no Landlock here")
-    monkeypatch.setattr(process.cage, "__file__", str(open_door))
+    monkeypatch.setattr(process.landlock, "__file__", str(open_door))
     assert not try_cage.__wrapped__(host, TRIAL if ids else None)
 
 

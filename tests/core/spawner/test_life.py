@@ -57,7 +57,7 @@ async def test_a_stopped_runner_is_gone_and_stopping_it_again_does_no_harm(spawn
         await spawner.stop(running, grace_s=0)
         assert await spawner.poll(running) is Poll.GONE
         await spawner.stop(running, grace_s=0)
-        assert not Path(running.memory["dir"]).exists()
+        assert not Path(running.spawner_state["dir"]).exists()
 
 
 async def test_a_runner_that_ends_within_the_grace_is_not_waited_for_any_longer(spawner: LocalSpawner) -> None:
@@ -73,10 +73,10 @@ async def test_a_stop_nobody_waits_for_any_longer_has_ended_the_runner_all_the_s
         assert not done
         stopping.cancel()
         await asyncio.wait({stopping})
-        who = Process.read(running.memory)
+        who = Process.read(running.spawner_state)
         assert who
         assert await ended(who, within_s=5.0)
-        assert not Path(running.memory["dir"]).exists()
+        assert not Path(running.spawner_state["dir"]).exists()
 
 
 async def test_what_a_runner_started_ends_with_it(spawner: LocalSpawner) -> None:
@@ -130,7 +130,7 @@ async def ask_to_exit(spawner: LocalSpawner, running: Box) -> None:
 
 
 async def ended_by_itself(spawner: LocalSpawner, running: Box) -> None:
-    who = Process.read(running.memory)
+    who = Process.read(running.spawner_state)
     assert who
     await ask_to_exit(spawner, running)
     assert await ended(who, within_s=5.0)

@@ -65,7 +65,7 @@ async def test_a_runner_outlives_the_sigkill_of_the_web_and_is_found_again(
 async def test_a_runner_that_nobody_wrote_down_is_found_and_ended(spawner: LocalSpawner) -> None:
     async with started(spawner) as running:
         await look(spawner, running, "1")
-        forgotten = msgspec.structs.replace(running, memory={})  # its web was killed before it could
+        forgotten = msgspec.structs.replace(running, spawner_state={})  # its web was killed before it could
         assert await spawner.poll(forgotten) is Poll.GONE
         await spawner.stop(forgotten, grace_s=0)
         assert not who(running).alive()
@@ -105,7 +105,7 @@ def children_of_ours() -> list[str]:
 
 
 def who(running: Box) -> Process:
-    found = Process.read(running.memory)
+    found = Process.read(running.spawner_state)
     assert found
     return found
 
@@ -270,7 +270,7 @@ async def test_one_person_on_one_machine_may_go_on_without_and_is_told_what_to_t
         spawner.check()
     assert spawner.isolation().missing
     async with started(spawner) as running:
-        assert running.memory["sandbox"] in ("landlock", "none")
+        assert running.spawner_state["sandbox"] in ("landlock", "none")
         home = await look(spawner, running, "[os.environ['HOME'], os.getcwd(), given['home']]")
         assert home == [str(tmp_path / "data" / "homes" / "local-owner")] * 3
 

@@ -29,8 +29,8 @@ async def test_who_was_not_written_down_is_found_where_sockets_have_a_file_syste
             pytest.skip("no bubblewrap here")
         async with started(spawner) as running:
             await look(spawner, running, "1")
-            await spawner.stop(msgspec.structs.replace(running, memory={}), grace_s=0)
-            found = Process.read(running.memory)
+            await spawner.stop(msgspec.structs.replace(running, spawner_state={}), grace_s=0)
+            found = Process.read(running.spawner_state)
             assert found and not found.alive()
 
 

@@ -12,11 +12,11 @@ from core.config.settings import Settings
 from core.domain.records import Box
 from core.spawner import process, user_ids
 from core.spawner.host import REPOSITORY
-from core.spawner.host import look as look_at
+from core.spawner.host import inspect_host as look_at
 from core.spawner.local import LocalSpawner
-from core.spawner.probe import Found, examine
+from core.spawner.probe import ProbeResult, examine
 from core.spawner.process import Command, tail, unboxed
-from core.spawner.user_ids import COUNT, FIRST, IDS, TRIAL, Owners, admit, give
+from core.spawner.user_ids import COUNT, FIRST, IDS, TRIAL, UserIds, admit, give
 from tests.core.spawner.boxes import attempt, local, look, started
 from tests.timeouts import PATIENCE_S
 
@@ -51,18 +51,18 @@ def capabilities(pid: int) -> set[str]:
 
 
 def test_an_id_is_out_of_the_way_of_all_others_and_the_same_again(homes: Path) -> None:
-    uid = Owners(homes).of(homes / "u1")
+    uid = UserIds(homes).assign(homes / "u1")
     assert uid in IDS
     assert (IDS[0], IDS[-1], len(IDS)) == (0x7000_0000, TRIAL, COUNT)
     assert IDS[-1] < 2**31
-    assert Owners(homes).of(homes / "u1") == uid
-    assert Owners(homes.parent / "another platform").of(homes.parent / "another platform" / "u1") != uid
+    assert UserIds(homes).assign(homes / "u1") == uid
+    assert UserIds(homes.parent / "another platform").assign(homes.parent / "another platform" / "u1") != uid
 
 
 @root
 def test_the_record_of_it_is_who_owns_the_home(homes: Path) -> None:
     made(homes / "u1", FIRST + 7)
-    assert Owners(homes).of(homes / "u1") == FIRST + 7
+    assert UserIds(homes).assign(homes / "u1") == FIRST + 7
 
 
 @root
@@ -72,34 +72,34 @@ def test_a_home_that_vanishes_meanwhile_changes_nothing_for_others(
     made(homes / "u1", FIRST + 7)
     names = os.listdir
     monkeypatch.setattr(user_ids.os, "listdir", lambda folder: ["gone", *names(folder)])
-    assert Owners(homes).of(homes / "u1") == FIRST + 7
+    assert UserIds(homes).assign(homes / "u1") == FIRST + 7
 
 
 @root
 def test_two_users_never_have_the_same(homes: Path) -> None:
-    owners = Owners(homes)
-    uid = owners.of(homes / "u1")  # promised: its home is not there yet
+    owners = UserIds(homes)
+    uid = owners.assign(homes / "u1")  # promised: its home is not there yet
     made(homes / "copy", uid)  # as a copy of the first one's home would be
-    assert owners.of(homes / "copy") != uid
+    assert owners.assign(homes / "copy") != uid
     made(homes / "u1", uid)
-    owners = Owners(homes)  # as after a restart: both homes have the same owner
-    assert owners.of(homes / "u1") != owners.of(homes / "copy")
+    owners = UserIds(homes)  # as after a restart: both homes have the same owner
+    assert owners.assign(homes / "u1") != owners.assign(homes / "copy")
 
 
 @root
 def test_the_id_of_the_trial_is_nobodys(homes: Path) -> None:
     made(homes / "u1", TRIAL)
-    assert Owners(homes).of(homes / "u1") != TRIAL
+    assert UserIds(homes).assign(homes / "u1") != TRIAL
 
 
 @root
 def test_who_has_left_is_forgotten_and_an_id_that_is_held_is_not_given(homes: Path) -> None:
-    owners = Owners(homes)
-    uid = owners.of(homes / "u1")
+    owners = UserIds(homes)
+    uid = owners.assign(homes / "u1")
     made(homes / "u2", uid)
-    assert owners.of(homes / "u1") != uid or owners.of(homes / "u2") != uid
+    assert owners.assign(homes / "u1") != uid or owners.assign(homes / "u2") != uid
     owners.forget(homes / "u1")
-    assert owners.of(homes / "u2") == uid
+    assert owners.assign(homes / "u2") == uid
 
 
 # --- files follow --------------------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ def alone(spawner: LocalSpawner) -> LocalSpawner:
 
 
 def pid_of(running: Box) -> int:
-    return int(running.memory["pid"])
+    return int(running.spawner_state["pid"])
 
 
 @root
@@ -269,7 +269,7 @@ def test_the_platforms_own_view_of_the_machine_stays_what_it_was(tmp_path: Path)
 
 @root
 def test_users_have_ids_of_their_own_where_all_of_it_works(tmp_path: Path) -> None:
-    assert examine(Settings(data_dir=tmp_path), look_at(REPOSITORY)) == Found(shared="")
+    assert examine(Settings(data_dir=tmp_path), look_at(REPOSITORY)) == ProbeResult(shared="")
     assert examine(Settings(data_dir=tmp_path, sandbox="landlock"), look_at(REPOSITORY)).shared == ""
     assert examine(Settings(data_dir=tmp_path, sandbox="none"), look_at(REPOSITORY)).shared == "no_box"
 
@@ -280,7 +280,7 @@ def test_where_files_cannot_have_owners_boxes_are_made_as_ever(tmp_path: Path, m
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(user_ids.os, "chown", refuse)
-    assert examine(Settings(data_dir=tmp_path), look_at(REPOSITORY)) == Found(shared="no_owners")
+    assert examine(Settings(data_dir=tmp_path), look_at(REPOSITORY)) == ProbeResult(shared="no_owners")
 
 
 @root
@@ -289,7 +289,7 @@ def test_where_no_way_can_be_opened_boxes_are_made_as_ever(tmp_path: Path, monke
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(process, "staged", refuse)
-    assert examine(Settings(data_dir=tmp_path), look_at(REPOSITORY)) == Found(shared="closed")
+    assert examine(Settings(data_dir=tmp_path), look_at(REPOSITORY)) == ProbeResult(shared="closed")
 
 
 def test_only_root_has_ids_to_give(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

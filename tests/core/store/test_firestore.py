@@ -15,14 +15,14 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from core.config.settings import Settings
-from core.domain.audit import Act
+from core.domain.audit import AuditEntry
 from core.domain.errors import BadInput, Misconfigured, StoreUnavailable
 from core.domain.events import AnyEvent, Text, ToolReturned, numbered
 from core.domain.records import SYSTEM, Agent, Box, Request, Session, UserId, now
-from core.store.factory import opened_store
+from core.store.factory import open_store
 from core.store.firestore import FirestoreStore
 from core.store.firestore_log import commits_of
-from core.store.firestore_rpc import Connection
+from core.store.firestore_rpc import FirestoreConnection
 from core.store.firestore_values import id_of, name_of
 
 ALICE = UserId("google-1")
@@ -131,8 +131,8 @@ class TestValues:
         self, store: FirestoreStore
     ) -> None:
         memory: dict[str, Any] = {"": [[1, [2]], {"__x__": None}], "a.b": 2**62, "f": 1.0, "한": "글"}
-        await store.put(Box(id="b", user=ALICE, key="k", memory=memory, started_at=DAY), owner=SYSTEM)
-        assert (await store.get(Box, "b", owner=SYSTEM)).memory == memory
+        await store.put(Box(id="b", user=ALICE, key="k", spawner_state=memory, started_at=DAY), owner=SYSTEM)
+        assert (await store.get(Box, "b", owner=SYSTEM)).spawner_state == memory
 
     async def test_a_number_beyond_64_bits_is_refused(self, store: FirestoreStore) -> None:
         await store.put(Session(id="s", agent="a", created_at=DAY, updated_at=DAY), owner=ALICE)
@@ -146,10 +146,10 @@ class TestManyAtOnce:
         assert await store.usage("2026-11", owner=ALICE) == {"turns": 50, "cost_usd": 12.5}
 
     async def test_notes_of_many_at_once_all_have_numbers_of_their_own(self, store: FirestoreStore) -> None:
-        acts = [Act(at=DAY, what=f"deed-{n}") for n in range(25)]
-        numbers = await asyncio.gather(*(store.note(act) for act in acts))
+        acts = [AuditEntry(at=DAY, what=f"deed-{n}") for n in range(25)]
+        numbers = await asyncio.gather(*(store.add_audit_entry(act) for act in acts))
         assert len(set(numbers)) == 25
-        assert {act.what for act in await store.acts()} == {act.what for act in acts}
+        assert {act.what for act in await store.audit_entries()} == {act.what for act in acts}
 
     async def test_a_note_made_after_another_has_a_higher_number_also_when_a_clock_was_ahead(
         self, store: FirestoreStore
@@ -157,8 +157,8 @@ class TestManyAtOnce:
         ahead = int((now() + timedelta(hours=1)).timestamp() * 1_000_000)
         entry = {"seq": ahead, "body": b'{"at":"2026-11-22T00:00:00Z","what":"ahead"}'}
         await store._connection.client.collection("audit").document(f"{ahead:020d}").create(entry)
-        assert await store.note(Act(at=DAY, what="next")) == ahead + 1
-        assert [act.what for act in await store.acts()] == ["next", "ahead"]
+        assert await store.add_audit_entry(AuditEntry(at=DAY, what="next")) == ahead + 1
+        assert [act.what for act in await store.audit_entries()] == ["next", "ahead"]
 
 
 class TestWhoWeAre:
@@ -222,7 +222,7 @@ def test_who_did_not_choose_it_does_not_load_it() -> None:
 
 async def test_the_settings_choose_it(project: str, firestore_emulator: Any) -> None:
     settings = Settings(store="firestore", gcp_project=project, firestore_emulator=firestore_emulator.host)
-    async with opened_store(settings) as store:
+    async with open_store(settings) as store:
         assert isinstance(store, FirestoreStore)
         await store.ping()
 
@@ -233,7 +233,7 @@ async def test_a_firestore_that_does_not_answer_is_unavailable_in_bounded_time(m
         silent.listen()
         monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", f"127.0.0.1:{silent.getsockname()[1]}")
         monkeypatch.setattr("core.store.firestore_rpc.WAIT_S", 0.3)
-        connection = await Connection.open("p", emulator=True)
+        connection = await FirestoreConnection.open("p", emulator=True)
         async with FirestoreStore(connection, clock=lambda: 0.0) as store:
             for verb in (
                 store.ping(),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.domain.audit import Act
+from core.domain.audit import AuditEntry
 from core.domain.errors import Conflict, StoreUnavailable
 from core.domain.events import AnyEvent, Text, numbered
 from core.domain.records import SYSTEM, Login, Session, UserId
@@ -98,8 +98,8 @@ async def test_changes_deletions_and_notes_are_repeated_as_they_may_be(
     faults.next = [fault]
     await store.delete(Session, "s", owner=ALICE)
     assert await store.find(Session, owner=ALICE) == []
-    await store.note(Act(at=DAY, what="first"))
-    assert [act.what for act in await store.acts()] == ["first"]
+    await store.add_audit_entry(AuditEntry(at=DAY, what="first"))
+    assert [act.what for act in await store.audit_entries()] == ["first"]
 
 
 async def test_a_store_that_hangs_is_given_up_and_works_again_afterwards(

@@ -13,6 +13,7 @@ from core.domain import records
 from core.domain.records import Record
 from core.store import firestore_query
 from core.store.firestore_values import AUDIT, CHUNKS, CLAIMS, COUNTERS, stored
+from core.store.query import table_name
 
 ROOT = Path(__file__).resolve().parents[3]
 DECLARED = json.loads((ROOT / "firestore.indexes.json").read_text())
@@ -92,5 +93,5 @@ def test_no_field_that_is_ordered_or_compared_is_left_without_its_own_index() ->
     used = set()
     for _, call in calls_of_find():
         kind, names, newest_by = shape(call)
-        used |= {(kind.__name__.lower(), name) for name in (*names, newest_by)}
+        used |= {(table_name(kind), name) for name in (*names, newest_by)}
     assert used & overrides(indexes=[]) == set()

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from core.config.settings import Settings
-from core.domain.audit import Act
+from core.domain.audit import AuditEntry
 from core.domain.errors import Conflict, Misconfigured, StoreUnavailable
 from core.domain.events import AnyEvent, Text, numbered
 from core.domain.records import SYSTEM, Agent, Box, Login, Session, User, UserId
 from core.operations.migration import copy, migrate, rows_of, tally
 from core.store import Store
-from core.store.factory import opened_store
+from core.store.factory import open_store
 from core.store.rows import KINDS
 from core.store.sqlite import SqliteStore
 from tests.firestore_emulator import Emulator
@@ -45,7 +45,7 @@ async def furnish(store: Store) -> None:
     for user in (ALICE, BOB):
         person = User(id=user, issuer="x", subject=user, name="김철수", created_at=DAY, seen_at=DAY)
         login = Login(id=f"l-{user}", user=user, created_at=DAY, seen_at=DAY, expires_at=DAY)
-        box = Box(id=f"b-{user}", user=user, key="k", memory={"pid": 1, "a": [[1], {}]}, started_at=DAY)
+        box = Box(id=f"b-{user}", user=user, key="k", spawner_state={"pid": 1, "a": [[1], {}]}, started_at=DAY)
         for record in (person, login, box):
             await store.put(record, owner=SYSTEM)
         for n in range(250):
@@ -59,7 +59,7 @@ async def furnish(store: Store) -> None:
             await store.add_usage(key, owner=user, turns=1, cost_usd=0.1, **{"seq_s/1": 7})
             await store.add_usage(key, owner=user, turns=2, cost_usd=0.2)
     for n in range(3):
-        await store.note(Act(at=DAY, what=f"deed-{n}", who=ALICE))
+        await store.add_audit_entry(AuditEntry(at=DAY, what=f"deed-{n}", who=ALICE))
 
 
 def add_what_only_a_newer_program_knows(database: Path) -> None:
@@ -97,7 +97,7 @@ def furnished(settings: Settings, database: Path) -> Settings:
 
 
 async def counted(settings: Settings, store: str) -> object:
-    async with opened_store(on(settings, store)) as opened:
+    async with open_store(on(settings, store)) as opened:
         return await tally(rows_of(opened))
 
 
@@ -125,9 +125,9 @@ async def test_everything_goes_there_and_back_and_doing_it_again_changes_nothing
 
 async def test_the_same_questions_have_the_same_answers_in_both(furnished: Settings) -> None:
     await migrate(furnished, to="firestore")
-    async with opened_store(on(furnished, "sqlite")) as old, opened_store(on(furnished, "firestore")) as new:
+    async with open_store(on(furnished, "sqlite")) as old, open_store(on(furnished, "firestore")) as new:
         for store in (old, new):
-            await store.note(Act(at=DAY, what="later"))
+            await store.add_audit_entry(AuditEntry(at=DAY, what="later"))
         for user in (ALICE, BOB):
             for ask in (
                 lambda store, user=user: store.find(Session, owner=user, where={"agent": "a1"}, newest_by="updated_at"),
@@ -138,8 +138,8 @@ async def test_the_same_questions_have_the_same_answers_in_both(furnished: Setti
                 lambda store, user=user: store.all_usage(owner=user),
             ):
                 assert await ask(old) == await ask(new)
-        assert [act.what for act in await old.acts()] == [act.what for act in await new.acts()]
-        assert (await old.acts())[1:] == (await new.acts())[1:]
+        assert [act.what for act in await old.audit_entries()] == [act.what for act in await new.audit_entries()]
+        assert (await old.audit_entries())[1:] == (await new.audit_entries())[1:]
 
 
 class Ended(Exception):
@@ -150,7 +150,7 @@ class Ended(Exception):
 async def test_ended_after_any_write_it_goes_on_where_it_was(furnished: Settings, writes: int) -> None:
     left = writes
 
-    async with opened_store(on(furnished, "sqlite")) as old, opened_store(on(furnished, "firestore")) as new:
+    async with open_store(on(furnished, "sqlite")) as old, open_store(on(furnished, "firestore")) as new:
         there = rows_of(new)
 
         class Cut:
@@ -172,7 +172,7 @@ async def test_ended_after_any_write_it_goes_on_where_it_was(furnished: Settings
 
 
 async def test_a_store_that_is_somebodys_is_not_written_to(furnished: Settings) -> None:
-    async with opened_store(on(furnished, "firestore")) as new:
+    async with open_store(on(furnished, "firestore")) as new:
         await new.put(Agent(id="theirs", created_at=DAY, updated_at=DAY), owner=UserId("eve"))
     before = await counted(furnished, "firestore")
     with pytest.raises(Conflict, match="not empty"):
@@ -182,7 +182,7 @@ async def test_a_store_that_is_somebodys_is_not_written_to(furnished: Settings) 
 
 async def test_a_row_that_was_changed_on_the_way_is_found(furnished: Settings) -> None:
     await migrate(furnished, to="firestore")
-    async with opened_store(on(furnished, "firestore")) as new:
+    async with open_store(on(furnished, "firestore")) as new:
         await new.change(Agent, "a7", owner=BOB, name="다른 것")
     with pytest.raises(Conflict, match="differs"):
         await migrate(furnished, to="firestore")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from core.config import runtime_dir
 from core.config.settings import Secret
-from core.domain.records import Outbound
-from core.gateway.egress.egress import Egress, Limits
-from core.gateway.egress.protocol_sniffer import Front
+from core.domain.records import Connection
+from core.gateway.egress.egress import Egress, EgressLimits
+from core.gateway.egress.protocol_sniffer import ProtocolSniffer
 from core.gateway.identity import Caller
 from core.protocol import tokens
 from tests.core.gateway.egress.world import World
@@ -75,17 +75,17 @@ class Proxy:
         self._talks.append(talk)
         return talk
 
-    async def rows(self) -> list[Outbound]:
+    async def rows(self) -> list[Connection]:
         """The log, after everything in it has been written."""
         await self.egress.close()
-        return await self.house.store.find(Outbound, owner=ALICE, newest_by="updated_at")
+        return await self.house.store.find(Connection, owner=ALICE, newest_by="updated_at")
 
     async def hang_up(self) -> None:
         await asyncio.gather(*(talk.close() for talk in self._talks))
 
 
 @asynccontextmanager
-async def proxy(house: House, world: World, *, limits: Limits | None = None) -> AsyncIterator[Proxy]:
+async def proxy(house: House, world: World, *, limits: EgressLimits | None = None) -> AsyncIterator[Proxy]:
     """The socket of alice's box1; her session is s1, with the agent a1."""
     await house.talk(ALICE)
     egress = Egress(store=house.store, keys=(KEY,), outside=world.outside, limits=limits)
@@ -94,7 +94,7 @@ async def proxy(house: House, world: World, *, limits: Limits | None = None) -> 
     path = place.box_socket("box1")
     take = egress.taker(Caller(box="box1", user=ALICE, key="k"))
     server = await asyncio.get_running_loop().create_unix_server(
-        partial(Front, api=asyncio.Protocol, egress=take, waiting=set()), str(path)
+        partial(ProtocolSniffer, api=asyncio.Protocol, egress=take, waiting=set()), str(path)
     )
     it = Proxy(house, egress, path)
     try:

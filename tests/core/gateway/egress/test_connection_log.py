@@ -4,24 +4,24 @@ import asyncio
 
 import pytest
 
-from core.domain.records import Outbound, Record, UserId, now
-from core.gateway.egress.connection_log import TRIM_EVERY, Ledger, new_id
+from core.domain.records import Connection, Record, UserId, now
+from core.gateway.egress.connection_log import TRIM_EVERY, ConnectionLog, new_id
 from tests.core.gateway.gateway_harness import ALICE, House
 from tests.timeouts import PATIENCE_S
 
 
-def row(host: str) -> Outbound:
-    return Outbound(
+def row(host: str) -> Connection:
+    return Connection(
         id=new_id(), agent="a1", session="s1", host=host, port=443, decision="connected", sent_bytes=2, updated_at=now()
     )
 
 
 async def test_equal_connections_of_a_moment_are_added_up(house: House) -> None:
-    ledger = Ledger(house.store)
+    ledger = ConnectionLog(house.store)
     for host in ("a.com", "b.com", "a.com", "a.com"):
-        ledger.note(row(host), owner=ALICE)
+        ledger.record(row(host), owner=ALICE)
     await ledger.close()
-    rows = await house.store.find(Outbound, owner=ALICE)
+    rows = await house.store.find(Connection, owner=ALICE)
     assert sorted((r.host, r.times, r.sent_bytes) for r in rows) == [("a.com", 3, 6), ("b.com", 1, 2)]
 
 
@@ -34,28 +34,28 @@ async def test_what_is_being_written_at_the_end_is_written(house: House, monkeyp
         await create(record, owner=owner)
 
     monkeypatch.setattr(house.store, "create", slow)
-    ledger = Ledger(house.store)
+    ledger = ConnectionLog(house.store)
     for number in range(10):
-        ledger.note(row(f"h{number}.com"), owner=ALICE)
+        ledger.record(row(f"h{number}.com"), owner=ALICE)
     async with asyncio.timeout(PATIENCE_S):
         await writing.wait()
         await ledger.close()
-    assert len(await house.store.find(Outbound, owner=ALICE)) == 10
+    assert len(await house.store.find(Connection, owner=ALICE)) == 10
 
 
 async def test_a_row_that_cannot_be_kept_is_not_the_end_of_the_log(house: House) -> None:
-    ledger, there = Ledger(house.store), row("there.com")
+    ledger, there = ConnectionLog(house.store), row("there.com")
     await house.store.create(there, owner=ALICE)
-    ledger.note(there, owner=ALICE)
-    ledger.note(row("next.com"), owner=ALICE)
+    ledger.record(there, owner=ALICE)
+    ledger.record(row("next.com"), owner=ALICE)
     await ledger.close()
-    assert {r.host for r in await house.store.find(Outbound, owner=ALICE)} == {"there.com", "next.com"}
+    assert {r.host for r in await house.store.find(Connection, owner=ALICE)} == {"there.com", "next.com"}
 
 
 async def test_the_oldest_rows_make_room(house: House) -> None:
-    ledger = Ledger(house.store, kept=20)
+    ledger = ConnectionLog(house.store, kept=20)
     for number in range(2 * TRIM_EVERY + 1):
-        ledger.note(row(f"h{number}.com"), owner=ALICE)
+        ledger.record(row(f"h{number}.com"), owner=ALICE)
     await ledger.close()
-    rows = await house.store.find(Outbound, owner=ALICE, limit=1000)
+    rows = await house.store.find(Connection, owner=ALICE, limit=1000)
     assert {r.host for r in rows} == {f"h{number}.com" for number in range(2 * TRIM_EVERY - 19, 2 * TRIM_EVERY + 1)}

@@ -4,17 +4,17 @@ import asyncio
 from functools import partial
 
 from core.config import runtime_dir
-from core.gateway.egress.protocol_sniffer import UNDECIDED, Front
+from core.gateway.egress.protocol_sniffer import UNDECIDED, ProtocolSniffer
 from tests.core.gateway.gateway_harness import House
 from tests.timeouts import PATIENCE_S
 
 
 async def test_silent_connections_are_bounded_and_forgotten(house: House) -> None:
-    waiting: set[Front] = set()
+    waiting: set[ProtocolSniffer] = set()
     place = runtime_dir.make(house.settings)
     place.make_box("box1")
     path = str(place.box_socket("box1"))
-    front = partial(Front, api=asyncio.Protocol, egress=lambda _: None, waiting=waiting)
+    front = partial(ProtocolSniffer, api=asyncio.Protocol, egress=lambda _: None, waiting=waiting)
     server = await asyncio.get_running_loop().create_unix_server(front, path, backlog=2 * UNDECIDED)
     pairs = [await asyncio.open_unix_connection(path) for _ in range(UNDECIDED + 1)]
     async with asyncio.timeout(PATIENCE_S):
@@ -31,11 +31,11 @@ async def test_silent_connections_are_bounded_and_forgotten(house: House) -> Non
 
 
 async def test_connections_to_the_api_are_bounded_until_they_end(house: House) -> None:
-    waiting: set[Front] = set()
+    waiting: set[ProtocolSniffer] = set()
     place = runtime_dir.make(house.settings)
     place.make_box("box1")
     path = str(place.box_socket("box1"))
-    front = partial(Front, api=asyncio.Protocol, egress=lambda _: None, waiting=waiting)
+    front = partial(ProtocolSniffer, api=asyncio.Protocol, egress=lambda _: None, waiting=waiting)
     server = await asyncio.get_running_loop().create_unix_server(front, path, backlog=2 * UNDECIDED)
     pairs = []
     for _ in range(UNDECIDED):

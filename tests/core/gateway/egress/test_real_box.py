@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from core.config.settings import Secret
-from core.domain.records import Agent, Outbound, new_session_id
-from core.fleet.gateway_link import OwnGate
-from core.fleet.idle_reaper import Limits
+from core.domain.records import Agent, Connection, new_session_id
+from core.fleet.gateway_link import LocalGateway
+from core.fleet.idle_reaper import IdleLimits
 from core.fleet.runner_client import RunnerClient
-from core.fleet.runner_pool import Runners
+from core.fleet.runner_pool import RunnerPool
 from core.spawner.local import LocalSpawner
 from tests.canary import KEY
 from tests.core.gateway.egress.proxy import server
@@ -61,10 +61,10 @@ async def box_of_alice(house: House, world: World) -> AsyncIterator[Bash]:
         await house.store.change(Agent, "a1", owner=ALICE, rules=("Bash",))
         async with (
             House(settings, house.store).gateway(outside=world.outside),
-            OwnGate(settings.runtime_dir / "gateway.sock", asyncio.Event().wait) as gate,
-            Runners(store=house.store, spawner=spawner, gate=gate, limits=Limits()) as runners,
+            LocalGateway(settings.runtime_dir / "gateway.sock", asyncio.Event().wait) as gate,
+            RunnerPool(store=house.store, spawner=spawner, gate=gate, limits=IdleLimits()) as runners,
         ):
-            client = await runners.of(ALICE)
+            client = await runners.get_or_start(ALICE)
             try:
                 opening = {"agent": "a1", "kind": "chat", "locale": "en", "title": ""}
                 await client.call("PUT", f"/v1/sessions/{session.id}", opening)
@@ -101,7 +101,7 @@ async def test_programs_reach_the_internet_through_the_gateway_and_the_user_can_
         async with box_of_alice(house, world) as bash:
             said = await bash("; echo; ".join(REACHES))
             assert said.split("\n").count(CANARY) == len(REACHES), said
-        rows = await house.store.find(Outbound, owner=ALICE)
+        rows = await house.store.find(Connection, owner=ALICE)
     assert {(row.agent, row.host, row.address, row.decision) for row in rows} == {
         ("a1", "example.com", PUBLIC, "connected")
     }, "the CLI itself went nowhere"

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from core.domain.records import Agent, Session
-from core.gateway.egress.egress import Limits
+from core.gateway.egress.egress import EgressLimits
 from core.gateway.egress.tunnel import HEAD_BYTES
 from core.gateway.identity import Caller
 from core.protocol import tokens
@@ -124,8 +124,8 @@ async def test_a_fast_server_waits_for_a_slow_reader(house: House) -> None:
         assert received == whole
 
 
-@pytest.mark.parametrize("limits", [Limits(connections=3), Limits(burst=3, per_s=0)], ids=["open", "new"])
-async def test_a_box_has_so_many_connections_and_no_more(house: House, limits: Limits) -> None:
+@pytest.mark.parametrize("limits", [EgressLimits(connections=3), EgressLimits(burst=3, per_s=0)], ids=["open", "new"])
+async def test_a_box_has_so_many_connections_and_no_more(house: House, limits: EgressLimits) -> None:
     async with server(echo) as port, proxy(house, leading_to(port), limits=limits) as box:
         first = [await box.connect("example.com:443") for _ in range(3)]
         assert [talk.status for talk in first] == [200] * 3
@@ -133,7 +133,7 @@ async def test_a_box_has_so_many_connections_and_no_more(house: House, limits: L
 
 
 async def test_a_place_is_free_again_when_a_connection_has_ended(house: House) -> None:
-    async with server(echo) as port, proxy(house, leading_to(port), limits=Limits(connections=1)) as box:
+    async with server(echo) as port, proxy(house, leading_to(port), limits=EgressLimits(connections=1)) as box:
         for _ in range(3):
             talk = await box.connect("example.com:443")
             assert talk.status == 200
@@ -143,7 +143,7 @@ async def test_a_place_is_free_again_when_a_connection_has_ended(house: House) -
 
 
 async def test_where_nothing_moves_the_tunnel_ends(house: House) -> None:
-    async with server(echo) as port, proxy(house, leading_to(port), limits=Limits(idle_s=0.1)) as box:
+    async with server(echo) as port, proxy(house, leading_to(port), limits=EgressLimits(idle_s=0.1)) as box:
         talk = await box.connect("example.com:443")
         assert await talk.rest() == b""
         [row] = await box.rows()
@@ -152,12 +152,12 @@ async def test_where_nothing_moves_the_tunnel_ends(house: House) -> None:
 
 @pytest.mark.parametrize("first", [b"CONNECT example.com:443 HTTP/1.1\r\n", b"CONNECT " + b"x" * 100_000])
 async def test_a_request_that_does_not_end_is_hung_up_on(house: House, first: bytes) -> None:
-    async with proxy(house, leading_to(1), limits=Limits(head_s=0.1)) as box:
+    async with proxy(house, leading_to(1), limits=EgressLimits(head_s=0.1)) as box:
         assert (await box.send(first)).status == 0
 
 
 async def test_a_request_that_ends_too_late_is_hung_up_on(house: House) -> None:
-    limits = Limits(head_s=10 * PATIENCE_S)  # it is not the time that ends it
+    limits = EgressLimits(head_s=10 * PATIENCE_S)  # it is not the time that ends it
     async with server(echo) as port, proxy(house, leading_to(port), limits=limits) as box:
         assert (await box.send(b"CONNECT " + b"x" * 100_000)).status == 0
         for long, status in ((HEAD_BYTES // 2, 200), (HEAD_BYTES, 0)):  # in one piece
@@ -174,7 +174,7 @@ async def test_when_the_box_is_gone_so_are_its_connections(house: House) -> None
 
 
 async def test_a_box_is_known_as_long_as_it_has_something_open_or_used_up(house: House) -> None:
-    async with server(echo) as port, proxy(house, leading_to(port), limits=Limits(per_s=0.0)) as box:
+    async with server(echo) as port, proxy(house, leading_to(port), limits=EgressLimits(per_s=0.0)) as box:
         known, ask = box.egress._accounts, box.egress._account
         talk = await box.connect("example.com:443")
         ask(Caller(box="box2", user=BOB, key="k"))

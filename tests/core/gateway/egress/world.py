@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from core.gateway.egress import network as outside_network
 from core.gateway.egress.addresses import Address
-from core.gateway.egress.network import Outside
-from core.gateway.egress.tunnel import End
+from core.gateway.egress.network import Network
+from core.gateway.egress.tunnel import TunnelEnd
 
 PUBLIC, OTHER = "93.184.215.14", "93.184.215.15"  # nobody is connected there: `dial` leads to loopback
 
@@ -22,8 +22,8 @@ class World:
     dialled: list[str] = field(default_factory=list)
 
     @property
-    def outside(self) -> Outside:
-        return Outside(resolve=self.resolve, dial=self.dial, is_own=lambda address: self._is_own(address))
+    def outside(self) -> Network:
+        return Network(resolve=self.resolve, dial=self.dial, is_own=lambda address: self._is_own(address))
 
     def _is_own(self, address: Address) -> bool:
         return str(address) in self.own
@@ -35,7 +35,7 @@ class World:
             raise OSError(f"no such name: {name}")
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
-    async def dial(self, address: str, port: int) -> End:
+    async def dial(self, address: str, port: int) -> TunnelEnd:
         if address in self.names:  # as a careless program would: it asks again
             address = (await self.resolve(address))[0]
         self.dialled.append(address)
