@@ -110,7 +110,7 @@ def test_whoever_catches_everything_says_why_or_lets_it_go_on() -> None:
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Settings)])
 def test_every_setting_is_documented(name: str) -> None:
-    assert f"`{variable(name)}`" in (ROOT / "README.md").read_text()
+    assert f"`{variable(name)}`" in (ROOT / "docs" / "settings.md").read_text()
 
 
 def test_every_module_is_used_by_a_test() -> None:

@@ -1,6 +1,6 @@
 """The only reader of the environment: every setting once, with its unit and meaning.
 
-Documented in README.md, and tests/core/config/test_settings.py holds that table to this file.
+Documented in docs/settings.md, and tests/core/config/test_settings.py holds that table to this file.
 """
 
 import os
@@ -131,7 +131,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
     known = {variable(name): name for name in hints}
     unknown = sorted(key for key in environ if key.startswith("OMA_") and key not in known)
     if unknown:
-        raise Misconfigured(f"unknown setting {', '.join(unknown)}; the README lists all of them")
+        raise Misconfigured(f"unknown setting {', '.join(unknown)}; docs/settings.md lists all of them")
     given: dict[str, Any] = {
         name: _parse(key, environ[key], hints[name]) for key, name in known.items() if environ.get(key)
     }

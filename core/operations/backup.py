@@ -44,7 +44,9 @@ def backup(settings: Settings, file: Path, *, force: bool = False) -> tuple[Mani
     Raises: Misconfigured: there is a file already, or nothing to back up. StoreUnavailable: it cannot be done.
     """
     if settings.store != "sqlite":
-        raise Misconfigured("backup copies the embedded store; Firestore has backups of its own (see the README)")
+        raise Misconfigured(
+            "backup copies the embedded store; Firestore has backups of its own (see docs/operating.md)"
+        )
     if file.exists() and not force:
         raise Misconfigured(f"{file} is there already: name another file, or say --force")
     database = settings.data_dir / DATABASE
