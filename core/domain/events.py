@@ -126,13 +126,17 @@ class ToolProgress(Event, frozen=True, kw_only=True, tag="tool_progress"):
 
 
 class ToolReturned(Event, frozen=True, kw_only=True, tag="tool_returned"):
-    """A tool's result; `content` is cut at the runner's cap, `full_size` is its length before that."""
+    """A tool's result; `content` is cut at the runner's cap, `full_size` is its length before that.
+
+    `stopped`: it did not finish because its turn was stopped; that is no failure of the tool.
+    """
 
     id: str
     ok: bool
     content: str = ""
     truncated: bool = False
     full_size: int = 0
+    stopped: bool = False
 
 
 class Asked(Event, frozen=True, kw_only=True, tag="asked"):

@@ -236,6 +236,8 @@ class Conversation:
             case Text() if self.turn and self.turn.stopping:
                 self.journal.record(structs.replace(item, partial=True))  # what the CLI had when it was stopped
             case _:
+                if isinstance(item, ToolReturned) and not item.ok and self.turn and self.turn.stopping:
+                    item = structs.replace(item, stopped=True)  # a killed command fails, but not by its own fault
                 self.journal.record(item)
                 self._follow_tools(item)
 

@@ -186,14 +186,25 @@ def _called(block: Json, parent: str) -> ToolCalled:
 def _returned(said: Json) -> list[CliOutput]:
     """Tool results; the rest of what a `user` line holds are the CLI's remarks to the model."""
     heard: list[CliOutput] = []
+    stopped = _stopped_tools(said)
     for block in _blocks(_dict(said.get("message"))):
         if block.get("type") != "tool_result":
             continue
+        tool = _str(block.get("tool_use_id"))
+        if tool in stopped:  # its text tells the model what to do now; nobody else is meant
+            heard.append(ToolReturned(id=tool, ok=False, stopped=True))
+            continue
         text, size = truncation.content(block.get("content"))
         ok = block.get("is_error") is not True
-        tool = _str(block.get("tool_use_id"))
         heard.append(ToolReturned(id=tool, ok=ok, content=text, truncated=size > len(text), full_size=size))
     return heard
+
+
+def _stopped_tools(said: Json) -> set[str]:
+    """The ids of the tool calls that the CLI gave up because its turn was interrupted."""
+    meta = said.get("tool_result_meta")
+    notes = [note for note in meta if isinstance(note, dict)] if isinstance(meta, list) else []
+    return {_str(note.get("id")) for note in notes if note.get("non_execution_kind") == "user-rejected"}
 
 
 def _system(said: Json) -> list[CliOutput]:

@@ -126,7 +126,7 @@ def test_the_end_of_a_turn_leaves_nothing_unfinished() -> None:
     log.take(done(outcome="error", reason="cli_died", detail="exit 137"))
     items = shown(log.fold)
     assert set(items) == {"u:1", "a:t1", "e:4"}
-    assert 'data-state="failed"' in items["a:t1"]
+    assert 'data-state="stopped"' in items["a:t1"]
     assert "ended unexpectedly" in items["e:4"] and "exit 137" in items["e:4"]
 
 
@@ -250,6 +250,44 @@ def test_a_failed_act_is_never_folded_away() -> None:
     assert not [op for op in log.take(delta("x")) if isinstance(op, Wrap)]
 
 
+STOPPED = e.ToolReturned(id="t1", ok=False, stopped=True)
+BY_USER = {"outcome": "interrupted", "reason": "stopped_by_user"}
+
+
+@pytest.mark.parametrize("result", [STOPPED, msgspec.structs.replace(STOPPED, content="line 1"), None])
+def test_a_command_that_was_stopped_is_grey_and_says_who_stopped_it_also_after_a_reload(result: Any) -> None:
+    log = Log()
+    log.take(said(), busy(), bash("t1"), *([result] if result else []), done(**BY_USER))
+    for fold in (log.fold, log.again()):
+        html = shown(fold)["a:t1"]
+        assert 'data-state="stopped"' in html and "Stopped by you" in text_of(html)
+        assert "fail" not in html and ("line 1" in html) is bool(result and result.content)
+    assert "내가 멈췄어요" in shown(log.again("ko"))["a:t1"]
+
+
+def test_a_command_that_ended_with_its_box_is_stopped_but_not_by_the_person() -> None:
+    log = Log()
+    log.take(said(), busy(), bash("t1"), done(outcome="interrupted", reason="runner_lost"))
+    assert text_of(shown(log.fold)["a:t1"]).endswith("Stopped")
+
+
+def test_a_stopped_command_stays_visible_beside_finished_ones_that_fold() -> None:
+    log = Log()
+    log.take(said(), busy())
+    for n in range(2, 6):
+        log.take(bash(f"t{n}"), e.ToolReturned(id=f"t{n}", ok=True))
+    ops = log.take(bash("t1"), STOPPED, done(**BY_USER))
+    assert [op.keys for op in ops if isinstance(op, Wrap)] == [tuple(f"a:t{n}" for n in range(2, 6))]
+    assert "Stopped by you" in shown(log.again())["a:t1"]
+
+
+def test_a_denied_call_does_not_show_what_the_model_was_told_about_it() -> None:
+    log = Log()
+    log.take(said(), busy(), bash("t1"), asked(), e.Answered(request_id="r1", decision="deny", by="u web"))
+    log.take(e.ToolReturned(id="t1", ok=False, content="Error: The user does not want this."))
+    assert "does not want" not in shown(log.fold)["a:t1"]
+
+
 def test_an_output_of_a_megabyte_is_shown_in_part_and_says_so() -> None:
     log = Log()
     log.take(bash("t"), e.ToolReturned(id="t", ok=True, content="x" * 100_000, truncated=True, full_size=1_000_000))
@@ -296,7 +334,8 @@ def test_what_a_stop_cancelled_is_not_said_to_be_the_persons_denial() -> None:
     log.take(e.Answered(request_id="r1", decision="deny", by="stop"))
     log.take(done(outcome="interrupted", reason="stopped_by_user"))
     items = shown(log.fold)
-    assert "Cancelled by stop" in items["a:t1"] and "Denied" not in items["a:t1"] and "You" not in items["a:t1"]
+    assert text_of(items["a:t1"]).endswith("Stopped by you")
+    assert 'data-state="stopped"' in items["a:t1"] and "Denied" not in items["a:t1"]
     assert "Cut off" not in items["t:a:0"], "who has stopped it knows"
 
 

@@ -101,11 +101,11 @@ class ToolActivity:
             self._fold(row)
             row = []
 
-    def end(self, event: e.Event) -> None:
+    def end(self, event: e.TurnFinished) -> None:
         """The turn is over: nothing runs any more, and only what is parked is still asked."""
         for id, act in self._acts.items():
-            if act.state in ("running", "waiting"):
-                self._change(id, event, stopped=True, waiting=False)
+            if act.state in ("running", "waiting", "stopped"):
+                self._change(id, event, ended=event, waiting=False)
         self.close_row()
         self._acts.clear()
         self._open = {id: parked for id, parked in self._open.items() if parked}

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from core.domain.events import Answered, Asked, ToolCalled, ToolReturned
+from core.domain.events import Answered, Asked, ToolCalled, ToolReturned, TurnFinished
 from ui.layout.i18n import Translations
 from ui.transcript import diff, tool_labels
 from ui.transcript.markdown import code_block
@@ -17,7 +17,7 @@ OUTPUT_CHARS: Final = 3_000  # of a tool's output; the rest is said to be there
 FIELD_CHARS: Final = 1_000
 DIFF_LINES: Final = 200
 OPEN_LINES: Final = 14  # details of up to this many lines are shown at once
-ICONS: Final = {"failed": "alert", "denied": "x", "waiting": "shield"}
+ICONS: Final = {"failed": "alert", "denied": "x", "waiting": "shield", "stopped": "stop"}
 
 
 class ToolCard(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,16 +28,16 @@ class ToolCard(msgspec.Struct, frozen=True, kw_only=True):
     waiting: bool = False
     asked: Asked | None = None
     answered: Answered | None = None
-    stopped: bool = False  # the turn ended before the tool did
+    ended: TurnFinished | None = None  # the end of the turn, if the tool had not finished by itself before it
 
     @property
     def state(self) -> str:
-        """running, waiting, ok, failed or denied."""
+        """running, waiting, ok, failed, denied or stopped."""
         if self.answered is not None and self.answered.decision == "deny":
-            return "denied"
+            return "stopped" if self.answered.by == "stop" else "denied"
         if self.result is not None:
-            return "ok" if self.result.ok else "failed"
-        return "failed" if self.stopped else "waiting" if self.waiting else "running"
+            return "ok" if self.result.ok else "stopped" if self.result.stopped else "failed"
+        return "stopped" if self.ended else "waiting" if self.waiting else "running"
 
     @property
     def target(self) -> str:
@@ -64,7 +64,7 @@ def step(act: ToolCard, words: Translations) -> str:
     kind = tool_labels.kind(call.name)
     verb = words.t(f"act.{kind.verb}")
     if state in ("failed", "denied") and not (act.answered and state == "denied"):
-        verb = words.t("act.stopped" if act.stopped else f"act.{state}", verb=verb)
+        verb = words.t(f"act.{state}", verb=verb)
     body, lines = _details(act, words)
     opened = " open" if body and (state == "failed" or (state == "ok" and 0 < lines <= OPEN_LINES)) else ""
     named = " named" if call.name == tool_labels.DRAFT else ""
@@ -145,17 +145,23 @@ def _details(act: ToolCard, words: Translations) -> tuple[str, int]:
     elif call.name not in tool_labels.KINDS:
         parts.append(_rows(call.input))
         count += OPEN_LINES + 1
-    if result is not None and result.content.strip() and not (call.name in tool_labels.QUIET and result.ok):
+    if result is not None and _tells(act, result):
         parts.append(_output(result, words))
         count += result.content.strip().count("\n") + 1 if call.name == "Bash" else OPEN_LINES + 1
     return "".join(parts), count
+
+
+def _tells(act: ToolCard, result: ToolReturned) -> bool:
+    """Whether a reader learns something from the result. That of a denied call repeats the denial to the model."""
+    quiet = act.state == "denied" or (act.call.name in tool_labels.QUIET and result.ok)
+    return bool(result.content.strip()) and not quiet
 
 
 def _output(result: ToolReturned, words: Translations) -> str:
     text = result.content.strip("\n")
     left = max(result.full_size, len(text)) - min(len(text), OUTPUT_CHARS)
     rest = f'<span class="rest">{words.t("act.rest", n=left)}</span>' if left > 0 else ""
-    fail = "" if result.ok else " fail"
+    fail = "" if result.ok or result.stopped else " fail"
     return f'<div class="out{fail}">{escape(text[:OUTPUT_CHARS], quote=False)}{rest}</div>'
 
 
@@ -182,7 +188,7 @@ def _counts(call: ToolCalled) -> str:
 def _decision(act: ToolCard, words: Translations) -> str:
     """Who let it do this or did not, with the rule that came of it or what was said."""
     asked, answer = act.asked, act.answered
-    if asked is None or answer is None:
+    if asked is None or answer is None or answer.by == "stop":
         return ""
     state = "denied" if answer.decision == "deny" else "allowed"
     rule = f'<code class="rule">{escape(answer.rule)}</code>' if answer.decision == "allow_always" else ""
@@ -198,4 +204,8 @@ def _end(act: ToolCard, words: Translations) -> str:
         since = act.began.isoformat() if act.began else ""
         waiting = f'<span class="end warn">{words.t("act.waiting")}</span>'
         return waiting if act.waiting else f'<span class="end" data-since="{since}"></span>'
-    return f'<span class="end">{escape(words.lasting(act.took_s)) if act.took_s >= 0.05 else ""}</span>'
+    parts = [words.lasting(act.took_s)] if act.took_s >= 0.05 else []
+    if act.state == "stopped":
+        by_user = act.ended is not None and act.ended.reason == "stopped_by_user"
+        parts.insert(0, words.t("act.stopped_by_you" if by_user else "act.stopped"))
+    return f'<span class="end">{escape(" · ".join(parts))}</span>'

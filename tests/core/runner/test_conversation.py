@@ -195,6 +195,8 @@ async def test_stop_ends_everything_the_turn_started_and_spares_the_cli(tmp_path
             cli = box.cli_pid(session.id)
             await session.interrupt()
             assert (await watch.until(TurnFinished)).outcome == "interrupted"
+            (returned,) = watch.of(ToolReturned)
+            assert returned.stopped and not returned.content, "the CLI's words to the model are for nobody else"
             async with asyncio.timeout(PATIENCE_S):
                 while box.marked(session.id) != [cli]:
                     await asyncio.sleep(0.05)

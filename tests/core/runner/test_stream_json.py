@@ -130,6 +130,15 @@ def test_results_of_tools_are_text_and_cut_to_size() -> None:
     assert returned.full_size == 70_000 + len("\n[image]")
 
 
+def test_a_call_that_was_given_up_when_its_turn_was_stopped_says_so_without_the_clis_words_to_the_model() -> None:
+    block = {"type": "tool_result", "tool_use_id": "t1", "content": "The user doesn't want to", "is_error": True}
+    line = {"type": "user", "message": {"content": [block, {**block, "tool_use_id": "t2"}]}}
+    meta = [{"id": "t1", "non_execution_kind": "user-rejected"}, {"id": "t2", "non_execution_kind": "permission-rule"}]
+    stopped, denied = hear(Translator(), {**line, "tool_result_meta": meta})
+    assert stopped == ToolReturned(id="t1", ok=False, stopped=True)
+    assert (denied.stopped, denied.content) == (False, "The user doesn't want to")
+
+
 def test_the_clis_own_error_texts_are_not_the_models_words() -> None:
     line = assistant("m", {"type": "text", "text": "API Error: 400"}, error="unknown", is_api_error_message=True)
     assert hear(Translator(), line) == []
