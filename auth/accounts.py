@@ -1,5 +1,7 @@
 """The user's record behind a sign-in: made the first time, merged ever after."""
 
+from typing import Any
+
 from auth.claims import Identity
 from core.domain.errors import Forbidden, NotFound
 from core.domain.records import LOCAL, SYSTEM, Role, User, now, user_id
@@ -33,6 +35,6 @@ async def upsert_user(store: Store, identity: Identity, *, admin: bool) -> User:
     if known.disabled:
         raise Forbidden("this account is disabled", code="disabled")
     news = {"email": identity.email, "name": identity.name, "picture": identity.picture}
-    given = {name: value for name, value in news.items() if value}
+    given: dict[str, Any] = {name: value for name, value in news.items() if value}
     role = Role.ADMIN if admin or known.admin_granted else Role.USER
     return await store.change(User, id, owner=SYSTEM, role=role, seen_at=at, **given)

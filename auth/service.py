@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from hashlib import sha256
+from typing import Any
 
 from fastapi import FastAPI
 from itsdangerous import URLSafeTimedSerializer
@@ -64,7 +65,7 @@ class Auth:
 
     async def prefer(self, user: User, *, locale: str = "", theme: str = "") -> None:
         """Remember the language or theme the user chose (empty: leave it as it is)."""
-        chosen = {name: value for name, value in (("locale", locale), ("theme", theme)) if value}
+        chosen: dict[str, Any] = {name: value for name, value in (("locale", locale), ("theme", theme)) if value}
         if chosen:
             self.logins.refresh(await self._store.change(User, user.id, owner=SYSTEM, **chosen))
 

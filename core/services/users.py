@@ -52,8 +52,9 @@ class UserAdmin:
         if self.role_is_pinned(known):
             raise Conflict("the settings make them an administrator", code="admin_by_settings")
         if known.role is not role:
-            fields = {"role": role, "admin_granted": role is Role.ADMIN}
-            self._changed(await self._store.change(User, user, owner=SYSTEM, **fields))
+            self._changed(
+                await self._store.change(User, user, owner=SYSTEM, role=role, admin_granted=role is Role.ADMIN)
+            )
             await self._audit.record(AuditAction.ROLE_CHANGED, who=by, about=user, detail=role)
 
     async def disable(self, user: UserId, disabled: bool, *, by: UserId) -> None:

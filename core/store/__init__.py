@@ -1,6 +1,7 @@
 """The seam to whatever keeps users, agents, sessions and the copies of their logs."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from core.domain.audit import AuditEntry
@@ -31,8 +32,13 @@ class Store(Protocol):
     async def put(self, record: Record, *, owner: UserId) -> None:
         """Create or overwrite, merged: fields in the store that this version does not know stay as they are."""
 
-    async def change(self, kind: type[R], id: str, *, owner: UserId, **fields: Any) -> R:
-        """Set just these fields, atomically, and return the whole. Raises: NotFound."""
+    async def change(
+        self, kind: type[R], id: str, *, owner: UserId, expect: Mapping[str, Any] | None = None, **fields: Any
+    ) -> R:
+        """Set just these fields, atomically, and return the whole.
+
+        With `expect` only if the record has these values at that moment. Raises: NotFound. Conflict: it has others.
+        """
 
     async def get(self, kind: type[R], id: str, *, owner: UserId) -> R:
         """Raises: NotFound."""
@@ -44,9 +50,23 @@ class Store(Protocol):
         owner: UserId,
         where: Mapping[str, Any] | None = None,
         newest_by: str = "",
+        oldest_by: str = "",
+        above: datetime | None = None,
+        below: datetime | None = None,
+        after: R | None = None,
         limit: int = 100,
     ) -> list[R]:
-        """Records whose fields equal `where`; newest first by the datetime field `newest_by`, else by id."""
+        """Records whose fields equal `where`, by id, or ordered by the datetime field `newest_by` or `oldest_by`.
+
+        `above` and `below` bound that field; neither value itself is found. A page goes on `after` the last record
+        of the page before: no record comes twice, and none that was there the whole time is left out.
+        """
+
+    async def count(self, kind: type[Record], *, owner: UserId, where: Mapping[str, Any] | None = None) -> int:
+        """How many records `find` with this `where` has."""
+
+    async def delete_where(self, kind: type[Record], *, owner: UserId, where: Mapping[str, Any]) -> None:
+        """Delete the records whose fields equal `where`. Idempotent; a failure may leave some of them."""
 
     async def delete(self, kind: type[R], id: str, *, owner: UserId) -> None:
         """Idempotent."""

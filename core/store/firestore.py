@@ -21,10 +21,11 @@ from core.domain.errors import Conflict, NotFound, StoreUnavailable
 from core.domain.records import Record, UserId
 from core.google.retries import UNCERTAIN
 from core.store.firestore_audit import FirestoreAudit
+from core.store.firestore_log import DELETED_AT_ONCE
 from core.store.firestore_query import plan
 from core.store.firestore_rpc import ANY_TIMES, ONCE, FirestoreConnection
 from core.store.firestore_values import CLAIMS, changed, collection_of, document_of, name_of, record_of, stored
-from core.store.query import table_name
+from core.store.query import Query, equals, table_name
 
 R = TypeVar("R", bound=Record)
 
@@ -75,15 +76,38 @@ class FirestoreStore(FirestoreAudit):
             these: Any = list(document)
             await document_of(client, type(record), record.id, owner).set(document, merge=these, **ANY_TIMES)
 
-    async def change(self, kind: type[R], id: str, *, owner: UserId, **fields: Any) -> R:
+    async def change(
+        self, kind: type[R], id: str, *, owner: UserId, expect: Mapping[str, Any] | None = None, **fields: Any
+    ) -> R:
         document = changed(kind, fields)
         async with self._connection.call() as client:
             reference = document_of(client, kind, id, owner)
             try:
-                await reference.update(document, **ANY_TIMES)
+                if expect:
+                    await self._change_if(reference, kind, expect, document)
+                else:
+                    await reference.update(document, **ANY_TIMES)
             except Missing as error:
                 raise NotFound(f"{table_name(kind)} {id}") from error
             return await self._get(reference, kind, id)
+
+    async def _change_if(
+        self, reference: AsyncDocumentReference, kind: type[Record], expect: Mapping[str, Any], document: dict[str, Any]
+    ) -> None:
+        """Raises: Conflict: the record has other values. NotFound: there is none."""
+        for _ in range(TRIES):
+            there = await reference.get(**ANY_TIMES)
+            if not there.exists:
+                raise NotFound(f"{table_name(kind)} {reference.id}")
+            if not equals(record_of(kind, there.to_dict() or {}), expect):
+                raise Conflict(f"{table_name(kind)} {reference.id} has changed")
+            option = self._connection.client.write_option(last_update_time=_version(there))
+            try:
+                await reference.update(document, option=option, **ONCE)
+                return
+            except FailedPrecondition:
+                continue  # another field was changed, or one of these: the next look tells
+        raise StoreUnavailable(f"too many change {table_name(kind)} {reference.id} at once")
 
     async def get(self, kind: type[R], id: str, *, owner: UserId) -> R:
         async with self._connection.call() as client:
@@ -96,20 +120,53 @@ class FirestoreStore(FirestoreAudit):
         owner: UserId,
         where: Mapping[str, Any] | None = None,
         newest_by: str = "",
+        oldest_by: str = "",
+        above: datetime | None = None,
+        below: datetime | None = None,
+        after: R | None = None,
         limit: int = 100,
     ) -> list[R]:
-        asked = plan(kind, where=where or {}, newest_by=newest_by)
+        asked = Query(
+            where=where or {}, newest_by=newest_by, oldest_by=oldest_by, above=above, below=below, after=after
+        )
+        planned = plan(kind, asked)
         found: list[R] = []
         async with self._connection.call() as client:
-            query = asked.query(collection_of(client, kind, owner), limit=limit)
+            query = planned.query(collection_of(client, kind, owner), limit=limit)
             async with aclosing(query.stream(**ANY_TIMES)) as documents:
                 async for document in documents:
                     record = record_of(kind, document.to_dict() or {})
-                    if asked.fits(record):
+                    if planned.fits(record):
                         found.append(record)
                         if len(found) == limit:
                             break
         return found
+
+    async def count(self, kind: type[Record], *, owner: UserId, where: Mapping[str, Any] | None = None) -> int:
+        planned = plan(kind, Query(where=where or {}))
+        async with self._connection.call() as client:
+            query = planned.all(collection_of(client, kind, owner))
+            if not planned.here:
+                [[found]] = await query.count().get(**ANY_TIMES)
+                return int(found.value)
+            documents = query.stream(**ANY_TIMES)
+            return sum([planned.fits(record_of(kind, each.to_dict() or {})) async for each in documents])
+
+    async def delete_where(self, kind: type[Record], *, owner: UserId, where: Mapping[str, Any]) -> None:
+        planned = plan(kind, Query(where=where))
+        async with self._connection.call() as client:
+            query = planned.all(collection_of(client, kind, owner))
+            found = [
+                each.reference
+                async for each in query.stream(**ANY_TIMES)
+                if planned.fits(record_of(kind, each.to_dict() or {}))
+            ]
+        for start in range(0, len(found), DELETED_AT_ONCE):
+            async with self._connection.call() as client:
+                batch = client.batch()
+                for reference in found[start : start + DELETED_AT_ONCE]:
+                    batch.delete(reference)
+                await batch.commit(**ANY_TIMES)
 
     async def delete(self, kind: type[R], id: str, *, owner: UserId) -> None:
         async with self._connection.call() as client:

@@ -1,6 +1,7 @@
 """`find` as SQL: names come from the record's own fields, values are always parameters."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -19,29 +20,89 @@ def table_name(kind: type[Record]) -> str:
     return STORED_NAMES.get(kind.__name__, kind.__name__.lower())
 
 
-def select(
-    kind: type[Record], *, owner: UserId, where: Mapping[str, Any], newest_by: str, limit: int
-) -> tuple[str, list[Any]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What `find` was asked: fields that equal `where`, in one order, between two values of the field that orders."""
+
+    where: Mapping[str, Any]
+    newest_by: str = ""
+    oldest_by: str = ""
+    above: datetime | None = None
+    below: datetime | None = None
+    after: Record | None = None
+
+    @property
+    def order_by(self) -> str:
+        """The field that orders the records; empty: they come by id."""
+        return self.newest_by or self.oldest_by
+
+
+def select(kind: type[Record], query: Query, *, owner: UserId, limit: int) -> tuple[str, list[Any]]:
     """The statement and its parameters. Raises: ValueError: a field that this kind does not have."""
-    known = asked_for(kind, where, newest_by)
-    terms, values = ["kind = ?", "owner = ?"], [table_name(kind), owner]
-    for name, wanted in where.items():
-        term, more = _equals(known[name], wanted)
-        terms.append(term)
-        values += more
-    # without its Z a time with a fraction sorts after the same second without one
-    order = f"rtrim({_path(known[newest_by])}, 'Z') DESC, id DESC" if newest_by else "id"
+    known = asked_for(kind, query)
+    terms, values = _conditions(kind, query.where, owner=owner)
+    field, direction, sign = known.get(query.order_by), "ASC", ">"
+    if query.newest_by:
+        direction, sign = "DESC", "<"
+    if field:
+        by = _sortable(field)
+        for comparison, bound in ((">", query.above), ("<", query.below)):
+            if bound is not None:
+                terms.append(f"{by} {comparison} rtrim(?, 'Z')")
+                values.append(_plain(bound))
+        if query.after:
+            terms.append(f"({by}, id) {sign} (rtrim(?, 'Z'), ?)")
+            values += [_plain(getattr(query.after, field.name)), query.after.id]
+        order = f"{by} {direction}, id {direction}"
+    else:
+        order = "id"
+        if query.after:
+            terms.append("id > ?")
+            values.append(query.after.id)
     statement = f"SELECT body FROM records WHERE {' AND '.join(terms)} ORDER BY {order} LIMIT ?"  # noqa: S608  # names are checked above
     return statement, [*values, limit]
 
 
-def asked_for(kind: type[Record], where: Mapping[str, Any], newest_by: str) -> dict[str, FieldInfo]:
-    """The fields of a kind. Raises: ValueError: one of those that are asked for is not among them."""
+def matching(kind: type[Record], where: Mapping[str, Any], *, owner: UserId) -> tuple[str, list[Any]]:
+    """The condition of `count` and `delete_where`. Raises: ValueError: a field that this kind does not have."""
+    asked_for(kind, Query(where=where))
+    terms, values = _conditions(kind, where, owner=owner)
+    return " AND ".join(terms), values
+
+
+def asked_for(kind: type[Record], query: Query) -> dict[str, FieldInfo]:
+    """The fields of a kind. Raises: ValueError: the query names one that is not among them, or makes no sense."""
     known = {field.name: field for field in fields(kind)}
-    for name in (*where, *([newest_by] if newest_by else [])):
+    for name in (*query.where, *([query.order_by] if query.order_by else [])):
         if name not in known:
             raise ValueError(f"{kind.__name__} has no field {name!r}")
+    if query.newest_by and query.oldest_by:
+        raise ValueError("records have one order")
+    if (query.above or query.below) and not query.order_by:
+        raise ValueError("`above` and `below` are values of the field that orders the records")
     return known
+
+
+def equals(record: Record, expect: Mapping[str, Any]) -> bool:
+    """Whether the record has these values. Raises: ValueError: a field that its kind does not have."""
+    asked_for(type(record), Query(where=expect))
+    return all(getattr(record, name) == value for name, value in expect.items())
+
+
+def _conditions(kind: type[Record], where: Mapping[str, Any], *, owner: UserId) -> tuple[list[str], list[Any]]:
+    known = {field.name: field for field in fields(kind)}
+    # The kind is part of the text, as SQLite uses a partial index only for a condition that it can read.
+    terms, values = [f"kind = '{table_name(kind)}'", "owner = ?"], [owner]
+    for name, wanted in where.items():
+        term, more = _equals(known[name], wanted)
+        terms.append(term)
+        values += more
+    return terms, values
+
+
+def _sortable(field: FieldInfo) -> str:
+    """A time as text that sorts: without its Z, a time with a fraction sorts after the same second without one."""
+    return f"rtrim({_path(field)}, 'Z')"
 
 
 def default_of(field: FieldInfo) -> Any:

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -90,12 +91,17 @@ class SqliteStore(SqliteAudit):
             old = await self._body(db, type(record), record.id, owner)
             await self._merge(db, old or "{}", record, owner)
 
-    async def change(self, kind: type[R], id: str, *, owner: UserId, **fields: Any) -> R:
+    async def change(
+        self, kind: type[R], id: str, *, owner: UserId, expect: Mapping[str, Any] | None = None, **fields: Any
+    ) -> R:
         async with self._transaction() as db:
             old = await self._body(db, kind, id, owner)
             if old is None:
                 raise NotFound(f"{query.table_name(kind)} {id}")
-            record = msgspec.structs.replace(_decode(kind, old), **fields)
+            before = _decode(kind, old)
+            if expect and not query.equals(before, expect):
+                raise Conflict(f"{query.table_name(kind)} {id} has changed")
+            record = msgspec.structs.replace(before, **fields)
             body = await self._merge(db, old, record, owner)
             try:
                 return msgspec.json.decode(body, type=kind)
@@ -116,12 +122,30 @@ class SqliteStore(SqliteAudit):
         owner: UserId,
         where: Mapping[str, Any] | None = None,
         newest_by: str = "",
+        oldest_by: str = "",
+        above: datetime | None = None,
+        below: datetime | None = None,
+        after: R | None = None,
         limit: int = 100,
     ) -> list[R]:
-        statement, values = query.select(kind, owner=owner, where=where or {}, newest_by=newest_by, limit=limit)
+        asked = query.Query(
+            where=where or {}, newest_by=newest_by, oldest_by=oldest_by, above=above, below=below, after=after
+        )
+        statement, values = query.select(kind, asked, owner=owner, limit=limit)
         async with self._reading() as db:
             rows = await db.execute_fetchall(statement, values)
         return [_decode(kind, body) for (body,) in rows]
+
+    async def count(self, kind: type[Record], *, owner: UserId, where: Mapping[str, Any] | None = None) -> int:
+        condition, values = query.matching(kind, where or {}, owner=owner)
+        async with self._reading() as db:
+            [(found,)] = await db.execute_fetchall(f"SELECT count(*) FROM records WHERE {condition}", values)  # noqa: S608  # as in query.select
+        return int(found)
+
+    async def delete_where(self, kind: type[Record], *, owner: UserId, where: Mapping[str, Any]) -> None:
+        condition, values = query.matching(kind, where, owner=owner)
+        async with self._transaction() as db:
+            await db.execute(f"DELETE FROM records WHERE {condition}", values)  # noqa: S608  # as in query.select
 
     async def delete(self, kind: type[R], id: str, *, owner: UserId) -> None:
         async with self._transaction() as db:

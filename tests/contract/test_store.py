@@ -178,6 +178,32 @@ class TestRecords:
         record = await store.get(Session, "s1", owner=ALICE)
         assert (record.last_seq, record.title) == (19, "19")
 
+    async def test_a_change_that_expects_other_values_writes_nothing(self, store: Store) -> None:
+        await store.put(talk("s1"), owner=ALICE)
+        with pytest.raises(Conflict):
+            await store.change(Session, "s1", owner=ALICE, expect={"state": SessionState.BUSY}, title="no")
+        with pytest.raises(NotFound):
+            await store.change(Session, "s2", owner=ALICE, expect={"state": SessionState.BUSY}, title="no")
+        changed = await store.change(
+            Session, "s1", owner=ALICE, expect={"state": SessionState.ASLEEP, "agent": "a1"}, title="yes"
+        )
+        assert changed.title == "yes"
+
+    async def test_of_many_who_change_from_one_value_at_once_one_wins(self, store: Store, other: Store) -> None:
+        await store.put(talk("s1"), owner=ALICE)
+
+        async def rename(where: Store, title: str) -> str:
+            try:
+                await where.change(Session, "s1", owner=ALICE, expect={"title": ""}, title=title)
+            except Conflict:
+                return ""
+            return title
+
+        won = [
+            each for each in await asyncio.gather(*(rename((store, other)[n % 2], f"t{n}") for n in range(8))) if each
+        ]
+        assert won == [(await store.get(Session, "s1", owner=ALICE)).title]
+
     async def test_change_of_what_is_not_there_says_so(self, store: Store) -> None:
         with pytest.raises(NotFound):
             await store.change(Agent, "nobody", owner=ALICE, name="x")
@@ -264,6 +290,48 @@ class TestFind:
         for id in ("b", "c", "a"):
             await store.put(agent(id), owner=ALICE)
         assert [found.id for found in await store.find(Agent, owner=ALICE, limit=2)] == ["a", "b"]
+
+    async def test_oldest_first_between_two_times_that_are_not_found_themselves(self, store: Store) -> None:
+        for n in range(6):
+            await store.put(talk(f"s{n}", at=DAY + timedelta(milliseconds=500 * n)), owner=ALICE)
+        above, below = DAY + timedelta(milliseconds=500), DAY + timedelta(milliseconds=2500)
+        between = await store.find(Session, owner=ALICE, oldest_by="updated_at", above=above, below=below)
+        assert [session.id for session in between] == ["s2", "s3", "s4"]
+        newest = await store.find(Session, owner=ALICE, newest_by="updated_at", below=above)
+        assert [session.id for session in newest] == ["s0"]
+
+    @pytest.mark.parametrize("order", [{"newest_by": "updated_at"}, {"oldest_by": "updated_at"}, {}])
+    async def test_pages_leave_nothing_out_and_show_nothing_twice_also_where_times_are_equal(
+        self, store: Store, order: dict[str, str]
+    ) -> None:
+        for n in range(7):
+            await store.put(talk(f"s{n}", at=DAY + timedelta(seconds=n // 3)), owner=ALICE)
+        whole = [session.id for session in await store.find(Session, owner=ALICE, **order)]
+        seen: list[Session] = []
+        while page := await store.find(Session, owner=ALICE, **order, after=seen[-1] if seen else None, limit=2):
+            seen += page
+        assert [session.id for session in seen] == whole
+        assert len(whole) == 7
+
+    async def test_bounds_without_an_order_are_a_bug(self, store: Store) -> None:
+        with pytest.raises(ValueError, match="orders"):
+            await store.find(Agent, owner=ALICE, above=DAY)
+        with pytest.raises(ValueError, match="one order"):
+            await store.find(Agent, owner=ALICE, newest_by="updated_at", oldest_by="updated_at")
+
+    async def test_count_and_delete_where_mean_the_records_that_find_finds(self, store: Store) -> None:
+        for id, of in (("s1", "a1"), ("s2", "a2"), ("s3", "a1")):
+            await store.put(talk(id, of=of), owner=ALICE)
+            await store.put(talk(id, of=of), owner=BOB)
+        await store.change(Session, "s3", owner=ALICE, pinned=True)
+        assert await store.count(Session, owner=ALICE) == 3
+        assert await store.count(Session, owner=ALICE, where={"agent": "a1", "pinned": False}) == 1
+        await store.delete_where(Session, owner=ALICE, where={"agent": "a1", "pinned": False})
+        await store.delete_where(Session, owner=ALICE, where={"agent": "nothing"})
+        assert [found.id for found in await store.find(Session, owner=ALICE)] == ["s2", "s3"]
+        await store.delete_where(Session, owner=ALICE, where={"agent": "a1"})
+        assert [found.id for found in await store.find(Session, owner=ALICE)] == ["s2"]
+        assert await store.count(Session, owner=BOB) == 3
 
     async def test_a_field_that_is_not_the_kinds_is_refused(self, store: Store) -> None:
         for asked in ({"where": {"name') OR 1=1 --": ""}}, {"newest_by": "password"}):

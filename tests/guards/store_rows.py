@@ -22,8 +22,19 @@ GUARDS = (
         '"DELETE FROM records WHERE kind = ? AND ? <> \'\' AND id = ?"', OTHERS, by="NotFound",
     ),
     Guard(
-        "a record is its owner's: find", "Z2", "core/store/query.py", '["kind = ?", "owner = ?"]',
-        '["kind = ?", "? <> \'\'"]', OTHERS,
+        "a record is its owner's: find", "Z2", "core/store/query.py", '"owner = ?"], [owner]',
+        '"? <> \'\'"], [owner]', OTHERS,
+    ),
+    Guard(
+        "a change that expects other values writes nothing", "Z6", SQLITE,
+        "if expect and not query.equals(before, expect):", "if False:",
+        f"{CONTRACT}::TestRecords::test_a_change_that_expects_other_values_writes_nothing",
+    ),
+    Guard(
+        "what is deleted by its values is its owner's", "Z2", "core/store/query.py",
+        "    terms, values = _conditions(kind, where, owner=owner)\n    return",
+        "    terms, values = _conditions(kind, where, owner=owner)\n    terms[1] = \"? <> ''\"\n    return",
+        f"{CONTRACT}::TestFind::test_count_and_delete_where_mean_the_records_that_find_finds",
     ),
     Guard(
         "names of fields are the record's own", "Z2", "core/store/query.py",
@@ -66,8 +77,8 @@ GUARDS = (
     ),
     Guard(
         "a change of what is gone writes nothing", "Z6", SQLITE,
-        "            if old is None:\n                raise NotFound(f\"{query.table_name(kind)} {id}\")\n            record",
-        "            if old is None:\n                old = '{\"id\":\"a1\",\"created_at\":\"2026-01-01T00:00:00Z\",\"updated_at\":\"2026-01-01T00:00:00Z\"}'\n            record",
+        "            if old is None:\n                raise NotFound(f\"{query.table_name(kind)} {id}\")\n            before",
+        "            if old is None:\n                old = '{\"id\":\"a1\",\"created_at\":\"2026-01-01T00:00:00Z\",\"updated_at\":\"2026-01-01T00:00:00Z\"}'\n            before",
         f"{CONTRACT}::TestRecords::test_change_of_what_is_not_there_says_so",
     ),
     Guard(

@@ -13,7 +13,7 @@ from core.domain import records
 from core.domain.records import Record
 from core.store import firestore_query
 from core.store.firestore_values import AUDIT, CHUNKS, CLAIMS, COUNTERS, stored
-from core.store.query import table_name
+from core.store.query import Query, table_name
 
 ROOT = Path(__file__).resolve().parents[3]
 DECLARED = json.loads((ROOT / "firestore.indexes.json").read_text())
@@ -31,16 +31,26 @@ def calls_of_find() -> Iterator[tuple[str, ast.Call]]:
                         yield f"{path.relative_to(ROOT)}:{node.lineno}", node
 
 
-def shape(call: ast.Call) -> tuple[type[Record], tuple[str, ...], str]:
+def shape(call: ast.Call) -> tuple[type[Record], tuple[str, ...], str, bool]:
     """Kind, fields and order, which must be written out in the call: else nobody can tell what index it needs."""
     assert isinstance(call.args[0], ast.Name)
     given = {keyword.arg: keyword.value for keyword in call.keywords}
-    where, newest_by = given.get("where"), given.get("newest_by")
+    where, order = given.get("where"), given.get("newest_by") or given.get("oldest_by")
     assert where is None or isinstance(where, ast.Dict), ast.unparse(call)
     names = [key.value for key in where.keys if isinstance(key, ast.Constant)] if isinstance(where, ast.Dict) else []
     assert not isinstance(where, ast.Dict) or len(names) == len(where.keys), ast.unparse(call)
-    assert newest_by is None or isinstance(newest_by, ast.Constant), ast.unparse(call)
-    return KINDS[call.args[0].id], tuple(map(str, names)), str(newest_by.value) if newest_by else ""
+    assert order is None or isinstance(order, ast.Constant), ast.unparse(call)
+    by = str(order.value) if isinstance(order, ast.Constant) else ""
+    return KINDS[call.args[0].id], tuple(map(str, names)), by, "oldest_by" in given
+
+
+def asked(names: tuple[str, ...], by: str, oldest: bool) -> Query:
+    where = dict.fromkeys(names, "x")
+    return Query(where=where, oldest_by=by) if oldest else Query(where=where, newest_by=by)
+
+
+def index_for(kind: type[Record], names: tuple[str, ...], by: str, oldest: bool) -> dict[str, Any] | None:
+    return firestore_query.index_of(kind, names, asked(names, by, oldest))
 
 
 def key(index: dict[str, Any]) -> str:
@@ -50,14 +60,14 @@ def key(index: dict[str, Any]) -> str:
 def test_every_query_of_the_program_has_its_index_and_no_index_is_for_nobody() -> None:
     shapes = {shape(call) for _, call in calls_of_find()}
     assert len(shapes) >= 10, "the search finds what is there"
-    needed = {key(index) for each in shapes if (index := firestore_query.index_of(*each))}
+    needed = {key(index) for each in shapes if (index := index_for(*each))}
     assert needed == {key(index) for index in DECLARED["indexes"]}
 
 
 @pytest.mark.parametrize(("where", "call"), list(calls_of_find()))
 def test_every_query_of_the_program_can_be_asked_of_firestore(where: str, call: ast.Call) -> None:
-    kind, names, newest_by = shape(call)
-    firestore_query.plan(kind, where=dict.fromkeys(names, "x"), newest_by=newest_by)
+    kind, *more = shape(call)
+    firestore_query.plan(kind, asked(*more))
 
 
 def overrides(**wanted: Any) -> set[tuple[str, str]]:
@@ -92,6 +102,6 @@ def test_the_commands_for_google_cloud_say_all_that_the_file_says() -> None:
 def test_no_field_that_is_ordered_or_compared_is_left_without_its_own_index() -> None:
     used = set()
     for _, call in calls_of_find():
-        kind, names, newest_by = shape(call)
-        used |= {(table_name(kind), name) for name in (*names, newest_by)}
+        kind, names, by, _ = shape(call)
+        used |= {(table_name(kind), name) for name in (*names, by)}
     assert used & overrides(indexes=[]) == set()
