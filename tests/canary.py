@@ -1,7 +1,8 @@
 """The platform's key as tests know it, and the search for it in all that the platform has written.
 
 No box, log, database, transcript or export may ever hold it. Each `Product` looks into its own folders when it ends,
-and when the whole suite has ended everything that any test left is looked through once more.
+and when the whole suite has ended everything that any test left is looked through once more. A key in the folder of a
+test that failed is no alarm yet: a test that was cut off may have left what it plants. scripts/tests runs it again.
 The spellings are written here once more, apart from core/observability/redaction.py, which they watch.
 """
 
@@ -22,6 +23,8 @@ import pytest
 # Looks like one, is spelled differently in a URL and in JSON, and means nothing to a shell.
 KEY = "sk-ant-canary-0123456789abcdef/+=-ABCDEF"
 LEAKS = pytest.StashKey[list[str]]()
+REAL = pytest.StashKey[bool]()  # whether one of them is outside the folders of failed tests
+FOLDER = "folder"  # the property of a failed test's report that names a folder it wrote to
 LEFT_BEHIND = 8  # the exit status; pytest itself has 0 to 5
 GZIP = 16 + zlib.MAX_WBITS
 PIECE_BYTES, OVERLAP_BYTES = 64 * 2**20, 1024
@@ -109,6 +112,15 @@ def _spellings() -> Iterator[tuple[bytes, str]]:
 SPELLINGS = dict(_spellings())
 
 
+def name_folders(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Write into the report of a test that failed before its end where it and its products wrote."""
+    if report.failed and report.when != "teardown":
+        for value in getattr(item, "funcargs", {}).values():
+            root = value if isinstance(value, Path) else getattr(getattr(value, "product", value), "root", None)
+            if isinstance(root, Path):
+                report.user_properties.append((FOLDER, str(root)))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """All that is left of all tests is looked through. Under pytest-xdist once, when every worker has ended."""
@@ -117,13 +129,24 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if folder is None or hasattr(session.config, "workerinput"):
         return
     session.config.stash[LEAKS] = leaks(folder)
-    if session.config.stash[LEAKS]:
+    cut_off = _folders_of_failed_tests(session.config)
+    session.config.stash[REAL] = any(not line.startswith(cut_off) for line in session.config.stash[LEAKS])
+    if session.config.stash[REAL]:
         session.exitstatus = LEFT_BEHIND  # no test of its own: scripts/tests must not look at others again instead
+
+
+def _folders_of_failed_tests(config: pytest.Config) -> tuple[str, ...]:
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    reports = [report for kind in ("failed", "error") for report in reporter.stats.get(kind, [])]
+    found = {value for report in reports for name, value in getattr(report, "user_properties", []) if name == FOLDER}
+    return tuple(f"{value}/" for value in sorted(found))
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Says where the key was found."""
     if found := config.stash.get(LEAKS, []):
-        terminalreporter.section("the platform's key was left behind", red=True)
+        real = config.stash[REAL]
+        title = "the platform's key was left behind" if real else "the platform's key, only where a test failed"
+        terminalreporter.section(title, red=real)
         for line in found[:50]:
             terminalreporter.line(line)

@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import expect as later
 from playwright.sync_api import expect
 
-from tests.canary import pytest_sessionfinish, pytest_terminal_summary  # noqa: F401  # hooks
+from tests.canary import name_folders, pytest_sessionfinish, pytest_terminal_summary  # noqa: F401  # two hooks
 from tests.firestore_emulator import Emulator, emulator_jar
 from tests.model_server import ModelServer
 from tests.order import in_order
@@ -67,4 +67,5 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, p
     if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI"):
         report.outcome = "failed"
         report.longrepr = f"skipped under CI: {report.longrepr}"
+    name_folders(item, report)
     return report

@@ -3,10 +3,10 @@
 import base64
 import gzip
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -53,12 +53,10 @@ PLANTED: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """Emptied in the end: what is planted here must not fail the suite that tests it."""
-    folder = tmp_path / "planted"
-    folder.mkdir()
-    yield folder
-    shutil.rmtree(folder)
+def folder() -> Iterator[Path]:
+    """Not below the folder of all tests: what is planted here must not fail the suite, however the test ends."""
+    with tempfile.TemporaryDirectory(prefix="oma-planted-") as path:
+        yield Path(path)
 
 
 @pytest.mark.parametrize("plant", PLANTED.values(), ids=PLANTED.keys())
@@ -82,7 +80,7 @@ def test_a_product_that_wrote_the_key_does_not_end_clean(folder: Path) -> None:
         product.look_for_the_key()
 
 
-# what pytest would load besides and this needs not: a second of each run
+# what pytest would load besides and this needs not: a second of each run; the first is what scripts/tests does need
 UNUSED = [
     word
     for name in ("cacheprovider", "asyncio", "hypothesispytest", "anyio", "playwright")
@@ -115,3 +113,53 @@ def test_a_suite_that_left_the_key_anywhere_is_red(
     assert done.returncode == status, done.stdout + done.stderr
     assert ("left: as it is" in done.stdout) == bool(status)
     assert "1 passed" in done.stdout
+
+
+CUT_OFF = """
+from pathlib import Path
+from tests.canary import KEY
+
+def test_that_is_cut_off_the_first_time(tmp_path):
+    (tmp_path / "typed").write_text({what})
+    first = not Path("seen").exists()
+    Path("seen").touch()
+    assert not first, "took too long"
+    (tmp_path / "typed").unlink()
+
+def test_that_passes(tmp_path):
+    (tmp_path / "left").write_text({besides})
+"""
+HOOKS = """
+import pytest
+from tests.canary import name_folders, pytest_sessionfinish, pytest_terminal_summary
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    name_folders(item, report)
+    return report
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "besides", "status"),
+    [("KEY", "'nothing'", 0), ("'nothing'", "'nothing'", 0), ("'nothing'", "KEY", 8), ("KEY", "KEY", 8)],
+    ids=["a cut-off test typed it", "no key", "a leak beside a failure", "both"],
+)
+def test_a_test_that_was_cut_off_is_run_again_unless_the_key_leaked(
+    folder: Path, what: str, besides: str, status: int
+) -> None:
+    (folder / ".venv").symlink_to(sys.prefix)
+    (folder / "test_inner.py").write_text(CUT_OFF.format(what=what, besides=besides))
+    (folder / "conftest.py").write_text(HOOKS)
+    done = subprocess.run(
+        [ROOT / "scripts" / "tests", "1", "-q", *UNUSED[2:]],
+        env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "TMPDIR": str(folder)},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    assert ("once more, alone" in done.stdout) == (status == 0)

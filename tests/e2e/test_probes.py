@@ -71,7 +71,7 @@ def facts(me: Screen) -> dict[str, object]:
         "private_keys": "/etc/ssl/private",
         "logs": "/var/log",
         "docker": "/var/run/docker.sock",
-        "home_of_the_platforms_user": next(path for path in Path.home().iterdir() if path.is_file()),
+        "home_of_the_platforms_user": a_file_of(Path.home()),
         "auth_and_pages": "/opt/oma/ui",
     }
     here = Path(os.getcwd())
@@ -81,3 +81,9 @@ def facts(me: Screen) -> dict[str, object]:
         "port": me.product.port,
         "session": me.session,
     }
+
+
+def a_file_of(folder: Path) -> Path:
+    """One that is there if there is any: a new machine's user may have none, or no home."""
+    files = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+    return files[0] if files else folder / ".profile"

@@ -9,6 +9,7 @@ from playwright.async_api import expect
 
 from tests.e2e.conftest import Start, Visit
 from tests.e2e.screen import Screen
+from tests.e2e.test_box import GIVEN
 from tests.model_server import ModelServer
 from tests.oidc_provider import provider
 from tests.people import ALICE, BOB, Person
@@ -65,9 +66,8 @@ async def test_each_user_has_a_box_of_their_own(shared: Product, visit: Visit) -
     for screen, person in ((alice, ALICE), (bob, BOB)):
         await by_provider(screen, person)
         await screen.new_agent()
-        await screen.say(
-            f"TOOL(((bash -c 'echo x > of-{person['sub']}.txt'; find / -name 'of-*.txt' -not -path '/proc/*')))"
-        )
+        look = f"find {GIVEN} -xdev -name 'of-*.txt'"
+        await screen.say(f"TOOL(((bash -c 'echo x > of-{person['sub']}.txt'; {look})))")
         await screen.get("allow").click()
         await screen.until_turns(1)
         await expect(screen.answers.last).to_contain_text(f"of-{person['sub']}.txt")

@@ -176,10 +176,13 @@ async def test_the_keys_are_in_nothing_that_the_agents_programs_can_read(world: 
     pid = runner.process.pid
     look = f"cat /proc/{pid}/environ /proc/{pid}/cmdline | tr '\\\\0' ' '; env; head -c 1 /proc/{pid}/mem"
     async with talk.watch() as watch:
-        await talk.say(f"TOOL((({look}; grep -rls {box.key} $HOME; echo looked)))")
+        await talk.say(f"TOOL((({look}; echo looked)))")
         await watch.until(TurnFinished, limit_s=LIMIT_S)
     said = str(watch.of(ToolReturned)[-1].content)
     assert "looked" in said and box.key not in said and BOOT_KEY not in said
+    files = [path for path in (world.root / "home").rglob("*") if path.is_file() and not path.is_symlink()]
+    assert any(path.suffix == ".jsonl" for path in files), "the search finds what the CLI wrote"
+    assert not [path for path in files if box.key.encode() in path.read_bytes()]
 
 
 async def test_a_box_that_is_deleted_reaches_no_model_any_more(world: World) -> None:
