@@ -1,4 +1,6 @@
-"""What a session can be, and which state may follow which.
+"""What a session and a run can be, and which state may follow which.
+
+A session:
 
     asleep ──▶ starting ──▶ idle ◀──▶ busy ◀──▶ asking
        ▲          │          │         │          │
@@ -6,6 +8,12 @@
 
 `asleep` has no process; `starting` waits for one; `idle` has one and no turn; `busy` has an open turn;
 `asking` has an open turn that waits for a person, which is not idleness; `failed` could not start.
+
+A run:
+
+    queued ──▶ running ◀──▶ waiting ──▶ succeeded | failed | cancelled      a slot may also begin as missed or skipped
+
+A run in one of the last five states (ENDED) has ended, and nothing changes its state any more.
 """
 
 from enum import StrEnum
@@ -25,7 +33,7 @@ class SessionState(StrEnum):
 
 
 class RunState(StrEnum):
-    """States of a run (a session that a trigger started)."""
+    """States of a run (a session that a person, a schedule or the API started to work by itself)."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -47,6 +55,22 @@ NEXT: dict[SessionState, frozenset[SessionState]] = {
     S.FAILED: frozenset({S.STARTING, S.ASLEEP}),
 }
 OPEN_TURN = frozenset({S.BUSY, S.ASKING})
+
+
+R = RunState
+ENDED = frozenset({R.SUCCEEDED, R.FAILED, R.CANCELLED, R.MISSED, R.SKIPPED})
+AT_WORK = frozenset({R.RUNNING, R.WAITING})
+BORN = frozenset({R.QUEUED, R.MISSED, R.SKIPPED})
+RUN_NEXT: dict[RunState, frozenset[RunState]] = {
+    R.QUEUED: frozenset({R.RUNNING, R.FAILED, R.CANCELLED, R.SKIPPED}),
+    R.RUNNING: frozenset({R.WAITING, R.SUCCEEDED, R.FAILED, R.CANCELLED}),
+    R.WAITING: frozenset({R.RUNNING, R.SUCCEEDED, R.FAILED, R.CANCELLED}),
+} | {end: frozenset() for end in ENDED}
+
+
+def may_become(now: RunState, then: RunState) -> bool:
+    """Whether a run may go from one state to the other."""
+    return then in RUN_NEXT[now]
 
 
 def step(now: SessionState, then: SessionState) -> SessionState:

@@ -9,13 +9,14 @@ from typing import Any, Protocol
 
 import msgspec
 
-from core.domain import records as record_types
+from core.domain import records, runs, schedules
 from core.domain.records import Record, UserId
 from core.store.query import table_name
 
 KINDS: dict[str, type[Record]] = {
     table_name(kind): kind
-    for kind in vars(record_types).values()
+    for module in (records, runs, schedules)
+    for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, Record) and kind is not Record
 }
 Line = tuple[int, bytes]  # a number and the JSON that has it: an event's, or an entry's of the audit log

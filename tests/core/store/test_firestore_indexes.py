@@ -11,13 +11,13 @@ import pytest
 
 from core.domain import records
 from core.domain.records import Record
-from core.store import firestore_query
+from core.store import firestore_query, rows
 from core.store.firestore_values import AUDIT, CHUNKS, CLAIMS, COUNTERS, stored
 from core.store.query import Query, table_name
 
 ROOT = Path(__file__).resolve().parents[3]
 DECLARED = json.loads((ROOT / "firestore.indexes.json").read_text())
-KINDS = {kind.__name__: kind for kind in vars(records).values() if isinstance(kind, type) and issubclass(kind, Record)}
+KINDS = {kind.__name__: kind for kind in rows.KINDS.values()}
 
 
 def calls_of_find() -> Iterator[tuple[str, ast.Call]]:

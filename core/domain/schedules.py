@@ -1,0 +1,171 @@
+"""Schedules: when a trigger is due, in its own time zone, and what to do where that does not go as planned.
+
+A cron line follows Debian's rules over a change of clock, as `cronsim` has them: what is due at a time of day happens
+once on every day that has it (a time that is left out comes right after the gap, one that comes twice counts once),
+and what is due every so many minutes or hours goes on evenly.
+"""
+
+import itertools
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+from cronsim import CronSim, CronSimError
+
+from core.domain.errors import BadInput
+from core.domain.records import Record, UserId
+
+CRON_CHARS = 120
+MAX_JITTER_S = 3600
+PAUSE_AFTER = 5  # failures in a row
+LATE_S = 60.0  # a slot that is seen later than this is caught up with, by the policy
+
+
+class Overlap(StrEnum):
+    """What a due slot does while an earlier run of the same schedule has not ended."""
+
+    SKIP = "skip"
+    QUEUE = "queue"
+    CANCEL_PREVIOUS = "cancel_previous"
+
+
+class CatchUp(StrEnum):
+    """Which slots run that were due while the platform was down. The others are written down as missed."""
+
+    NONE = "none"
+    LAST = "last"
+    ALL = "all"  # the newest MAX_CAUGHT_UP of them
+
+
+MAX_CAUGHT_UP = 24
+
+
+class Schedule(msgspec.Struct, frozen=True, kw_only=True):
+    """When something is due: a cron line of five fields, or once `at` a time."""
+
+    cron: str = ""
+    at: datetime | None = None
+    timezone: str = "UTC"
+
+
+class Trigger(Record, frozen=True, kw_only=True):
+    """A schedule of an agent, owned by the agent's owner.
+
+    `paused_by` is empty while it is in force, a user, or ITSELF after `failures` in a row reached `pause_after`.
+    """
+
+    agent: str
+    kind: str = "schedule"
+    schedule: Schedule
+    input: dict[str, Any] | str = ""
+    overlap: Overlap = Overlap.SKIP
+    catch_up: CatchUp = CatchUp.LAST
+    jitter_s: int = 0
+    pause_after: int = PAUSE_AFTER
+    failures: int = 0
+    paused_by: str = ""
+    paused_why: str = ""
+    paused_at: datetime | None = None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def enabled(self) -> bool:
+        """Whether its slots are due at all."""
+        return not self.paused_by
+
+
+ITSELF = "itself"
+
+
+class DueSlot(Record, frozen=True, kw_only=True):
+    """The next slot of a schedule, owned by the platform, with the trigger's id; a paused one has none."""
+
+    user: UserId
+    agent: str
+    due_at: datetime
+
+
+def zone(name: str) -> ZoneInfo:
+    """Raises: BadInput: there is no such time zone."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise BadInput(f"there is no time zone {name[:60]!r}", code="bad_timezone") from error
+
+
+def check(schedule: Schedule) -> Schedule:
+    """The schedule as it is kept. Raises: BadInput: code bad_cron, bad_timezone, bad_schedule or never_due."""
+    zone(schedule.timezone)
+    cron = " ".join(schedule.cron.split())
+    if bool(cron) == (schedule.at is not None):
+        raise BadInput("a schedule has either a cron line or one time", code="bad_schedule")
+    if schedule.at is not None:
+        if schedule.at.tzinfo is None:
+            raise BadInput("a time needs its offset, as in 2026-12-01T09:00:00Z", code="bad_schedule")
+        return msgspec.structs.replace(schedule, cron="", at=schedule.at.astimezone(UTC).replace(microsecond=0))
+    if len(cron) > CRON_CHARS or len(cron.split()) != 5:
+        raise BadInput("a cron line has five fields: minute, hour, day, month, day of the week", code="bad_cron")
+    checked = msgspec.structs.replace(schedule, cron=cron)
+    try:
+        CronSim(cron, datetime(2026, 1, 1))  # only to read the line
+    except CronSimError as error:
+        raise BadInput(f"not a cron line: {error}", code="bad_cron") from error
+    if next_after(checked, datetime(2026, 1, 1, tzinfo=UTC)) is None:
+        raise BadInput("this cron line is never due", code="never_due")
+    return checked
+
+
+def next_after(schedule: Schedule, after: datetime) -> datetime | None:
+    """The first due time later than `after`, in UTC; None if there is none."""
+    return next(_times(schedule, after), None)
+
+
+def upcoming(schedule: Schedule, after: datetime, *, count: int) -> list[datetime]:
+    """The next `count` due times later than `after`, in UTC."""
+    return list(itertools.islice(_times(schedule, after), count))
+
+
+def between(schedule: Schedule, after: datetime, until: datetime, *, limit: int) -> list[datetime]:
+    """The due times later than `after` and not later than `until`, at most `limit` of them."""
+    return list(itertools.islice(itertools.takewhile(lambda due: due <= until, _times(schedule, after)), limit))
+
+
+def _times(schedule: Schedule, after: datetime) -> Iterator[datetime]:
+    """Due times later than `after`, each once and in order."""
+    if schedule.at is not None:
+        if schedule.at > after:
+            yield schedule.at
+        return
+    # A day back: in the hour that comes twice, the line's time of day stands for the first of the two.
+    last = after
+    for local in CronSim(schedule.cron, (after - timedelta(days=1)).astimezone(zone(schedule.timezone))):
+        due = local.astimezone(UTC)
+        if due > last:
+            yield due
+            last = due
+
+
+def not_before(trigger: Trigger, due_at: datetime) -> datetime:
+    """The due time and the slot's own share of the jitter, the same whoever asks."""
+    if not trigger.jitter_s:
+        return due_at
+    drawn = int.from_bytes(sha256(f"{trigger.id}\0{due_at.timestamp():.0f}".encode()).digest()[:4], "big")
+    return due_at + timedelta(seconds=drawn % (trigger.jitter_s + 1))
+
+
+def caught_up(trigger: Trigger, due_at: datetime, now: datetime) -> str:
+    """The reason for which a slot that is late does not run; empty: it runs."""
+    if (now - due_at).total_seconds() <= LATE_S:
+        return ""
+    if trigger.catch_up is CatchUp.NONE:
+        return "platform_down"
+    wanted = 1 if trigger.catch_up is CatchUp.LAST else MAX_CAUGHT_UP
+    later = between(trigger.schedule, due_at, now, limit=wanted)
+    if len(later) < wanted:
+        return ""
+    return "superseded" if trigger.catch_up is CatchUp.LAST else "catch_up_bound"
