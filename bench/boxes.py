@@ -15,6 +15,7 @@ from bench.figures import Figure, figure
 from bench.stage import CLI, Stage
 from core.config.settings import Settings
 from core.domain.records import Box, UserId, now
+from core.fleet.idle_reaper import IdleLimits
 from core.fleet.runner_client import RunnerClient
 from core.spawner.kubernetes import NAMESPACE, KubernetesSpawner
 from core.spawner.kubernetes_api import opened_api
@@ -51,17 +52,9 @@ async def _started(spawner: KubernetesSpawner, user: UserId) -> float:
     """Milliseconds; the box is asleep again afterwards."""
     box = Box(id=secrets.token_hex(5), user=user, key=secrets.token_urlsafe(32), started_at=now())
     began = time.monotonic()
-    box = msgspec.structs.replace(box, memory=await spawner.start(box, lambda _: None))
+    box = msgspec.structs.replace(box, spawner_state=await spawner.start(box, lambda _: None))
     client = RunnerClient(box, spawner.door(box))
-    whose = {
-        "user": box.user,
-        "box": box.id,
-        "key": box.key,
-        "max_live_sessions": 4,
-        "idle_cli_s": 600,
-        "orphan_s": 900,
-    }
-    await client.init(whose, spawner=spawner)
+    await client.init(IdleLimits().init(box), spawner=spawner)
     took_ms = (time.monotonic() - began) * 1000
     await client.close()
     await spawner.stop(box)

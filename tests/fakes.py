@@ -13,6 +13,7 @@ from core.domain.records import Box, UserId
 from core.domain.states import SessionState
 from core.lib.aiohttp_disconnects import ignore_disconnects
 from core.protocol import tokens
+from core.protocol.runner_api import PROTOCOL
 from core.runner import export
 from core.spawner import Isolation, Phase, Poll, ProgressCallback, RunnerEndpoint, nobody
 
@@ -27,6 +28,7 @@ class ScriptedRunner:
         self.folder = Path("nothing-here")
         self.calls: list[str] = []
         self.traces: dict[str, str] = {}  # last traceparent of each call
+        self.protocol: int | None = PROTOCOL  # None: as the first version, which said none
         self.open_turns = 0
         self.idle_s = 0.0
         self.looked = asyncio.Event()  # its status was asked for; the answer says what was so before `answer_now`
@@ -101,7 +103,8 @@ class ScriptedRunner:
         return await handler(request)
 
     async def _health(self, _: web.Request) -> web.Response:
-        return web.json_response({"status": "ok", "bound": True})
+        version = {} if self.protocol is None else {"protocol": self.protocol}
+        return web.json_response({"status": "ok", "bound": True, **version})
 
     async def _init(self, _: web.Request) -> web.Response:
         return web.json_response({})

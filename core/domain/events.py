@@ -13,6 +13,8 @@ from msgspec import UNSET, UnsetType
 
 from core.domain.states import SessionState
 
+Decision = Literal["allow", "allow_always", "deny", "answer"]  # what a person answers to a request
+
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """What all events have; `seq` counts from 1 without gaps inside one session."""
@@ -161,7 +163,7 @@ class Answered(Event, frozen=True, kw_only=True, tag="answered"):
     """The one answer to a request. `by` is a user id and the way it came ("u… web")."""
 
     request_id: str
-    decision: Literal["allow", "allow_always", "deny", "answer"]
+    decision: Decision
     by: str = ""
     message: str = ""
     rule: str = ""

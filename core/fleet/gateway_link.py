@@ -14,8 +14,11 @@ import aiohttp
 
 from core.domain.errors import PlatformError, Unavailable
 from core.domain.records import Box
+from core.protocol import gateway_api as api
 
 log = logging.getLogger("oma.gate")
+
+BASE = "http://gateway"  # a name that is not looked up: all calls go over the socket
 
 START_S = 25.0  # a cold interpreter on a busy laptop, after the end of the gateway before it
 CALL_S = 5.0
@@ -89,24 +92,24 @@ class LocalGateway:
 
     async def register(self, box: Box) -> None:
         """Listen for this box. A gateway that starts later finds the box in the Store by itself."""
-        await self._call("PUT", f"/boxes/{box.id}", {"user": box.user, "key": box.key, **box.spawner_state})
+        await self._call("PUT", api.BOX.format(box=box.id), {"user": box.user, "key": box.key, **box.spawner_state})
 
     async def unregister(self, box_id: str) -> None:
-        await self._call("DELETE", f"/boxes/{box_id}")
+        await self._call("DELETE", api.BOX.format(box=box_id))
 
     async def stop(self) -> None:
         """End the gateway (the whole platform stops); it need not be there."""
         if self._task:
             self._task.cancel()
         try:
-            await self._call("POST", "/stop")
+            await self._call("POST", api.STOP)
         except Unavailable:
             log.info("the gateway is gone already")
 
     async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
         timeout = aiohttp.ClientTimeout(total=CALL_S)
         try:
-            async with self._http.request(method, f"http://gateway{path}", json=body, timeout=timeout) as answer:
+            async with self._http.request(method, BASE + path, json=body, timeout=timeout) as answer:
                 if answer.status >= 400:
                     raise Unavailable(f"{method} {path}: {answer.status}", code="gateway_unavailable")
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
@@ -117,7 +120,7 @@ class LocalGateway:
         while True:
             try:
                 await self._make_way()
-                async with self._http.ws_connect("http://gateway/hold", heartbeat=10.0) as socket:
+                async with self._http.ws_connect(BASE + api.HOLD, heartbeat=10.0) as socket:
                     self._came_up()
                     pause_s = RETRY_S
                     async for _ in socket:
@@ -160,14 +163,14 @@ class LocalGateway:
             log.warning("the gateway is another web's (%s)", found)
             return
         log.info("the gateway there has other settings or another version: it is replaced")
-        await self._call("POST", "/stop")
+        await self._call("POST", api.STOP)
         async with asyncio.timeout(END_S):
             while await self._digest() != self._expected:  # noqa: ASYNC110  # of another process; ends by an error
                 await asyncio.sleep(POLL_S)
 
     async def _digest(self) -> str:
         """Of the gateway that is there. Raises: Unavailable, aiohttp.ClientError, OSError: there is none."""
-        async with self._http.get("http://gateway/healthz", timeout=aiohttp.ClientTimeout(total=CALL_S)) as answer:
+        async with self._http.get(BASE + api.HEALTH, timeout=aiohttp.ClientTimeout(total=CALL_S)) as answer:
             try:
                 return str((await answer.json()).get("digest", ""))
             except (ValueError, AttributeError, aiohttp.ContentTypeError):

@@ -3,15 +3,14 @@
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
 
 from core.domain.errors import PlatformError, Unavailable
+from core.domain.records import Box
 from core.fleet.runner_client import RunnerClient
 from core.lib.tasks import repeat
+from core.protocol.runner_api import Init
 
 log = logging.getLogger("oma.runners")
-
-ASK_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,9 +22,16 @@ class IdleLimits:
     orphan_s: float = 900.0
     idle_runner_s: float = 1800.0
 
-    @property
-    def told(self) -> dict[str, float]:
-        return {name: getattr(self, name) for name in ("max_live_sessions", "idle_cli_s", "orphan_s")}
+    def init(self, box: Box) -> Init:
+        """What the runner of this box is bound with."""
+        return Init(
+            user=box.user,
+            box=box.id,
+            key=box.key,
+            max_live_sessions=self.max_live_sessions,
+            idle_cli_s=self.idle_cli_s,
+            orphan_s=self.orphan_s,
+        )
 
 
 async def watch(
@@ -40,11 +46,10 @@ async def watch(
     async def look() -> None:
         for client in living():
             try:
-                status = await client.call("GET", "/v1/status", timeout_s=ASK_S)
+                status = await client.status()
             except PlatformError:
                 continue
-            idle_s = status.get("idle_s")  # words of a box: of any kind
-            if not status.get("open_turns") and isinstance(idle_s, int | float) and idle_s > limits.idle_runner_s:
+            if not status.open_turns and status.idle_s > limits.idle_runner_s:
                 try:
                     await let_go(client)
                 except Unavailable as error:

@@ -11,8 +11,8 @@ import msgspec
 
 from core.domain.errors import PlatformError, RunnerUnavailable
 from core.domain.records import Box
-from core.fleet.recovery import BoxChange
 from core.fleet.runner_client import RunnerClient
+from core.protocol.runner_api import SessionChange
 from core.spawner import Poll, Spawner
 
 log = logging.getLogger("oma.runners")
@@ -20,12 +20,11 @@ log = logging.getLogger("oma.runners")
 RETRY_S: Final = 0.1
 RETRY_MOST_S: Final = 1.0  # asking a cluster ten times a second for minutes would be its burden
 HUNG_S: Final = 60.0  # a runner that lives but does not answer for so long is ended; an agent can stop its own runner
-ASK_S: Final = 2.0
 ENDS_S: Final = 15.0  # from the first refusal to the end: a runner that is told to stop takes a few seconds
 
 
 async def hold(
-    client: RunnerClient, spawner: Spawner, *, ours: Callable[[], bool], tell: Callable[[BoxChange], None]
+    client: RunnerClient, spawner: Spawner, *, ours: Callable[[], bool], tell: Callable[[SessionChange], None]
 ) -> bool:
     """Until it is gone (True) or closed (False). While it is not `ours`, somebody asks it whether it may be ended."""
     clock = asyncio.get_running_loop().time
@@ -35,12 +34,12 @@ async def hold(
             await asyncio.sleep(RETRY_S)
             continue
         try:
-            async with client.socket("/v1/hold") as socket:
+            async with client.hold() as socket:
                 async for frame in socket:
                     heard, pause_s = clock(), RETRY_S
                     if frame.type is aiohttp.WSMsgType.TEXT:
                         with suppress(msgspec.MsgspecError):
-                            tell(msgspec.json.decode(frame.data, type=BoxChange))
+                            tell(msgspec.json.decode(frame.data, type=SessionChange))
                 heard = clock()
         except (RunnerUnavailable, aiohttp.ClientError, OSError) as error:
             log.info("lost the hold on runner %s: %s", client.box.id, error)
@@ -55,7 +54,7 @@ async def hold(
 async def is_unbound(client: RunnerClient) -> bool:
     """Another process is in its place, which knows nobody: a container that was started again."""
     try:
-        await client.call("GET", "/v1/status", timeout_s=ASK_S)
+        await client.status()
     except PlatformError as error:
         return error.code == "dormant"
     return False
@@ -72,7 +71,7 @@ async def confirm_dead(client: RunnerClient, spawner: Spawner, *, stopping: bool
         async with asyncio.timeout(ENDS_S):
             while await spawner.poll(client.box) is not Poll.GONE:
                 try:
-                    await client.call("GET", "/v1/status", timeout_s=ASK_S)
+                    await client.status()
                 except PlatformError as error:
                     if error.code == "dormant":
                         return True

@@ -35,6 +35,6 @@ async def watch(
                 await stop(client.box.user)
                 continue
             with suppress(PlatformError):  # one that does not answer is ended at the third look
-                await client.call("POST", "/v1/full", timeout_s=CALL_S)
+                await client.report_disk_full(timeout_s=CALL_S)
 
     await repeat(look, every_s=LOOK_S, name="the look at the homes")

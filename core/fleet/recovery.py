@@ -4,13 +4,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-import msgspec
-
 from core.domain.errors import NotFound, PlatformError
 from core.domain.records import Session, UserId
 from core.domain.states import OPEN_TURN, SessionState
-from core.fleet.runner_client import RunnerClient
+from core.fleet.runner_client import RunnerClient, opening
 from core.lib.pubsub import Hub
+from core.protocol.runner_api import SessionChange
 from core.store import Store
 
 log = logging.getLogger("oma.recovery")
@@ -21,21 +20,11 @@ SESSIONS = 200
 AT_REST = (SessionState.ASLEEP, SessionState.FAILED)
 
 
-class BoxChange(msgspec.Struct, frozen=True, kw_only=True):
-    """Something about a session changed; `line` is the last thing said or done in it."""
-
-    session: str
-    agent: str
-    state: SessionState
-    last_seq: int = 0
-    line: str = ""
-
-
 class Recovery:
     """One per web process."""
 
     def __init__(
-        self, *, store: Store, changes: Hub[BoxChange], runner_of: Callable[[UserId], Awaitable[RunnerClient]]
+        self, *, store: Store, changes: Hub[SessionChange], runner_of: Callable[[UserId], Awaitable[RunnerClient]]
     ) -> None:
         self._store, self._changes, self._runner_of = store, changes, runner_of
         self._deaths: dict[UserId, list[float]] = {}
@@ -58,7 +47,7 @@ class Recovery:
         try:
             client = await self._runner_of(user)
             for session in awake:
-                await client.call("PUT", f"/v1/sessions/{session.id}", open_body(session))
+                await client.open(session.id, opening(session))
         except PlatformError as error:
             log.warning("recovery for %s: %s", user, error)
 
@@ -69,9 +58,4 @@ class Recovery:
             await self._store.change(Session, session.id, owner=user, state=state)
         except NotFound:
             return
-        self._changes.publish(user, BoxChange(session=session.id, agent=session.agent, state=state))
-
-
-def open_body(session: Session) -> dict[str, str]:
-    """The body of `PUT /v1/sessions/{id}`."""
-    return {"agent": session.agent, "kind": session.kind, "locale": session.locale, "title": session.title}
+        self._changes.publish(user, SessionChange(session=session.id, agent=session.agent, state=state))

@@ -1,46 +1,58 @@
-"""The web's end of the runner API: one connection pool to one runner of one user."""
+"""The web's client of a runner (core.protocol.runner_api): one connection pool to one runner of one user."""
 
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import TypeVar
 
 import aiohttp
 import msgspec
 
 from core.domain.errors import BadInput, Conflict, Forbidden, NotFound, PlatformError, RunnerUnavailable, TooMuch
-from core.domain.records import Box
+from core.domain.records import Box, Session
 from core.observability import tracing
+from core.protocol import runner_api as api
 from core.protocol import tokens
 from core.spawner import Poll, RunnerEndpoint, Spawner
 
 READY_S = 20.0  # from the start of the box to an answer; a cold interpreter on a busy laptop
-NAME_S = 35.0  # besides, where it has a name: resolvers remember for 30 s who had it before
+NAME_S = 35.0  # added where the runner has a host name: resolvers remember its former address for 30 s
 RETRY_S = 0.1
-ASK_S = 2.0  # for a look at its status
+STATUS_S = 2.0  # the longest a status call may take
 CALL_S = 15.0  # the longest any single call may take; a CLI start is not waited for by any of them
 HEARTBEAT_S = 20.0  # shorter than the idle limits of common proxies
 FRAME_BYTES = 64 * 1024 * 1024  # a replay is one frame; the runner cuts each tool result to 64 KiB
 
-ID, ONE = (
-    re.compile(r"/(sessions|requests|agents)/[^/?]+"),
-    r"/\1/{id}",
-)  # a span is named by what it does, not to which
+# Spans are named after the kind of call, without ids.
+ID, ONE = re.compile(r"/(sessions|requests|agents)/[^/?]+"), r"/\1/{id}"
 _ERRORS: dict[int, type[PlatformError]] = {400: BadInput, 403: Forbidden, 404: NotFound, 409: Conflict, 429: TooMuch}
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class WrongProtocol(RunnerUnavailable):
+    """The runner speaks another version of core.protocol.runner_api: it has to be started anew."""
+
+
+class Done(msgspec.Struct, frozen=True):
+    """An answer that says no more than that the call was carried out."""
+
+
+def opening(session: Session) -> api.OpenSession:
+    """What a runner is told of a session before anything else."""
+    return api.OpenSession(agent=session.agent, kind=session.kind, locale=session.locale, title=session.title)
 
 
 class RunnerClient:
     """Calls and sockets to one runner. Every request carries a fresh token for this runner and this user."""
 
-    def __init__(self, box: Box, door: RunnerEndpoint) -> None:
+    def __init__(self, box: Box, endpoint: RunnerEndpoint) -> None:
         self.box = box
-        self._url, self._boot_key, self._named = door.url, door.boot_key or box.key, door.named
-        self._boot = tokens.boot_audience(door.pod)
-        connector = aiohttp.UnixConnector(door.unix) if door.unix else aiohttp.TCPConnector()
-        self._http = aiohttp.ClientSession(
-            connector=connector, json_serialize=lambda v: msgspec.json.encode(v).decode()
-        )
+        self._url, self._boot_key, self._named = endpoint.url, endpoint.boot_key or box.key, endpoint.named
+        self._boot = tokens.boot_audience(endpoint.pod)
+        connector = aiohttp.UnixConnector(endpoint.unix) if endpoint.unix else aiohttp.TCPConnector()
+        self._http = aiohttp.ClientSession(connector=connector)
 
     @property
     def closed(self) -> bool:
@@ -50,21 +62,31 @@ class RunnerClient:
         """Idempotent."""
         await self._http.close()
 
-    async def init(self, whose: dict[str, Any], *, spawner: Spawner) -> None:
-        """Tell it whose it is, as soon as it answers. Raises: RunnerUnavailable: it did not; this is closed."""
+    # --- the runner --------------------------------------------------------------------------------------------------
+
+    async def init(self, whose: api.Init, *, spawner: Spawner) -> None:
+        """Bind the runner to its user as soon as it answers.
+
+        Raises: WrongProtocol: it is of a version that this web cannot work with, and has been told to stop in good
+        order. RunnerUnavailable: it did not get ready. In both cases this client is closed.
+        """
         try:
             async with asyncio.timeout(READY_S + NAME_S * self._named):
                 while True:
                     try:
-                        bound = (await self.call("GET", "/healthz")).get("bound")
-                        await self.call("POST", "/v1/init", whose, timeout_s=READY_S, boot=not bound)
+                        await self._bind(whose)
                         return
                     except PlatformError as error:
-                        if not (self._named or isinstance(error, RunnerUnavailable)):  # else it may be another's
-                            raise
-                        if await spawner.poll(self.box) is Poll.GONE:
+                        if not (self._named or isinstance(error, RunnerUnavailable)):
+                            raise  # behind a name a refusal may be that of the runner that had the address before
+                        if isinstance(error, WrongProtocol) or await spawner.poll(self.box) is Poll.GONE:
                             raise
                         await asyncio.sleep(RETRY_S)
+        except WrongProtocol:
+            with suppress(PlatformError):
+                await self.stop()
+            await self.close()
+            raise
         except (TimeoutError, PlatformError) as error:
             await self.close()
             raise RunnerUnavailable(f"the runner of {self.box.user} did not get ready: {error}") from error
@@ -72,45 +94,137 @@ class RunnerClient:
             await self.close()
             raise
 
-    async def call(
-        self, method: str, path: str, body: Any = None, *, timeout_s: float = CALL_S, boot: bool = False
-    ) -> dict[str, Any]:
-        """One request; its JSON answer. `boot`: to a runner that is nobody's yet.
+    async def _bind(self, whose: api.Init) -> None:
+        health = await self._call("GET", api.HEALTH, answer=api.Health)
+        if health.protocol != api.PROTOCOL:
+            if health.bound:
+                await self.status()  # raises if it is another user's, which behind a name it may be
+            raise WrongProtocol(f"runner {self.box.id} speaks version {health.protocol}, this web {api.PROTOCOL}")
+        await self._call("POST", api.INIT, whose, timeout_s=READY_S, boot=not health.bound)
 
-        Raises: RunnerUnavailable: not reached, or broken. The other errors of core.domain.errors: what the runner said.
-        """
-        if self._http.closed:
-            raise RunnerUnavailable(f"{method} {path}: the runner is gone")
-        timeout = aiohttp.ClientTimeout(total=timeout_s)
-        try:
-            with tracing.call(f"runner {method} {ID.sub(ONE, path)}"):
-                asked = self._http.request(
-                    method, self._url + path, json=body, headers=self._headers(boot=boot), timeout=timeout
-                )
-                async with asked as answer:
-                    raw, status = await answer.read(), answer.status
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise RunnerUnavailable(f"{method} {path}: {type(error).__name__} {error}") from error
-        try:
-            said = msgspec.json.decode(raw) if raw else {}
-        except msgspec.DecodeError as error:
-            raise RunnerUnavailable(f"{method} {path}: no JSON") from error
-        if not isinstance(said, dict):
-            raise RunnerUnavailable(f"{method} {path}: not an object")
-        if status >= 400:
-            kind = _ERRORS.get(status, RunnerUnavailable)
-            raise kind(str(said.get("detail", status))[:500], code=str(said.get("code", ""))[:64])
-        return said
+    async def status(self) -> api.Status:
+        return await self._call("GET", api.STATUS, answer=api.Status, timeout_s=STATUS_S)
 
     async def has_open_turn(self) -> bool:
-        """Also if it does not say."""
+        """True also if the runner does not answer."""
         try:
-            return bool((await self.call("GET", "/v1/status", timeout_s=ASK_S)).get("open_turns"))
+            return (await self.status()).open_turns > 0
         except PlatformError:
             return True
 
+    async def stop(self, *, timeout_s: float = CALL_S) -> None:
+        """End all sessions in good order, then the runner."""
+        await self._call("POST", api.STOP, timeout_s=timeout_s)
+
+    async def stop_if_idle(self, idle_s: float) -> None:
+        """As `stop`. Raises: Conflict: something is under way, or was within the last `idle_s` seconds."""
+        await self._call("POST", api.STOP, api.Stop(idle_s=idle_s))
+
+    async def report_disk_full(self, *, timeout_s: float) -> None:
+        """The user's disk space is used up: end what works, with a notice in each conversation."""
+        await self._call("POST", api.DISK_FULL, timeout_s=timeout_s)
+
+    def hold(self) -> AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]:
+        """The socket that keeps the runner alive; its frames are SessionChange. Raises: RunnerUnavailable."""
+        return self._socket(api.HOLD)
+
+    def export(self) -> AbstractAsyncContextManager[aiohttp.StreamReader]:
+        """The user's agents' folders in the form of core.runner.export. Raises: RunnerUnavailable."""
+        return self._stream(api.EXPORT)
+
+    # --- agents ------------------------------------------------------------------------------------------------------
+
+    async def end_clis(self, agent: str) -> None:
+        """End the agent's CLIs now, and the turns in them; the next ones know the agent's new rules."""
+        await self._call("POST", api.path(api.END_CLIS, agent=agent))
+
+    async def renew_clis(self, agent: str) -> None:
+        """Let the agent's next turns begin in new CLIs, which know its new settings."""
+        await self._call("POST", api.path(api.RENEW_CLIS, agent=agent))
+
+    async def delete_agent(self, agent: str) -> None:
+        """Remove the agent's folder and its sessions' logs."""
+        await self._call("DELETE", api.path(api.AGENT, agent=agent))
+
+    # --- sessions ----------------------------------------------------------------------------------------------------
+
+    async def open(self, session: str, body: api.OpenSession) -> None:
+        """Make the session known to the runner. Idempotent; comes before all other calls about it."""
+        await self._call("PUT", api.path(api.SESSION, session=session), body)
+
+    async def delete(self, session: str) -> None:
+        """End the session and remove its log."""
+        await self._call("DELETE", api.path(api.SESSION, session=session))
+
+    async def warm(self, session: str) -> None:
+        """Start the session's CLI, because somebody is about to speak."""
+        await self._call("POST", api.path(api.WARM, session=session))
+
+    async def say(self, session: str, message: api.SendMessage) -> int:
+        """Its number in the log; from then on it is not lost (G1). Idempotent by `message_id`."""
+        answer = await self._call("POST", api.path(api.MESSAGES, session=session), message, answer=api.Recorded)
+        return answer.seq
+
+    async def interrupt(self, session: str) -> None:
+        """Stop the open turn and all it started (G6)."""
+        await self._call("POST", api.path(api.INTERRUPT, session=session))
+
+    async def answer(self, session: str, request: str, answer: api.Answer) -> int:
+        """The number of the decision in the log. Raises: Conflict: it was answered otherwise."""
+        path = api.path(api.REQUEST, session=session, request=request)
+        return (await self._call("POST", path, answer, answer=api.Recorded)).seq
+
+    def watch(self, session: str, *, after: int) -> AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]:
+        """A socket with the session's events after a number, as arrays of JSON. Raises: RunnerUnavailable, at entry."""
+        return self._socket(f"{api.path(api.WATCH, session=session)}?after={after}")
+
+    # --- how it is done ----------------------------------------------------------------------------------------------
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        body: msgspec.Struct | None = None,
+        *,
+        answer: type[T] = Done,  # type: ignore[assignment]  # the caller that names no type gets no value to use
+        timeout_s: float = CALL_S,
+        boot: bool = False,
+    ) -> T:
+        """One request and its answer. `boot`: to a runner that is nobody's yet.
+
+        Raises: RunnerUnavailable: not reached, or no answer of this kind. The other errors of core.domain.errors: what
+        the runner refused with.
+        """
+        status, raw = await self._request(method, path, body, timeout_s=timeout_s, boot=boot)
+        try:
+            if status < 400:
+                return msgspec.json.decode(raw, type=answer)
+            refusal = msgspec.json.decode(raw, type=api.Refusal)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise RunnerUnavailable(f"{method} {path}: {status}, and no answer of ours") from error
+        kind = _ERRORS.get(status, RunnerUnavailable)
+        raise kind((refusal.detail or str(status))[:500], code=refusal.code[:64])
+
+    async def _request(
+        self, method: str, path: str, body: msgspec.Struct | None, *, timeout_s: float, boot: bool
+    ) -> tuple[int, bytes]:
+        if self._http.closed:
+            raise RunnerUnavailable(f"{method} {path}: the runner is gone")
+        kind = {} if body is None else {"Content-Type": "application/json"}
+        data = None if body is None else msgspec.json.encode(body)
+        timeout = aiohttp.ClientTimeout(total=timeout_s)
+        try:
+            with tracing.call(f"runner {method} {ID.sub(ONE, path)}"):
+                headers = self._headers(boot=boot) | kind  # inside: the runner's spans hang under this one
+                async with self._http.request(
+                    method, self._url + path, data=data, headers=headers, timeout=timeout
+                ) as response:
+                    return response.status, await response.read()
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise RunnerUnavailable(f"{method} {path}: {type(error).__name__} {error}") from error
+
     @asynccontextmanager
-    async def socket(self, path: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    async def _socket(self, path: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
         """A WebSocket to `path`. Raises: RunnerUnavailable: not reached."""
         if self._http.closed:
             raise RunnerUnavailable(f"{path}: the runner is gone")
@@ -131,7 +245,7 @@ class RunnerClient:
             await socket.close()
 
     @asynccontextmanager
-    async def stream(self, path: str) -> AsyncIterator[aiohttp.StreamReader]:
+    async def _stream(self, path: str) -> AsyncIterator[aiohttp.StreamReader]:
         """The answer to GET `path` as it comes; a pause of CALL_S breaks it off.
 
         Raises: RunnerUnavailable: not reached, refused, or broken off.

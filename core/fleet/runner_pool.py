@@ -20,7 +20,7 @@ from core.fleet.gateway_link import GatewayLink
 from core.fleet.idle_reaper import IdleLimits
 from core.fleet.liveness import confirm_dead, hold, was_restarted
 from core.fleet.recovery import Recovery
-from core.fleet.runner_client import CALL_S, RunnerClient
+from core.fleet.runner_client import RunnerClient, WrongProtocol
 from core.fleet.session_feed import SessionFeed
 from core.fleet.starts import News, RunnerStarts, WaitingState
 from core.fleet.user_lock import UserLock
@@ -133,7 +133,7 @@ class RunnerPool:
             return
         grace_s = STOP_S
         try:
-            await client.call("POST", "/v1/stop", timeout_s=CALL_STOP_S)
+            await client.stop(timeout_s=CALL_STOP_S)
         except PlatformError as error:
             log.warning("runner %s did not take the stop: %s", client.box.id, error)
             grace_s = DEAF_STOP_S
@@ -212,7 +212,12 @@ class RunnerPool:
                     await self._discard(box)
                 else:
                     dead = await was_restarted(box, self._spawner)
-                    await self._bind(box)
+                    try:
+                        await self._bind(box)
+                    except WrongProtocol as error:
+                        log.info("runner %s is started anew: %s", box.id, error)
+                        await self._discard(box)
+                        dead = True
         except (Unavailable, NotFound) as error:
             log.warning("runner %s was not adopted: %s", box.id, error)
             return
@@ -223,7 +228,7 @@ class RunnerPool:
         """Wait until it answers, tell it whose it is, and hold it from now on."""
         await self._gate.register(box)
         client = RunnerClient(box, self._spawner.door(box))
-        await client.init({"user": box.user, "box": box.id, "key": box.key, **self._limits.told}, spawner=self._spawner)
+        await client.init(self._limits.init(box), spawner=self._spawner)
         self._clients[box.user] = client
         self._tasks.spawn(self._hold(client), f"hold {box.id}")
         self.arrivals.publish(box.user, client)
@@ -279,7 +284,7 @@ class RunnerPool:
                 return
             del self._clients[user]  # who wants it from now on waits for what comes of this
             try:
-                await client.call("POST", "/v1/stop", {"idle_s": self._limits.idle_runner_s}, timeout_s=CALL_S)
+                await client.stop_if_idle(self._limits.idle_runner_s)
                 ended = True
             except PlatformError as error:
                 log.info("runner %s stays: %s", client.box.id, error)

@@ -5,15 +5,15 @@ from functools import partial
 
 from core.domain.records import UserId
 from core.domain.states import SessionState
-from core.fleet.recovery import BoxChange
 from core.lib.pubsub import Hub
 from core.observability import metrics
+from core.protocol.runner_api import SessionChange
 
 SESSIONS = 10_000  # of one user that are told apart
-RECORDS = BoxChange(session="", agent="", state=SessionState.ASLEEP)
+RECORDS = SessionChange(session="", agent="", state=SessionState.ASLEEP)
 
 
-class SessionFeed(Hub[BoxChange]):
+class SessionFeed(Hub[SessionChange]):
     """A hub that remembers the state of each session. Only those of `living` users count."""
 
     def __init__(self, living: Callable[[], Collection[UserId]]) -> None:
@@ -24,7 +24,7 @@ class SessionFeed(Hub[BoxChange]):
         for state in SessionState:
             metrics.sessions.labels(state.value).set_function(partial(self.count, state.value))
 
-    def publish(self, topic: str, word: BoxChange) -> None:
+    def publish(self, topic: str, word: SessionChange) -> None:
         states = self._states.setdefault(topic, {})
         if word.session in states or len(states) < SESSIONS:
             states[word.session] = word.state

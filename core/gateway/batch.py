@@ -11,10 +11,8 @@ import msgspec
 from core.domain.errors import BadInput
 from core.domain.events import AnyEvent, seq_of
 from core.gateway.sanitize import SequencedEvent, sanitize, stand_in
+from core.protocol.gateway_api import BATCH_EVENTS, HIGHEST_SEQ, EventBatch
 
-BATCH_EVENTS = 500
-BATCH_BYTES = 8 * 1024 * 1024
-HIGHEST_SEQ = 2**31
 EVENT_VALUES = 50_000  # in one event; 10 ms
 BATCH_VALUES = 200_000  # in all of them; the largest honest batches have some thousands
 LIGHT_BYTES, LIGHT_VALUES = 64 * 1024, 5_000
@@ -25,13 +23,6 @@ class BatchShape(msgspec.Struct, frozen=True, kw_only=True):
 
     session: str
     events: list[SequencedEvent]
-
-
-class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """The same, its events not yet looked into."""
-
-    session: str
-    events: list[msgspec.Raw]
 
 
 class ReadBatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +42,7 @@ def read_batch(body: bytes) -> ReadBatch:
     try:
         if len(msgspec.json.decode(body, type=BatchShape).events) > BATCH_EVENTS:
             raise BadInput(f"more than {BATCH_EVENTS} events", code="too_large")
-        batch = msgspec.json.decode(body, type=Batch)
+        batch = msgspec.json.decode(body, type=EventBatch)
         events = tuple(_tamed(batch.events))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadInput(f"not a batch of events: {error}"[:300]) from error

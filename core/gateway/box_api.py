@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -11,52 +11,28 @@ from core.config.settings import Secret, Settings, secrets_of
 from core.domain.errors import BadInput, NotFound
 from core.domain.events import encode
 from core.domain.records import Agent, SecretRecord, Session, UserId, now
-from core.gateway.batch import BATCH_BYTES, HIGHEST_SEQ, ReadBatch, is_light, read_batch
+from core.gateway.batch import ReadBatch, is_light, read_batch
 from core.gateway.http_errors import errors, read_body
 from core.gateway.identity import Caller, Callers, claims_of, prove_runner
-from core.gateway.ingest import Gap, Ingest, LogBehind
+from core.gateway.ingest import Ingest
 from core.gateway.providers import Call, Provider
 from core.gateway.turn_spans import turn_under_way
 from core.lib.aiohttp_disconnects import ignore_disconnects
 from core.observability import metrics
 from core.observability.redaction import Redactor
 from core.observability.tracing import Trace, span
+from core.protocol import gateway_api as api
 from core.protocol import tokens
+from core.protocol.gateway_api import BATCH_BYTES, Gap, LogBehind
+from core.protocol.platform_tools import DESCRIPTION_CHARS, ICONS, NAME_CHARS
 from core.store import Store
 from core.vault import Vault
 
 MODEL_BYTES = 32 * 1024 * 1024  # as much as the Messages API takes
 SMALL_BYTES = 64 * 1024
 PAGE_EVENTS = 50  # of a log that is asked for: an event may have some megabytes
-NAME_CHARS = 60
-DESCRIPTION_CHARS = 300
 
-Icon = Literal[
-    "spark", "issue", "mic", "rocket", "box", "mail", "book", "chart", "clock", "globe", "search", "pen"
-]  # fmt: skip
 T = TypeVar("T")
-
-
-class SpecAsked(msgspec.Struct, frozen=True, kw_only=True):
-    """Body of `POST /internal/spec`."""
-
-    session: str
-
-
-class LogAsked(msgspec.Struct, frozen=True, kw_only=True):
-    """Body of `POST /internal/log`."""
-
-    session: str
-    after: Annotated[int, msgspec.Meta(ge=0, le=HIGHEST_SEQ)]
-
-
-class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """Body of `POST /internal/draft`. An icon we do not have is no error: a model may make one up."""
-
-    session: str
-    name: str = ""
-    description: str = ""
-    icon: str = ""
 
 
 class BoxApi:
@@ -85,13 +61,13 @@ class BoxApi:
         app = web.Application(middlewares=[ignore_disconnects, errors])
         app.add_routes(
             [
-                web.post("/internal/spec", self.spec),
-                web.post("/internal/draft", self.draft),
-                web.post("/internal/events", self.events),
-                web.post("/internal/log", self.log),
-                web.post("/v1/messages", self.model),
-                web.post("/v1/messages/count_tokens", self.model),
-                web.get("/healthz", self.health),
+                web.post(api.SPEC, self.spec),
+                web.post(api.DRAFT, self.draft),
+                web.post(api.EVENTS, self.events),
+                web.post(api.LOG, self.log),
+                web.post(api.MODEL, self.model),
+                web.post(api.COUNT_TOKENS, self.model),
+                web.get(api.HEALTH, self.health),
                 web.get("/api/hello", self.health),  # the CLI's own look whether anybody is there (a HEAD)
             ]
         )
@@ -103,17 +79,17 @@ class BoxApi:
     async def spec(self, request: web.Request) -> web.Response:
         caller = self._runner(request)
         caller.room.start()
-        asked = await _read(request, SpecAsked)
+        asked = await _read(request, api.SpecRequest)
         session, agent = await self._mine(asked.session, caller)
         claims = {"user": caller.user, "agent": agent.id, "session": session.id}
-        spec = {
-            "token": tokens.sign(claims, key=self._keys[0], audience=caller.audience),
-            "provider": self._provider_name,
-            "agent": _fields(agent, "id", "name", "description", "model", "permission_mode", "rules", "draft"),
-            "session": _fields(session, "id", "kind", "locale"),
-            "secrets": await self._secrets(agent, caller.user),
-        }
-        return web.Response(body=msgspec.json.encode(spec), content_type="application/json")
+        spec = api.Spec(
+            token=tokens.sign(claims, key=self._keys[0], audience=caller.audience),
+            provider=self._provider_name,
+            agent=msgspec.convert(agent, api.AgentSpec, from_attributes=True),
+            session=msgspec.convert(session, api.SessionSpec, from_attributes=True),
+            secrets=await self._secrets(agent, caller.user),
+        )
+        return _json(spec)
 
     async def _secrets(self, agent: Agent, user: UserId) -> dict[str, str]:
         """What this agent's programs get; that they did is noted. Raises: VaultUnavailable: no start without them."""
@@ -128,14 +104,14 @@ class BoxApi:
     async def draft(self, request: web.Request) -> web.Response:
         caller = self._runner(request)
         caller.room.start()
-        draft = await _read(request, Draft)
+        draft = await _read(request, api.DraftRequest)
         _, agent = await self._mine(draft.session, caller)
         changes: dict[str, Any] = {}
         if name := _line(draft.name, NAME_CHARS):
             changes["name"] = name
         if description := _line(draft.description, DESCRIPTION_CHARS):
             changes["description"] = description
-        if draft.icon in Icon.__args__:  # type: ignore[attr-defined]  # typeshed hides it
+        if draft.icon in ICONS:
             changes["icon"] = draft.icon
         if changes:
             await self._store.change(Agent, agent.id, owner=caller.user, updated_at=now(), **changes)
@@ -148,21 +124,21 @@ class BoxApi:
             try:
                 acked = await self._ingest.store(batch, owner=caller.user)
             except (Gap, LogBehind) as error:
-                body = {"code": error.code, "detail": str(error), **error.numbers}
-                return web.json_response(body, status=error.status)
-        return web.json_response({"acked": acked})
+                refusal = api.IngestRefusal(code=error.code, acked=error.acked, detail=str(error))
+                return _json(refusal, status=error.status)
+        return _json(api.Acknowledged(acked=acked))
 
     async def log(self, request: web.Request) -> web.Response:
         """A page of what is stored of the caller's own session, for a log that fell behind."""
         caller = self._runner(request)
-        asked = await _read(request, LogAsked)
+        asked = await _read(request, api.LogRequest)
         async with caller.room.batch():
             await self._mine(asked.session, caller)
             found = await self._store.events(asked.session, owner=caller.user, after=asked.after, limit=PAGE_EVENTS)
-            lines = [encode(event) for event in found]
-            while len(lines) > 1 and sum(map(len, lines)) > BATCH_BYTES:
+            lines = [msgspec.Raw(encode(event)) for event in found]
+            while len(lines) > 1 and sum(len(bytes(line)) for line in lines) > BATCH_BYTES:
                 del lines[len(lines) // 2 :]
-        return web.Response(body=b'{"events":[%s]}' % b",".join(lines), content_type="application/json")
+        return _json(api.LogPage(events=lines))
 
     async def _batch(self, body: bytes) -> ReadBatch:
         if is_light(body):
@@ -225,8 +201,8 @@ async def _read(request: web.Request, kind: type[T]) -> T:
         raise BadInput(f"not what this call takes: {error}") from error
 
 
-def _fields(record: Session | Agent, *names: str) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in names}
+def _json(body: msgspec.Struct, status: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")
 
 
 def _line(text: str, limit: int) -> str:

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from core.domain.errors import TooMuch
-from core.gateway.http_errors import OVERLOADED
 from core.observability import metrics
+from core.protocol.gateway_api import OVERLOADED
 
 STARTS = 100  # of CLIs, at once; each asks Store and vault, whose quotas are everybody's; and
 STARTS_PER_S = 2.0  # so many more every second

@@ -12,19 +12,11 @@ from core.domain.records import UserId
 from core.gateway.http_errors import errors, read_body
 from core.gateway.unix_listeners import UnixListeners
 from core.lib.aiohttp_disconnects import ignore_disconnects
+from core.protocol import gateway_api as api
 
 BODY_BYTES = 64 * 1024
 HEARTBEAT_S = 20.0
 BOX_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # it becomes a directory
-
-
-class NewBox(msgspec.Struct, frozen=True, kw_only=True):
-    """Body of `PUT /boxes/{id}`: whose box, its runner's key, and which process it is."""
-
-    user: UserId
-    key: str
-    pid: int
-    start: int
 
 
 class Control:
@@ -42,26 +34,27 @@ class Control:
         app = web.Application(middlewares=[ignore_disconnects, errors])
         app.add_routes(
             [
-                web.get("/healthz", self.health),
-                web.put("/boxes/{box}", self.put_box),
-                web.delete("/boxes/{box}", self.delete_box),
-                web.get("/hold", self.hold),
-                web.post("/stop", self.end),
+                web.get(api.HEALTH, self.health),
+                web.put(api.BOX, self.put_box),
+                web.delete(api.BOX, self.delete_box),
+                web.get(api.HOLD, self.hold),
+                web.post(api.STOP, self.end),
             ]
         )
         app.on_shutdown.append(self._let_go)
         return app
 
     async def health(self, _: web.Request) -> web.Response:
-        return web.json_response({"status": "ok", "boxes": len(self._doors), "digest": self._digest})
+        health = api.GatewayHealth(boxes=len(self._doors), digest=self._digest)
+        return web.Response(body=msgspec.json.encode(health), content_type="application/json")
 
     async def put_box(self, request: web.Request) -> web.Response:
         try:
-            box = msgspec.json.decode(await read_body(request, limit_bytes=BODY_BYTES), type=NewBox)
+            box = msgspec.json.decode(await read_body(request, limit_bytes=BODY_BYTES), type=api.RegisterBox)
         except msgspec.DecodeError as error:
             raise BadInput(f"not a box: {error}") from error
         process = Process(pid=box.pid, start=box.start)
-        await self._doors.open(_box_id(request), user=box.user, key=box.key, process=process)
+        await self._doors.open(_box_id(request), user=UserId(box.user), key=box.key, process=process)
         return web.json_response({})
 
     async def delete_box(self, request: web.Request) -> web.Response:

@@ -5,13 +5,9 @@ import logging
 from aiohttp import web
 
 from core.domain.errors import BadInput, PlatformError
-from core.lib.aiohttp_disconnects import Answer
+from core.lib.aiohttp_disconnects import Handler
 
 log = logging.getLogger("oma.gateway")
-
-# Put into the text of errors that the CLI shows, because it passes nothing else on; the runner looks for them.
-KEY_REFUSED = "model_key_refused"
-OVERLOADED = "model_overloaded"
 
 API_TYPES = {
     400: "invalid_request_error",
@@ -31,7 +27,7 @@ def api_error(status: int, message: str) -> web.Response:
 
 
 @web.middleware
-async def errors(request: web.Request, handler: Answer) -> web.StreamResponse:
+async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """`{"code", "detail"}` with the status of core/domain/errors.py."""
     try:
         return await handler(request)

@@ -28,11 +28,12 @@ from msgspec import UNSET
 from core.domain.errors import Conflict, NotFound, Unavailable
 from core.domain.events import AnyEvent, seq_of
 from core.domain.records import Request, Session, UserId, now
-from core.gateway.batch import BATCH_EVENTS, ReadBatch
+from core.gateway.batch import ReadBatch
 from core.gateway.projections import follow
 from core.gateway.sanitize import stands_in
 from core.gateway.turn_spans import tell_turns
 from core.observability.event_metrics import EventMetrics
+from core.protocol.gateway_api import BATCH_EVENTS, Gap, LogBehind
 from core.store import Store
 
 log = logging.getLogger("oma.gateway")
@@ -41,26 +42,6 @@ AHEAD = timedelta(minutes=5)  # a clock in a box may be off; more than this is m
 TURN_S, PAUSE_S = 5.0, 0.05  # the other gateway is waited for; a runner gives up a call after 10 s
 FOLLOW_S = 15.0  # a batch's records; a gateway that takes longer gives up before
 LEASE_S = 25.0  # another one may go on after it
-
-
-class Gap(Conflict):
-    """Numbers are missing before this batch; `acked` is where the runner should go on from."""
-
-    code = "gap"
-
-    def __init__(self, acked: int) -> None:
-        super().__init__(f"the log goes on after {acked}")
-        self.numbers = {"acked": acked}
-
-
-class LogBehind(Conflict):
-    """The runner's log has lost its end and used the numbers again: all after `acked` is another event here."""
-
-    code = "log_behind"
-
-    def __init__(self, acked: int, last_seq: int) -> None:
-        super().__init__(f"event {acked + 1} is here with other content; the log goes on after {last_seq}")
-        self.numbers = {"acked": acked, "last_seq": last_seq}
 
 
 class Ingest:
@@ -127,7 +108,7 @@ class Ingest:
         for event in again:
             if not _same(kept.get(seq_of(event)), event):
                 log.warning("session %s: the log of its box lost events after %d", session.id, seq_of(event) - 1)
-                raise LogBehind(seq_of(event) - 1, stored)
+                raise LogBehind(seq_of(event) - 1)
 
     async def _catch_up(self, session: Session, new: Sequence[AnyEvent], stored: int, owner: UserId) -> None:
         if new and session.last_seq == seq_of(new[0]) - 1:

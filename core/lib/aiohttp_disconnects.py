@@ -7,7 +7,7 @@ from aiohttp import web
 
 log = logging.getLogger("oma.http")
 
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def hung_up(request: web.Request) -> bool:
@@ -16,7 +16,7 @@ def hung_up(request: web.Request) -> bool:
 
 
 @web.middleware
-async def ignore_disconnects(request: web.Request, handler: Answer) -> web.StreamResponse:
+async def ignore_disconnects(request: web.Request, handler: Handler) -> web.StreamResponse:
     """End what was being sent or read without a word of alarm. Comes first among the middlewares."""
     try:
         return await handler(request)

@@ -1,20 +1,21 @@
-"""The runner's doors: HTTP and WebSocket for the web, every call signed for this runner and its user."""
+"""The runner's API (core.protocol.runner_api) served to the web: every call signed for this runner and its user."""
 
 import asyncio
 import logging
 import re
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from aiohttp import WSMsgType, web
 
 from core.domain.errors import BadInput, Conflict, Forbidden, NotSignedIn, PlatformError, TooMuch, Unavailable
-from core.domain.events import Answered, Attachment, UserSaid
-from core.lib.aiohttp_disconnects import Answer, ignore_disconnects
+from core.domain.events import Answered
+from core.lib.aiohttp_disconnects import Handler, ignore_disconnects
 from core.observability import tracing
+from core.protocol import runner_api as api
 from core.protocol import tokens
-from core.runner import export, full
+from core.runner import export
 from core.runner.runner import Runner, read_init
 from core.runner.session import Session
 from core.runner.sockets import open_socket, show, until_closed
@@ -22,47 +23,10 @@ from core.runner.sockets import open_socket, show, until_closed
 log = logging.getLogger("oma.app")
 
 BODY_BYTES = 2 * 1024 * 1024
-TEXT_CHARS = 200_000
 WATCHERS = 200  # sockets of one runner
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 T = TypeVar("T")
-
-
-class OpenSession(msgspec.Struct, frozen=True, kw_only=True):
-    """Body of PUT /v1/sessions/{id}. Locale and title are the record's; the CLI gets them from the gateway."""
-
-    agent: str
-    kind: str = "chat"
-    locale: str = ""
-    title: str = ""
-
-
-class SendMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """Body of POST …/messages."""
-
-    message_id: str
-    text: str
-    via: str = "web"
-    steer: bool = False
-    attachments: tuple[Attachment, ...] = ()
-    retry_of: str = ""
-
-
-class AnswerRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Body of POST …/requests/{request_id}."""
-
-    decision: str
-    by: str = ""
-    message: str = ""
-    rule: str = ""
-    answers: dict[str, str] = {}
-
-
-class StopRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Body of POST /v1/stop, if it has one: only if nothing has been done for so long."""
-
-    idle_s: float
 
 
 class App:
@@ -74,27 +38,26 @@ class App:
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[ignore_disconnects, self._door], client_max_size=BODY_BYTES)
-        one = "/v1/sessions/{session}"
         app.add_routes(
             [
-                web.get("/healthz", self._health),
-                web.post("/v1/init", self._init),
-                web.get("/v1/status", self._status),
-                web.get("/v1/hold", self._hold),
-                web.put(one, self._put),
-                web.delete(one, self._delete),
-                web.delete("/v1/agents/{agent}", self._delete_agent),
-                web.post("/v1/agents/{agent}/rest", self._rest),
-                web.post("/v1/agents/{agent}/renew", self._renew),
-                web.get("/v1/export", partial(export.send, root=self._runner.agents)),
-                web.post(one + "/warm", self._warm),
-                web.post(one + "/messages", self._say),
-                web.post(one + "/interrupt", self._interrupt),
-                web.post(one + "/requests/{request}", self._answer),
-                web.get(one + "/events", self._events),
-                web.get(one + "/watch", self._watch),
-                web.post("/v1/full", partial(full.tell, runner=self._runner)),
-                web.post("/v1/stop", self._stop),
+                web.get(api.HEALTH, self._health),
+                web.post(api.INIT, self._init),
+                web.get(api.STATUS, self._status),
+                web.get(api.HOLD, self._hold),
+                web.put(api.SESSION, self._put),
+                web.delete(api.SESSION, self._delete),
+                web.delete(api.AGENT, self._delete_agent),
+                web.post(api.END_CLIS, self._end_clis),
+                web.post(api.RENEW_CLIS, self._renew_clis),
+                web.get(api.EXPORT, partial(export.send, root=self._runner.agents)),
+                web.post(api.WARM, self._warm),
+                web.post(api.MESSAGES, self._say),
+                web.post(api.INTERRUPT, self._interrupt),
+                web.post(api.REQUEST, self._answer),
+                web.get(api.EVENTS, self._events),
+                web.get(api.WATCH, self._watch),
+                web.post(api.DISK_FULL, self._disk_full),
+                web.post(api.STOP, self._stop),
             ]
         )
         return app
@@ -102,19 +65,19 @@ class App:
     # --- who calls ---------------------------------------------------------------------------------------------------
 
     @web.middleware
-    async def _door(self, request: web.Request, handler: Answer) -> web.StreamResponse:
+    async def _door(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            if request.path == "/healthz":
+            if request.path == api.HEALTH:
                 return await handler(request)
             await self._admit(request)
             with self._runner.client_connected(), tracing.inside(tracing.parse(request.headers.get("traceparent", ""))):
                 return await handler(request)
         except PlatformError as error:
-            return _json({"code": error.code, "detail": str(error)}, status=error.status)
+            return _json(api.Refusal(code=error.code, detail=str(error)), status=error.status)
 
     async def _admit(self, request: web.Request) -> None:
         """Raises: NotSignedIn, Forbidden; Unavailable before init."""
-        init = request.path == "/v1/init"
+        init = request.path == api.INIT
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if bound := self._runner.bound:
             try:
@@ -141,19 +104,23 @@ class App:
     # --- the runner --------------------------------------------------------------------------------------------------
 
     async def _health(self, _: web.Request) -> web.Response:
-        return _json({"status": "ok", "bound": self._runner.bound is not None})
+        return _json(api.Health(bound=self._runner.bound is not None, protocol=api.PROTOCOL))
 
     async def _init(self, request: web.Request) -> web.Response:
         self._runner.bind(read_init(await request.read()))
-        return _json({})
+        return _json()
 
     async def _status(self, _: web.Request) -> web.Response:
         bound = self._runner.bound
-        return _json({"user": bound.user if bound else ""} | self._runner.sessions.status())
+        return _json(msgspec.structs.replace(self._runner.sessions.status(), user=bound.user if bound else ""))
+
+    async def _disk_full(self, _: web.Request) -> web.Response:
+        self._runner.sessions.end_working("disk_full")
+        return _json(status=202)
 
     async def _stop(self, request: web.Request) -> web.Response:
-        await self._runner.stop(idle_s=(await _read(request, StopRequest)).idle_s if request.body_exists else 0.0)
-        return _json({})
+        await self._runner.stop(idle_s=(await _read(request, api.Stop)).idle_s if request.body_exists else 0.0)
+        return _json()
 
     async def _hold(self, request: web.Request) -> web.WebSocketResponse:
         socket = await open_socket(request)
@@ -183,60 +150,54 @@ class App:
     # --- one session -------------------------------------------------------------------------------------------------
 
     async def _put(self, request: web.Request) -> web.Response:
-        body = await _read(request, OpenSession)
+        body = await _read(request, api.OpenSession)
         if not NAME.fullmatch(body.agent):
             raise BadInput("not an agent's id")
         self._runner.sessions.put(_name(request, "session"), body.agent, body.kind)
-        return _json({})
+        return _json()
 
     async def _delete(self, request: web.Request) -> web.Response:
         await self._runner.sessions.delete(_name(request, "session"))
-        return _json({})
+        return _json()
 
     async def _delete_agent(self, request: web.Request) -> web.Response:
         await self._runner.sessions.delete_agent(_name(request, "agent"))
-        return _json({})
+        return _json()
 
-    async def _rest(self, request: web.Request) -> web.Response:
-        self._runner.sessions.rest(_name(request, "agent"))
-        return _json({}, status=202)
+    async def _end_clis(self, request: web.Request) -> web.Response:
+        self._runner.sessions.end_clis(_name(request, "agent"))
+        return _json(status=202)
 
-    async def _renew(self, request: web.Request) -> web.Response:
-        agent, sessions = _name(request, "agent"), self._runner.sessions
-        for session in [sessions.get(known) for known in sessions.known]:
-            if session.journal.recall.agent == agent:
-                session.outdate()
-        return _json({}, status=202)
+    async def _renew_clis(self, request: web.Request) -> web.Response:
+        self._runner.sessions.renew_clis(_name(request, "agent"))
+        return _json(status=202)
 
     async def _warm(self, request: web.Request) -> web.Response:
         self._session(request).warm()
-        return _json({}, status=202)
+        return _json(status=202)
 
     async def _say(self, request: web.Request) -> web.Response:
-        body = await _read(request, SendMessage)
-        if len(body.text) > TEXT_CHARS:
-            raise BadInput(f"more than {TEXT_CHARS} characters", code="text_too_long")
-        if not body.message_id or len(body.message_id) > 128 or len(body.retry_of) > 128:
+        body = await _read(request, api.SendMessage)
+        if len(body.text) > api.MESSAGE_CHARS:
+            raise BadInput(f"more than {api.MESSAGE_CHARS} characters", code="text_too_long")
+        if not 0 < len(body.message_id) <= api.MESSAGE_ID_CHARS or len(body.retry_of) > api.MESSAGE_ID_CHARS:
             raise BadInput("message_id is missing or too long")
-        said = UserSaid(**msgspec.structs.asdict(body))
         session = self._session(request)
-        seq = session.talk.say(said)
+        seq = session.talk.say(body.event)
         await session.fsync()
-        return _json({"seq": seq})
+        return _json(api.Recorded(seq=seq))
 
     async def _interrupt(self, request: web.Request) -> web.Response:
         self._session(request).interrupt()
-        return _json({}, status=202)
+        return _json(status=202)
 
     async def _answer(self, request: web.Request) -> web.Response:
-        body = await _read(request, AnswerRequest)
-        if body.decision not in ("allow", "allow_always", "deny", "answer"):
-            raise BadInput("not a decision")
+        body = await _read(request, api.Answer)
         answered = Answered(request_id=_name(request, "request"), **msgspec.structs.asdict(body))
         session = self._session(request)
         seq = session.talk.answer(answered)
         await session.fsync()
-        return _json({"seq": seq})
+        return _json(api.Recorded(seq=seq))
 
     async def _events(self, request: web.Request) -> web.Response:
         log_file = self._session(request).journal.log
@@ -284,5 +245,6 @@ async def _read(request: web.Request, kind: type[T]) -> T:
         raise BadInput(str(error)) from error
 
 
-def _json(body: Any, status: int = 200) -> web.Response:
-    return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")
+def _json(body: msgspec.Struct | None = None, status: int = 200) -> web.Response:
+    raw = msgspec.json.encode({} if body is None else body)
+    return web.Response(body=raw, status=status, content_type="application/json")

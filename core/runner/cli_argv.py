@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from core.domain.permission_rules import is_rule
 from core.protocol import managed_settings
+from core.protocol.gateway_api import Spec
 from core.runner.folder_requests import wants
-from core.runner.gateway_client import Spec
 from core.runner.permissions import OURS
 from core.runner.processes import MARK
 from core.runner.prompts import appended

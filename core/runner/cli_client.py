@@ -16,8 +16,9 @@ import msgspec
 from msgspec import structs
 
 from core.domain.events import PRACTICE
+from core.protocol.gateway_api import Spec
 from core.runner.cli import CliProcess, Json
-from core.runner.gateway_client import GatewayClient, Spec
+from core.runner.gateway_client import GatewayClient
 from core.runner.permissions import OURS, ToolRequest, Verdict
 from core.runner.processes import boottime
 from core.runner.sdk import (

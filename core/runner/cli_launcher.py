@@ -6,10 +6,11 @@ import logging
 from typing import TYPE_CHECKING, Protocol
 
 from core.domain.errors import Unavailable
+from core.protocol.gateway_api import Spec
 from core.runner.cli import CliProcess, Json
 from core.runner.cli_argv import CliPaths, argv, environment
 from core.runner.folder_requests import distrust, wants
-from core.runner.gateway_client import GatewayClient, Spec
+from core.runner.gateway_client import GatewayClient
 from core.runner.known_secrets import KnownSecrets
 from core.runner.permissions import ToolRequest, Verdict
 

@@ -18,7 +18,7 @@ from aiohttp import web
 
 from core.observability import logs
 from core.runner.app import App
-from core.runner.gateway_transport import road_to
+from core.runner.gateway_transport import transport_to
 from core.runner.known_secrets import KnownSecrets
 from core.runner.processes import become_subreaper, hide, limit_ourselves
 from core.runner.runner import Runner
@@ -71,7 +71,7 @@ def _options(argv: list[str]) -> argparse.Namespace:
 
 
 def _url(text: str) -> str:
-    road_to(text, first_line=bytes)
+    transport_to(text, first_line=bytes)
     return text
 
 

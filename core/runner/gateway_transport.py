@@ -54,18 +54,18 @@ class TcpTransport:
 class Connector(aiohttp.BaseConnector):
     """The runner's own calls go the same way. `_create_connection` is aiohttp's seam for that (see UnixConnector)."""
 
-    def __init__(self, road: Transport, *, limit: int) -> None:
+    def __init__(self, transport: Transport, *, limit: int) -> None:
         super().__init__(limit=limit)
-        self._road = road
+        self._transport = transport
 
     async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> ResponseHandler:
         try:
-            return await self._road.connect(self._factory)
+            return await self._transport.connect(self._factory)
         except OSError as error:
             raise aiohttp.ClientConnectionError(f"the gateway is not reached: {error}") from error
 
 
-def road_to(gateway: str, *, first_line: Callable[[], bytes]) -> Transport:
+def transport_to(gateway: str, *, first_line: Callable[[], bytes]) -> Transport:
     """`gateway` is the path of a socket, or `http://host:port`. Raises: ValueError: it is neither."""
     if gateway.startswith("/"):
         return UnixTransport(gateway)

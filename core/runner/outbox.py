@@ -13,7 +13,8 @@ from pathlib import Path
 import msgspec
 
 from core.domain.errors import NotFound, Unavailable
-from core.runner.gateway_client import Gap, GatewayClient, LogBehind
+from core.protocol.gateway_api import Gap, LogBehind
+from core.runner.gateway_client import GatewayClient
 from core.runner.journal import Journal
 from core.runner.log_repair import rejoin
 

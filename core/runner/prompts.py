@@ -3,7 +3,7 @@
 import json
 
 from core.domain.events import Answered, Asked
-from core.runner.gateway_client import Spec
+from core.protocol.gateway_api import Spec
 
 GREETINGS = {
     "ko": "안녕하세요! AI 에이전트 플랫폼에서 어떤 자동화 작업을 도와드릴까요? "

@@ -11,26 +11,19 @@ import msgspec
 
 from core.domain.errors import BadInput, Conflict, StoreUnavailable, Unavailable
 from core.protocol import handshake, tokens
+from core.protocol.runner_api import Init, SessionLimits
 from core.runner.bridge import Bridge
 from core.runner.cli_argv import CliPaths
 from core.runner.cli_launcher import CliLauncher
 from core.runner.gateway_client import GatewayClient
-from core.runner.gateway_transport import road_to
+from core.runner.gateway_transport import transport_to
 from core.runner.known_secrets import KnownSecrets
-from core.runner.sessions import SessionLimits, Sessions
+from core.runner.sessions import Sessions
 
 log = logging.getLogger("oma.runner")
 
 ALONE_S = 60.0  # without anybody connected, the runner ends itself if no turn is open
 LOOK_S = 1.0
-
-
-class Init(SessionLimits, frozen=True, kw_only=True):
-    """The body of POST /v1/init: whose runner this is, and the key that signs the calls from now on."""
-
-    user: str
-    box: str
-    key: str
 
 
 class Runner:
@@ -57,9 +50,9 @@ class Runner:
         self._alone_s, self._known = alone_s, known or KnownSecrets()
         self._bound: Init | None = None
         self._sessions: Sessions | None = None
-        road = road_to(gateway, first_line=self._first_line)
-        self._gateway = GatewayClient(road, word=self._word)
-        self._bridge = Bridge(road)
+        transport = transport_to(gateway, first_line=self._first_line)
+        self._gateway = GatewayClient(transport, sign=self._sign)
+        self._bridge = Bridge(transport)
         self._connected = 0
         self._last_seen = time.monotonic()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -155,7 +148,7 @@ class Runner:
     def _first_line(self) -> bytes:
         return handshake.encode(self._whose.box, self._whose.key)
 
-    def _word(self) -> str:
+    def _sign(self) -> str:
         return tokens.sign({}, key=self._whose.key, audience=tokens.box_audience(self._whose.box))
 
     @property

@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Iterator, KeysView
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from core.domain.errors import NotFound, PlatformError, StoreUnavailable
 from core.domain.events import SessionOpened, decode
 from core.lib.tasks import Tasks, repeat
+from core.protocol.runner_api import SessionChange, SessionLimits, SessionStatus, Status
 from core.runner.cli_launcher import CliLauncher
 from core.runner.conversation import STOPPED
 from core.runner.journal import Journal
@@ -27,24 +27,6 @@ log = logging.getLogger("oma.sessions")
 
 LOOK_S = 1.0
 FLUSH_S = 1.5  # for the gateway to take what is left when the runner ends
-
-
-class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What init gave."""
-
-    max_live_sessions: int = 4
-    idle_cli_s: float = 600.0
-    orphan_s: float = 900.0
-
-
-class SessionChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A frame of `hold`: where a session stands."""
-
-    session: str
-    agent: str
-    state: str
-    last_seq: int
-    line: str
 
 
 class Sessions:
@@ -141,11 +123,17 @@ class Sessions:
                 await self.delete(path.stem)
         await asyncio.to_thread(shutil.rmtree, self._engine.place.folder(agent), ignore_errors=True)
 
-    def rest(self, agent: str) -> None:
+    def end_clis(self, agent: str) -> None:
         """End the agent's CLIs: what it may do without asking has changed, and the next ones know."""
         for session in self._sessions.values():
             if session.journal.recall.agent == agent and session.alive:
                 self._tasks.spawn(session.sleep(STOPPED), f"rest {session.id}")
+
+    def renew_clis(self, agent: str) -> None:
+        """The agent's next turns begin in CLIs that are started anew; a turn that is open ends in the one it has."""
+        for session in list(self._sessions.values()):
+            if session.journal.recall.agent == agent:
+                session.outdate()
 
     def end_working(self, reason: str) -> None:
         """End the CLIs and all that sessions have started; where no turn is open to say why, a notice does."""
@@ -164,17 +152,17 @@ class Sessions:
 
     # --- what others look at -----------------------------------------------------------------------------------------
 
-    def status(self) -> dict[str, Any]:
-        """For the web: may this runner be stopped?"""
-        return {
-            "open_turns": self.open_turns,
-            "idle_s": round(self.idle_s, 1),
-            "live": sum(session.alive for session in self._sessions.values()),
-            "sessions": [
-                {"id": change.session, "agent": change.agent, "state": change.state, "last_seq": change.last_seq}
+    def status(self) -> Status:
+        """Where all known sessions stand; tells the web whether this runner may be stopped."""
+        return Status(
+            open_turns=self.open_turns,
+            idle_s=round(self.idle_s, 1),
+            live=sum(session.alive for session in self._sessions.values()),
+            sessions=tuple(
+                SessionStatus(id=change.session, agent=change.agent, state=change.state, last_seq=change.last_seq)
                 for change in map(self.change, self._sessions)
-            ],
-        }
+            ),
+        )
 
     @property
     def open_turns(self) -> int:

@@ -57,7 +57,7 @@ class Export:
         self._busy.add(user)
         try:
             runner = await self._runners.get_or_start(user)
-            async with runner.stream("/v1/export") as folders:
+            async with runner.export() as folders:
                 out = _Sink()
                 with zipfile.ZipFile(out, "w") as archive:
                     async with aclosing(self._entries(archive, user, folders)) as entries:

@@ -118,13 +118,13 @@ class Agents:
         await self._audit.record(AuditAction.RULE_REMOVED, who=user, about=agent, detail=rule)
         self._runners.changes.records(user)
         if runner := self._runners.running(user):
-            await runner.call("POST", f"/v1/agents/{agent}/rest")
+            await runner.end_clis(agent)
 
     async def delete(self, agent: str, *, user: UserId) -> None:
         """The record, its sessions and their logs, and the folder in the box. Raises: NotFound."""
         await self.get(agent, user=user)
         runner = await self._runners.get_or_start(user)
-        await runner.call("DELETE", f"/v1/agents/{agent}")
+        await runner.delete_agent(agent)
         for session in await self.sessions(agent, user=user):
             await self._delete_rows(session.id, user=user)
         await ConnectionHistory(self._store).delete_for_agent(agent, user=user)
@@ -159,7 +159,7 @@ class Agents:
         """Its log here and in the box; the agent's folder stays. Raises: NotFound."""
         await self.session(session, user=user)
         runner = await self._runners.get_or_start(user)
-        await runner.call("DELETE", f"/v1/sessions/{session}")
+        await runner.delete(session)
         await self._delete_rows(session, user=user)
         self._runners.changes.records(user)
 

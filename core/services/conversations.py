@@ -7,38 +7,39 @@ misses one, whatever goes away and comes back in between.
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TypeVar, cast, get_args
 
 import aiohttp
 import msgspec
 
 from core.domain.audit import AuditAction
 from core.domain.errors import BadInput, NotFound, PlatformError, RunnerUnavailable, StoreUnavailable
-from core.domain.events import AnyEvent, Asked, Live, StateChanged, UserSaid, decode_many, seq_of
+from core.domain.events import AnyEvent, Asked, Decision, Live, StateChanged, UserSaid, decode_many, seq_of
 from core.domain.permission_rules import parse_rules
 from core.domain.records import Agent, Request, Session, UserId
 from core.domain.states import SessionState
-from core.fleet.recovery import BoxChange, open_body
-from core.fleet.runner_client import RunnerClient
+from core.fleet.runner_client import RunnerClient, opening
 from core.fleet.runner_pool import RunnerPool
 from core.fleet.starts import News, WaitingState, progress_event
 from core.lib.pubsub import Hub, Subscription
 from core.observability import metrics
 from core.observability.event_metrics import FirstTokenTimer
 from core.observability.tracing import of_message, span
+from core.protocol.runner_api import MESSAGE_CHARS, MESSAGE_ID_CHARS, Answer, SendMessage, SessionChange
 from core.services.audit import Audit
 from core.store import Store
 
 log = logging.getLogger("oma.conversations")
 
 HISTORY = 300  # events a page starts with; older ones on demand
-MESSAGE_CHARS = 200_000
 KNOWN_SESSIONS = 10_000  # owners remembered, so that a message does not cost a look into the Store
 BROKEN = (PlatformError, aiohttp.ClientError, OSError, msgspec.DecodeError)  # a connection or what came over it
 LOOK_S = (2.0, 4.0, 8.0, 15.0)  # between looks whether another web process has started the runner
 BACKOFF_S = (0.05, 0.2, 0.5, 1.0, 2.0)
+
+T = TypeVar("T")
 
 
 class Conversations:
@@ -58,10 +59,10 @@ class Conversations:
 
         Raises: NotFound. BadInput: empty or too long. RunnerUnavailable: not sent; try again with the same id.
         """
-        if not text.strip() or len(text) > MESSAGE_CHARS or not 0 < len(message_id) <= 128:
+        if not text.strip() or len(text) > MESSAGE_CHARS or not 0 < len(message_id) <= MESSAGE_ID_CHARS:
             raise BadInput(f"a message has 1 to {MESSAGE_CHARS} characters", code="bad_message")
-        body = {"message_id": message_id, "text": text, "via": via, "steer": steer, "attachments": []}
-        return await self._send(session, body, user=user)
+        message = SendMessage(message_id=message_id, text=text, via=via, steer=steer)
+        return await self._send(session, message, user=user)
 
     async def retry(self, session: str, said: UserSaid, *, user: UserId, after: int) -> int:
         """Say `said` again after its turn failed; `after` is the number of that turn's end, and once is enough.
@@ -69,18 +70,19 @@ class Conversations:
         Raises: as `say`.
         """
         first = said.retry_of or said.message_id
-        body = {"message_id": f"{first[:100]}~{after}", "retry_of": first, "text": said.text}
-        return await self._send(session, body | {"attachments": said.attachments}, user=user)
+        message_id = f"{first[:100]}~{after}"
+        message = SendMessage(message_id=message_id, retry_of=first, text=said.text, attachments=said.attachments)
+        return await self._send(session, message, user=user)
 
-    async def _send(self, session: str, body: dict[str, Any], *, user: UserId) -> int:
-        with metrics.outcome(metrics.sends), span("message", at=of_message(session, body["message_id"])) as one:
+    async def _send(self, session: str, message: SendMessage, *, user: UserId) -> int:
+        with metrics.outcome(metrics.sends), span("message", at=of_message(session, message.message_id)) as one:
             one.attributes["oma.session"] = session
-            self._first_words.sent(body["message_id"])
-            return int((await self._tell(session, "messages", body, user=user))["seq"])
+            self._first_words.sent(message.message_id)
+            return await self._call(session, lambda runner: runner.say(session, message), user=user)
 
     async def interrupt(self, session: str, *, user: UserId) -> None:
         """Stop the open turn and all it started (G6); nothing to stop is fine. Raises: NotFound, RunnerUnavailable."""
-        await self._tell(session, "interrupt", None, user=user)
+        await self._call(session, lambda runner: runner.interrupt(session), user=user)
 
     async def answer(
         self,
@@ -97,11 +99,11 @@ class Conversations:
 
         Raises: NotFound. BadInput: the decision or rule makes no sense. Conflict: somebody answered otherwise.
         """
-        if decision not in ("allow", "allow_always", "deny", "answer"):
+        if decision not in get_args(Decision):
             raise BadInput(f"unknown decision {decision!r}")
         rules = parse_rules(rule) if decision == "allow_always" else ()
-        body = {"decision": decision, "by": user, "message": message, "rule": rule, "answers": answers or {}}
-        await self._tell(session, f"requests/{request_id}", body, user=user)
+        answer = Answer(decision=cast(Decision, decision), by=user, message=message, rule=rule, answers=answers or {})
+        await self._call(session, lambda runner: runner.answer(session, request_id, answer), user=user)
         agent = (await self._known(session, user=user)).agent
         await self._audit.record(AuditAction.REQUEST_ANSWERED, who=user, about=agent, detail=f"{decision} {request_id}")
         await self._add_rules(session, rules, user=user)
@@ -119,7 +121,7 @@ class Conversations:
 
     async def warm(self, session: str, *, user: UserId) -> None:
         """Start or resume the session's CLI, because somebody is about to speak."""
-        await self._tell(session, "warm", None, user=user)
+        await self._call(session, lambda runner: runner.warm(session), user=user)
 
     async def older(self, session: str, *, user: UserId, before: int, limit: int = 200) -> list[AnyEvent]:
         """Stored events with numbers below `before`, in order. Raises: NotFound."""
@@ -128,7 +130,7 @@ class Conversations:
         return await self._store.events(session, owner=user, after=after, limit=before - after - 1)
 
     @asynccontextmanager
-    async def changes(self, *, user: UserId) -> AsyncIterator[Subscription[BoxChange]]:
+    async def changes(self, *, user: UserId) -> AsyncIterator[Subscription[SessionChange]]:
         """News of all the user's sessions while the context is open."""
         with self._runners.changes.listen(user) as listener:
             yield listener
@@ -164,7 +166,7 @@ class Conversations:
                     continue
                 try:
                     await self._open(session, user=user, runner=runner)
-                    async with runner.socket(f"/v1/sessions/{session}/watch?after={seen}") as socket:
+                    async with runner.watch(session, after=seen) as socket:
                         async for frame in socket:
                             if frame.type is not aiohttp.WSMsgType.TEXT:
                                 continue
@@ -225,7 +227,7 @@ class Conversations:
         known = await self._known(session, user=user)
         runner = runner or await self._runners.get_or_start(user)
         if self._opened.get(session) != runner.box.id:
-            await runner.call("PUT", f"/v1/sessions/{session}", open_body(known))
+            await runner.open(session, opening(known))
             self._begun(session, runner.box.id)
         return runner
 
@@ -236,20 +238,20 @@ class Conversations:
         self._opened[session] = box
         self._openings.publish(session, None)
 
-    async def _tell(self, session: str, what: str, body: Any, *, user: UserId) -> dict[str, Any]:
-        """A call that may be repeated; if the runner was just being let go as idle, the next one gets it."""
+    async def _call(self, session: str, call: Callable[[RunnerClient], Awaitable[T]], *, user: UserId) -> T:
+        """An idempotent call to the user's runner; if that one is ending or dead, once more to its successor."""
         await self._known(session, user=user)
         if session not in self._opened:
-            self._begun(session, "")  # in no box yet: who looks on sees how far that is
-        path, runner = f"/v1/sessions/{session}/{what}", await self._runners.get_or_start(user)
+            self._begun(session, "")  # in no box yet: followers see how far its start is
+        runner = await self._runners.get_or_start(user)
         try:
             await self._open(session, user=user, runner=runner)
-            return await runner.call("POST", path, body)
+            return await call(runner)
         except RunnerUnavailable as error:
-            log.info("%s: %s", path, error)
+            log.info("a call about session %s: %s", session, error)
             runner = await self._runners.replace_failed(runner, stopping=error.code == "stopping")
             await self._open(session, user=user, runner=runner)
-            return await runner.call("POST", path, body)
+            return await call(runner)
 
     async def _add_rules(self, session: str, rules: tuple[str, ...], *, user: UserId) -> None:
         known = await self._known(session, user=user)

@@ -95,6 +95,6 @@ class Secrets:
             return
         for agent in agents:
             try:
-                await runner.call("POST", f"/v1/agents/{agent.id}/renew")
+                await runner.renew_clis(agent.id)
             except PlatformError as error:
                 log.warning("a runner was not told of a changed secret: %s", error)

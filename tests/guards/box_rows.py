@@ -153,7 +153,7 @@ GUARDS = (
         "runner: whose it is stays", "Z2", "core/runner/runner.py", "if bound and (bound.user, bound.box) != (init.user, init.box):", "if False:", DOORS,
         by="TimeoutError",  # with another's key the test cannot even end it
     ),
-    Guard("runner: a message has an end", "R3", APP, "if len(body.text) > TEXT_CHARS:", "if False:", DOORS),
+    Guard("runner: a message has an end", "R3", APP, "if len(body.text) > api.MESSAGE_CHARS:", "if False:", DOORS),
     Guard(
         "runner: ids are no paths", "F1", APP, "    name = request.match_info[part]\n    if not NAME.fullmatch(name):", "    name = request.match_info[part]\n    if False:",
         "tests/core/runner/test_files.py::test_ids_that_are_paths_are_refused_at_every_door",

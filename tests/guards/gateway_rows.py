@@ -90,7 +90,7 @@ GUARDS = (
         f"{BOX}::test_what_a_draft_leaves_out_stays_and_what_is_too_much_is_cut",
     ),
     Guard(
-        "an icon is one of ours", "X3", API, "if draft.icon in Icon.__args__:", "if draft.icon:",
+        "an icon is one of ours", "X3", API, "if draft.icon in ICONS:", "if draft.icon:",
         f"{BOX}::test_what_a_draft_leaves_out_stays_and_what_is_too_much_is_cut",
     ),
     Guard(

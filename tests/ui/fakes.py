@@ -13,8 +13,8 @@ from core.domain.events import AnyEvent, Asked, Question, StateChanged, TurnFini
 from core.domain.permission_rules import parse_rules
 from core.domain.records import Agent, Request, Session, User, UserId, new_agent_id, new_session_id, now
 from core.domain.states import SessionState as S
-from core.fleet.recovery import BoxChange
 from core.lib.pubsub import Hub, Subscription
+from core.protocol.runner_api import SessionChange
 from core.services.agents import AgentSummary
 from core.spawner import Isolation
 
@@ -69,7 +69,7 @@ class FakePlatform:
         self.requests: list[Request] = []
         self.said: list[tuple[str, str, str]] = []
         self.warmed: list[str] = []
-        self.hub: Hub[BoxChange] = Hub()
+        self.hub: Hub[SessionChange] = Hub()
         self.answered: dict[str, dict[str, Any]] = {}
         self.slow_s = 0.0
         self.refusing = False
@@ -123,7 +123,7 @@ class FakePlatform:
 
     def tell(self, card: AgentSummary) -> None:
         self.hub.publish(
-            "local-owner", BoxChange(session=card.session, agent=card.agent.id, state=card.state, line=card.line)
+            "local-owner", SessionChange(session=card.session, agent=card.agent.id, state=card.state, line=card.line)
         )
 
     async def cards(self, *, user: UserId) -> list[AgentSummary]:
@@ -219,7 +219,7 @@ class FakePlatform:
         self.warmed.append(session)
 
     @asynccontextmanager
-    async def changes(self, *, user: UserId) -> AsyncIterator[Subscription[BoxChange]]:
+    async def changes(self, *, user: UserId) -> AsyncIterator[Subscription[SessionChange]]:
         with self.hub.listen(user) as listener:
             yield listener
 

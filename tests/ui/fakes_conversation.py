@@ -13,8 +13,8 @@ from core.domain.errors import Conflict, NotFound, RunnerUnavailable
 from core.domain.permission_rules import parse_rules
 from core.domain.records import Agent, Request, Session, UserId, new_session_id, now
 from core.domain.states import SessionState as S
-from core.fleet.recovery import BoxChange
 from core.lib.pubsub import Hub, Subscription
+from core.protocol.runner_api import SessionChange
 
 HISTORY = 300
 
@@ -31,7 +31,7 @@ class FakeTalk:
         self.followers: dict[str, set[asyncio.Queue[list[e.AnyEvent]]]] = {}
         self.calls: list[tuple[str, Any]] = []
         self.refusing = False  # the runner cannot be reached
-        self.hub: Hub[BoxChange] = Hub()
+        self.hub: Hub[SessionChange] = Hub()
 
     # ---- what a test does
 
@@ -90,7 +90,7 @@ class FakeTalk:
     def _state(self, session: str, state: S) -> None:
         changed = msgspec.structs.replace(self.sessions_[session], state=state, updated_at=now())
         self.sessions_[session] = changed
-        self.hub.publish(self.owner, BoxChange(session=session, agent=changed.agent, state=state))
+        self.hub.publish(self.owner, SessionChange(session=session, agent=changed.agent, state=state))
 
     # ---- Agents
 
@@ -175,7 +175,7 @@ class FakeTalk:
         return self.logs[session][max(0, before - limit - 1) : before - 1]
 
     @asynccontextmanager
-    async def changes(self, *, user: UserId) -> AsyncIterator[Subscription[BoxChange]]:
+    async def changes(self, *, user: UserId) -> AsyncIterator[Subscription[SessionChange]]:
         with self.hub.listen(user) as listener:
             yield listener
 

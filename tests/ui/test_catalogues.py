@@ -24,7 +24,7 @@ COMPLETING = (
     "domain/events.py",
     "runner/conversation.py",
     "runner/session.py",
-    "runner/full.py",
+    "runner/app.py",
     "runner/sessions.py",
     "runner/log_repair.py",
     "spawner/isolation_report.py",

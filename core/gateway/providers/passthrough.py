@@ -10,10 +10,11 @@ from typing import Protocol
 import aiohttp
 from aiohttp import web
 
-from core.gateway.http_errors import KEY_REFUSED, OVERLOADED, api_error
+from core.gateway.http_errors import api_error
 from core.gateway.providers import Call
 from core.lib.aiohttp_disconnects import hung_up
 from core.observability.redaction import Redactor
+from core.protocol.gateway_api import KEY_REFUSED, OVERLOADED
 
 log = logging.getLogger("oma.gateway")
 

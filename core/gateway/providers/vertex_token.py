@@ -11,8 +11,8 @@ from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import Request
 
 from core.domain.errors import Unavailable
-from core.gateway.http_errors import OVERLOADED
 from core.google.identity import CLOUD, workload_identity
+from core.protocol.gateway_api import OVERLOADED
 
 log = logging.getLogger("oma.gateway")
 

@@ -8,10 +8,12 @@ from aiohttp import web
 from core.domain.errors import RunnerUnavailable
 from core.domain.records import Box, UserId, now
 from core.fleet.runner_client import RunnerClient
+from core.protocol.runner_api import Init
 from core.spawner import Poll, RunnerEndpoint
 from tests.product import free_port
 
 OTHERS = 3  # answers of another user's runner, before the name leads to ours
+WHOSE = Init(user="alice", box="b", key="k" * 43)
 REFUSAL = {"code": "bound", "detail": "this runner is bound already"}
 
 
@@ -56,7 +58,7 @@ def client(address: Address, *, named: bool) -> RunnerClient:
 
 async def test_a_refusal_behind_a_name_is_taken_for_somebody_elses_and_tried_again(address: Address) -> None:
     ours = client(address, named=True)
-    await ours.init({"user": "alice"}, spawner=Lives())  # type: ignore[arg-type]  # poll is all it asks
+    await ours.init(WHOSE, spawner=Lives())  # type: ignore[arg-type]  # poll is all it asks
     assert address.bound
     await ours.close()
 
@@ -64,5 +66,5 @@ async def test_a_refusal_behind_a_name_is_taken_for_somebody_elses_and_tried_aga
 async def test_a_refusal_at_an_address_is_an_answer(address: Address) -> None:
     ours = client(address, named=False)
     with pytest.raises(RunnerUnavailable, match="bound already"):
-        await ours.init({"user": "alice"}, spawner=Lives())  # type: ignore[arg-type]
+        await ours.init(WHOSE, spawner=Lives())  # type: ignore[arg-type]
     assert (address.asked, ours.closed) == (1, True)

@@ -25,7 +25,9 @@ import aiohttp
 
 from core.domain.events import AnyEvent
 from core.domain.records import SYSTEM, Agent, Box, Session, new_session_id, now
-from core.fleet.runner_client import RunnerClient
+from core.fleet.idle_reaper import IdleLimits
+from core.fleet.runner_client import RunnerClient, opening
+from core.protocol.runner_api import SendMessage
 from core.spawner import Poll, RunnerEndpoint
 from core.store.sqlite import SqliteStore
 from tests.canary import KEY
@@ -132,9 +134,7 @@ class World:
     async def bind(self, box: Box, runner: Part) -> RunnerClient:
         """As a web does."""
         client = RunnerClient(box, RunnerEndpoint(url=runner.url, boot_key=BOOT_KEY, pod=socket.gethostname()))
-        whose = {"user": box.user, "box": box.id, "key": box.key}
-        whose |= {"max_live_sessions": 4, "idle_cli_s": 600.0, "orphan_s": 900.0}
-        await client.init(whose, spawner=Living(runner))  # type: ignore[arg-type]
+        await client.init(IdleLimits().init(box), spawner=Living(runner))  # type: ignore[arg-type]
         self._stack.push_async_callback(client.close)
         return client
 
@@ -144,8 +144,7 @@ class World:
         await self.store.put(Agent(id="a1", name="A", created_at=moment, updated_at=moment, **agent), owner=ALICE)
         session = Session(id=id, agent="a1", locale="en", created_at=moment, updated_at=moment)
         await self.store.put(session, owner=ALICE)
-        opening = {"agent": "a1", "kind": "chat", "locale": "en", "title": ""}
-        await client.call("PUT", f"/v1/sessions/{id}", opening)
+        await client.open(id, opening(session))
         return Talk(self, client, id)
 
 
@@ -164,15 +163,13 @@ class Talk:
 
     def __init__(self, world: World, client: RunnerClient, id: str) -> None:
         self.world, self.client, self.id = world, client, id
-        self.path = f"/v1/sessions/{id}"
 
     async def say(self, text: str) -> None:
-        body = {"message_id": str(uuid.uuid4()), "text": text, "via": "web", "steer": False, "attachments": []}
-        await self.client.call("POST", self.path + "/messages", body)
+        await self.client.say(self.id, SendMessage(message_id=str(uuid.uuid4()), text=text))
 
     @asynccontextmanager
     async def watch(self, after: int = 0) -> AsyncIterator[Watch]:
-        async with self.client.socket(f"{self.path}/watch?after={after}") as socket:
+        async with self.client.watch(self.id, after=after) as socket:
             yield Watch(socket)
 
     async def kept(self, enough: Callable[[list[AnyEvent]], bool]) -> list[AnyEvent]:

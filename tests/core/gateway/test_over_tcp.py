@@ -14,6 +14,7 @@ from core.domain.events import AnyEvent, Asked, Text, TextDelta, ToolReturned, T
 from core.domain.records import SYSTEM, Box, Connection
 from core.domain.states import SessionState
 from core.protocol import handshake, tokens
+from core.protocol.runner_api import Answer
 from tests.core.gateway.cluster_gateways import say
 from tests.core.gateway.cluster_processes import BOOT_KEY, INTERNET, LIMIT_S, Talk, World, service
 from tests.core.gateway.egress.proxy import server
@@ -61,8 +62,7 @@ async def test_a_turn_streams_asks_and_reaches_the_internet_through_the_bridge(t
             async with talk.watch() as watch:
                 await talk.say("TOOL(((curl -sS -m 20 http://shop.example/))) N=20")
                 asked = await watch.until(Asked, limit_s=LIMIT_S)
-                decision = {"decision": "allow", "by": "me", "message": "", "rule": "", "answers": {}}
-                await client.call("POST", f"{talk.path}/requests/{asked.request_id}", decision)
+                await client.answer(talk.id, asked.request_id, Answer(decision="allow", by="me"))
                 assert (await watch.until(TurnFinished, limit_s=LIMIT_S)).outcome == "ok"
             assert CANARY in str(watch.of(ToolReturned)[-1].content)
             assert len(watch.of(TextDelta)) > 3

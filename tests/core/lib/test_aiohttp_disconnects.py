@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from core.lib.aiohttp_disconnects import Answer, ignore_disconnects
+from core.lib.aiohttp_disconnects import Handler, ignore_disconnects
 from tests.timeouts import PATIENCE_S
 
 PIECE = bytes(1 << 16)
@@ -32,7 +32,7 @@ async def stumble(_: web.Request) -> web.StreamResponse:
 
 
 @asynccontextmanager
-async def served(answer: Answer) -> AsyncIterator[tuple[int, asyncio.Event, asyncio.Event]]:
+async def served(answer: Handler) -> AsyncIterator[tuple[int, asyncio.Event, asyncio.Event]]:
     """A server with the middleware; its port, and when the answer has begun and ended."""
     begun, ended = asyncio.Event(), asyncio.Event()
 
@@ -67,7 +67,7 @@ def alarms(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
         (listen, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n1"),
     ],
 )
-async def test_a_caller_that_leaves_is_no_alarm(answer: Answer, asked: bytes, alarms: Callable[[], list[str]]) -> None:
+async def test_a_caller_that_leaves_is_no_alarm(answer: Handler, asked: bytes, alarms: Callable[[], list[str]]) -> None:
     async with served(answer) as (port, begun, ended):
         with socket.create_connection(("127.0.0.1", port)) as caller:
             caller.sendall(asked)

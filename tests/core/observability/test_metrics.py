@@ -17,7 +17,6 @@ from core.domain.errors import BadInput, Misconfigured, RunnerUnavailable, Unava
 from core.domain.events import StateChanged, Text, TextDelta, TurnFinished, Usage
 from core.domain.records import UserId, now
 from core.domain.states import SessionState as S
-from core.fleet.recovery import BoxChange
 from core.fleet.runner_client import RunnerClient
 from core.fleet.session_feed import SessionFeed
 from core.fleet.starts import REASONS, RunnerStarts
@@ -25,6 +24,7 @@ from core.lib.pubsub import Hub
 from core.observability import metrics
 from core.observability.event_metrics import REMEMBERED, EventMetrics, FirstTokenTimer
 from core.observability.exporters import address, telemetry
+from core.protocol.runner_api import SessionChange
 from core.spawner import Phase
 from core.spawner.kubernetes_view import STUCK, WORDS
 from tests.product import free_port
@@ -101,8 +101,8 @@ def test_messages_that_are_never_answered_do_not_fill_the_memory() -> None:
 # --- where sessions stand --------------------------------------------------------------------------------------------
 
 
-def change(session: str, state: str) -> BoxChange:
-    return BoxChange(session=session, agent="a", state=state, last_seq=1, line="")
+def change(session: str, state: str) -> SessionChange:
+    return SessionChange(session=session, agent="a", state=state, last_seq=1, line="")
 
 
 def test_sessions_are_counted_by_state_while_their_runner_lives() -> None:

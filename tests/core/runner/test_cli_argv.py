@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from core.protocol.gateway_api import AgentSpec, SessionSpec, Spec
 from core.runner.cli_argv import CliPaths, argv, environment
-from core.runner.gateway_client import AgentSpec, SessionSpec, Spec
 
 
 def test_programs_are_told_the_proxy_and_the_cli_does_not_reach_its_model_through_it() -> None:

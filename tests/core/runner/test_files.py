@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from core.protocol.gateway_api import AgentSpec, SessionSpec, Spec
 from core.runner.cli_argv import CliPaths, environment
-from core.runner.gateway_client import AgentSpec, SessionSpec, Spec
 from core.runner.log import EventLog
 from tests.core.runner.box import Box
 

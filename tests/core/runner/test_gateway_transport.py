@@ -8,7 +8,7 @@ import pytest
 from core.domain.errors import Unavailable
 from core.runner.bridge import Bridge
 from core.runner.gateway_client import GatewayClient
-from core.runner.gateway_transport import TcpTransport, UnixTransport, road_to
+from core.runner.gateway_transport import TcpTransport, UnixTransport, transport_to
 from tests.core.runner.test_bridge import ask
 from tests.product import free_port
 
@@ -72,7 +72,7 @@ async def test_who_is_refused_is_told_so_and_does_not_try_for_ever(far: Far) -> 
     bridge = Bridge(port(far))
     await bridge.open()
     assert await ask(bridge.port, b"hello") == b""
-    gateway = GatewayClient(port(far), word=str)
+    gateway = GatewayClient(port(far), sign=str)
     with pytest.raises(Unavailable):
         await gateway.ingest("s1", [])
     assert len(far.lines) == 2
@@ -85,7 +85,7 @@ async def test_a_box_that_is_nobodys_says_nothing_to_a_gateway(far: Far) -> None
         raise ConnectionError("not bound to a user yet")
 
     await far.open()
-    gateway = GatewayClient(TcpTransport("127.0.0.1", far.port, first_line=none), word=str)
+    gateway = GatewayClient(TcpTransport("127.0.0.1", far.port, first_line=none), sign=str)
     with pytest.raises(Unavailable):
         await gateway.ingest("s1", [])
     await gateway.close()
@@ -93,8 +93,8 @@ async def test_a_box_that_is_nobodys_says_nothing_to_a_gateway(far: Far) -> None
 
 
 def test_a_gateway_is_a_path_or_an_address_with_a_port() -> None:
-    assert isinstance(road_to("/run/oma/box.sock", first_line=bytes), UnixTransport)
-    assert isinstance(road_to("http://gateway.svc:8081", first_line=bytes), TcpTransport)
+    assert isinstance(transport_to("/run/oma/box.sock", first_line=bytes), UnixTransport)
+    assert isinstance(transport_to("http://gateway.svc:8081", first_line=bytes), TcpTransport)
     for wrong in ("", "box.sock", "http://gateway", "https://gateway:8081", "http://gateway:99999", "http://g:1/path"):
         with pytest.raises(ValueError):
-            road_to(wrong, first_line=bytes)
+            transport_to(wrong, first_line=bytes)

@@ -263,7 +263,7 @@ async def test_every_door_asks_who_is_there(tmp_path: Path) -> None:
         same = {"user": USER, "box": BOX, "key": KEY, **box.limits}
         assert (await box.call("POST", "/v1/init", same))["status"] == 200
         assert (await box.call("POST", "/v1/init", same, key=BOOT_KEY))["code"] == "bound"
-        assert (await box.call("GET", "/healthz")) == {"status": "ok", "bound": True}
+        assert (await box.call("GET", "/healthz"))["bound"] is True
         missing = f"/v1/sessions/{uuid.uuid4()}"
         assert (await box.call("GET", missing + "/events"))["status"] == 404
         session = await box.session()

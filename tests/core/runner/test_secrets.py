@@ -11,8 +11,8 @@ import pytest
 
 from core.domain.events import Live, StateChanged, Text, TextDelta, ToolReturned, TurnFinished, UserSaid, encode_many
 from core.domain.states import SessionState
+from core.protocol.gateway_api import AgentSpec, SessionSpec, Spec
 from core.runner.cli_argv import CliPaths, environment
-from core.runner.gateway_client import AgentSpec, SessionSpec, Spec
 from core.runner.known_secrets import KnownSecrets
 from tests.core.runner.box import Box, Talker
 

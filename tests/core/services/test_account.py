@@ -226,7 +226,7 @@ class TestDeletion:
         async def away(_act: object) -> int:
             raise StoreUnavailable("the disk is full")
 
-        monkeypatch.setattr(house.store, "note", away)
+        monkeypatch.setattr(house.store, "add_audit_entry", away)
         async with house.account() as account:
             with pytest.raises(StoreUnavailable):
                 await account.delete(ALICE)

@@ -16,6 +16,7 @@ from core.domain.states import SessionState
 from core.fleet.idle_reaper import IdleLimits
 from core.fleet.runner_pool import RunnerPool
 from core.observability.tracing import Span, of_message, sink
+from core.protocol.runner_api import PROTOCOL, SendMessage
 from core.services.agents import Agents
 from core.services.audit import Audit
 from core.services.conversations import Conversations
@@ -139,7 +140,7 @@ async def test_a_message_that_comes_while_its_runner_ends_as_idle_goes_to_the_ne
     await asyncio.wait_for(runner.stopping.wait(), PATIENCE_S)
     assert before
     with pytest.raises(RunnerUnavailable, match="503"):  # what somebody hears who had it in hand already
-        await before.call("POST", f"/v1/sessions/{session.id}/messages", {"message_id": "2", "text": "b"})
+        await before.say(session.id, SendMessage(message_id="2", text="b"))
     nexts = asyncio.ensure_future(sweeping.runners.replace_failed(before))
     saying = asyncio.ensure_future(sweeping.conversations.say(session.id, user=ALICE, text="b", message_id="2"))
     runner.answer_now.set()
@@ -152,6 +153,34 @@ async def test_a_message_has_a_number_and_the_same_id_again_has_the_same(stage: 
     first = await stage.conversations.say(session.id, user=ALICE, text="안녕", message_id="1")
     assert await stage.conversations.say(session.id, user=ALICE, text="안녕", message_id="1") == first
     assert stage.spawner.started == 1
+
+
+async def test_a_runner_of_another_version_is_started_anew_when_a_web_meets_it(stage: Stage) -> None:
+    session = await stage.new()
+    await stage.conversations.say(session.id, user=ALICE, text="a", message_id="1")
+    old = stage.spawner.runner_of(ALICE)
+    await stage.store.change(Session, session.id, owner=ALICE, state=SessionState.BUSY)
+    old.protocol = PROTOCOL + 1
+    stage.open()  # the web of the next version
+    async with stage.runners:
+        async with asyncio.timeout(PATIENCE_S):
+            while not (client := stage.runners.running(ALICE)):
+                await asyncio.sleep(0.01)
+        assert old.stopping.is_set(), "it was asked to stop, so that it ends its sessions in good order"
+        assert (stage.spawner.started, stage.spawner.runner_of(ALICE) is old) == (2, False)
+        assert [box.id for box in await stage.store.find(Box, owner=SYSTEM)] == [client.box.id]
+        assert await stage.conversations.say(session.id, user=ALICE, text="b", message_id="2") == 3
+
+
+async def test_a_runner_that_says_no_version_is_of_the_first_one_and_stays(stage: Stage) -> None:
+    await stage.runners.get_or_start(ALICE)
+    stage.spawner.runner_of(ALICE).protocol = None
+    stage.open()
+    async with stage.runners:
+        async with asyncio.timeout(PATIENCE_S):
+            while not stage.runners.running(ALICE):
+                await asyncio.sleep(0.01)
+        assert stage.spawner.started == PROTOCOL == 1
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from core.config.settings import Secret
 from core.domain.records import Agent, Connection, new_session_id
 from core.fleet.gateway_link import LocalGateway
 from core.fleet.idle_reaper import IdleLimits
-from core.fleet.runner_client import RunnerClient
+from core.fleet.runner_client import RunnerClient, opening
 from core.fleet.runner_pool import RunnerPool
+from core.protocol.runner_api import SendMessage
 from core.spawner.local import LocalSpawner
 from tests.canary import KEY
 from tests.core.gateway.egress.proxy import server
@@ -36,12 +37,11 @@ class Bash:
 
     async def __call__(self, command: str) -> str:
         self._turns += 1
-        body = {"message_id": f"m{self._turns}", "text": f"TOOL((({command} ; true)))", "via": "web"}
-        more: dict[str, Any] = {"steer": False, "attachments": []}
-        await self._client.call("POST", f"/v1/sessions/{self._session}/messages", body | more)
+        message = SendMessage(message_id=f"m{self._turns}", text=f"TOOL((({command} ; true)))")
+        await self._client.say(self._session, message)
         async with (
             asyncio.timeout(TURN_S),
-            self._client.socket(f"/v1/sessions/{self._session}/watch?after=0") as socket,
+            self._client.watch(self._session, after=0) as socket,
         ):
             seen: list[dict[str, Any]] = []
             while sum(event["type"] == "turn_finished" for event in seen) < self._turns:
@@ -66,8 +66,7 @@ async def box_of_alice(house: House, world: World) -> AsyncIterator[Bash]:
         ):
             client = await runners.get_or_start(ALICE)
             try:
-                opening = {"agent": "a1", "kind": "chat", "locale": "en", "title": ""}
-                await client.call("PUT", f"/v1/sessions/{session.id}", opening)
+                await client.open(session.id, opening(session))
                 yield Bash(client, session.id)
             finally:
                 await runners.stop(ALICE)

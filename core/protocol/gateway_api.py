@@ -1,0 +1,163 @@
+"""The HTTP API of the gateway: what a runner asks of it, and what the web on the same machine tells it, declared once.
+
+A runner signs each call as the box's own (core.protocol.tokens.box_audience); a session's token opens model calls only.
+The web speaks to gateway.sock, which boxes cannot reach.
+"""
+
+from typing import Annotated, Final
+
+import msgspec
+
+from core.domain.errors import Conflict
+
+# --- runner → gateway ------------------------------------------------------------------------------------------------
+
+SPEC: Final = "/internal/spec"
+DRAFT: Final = "/internal/draft"
+EVENTS: Final = "/internal/events"
+LOG: Final = "/internal/log"
+MODEL: Final = "/v1/messages"
+COUNT_TOKENS: Final = "/v1/messages/count_tokens"
+
+HIGHEST_SEQ: Final = 2**31
+BATCH_EVENTS: Final = 500  # in one EventBatch
+BATCH_BYTES: Final = 8 * 1024 * 1024
+
+# Codes that the gateway puts into the text of the model's errors, because the CLI passes nothing else on; the runner
+# looks for them there.
+KEY_REFUSED: Final = "model_key_refused"
+OVERLOADED: Final = "model_overloaded"
+BAD_TOKEN: Final = "bad_token"  # noqa: S105  # a code
+
+
+class SpecRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of POST /internal/spec."""
+
+    session: str
+
+
+class AgentSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of an agent's record that its CLI starts with."""
+
+    id: str
+    name: str = ""
+    description: str = ""
+    model: str = ""
+    permission_mode: str = "acceptEdits"
+    rules: tuple[str, ...] = ()
+    draft: bool = False
+
+
+class SessionSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of a session's record that its CLI starts with."""
+
+    id: str
+    kind: str = "chat"
+    locale: str = "ko"
+
+
+class Spec(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer of POST /internal/spec: what the CLI of a session starts with. `token` opens this session's model calls.
+
+    `secrets` are the agent's, by name. Runner and CLI have them in memory; nobody writes them down.
+    """
+
+    token: str
+    provider: str = ""
+    agent: AgentSpec
+    session: SessionSpec
+    secrets: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"Spec({self.session.id})"
+
+
+class DraftRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of POST /internal/draft: a builder session describes its agent; an empty field changes nothing."""
+
+    session: str
+    name: str = ""
+    description: str = ""
+    icon: str = ""
+
+
+class EventBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of POST /internal/events: stored events of one session, their numbers rising by one."""
+
+    session: str
+    events: list[msgspec.Raw]
+
+
+class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer of POST /internal/events, and of its refusals `gap` and `log_behind`: the Store has all up to `acked`."""
+
+    acked: int
+
+
+class LogRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of POST /internal/log: a page of the stored events after a number."""
+
+    session: str
+    after: Annotated[int, msgspec.Meta(ge=0, le=HIGHEST_SEQ)]
+
+
+class LogPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer of POST /internal/log: some events in order; none if there are no more."""
+
+    events: list[msgspec.Raw]
+
+
+class IngestRefusal(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of the 409 that `Gap` and `LogBehind` become."""
+
+    code: str
+    acked: int
+    detail: str = ""
+
+
+class Gap(Conflict):
+    """The gateway lacks events before the batch; it has all up to `acked`."""
+
+    code = "gap"
+
+    def __init__(self, acked: int) -> None:
+        super().__init__(f"the gateway has events up to {acked}")
+        self.acked = acked
+
+
+class LogBehind(Conflict):
+    """The gateway has other events after `acked`: the runner's log lost its end and gave the numbers again."""
+
+    code = "log_behind"
+
+    def __init__(self, acked: int) -> None:
+        super().__init__(f"the gateway has other events after {acked}")
+        self.acked = acked
+
+
+# --- web → gateway, on one machine -----------------------------------------------------------------------------------
+
+HEALTH: Final = "/healthz"
+BOX: Final = "/boxes/{box}"
+HOLD: Final = "/hold"
+STOP: Final = "/stop"
+
+
+class RegisterBox(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of PUT /boxes/{id}: whose box, the key of its runner, and which process it is (start: clock ticks)."""
+
+    user: str
+    key: str
+    pid: int
+    start: int
+
+    def __repr__(self) -> str:
+        return f"RegisterBox({self.user}, {self.pid})"
+
+
+class GatewayHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer of GET /healthz. `digest` is the fingerprint of the program and settings it was started with."""
+
+    status: str = "ok"
+    boxes: int = 0
+    digest: str = ""

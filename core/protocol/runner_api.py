@@ -1,0 +1,152 @@
+"""The HTTP API of a runner: the paths, bodies and answers that the web and a runner exchange, declared once.
+
+Every request carries `Authorization: Bearer <token>` (core.protocol.tokens). An error is a `Refusal` with the status of
+core/domain/errors.py. `watch` and `hold` are WebSockets on which only the runner sends.
+"""
+
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+
+from core.domain.events import Attachment, Decision, UserSaid
+from core.domain.states import SessionState
+
+# The version of this API. A runner of another version is ended in good order and started anew when a web meets it, so
+# raise it only if the web cannot work with a runner of the version before: raising it breaks off turns that are open.
+PROTOCOL: Final = 1
+
+MESSAGE_CHARS: Final = 200_000
+MESSAGE_ID_CHARS: Final = 128
+
+HEALTH: Final = "/healthz"  # the only path that needs no token
+INIT: Final = "/v1/init"
+STATUS: Final = "/v1/status"
+HOLD: Final = "/v1/hold"
+STOP: Final = "/v1/stop"
+DISK_FULL: Final = "/v1/full"
+EXPORT: Final = "/v1/export"
+SESSION: Final = "/v1/sessions/{session}"
+WARM: Final = SESSION + "/warm"
+MESSAGES: Final = SESSION + "/messages"
+INTERRUPT: Final = SESSION + "/interrupt"
+REQUEST: Final = SESSION + "/requests/{request}"
+EVENTS: Final = SESSION + "/events"  # ?after=&limit=
+WATCH: Final = SESSION + "/watch"  # ?after=
+AGENT: Final = "/v1/agents/{agent}"
+END_CLIS: Final = AGENT + "/rest"
+RENEW_CLIS: Final = AGENT + "/renew"
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer of GET /healthz. Runners that came before `protocol` speak version 1."""
+
+    status: str = "ok"
+    bound: bool = False
+    protocol: int = 1
+
+
+class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How many CLIs may live, how long an unused one stays, and how long a turn goes on without a web; in seconds."""
+
+    max_live_sessions: int = 4
+    idle_cli_s: float = 600.0
+    orphan_s: float = 900.0
+
+
+class Init(SessionLimits, frozen=True, kw_only=True):
+    """Body of POST /v1/init: whose runner this is, and the key that signs all later calls."""
+
+    user: str
+    box: str
+    key: str
+
+    def __repr__(self) -> str:
+        return f"Init({self.user}, {self.box})"
+
+
+class SessionStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one session stands, in `Status`."""
+
+    id: str
+    agent: str
+    state: str
+    last_seq: int
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer of GET /v1/status. `open_turns` counts open turns, waiting messages and work in the background."""
+
+    user: str = ""
+    open_turns: int = 0
+    idle_s: float = 0.0
+    live: int = 0
+    sessions: tuple[SessionStatus, ...] = ()
+
+
+class Stop(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of POST /v1/stop, if there is one: stop only if nothing has been done for `idle_s` seconds."""
+
+    idle_s: float
+
+
+class OpenSession(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of PUT /v1/sessions/{id}. Locale and title are the record's; the CLI gets them from the gateway."""
+
+    agent: str
+    kind: str = "chat"
+    locale: str = ""
+    title: str = ""
+
+
+class SendMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of POST …/messages: a `user_said` event without its number and time. `message_id` makes it idempotent."""
+
+    message_id: str
+    text: str
+    via: str = "web"
+    steer: bool = False
+    attachments: tuple[Attachment, ...] = ()
+    retry_of: str = ""
+
+    @property
+    def event(self) -> UserSaid:
+        return UserSaid(**msgspec.structs.asdict(self))
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of POST …/requests/{request_id}: an `answered` event without its number, time and request."""
+
+    decision: Decision
+    by: str = ""
+    message: str = ""
+    rule: str = ""
+    answers: dict[str, str] = {}
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer to a message or a decision: its number in the session's log."""
+
+    seq: int
+
+
+class SessionChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A frame of `hold`: something about a session changed. `line` is the last thing said or done in it."""
+
+    session: str
+    agent: str
+    state: SessionState
+    last_seq: int = 0
+    line: str = ""
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of every answer with a status of 400 or more."""
+
+    code: str = ""
+    detail: str = ""
+
+
+def path(template: str, **ids: str) -> str:
+    """`template` with its ids filled in; whatever an id holds, it stays one part of the path."""
+    return template.format(**{name: quote(value, safe="") for name, value in ids.items()})
