@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import boxes, loading, resting, storing, streaming, talking, waking
+from bench import boxes, listing, loading, resting, storing, streaming, talking, waking
 from bench.figures import Figure, progress
 from bench.stage import Stage, stage
 
@@ -27,6 +27,7 @@ ROWS: dict[str, Callable[[Stage], Awaitable[dict[str, Figure]]]] = {
     "P11": talking.stopping,
     "P13": resting.start,
     "P14": storing.contention,
+    "P14b": listing.sessions,
     "K1": boxes.starts,
 }
 ROW_S = 180.0  # a row that hangs must not take the others with it
