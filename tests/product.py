@@ -120,6 +120,12 @@ class Product:
                 self.link = found[0]
                 self._linked.set()
 
+    @property
+    def web_pid(self) -> int:
+        """The process id of the web."""
+        assert self._web
+        return self._web.pid
+
     async def kill_web(self) -> None:
         """SIGKILL the web process alone, and wait until the kernel has taken it."""
         await self._end(signal.SIGKILL)
