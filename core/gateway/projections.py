@@ -27,6 +27,7 @@ from core.domain.events import (
 from core.domain.records import Request, Session, UserId, now
 from core.domain.states import SessionState
 from core.gateway.summaries import cut, first_line, gist
+from core.protocol.platform_tools import DRAFT_AGENT_TOOL
 from core.store import Store
 
 TITLE_CHARS = 60
@@ -34,7 +35,6 @@ LINE_CHARS = 160
 SUMMARY_CHARS = 200
 TELLING = ("command", "file_path", "path", "url", "query", "pattern", "description", "name")  # of a tool's input
 DOINGS = (UserSaid, Text, ToolCalled, ToolReturned, Asked, Answered, TurnFinished)  # of somebody, person or model
-DRAFT = "mcp__oma__draft_agent"  # the runner's tool by which a builder names its agent
 
 
 async def follow(store: Store, session: Session, events: Sequence[AnyEvent], *, owner: UserId) -> Session:
@@ -151,7 +151,7 @@ def _title(session: Session, events: Sequence[AnyEvent]) -> dict[str, str]:
 
 def _drafted(event: AnyEvent) -> str:
     """The name that a call of the builder's tool gives the agent; empty if it gives none."""
-    if not isinstance(event, ToolCalled) or event.name != DRAFT:
+    if not isinstance(event, ToolCalled) or event.name != DRAFT_AGENT_TOOL:
         return ""
     name = event.input.get("name")
     return first_line(name, TITLE_CHARS) if isinstance(name, str) else ""

@@ -3,18 +3,18 @@
 So far there is one, `draft_agent` of a builder session: the runner offers it to the CLI, the gateway carries it out.
 """
 
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
-SERVER: Final = "oma"  # the CLI calls a tool of ours mcp__oma__<name>
+SERVER: Final = "oma"  # the MCP server that has them
+PREFIX: Final = f"mcp__{SERVER}__"  # how the CLI, and so events and rules, name a tool of ours
 DRAFT_AGENT: Final = "draft_agent"
+DRAFT_AGENT_TOOL: Final = PREFIX + DRAFT_AGENT
 
 NAME_CHARS: Final = 60
 DESCRIPTION_CHARS: Final = 300
-
-Icon = Literal[
-    "spark", "issue", "mic", "rocket", "box", "mail", "book", "chart", "clock", "globe", "search", "pen"
-]  # fmt: skip
-ICONS: Final[tuple[str, ...]] = get_args(Icon)
+ICONS: Final = (
+    "spark", "issue", "mic", "rocket", "box", "mail", "book", "chart", "clock", "globe", "search", "pen",
+)  # fmt: skip
 
 
 def draft_agent_schema() -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from core.domain.permission_rules import is_rule
 from core.protocol import managed_settings
 from core.protocol.gateway_api import Spec
+from core.protocol.platform_tools import DRAFT_AGENT_TOOL, SERVER
 from core.runner.folder_requests import wants
-from core.runner.permissions import OURS
 from core.runner.processes import MARK
 from core.runner.prompts import appended
 
@@ -66,8 +66,8 @@ def argv(spec: Spec, place: CliPaths) -> list[str]:
     rules = list(spec.agent.rules)
     servers = wants(place.folder(spec.agent.id), rules).servers
     if spec.session.kind == "builder":
-        rules.append(f"{OURS}draft_agent")
-        servers = servers | {"oma": {"type": "sdk", "name": "oma"}}
+        rules.append(DRAFT_AGENT_TOOL)
+        servers = servers | {SERVER: {"type": "sdk", "name": SERVER}}
     if servers:
         words.append("--mcp-config=" + json.dumps({"mcpServers": servers}))
     if known := [rule for rule in rules if is_rule(rule)]:  # of an older day, one may be more than it seems to the CLI

@@ -17,9 +17,10 @@ from msgspec import structs
 
 from core.domain.events import PRACTICE
 from core.protocol.gateway_api import Spec
+from core.protocol.platform_tools import PREFIX
 from core.runner.cli import CliProcess, Json
 from core.runner.gateway_client import GatewayClient
-from core.runner.permissions import OURS, ToolRequest, Verdict
+from core.runner.permissions import ToolRequest, Verdict
 from core.runner.processes import boottime
 from core.runner.sdk import (
     ClaudeAgentOptions,
@@ -214,7 +215,7 @@ class CliClient:
     async def _may_use(
         self, name: str, said: dict[str, Any], context: ToolPermissionContext
     ) -> PermissionResultAllow | PermissionResultDeny:
-        if name.startswith(OURS):
+        if name.startswith(PREFIX):
             return PermissionResultAllow()
         wish = ToolRequest(
             tool=name,

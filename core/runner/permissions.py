@@ -23,7 +23,6 @@ DECISIONS = {
     "question": {"answer", "deny"},
     "plan": {"allow", "deny"},
 }
-OURS = "mcp__oma__"  # the platform's own tools: they ask for themselves
 DENIED = "The user does not want this. Do not try it another way; ask, or go on without it."
 # They run what comes after them: `bash:*` would be a rule for every command there is.
 RUNNERS = frozenset(

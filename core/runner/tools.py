@@ -7,23 +7,21 @@ a second and 30 MB for one tool that takes three strings (core.runner.sdk); the 
 from typing import Any
 
 from core.domain.errors import PlatformError
+from core.protocol.platform_tools import (
+    DESCRIPTION_CHARS,
+    DRAFT_AGENT,
+    ICONS,
+    NAME_CHARS,
+    SERVER,
+    draft_agent_schema,
+)
 from core.runner.gateway_client import GatewayClient
 
 Json = dict[str, Any]
 
-NAME_CHARS, DESCRIPTION_CHARS, ICON_CHARS = 80, 400, 40
+LIMITS = {"name": NAME_CHARS, "description": DESCRIPTION_CHARS}
 NO_METHOD, BAD_PARAMS = -32601, -32602  # of JSON-RPC
 _VERSION = "2025-06-18"  # of MCP, for a client that names none
-_TEXT = {"type": "string"}
-_DRAFT_AGENT = {
-    "name": "draft_agent",
-    "description": "Set the name, description and icon (one English word) of the agent being built.",
-    "inputSchema": {
-        "type": "object",
-        "properties": {"name": _TEXT, "description": _TEXT, "icon": _TEXT},
-        "required": ["name", "description"],
-    },
-}
 
 
 class Tools:
@@ -40,11 +38,11 @@ class Tools:
         match asked.get("method"):
             case "initialize":
                 version = params.get("protocolVersion")
-                about = {"capabilities": {"tools": {}}, "serverInfo": {"name": "oma", "version": "1.0.0"}}
+                about = {"capabilities": {"tools": {}}, "serverInfo": {"name": SERVER, "version": "1.0.0"}}
                 return _result(asked, {"protocolVersion": version if isinstance(version, str) else _VERSION, **about})
             case "tools/list":
-                return _result(asked, {"tools": [_DRAFT_AGENT]})
-            case "tools/call" if params.get("name") == _DRAFT_AGENT["name"]:
+                return _result(asked, {"tools": [draft_agent_schema()]})
+            case "tools/call" if params.get("name") == DRAFT_AGENT:
                 return _result(asked, await self._draft_agent(params.get("arguments")))
             case "tools/call":
                 return _error(asked, BAD_PARAMS, "There is no such tool.")
@@ -54,22 +52,26 @@ class Tools:
                 return {"jsonrpc": "2.0", "result": {}}
         return _error(asked, NO_METHOD, "There is no such method.")
 
-    async def _draft_agent(self, said: object) -> Json:
-        words = said if isinstance(said, dict) else {}
-        for key in ("name", "description"):
-            if not isinstance(words.get(key), str):
-                return _told(f"It was not saved: {key} has to be a text.", is_error=True)
-        name, description, icon = (str(words.get(key, "")).strip() for key in ("name", "description", "icon"))
+    async def _draft_agent(self, given: object) -> Json:
+        fields = given if isinstance(given, dict) else {}
+        texts = {name: " ".join(text.split()) for name, text in fields.items() if isinstance(text, str)}
+        for name, limit in LIMITS.items():
+            if name not in texts:
+                return _text(f"It was not saved: {name} has to be a text.", is_error=True)
+            if (size := len(texts[name])) > limit:
+                return _text(f"It was not saved: {name} has {size} characters, at most {limit} fit.", is_error=True)
+        icon = texts.get("icon", "")
         try:
-            await self._gateway.draft(
-                self._session, name[:NAME_CHARS], description[:DESCRIPTION_CHARS], icon[:ICON_CHARS]
-            )
+            await self._gateway.draft(self._session, texts["name"], texts["description"], icon)
         except PlatformError as error:
-            return _told(f"It was not saved: {error}", is_error=True)
-        return _told("Saved. The user sees it at the head of this conversation.")
+            return _text(f"It was not saved: {error}", is_error=True)
+        unknown = (
+            f" There is no icon {icon[:40]!r}: choose from {', '.join(ICONS)}." if icon not in ("", *ICONS) else ""
+        )
+        return _text(f"Saved. The user sees it at the head of this conversation.{unknown}")
 
 
-def _told(text: str, *, is_error: bool = False) -> Json:
+def _text(text: str, *, is_error: bool = False) -> Json:
     return {"content": [{"type": "text", "text": text}], "isError": is_error}
 
 

@@ -5,8 +5,11 @@ from typing import Any, Final
 
 import msgspec
 
+from core.protocol.platform_tools import DRAFT_AGENT_TOOL
+
 AGENT_FOLDER: Final = re.compile(r"^.{0,200}?/agents/[a-z0-9]{12}/")
 HOME: Final = re.compile(r"^/home/agent/")
+DRAFT: Final = DRAFT_AGENT_TOOL
 OBJECT_CHARS: Final = 200  # of a line; the whole is in the details
 
 
@@ -18,7 +21,6 @@ class ToolKind(msgspec.Struct, frozen=True):
     fields: tuple[str, ...]
 
 
-DRAFT: Final = "mcp__oma__draft_agent"
 KINDS: Final[dict[str, ToolKind]] = {
     "Bash": ToolKind("run", "term", ("command",)),
     "BashOutput": ToolKind("watch", "term", ("bash_id",)),

@@ -19,9 +19,10 @@ from core.gateway.practice.calls import (
 )
 from core.gateway.practice.hearing import Heard, Kind, listen
 from core.gateway.practice.project import Project, project_of
-from core.gateway.practice.talk import DRAFT, Called, Talk
+from core.gateway.practice.talk import Called, Talk
 from core.gateway.practice.wishes import topic_of
 from core.gateway.practice.words import WORDS, Words
+from core.protocol.platform_tools import DRAFT_AGENT_TOOL as DRAFT
 
 MAX_CALLS = 24  # after one utterance; a plan has six steps at most, so more is a circle
 UNREAD = "has not been read yet"  # the CLI writes over a file only after it was read in this process

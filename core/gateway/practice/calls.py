@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from core.gateway.practice.talk import DRAFT, REMINDER, Called
+from core.gateway.practice.talk import REMINDER, Called
 from core.gateway.practice.words import Words
+from core.protocol.platform_tools import DRAFT_AGENT_TOOL as DRAFT
 
 NUMBERED = re.compile(r"^ *\d+[\t→]", re.MULTILINE)  # a line as the CLI's Read shows it
 OUTPUT_LINES = 40

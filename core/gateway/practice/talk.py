@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-DRAFT = "mcp__oma__draft_agent"
+from core.protocol.platform_tools import DRAFT_AGENT_TOOL as DRAFT
 
 Language = Literal["ko", "en"]
 Outcome = Literal["ok", "failed", "denied"]

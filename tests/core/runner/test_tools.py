@@ -8,6 +8,7 @@ import mcp_types
 import pytest
 
 from core.domain.errors import Unavailable
+from core.protocol.platform_tools import DESCRIPTION_CHARS, NAME_CHARS
 from core.runner.tools import BAD_PARAMS, NO_METHOD, Tools
 
 Drafts = list[tuple[str, ...]]
@@ -56,10 +57,26 @@ async def test_its_tool_is_described_and_sets_the_draft(tools: Tools, gateway: G
     listed = mcp_types.ListToolsResult.model_validate(await asked(tools, "tools/list"))
     assert [tool.name for tool in listed.tools] == ["draft_agent"]
     assert listed.tools[0].input_schema["required"] == ["name", "description"]
-    words = {"name": " 날씨 " + "가" * 100, "description": "비가 오면 알린다", "icon": "cloud"}
+    words = {"name": " 날씨 \n 알림", "description": "비가 오면 알린다", "icon": "globe"}
     said = await asked(tools, "tools/call", {"name": "draft_agent", "arguments": words})
     assert not mcp_types.CallToolResult.model_validate(said).is_error
-    assert gateway.drafts == [("s1", "날씨 " + "가" * 77, "비가 오면 알린다", "cloud")]
+    assert gateway.drafts == [("s1", "날씨 알림", "비가 오면 알린다", "globe")]
+
+
+async def test_a_text_that_does_not_fit_is_refused_and_not_cut_without_a_word(tools: Tools, gateway: Gateway) -> None:
+    for name, limit in (("name", NAME_CHARS), ("description", DESCRIPTION_CHARS)):
+        fits = {"name": "n", "description": "d"} | {name: "가" * limit}
+        await asked(tools, "tools/call", {"name": "draft_agent", "arguments": fits})
+        said = await asked(tools, "tools/call", {"name": "draft_agent", "arguments": fits | {name: "가" * (limit + 1)}})
+        assert said["isError"] and f"{name} has {limit + 1} characters, at most {limit}" in said["content"][0]["text"]
+    assert len(gateway.drafts) == 2
+
+
+async def test_an_icon_that_there_is_not_is_said_to_the_model(tools: Tools, gateway: Gateway) -> None:
+    words = {"name": "n", "description": "d", "icon": "cloud"}
+    said = await asked(tools, "tools/call", {"name": "draft_agent", "arguments": words})
+    assert not said["isError"] and "There is no icon 'cloud'" in said["content"][0]["text"]
+    assert len(gateway.drafts) == 1, "the rest is saved"
 
 
 @pytest.mark.parametrize("words", [None, [], {"name": "n"}, {"name": 1, "description": "d"}, {"description": "d"}])
