@@ -27,7 +27,7 @@ def declared(headers: Mapping[bytes, bytes]) -> None:
     """Raises: TooLarge: it says itself that it is too large, or says it in no number."""
     length = headers.get(b"content-length", b"0")
     if not length.isdigit() or len(length) > 12 or int(length) > MAX_BODY_BYTES:
-        raise TooLarge("the body is too large")
+        raise TooLarge("The body is too large.")
 
 
 class Body:
@@ -44,9 +44,9 @@ class Body:
             async with asyncio.timeout(PART_S):
                 message = await self._receive()
         except TimeoutError as error:
-            raise BodyTooSlow("the rest of the body does not come") from error
+            raise BodyTooSlow("The rest of the body does not come.") from error
         self._more = message["type"] == "http.request" and message.get("more_body", False)
         self._bytes += len(message.get("body", b""))
         if self._bytes > MAX_BODY_BYTES:
-            raise TooLarge("the body is too large")
+            raise TooLarge("The body is too large.")
         return message

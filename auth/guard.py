@@ -13,7 +13,6 @@ from secrets import token_urlsafe
 from typing import Any
 from urllib.parse import parse_qs, quote
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,6 +21,7 @@ from auth import cookies
 from auth.body_limits import Body, BodyTooSlow, TooLarge, declared
 from auth.cookies import Cookies
 from auth.logins import Logins
+from auth.problems import headers_for, problem
 from auth.rate import DOOR, READ, STRANGER, WRITE, Rates, SlowDown
 from auth.site import Site, network_of, strip_forwarded
 from auth.socket_limits import PER_NETWORK, PER_USER, ConnectionLimiter, FrameLimits
@@ -208,32 +208,13 @@ class Guard:
         if self._page is None or not isinstance(error, SlowDown) or b"text/html" not in accepts:
             return problem(error)
         answer = self._page(Request(scope), error)
-        answer.headers.update(_further(error))
+        answer.headers.update(headers_for(error))
         return answer
 
 
 def _origin(scope: Scope, state: Mapping[str, Any]) -> RequestOrigin:
     agents = [value for name, value in scope["headers"] if name == b"user-agent"]
     return RequestOrigin(address=str(state.get("address", "")), device=agents[0].decode("latin-1") if agents else "")
-
-
-def problem(error: PlatformError) -> Response:
-    """application/problem+json with our code; the sentence is the catalogues' business."""
-    body = {"type": "about:blank", "title": error.code, "status": error.status, "code": error.code}
-    return _Problem({**body, "detail": str(error)}, error.status, _further(error))
-
-
-def _further(error: PlatformError) -> dict[str, str]:
-    if isinstance(error, SlowDown):
-        return {"Retry-After": str(error.wait_s)}
-    return {"Connection": "close"} if isinstance(error, TooLarge | BodyTooSlow) else {}  # its rest is not read
-
-
-class _Problem(Response):
-    media_type = "application/problem+json"
-
-    def __init__(self, body: Mapping[str, Any], status: int, headers: Mapping[str, str]) -> None:
-        super().__init__(msgspec.json.encode(body), status, headers)
 
 
 def _from_our_page(headers: Mapping[bytes, bytes], origin: str) -> None:

@@ -58,10 +58,7 @@ class Auth:
 
     def user_of(self, request: Request) -> User:
         """The signed-in user of this request. Raises: NotSignedIn."""
-        user = (request.scope.get("state") or {}).get("user")
-        if not isinstance(user, User):
-            raise NotSignedIn("sign in first")
-        return user
+        return user_of(request)
 
     async def prefer(self, user: User, *, locale: str = "", theme: str = "") -> None:
         """Remember the language or theme the user chose (empty: leave it as it is)."""
@@ -109,6 +106,14 @@ class Auth:
     async def _check(self, login: str, active: bool) -> str | None:
         signed = await self.logins.check(login, active=active, fresh=True)
         return None if signed is None else str(signed.user.role)
+
+
+def user_of(request: Request) -> User:
+    """The signed-in user of this request. Raises: NotSignedIn."""
+    user = (request.scope.get("state") or {}).get("user")
+    if not isinstance(user, User):
+        raise NotSignedIn("sign in first")
+    return user
 
 
 def check(settings: Settings) -> None:

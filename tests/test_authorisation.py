@@ -54,6 +54,7 @@ TABLE: dict[str, tuple[int, int]] = {
     "GET /api/v1/agents/{agent}/outbound": (401, 404),
     "GET /api/v1/sessions/{session}/events": (401, 404),
     "POST /api/v1/sessions/{session}/messages": (401, 404),
+    "GET /api/v1/openapi.json": (401, 200),
     # what is for everybody
     "GET /healthz": (200, 200),
     "GET /readyz": (200, 200),

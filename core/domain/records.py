@@ -39,14 +39,29 @@ def user_id(issuer: str, subject: str) -> UserId:
     return UserId("u-" + sha256(f"{issuer}\0{subject}".encode()).hexdigest()[:32])
 
 
+AGENT_ID_SIGNS = "abcdefghijkmnpqrstuvwxyz23456789"  # 32 of them: each is 5 bits
+
+
 def new_agent_id() -> str:
     """Twelve random letters and digits (60 bits), also the folder's name."""
-    return "".join(secrets.choice("abcdefghijkmnpqrstuvwxyz23456789") for _ in range(12))
+    return "".join(secrets.choice(AGENT_ID_SIGNS) for _ in range(12))
+
+
+def derived_agent_id(user: UserId, key: str) -> str:
+    """The id of what this user makes with this idempotency key: the same request again means the same thing."""
+    digest = sha256(f"agent\0{user}\0{key}".encode()).digest()
+    return "".join(AGENT_ID_SIGNS[byte % 32] for byte in digest[:12])
 
 
 def new_session_id() -> str:
     """A UUID, because the CLI's session has the same id."""
     return str(uuid.uuid4())
+
+
+def derived_session_id(user: UserId, agent: str, key: str) -> str:
+    """As `derived_agent_id`, for a session with this agent."""
+    digest = sha256(f"session\0{user}\0{agent}\0{key}".encode()).digest()
+    return str(uuid.UUID(bytes=digest[:16], version=5))
 
 
 class Role(StrEnum):

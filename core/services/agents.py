@@ -7,9 +7,19 @@ from datetime import datetime
 from typing import Any
 
 from core.domain.audit import AuditAction
-from core.domain.errors import BadInput
+from core.domain.errors import BadInput, Conflict
 from core.domain.host_patterns import allow_list
-from core.domain.records import Agent, Request, Session, UserId, new_agent_id, new_session_id, now
+from core.domain.records import (
+    Agent,
+    Request,
+    Session,
+    UserId,
+    derived_agent_id,
+    derived_session_id,
+    new_agent_id,
+    new_session_id,
+    now,
+)
 from core.domain.states import OPEN_TURN, SessionState
 from core.fleet.runner_pool import RunnerPool
 from core.services.audit import Audit
@@ -66,13 +76,17 @@ class Agents:
         """Raises: NotFound."""
         return await self._store.get(Agent, agent, owner=user)
 
-    async def create(self, *, user: UserId, locale: str) -> tuple[Agent, Session]:
-        """A draft agent and the builder session in which it is made."""
+    async def create(self, *, user: UserId, locale: str, key: str = "") -> tuple[Agent, Session]:
+        """Make a draft agent and its builder session; with the same idempotency `key`, return what was made first."""
         at = now()
-        agent = Agent(id=new_agent_id(), created_at=at, updated_at=at)
-        await self._store.create(agent, owner=user)
-        await self._audit.record(AuditAction.AGENT_CREATED, who=user, about=agent.id)
-        return agent, await self._open(agent, user=user, locale=locale, kind="builder")
+        agent = Agent(id=derived_agent_id(user, key) if key else new_agent_id(), created_at=at, updated_at=at)
+        try:
+            await self._store.create(agent, owner=user)
+        except Conflict:
+            agent = await self.get(agent.id, user=user)
+        else:
+            await self._audit.record(AuditAction.AGENT_CREATED, who=user, about=agent.id)
+        return agent, await self._open(agent, user=user, locale=locale, kind="builder", key=key)
 
     async def change(self, agent: str, *, user: UserId, **fields: Any) -> Agent:
         """Set some of name, description, icon, archived, model, permission_mode, rules, egress, draft.
@@ -140,10 +154,10 @@ class Agents:
         """Raises: NotFound."""
         return await self._store.get(Session, session, owner=user)
 
-    async def new_session(self, agent: str, *, user: UserId, locale: str) -> Session:
-        """Raises: NotFound: the agent."""
+    async def new_session(self, agent: str, *, user: UserId, locale: str, key: str = "") -> Session:
+        """Open a session, or return the one opened with the same idempotency `key`. Raises: NotFound: the agent."""
         found = await self.get(agent, user=user)
-        return await self._open(found, user=user, locale=locale, kind="builder" if found.draft else "chat")
+        return await self._open(found, user=user, locale=locale, kind="builder" if found.draft else "chat", key=key)
 
     async def change_session(self, session: str, *, user: UserId, **fields: Any) -> Session:
         """Set title or pinned. Raises: NotFound. BadInput."""
@@ -167,10 +181,13 @@ class Agents:
         """What waits for the user, newest first."""
         return await self._store.find(Request, owner=user, newest_by="asked_at", limit=MANY)
 
-    async def _open(self, agent: Agent, *, user: UserId, locale: str, kind: str) -> Session:
-        at = now()
-        session = Session(id=new_session_id(), agent=agent.id, kind=kind, locale=locale, created_at=at, updated_at=at)
-        await self._store.create(session, owner=user)
+    async def _open(self, agent: Agent, *, user: UserId, locale: str, kind: str, key: str = "") -> Session:
+        at, id = now(), derived_session_id(user, agent.id, key) if key else new_session_id()
+        session = Session(id=id, agent=agent.id, kind=kind, locale=locale, created_at=at, updated_at=at)
+        try:
+            await self._store.create(session, owner=user)
+        except Conflict:
+            return await self.session(id, user=user)
         self._runners.changes.records(user)
         return session
 

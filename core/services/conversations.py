@@ -60,7 +60,7 @@ class Conversations:
         Raises: NotFound. BadInput: empty or too long. RunnerUnavailable: not sent; try again with the same id.
         """
         if not text.strip() or len(text) > MESSAGE_CHARS or not 0 < len(message_id) <= MESSAGE_ID_CHARS:
-            raise BadInput(f"a message has 1 to {MESSAGE_CHARS} characters", code="bad_message")
+            raise BadInput(f"A message has 1 to {MESSAGE_CHARS} characters and an id.", code="bad_message")
         message = SendMessage(message_id=message_id, text=text, via=via, steer=steer)
         return await self._send(session, message, user=user)
 

@@ -135,8 +135,8 @@ GUARDS = (
         "tests/core/services/test_conversations.py::test_the_news_of_a_users_sessions_reach_that_user_only",
     ),
     Guard(
-        "another's route looks like none: the API", "Z1 Z2", "web/api.py",
-        "        await desk.agents.session(session, user=user)\n", "",
+        "another's route looks like none: the API", "Z1 Z2", "web/api/sessions.py",
+        "        await services.agents.session(session, user=user.user_id)\n", "",
         "tests/web/test_api.py::test_a_session_that_is_not_there_is_404_on_every_route",
     ),
     Guard(

@@ -1,5 +1,6 @@
 """The JSON API and the health checks over the real guards, with the real store and a scripted runner."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -99,8 +100,10 @@ async def test_where_an_agent_has_been_is_read(served: Served) -> None:
 
 @pytest.mark.parametrize(
     ("body", "code"),
-    [(b"", "bad_input"), (b"[]", "bad_input"), (b"{}", "bad_message"), (b'{"text":"x"}', "bad_message"),
-     (b'{"text":"\xff"}', "bad_input"), (b"[" * 100_000, "bad_input")],
+    [(b"", "bad_input"), (b"[]", "bad_input"), (b"{}", "bad_input"), (b'{"text":"x"}', "bad_message"),
+     (b'{"text":"\xff"}', "bad_input"), (b"[" * 100_000, "bad_input"), (b'{"text":null,"message_id":"1"}', "bad_input"),
+     (b'{"text":["a"],"message_id":"1"}', "bad_input"), (b'{"text":7,"message_id":"1"}', "bad_input"),
+     (b'{"text":"x","message_id":1}', "bad_input"), (b'{"text":"x","message_id":null}', "bad_input")],
     ids=lambda body: repr(body[:20]),
 )  # fmt: skip
 async def test_a_body_without_sense_is_a_problem_with_a_code(served: Served, body: bytes, code: str) -> None:
@@ -108,6 +111,51 @@ async def test_a_body_without_sense_is_a_problem_with_a_code(served: Served, bod
     answer = await served.owner.post(f"/api/v1/sessions/{session}/messages", content=body)
     assert (answer.status_code, answer.json()["code"]) == (400, code)
     assert answer.headers["content-type"] == "application/problem+json"
+    assert re.fullmatch(r"[A-Z].+\.", answer.json()["detail"]), "a sentence"
+
+
+async def test_the_same_idempotency_key_makes_one_agent_one_session_and_one_message(served: Served) -> None:
+    key = {"idempotency-key": "k1"}
+    first, again = [(await served.owner.post("/api/v1/agents", headers=key)).json() for _ in range(2)]
+    assert (first["agent"]["id"], first["session"]["id"]) == (again["agent"]["id"], again["session"]["id"])
+    path = f"/api/v1/agents/{first['agent']['id']}/sessions"
+    opened = {(await served.owner.post(path, headers=key)).json()["id"] for _ in range(2)}
+    assert len(opened) == 1
+    other = await served.owner.post(path, headers={"idempotency-key": "k2"})
+    assert other.json()["id"] not in opened
+    path = f"/api/v1/sessions/{first['session']['id']}/messages"
+    said = [(await served.owner.post(path, headers=key, json={"text": "안녕"})).json()["seq"] for _ in range(2)]
+    assert said[0] == said[1]
+    assert len((await served.owner.get("/api/v1/agents")).json()["agents"]) == 1
+
+
+async def test_agents_come_in_pages_and_each_once(served: Served) -> None:
+    made = {(await served.new())["agent"]["id"] for _ in range(5)}
+    found: list[str] = []
+    path = "/api/v1/agents?limit=2"
+    for _ in range(3):
+        page = (await served.owner.get(path)).json()
+        found += [agent["id"] for agent in page["agents"]]
+        path = f"/api/v1/agents?limit=2&after={page.get('next', '')}"
+    assert "next" not in page
+    assert (len(found), set(found)) == (5, made)
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=x", "after=x", "after=%00", "after=WzFd", "after=" + "A" * 201])
+async def test_a_query_without_sense_is_a_problem(served: Served, query: str) -> None:
+    answer = await served.owner.get(f"/api/v1/agents?{query}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_input")
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_path_or_method_that_the_api_does_not_have_is_a_problem(served: Served) -> None:
+    for method, path, status, code in (
+        ("GET", "/api/v1/nothing", 404, "not_found"),
+        ("DELETE", "/api/v1/agents", 405, "method_not_allowed"),
+    ):
+        answer = await served.owner.request(method, path)
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
+        assert answer.headers["content-type"] == "application/problem+json"
 
 
 async def test_a_session_that_is_not_there_is_404_on_every_route(served: Served) -> None:

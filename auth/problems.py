@@ -1,0 +1,49 @@
+"""Errors as programs read them: `application/problem+json` (RFC 9457), the same from the guard and from the API."""
+
+from collections.abc import Mapping
+
+import msgspec
+from starlette.responses import Response
+
+from auth.body_limits import BodyTooSlow, TooLarge
+from auth.rate import SlowDown
+from core.domain.errors import NotFound, PlatformError
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """One error. `code` is the contract, `detail` is a sentence for the person who wrote the client."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str
+    detail: str
+
+
+def problem(error: PlatformError) -> Response:
+    """Return the answer for `error`, with the headers that belong to it."""
+    return answer(code=error.code, status=error.status, detail=_detail(error), headers=headers_for(error))
+
+
+def answer(*, code: str, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return an answer for an error that is none of ours, such as the framework's 405."""
+    body = Problem(title=code, status=status, code=code, detail=detail)
+    return Response(msgspec.json.encode(body), status, headers, media_type=MEDIA_TYPE)
+
+
+def headers_for(error: PlatformError) -> dict[str, str]:
+    """Return how long to wait, or that the connection closes because the rest of the body is not read."""
+    if isinstance(error, SlowDown):
+        return {"Retry-After": str(error.wait_s)}
+    return {"Connection": "close"} if isinstance(error, TooLarge | BodyTooSlow) else {}
+
+
+def _detail(error: PlatformError) -> str:
+    """The texts of our own failures are for the log: they may name hosts and paths of the platform."""
+    if isinstance(error, NotFound):
+        return "It does not exist, or it is not yours."
+    if error.status >= 500:
+        return "The platform cannot do this now. Try again later."
+    return str(error)

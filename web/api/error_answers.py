@@ -1,0 +1,54 @@
+"""Every error under /api as `application/problem+json`, those of the framework too."""
+
+import logging
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from auth.problems import answer, problem
+from core.domain.errors import PlatformError
+
+log = logging.getLogger("oma.api")
+
+
+def install_for_platform_errors(app: FastAPI) -> None:
+    """Answer our own errors wherever they are raised; the framework's stay as they are."""
+
+    @app.exception_handler(PlatformError)
+    async def refused(request: Request, error: PlatformError) -> Response:
+        if error.status >= 500:
+            log.error("%s %s failed: %s", request.method, request.url.path, error)
+        return problem(error)
+
+
+def install(api: FastAPI) -> None:
+    """Answer every error, whoever raises it."""
+    install_for_platform_errors(api)
+
+    @api.exception_handler(HTTPException)
+    async def refused(_: Request, error: HTTPException) -> Response:
+        code = HTTPStatus(error.status_code).name.lower()
+        return answer(code=code, status=error.status_code, detail=_sentence(error), headers=error.headers)
+
+    @api.exception_handler(RequestValidationError)
+    async def misread(_: Request, error: RequestValidationError) -> Response:
+        return answer(code="bad_input", status=400, detail=_first_of(error))
+
+    @api.exception_handler(Exception)
+    async def broken(_: Request, error: Exception) -> Response:
+        # Starlette raises the error again after this answer, and the server writes it to the log.
+        return answer(code="internal", status=500, detail="The platform failed. The log says more.")
+
+
+def _sentence(error: HTTPException) -> str:
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return "It does not exist, or it is not yours."
+    return HTTPStatus(error.status_code).description or str(error.detail)
+
+
+def _first_of(error: RequestValidationError) -> str:
+    """A sentence about the first parameter that is wrong, without the value that was sent."""
+    first = error.errors()[0]
+    return f"{first['msg']}: `{first['loc'][-1]}`."
