@@ -45,12 +45,17 @@ def install(app: FastAPI, *, desk: Services, store: Store, gate: GatewayLink, dr
     """Mount the API and the health checks onto `app` (ARCHITECTURE.md §6.3)."""
     error_answers.install_for_platform_errors(app)
     app.router.routes += health.router(store=store, gate=gate, draining=draining).routes
+    app.mount(PREFIX, application(desk, store))
+
+
+def application(desk: Services, store: Store) -> FastAPI:
+    """Return the API alone, with its OpenAPI document at `/openapi.json`."""
     api = FastAPI(title="Oh My Agent", version="1", docs_url=None, redoc_url=None, openapi_url=None)
     error_answers.install(api)
     for router in _routers(desk, store):
         api.router.routes += router.routes  # not `include_router`: it hides the routes from those who walk them
     openapi.install(api, prefix=PREFIX)
-    app.mount(PREFIX, api)
+    return api
 
 
 def _routers(desk: Services, store: Store) -> tuple[ApiRouter, ...]:

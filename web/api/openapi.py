@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from auth.problems import MEDIA_TYPE, Problem
-from web.api.routing import COMMON, Description, as_json
+from web.api.routing import COMMON, Description, as_json, description_of
 
 REF = "#/components/schemas/{name}"
 
@@ -31,21 +31,15 @@ def described(api: FastAPI, *, prefix: str) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of `api`."""
     routes = [route for route in api.routes if isinstance(route, APIRoute) and route.include_in_schema]
     found = get_openapi(title=api.title, version=api.version, routes=routes, servers=[{"url": prefix}])
-    kinds = {kind for route in routes for kind in _kinds(_description(route))} | {Problem}
+    kinds = {kind for route in routes for kind in _kinds(description_of(route.endpoint))} | {Problem}
     ordered = sorted(kinds, key=repr)
     schemas, components = msgspec.json.schema_components(ordered, ref_template=REF)
     schema_of = dict(zip(ordered, schemas, strict=True))
     found["components"] = {"schemas": components}
     for route in routes:
         [method] = route.methods or {""}
-        operation = found["paths"][route.path][method.lower()]
-        _complete(operation, operation.pop("x-description"), schema_of)
+        _complete(found["paths"][route.path][method.lower()], description_of(route.endpoint), schema_of)
     return found
-
-
-def _description(route: APIRoute) -> Description:
-    description: Description = (route.openapi_extra or {})["x-description"]
-    return description
 
 
 def _kinds(description: Description) -> set[Any]:

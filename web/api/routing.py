@@ -42,15 +42,8 @@ class ApiRouter(APIRouter):
         """Register a function: its struct parameter is the body, its return annotation is the answer."""
 
         def add(function: E) -> E:
-            served, description = _served(function, status=status, problems=problems)
-            self.add_api_route(
-                path,
-                served,
-                methods=[method],
-                status_code=status,
-                response_model=None,
-                openapi_extra={"x-description": description},
-            )
+            served = _served(function, status=status, problems=problems)
+            self.add_api_route(path, served, methods=[method], status_code=status, response_model=None)
             return function
 
         return add
@@ -73,8 +66,14 @@ def as_json(value: object, *, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status_code=status, media_type="application/json")
 
 
-def _served(function: Endpoint, *, status: int, problems: tuple[int, ...]) -> tuple[Endpoint, Description]:
-    """The function as FastAPI calls it, and its description."""
+def description_of(endpoint: Endpoint) -> Description:
+    """Return what `ApiRouter.endpoint` noted about a function that FastAPI calls."""
+    description: Description = endpoint.description  # type: ignore[attr-defined]
+    return description
+
+
+def _served(function: Endpoint, *, status: int, problems: tuple[int, ...]) -> Endpoint:
+    """Return the function as FastAPI calls it, with its description as an attribute."""
     hints = get_type_hints(function, include_extras=True)
     answer = hints.pop("return")
     bodies = {name: hint for name, hint in hints.items() if _is_struct(hint)}
@@ -93,7 +92,9 @@ def _served(function: Endpoint, *, status: int, problems: tuple[int, ...]) -> tu
 
     served.__signature__ = signature.replace(parameters=parameters, return_annotation=Response)  # type: ignore[attr-defined]
     body = next(iter(bodies.values()), None)
-    return served, Description(body=body, answer=answer, status=status, problems=problems)
+    description = Description(body=body, answer=answer, status=status, problems=problems)
+    served.description = description  # type: ignore[attr-defined]
+    return served
 
 
 def _is_struct(hint: Any) -> bool:

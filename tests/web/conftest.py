@@ -1,0 +1,71 @@
+"""The API over the real guards, with the real store and a scripted runner."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+import pytest_asyncio
+from fastapi import FastAPI
+
+import auth
+from core.config.settings import Settings
+from core.fleet.idle_reaper import IdleLimits
+from core.fleet.runner_pool import RunnerPool
+from core.services.agents import Agents
+from core.services.audit import Audit
+from core.services.conversations import Conversations
+from core.spawner import Isolation
+from core.store.sqlite import SqliteStore
+from tests.fakes import OpenGate, ScriptedSpawner
+from tests.ui.fakes import rest_of_desk
+from ui.layout.services import Services
+from web import api
+
+ORIGIN = "http://127.0.0.1:8080"
+
+
+class Served:
+    """The API with two people in front of it: the owner, signed in by the link, and nobody."""
+
+    def __init__(self, app: FastAPI, store: SqliteStore) -> None:
+        self.store = store
+        self.gate, self.draining = OpenGate(), False
+        self.gate.up = True  # type: ignore[attr-defined]
+        transport = httpx.ASGITransport(app)
+        self.owner = httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN})
+        self.nobody = httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN})
+
+    async def new(self) -> dict[str, Any]:
+        return (await self.owner.post("/api/v1/agents")).json()
+
+
+@pytest_asyncio.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    app = FastAPI()
+    with TemporaryDirectory(prefix="oma") as short:
+        spawner = ScriptedSpawner(Path(short))
+        async with await SqliteStore.open(tmp_path / "oma.db") as store:
+            served = Served(app, store)
+            runners = RunnerPool(store=store, spawner=spawner, gate=served.gate, limits=IdleLimits())  # type: ignore[arg-type]
+            async with runners:
+                settings = Settings(data_dir=tmp_path)
+                door = auth.install(app, settings, store, ["k" * 40])
+                audit = Audit(store)
+                talks = Conversations(store=store, runners=runners, audit=audit)
+                agents = Agents(store=store, runners=runners, forget=talks.forget, audit=audit)
+                desk = Services(
+                    settings=settings,
+                    agents=agents,
+                    conversations=talks,
+                    auth=door,
+                    **rest_of_desk(),
+                    isolation=lambda: Isolation(name="none"),
+                )
+                api.install(app, desk=desk, store=store, gate=served.gate, draining=lambda: served.draining)  # type: ignore[arg-type]
+                link = httpx.URL(door.local_link())
+                await served.owner.get(link.raw_path.decode())
+                yield served
+            for runner in spawner.alive.values():
+                await runner.die()

@@ -1,0 +1,127 @@
+"""The OpenAPI document and what the server does are one thing: every route is asked in every way that may go wrong."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from fastapi.openapi.models import OpenAPI
+from jsonschema import Draft202012Validator
+
+from core.domain.records import new_agent_id, new_session_id
+from tests.web.conftest import Served
+from web.api import PREFIX, application, openapi
+
+# Nothing is asked of the services while the document is made.
+MADE = openapi.described(application(None, None), prefix=PREFIX)  # type: ignore[arg-type]
+DOCUMENT: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(MADE))
+
+# A body that each route with a body takes.
+BODIES: dict[str, dict[str, Any]] = {
+    "POST /sessions/{session}/messages": {"text": "안녕", "message_id": "m1"},
+}
+NOT_OBJECTS = (b"", b"null", b"7", b'"text"', b"[]", b"{", b"\xff", b"[" * 50_000)
+
+
+def operations() -> list[str]:
+    return [f"{method.upper()} {path}" for path, methods in DOCUMENT["paths"].items() for method in methods]
+
+
+def operation(route: str) -> dict[str, Any]:
+    method, _, path = route.partition(" ")
+    found: dict[str, Any] = DOCUMENT["paths"][path][method.lower()]
+    return found
+
+
+def hold(route: str, answer: httpx.Response) -> None:
+    """The answer is one that the document declares, with a body of the schema it declares."""
+    declared = operation(route)["responses"]
+    assert str(answer.status_code) in declared, f"{answer.status_code} is not declared: {answer.text[:300]}"
+    [(media_type, content)] = declared[str(answer.status_code)]["content"].items()
+    assert answer.headers["content-type"] == media_type
+    schema = {**content["schema"], "components": DOCUMENT["components"]}
+    Draft202012Validator(schema).validate(answer.json())
+
+
+def odd(good: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """`good` with each field once of every wrong type, and once missing."""
+    for name, value in good.items():
+        for wrong in (None, 7, 1.5, True, ["a"], {"a": 1}, "text"):
+            if type(wrong) is not type(value):
+                yield {**good, name: wrong}
+
+
+async def ask(who: httpx.AsyncClient, route: str, ids: dict[str, str], **more: Any) -> httpx.Response:
+    method, _, path = route.partition(" ")
+    return await who.request(method, PREFIX + re.sub(r"\{(\w+)\}", lambda found: ids[found[1]], path), **more)
+
+
+async def ids_of(served: Served) -> dict[str, str]:
+    made = await served.new()
+    return {"agent": made["agent"]["id"], "session": made["session"]["id"]}
+
+
+@pytest.mark.parametrize("route", operations())
+async def test_every_answer_of_a_route_is_declared_with_its_schema(served: Served, route: str) -> None:
+    ids = await ids_of(served)
+    body = {"json": BODIES[route]} if "requestBody" in operation(route) else {}
+    well = await ask(served.owner, route, ids, **body)
+    assert well.status_code < 300, well.text[:300]
+    hold(route, well)
+    hold(route, await ask(served.nobody, route, ids, **body))
+    random = {"agent": new_agent_id(), "session": new_session_id()}
+    if "{" in route:
+        nowhere = await ask(served.owner, route, random, **body)
+        assert nowhere.status_code == 404
+        hold(route, nowhere)
+
+
+@pytest.mark.parametrize("route", [route for route in operations() if "requestBody" in operation(route)])
+async def test_a_body_of_another_shape_is_400_and_nothing_becomes_text(served: Served, route: str) -> None:
+    ids, good = await ids_of(served), BODIES[route]
+    for content in NOT_OBJECTS:
+        answer = await ask(served.owner, route, ids, content=content)
+        assert answer.status_code == 400, content
+        hold(route, answer)
+    for body in odd(good):
+        answer = await ask(served.owner, route, ids, json=body)
+        assert answer.status_code == 400, body
+        hold(route, answer)
+
+
+@pytest.mark.parametrize("route", operations())
+async def test_a_query_of_another_shape_is_400(served: Served, route: str) -> None:
+    ids = await ids_of(served)
+    body = {"json": BODIES[route]} if "requestBody" in operation(route) else {}
+    for parameter in operation(route).get("parameters", ()):
+        if parameter["in"] == "query":
+            for value in ("x" * 1000, "-1", "[]", "\0"):
+                answer = await ask(served.owner, route, ids, params={parameter["name"]: value}, **body)
+                assert answer.status_code == 400, (parameter["name"], value)
+                hold(route, answer)
+
+
+async def test_the_document_is_served_to_those_who_are_signed_in(served: Served) -> None:
+    assert (await served.owner.get(f"{PREFIX}/openapi.json")).json() == DOCUMENT
+    assert (await served.nobody.get(f"{PREFIX}/openapi.json")).status_code == 401
+
+
+def test_every_reference_of_the_document_leads_somewhere() -> None:
+    found = set(re.findall(r"'\$ref': '#/components/schemas/(\w+)'", str(DOCUMENT)))
+    assert found <= set(DOCUMENT["components"]["schemas"])
+    assert "HTTPValidationError" not in str(DOCUMENT), "FastAPI's own 422 never happens here"
+    for schema in DOCUMENT["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+
+
+def test_every_operation_has_a_name_and_a_sentence() -> None:
+    names = [operation(route)["operationId"] for route in operations()]
+    assert len(names) == len(set(names))
+    assert [route for route in operations() if not operation(route).get("description")] == []
+
+
+def test_the_document_is_openapi() -> None:
+    OpenAPI.model_validate(DOCUMENT)
+    assert DOCUMENT["openapi"].startswith("3.1")
