@@ -15,7 +15,7 @@ EVENTS = 1000  # most in one answer; `last_seq` is the next `after`
 MAX_SEQ = 10**15
 
 
-class SendMessage(msgspec.Struct, frozen=True, kw_only=True):
+class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
     """A message to the agent. `message_id` names it, so that sending it again is harmless; so does Idempotency-Key."""
 
     text: str
@@ -52,7 +52,7 @@ def router(services: Services, store: Store) -> ApiRouter:
         return EventPage(events=found, last_seq=seq_of(found[-1]) if found else after)
 
     @api.endpoint("POST", "/sessions/{session}/messages", status=202, problems=(404, 408, 413))
-    async def send_message(session: str, body: SendMessage, user: Caller, key: IdempotencyKey = "") -> Sent:
+    async def send_message(session: str, body: NewMessage, user: Caller, key: IdempotencyKey = "") -> Sent:
         """Send a message; the answer comes once it is in the session's log."""
         message_id = body.message_id or key
         seq = await services.conversations.say(
