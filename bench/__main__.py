@@ -9,32 +9,41 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import boxes, listing, loading, resting, storing, streaming, talking, waking
+from bench import (
+    box_start,
+    cold_start,
+    conversation,
+    memory_and_start,
+    page_load,
+    session_list,
+    store_writes,
+    streaming,
+)
 from bench.figures import Figure, progress
-from bench.stage import Stage, stage
+from bench.setup import Stage, stage
 
 ROWS: dict[str, Callable[[Stage], Awaitable[dict[str, Figure]]]] = {
-    "P1": talking.first_token,
-    "P2": talking.smoothness,
-    "P3": waking.asleep,
-    "P3b": waking.new_session,
-    "P3c": loading.reload_in_mid_answer,
-    "P4": waking.new_user,
-    "P5": resting.memory,
+    "P1": conversation.first_token,
+    "P2": conversation.smoothness,
+    "P3": cold_start.asleep,
+    "P3b": cold_start.new_session,
+    "P3c": page_load.reload_in_mid_answer,
+    "P4": cold_start.new_user,
+    "P5": memory_and_start.memory,
     "P6": streaming.processor,
     "P7": streaming.main_thread,
-    "P8": loading.page_load,
-    "P11": talking.stopping,
-    "P13": resting.start,
-    "P14": storing.contention,
-    "P14b": listing.sessions,
-    "K1": boxes.starts,
+    "P8": page_load.page_load,
+    "P11": conversation.stopping,
+    "P13": memory_and_start.start,
+    "P14": store_writes.contention,
+    "P14b": session_list.sessions,
+    "K1": box_start.starts,
 }
 ROW_S = 180.0  # a row that hangs must not take the others with it
 
 
 async def run(names: list[str]) -> dict[str, Figure]:
-    """The figures of these rows; a row that fails says so instead, and the others go on."""
+    """Measure the named rows and return their figures; a row that fails is an error among them."""
     figures: dict[str, Figure] = {}
     with tempfile.TemporaryDirectory(prefix="oma-bench-") as folder:
         async with stage(Path(folder)) as shared:
@@ -50,7 +59,7 @@ async def run(names: list[str]) -> dict[str, Figure]:
 
 
 def main(argv: list[str]) -> int:
-    """0 when every row was measured."""
+    """Print the figures and return the exit status: 0 when every row was measured."""
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("rows", nargs="*", choices=[[], *ROWS], help="default: all")
     names = parser.parse_args(argv).rows or list(ROWS)

@@ -1,4 +1,4 @@
-"""Samples, and what is said about them."""
+"""Turn samples into the figures that are printed."""
 
 import math
 import sys
@@ -15,7 +15,7 @@ def quantile(samples: Sequence[float], share: float) -> float:
 
 
 def figure(samples: Sequence[float], *, unit: str = "ms", digits: int = 1, **more: Any) -> Figure:
-    """p50, p95, n and unit, and whatever else belongs to it."""
+    """Return p50, p95, n and unit of the samples, and what else is given."""
     if not samples:
         return {"p50": None, "p95": None, "n": 0, "unit": unit, **more}
     return {
@@ -28,7 +28,7 @@ def figure(samples: Sequence[float], *, unit: str = "ms", digits: int = 1, **mor
 
 
 def overhead(product: Sequence[float], raw: Sequence[float], **more: Any) -> Figure:
-    """What the product costs on top: quantile minus the raw CLI's same quantile; both stand beside it."""
+    """Return what the product costs on top: its quantile minus the raw CLI's same quantile, with both beside it."""
     of_product, of_raw = figure(product), figure(raw)
     return {
         "p50": round(of_product["p50"] - of_raw["p50"], 1),
@@ -42,6 +42,6 @@ def overhead(product: Sequence[float], raw: Sequence[float], **more: Any) -> Fig
 
 
 def progress(words: str) -> None:
-    """To people; stdout belongs to the one JSON object."""
+    """Write one line of progress to stderr; stdout belongs to the JSON object."""
     sys.stderr.write(f"bench: {words}\n")
     sys.stderr.flush()

@@ -47,11 +47,11 @@ class BenchPage:
         return best / 2 * 1000
 
     def at(self, milliseconds: float) -> float:
-        """A time of the page as CLOCK_MONOTONIC seconds."""
+        """Convert a time of the page to CLOCK_MONOTONIC seconds."""
         return milliseconds / 1000 + self._offset_s
 
     async def say(self, text: str, *, words: int, to_end: bool = True) -> Seen:
-        """Type it, press Enter, wait until so many words stand there and, `to_end`, the turn is over."""
+        """Type a text, press Enter, and wait until so many words stand there and, with `to_end`, the turn is over."""
         await self.page.evaluate("bench.arm()")
         composer = self.screen.get("composer")
         await composer.fill(text)
@@ -61,7 +61,7 @@ class BenchPage:
         return await self.seen()
 
     async def seen(self) -> Seen:
-        """What the probe noted since `arm`."""
+        """Return what the probe noted since `arm`."""
         noted: dict[str, Any] = await self.page.evaluate("({...bench})")
         return Seen(
             sent_at=self.at(noted["sent"]),
@@ -76,7 +76,7 @@ class BenchPage:
         await self.usable()
 
     async def usable(self) -> float:
-        """Milliseconds from the start of the navigation until the composer was usable."""
+        """Wait for a usable composer; return the milliseconds since the navigation began."""
         await self.page.wait_for_function("window.bench && bench.usable > 0", timeout=WAIT_MS, polling=25)
         await self.set_clock()
         return float(await self.page.evaluate("bench.usable"))
@@ -97,6 +97,6 @@ async def bench_page(browser: Browser, product: Product, *, like: Screen | None 
 
 
 async def new_agent(page: BenchPage) -> None:
-    """From the dashboard to a usable composer."""
+    """Go from the dashboard to a usable composer."""
     await page.screen.new_agent()
     await page.usable()

@@ -1,4 +1,4 @@
-"""P6, P7: what a conversation that streams costs the web process, and the browser's main thread."""
+"""P6 and P7: what a streaming conversation costs the web process and the browser's main thread."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bench.figures import Figure, figure
 from bench.page import BenchPage, bench_page, new_agent
-from bench.stage import Stage
+from bench.setup import Stage
 from tests.e2e.screen import kinds
 from tests.product import Product
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import storing
+from bench import store_writes
 from bench.figures import figure, overhead, quantile
-from bench.model import model_process
-from bench.raw import Recipe, raw_cli
-from bench.stage import CLI
+from bench.model_process import model_process
+from bench.raw_cli import Recipe, raw_cli
+from bench.setup import CLI
 from core.domain.records import UserId
 from core.store.sqlite import SqliteStore
 
@@ -27,13 +27,13 @@ def test_overhead_is_product_minus_raw_at_the_same_quantile_with_both_beside_it(
 
 
 async def test_the_stores_row_counts_what_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storing, "WRITERS", 3)
+    monkeypatch.setattr(store_writes, "WRITERS", 3)
     async with await SqliteStore.open(tmp_path / "oma.db") as store:
-        figures = await storing.rows("P", store)
-        assert [figure["n"] for figure in figures.values()] == [20, 3 * storing.ROUNDS, 3 * storing.ROUNDS]
+        figures = await store_writes.rows("P", store)
+        assert [figure["n"] for figure in figures.values()] == [20, 3 * store_writes.ROUNDS, 3 * store_writes.ROUNDS]
         assert figures["P_50_sessions_of_one_user"]["lost"] == 0
         await store.delete_events("s1", owner=UserId("one"))
-        assert await storing.lost(store) == storing.ROUNDS * storing.EVENTS
+        assert await store_writes.lost(store) == store_writes.ROUNDS * store_writes.EVENTS
 
 
 async def test_the_raw_cli_is_timed_from_written_to_text_to_result(tmp_path: Path) -> None:

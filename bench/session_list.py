@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from bench.figures import Figure, figure
-from bench.stage import Stage
+from bench.setup import Stage
 from core.domain.records import Session, UserId, now
 from core.store.query import table_name
 from core.store.rows import Row
@@ -22,7 +22,7 @@ OWNER = UserId("local-owner")
 
 
 async def sessions(_: Stage) -> dict[str, Figure]:
-    """Milliseconds of one `find`, for all agents of the user and for one of them."""
+    """Measure one `find` in milliseconds, for all agents of the user and for one of them."""
     with tempfile.TemporaryDirectory(prefix="oma-bench-list-") as folder:
         async with await SqliteStore.open(Path(folder, "oma.db")) as store:
             await _fill(store)

@@ -1,7 +1,7 @@
-"""Boxes in a cluster: until a warm one takes its user's first call, and until a sleeping one is back.
+"""Measure boxes in a cluster: a warm one until its user's first call, and a sleeping one until it is back.
 
 The cluster is tests/kube, whose pods are real runner processes: what a real one adds is the container's own start and
-what the scheduler and volumes take. `python -m bench.container IMAGE` measures the first of these with podman.
+what the scheduler and volumes take. `python -m bench.container_start IMAGE` measures the first of these with podman.
 """
 
 import secrets
@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from bench.figures import Figure, figure
-from bench.stage import CLI, Stage
+from bench.setup import CLI, Stage
 from core.config.settings import Settings
 from core.domain.records import Box, UserId, now
 from core.fleet.idle_reaper import IdleLimits
@@ -26,7 +26,7 @@ USERS = 6
 
 
 async def starts(stage: Stage) -> dict[str, Figure]:
-    """K1: claim from the warm pool → bound and answering. K2: the same box again after it was suspended."""
+    """Measure K1 (claim from the warm pool until it answers) and K2 (the same box after it was suspended)."""
     folder, boot_key = stage.root / "boxes", secrets.token_urlsafe(32)
     folder.mkdir()
     (folder / "boot-key").write_text(boot_key)
@@ -49,7 +49,7 @@ def _command(folder: Path) -> list[str]:
 
 
 async def _started(spawner: KubernetesSpawner, user: UserId) -> float:
-    """Milliseconds; the box is asleep again afterwards."""
+    """Start the box and return how many milliseconds it took; the box is asleep again afterwards."""
     box = Box(id=secrets.token_hex(5), user=user, key=secrets.token_urlsafe(32), started_at=now())
     began = time.monotonic()
     box = msgspec.structs.replace(box, spawner_state=await spawner.start(box, lambda _: None))

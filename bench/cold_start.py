@@ -1,4 +1,4 @@
-"""P3, P3b, P4: the first words when something has to wake up or to be started first."""
+"""P3, P3b and P4: the first words when something has to wake up or start first."""
 
 import asyncio
 import time
@@ -6,8 +6,8 @@ import uuid
 
 from bench.figures import Figure, figure
 from bench.page import BenchPage, bench_page, new_agent
-from bench.raw import raw_cli
-from bench.stage import Stage
+from bench.raw_cli import raw_cli
+from bench.setup import Stage
 
 ROUNDS = 8
 SLEEPS = 16  # the CLI's own start takes 450 or 650 ms, with little between
@@ -58,14 +58,14 @@ async def put_to_sleep(stage: Stage) -> None:
 
 
 async def first_text(page: BenchPage, text: str) -> float:
-    """Enter → first text in the DOM, in ms."""
+    """Send a message; return the milliseconds from Enter to the first text in the DOM."""
     one = await page.say(text, words=4)
     await asyncio.sleep(0.3)
     return (one.first_text_at - one.sent_at) * 1000
 
 
 async def raw_session(stage: Stage) -> str:
-    """A conversation of the raw CLI to resume, as long as the product's is: reading it takes time."""
+    """Make a conversation for the raw CLI to resume, as long as the product's is: reading it takes time."""
     session, events = str(uuid.uuid4()), await stage.page.screen.events()
     async with raw_cli(stage.recipe, "--session-id", session) as cli:
         for number in range(sum(event["type"] == "turn_finished" for event in events)):
@@ -74,7 +74,7 @@ async def raw_session(stage: Stage) -> str:
 
 
 async def raw_resume(stage: Stage, session: str, number: int) -> float:
-    """Spawn with --resume and the message written at once → first text, in ms."""
+    """Spawn with --resume and write the message at once; return the milliseconds to the first text."""
     began = time.monotonic()
     async with raw_cli(stage.recipe, "--resume", session) as cli:
         answer = await cli.ask(f"resumed {number}")
@@ -82,7 +82,7 @@ async def raw_resume(stage: Stage, session: str, number: int) -> float:
 
 
 async def raw_first(stage: Stage, text: str, *words: str) -> float:
-    """The first message of a CLI that has been ready for as long as typing takes, in ms."""
+    """Return the milliseconds of the first message of a CLI that has been ready for as long as typing takes."""
     async with raw_cli(stage.recipe, *words) as cli:
         await cli.initialize()
         await asyncio.sleep(TYPING_S)

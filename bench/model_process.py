@@ -18,7 +18,7 @@ class Model:
         self.url, self._http = url, http
 
     async def noted(self, prompt: str) -> Noted:
-        """The last request whose last user text this was."""
+        """Return the last request whose last user text this was."""
         async with self._http.get(f"{self.url}/_log", params={"last": 200}) as answer:
             found: list[Noted] = [one for one in await answer.json() if one["prompt"] == prompt and not one["side"]]
         return found[-1]
@@ -26,7 +26,7 @@ class Model:
 
 @asynccontextmanager
 async def model_process() -> AsyncIterator[Model]:
-    """Runs while the context is open."""
+    """Run the model server in a process of its own while the context is open."""
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.model_server", stdout=-1, stdin=-3)
     try:
         assert process.stdout

@@ -1,14 +1,14 @@
-"""P1, P2, P11: a conversation in which everything is awake."""
+"""P1, P2 and P11: a conversation in which everything is awake."""
 
 import asyncio
 import time
 from datetime import datetime
 
 from bench.figures import Figure, figure, overhead
-from bench.model import Noted
+from bench.model_process import Noted
 from bench.page import Seen
-from bench.raw import Answer, raw_cli
-from bench.stage import Stage
+from bench.raw_cli import Answer, raw_cli
+from bench.setup import Stage
 
 FIRST_TOKENS = 40
 PAUSE_S = 0.15  # a person reads; also lets the CLI finish what it does after a result
@@ -48,7 +48,7 @@ async def first_token(stage: Stage) -> dict[str, Figure]:
 
 
 async def said_at(stage: Stage) -> dict[str, float]:
-    """When each message was acknowledged (in the runner's log), in CLOCK_MONOTONIC."""
+    """Return when each message was acknowledged in the runner's log, in CLOCK_MONOTONIC."""
     shift = time.monotonic() - time.time()
     events = await stage.page.screen.events()
     found = [event for event in events if event["type"] == "user_said"]
@@ -58,7 +58,7 @@ async def said_at(stage: Stage) -> dict[str, float]:
 def breakdown(
     seen: list[tuple[Seen, Noted]], raw: list[tuple[Answer, Noted]], said: dict[str, float]
 ) -> dict[str, Figure]:
-    """Where the milliseconds go. The model server's own part is the same for both and stands by itself."""
+    """Split P1 into its parts. The model server's own part is the same for both and stands by itself."""
     enter, ask, back = [], [], []
     for one, noted in seen:
         acknowledged = said[noted["prompt"]]
@@ -105,7 +105,7 @@ async def smoothness(stage: Stage) -> dict[str, Figure]:
 
 
 def word_lags(one: Seen, sent: list[float]) -> list[float]:
-    """For each word: from leaving the model server to standing in the DOM, in ms."""
+    """Return for each word the milliseconds from leaving the model server to standing in the DOM."""
     return [(next(at for at, words in one.updates if words > number) - gone) * 1000 for number, gone in enumerate(sent)]
 
 
@@ -125,7 +125,7 @@ async def stopping(stage: Stage) -> dict[str, Figure]:
 
 
 async def stop_once(stage: Stage, text: str) -> float:
-    """Milliseconds from the click to the end of the turn in the page."""
+    """Click on stop; return the milliseconds to the end of the turn in the page."""
     page = stage.page.page
     await stage.page.say(text, words=8, to_end=False)
     await stage.page.screen.get("stop").click()

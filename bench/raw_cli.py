@@ -33,7 +33,7 @@ class Recipe:
 
     @classmethod
     def like(cls, process: psutil.Process, *, cli: Path, folder: Path, model_url: str) -> Self:
-        """As the product started this process, outside the box and with the model server for a gateway."""
+        """Build the recipe of a process that the product started, with the model server as its gateway."""
         kept = [str(cli)]
         words = iter(process.cmdline()[1:])
         for word in words:
@@ -75,7 +75,7 @@ class RawCli:
         self.process = process
 
     async def initialize(self) -> None:
-        """The control handshake that the SDK makes; answered when the CLI accepts input."""
+        """Make the control handshake that the SDK makes; the CLI answers when it accepts input."""
         await self._control({"subtype": "initialize", "hooks": None})
         async for line in self._lines():
             if line["type"] == "control_response":
@@ -89,7 +89,7 @@ class RawCli:
         return answer
 
     async def ask_and_stop(self, text: str, *, after_s: float) -> tuple[float, float]:
-        """Interrupt in mid-answer: seconds until acknowledged, until the turn's end."""
+        """Interrupt in mid-answer; return the seconds until it was acknowledged and until the turn's end."""
         await self._write({"type": "user", "message": {"role": "user", "content": text}, "parent_tool_use_id": None})
         async with asyncio.timeout(ANSWER_S):
             while not is_text(await self._line()):
@@ -132,7 +132,7 @@ class RawCli:
         return line
 
     async def _serve(self, request_id: str, asked: dict[str, Any]) -> None:
-        """What the SDK answers for an in-process MCP server."""
+        """Answer as the SDK does for an in-process MCP server."""
         result: dict[str, Any] = {}
         if asked["method"] == "initialize":
             version = asked["params"]["protocolVersion"]
@@ -154,7 +154,7 @@ class RawCli:
 
 
 def is_text(line: dict[str, Any]) -> bool:
-    """A piece of the answer."""
+    """Return True for a line that carries a piece of the answer."""
     event = line.get("event", {})
     if line["type"] != "stream_event" or event.get("type") != "content_block_delta":
         return False
@@ -163,7 +163,7 @@ def is_text(line: dict[str, Any]) -> bool:
 
 @asynccontextmanager
 async def raw_cli(recipe: Recipe, *more: str, stderr: int = asyncio.subprocess.DEVNULL) -> AsyncIterator[RawCli]:
-    """A CLI process while the context is open; it is not waited for to be ready."""
+    """Run a CLI process while the context is open; it is not waited for to be ready."""
     process = await asyncio.create_subprocess_exec(
         *recipe.argv, *more, env=recipe.environ, cwd=recipe.folder, stdin=-1, stdout=-1, stderr=stderr, limit=LINE_BYTES
     )

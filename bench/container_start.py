@@ -1,4 +1,4 @@
-"""`python -m bench.container IMAGE`: how long podman takes from `run` to a runner that answers. Needs `make image`."""
+"""`python -m bench.container_start IMAGE`: from `podman run` to a runner that answers. Needs `make image`."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What all rows share: a model server, a browser, a product with a conversation that has begun, a raw CLI's recipe."""
+"""What all rows share: model server, browser, a product with a conversation, and how to start the raw CLI."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -8,9 +8,9 @@ from pathlib import Path
 import claude_agent_sdk
 from playwright.async_api import Browser, async_playwright
 
-from bench.model import Model, model_process
+from bench.model_process import Model, model_process
 from bench.page import BenchPage, bench_page, new_agent
-from bench.raw import Recipe
+from bench.raw_cli import Recipe
 from tests import browser as which
 from tests.product import Product
 
@@ -19,7 +19,7 @@ CLI = Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """Where the rows play."""
+    """The processes that all rows share."""
 
     root: Path
     model: Model
@@ -29,13 +29,13 @@ class Stage:
     recipe: Recipe
 
     def fresh(self, name: str) -> Product:
-        """Another product, with nothing in it."""
+        """Return another product with nothing in it."""
         return Product(self.root / name, model_url=self.model.url)
 
 
 @asynccontextmanager
 async def browser() -> AsyncIterator[Browser]:
-    """Debian's Chromium without a window."""
+    """Run Debian's Chromium without a window."""
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(executable_path=which.chromium(), args=which.FLAGS)
         yield chromium
@@ -44,7 +44,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def stage(root: Path) -> AsyncIterator[Stage]:
-    """Everything started and warm; ended when the context is left."""
+    """Start everything and warm it up; end it when the context is left."""
     async with AsyncExitStack() as stack:
         model = await stack.enter_async_context(model_process())
         chromium = await stack.enter_async_context(browser())

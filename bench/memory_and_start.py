@@ -1,4 +1,4 @@
-"""P5, P13: memory while nothing happens, and how long a start takes."""
+"""P5 and P13: memory while nothing happens, and how long a start takes."""
 
 import asyncio
 import shutil
@@ -8,7 +8,7 @@ import aiohttp
 
 from bench.figures import Figure, figure
 from bench.page import bench_page, new_agent
-from bench.stage import Stage
+from bench.setup import Stage
 from tests.product import MAIN, Product
 
 PAGES = 10
@@ -17,7 +17,7 @@ MIB = 1 << 20
 
 
 async def memory(stage: Stage) -> dict[str, Figure]:
-    """P5: PSS of each process, at rest, with pages open, with a live session and with it asleep."""
+    """Measure P5, the PSS of each process at rest, with pages open, with a live session and with it asleep."""
     async with stage.fresh("memory") as product:
         at_rest = pss(product, "web")
         gateway = pss(product, "gateway")
@@ -45,17 +45,17 @@ async def memory(stage: Stage) -> dict[str, Figure]:
 
 
 def pss(product: Product, role: str) -> float:
-    """Proportional set size in MiB of all processes of a role."""
+    """Return the proportional set size in MiB of all processes of a role."""
     return float(sum(process.memory_full_info().pss for process in product.processes(role))) / MIB
 
 
 def one(value: float, **more: object) -> Figure:
-    """A figure of a single look."""
+    """Make a figure of a single sample."""
     return figure([value], unit="MiB", digits=2, **more)
 
 
 async def start(stage: Stage) -> dict[str, Figure]:
-    """P13: the second start: until the link is printed and the page behind it is served."""
+    """Measure P13, the second start, until the link is printed and the page behind it is served."""
     alone, made = [], []
     async with stage.fresh("start") as product:
         for _ in range(STARTS):
@@ -79,6 +79,6 @@ async def start(stage: Stage) -> dict[str, Figure]:
 
 
 async def served(product: Product) -> None:
-    """The login page answers."""
+    """Wait until the login page answers."""
     async with aiohttp.ClientSession() as http, http.get(product.url + "/login") as answer:
         assert answer.status == 200, answer.status

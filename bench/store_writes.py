@@ -1,4 +1,4 @@
-"""P14: fifty who write at once, each what a turn's end writes, to sessions of their own and to one user's.
+"""P14: fifty writers at once, each writing what the end of a turn writes, to sessions of fifty users and of one user.
 
 The emulator's times are the emulator's. What they show is the ratio: if a document of a user were written by all their
 sessions, one user's fifty would be slower than fifty users' one each.
@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bench.figures import Figure, figure
-from bench.stage import Stage
+from bench.setup import Stage
 from core.domain.events import Text, numbered
 from core.domain.records import Session, UserId, now
 from core.store import Store
@@ -28,7 +28,7 @@ EVENTS = 5
 
 
 async def contention(stage: Stage) -> dict[str, Figure]:
-    """Both stores; without an emulator the second says so."""
+    """Measure both stores; without an emulator the second one is an error among the figures."""
     with tempfile.TemporaryDirectory(prefix="oma-bench-store-") as folder:
         async with await SqliteStore.open(Path(folder, "oma.db")) as sqlite:
             figures = await rows("P14_sqlite", sqlite)
@@ -75,7 +75,7 @@ async def _at_once(store: Store, writers: list[tuple[UserId, str]]) -> tuple[lis
 
 
 async def _turns(store: Store, owner: UserId, session: str, *, rounds: int = ROUNDS) -> list[float]:
-    """Milliseconds of each: events, counters, the session's record."""
+    """Write turns one after the other; return the milliseconds of each (events, counters, the session's record)."""
     await store.put(Session(id=session, agent="a", created_at=now(), updated_at=now()), owner=owner)
     samples = []
     for turn in range(rounds):
@@ -90,7 +90,7 @@ async def _turns(store: Store, owner: UserId, session: str, *, rounds: int = ROU
 
 
 async def lost(store: Store) -> int:
-    """Turns that were not counted, and events that are not there."""
+    """Count turns that were not added up and events that are not there."""
     turns = (await store.usage("2026-11", owner=UserId("one")))["turns"]
     there = [len(await store.events(f"s{n}", owner=UserId("one"))) for n in range(WRITERS)]
     return round(WRITERS * ROUNDS - turns) + WRITERS * ROUNDS * EVENTS - sum(there)

@@ -1,4 +1,4 @@
-"""P3c, P8: loading a page, also in the middle of an answer."""
+"""P3c and P8: loading a page, also in the middle of an answer."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from playwright.async_api import CDPSession
 
 from bench.figures import Figure, figure
 from bench.page import BenchPage, bench_page
-from bench.stage import Stage
+from bench.setup import Stage
 from tests.e2e.screen import numbered
 
 RELOADS = 8
@@ -88,7 +88,7 @@ class Wire:
         self._bytes += int(event["encodedDataLength"])
 
     async def load(self, page: BenchPage, url: str) -> tuple[float, float]:
-        """Kilobytes and milliseconds of one load."""
+        """Load the page once; return kilobytes and milliseconds."""
         self._bytes = 0
         await page.page.goto(url)
         usable = await page.usable()
