@@ -120,11 +120,12 @@ class ToolCalled(Event, frozen=True, kw_only=True, tag="tool_called"):
 
 
 class ToolProgress(Event, frozen=True, kw_only=True, tag="tool_progress"):
-    """A tool is still at work."""
+    """A tool is still at work. `text` is more of its output, `skipped` so many bytes before it were left out."""
 
     id: str
     elapsed_s: float = 0.0
     text: str = ""
+    skipped: int = 0
 
 
 class ToolReturned(Event, frozen=True, kw_only=True, tag="tool_returned"):

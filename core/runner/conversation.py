@@ -33,6 +33,7 @@ from core.domain.events import (
 from core.domain.states import SessionState as S
 from core.runner.cli import Json
 from core.runner.journal import Journal
+from core.runner.live_output import CommandStarted, LiveOutput
 from core.runner.permissions import PendingRequests, ToolRequest, Verdict, check
 from core.runner.prompts import told_later
 from core.runner.stream_json import Began, CliOutput, TakenIn, Translator
@@ -52,8 +53,8 @@ class Conversation:
     """`need_cli` is called when there is work and no CLI, `end_cli` when it is too old; `live` comes from outside."""
 
     def __init__(self, journal: Journal, *, need_cli: Callable[[], None], end_cli: Callable[[], None],
-                 finished: Callable[[], None]) -> None:  # fmt: skip
-        self.journal = journal
+                 finished: Callable[[], None], outputs: LiveOutput) -> None:  # fmt: skip
+        self.journal, self._outputs = journal, outputs
         self.recall = journal.recall
         self.live: Cli | None = None
         self.turn: Turn | None = None
@@ -198,6 +199,7 @@ class Conversation:
         """The CLI is no more. Requests outlive it, unless the user has stopped the turn they belong to."""
         self.live, turn = None, self.turn
         self.handed.clear()
+        self._outputs.clear()
         if turn and turn.stopping == STOPPED:
             self.desk.drop()
         else:
@@ -231,15 +233,29 @@ class Conversation:
                 self._open_turn()
             case TurnResult():
                 self._turn_over(item)
+            case CommandStarted():
+                self._outputs.follow(item)
             case TextDelta() | ThinkingDelta() | ToolProgress() | Live():
                 self.journal.show(item)
             case Text() if self.turn and self.turn.stopping:
                 self.journal.record(structs.replace(item, partial=True))  # what the CLI had when it was stopped
+            case ToolReturned():
+                returned = self._with_output(item)
+                self.journal.record(returned)
+                self._follow_tools(returned)
             case _:
-                if isinstance(item, ToolReturned) and not item.ok and self.turn and self.turn.stopping:
-                    item = structs.replace(item, stopped=True)  # a killed command fails, but not by its own fault
                 self.journal.record(item)
                 self._follow_tools(item)
+
+    def _with_output(self, returned: ToolReturned) -> ToolReturned:
+        """A stopped command with the end of what it had printed: the CLI does not say it."""
+        self._outputs.finish(returned.id)
+        if not returned.ok and self.turn and self.turn.stopping:
+            returned = structs.replace(returned, stopped=True)  # a killed command fails, but not by its own fault
+        if not returned.stopped or returned.content:
+            return returned
+        printed, size = self.journal.output(returned.id)
+        return structs.replace(returned, content=printed, truncated=size > len(printed), full_size=size)
 
     def _tell_dropped(self) -> None:
         dropped = self.live.cli.dropped if self.live else 0

@@ -8,11 +8,24 @@ from typing import Any
 
 import msgspec
 
-from core.domain.events import AnyEvent, Text, TextDelta, Thinking, ThinkingDelta, TurnFinished, decode, encode
+from core.domain.events import (
+    AnyEvent,
+    Text,
+    TextDelta,
+    Thinking,
+    ThinkingDelta,
+    ToolProgress,
+    ToolReturned,
+    TurnFinished,
+    decode,
+    encode,
+)
+from core.observability.redaction import LONGEST
 from core.runner.known_secrets import KnownSecrets
 from core.runner.streaming_redactor import StreamingRedactor
 
 Delta = TextDelta | ThinkingDelta
+OUTPUT = -1  # the number of a command's output among streams, where a text has its block
 # Codes and what ties events together: never words of anybody.
 NAMES = frozenset({
     "type", "at", "id", "name", "kind", "state", "turn", "level", "status", "outcome", "decision", "agent", "by", "via",
@@ -33,6 +46,8 @@ class EventRedactor:
             return event
         if isinstance(event, Text | Thinking):
             self._streams.pop((event.message, event.block), None)
+        elif isinstance(event, ToolReturned):
+            self._streams.pop((event.id, OUTPUT), None)
         elif isinstance(event, TurnFinished):
             self._streams.clear()
         line = encode(event)
@@ -42,12 +57,23 @@ class EventRedactor:
 
     def shown(self, event: AnyEvent) -> AnyEvent | None:
         """The event as it may be shown now; None if all of it waits for what follows."""
-        if not isinstance(event, Delta):
+        if not isinstance(event, Delta | ToolProgress):
             return self.stored(event)
         if not self._known.redactor:
             return event
+        if isinstance(event, ToolProgress):
+            return self._output(event) if event.text else event
         stream = self._streams.setdefault((event.message, event.block), StreamingRedactor(self._known.redactor))
         text = stream.feed(event.text)
+        return msgspec.structs.replace(event, text=text) if text else None
+
+    def _output(self, event: ToolProgress) -> ToolProgress | None:
+        """More of a command's output. After a gap it begins later: the first characters may be the end of a value."""
+        key = (event.id, OUTPUT)
+        if event.skipped:
+            self._streams.pop(key, None)
+        stream = self._streams.setdefault(key, StreamingRedactor(self._known.redactor))
+        text = stream.feed(event.text)[LONGEST if event.skipped else 0 :]
         return msgspec.structs.replace(event, text=text) if text else None
 
     def unfinished(self, deltas: list[Delta]) -> list[Delta]:

@@ -16,6 +16,9 @@ from core.domain.events import (
     StateChanged,
     TextDelta,
     ThinkingDelta,
+    ToolProgress,
+    ToolReturned,
+    TurnFinished,
     encode,
     encode_many,
     seq_of,
@@ -29,6 +32,7 @@ from core.runner.todos import Checklist
 
 QUEUE_EVENTS = 2_000  # a reader that lags further comes back with its number instead of eating our memory
 FRAME_EVENTS = 200
+OUTPUT_CHARS = 8_000  # of a running command: as much as a reader who comes late is shown
 PACE_S = 0.03  # between frames while words are all there is to tell: each frame costs the reader a look
 
 
@@ -101,6 +105,7 @@ class Journal:
         self.recall = SessionProjection()
         self._stored, self._veil = stored, EventRedactor(known)
         self._todos = Checklist()
+        self._outputs: dict[str, tuple[str, int]] = {}  # tool call → end of what it has printed, and all its characters
         self._watchers: set[Watcher] = set()
         for event in events:
             self.recall.apply(event)
@@ -120,6 +125,10 @@ class Journal:
         whole = stored if masked is event else structs.replace(event, seq=stored.seq, at=stored.at)
         self.recall.apply(whole, shown=stored)
         self._publish(line)
+        if isinstance(stored, ToolReturned):
+            self._outputs.pop(stored.id, None)
+        elif isinstance(stored, TurnFinished):
+            self._outputs.clear()
         todos = self._todos.apply(stored)
         if todos is not None:
             self.record(todos)
@@ -145,12 +154,20 @@ class Journal:
     def show(self, event: AnyEvent) -> None:
         """To those who look on now; it is not stored."""
         shown = self._veil.shown(event)  # also when nobody looks: it keeps what waits for the next piece
+        if isinstance(shown, ToolProgress) and shown.text:
+            text, size = self.output(shown.id)
+            size += shown.skipped + len(shown.text)
+            self._outputs[shown.id] = (text + shown.text)[-OUTPUT_CHARS:], size
         if self._watchers and shown is not None:
             self._publish(encode(shown), words=isinstance(shown, TextDelta | ThinkingDelta))
 
     def shown(self, unfinished: list[TextDelta | ThinkingDelta]) -> list[TextDelta | ThinkingDelta]:
         """Unfinished blocks as far as they may be seen by now, by a late reader or on disk."""
         return self._veil.unfinished(unfinished)
+
+    def output(self, tool_id: str) -> tuple[str, int]:
+        """(the end of what this running command has printed, about how many characters it has printed in all)."""
+        return self._outputs.get(tool_id, ("", 0))
 
     def become(self, state: SessionState, turn: str = "") -> None:
         """The session's state, and the turn that is open in it; says nothing if nothing changes.
@@ -164,7 +181,10 @@ class Journal:
     def watch(self, after: int, unfinished: list[TextDelta | ThinkingDelta]) -> Iterator[Watcher]:
         """A reader from number `after` on, until the context is left."""
         # No await between these: a reader must neither miss an event nor see one twice.
-        present = encode_many([Live(last_seq=self.log.last_seq), *self.shown(unfinished)])
+        running = [
+            ToolProgress(id=id, text=text, skipped=size - len(text)) for id, (text, size) in self._outputs.items()
+        ]
+        present = encode_many([Live(last_seq=self.log.last_seq), *self.shown(unfinished), *running])
         watcher = Watcher(self.log, after, present)
         self._watchers.add(watcher)
         try:

@@ -15,6 +15,7 @@ from core.runner.cli import Json
 from core.runner.cli_launcher import CliLauncher
 from core.runner.conversation import STOPPED, Conversation
 from core.runner.journal import Journal
+from core.runner.live_output import LiveOutput, Spawn
 from core.runner.permissions import ToolRequest, Verdict
 from core.runner.processes import boottime, end_all
 from core.runner.turn import Turn
@@ -32,7 +33,6 @@ DEAF_S = 600.0  # then the turn is ended: nothing is busy for ever
 SHORT_S = 1.0  # a turn that is younger leaves no checkpoint: it costs the first words nothing
 LATE_S = 5.0  # for a CLI to begin with what it was given as steering when the turn had just ended
 
-Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 MakeRoom = Callable[["Session"], Coroutine[Any, Any, None]]
 
 
@@ -43,7 +43,10 @@ class Session:
         self, journal: Journal, engine: CliLauncher, *, spawn: Spawn, room: MakeRoom, rested: Callable[[], None]
     ) -> None:
         self.id, self.journal = journal.session, journal
-        self.talk = Conversation(journal, need_cli=self.warm, end_cli=self._renew, finished=self._finished)
+        outputs = LiveOutput(lambda: engine.place.folder(journal.recall.agent), show=journal.show, spawn=spawn)
+        self.talk = Conversation(
+            journal, need_cli=self.warm, end_cli=self._renew, finished=self._finished, outputs=outputs
+        )
         self._engine, self._spawn, self._room, self._rested = engine, spawn, room, rested
         self._checkpoint = Checkpoint(journal.log)
         self._starting: asyncio.Task[None] | None = None

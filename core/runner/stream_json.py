@@ -21,6 +21,7 @@ from core.domain.events import (
 )
 from core.runner import truncation
 from core.runner.context_usage import ContextUsage
+from core.runner.live_output import CommandStarted
 from core.runner.turn_result import TurnResult, retry_reason, turn_over
 
 Json = dict[str, Any]
@@ -37,7 +38,7 @@ class Began(msgspec.Struct, frozen=True):
     """An answer of the main conversation starts, asked for by us or not (a background task may have ended)."""
 
 
-CliOutput = AnyEvent | TakenIn | Began | TurnResult
+CliOutput = AnyEvent | TakenIn | Began | CommandStarted | TurnResult
 
 
 class Translator:
@@ -219,6 +220,9 @@ def _system(said: Json) -> list[CliOutput]:
             ]
         case "status":
             return _taken_in(said)
+        case "task_started" if said.get("task_type") == "local_bash" and (tool := _str(said.get("tool_use_id"))):
+            task, session = _str(said.get("task_id")), _str(said.get("session_id"))
+            return [CommandStarted(tool_id=tool, task_id=task, cli_session=session)]
     return []
 
 

@@ -12,7 +12,7 @@ from core.domain.states import SessionState as S
 from core.spawner import Phase
 from tests.ui.test_markdown import Seen
 from ui.layout.i18n import words
-from ui.transcript.ops import AnyOp, Drop, PutItem, Raw, Tail, Wrap
+from ui.transcript.ops import AnyOp, Drop, Output, PutItem, Raw, Tail, Wrap
 from ui.transcript.reducer import TranscriptReducer
 from ui.transcript.session_stats import SessionStats
 
@@ -288,11 +288,48 @@ def test_a_denied_call_does_not_show_what_the_model_was_told_about_it() -> None:
     assert "does not want" not in shown(log.fold)["a:t1"]
 
 
+def progress(text: str, id: str = "t1", **more: Any) -> e.ToolProgress:
+    return e.ToolProgress(id=id, text=text, **more)
+
+
+def test_a_running_command_shows_what_it_prints_and_a_late_page_sees_the_same() -> None:
+    log = Log()
+    log.take(said(), busy(), bash("t1"))
+    (first,) = log.take(progress("line 1\n"))
+    assert isinstance(first, PutItem) and "line 1" in first.html and " open>" in first.html
+    (more,) = log.take(progress("\x1b[32mline 2\x1b[0m\n"))
+    assert more == Output(key="a:t1", html='line 1\n<span class="a2">line 2</span>\n')
+    assert "line 1" in shown(log.fold)["a:t1"] and "line 2" in shown(log.fold)["a:t1"]
+    log.take(e.ToolReturned(id="t1", ok=True, content="all of it"), progress("too late"))
+    html = shown(log.fold)["a:t1"]
+    assert "all of it" in html and "too late" not in html and 'class="out live"' not in html
+
+
+def test_the_output_of_a_running_command_is_bounded_and_keeps_its_end() -> None:
+    log = Log()
+    log.take(said(), busy(), bash("t1"))
+    for n in range(300):
+        log.take(progress(f"{n} {'x' * 100}\n"))
+    html = shown(log.fold)["a:t1"]
+    assert len(html) < 6_000 and "299 x" in html and "\n10 x" not in html
+
+
+def test_output_that_is_told_again_after_a_reconnect_is_not_shown_twice() -> None:
+    log = Log()
+    log.take(said(), busy(), bash("t1"), progress("once\n"))
+    log.take(e.Live(last_seq=3), progress("once\n"))
+    assert shown(log.fold)["a:t1"].count("once") == 1
+
+
+def test_output_of_a_command_that_nobody_knows_is_no_error() -> None:
+    assert Log().take(progress("x")) == []
+
+
 def test_an_output_of_a_megabyte_is_shown_in_part_and_says_so() -> None:
     log = Log()
     log.take(bash("t"), e.ToolReturned(id="t", ok=True, content="x" * 100_000, truncated=True, full_size=1_000_000))
     html = shown(log.fold)["a:t"]
-    assert len(html) < 10_000 and "997,000 more characters" in html
+    assert len(html) < 10_000 and "997,000 of 1,000,000 characters are left out" in text_of(html)
 
 
 def test_the_checklist_is_shown_once_as_it_stands() -> None:

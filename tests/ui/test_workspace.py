@@ -993,6 +993,32 @@ def test_a_retry_that_is_refused_is_said_and_can_be_pressed_again(page: Page, wo
     expect(page.get_by_test_id("retry")).to_be_enabled(timeout=5000)
 
 
+def test_a_running_commands_output_is_followed_at_its_end_and_stays_after_a_reload(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    call = e.ToolCalled(id="t1", name="Bash", input={"command": "make test"})
+    world.happen(session, e.UserSaid(message_id="m", text="go"), e.StateChanged(state=S.BUSY, turn="m"), call)
+    box = page.get_by_test_id("live-output")
+    for n in range(40):
+        world.happen(session, e.ToolProgress(id="t1", text=f"line {n}\n"))
+    expect(box).to_contain_text("line 39")
+    assert box.evaluate("box => box.scrollHeight - box.scrollTop - box.clientHeight < 8")
+    assert box.evaluate("box => box.getBoundingClientRect().height") < 300, "it is bounded"
+    box.evaluate("box => box.scrollTop = 0")
+    world.happen(session, e.ToolProgress(id="t1", text="line 40\n"))
+    expect(box).to_contain_text("line 40")
+    assert box.evaluate("box => box.scrollTop") == 0, "a reader who has scrolled up is left there"
+    page.reload()
+    expect(box).to_contain_text("line 40")
+    world.happen(session, e.ToolReturned(id="t1", ok=False, stopped=True, content="line 40"))
+    world.happen(session, e.TurnFinished(outcome="interrupted", reason="stopped_by_user"))
+    expect(box).to_have_count(0)
+    act = page.get_by_test_id("tool-call")
+    expect(act).to_have_attribute("data-state", "stopped")
+    expect(act).to_contain_text("Stopped by you")
+    assert act.locator(".fail").count() == 0
+
+
 def test_a_thought_is_as_tall_as_its_words(page: Page, world: World) -> None:
     session = world.session()
     ended = e.TurnFinished(outcome="ok", duration_s=1.0)

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from core.domain.events import Event, seq_of
-from ui.transcript.ops import AnyOp, Drop, PutItem, Wrap
+from ui.transcript.ops import AnyOp, Drop, Output, PutItem, Wrap
 
 KEPT_ITEMS: Final = 600  # of a long session; older ones come back by "show earlier"
 
@@ -46,6 +46,11 @@ class ItemList:
         if event is not None:
             self._numbers.setdefault(key, seq_of(event))
         self.ops.append(msgspec.structs.replace(put, before=before) if before else put)
+
+    def print(self, key: str, html: str, output: str) -> None:
+        """More output of a running command: pages that have the item are sent `output`, others the item's `html`."""
+        self._items[key] = msgspec.structs.replace(self._items[key], html=html)
+        self.ops.append(Output(key=key, html=output))
 
     def move(self, key: str, html: str, event: Event, *, source: str = "") -> None:
         """Take it away from where it stands and put it at the end."""

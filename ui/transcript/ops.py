@@ -42,6 +42,12 @@ class Raw(Op, frozen=True, kw_only=True, tag="raw"):
     code: bool = False
 
 
+class Output(Op, frozen=True, kw_only=True, tag="output"):
+    """What a running command has printed lately, all of it: the inside of the item's output box."""
+
+    html: str
+
+
 class Drop(Op, frozen=True, kw_only=True, tag="drop"):
     """Take the item away."""
 
@@ -53,7 +59,7 @@ class Wrap(Op, frozen=True, kw_only=True, tag="wrap"):
     keys: tuple[str, ...]
 
 
-AnyOp = PutItem | More | Tail | Raw | Drop | Wrap
+AnyOp = PutItem | More | Tail | Raw | Output | Drop | Wrap
 _encoder: Final = msgspec.json.Encoder()
 
 

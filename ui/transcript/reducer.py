@@ -64,7 +64,8 @@ class TranscriptReducer:
             e.Text: self._text,
             e.ThinkingDelta: self._thinking_delta,
             e.Thinking: self._thinking,
-            e.ToolCalled: self._called,
+            e.ToolCalled: self._work.called,
+            e.ToolProgress: self._work.progress,
             e.ToolReturned: self._work.returned,
             e.Asked: self._ask,
             e.Answered: self._work.answer,
@@ -74,7 +75,7 @@ class TranscriptReducer:
             e.Notice: self._notice,
             e.StateChanged: self._state,
             e.TurnFinished: self._finish,
-            e.Live: lambda _: self._forget_unfinished(),
+            e.Live: lambda _: self._forget_live(),
         }
 
     def apply(self, event: e.AnyEvent) -> None:
@@ -201,11 +202,6 @@ class TranscriptReducer:
         else:
             self._sheet.drop(key)
 
-    def _called(self, event: e.ToolCalled) -> None:
-        if event.name == "TodoWrite":
-            self._show_todos(_todos(event.input), event)
-        self._work.called(event)
-
     def _ask(self, event: e.Asked) -> None:
         self._work.ask(event)
         if event.kind == "plan":
@@ -267,6 +263,11 @@ class TranscriptReducer:
             self._forget_unfinished()
             self._message = message
 
+    def _forget_live(self) -> None:
+        """What was never stored is forgotten: all of it that still holds is told again."""
+        self._forget_unfinished()
+        self._work.forget_output()
+
     def _forget_unfinished(self) -> None:
         for key in [*self._writing, *self._musing]:
             self._sheet.drop(key)
@@ -281,14 +282,3 @@ class TranscriptReducer:
         if self.state is not SessionState.BUSY or waiting:
             return ""
         return self._words.t("doing.writing") if self._writing else self._work.now() or self._words.t("doing.thinking")
-
-
-def _todos(given: dict[str, Any]) -> tuple[e.TodoItem, ...]:
-    """The checklist in TodoWrite's own words."""
-    status = {"completed": "done", "in_progress": "now"}
-    items = given.get("todos")
-    return tuple(
-        e.TodoItem(text=str(item.get("content", "")), status=status.get(str(item.get("status")), "later"))  # type: ignore[arg-type]
-        for item in (items if isinstance(items, list) else [])
-        if isinstance(item, dict)
-    )

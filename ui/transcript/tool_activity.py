@@ -11,10 +11,11 @@ from ui.transcript import markdown, tool_labels
 from ui.transcript.item_list import ItemList
 from ui.transcript.items import Items
 from ui.transcript.request_view import RequestView, card
-from ui.transcript.tool_card import ToolCard, run, step
+from ui.transcript.tool_card import ToolCard, run, running_output, step
 
 FOLDED_FROM: Final = 3  # finished acts in a row that become one line
 ORPHANS: Final = 200
+OUTPUT_KEPT: Final = 8_000  # characters of what a running command has printed lately
 
 
 class ToolActivity:
@@ -53,6 +54,26 @@ class ToolActivity:
             self._change(event.id, event, result=event, waiting=False)
         else:
             self._orphan(event)
+
+    def progress(self, event: e.ToolProgress) -> None:
+        """More of a running command's output."""
+        act = self._acts.get(event.id)
+        if act is None or act.state != "running" or not event.text:
+            return
+        first = not act.output
+        act = self._acts[event.id] = msgspec.structs.replace(
+            act, output=(act.output + event.text)[-OUTPUT_KEPT:], skipped=act.skipped + event.skipped
+        )
+        html = step(act, self._words)
+        if first:
+            self._sheet.put(f"a:{event.id}", html)
+        else:
+            self._sheet.print(f"a:{event.id}", html, running_output(act))
+
+    def forget_output(self) -> None:
+        """What running commands have printed is told again from the beginning."""
+        for id, act in self._acts.items():
+            self._acts[id] = msgspec.structs.replace(act, output="", skipped=0)
 
     def ask(self, event: e.Asked) -> None:
         """Something only a person decides."""

@@ -10,10 +10,12 @@ import msgspec
 
 from core.domain.events import Answered, Asked, ToolCalled, ToolReturned, TurnFinished
 from ui.layout.i18n import Translations
-from ui.transcript import diff, tool_labels
+from ui.transcript import ansi, diff, tool_labels
 from ui.transcript.markdown import code_block
 
-OUTPUT_CHARS: Final = 3_000  # of a tool's output; the rest is said to be there
+HEAD_CHARS: Final = 2_000  # of a tool's output
+TAIL_CHARS: Final = 1_000  # and of its end, where errors stand; what is between is said to be there
+LIVE_CHARS: Final = 4_000  # of the end of what a running command has printed
 FIELD_CHARS: Final = 1_000
 DIFF_LINES: Final = 200
 OPEN_LINES: Final = 14  # details of up to this many lines are shown at once
@@ -28,6 +30,8 @@ class ToolCard(msgspec.Struct, frozen=True, kw_only=True):
     waiting: bool = False
     asked: Asked | None = None
     answered: Answered | None = None
+    output: str = ""  # the end of what it has printed while it runs
+    skipped: int = 0
     ended: TurnFinished | None = None  # the end of the turn, if the tool had not finished by itself before it
 
     @property
@@ -66,7 +70,7 @@ def step(act: ToolCard, words: Translations) -> str:
     if state in ("failed", "denied") and not (act.answered and state == "denied"):
         verb = words.t(f"act.{state}", verb=verb)
     body, lines = _details(act, words)
-    opened = " open" if body and (state == "failed" or (state == "ok" and 0 < lines <= OPEN_LINES)) else ""
+    opened = " open" if body and _is_open(act, lines) else ""
     named = " named" if call.name == tool_labels.DRAFT else ""
     line = (
         f'{icon(ICONS.get(state, kind.icon))}<span class="v nowrap">{escape(verb)}</span>'
@@ -80,6 +84,18 @@ def step(act: ToolCard, words: Translations) -> str:
         f'<details class="{classes}" data-testid="tool-call" data-state="{state}"{opened}>'
         f'<summary class="act{fail}">{line}</summary><div class="detail">{body}</div></details>'
     )
+
+
+def _is_open(act: ToolCard, lines: int) -> bool:
+    """Whether the detail, `lines` long, is shown without being asked for."""
+    match act.state:
+        case "failed":
+            return True
+        case "running":
+            return bool(act.output)
+        case "ok":
+            return 0 < lines <= OPEN_LINES
+    return False
 
 
 def run(done: Iterable[ToolCard], words: Translations) -> str:
@@ -129,6 +145,7 @@ def cut(text: str, limit: int) -> str:
 def _details(act: ToolCard, words: Translations) -> tuple[str, int]:
     """(html, number of lines) of what is under the line."""
     call, result = act.call, act.result
+    state = act.state
     parts: list[str] = []
     count = 0
     if call.name in tool_labels.EDITING:
@@ -145,6 +162,8 @@ def _details(act: ToolCard, words: Translations) -> tuple[str, int]:
     elif call.name not in tool_labels.KINDS:
         parts.append(_rows(call.input))
         count += OPEN_LINES + 1
+    if state == "running" and act.output:
+        parts.append(f'<div class="out live" data-testid="live-output" dir="ltr">{running_output(act)}</div>')
     if result is not None and _tells(act, result):
         parts.append(_output(result, words))
         count += result.content.strip().count("\n") + 1 if call.name == "Bash" else OPEN_LINES + 1
@@ -158,11 +177,22 @@ def _tells(act: ToolCard, result: ToolReturned) -> bool:
 
 
 def _output(result: ToolReturned, words: Translations) -> str:
+    """Its beginning and its end; what is left out, here or before it was stored, is counted."""
     text = result.content.strip("\n")
-    left = max(result.full_size, len(text)) - min(len(text), OUTPUT_CHARS)
-    rest = f'<span class="rest">{words.t("act.rest", n=left)}</span>' if left > 0 else ""
+    head, tail, left = ansi.cut(text, HEAD_CHARS, TAIL_CHARS)
+    left += max(0, result.full_size - len(result.content))
+    rest = (
+        f'<span class="rest">{words.t("act.rest", n=left, all=words.number(result.full_size))}</span>' if left else ""
+    )
     fail = "" if result.ok or result.stopped else " fail"
-    return f'<div class="out{fail}">{escape(text[:OUTPUT_CHARS], quote=False)}{rest}</div>'
+    parts = (rest, head, tail) if result.stopped else (head, rest, tail)  # of a stopped command the end is stored
+    return f'<div class="out{fail}" dir="ltr">{"".join(parts)}</div>'
+
+
+def running_output(act: ToolCard) -> str:
+    """The inside of the box in which a running command prints."""
+    _, tail, _ = ansi.cut(act.output, 0, LIVE_CHARS)
+    return tail or ansi.render(act.output)
 
 
 def _rows(given: dict[str, Any]) -> str:

@@ -44,7 +44,9 @@ KINDS: Final[dict[str, ToolKind]] = {
 EDITING: Final = frozenset({"Write", "Edit", "MultiEdit", "NotebookEdit"})
 QUIET: Final = EDITING | {DRAFT}  # what went well is told by what was given; the answer is for the model
 # Calls that are shown as what they mean (todos, a question, a plan), not as an act.
-SILENT: Final = frozenset({"TodoWrite", "AskUserQuestion", "ExitPlanMode"})
+SILENT: Final = frozenset(
+    {"TodoWrite", "TaskCreate", "TaskUpdate", "TaskList", "TaskGet", "AskUserQuestion", "ExitPlanMode"}
+)
 
 
 def kind(tool: str) -> ToolKind:

@@ -131,6 +131,7 @@ export default {
         item.querySelector(".prose")?.append(element("div", "tail"));
         return;
       }
+      item.querySelectorAll(".live").forEach((box) => (box.scrollTop = box.scrollHeight));
       item.querySelectorAll(".code").forEach((block) => {
         block.append(button(this.words.copy, "btn ghost icon sm copy", "copy", (event) => this.copied(event, block.querySelector("code").textContent)));
       });
@@ -174,6 +175,13 @@ export default {
         tail.replaceChildren(box);
       }
       tail.text.appendData(op.text);
+    },
+    output(op) {
+      const box = this.items.get(op.key)?.querySelector(".live");
+      if (!box) return;
+      const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 8;
+      box.innerHTML = clean(op.html);
+      if (atEnd) box.scrollTop = box.scrollHeight;
     },
     drop(op) {
       this.items.get(op.key)?.remove();

@@ -16,6 +16,7 @@ from core.domain.events import (
     Text,
     TextDelta,
     ToolCalled,
+    ToolProgress,
     ToolReturned,
     TurnFinished,
     UserSaid,
@@ -200,6 +201,25 @@ async def test_stop_ends_everything_the_turn_started_and_spares_the_cli(tmp_path
             async with asyncio.timeout(PATIENCE_S):
                 while box.marked(session.id) != [cli]:
                     await asyncio.sleep(0.05)
+
+
+async def test_a_running_command_shows_its_output_to_early_and_late_readers_and_keeps_it_when_it_is_stopped(
+    tmp_path: Path,
+) -> None:
+    async with Box(tmp_path) as box:
+        session = await box.session(rules=["Bash"])
+        async with session.watch() as watch:
+            await session.say("TOOL(((echo first; until test -e go; do sleep 0.05; done; echo second; sleep 300)))")
+            assert "first" in (await watch.until(ToolProgress)).text
+            async with session.watch() as late:
+                assert "first" in (await late.until(ToolProgress)).text
+            (session.folder / "go").touch()
+            await watch.until(lambda e: isinstance(e, ToolProgress) and "second" in e.text)
+            await session.interrupt()
+            await watch.until(TurnFinished)
+            (returned,) = watch.of(ToolReturned)
+        assert returned.stopped and returned.content.splitlines() == ["first", "second"]
+        assert not [event for event in await session.stored() if isinstance(event, ToolProgress)]
 
 
 async def test_a_cli_that_does_not_listen_is_killed_by_stop(tmp_path: Path) -> None:

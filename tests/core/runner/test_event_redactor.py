@@ -76,6 +76,15 @@ def test_a_value_that_is_one_of_our_own_words_breaks_no_event() -> None:
         assert type(veil.stored(numbered(event, seq=1))) is type(event)
 
 
+def test_a_value_in_a_commands_output_is_masked_wherever_it_was_cut_and_after_a_gap() -> None:
+    veil = EventRedactor(KnownSecrets([SECRET]))
+    pieces = [HELD[:9], HELD[9:14], HELD[14:], "\n"]
+    shown = [veil.shown(ToolProgress(id="t1", text=piece)) for piece in pieces]
+    assert "".join(one.text for one in shown if isinstance(one, ToolProgress)) == "it is ***!\n"
+    gap = veil.shown(ToolProgress(id="t1", text=SECRET[5:] + "x" * 300, skipped=5))
+    assert isinstance(gap, ToolProgress) and set(gap.text) == {"x"}
+
+
 def said(kind: type[Any], veil: EventRedactor, pieces: list[str], *, block: int = 0) -> str:
     shown = [veil.shown(kind(message="x", block=block, text=piece)) for piece in pieces]
     return "".join(event.text for event in shown if event is not None)

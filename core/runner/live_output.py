@@ -1,0 +1,121 @@
+"""The output of commands while they run.
+
+The CLI lets each command write into a file of its own, and names the file once the command has run for some seconds.
+What such a file grows by is shown to everybody who looks on; nothing of it is stored.
+"""
+
+import asyncio
+import codecs
+import contextlib
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from core.domain.events import ToolProgress
+
+POLL_S = 0.25
+CHUNK_BYTES = 16 * 1024  # read at one poll; of what is more, the end is shown and the rest is counted
+FOLLOWED = 20  # commands at once
+Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class CommandStarted(msgspec.Struct, frozen=True, kw_only=True):
+    """The CLI has named the file of a running command. `cli_session` is the CLI's own name of the conversation."""
+
+    tool_id: str
+    task_id: str
+    cli_session: str
+
+
+class LiveOutput:
+    """Follows the running commands of one session; `show` is told what is new."""
+
+    def __init__(self, folder: Callable[[], Path], *, show: Callable[[ToolProgress], None], spawn: Spawn) -> None:
+        """`folder` is where the CLI works: its files are kept by the name of it."""
+        self._folder, self._show, self._spawn = folder, show, spawn
+        self._files: dict[str, _OutputFile] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def follow(self, started: CommandStarted) -> None:
+        """Show what this command prints from now on; without its file there is nothing to show."""
+        if len(self._files) >= FOLLOWED or started.tool_id in self._files:
+            return
+        path = output_path(self._folder(), started)
+        if path is None:
+            return
+        with contextlib.suppress(OSError):
+            self._files[started.tool_id] = _OutputFile(path)
+        self.poll()
+        if self._files and (self._task is None or self._task.done()):
+            self._task = self._spawn(self._run(), "live output")
+
+    def finish(self, tool_id: str) -> None:
+        """The command has ended: show what it printed last."""
+        if file := self._files.pop(tool_id, None):
+            self._tell(tool_id, file)
+            file.close()
+
+    def clear(self) -> None:
+        """The CLI has ended, and its commands with it."""
+        for tool_id in list(self._files):
+            self.finish(tool_id)
+
+    def poll(self) -> None:
+        """Show what has come since the last poll."""
+        for tool_id, file in self._files.items():
+            self._tell(tool_id, file)
+
+    async def _run(self) -> None:
+        while self._files:
+            await asyncio.sleep(POLL_S)
+            self.poll()
+
+    def _tell(self, tool_id: str, file: "_OutputFile") -> None:
+        text, skipped = file.read()
+        if text:
+            self._show(ToolProgress(id=tool_id, text=text, skipped=skipped))
+
+
+class _OutputFile:
+    """A growing file, which anybody in the box may replace or fill: only a regular file is read, and a bounded part."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises: OSError: it cannot be read, or is no regular file."""
+        self._fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.fstat(self._fd).st_mode):
+            os.close(self._fd)
+            raise OSError(f"{path} is no regular file")
+        self._at = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+    def read(self) -> tuple[str, int]:
+        """(what is new, the number of bytes before it that were left out)."""
+        try:
+            size = os.fstat(self._fd).st_size
+            skipped = max(0, size - self._at - CHUNK_BYTES)
+            if skipped:
+                self._decoder.reset()
+            data = os.pread(self._fd, CHUNK_BYTES, self._at + skipped)
+        except OSError:
+            return "", 0
+        self._at += skipped + len(data)
+        return self._decoder.decode(data), skipped
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def output_path(folder: Path, started: CommandStarted) -> Path | None:
+    """Where the CLI keeps this command's output; None if one of the names is none of its own."""
+    if not (_NAME.fullmatch(started.cli_session) and _NAME.fullmatch(started.task_id)):
+        return None
+    project = re.sub(r"[^A-Za-z0-9]", "-", os.path.realpath(folder))
+    base = Path(tempfile.gettempdir()) / f"claude-{os.getuid()}" / project
+    return base / started.cli_session / "tasks" / f"{started.task_id}.output"
