@@ -73,8 +73,8 @@ class EventRedactor:
         if event.skipped:
             self._streams.pop(key, None)
         stream = self._streams.setdefault(key, StreamingRedactor(self._known.redactor))
-        text = stream.feed(event.text)[LONGEST if event.skipped else 0 :]
-        return msgspec.structs.replace(event, text=text) if text else None
+        shown = stream.feed(event.text)[LONGEST if event.skipped else 0 :]
+        return msgspec.structs.replace(event, text=shown) if shown else None
 
     def unfinished(self, deltas: list[Delta]) -> list[Delta]:
         """Unfinished blocks, each in one delta from its beginning, as far as they have been shown."""

@@ -35,6 +35,18 @@ GUARDS = (
         f"{TEST}::test_a_secret_is_not_shown_in_pieces_either",
     ),
     Guard(
+        "masked while a command prints it", "S3", VEIL, "shown = stream.feed(event.text)", "shown = event.text",
+        f"{TEST}::test_a_value_in_a_commands_output_is_masked_wherever_it_was_cut_and_after_a_gap",
+    ),
+    Guard(
+        "masked after a gap in what a command prints", "S3", VEIL, "[LONGEST if event.skipped else 0 :]", "",
+        f"{TEST}::test_a_value_in_a_commands_output_is_masked_wherever_it_was_cut_and_after_a_gap",
+    ),
+    Guard(
+        "a command's output is read from a regular file", "F1", "core/runner/live_output.py", "os.O_RDONLY | os.O_NOFOLLOW |", "os.O_RDONLY |",
+        "tests/core/runner/test_live_output.py::test_what_is_no_regular_file_is_not_read",
+    ),
+    Guard(
         "masked for who comes late", "S3", VEIL, "StreamingRedactor(redactor).feed(delta.text))", "delta.text)",
         f"{TEST}::test_a_late_reader_is_told_exactly_what_the_others_have_seen",
     ),

@@ -5,7 +5,7 @@ from tests.guards.guard import Guard
 PROSE = "ui/transcript/markdown.py"
 TEST = "tests/ui/test_markdown.py"
 ACTS = f"{TEST}::test_nothing_a_model_writes_can_act"
-ITEMS, STEP = "ui/transcript/items.py", "ui/transcript/tool_card.py"
+ITEMS, STEP, ANSI = "ui/transcript/items.py", "ui/transcript/tool_card.py", "ui/transcript/ansi.py"
 IN_TIME = f"{TEST}::test_no_time_left_means_the_text_as_it_was_written"
 SLOW = f"{TEST}::test_a_text_built_to_be_slow_costs_no_more_than_its_budget"
 
@@ -113,7 +113,16 @@ GUARDS = (
     shown("what a tool is asked for", STEP, "{escape(tool_labels.short(act.target), quote=False)}", "{tool_labels.short(act.target)}"),
     shown("what a tool is given", STEP, "{escape(cut(value, FIELD_CHARS), quote=False)}", "{cut(value, FIELD_CHARS)}"),
     shown("what a draft is for", STEP, "{escape(cut(said, FIELD_CHARS), quote=False)}", "{cut(said, FIELD_CHARS)}"),
-    shown("what a tool printed", STEP, "{escape(text[:OUTPUT_CHARS], quote=False)}", "{text[:OUTPUT_CHARS]}"),
+    shown("what a tool printed", ANSI, "else escape(visible(text), quote=False)", "else text"),
+    Guard(
+        "what was printed in colours is escaped", "X1", ANSI,
+        "        text = escape(visible(\"\".join(char for char, _ in cells)), quote=False)\n", "        text = \"\".join(char for char, _ in cells)\n",
+        "tests/ui/test_ansi.py::test_colours_are_classes_and_nothing_that_was_printed_can_be_hidden_or_become_markup",
+    ),
+    Guard(
+        "a jump to the right is paid for", "X5 R4", ANSI, "missing = min(self._column - len(line), self._padding)", "missing = self._column - len(line)",
+        "tests/ui/test_ansi.py::test_hostile_output_is_rendered_within_its_time_and_not_blown_up",
+    ),
     shown("what a file became", "ui/transcript/diff.py", "{escape(line.text, quote=False)}", "{line.text}"),
     Guard(
         "a log entry is one line", "L1", "core/observability/logs.py", 'return character if character.isprintable() else character.encode("unicode_escape").decode()', "return character",
