@@ -21,7 +21,7 @@ def text_of(html: str) -> str:
         ("Collecting\n  1/10 MB\r  5/10 MB\r\x1b[2K  10/10 MB\nInstalled\n", "Collecting\n  10/10 MB\nInstalled\n"),
         ("Receiving:  50% (1/2)\rReceiving: 100% (2/2), done.\n", "Receiving: 100% (2/2), done.\n"),
         ("\x1b[1G\x1b[0K⠙ reify\x1b[1G\x1b[0K⠹ reify\x1b[1G\x1b[0Kadded 3 packages\n", "added 3 packages\n"),
-        ("tests/a.py ..    [ 50%]\rtests/a.py ....  [100%]\n", "tests/a.py ....  [100%]\n"),
+        ("test_a ..    [ 50%]\rtest_a ....  [100%]\n", "test_a ....  [100%]\n"),
         ("50%\r", "50%"),
         ("a: wait\nb: wait\n\x1b[2A\x1b[2Ka: done\n\x1b[2Kb: done\n", "a: done\nb: done\n"),
         ("12\b3", "13"),

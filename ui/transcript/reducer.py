@@ -58,7 +58,11 @@ class TranscriptReducer:
         self._begun: dict[str, e.UserSaid] = {}  # messages since the last turn's end, one of which the open turn is
         self._broke = False  # the last turn ended in an error
         self._failed: tuple[e.TurnFinished, e.UserSaid] | None = None
-        self._takers: dict[type, Callable[[Any], None]] = {
+        self._takers = self._handlers()
+
+    def _handlers(self) -> dict[type, Callable[[Any], None]]:
+        """What each kind of event does; one that is not here changes nothing on the page."""
+        return {
             e.UserSaid: self._said,
             e.TextDelta: self._text_delta,
             e.Text: self._text,
