@@ -9,7 +9,7 @@ WORKERS ?= $(shell expr $$(nproc) + 1)
 # Wherever this is set, every worker of the tests would compile all of them anew, and every server they start itself.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test proofs check format guards bench soak-box observatory security secrets audit sbom lock image manifests system-packages
+.PHONY: run test proofs check format guards bench soak-box observatory security secrets audit sbom lock pictures image manifests system-packages
 
 run:
 	@scripts/environment run
@@ -83,6 +83,11 @@ observatory: system-packages
 soak-box: system-packages
 	@scripts/environment dev
 	@exec $(BIN)/python -m tests.core.spawner.soak
+
+# The pictures of the README, taken from the real product with the practice model.
+pictures: system-packages
+	@scripts/environment dev
+	@exec $(BIN)/python -m tests.e2e.pictures
 
 lock:
 	scripts/lock
