@@ -232,9 +232,17 @@ class Live(Event, frozen=True, kw_only=True, tag="live"):
     last_seq: int
 
 
+class UnknownEvent(Event, frozen=True, kw_only=True, tag="unknown"):
+    """An event of a kind that the gateway which stored it did not know. A newer version reads it as that kind."""
+
+    kind: str
+    data: dict[str, Any] = {}
+
+
 AnyEvent = (
     SessionOpened | UserSaid | TextDelta | Text | ThinkingDelta | Thinking | ToolCalled | ToolProgress | ToolReturned
     | Asked | Answered | Parked | Todos | Retrying | Notice | StateChanged | TurnFinished | Live
+    | UnknownEvent
 )  # fmt: skip
 LIVE_ONLY = (TextDelta, ThinkingDelta, ToolProgress, Live)
 
@@ -260,10 +268,10 @@ def encode(event: Event) -> bytes:
     return _encoder.encode(event)
 
 
-def decode(line: bytes | str) -> AnyEvent:
+def decode(line: bytes | str | msgspec.Raw) -> AnyEvent:
     """Raises: msgspec.ValidationError, msgspec.DecodeError: not one of our events."""
     event: AnyEvent = _decoder.decode(line)
-    return event
+    return _known_by_now(event) if isinstance(event, UnknownEvent) else event
 
 
 def encode_many(events: "list[AnyEvent]") -> bytes:
@@ -279,7 +287,17 @@ def decode_many(frame: bytes | str) -> "list[AnyEvent]":
     known: list[AnyEvent] = []
     for raw in _raw_list.decode(frame):
         try:
-            known.append(_decoder.decode(raw))
+            known.append(decode(raw))
         except msgspec.ValidationError:
             continue
     return known
+
+
+def _known_by_now(kept: UnknownEvent) -> AnyEvent:
+    """The event that `kept` stands for, if this version knows its kind; else `kept`."""
+    head = {name: value for name in ("seq", "at") if (value := getattr(kept, name)) is not UNSET}
+    try:
+        event: AnyEvent = msgspec.convert({**kept.data, **head, "type": kept.kind}, AnyEvent)
+    except msgspec.ValidationError:
+        return kept
+    return kept if isinstance(event, (UnknownEvent, *LIVE_ONLY)) else event

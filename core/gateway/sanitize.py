@@ -1,13 +1,13 @@
 """One event of a box, made harmless to keep: bounded in depth, length and number, whatever was sent."""
 
 import math
-from datetime import MAXYEAR, MINYEAR
-from typing import Any
+from datetime import MAXYEAR, MINYEAR, datetime
+from typing import Annotated, Any
 
 import msgspec
 
 from core.domain.errors import BadInput
-from core.domain.events import LIVE_ONLY, AnyEvent, Notice, TurnFinished, Usage, decode, encode
+from core.domain.events import LIVE_ONLY, AnyEvent, Notice, TurnFinished, UnknownEvent, Usage, decode, encode
 
 TEXT_CHARS = 2_000_000  # a model's longest answer is far below; a batch is 8 MiB at most anyhow
 NAME_CHARS = 256  # ids, names of tools, codes
@@ -18,6 +18,8 @@ COST_USD = 10_000.0  # of one turn; what a runner says of cost counts against it
 TOKENS = 1_000_000_000  # likewise
 SECONDS = 10_000_000.0
 UNKNOWN = "unknown_event"
+UNKNOWN_BYTES = 256 * 1024  # of an event whose kind we do not know
+LIVE_KINDS = frozenset(kind.__struct_config__.tag for kind in LIVE_ONLY)
 
 SHORT = frozenset({
     "id", "name", "parent", "message", "message_id", "request_id", "tool", "tool_id", "by", "via", "kind", "agent",
@@ -32,18 +34,41 @@ class SequencedEvent(msgspec.Struct, frozen=True):
     type: str
 
 
+class EventHead(msgspec.Struct, frozen=True):
+    """What an event of any version has."""
+
+    seq: Annotated[int, msgspec.Meta(ge=1)]
+    type: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    at: datetime | msgspec.UnsetType = msgspec.UNSET
+
+
 def sanitize(raw: bytes | msgspec.Raw) -> AnyEvent:
-    """The event, or what stands in for one of an unknown kind, or one that is no JSON anybody could keep.
+    """The event within our bounds. One that this version does not know is kept as an UnknownEvent; where there is
+    nothing that could be kept, a notice has its number.
 
     Raises: BadInput: its number is impossible. msgspec.DecodeError: it has none.
     """
     try:
-        event = decode(msgspec.json.encode(_bounded(msgspec.json.decode(raw))))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        bounded = _bounded(msgspec.json.decode(raw))
+        event = _decoded(bounded)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError):
         return stand_in(raw)
     if isinstance(event, LIVE_ONLY) or not _is_dateable(event):
         return stand_in(raw)
     return _counted(event) if isinstance(event, TurnFinished) else event
+
+
+def _decoded(fields: Any) -> AnyEvent:
+    """Raises: msgspec.DecodeError: it is no event of any version."""
+    try:
+        return decode(msgspec.json.encode(fields))
+    except msgspec.ValidationError:
+        head = msgspec.convert(fields, EventHead)  # raises for what has no number, type or time
+        line = msgspec.json.encode(fields)
+        if len(line) > UNKNOWN_BYTES or head.type in LIVE_KINDS:
+            raise
+        data = {name: value for name, value in fields.items() if name not in ("seq", "at", "type")}
+        return decode(encode(UnknownEvent(seq=head.seq, at=head.at, kind=head.type, data=data)))
 
 
 def stand_in(raw: bytes | msgspec.Raw) -> AnyEvent:
@@ -59,8 +84,8 @@ def stand_in(raw: bytes | msgspec.Raw) -> AnyEvent:
 
 
 def stands_in(event: AnyEvent) -> bool:
-    """Whether this is only the place of an event."""
-    return isinstance(event, Notice) and event.text == UNKNOWN
+    """Whether this is in the place of an event that this version does not know or could not keep."""
+    return isinstance(event, UnknownEvent) or (isinstance(event, Notice) and event.text == UNKNOWN)
 
 
 def _is_dateable(event: AnyEvent) -> bool:

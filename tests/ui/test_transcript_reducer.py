@@ -189,6 +189,12 @@ def test_everything_in_the_log_is_escaped() -> None:
         assert "img" not in seen.tags and not [name for name, _ in seen.attributes if name.startswith("on")]
 
 
+def test_an_event_of_a_newer_version_is_said_to_be_one() -> None:
+    log = Log()
+    log.take(said(), busy(), e.UnknownEvent(kind="<b>future</b>", data={"x": 1}))
+    assert "does not know" in text_of("".join(shown(log.fold).values()))
+
+
 def test_a_message_of_many_lines_shows_its_beginning_and_opens() -> None:
     log = Log()
     log.take(said("\n".join(f"line {n}" for n in range(40))), said("short", "m2"))

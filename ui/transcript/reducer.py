@@ -76,7 +76,7 @@ class TranscriptReducer:
             e.Parked: self._work.park,
             e.Todos: lambda event: self._show_todos(event.items, event),
             e.Retrying: lambda event: self._sheet.put("retry", self._items.retrying(event), event),
-            e.Notice: self._notice,
+            **dict.fromkeys((e.Notice, e.UnknownEvent), self._notice),
             e.StateChanged: self._state,
             e.TurnFinished: self._finish,
             e.Live: lambda _: self._forget_live(),
@@ -213,9 +213,10 @@ class TranscriptReducer:
             html = self._items.plan(self._render(event.plan))
             self._sheet.put(f"p:{event.request_id}", html, event, source=event.plan)
 
-    def _notice(self, event: e.Notice) -> None:
+    def _notice(self, event: e.Notice | e.UnknownEvent) -> None:
         self._work.close_row()
-        self._sheet.put(f"n:{event.seq}", self._items.notice(event), event)
+        notice = event if isinstance(event, e.Notice) else e.Notice(seq=event.seq, text="unknown_event")
+        self._sheet.put(f"n:{event.seq}", self._items.notice(notice), event)
 
     def _state(self, event: e.StateChanged) -> None:
         self.state, self._phase = event.state, event.phase

@@ -9,9 +9,11 @@ import pytest
 from core.domain.events import (
     LIVE_ONLY,
     AnyEvent,
+    Notice,
     StateChanged,
     TextDelta,
     TurnFinished,
+    UnknownEvent,
     UserSaid,
     decode,
     decode_many,
@@ -29,7 +31,7 @@ CONTRACT = {
 
 
 def test_the_kinds_are_those_of_the_contract_and_the_one_of_watch() -> None:
-    assert {kind.__struct_config__.tag for kind in get_args(AnyEvent)} == CONTRACT | {"live"}
+    assert {kind.__struct_config__.tag for kind in get_args(AnyEvent)} == CONTRACT | {"live", "unknown"}
 
 
 def test_an_event_comes_back_as_it_was_with_korean_and_emoji() -> None:
@@ -62,3 +64,17 @@ def test_a_frame_of_a_newer_runner_loses_only_what_we_do_not_know() -> None:
 def test_what_is_no_array_is_refused(frame: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         decode_many(frame)
+
+
+def test_a_kept_event_becomes_what_it_is_once_its_kind_is_known_and_never_one_that_is_not_stored() -> None:
+    kept = UnknownEvent(seq=7, kind="notice", data={"text": "x"})
+    assert decode(encode(kept)) == Notice(seq=7, text="x")
+    for kind, data in (
+        ("from_the_future", {"x": 1}),
+        ("text_delta", {"message": "m", "block": 0, "text": "x"}),
+        ("unknown", {"kind": "notice"}),
+        ("notice", {"level": "loud"}),
+    ):
+        other = UnknownEvent(seq=7, kind=kind, data=data)
+        assert decode(encode(other)) == other
+    assert decode_many(encode_many([kept])) == [Notice(seq=7, text="x")]

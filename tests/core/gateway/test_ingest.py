@@ -22,6 +22,7 @@ from core.domain.events import (
     Text,
     ToolCalled,
     TurnFinished,
+    UnknownEvent,
     Usage,
     UserSaid,
     encode,
@@ -31,6 +32,7 @@ from core.domain.records import Request, Session, now
 from core.domain.states import SessionState
 from core.gateway.batch import read_batch
 from core.gateway.ingest import Ingest
+from core.gateway.sanitize import UNKNOWN_BYTES
 from core.protocol.gateway_api import BATCH_BYTES, Gap
 from core.store.sqlite import SqliteStore
 from tests.core.gateway.gateway_harness import ALICE, House, Line, batch
@@ -348,14 +350,30 @@ async def test_what_was_written_for_a_session_deleted_meanwhile_is_removed(house
     assert await house.store.find(Request, owner=ALICE) == []
 
 
-def test_an_unknown_kind_keeps_its_number_as_a_notice() -> None:
+def test_an_event_of_a_newer_version_is_kept_whole_and_one_that_is_never_stored_keeps_its_number() -> None:
     raw = msgspec.json.encode(
         {
             "session": "s1",
             "events": [
-                {"type": "from_the_future", "seq": 1, "at": "x"},
-                {"type": "text_delta", "seq": 2, "message": "m", "block": 0, "text": "x"},
+                {"type": "from_the_future", "seq": 1, "at": "2026-11-30T10:00:00Z", "what": {"a": [1, "나"]}},
+                {"type": "answered", "seq": 2, "request_id": "r", "decision": "allow_for_an_hour"},
+                {"type": "text_delta", "seq": 3, "message": "m", "block": 0, "text": "x"},
+                {"type": "from_the_future", "seq": 4, "at": "no time"},
+                {"type": "from_the_future", "seq": 5, "text": "x" * UNKNOWN_BYTES},
             ],
         }
     )
-    assert read_batch(raw).events == (Notice(seq=1, text="unknown_event"), Notice(seq=2, text="unknown_event"))
+    assert read_batch(raw).events == (
+        UnknownEvent(
+            seq=1, at=datetime(2026, 11, 30, 10, tzinfo=UTC), kind="from_the_future", data={"what": {"a": [1, "나"]}}
+        ),
+        UnknownEvent(seq=2, kind="answered", data={"request_id": "r", "decision": "allow_for_an_hour"}),
+        *(Notice(seq=seq, text="unknown_event") for seq in (3, 4, 5)),
+    )
+
+
+async def test_what_an_older_gateway_kept_of_a_newer_version_is_read_by_that_version(house: House, line: Line) -> None:
+    kept = UnknownEvent(seq=1, at=now(), kind="text", data={"message": "m", "block": 0, "text": "안녕"})
+    await house.talk(ALICE)
+    await house.store.append("s1", [kept], owner=ALICE)
+    assert await house.store.events("s1", owner=ALICE) == [Text(seq=1, at=kept.at, message="m", block=0, text="안녕")]

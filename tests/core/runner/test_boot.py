@@ -65,7 +65,7 @@ async def test_nobodys_runner_answers_its_probe_and_the_boot_key(tmp_path: Path)
         assert (await spare("/v1/init", boot(), {"user": USER}))[1]["code"] == "bad_input"
         assert await spare("/healthz") == (200, {"status": "ok", "bound": False})
         assert (await spare("/v1/init", boot(), WHOSE))[0] == 200
-        assert await spare("/healthz") == (200, {"status": "ok", "bound": True})
+        assert await spare("/healthz") == (200, {"status": "ok", "bound": True, "protocol": 1})
 
 
 async def test_what_is_signed_for_another_pod_binds_nobody_here_though_the_key_is_the_same(tmp_path: Path) -> None:
