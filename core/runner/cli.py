@@ -1,6 +1,8 @@
 """One CLI process: started, written to, read line by line as it speaks, and certainly ended.
 
-Reading is by protocol callbacks: what the CLI prints is heard in the same step of the loop in which it arrives.
+Reading is by protocol callbacks: what the CLI prints is heard in the same step of the loop in which it arrives. Its
+standard streams are socket pairs: a pipe can be opened again by any process of its user through /proc/PID/fd, to read
+what we ask and to answer in our place; a socket cannot.
 """
 
 import asyncio
@@ -9,8 +11,10 @@ import json
 import logging
 import os
 import signal
+import socket
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +22,7 @@ import msgspec
 
 from core.runner.line_reader import LineReader
 from core.runner.processes import dying_with_us
+from core.runner.tool_launcher import ToolLauncher
 
 log = logging.getLogger("oma.cli")
 
@@ -38,17 +43,41 @@ class CliProcess(asyncio.SubprocessProtocol):
         self._errors = LineReader(STDERR_BYTES)
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
         self._process: asyncio.SubprocessTransport | None = None
+        self._stdin: asyncio.Transport | None = None
+        self.tools: ToolLauncher | None = None
         self._exited = self._ended = False
         self.over = asyncio.Event()
 
     @classmethod
-    async def start(cls, argv: list[str], *, env: dict[str, str], cwd: Path) -> Self:
-        """Raises: OSError: there is no such program or folder."""
-        if not os.access(argv[0], os.X_OK):
-            raise FileNotFoundError(f"{argv[0]} cannot be run")
-        _, cli = await asyncio.get_running_loop().subprocess_exec(
-            cls, *dying_with_us(), *argv, env=env, cwd=cwd, start_new_session=True
-        )
+    async def start(cls, argv: list[str], *, env: dict[str, str], cwd: Path, tools: ToolLauncher | None = None) -> Self:
+        """`tools` end with it, also when it does not start. Raises: OSError: there is no such program or folder."""
+        loop, ours, theirs = asyncio.get_running_loop(), list[socket.socket](), list[socket.socket]()
+        try:
+            if not os.access(argv[0], os.X_OK):
+                raise FileNotFoundError(f"{argv[0]} cannot be run")
+            for _ in range(3):
+                near, far = socket.socketpair()
+                ours.append(near)
+                theirs.append(far)
+            stdin, stdout, stderr = (far.fileno() for far in theirs)
+            _, cli = await loop.subprocess_exec(
+                cls, *dying_with_us(), *argv, env=env, cwd=cwd, start_new_session=True,
+                stdin=stdin, stdout=stdout, stderr=stderr,
+            )  # fmt: skip
+        except BaseException:
+            for near in ours:
+                near.close()
+            if tools:
+                await tools.close()
+            raise
+        finally:
+            for far in theirs:
+                far.close()
+        if tools:
+            tools.belongs(cli.pid)
+        cli.tools = tools
+        streams = [await loop.create_connection(partial(_Stream, cli, fd), sock=near) for fd, near in enumerate(ours)]
+        cli._stdin = streams[0][0]
         return cli
 
     @property
@@ -67,16 +96,15 @@ class CliProcess(asyncio.SubprocessProtocol):
 
     def write(self, line: bytes) -> None:
         """To its stdin, at once; a dead CLI takes it silently, its death is told by `gone`."""
-        stdin = self._process.get_pipe_transport(0) if self._process else None
-        if isinstance(stdin, asyncio.WriteTransport) and not stdin.is_closing():
-            stdin.write(line)
+        if self._stdin and not self._stdin.is_closing():
+            self._stdin.write(line)
 
     async def close(self) -> None:
         """stdin ends, then SIGTERM, then SIGKILL; returns when it is gone, within some 1.5 s."""
         if self._process is None:
             return
-        if stdin := self._process.get_pipe_transport(0):
-            stdin.close()
+        if self._stdin:
+            self._stdin.close()
         for end in (self.terminate, self.kill):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.over.wait(), EXIT_GRACE_S)
@@ -85,6 +113,8 @@ class CliProcess(asyncio.SubprocessProtocol):
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.over.wait(), EXIT_GRACE_S)
         self._process.close()
+        if self.tools:
+            await self.tools.close()
 
     def terminate(self) -> None:
         """SIGTERM, if it lives."""
@@ -105,7 +135,8 @@ class CliProcess(asyncio.SubprocessProtocol):
         assert isinstance(transport, asyncio.SubprocessTransport)  # noqa: S101  # by subprocess_exec
         self._process = transport
 
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
+    def stream_data_received(self, fd: int, data: bytes) -> None:
+        """Something of its stdout (1) or stderr (2)."""
         if fd == 2:
             self._stderr.extend(line.decode(errors="replace")[:500] for line in self._errors.feed(data))
             return
@@ -114,7 +145,8 @@ class CliProcess(asyncio.SubprocessProtocol):
             if said is not None:
                 self.heard(said)
 
-    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+    def stream_ended(self, fd: int) -> None:
+        """One of its streams is closed."""
         if fd == 1:
             self._ended = True
             self._finish_if(self._exited)
@@ -128,6 +160,20 @@ class CliProcess(asyncio.SubprocessProtocol):
         if done and not self.over.is_set():
             self.over.set()
             self.gone()
+
+
+class _Stream(asyncio.Protocol):
+    """Our end of one of its standard streams."""
+
+    def __init__(self, cli: CliProcess, fd: int) -> None:
+        self._cli, self._fd = cli, fd
+
+    def data_received(self, data: bytes) -> None:
+        if self._fd:
+            self._cli.stream_data_received(self._fd, data)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._cli.stream_ended(self._fd)
 
 
 def parse(line: bytes) -> Json | None:

@@ -2,7 +2,9 @@
 
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from core.domain.permission_rules import is_rule
@@ -12,6 +14,7 @@ from core.protocol.platform_tools import DRAFT_AGENT_TOOL, SERVER
 from core.runner.folder_requests import wants
 from core.runner.processes import MARK
 from core.runner.prompts import appended
+from core.runner.tool_launcher import behind_launcher
 
 # What an agent needs: the CLI's whole set makes every request three times as large.
 TOOLS = (
@@ -22,6 +25,7 @@ TOOLS = (
 PATH = "/usr/local/bin:/usr/bin:/bin"
 # What is not yet there at Google makes it refuse whole messages; the gateway leaves out what the CLI says all the same.
 BEHIND = {"vertex": {"CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1"}}
+NO_LAUNCHER: Mapping[str, str] = MappingProxyType({})
 _OURSELVES = "127.0.0.1,localhost,::1"
 
 
@@ -45,8 +49,8 @@ class CliPaths(NamedTuple):
         return [*claude.glob(f"projects/*/{session}*"), *claude.glob(f"*/{session}*")]
 
 
-def argv(spec: Spec, place: CliPaths) -> list[str]:
-    """Values are bound by `=`: none of them can become a flag of its own."""
+def argv(spec: Spec, place: CliPaths, tools: Mapping[str, str] = NO_LAUNCHER) -> list[str]:
+    """Values are bound by `=`: none of them can become a flag of its own. `tools`: the variables of its launcher."""
     session = spec.session.id
     words = [
         place.cli,
@@ -56,7 +60,7 @@ def argv(spec: Spec, place: CliPaths) -> list[str]:
         "--include-partial-messages",
         "--permission-prompt-tool=stdio",
         "--setting-sources=project",
-        f"--settings={json.dumps(managed_settings.cli_settings(_pinned_env(place)))}",
+        f"--settings={json.dumps(managed_settings.cli_settings({**_pinned_env(place), **tools}))}",
         "--strict-mcp-config",
         f"--permission-mode={spec.agent.permission_mode}",
         f"--tools={','.join(TOOLS)}",
@@ -65,6 +69,8 @@ def argv(spec: Spec, place: CliPaths) -> list[str]:
     ]
     rules = list(spec.agent.rules)
     servers = wants(place.folder(spec.agent.id), rules).servers
+    if tools:
+        servers = behind_launcher(servers, tools)
     if spec.session.kind == "builder":
         rules.append(DRAFT_AGENT_TOOL)
         servers = servers | {SERVER: {"type": "sdk", "name": SERVER}}
@@ -77,7 +83,7 @@ def argv(spec: Spec, place: CliPaths) -> list[str]:
     return words
 
 
-def environment(spec: Spec, place: CliPaths) -> dict[str, str]:
+def environment(spec: Spec, place: CliPaths, tools: Mapping[str, str] = NO_LAUNCHER) -> dict[str, str]:
     """All the CLI is told besides its arguments. The token opens the model for this session and nothing else."""
     return {
         **spec.secrets,  # first: whatever they are called, they are not in the place of ours
@@ -92,6 +98,7 @@ def environment(spec: Spec, place: CliPaths) -> dict[str, str]:
         **BEHIND.get(spec.provider, {}),
         **_proxies(spec, place),
         **_pinned_env(place),
+        **tools,
     }
 
 

@@ -13,6 +13,7 @@ from core.runner.folder_requests import distrust, wants
 from core.runner.gateway_client import GatewayClient
 from core.runner.known_secrets import KnownSecrets
 from core.runner.permissions import ToolRequest, Verdict
+from core.runner.tool_launcher import ToolLauncher
 
 if TYPE_CHECKING:
     from core.runner.cli_client import CliClient
@@ -40,6 +41,7 @@ class CliLauncher:
 
     def __init__(self, place: CliPaths, gateway: GatewayClient, known: KnownSecrets) -> None:
         self.place, self.gateway, self.known = place, gateway, known
+        self._ours: set[int] = set()
 
     async def load(self) -> None:
         """Import what a CLI needs in this process, in a thread: a second that nobody should wait for twice."""
@@ -83,10 +85,11 @@ class CliLauncher:
         return live
 
     async def _spawn(self, spec: Spec) -> CliProcess:
-        place = self.place
+        place, folder = self.place, self.place.folder(spec.agent.id)
         try:
-            return await CliProcess.start(
-                argv(spec, place), env=environment(spec, place), cwd=place.folder(spec.agent.id)
-            )
+            tools = await ToolLauncher.start(folder, self._ours)
+            variables = tools.environment()
+            words, environ = argv(spec, place, variables), environment(spec, place, variables)
+            return await CliProcess.start(words, env=environ, cwd=folder, tools=tools)
         except OSError as error:
             raise Unavailable(f"the CLI cannot be started: {error}") from error

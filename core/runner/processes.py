@@ -1,8 +1,10 @@
 """Which processes a session has started, and their end.
 
-Every CLI carries OMA_SESSION=<id> in its environment and all it starts inherits that: a Bash tool is a session and a
-process group of its own, so neither groups nor the CLI's own tidiness are enough. The runner is the subreaper of the
-box: what loses its parent becomes ours, and is reaped here.
+A Bash tool is a session and a process group of its own, so neither groups nor the CLI's own tidiness are enough. There
+are two marks. Every CLI carries OMA_SESSION=<id> in its environment, which all it starts inherits, and which a program
+can take off (`env -i`). And what an agent's tools start stays below the fork server of its CLI (tool_launcher.py), a
+child subreaper: no double fork, no setsid and no other name leads out of that tree. The runner is a subreaper as well:
+what loses its parent in another way becomes ours, and is reaped here.
 """
 
 import asyncio
@@ -13,7 +15,7 @@ import resource
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,19 +88,57 @@ def marked(session: str) -> list[Marked]:
 
 
 def _started(entry: Path) -> float:
-    fields = (entry / "stat").read_text().rpartition(")")[2].split()
-    return int(fields[19]) / _TICKS
+    return int(_stat(entry)[19]) / _TICKS
 
 
-async def end_all(session: str, *, spare: int = 0, since: float = 0.0) -> None:
+def _stat(entry: Path) -> list[str]:
+    """The fields of /proc/PID/stat from the third on. Raises: OSError: it has ended."""
+    return (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
+
+
+def below(roots: Iterable[int]) -> list[Marked]:
+    """Everything alive whose parent, or parent's parent and so on, is one of these; not they themselves."""
+    by_parent, found, left = _living(), dict[int, Marked](), list(roots)
+    while left:
+        for child in by_parent.get(left.pop(), ()):
+            if child.pid not in found:
+                found[child.pid] = child
+                left.append(child.pid)
+    return list(found.values())
+
+
+def children(parent: int) -> list[Marked]:
+    """Its living children."""
+    return _living().get(parent, [])
+
+
+def _living() -> dict[int, list[Marked]]:
+    """All living processes by their parents."""
+    by_parent: dict[int, list[Marked]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError, IndexError):  # it ended meanwhile
+                fields = _stat(entry)
+                if fields[0] not in "ZX":
+                    one = Marked(int(entry.name), int(fields[19]) / _TICKS)
+                    by_parent.setdefault(int(fields[1]), []).append(one)
+    return by_parent
+
+
+async def end_all(
+    session: str, *, spare: int = 0, since: float = 0.0, roots: Callable[[], Collection[int]] = tuple
+) -> None:
     """End what the session started: SIGTERM, a grace, SIGKILL; gone within 2 s.
 
     `spare` is a pid that stays (the CLI), `since` a boottime before which a process is left alone (MCP servers).
+    `roots` are pids below which everything belongs to the session; they stay.
     """
 
     def look() -> list[Marked]:
+        tops = set(roots()) | {spare}
+        found = {process.pid: process for process in (*(marked(session) if session else ()), *below(tops - {0}))}
         # A tick early: start times are rounded down to ticks.
-        return [p for p in marked(session) if p.pid != spare and p.started >= since - 1 / _TICKS]
+        return [p for p in found.values() if p.pid not in tops and p.started >= since - 1 / _TICKS]
 
     if await _none(look):
         return

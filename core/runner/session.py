@@ -258,7 +258,9 @@ class Session:
                 if await _wait(turn.over, INTERRUPT_S if end == live.cli.terminate else TERM_S):
                     break
                 end()
-            await end_all(self.id, spare=live.cli.pid, since=turn.started_boottime)
+            tools = live.cli.tools
+            roots = tools.roots if tools else tuple
+            await end_all(self.id, spare=live.cli.pid, since=turn.started_boottime, roots=roots)
         finally:
             self.talk.held -= 1
         self.talk.advance()

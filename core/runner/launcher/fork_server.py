@@ -1,0 +1,193 @@
+"""The parent of everything that the CLI of one session starts: `python -IS fork_server.py FD`, FD a listening socket.
+
+It enters a Landlock domain before it starts anything. The kernel lets no process look into one outside its domain (by
+ptrace, /proc/PID/{mem,fd,environ}, pidfd_getfd and the like), nor, where Landlock can (ABI 6), signal it. The CLI and
+the runner are outside. All programs of the session share the domain: they can see and signal one another.
+
+Each connection is a `launch.py` of the CLI. It is served by a process of its own, the keeper, which starts the program
+in a new session, reports its exit status and kills it when the launcher dies. The fork server is a child subreaper, so
+that everything ever started stays below it, whatever a program does to its environment, its parents or its session.
+The standard library is all there is here: no site-packages, so that the start-up is short.
+"""
+
+import array
+import ctypes
+import os
+import platform
+import select
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, FILTER = 4, 22, 36, 38, 2
+LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT, VERSION, PATH_BENEATH = 444, 445, 446, 1, 1
+MAKE_CHAR = 1 << 6  # a domain has to refuse something: nobody but root can make a character device anyway
+REFER, REFER_SINCE = 1 << 13, 2  # renaming into another folder, which every domain refuses unless it is allowed
+SCOPE_SIGNAL, SIGNAL_SINCE = 1 << 1, 6
+REQUEST_BYTES = 16 * 1024**2  # arguments and environment together; the kernel takes 2 to 6 MB
+
+# Calls that read or take from another process: ptrace, process_vm_readv, process_vm_writev, kcmp and pidfd_getfd, as
+# (x86_64, aarch64). In a domain they reach its own programs only; this is for kernels without Landlock.
+REFUSED = ((101, 117), (310, 270), (311, 271), (312, 272), (438, 438))
+ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+X32 = 0x40000000
+LOAD, EQUAL, AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06
+ALLOW, REFUSE = 0x7FFF0000, 0x00050001  # EPERM
+
+
+class RulesetAttr(ctypes.Structure):
+    _fields_ = [("fs", ctypes.c_uint64), ("net", ctypes.c_uint64), ("scoped", ctypes.c_uint64)]
+
+
+class PathBeneathAttr(ctypes.Structure):
+    _pack_ = 1
+    _fields_ = [("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32)]
+
+
+class Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("lines", ctypes.c_void_p)]
+
+
+def enter_domain() -> int:
+    """A Landlock domain of its own for this process and all it starts; the kernel's ABI, 0 where there is none."""
+    LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    abi = LIBC.syscall(LANDLOCK_CREATE, None, 0, VERSION)
+    if abi < 1:
+        return 0
+    scoped, refer = abi >= SIGNAL_SINCE, REFER if abi >= REFER_SINCE else 0
+    attributes = RulesetAttr(MAKE_CHAR | refer, 0, SCOPE_SIGNAL if scoped else 0)
+    ruleset = LIBC.syscall(LANDLOCK_CREATE, ctypes.byref(attributes), ctypes.sizeof(attributes) if scoped else 8, 0)
+    root = os.open("/", os.O_PATH | os.O_CLOEXEC)
+    if refer:
+        everywhere = PathBeneathAttr(refer, root)
+        LIBC.syscall(LANDLOCK_ADD, ruleset, PATH_BENEATH, ctypes.byref(everywhere), 0)
+    os.close(root)
+    if ruleset < 0 or LIBC.syscall(LANDLOCK_RESTRICT, ruleset, 0) < 0:
+        return 0
+    os.close(ruleset)
+    return int(abi)
+
+
+def refuse_calls(machine: str = platform.machine()) -> None:
+    """The filter on system calls, for this process and all it starts; none on machines that we do not know."""
+    if lines := filter_program(machine):
+        content = ctypes.create_string_buffer(lines, len(lines))
+        program = Program(len(lines) // 8, ctypes.addressof(content))
+        LIBC.prctl(PR_SET_SECCOMP, FILTER, ctypes.byref(program), 0, 0)
+
+
+def filter_program(machine: str) -> bytes:
+    """REFUSED as a BPF program; calls of other architectures are refused altogether."""
+    if machine not in ARCHITECTURES:
+        return b""
+    numbers = [row[list(ARCHITECTURES).index(machine)] for row in REFUSED]
+    steps = [(LOAD, 0, 0, 4), (EQUAL, 1, 0, ARCHITECTURES[machine]), (RETURN, 0, 0, REFUSE), (LOAD, 0, 0, 0)]
+    refuse = len(numbers) + 1  # steps from the first test to the last line
+    steps.append((AT_LEAST, refuse, 0, X32))
+    steps += [(EQUAL, refuse - 1 - at, 0, number) for at, number in enumerate(numbers)]
+    steps += [(RETURN, 0, 0, ALLOW), (RETURN, 0, 0, REFUSE)]
+    return b"".join(struct.pack("HBBI", code, yes, no, value) for code, yes, no, value in steps)
+
+
+def serve(listening: socket.socket) -> None:
+    """For ever: a keeper for each connection of our own user."""
+    while True:
+        launcher, _ = listening.accept()
+        _, uid, _ = struct.unpack("3i", launcher.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        with suppress(OSError), launcher:  # no room for one more process: the end of its socket tells this launcher
+            if uid == os.getuid() and os.fork() == 0:
+                listening.close()
+                os._exit(_in_child(partial(keep, launcher)))
+
+
+def _in_child(work: Callable[[], None]) -> int:
+    """A child must not go on as its parent, whatever happens in it."""
+    try:
+        work()
+    except (OSError, ValueError) as error:
+        os.write(2, f"a program could not be started: {error}\n".encode())
+        return 127
+    return 0
+
+
+def keep(launcher: socket.socket) -> None:
+    """Start what one launcher asks for and stay until it has ended. Raises: OSError, ValueError: a broken request."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    words, environment, fds = _receive(launcher)
+    child = os.fork()
+    if child == 0:
+        os._exit(_in_child(partial(_run, words, environment, fds)))
+    for fd in fds:
+        os.close(fd)
+    exited = os.pidfd_open(child)
+    while True:
+        ready, _, _ = select.select([exited, launcher.fileno()], [], [])
+        if exited in ready:
+            _, status = os.waitpid(child, 0)
+            with suppress(OSError):  # nobody waits for it any more
+                launcher.send(status.to_bytes(4, "big"))
+            return
+        numbers = launcher.recv(64) or bytes([signal.SIGKILL])  # the launcher has been killed
+        for number in numbers:
+            _signal(child, number)
+        if numbers == bytes([signal.SIGKILL]):
+            os.waitpid(child, 0)
+            return
+
+
+def _signal(child: int, number: int) -> None:
+    """To its whole group, which it makes just before it becomes the program."""
+    try:
+        os.killpg(child, number)
+    except OSError:
+        with suppress(OSError):
+            os.kill(child, number)
+
+
+def _receive(launcher: socket.socket) -> tuple[list[bytes], dict[bytes, bytes], list[int]]:
+    rights = socket.CMSG_SPACE(4 * 4)
+    head, ancillary, _, _ = launcher.recvmsg(8, rights)
+    fds = array.array("i")
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            fds.frombytes(data[: len(data) - len(data) % 4])
+    size, count = struct.unpack(">II", head) if len(head) == 8 else (0, 0)
+    if len(fds) != 4 or not 0 < size <= REQUEST_BYTES:
+        raise ValueError("a broken request")
+    parts = _exactly(launcher, size).split(b"\0")
+    environment = (part.partition(b"=") for part in parts[count + 1 :])
+    return parts[:count], {name: value for name, _, value in environment if name}, list(fds)
+
+
+def _exactly(launcher: socket.socket, size: int) -> bytes:
+    body = bytearray()
+    while len(body) < size:
+        if not (piece := launcher.recv(min(size - len(body), 1 << 16))):
+            raise ValueError("a broken request")
+        body += piece
+    return bytes(body)
+
+
+def _run(words: list[bytes], environment: dict[bytes, bytes], fds: list[int]) -> None:
+    os.setsid()
+    os.fchdir(fds[3])
+    for number in range(3):
+        os.dup2(fds[number], number)
+    os.closerange(3, max(fds) + 64)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and so would what it starts
+        signal.signal(number, signal.SIG_DFL)
+    os.execvpe(words[0], words, environment)  # noqa: S606  # the launcher says which program, and the CLI which launcher
+
+
+if __name__ == "__main__":
+    LIBC.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # programs of the domain cannot change what the next one starts as
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    enter_domain()
+    refuse_calls()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps orphans
+    serve(socket.socket(fileno=int(sys.argv[1])))

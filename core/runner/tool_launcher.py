@@ -1,0 +1,107 @@
+"""The fork server of one CLI, seen from the runner: started with it, and ended with all that it has started.
+
+See launcher/fork_server.py for what it is good for. The CLI reaches it by two ways, both of which a folder's settings
+cannot change: its shell is launcher/bash, and the commands of MCP servers are put behind launcher/launch.py.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from core.runner.processes import children, dying_with_us, end_all
+
+Json = dict[str, Any]
+HERE = Path(__file__).parent / "launcher"
+ADDRESS = "OMA_TOOLS"
+ISOLATED = "-IS"  # neither the environment nor site-packages of the agent has a say in these
+BACKLOG = 64
+WAIT_S = 1.0  # for the kernel to report the end of what was killed
+
+# A folder's settings may set variables of the CLI, which everything it starts inherits, and these would let the agent
+# run code in the launcher, before it is in the domain. An empty value is as good as none to each of them.
+HARMLESS = dict.fromkeys(("LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH", "GLIBC_TUNABLES", "BASH_ENV", "ENV"), "")
+
+
+class ToolLauncher:
+    """`await ToolLauncher.start(cwd, ours)`, before the CLI; `close` after it.
+
+    `ours` are the pids that all launchers of a runner have started, CLIs included: other children of the runner have
+    lost their parent.
+    """
+
+    def __init__(self, address: str, process: asyncio.subprocess.Process, ours: set[int]) -> None:
+        self.address, self._process, self._ours = address, process, ours
+        self._mine = {process.pid}
+        ours.add(process.pid)
+
+    @classmethod
+    async def start(cls, cwd: Path, ours: set[int]) -> Self:
+        """Its socket takes connections when this returns. Raises: OSError: no process can be started."""
+        address = f"oma-tools-{secrets.token_hex(16)}"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+            listening.bind("\0" + address)
+            listening.listen(BACKLOG)
+            null = asyncio.subprocess.DEVNULL
+            words = [sys.executable, ISOLATED, str(HERE / "fork_server.py"), str(listening.fileno())]
+            process = await asyncio.create_subprocess_exec(
+                *dying_with_us(), *words, pass_fds=[listening.fileno()], cwd=cwd, env={}, stdin=null, stdout=null,
+                stderr=null, start_new_session=True,
+            )  # fmt: skip
+        return cls(address, process, ours)
+
+    def belongs(self, pid: int) -> None:
+        """This process is the CLI that the launcher works for."""
+        self._mine.add(pid)
+        self._ours.add(pid)
+
+    def roots(self) -> list[int]:
+        """Pids below which everything is the session's. A fork server that an agent has killed leaves orphans to us."""
+        if self._process.returncode is None:
+            return [self._process.pid]
+        return [child.pid for child in children(os.getpid()) if child.pid not in self._ours]
+
+    def environment(self) -> dict[str, str]:
+        """For the CLI: to be pinned, so that no settings of a folder change it."""
+        return {
+            "CLAUDE_CODE_SHELL": str(HERE / "bash"),
+            "OMA_PYTHON": sys.executable,
+            ADDRESS: self.address,
+            **HARMLESS,
+        }
+
+    async def close(self) -> None:
+        """End it and everything that it has started; within some 3 s."""
+        await end_all("", roots=self.roots)
+        if self._process.returncode is None:
+            self._process.kill()
+            try:
+                await asyncio.wait_for(self._process.wait(), WAIT_S)
+            except TimeoutError:
+                return  # the kernel is not done with it; nobody waits for it
+        self._ours -= self._mine
+
+
+def behind_launcher(servers: Json, variables: Mapping[str, str]) -> Json:
+    """MCP servers as they are given to the CLI: those that are programs start in the session's domain, too."""
+    return {name: _launched(server, variables) for name, server in servers.items()}
+
+
+def _launched(server: Json, variables: Mapping[str, str]) -> Json:
+    command, arguments, env = server.get("command"), server.get("args"), server.get("env")
+    if not isinstance(command, str):
+        return server  # it is reached by an address, or is none
+    rest = [word for word in arguments if isinstance(word, str)] if isinstance(arguments, list) else []
+    own = {name: str(value) for name, value in env.items()} if isinstance(env, dict) else {}
+    late = {name: value for name, value in own.items() if name in HARMLESS or name.startswith("LD_")}
+    words = [f"{name}={value}" for name, value in ({ADDRESS: variables[ADDRESS]} | late).items()]
+    return {
+        **server,
+        "command": sys.executable,
+        "args": [ISOLATED, str(HERE / "launch.py"), *words, "--", command, *rest],
+        "env": {**{name: value for name, value in own.items() if name not in late}, **HARMLESS},
+    }
