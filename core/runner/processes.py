@@ -126,19 +126,19 @@ def _living() -> dict[int, list[Marked]]:
 
 
 async def end_all(
-    session: str, *, spare: int = 0, since: float = 0.0, roots: Callable[[], Collection[int]] = tuple
+    session: str, *, spare: int = 0, since: float = 0.0, more: Callable[[], Collection[Marked]] = tuple
 ) -> None:
     """End what the session started: SIGTERM, a grace, SIGKILL; gone within 2 s.
 
     `spare` is a pid that stays (the CLI), `since` a boottime before which a process is left alone (MCP servers).
-    `roots` are pids below which everything belongs to the session; they stay.
+    `more` finds processes of the session that may have taken off its mark. An empty session has nothing but those.
     """
 
     def look() -> list[Marked]:
-        tops = set(roots()) | {spare}
-        found = {process.pid: process for process in (*(marked(session) if session else ()), *below(tops - {0}))}
+        every = (*(marked(session) if session else ()), *more(), *(below([spare]) if spare else ()))
+        found = {process.pid: process for process in every}
         # A tick early: start times are rounded down to ticks.
-        return [p for p in found.values() if p.pid not in tops and p.started >= since - 1 / _TICKS]
+        return [p for p in found.values() if p.pid != spare and p.started >= since - 1 / _TICKS]
 
     if await _none(look):
         return

@@ -259,8 +259,8 @@ class Session:
                     break
                 end()
             tools = live.cli.tools
-            roots = tools.roots if tools else tuple
-            await end_all(self.id, spare=live.cli.pid, since=turn.started_boottime, roots=roots)
+            more = tools.programs if tools else tuple
+            await end_all(self.id, spare=live.cli.pid, since=turn.started_boottime, more=more)
         finally:
             self.talk.held -= 1
         self.talk.advance()

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from core.runner.processes import children, dying_with_us, end_all
+from core.runner.processes import Marked, below, children, dying_with_us, end_all
 
 Json = dict[str, Any]
 HERE = Path(__file__).parent / "launcher"
@@ -59,11 +59,12 @@ class ToolLauncher:
         self._mine.add(pid)
         self._ours.add(pid)
 
-    def roots(self) -> list[int]:
-        """Pids below which everything is the session's. A fork server that an agent has killed leaves orphans to us."""
+    def programs(self) -> list[Marked]:
+        """All that was started here and is alive. A fork server that an agent has killed leaves its orphans to us."""
         if self._process.returncode is None:
-            return [self._process.pid]
-        return [child.pid for child in children(os.getpid()) if child.pid not in self._ours]
+            return below([self._process.pid])
+        orphans = [child for child in children(os.getpid()) if child.pid not in self._ours]
+        return [*orphans, *below(orphan.pid for orphan in orphans)]
 
     def environment(self) -> dict[str, str]:
         """For the CLI: to be pinned, so that no settings of a folder change it."""
@@ -76,7 +77,7 @@ class ToolLauncher:
 
     async def close(self) -> None:
         """End it and everything that it has started; within some 3 s."""
-        await end_all("", roots=self.roots)
+        await end_all("", more=self.programs)
         if self._process.returncode is None:
             self._process.kill()
             try:
