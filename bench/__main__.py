@@ -37,6 +37,7 @@ ROWS: dict[str, Callable[[Stage], Awaitable[dict[str, Figure]]]] = {
     "P13": memory_and_start.start,
     "P14": store_writes.contention,
     "P14b": session_list.sessions,
+    "P17": dashboard.refresh,
     "K1": box_start.starts,
 }
 ROW_S = 180.0  # a row that hangs must not take the others with it

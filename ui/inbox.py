@@ -73,20 +73,20 @@ class Inbox:
             tag("h1", page.words.t("inbox.title"))
             self._body = tag("div", classes="requests")
 
-    async def refresh(self) -> None:
-        """Read again. A row stays as it is while its request does: focus, scroll and half-written words stay too."""
-        user, shown = self._page.user_id, (await self._desk.agents.inbox(user=self._page.user_id))[:SHOWN]
-        agents = {found.agent.id: found.agent for found in await self._desk.agents.cards(user=user)}
+    async def show(self) -> None:
+        """Show what waits. A row stays as it is while its request does: focus, scroll and half-written words too."""
+        overview = self._page.overview
+        shown = overview.requests[:SHOWN]
         asked = {one.id: await self._asked(one) for one in shown if one.id not in self._rows}
         for id in self._rows.keys() - {one.id for one in shown}:
             self._rows.pop(id).place.delete()
         for at, request in enumerate(shown):
             if row := self._rows.get(request.id):
-                row.show(request, agents.get(request.agent))
+                row.show(request, overview.agent(request.agent))
                 continue
             answer = partial(self._answer, request)
             with self._body:
-                row = Row(self._page, request, agents.get(request.agent), asked[request.id], answer)
+                row = Row(self._page, request, overview.agent(request.agent), asked[request.id], answer)
             self._rows[request.id] = row
             row.place.move(self._body, at)
         self._all_clear(shown)
@@ -103,7 +103,7 @@ class Inbox:
             await self._desk.conversations.answer(request.session, request_id, user=self._page.user_id, **said)
         except (Conflict, NotFound) as error:
             self._page.fail(error)
-            await self.refresh()
+            await self._page.refresh()
         else:
             self._page.toasts.show(self._page.words.t("inbox.answered"), "ok")
 
@@ -129,5 +129,6 @@ def install(desk: Services) -> None:
     async def inbox() -> None:
         with frame(desk, title="inbox.title") as page:
             box = Inbox(page)
-            await box.refresh()
-            page.on_change(box.refresh)
+            await page.read(partial(desk.agents.overview, user=page.user_id))
+            await box.show()
+            page.on_change(box.show)

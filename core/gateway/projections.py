@@ -26,14 +26,11 @@ from core.domain.events import (
 )
 from core.domain.records import Request, Session, UserId, now
 from core.domain.states import SessionState
-from core.gateway.summaries import cut, first_line, gist
+from core.domain.summaries import SUMMARY_CHARS, cut, first_line, last_line, target
 from core.protocol.platform_tools import DRAFT_AGENT_TOOL
 from core.store import Store
 
 TITLE_CHARS = 60
-LINE_CHARS = 160
-SUMMARY_CHARS = 200
-TELLING = ("command", "file_path", "path", "url", "query", "pattern", "description", "name")  # of a tool's input
 DOINGS = (UserSaid, Text, ToolCalled, ToolReturned, Asked, Answered, TurnFinished)  # of somebody, person or model
 
 
@@ -115,7 +112,7 @@ def changes_of(session: Session, events: Sequence[AnyEvent]) -> dict[str, Any]:
     changes: dict[str, Any] = {"last_seq": seq_of(events[-1])} | _title(session, events)
     if any(isinstance(event, DOINGS) for event in events):
         changes["updated_at"] = now()  # not by a mere waking: lists are sorted by it
-    if line := _last_line(events):
+    if line := last_line(events):
         changes["last_line"] = line
     cost = session.cost_usd
     for event in events:
@@ -155,26 +152,3 @@ def _drafted(event: AnyEvent) -> str:
         return ""
     name = event.input.get("name")
     return first_line(name, TITLE_CHARS) if isinstance(name, str) else ""
-
-
-def _last_line(events: Sequence[AnyEvent]) -> str:
-    """What was said or asked last, if it tells something in one line."""
-    for event in reversed(events):
-        line = ""
-        if isinstance(event, Text):
-            line = gist(event.text, LINE_CHARS)
-        elif isinstance(event, Asked):
-            line = first_line(event.reason, LINE_CHARS) or cut(target(event), LINE_CHARS)
-        if line:
-            return line
-    return ""
-
-
-def target(asked: Asked) -> str:
-    """One line for the inbox: what exactly is asked, the tool apart."""
-    if asked.questions:
-        return first_line(asked.questions[0].text, SUMMARY_CHARS)
-    if asked.plan:
-        return first_line(asked.plan, SUMMARY_CHARS)
-    telling = next((asked.input[name] for name in TELLING if isinstance(asked.input.get(name), str)), "")
-    return first_line(telling, SUMMARY_CHARS) or cut(asked.tool, SUMMARY_CHARS)

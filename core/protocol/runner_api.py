@@ -131,13 +131,22 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A frame of `hold`: something about a session changed. `line` is the last thing said or done in it."""
+    """A frame of `hold`: something about a session changed.
+
+    `line` is the last thing said or asked in it, `asking` the number of its open requests; `outcome` and `reason` are
+    those of its last turn, empty while a turn is open. The Store has the events up to `stored_seq`. Runners of an
+    earlier version do not send the last two.
+    """
 
     session: str
     agent: str
     state: SessionState
     last_seq: int = 0
     line: str = ""
+    outcome: str = ""
+    reason: str = ""
+    asking: int | None = None
+    stored_seq: int | None = None
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):

@@ -68,6 +68,11 @@ class Outbox:
         self._awake.set()
 
     @property
+    def stored_seq(self) -> int:
+        """The number up to which the gateway has acknowledged events, and the Store thus has them."""
+        return self._cursor.acked
+
+    @property
     def behind(self) -> bool:
         return not self._cursor.dropped and self._cursor.acked < self._log.last_seq
 

@@ -10,15 +10,12 @@ from core.domain.events import (
     Parked,
     SessionOpened,
     StateChanged,
-    Text,
-    ToolCalled,
     TurnFinished,
     UserSaid,
     seq_of,
 )
 from core.domain.states import SessionState
-
-LINE_CHARS = 160  # what lists show of a session's last words
+from core.domain.summaries import last_line
 
 
 class SessionProjection:
@@ -35,6 +32,8 @@ class SessionProjection:
         self.parked: set[str] = set()
         self.answered: dict[str, Answered] = {}
         self.decided: dict[str, tuple[Asked, Answered]] = {}  # answered when parked, and not told the model yet
+        self.outcome = ""  # of the last turn and why it ended so; both are empty while a turn is open
+        self.reason = ""
         self.line = ""
 
     def apply(self, event: AnyEvent, *, shown: AnyEvent | None = None) -> None:
@@ -48,10 +47,10 @@ class SessionProjection:
             case StateChanged():
                 self._changed(event)
             case TurnFinished():
-                self.turn = ""
+                self.turn, self.outcome, self.reason = "", event.outcome, event.reason
             case Asked() | Answered() | Parked():
                 self._request(event)
-        self._say(shown or event)
+        self.line = last_line([shown or event]) or self.line
 
     def become(self, other: "SessionProjection") -> None:
         """Know what the other knows, for all who look here."""
@@ -65,6 +64,8 @@ class SessionProjection:
 
     def _changed(self, event: StateChanged) -> None:
         self.state = event.state
+        if event.state is SessionState.BUSY:
+            self.outcome = self.reason = ""
         if event.turn:
             self.turn = event.turn
             self.waiting.pop(event.turn, None)
@@ -82,12 +83,3 @@ class SessionProjection:
                 if asked is not None and event.request_id in self.parked:
                     self.parked.discard(event.request_id)
                     self.decided[event.request_id] = (asked, event)
-
-    def _say(self, event: AnyEvent) -> None:
-        match event:
-            case UserSaid() | Text():
-                self.line = " ".join(event.text[: 4 * LINE_CHARS].split())[:LINE_CHARS]
-            case ToolCalled() | Asked():
-                tool = event.name if isinstance(event, ToolCalled) else event.tool
-                what = event.input.get("description") or event.input.get("file_path") or ""
-                self.line = f"{tool} {what if isinstance(what, str) else ''}".strip()[:LINE_CHARS]

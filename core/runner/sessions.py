@@ -185,8 +185,17 @@ class Sessions:
         """Where a known session stands."""
         journal = self._sessions[session].journal
         recall = journal.recall
+        outbox, _ = self._outboxes[session]
         return SessionChange(
-            session=session, agent=recall.agent, state=recall.state, last_seq=journal.log.last_seq, line=recall.line
+            session=session,
+            agent=recall.agent,
+            state=recall.state,
+            last_seq=journal.log.last_seq,
+            line=recall.line,
+            outcome=recall.outcome,
+            reason=recall.reason,
+            asking=len(recall.asked),
+            stored_seq=outbox.stored_seq,
         )
 
     @contextlib.contextmanager

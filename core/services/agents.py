@@ -1,13 +1,12 @@
 """What a user does with agents and their sessions, apart from talking: list, make, change, delete."""
 
+import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from core.domain.audit import AuditAction
-from core.domain.errors import BadInput, Conflict
+from core.domain.errors import BadInput, Conflict, NotFound
 from core.domain.host_patterns import allow_list
 from core.domain.records import (
     Agent,
@@ -20,10 +19,10 @@ from core.domain.records import (
     new_session_id,
     now,
 )
-from core.domain.states import OPEN_TURN, SessionState
 from core.fleet.runner_pool import RunnerPool
 from core.services.audit import Audit
 from core.services.connections import ConnectionHistory
+from core.services.overview import AgentSummary, Overview
 from core.store import Store
 
 log = logging.getLogger("oma.agents")
@@ -31,21 +30,6 @@ log = logging.getLogger("oma.agents")
 NAME_CHARS = 80
 TEXT_CHARS = 2000
 MANY = 1000  # agents or sessions read at once
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentSummary:
-    """An agent as the dashboard shows it. `session` is its newest one, or empty; `reason` says why that one failed."""
-
-    agent: Agent
-    state: SessionState
-    line: str
-    at: datetime
-    session: str
-    cost_usd: float  # this month
-    asking: int
-    sessions: int = 0
-    reason: str = ""
 
 
 class Agents:
@@ -56,16 +40,45 @@ class Agents:
 
     async def cards(self, *, user: UserId) -> list[AgentSummary]:
         """All agents, archived ones too, newest activity first."""
-        agents = await self._store.find(Agent, owner=user, newest_by="updated_at", limit=MANY)
-        sessions = await self._store.find(Session, owner=user, newest_by="updated_at", limit=MANY)
-        requests = await self.inbox(user=user)
-        month = f"{now():%Y-%m}"
-        cards = []
-        for agent in agents:
-            own = [session for session in sessions if session.agent == agent.id]
-            usage = await self._store.usage(f"agent/{agent.id}/{month}", owner=user)
-            cards.append(_card(agent, own, sum(r.agent == agent.id for r in requests), usage.get("cost_usd", 0.0)))
-        return sorted(cards, key=lambda card: card.at, reverse=True)
+        return (await self.overview(user=user)).summaries()
+
+    async def overview(self, *, user: UserId) -> Overview:
+        """All agents with all that the dashboard shows: four reads, however many agents there are."""
+        agents, sessions, requests = await asyncio.gather(
+            self._store.find(Agent, owner=user, newest_by="updated_at", limit=MANY),
+            self._store.find(Session, owner=user, newest_by="updated_at", limit=MANY),
+            self.inbox(user=user),
+        )
+        costs = await self._costs([agent.id for agent in agents], user=user)
+        return Overview(agents=agents, sessions=sessions, requests=requests, costs=costs, whole=True)
+
+    async def overview_of(self, agent: str, *, user: UserId) -> Overview:
+        """One agent and its sessions, if it is there, and the open requests of all agents."""
+        try:
+            agents = [await self.get(agent, user=user)]
+        except NotFound:
+            agents = []
+        sessions, requests = await asyncio.gather(self.sessions(agent, user=user), self.inbox(user=user))
+        return Overview(agents=agents, sessions=sessions, requests=requests)
+
+    async def overview_of_requests(self, *, user: UserId) -> Overview:
+        """Only what waits for the user."""
+        return Overview(agents=(), sessions=(), requests=await self.inbox(user=user))
+
+    async def catch_up(self, overview: Overview, session: str, *, user: UserId) -> None:
+        """Read what the news of a session does not tell. Raises: NotFound: it was deleted."""
+        requests = await self._store.find(Request, owner=user, where={"session": session}, limit=MANY)
+        found = await self.session(session, user=user)
+        named = found.kind == "builder" or overview.agent(found.agent) is None  # a builder names its agent as it goes
+        agent = await self.get(found.agent, user=user) if named and overview.covers(found.agent) else None
+        costs = await self._costs([found.agent], user=user) if overview.whole else {}
+        overview.replace(found, requests, agent=agent, costs=costs)
+
+    async def _costs(self, agents: list[str], *, user: UserId) -> dict[str, float]:
+        """What each of these agents has cost this month, in USD."""
+        keys = {f"agent/{agent}/{now():%Y-%m}": agent for agent in agents}
+        rows = await self._store.usage_of(tuple(keys), owner=user)
+        return {keys[key]: row.get("cost_usd", 0.0) for key, row in rows.items()}
 
     async def index(self, *, user: UserId, sessions: int) -> tuple[list[Agent], list[Session]]:
         """All agents, and so many sessions of any of them, each newest first: what a search looks through."""
@@ -197,25 +210,3 @@ class Agents:
         await self._store.delete(Session, session, owner=user)
         await self._store.delete_events(session, owner=user)
         self._forget(session)
-
-
-def _card(agent: Agent, sessions: list[Session], asking: int, cost_usd: float) -> AgentSummary:
-    """The state that matters most wins: asking, then busy, then that of the newest session."""
-    newest = sessions[0] if sessions else None
-    states = {session.state for session in sessions}
-    state = newest.shown_state if newest else SessionState.ASLEEP
-    for strong in (SessionState.BUSY, SessionState.ASKING):
-        state = strong if strong in states else state
-    if asking and state not in OPEN_TURN:
-        state = SessionState.ASKING  # parked: no process, but a person is still needed
-    return AgentSummary(
-        agent=agent,
-        state=state,
-        line=newest.last_line if newest else "",
-        at=newest.updated_at if newest else agent.updated_at,
-        session=newest.id if newest else "",
-        cost_usd=cost_usd,
-        asking=asking,
-        sessions=len(sessions),
-        reason=newest.last_reason if newest and state is SessionState.FAILED else "",
-    )

@@ -101,6 +101,9 @@ class Store(Protocol):
     async def usage(self, key: str, *, owner: UserId) -> dict[str, float]:
         """The counters under `key`; empty if there are none."""
 
+    async def usage_of(self, keys: Sequence[str], *, owner: UserId) -> dict[str, dict[str, float]]:
+        """The counters under each of these keys, in one read; a key without counters is left out."""
+
     async def all_usage(self, *, owner: UserId) -> dict[str, dict[str, float]]:
         """Every key with its counters."""
 

@@ -12,6 +12,7 @@ import math
 import secrets
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 
 import msgspec
 from google.api_core.exceptions import AlreadyExists
@@ -28,6 +29,7 @@ from core.store.firestore_rpc import ANY_TIMES, ONCE
 from core.store.firestore_values import AUDIT, COUNTERS, LOGS, below, document_of, id_of, name_of, owner_document
 
 SHARDS = 8
+KEYS_AT_ONCE = 30  # values that Firestore takes in one `in`
 TRIES = 50  # numbers that others took first
 
 
@@ -48,6 +50,14 @@ class FirestoreAudit(FirestoreLog):
         async with self._connection.call():
             shards = self._counters(owner).where(filter=FieldFilter("key", "==", key))
             return (await _summed(shards)).get(key, {})
+
+    async def usage_of(self, keys: Sequence[str], *, owner: UserId) -> dict[str, dict[str, float]]:
+        async with self._connection.call():
+            found: dict[str, dict[str, float]] = {}
+            for at in range(0, len(keys), KEYS_AT_ONCE):
+                some = list(keys[at : at + KEYS_AT_ONCE])
+                found |= await _summed(self._counters(owner).where(filter=FieldFilter("key", "in", some)))
+            return found
 
     async def all_usage(self, *, owner: UserId) -> dict[str, dict[str, float]]:
         async with self._connection.call():

@@ -1,7 +1,9 @@
 """What the embedded store keeps beside records and logs, and how it forgets: audit log, counters, a whole user."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import aiosqlite
 import msgspec
@@ -29,13 +31,18 @@ class SqliteAudit(ABC):
     async def _settle(self) -> None:
         """Bring what was written into the database file, so that nothing older lies beside it."""
 
+    async def usage_of(self, keys: Sequence[str], *, owner: UserId) -> dict[str, dict[str, float]]:
+        async with self._reading() as db:
+            rows = await db.execute_fetchall(
+                "SELECT key, counter, amount FROM usage WHERE owner = ? AND key IN (SELECT value FROM json_each(?))",
+                (owner, msgspec.json.encode(keys).decode()),
+            )
+        return _by_key(rows)
+
     async def all_usage(self, *, owner: UserId) -> dict[str, dict[str, float]]:
         async with self._reading() as db:
             rows = await db.execute_fetchall("SELECT key, counter, amount FROM usage WHERE owner = ?", (owner,))
-        found: dict[str, dict[str, float]] = {}
-        for key, counter, amount in rows:
-            found.setdefault(key, {})[counter] = amount
-        return found
+        return _by_key(rows)
 
     async def add_audit_entry(self, act: AuditEntry) -> int:
         async with self._transaction() as db:
@@ -68,3 +75,10 @@ class SqliteAudit(ABC):
                 "DELETE FROM records WHERE owner = ? AND json_extract(body, '$.user') = ?", (SYSTEM, owner)
             )
         await self._settle()
+
+
+def _by_key(rows: Iterable[Any]) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = {}
+    for key, counter, amount in rows:
+        found.setdefault(key, {})[counter] = amount
+    return found

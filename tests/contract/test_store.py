@@ -473,6 +473,14 @@ class TestUsage:
         assert await store.usage("2026-12", owner=ALICE) == {}
         assert await store.usage("2026-11", owner=BOB) == {}
 
+    async def test_many_keys_are_read_at_once_and_only_those(self, store: Store) -> None:
+        keys = [f"agent/{n}/2026-11" for n in range(70)]
+        for key in (keys[0], keys[69], "agent/0/2026-10"):
+            await store.add_usage(key, owner=ALICE, turns=1)
+        await store.add_usage(keys[1], owner=BOB, turns=1)
+        assert await store.usage_of(keys, owner=ALICE) == {keys[0]: {"turns": 1}, keys[69]: {"turns": 1}}
+        assert await store.usage_of((), owner=ALICE) == {}
+
     async def test_what_is_no_number_is_refused(self, store: Store) -> None:
         with pytest.raises(BadInput):
             await store.add_usage("2026-11", owner=ALICE, cost_usd=float("nan"))

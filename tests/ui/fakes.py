@@ -13,9 +13,10 @@ from core.domain.events import AnyEvent, Asked, Question, StateChanged, TurnFini
 from core.domain.permission_rules import parse_rules
 from core.domain.records import Agent, Request, Session, User, UserId, new_agent_id, new_session_id, now
 from core.domain.states import SessionState as S
+from core.fleet.session_feed import RECORDS
 from core.lib.pubsub import Hub, Subscription
 from core.protocol.runner_api import SessionChange
-from core.services.agents import AgentSummary
+from core.services.overview import AgentSummary, Overview
 from core.spawner import Isolation
 
 
@@ -71,7 +72,9 @@ class FakePlatform:
         self.warmed: list[str] = []
         self.hub: Hub[SessionChange] = Hub()
         self.answered: dict[str, dict[str, Any]] = {}
+        self.seq = 0
         self.slow_s = 0.0
+        self.broken = False
         self.refusing = False
 
     def put(
@@ -122,13 +125,46 @@ class FakePlatform:
         self.tell(self.shelf[agent])
 
     def tell(self, card: AgentSummary) -> None:
+        self.seq += 1
+        if not card.line:  # a runner never says that there is nothing to say
+            self.hub.publish("local-owner", RECORDS)
         self.hub.publish(
-            "local-owner", SessionChange(session=card.session, agent=card.agent.id, state=card.state, line=card.line)
+            "local-owner",
+            SessionChange(
+                session=card.session,
+                agent=card.agent.id,
+                state=card.state,
+                line=card.line,
+                reason=card.reason,
+                asking=sum(one.session == card.session for one in self.requests),
+                last_seq=self.seq,
+                stored_seq=self.seq,
+            ),
         )
 
     async def cards(self, *, user: UserId) -> list[AgentSummary]:
+        return (await self.overview(user=user)).summaries()
+
+    async def overview(self, *, user: UserId) -> Overview:
         await asyncio.sleep(self.slow_s)
-        return sorted(self.shelf.values(), key=lambda card: card.at, reverse=True)
+        if self.broken:
+            raise ValueError("a record of another shape than this page knows")
+        cards = self.shelf.values()
+        return Overview(
+            agents=[card.agent for card in cards],
+            sessions=[_session(card) for card in cards],
+            requests=self.requests,
+            costs={card.agent.id: card.cost_usd for card in cards},
+            whole=True,
+        )
+
+    async def overview_of_requests(self, *, user: UserId) -> Overview:
+        return Overview(agents=(), sessions=(), requests=self.requests)
+
+    async def catch_up(self, overview: Overview, session: str, *, user: UserId) -> None:
+        card = next(card for card in self.shelf.values() if card.session == session)
+        requests = [one for one in self.requests if one.session == session]
+        overview.replace(_session(card), requests, agent=card.agent, costs={card.agent.id: card.cost_usd})
 
     async def index(self, *, user: UserId, sessions: int) -> tuple[list[Agent], list[Session]]:
         cards = await self.cards(user=user)
@@ -222,6 +258,20 @@ class FakePlatform:
     async def changes(self, *, user: UserId) -> AsyncIterator[Subscription[SessionChange]]:
         with self.hub.listen(user) as listener:
             yield listener
+
+
+def _session(card: AgentSummary) -> Session:
+    """The one that the card is about."""
+    return Session(
+        id=card.session,
+        agent=card.agent.id,
+        title=card.line,
+        state=card.state,
+        last_line=card.line,
+        last_reason=card.reason,
+        created_at=card.at,
+        updated_at=card.at,
+    )
 
 
 def _with(card: AgentSummary, **fields: Any) -> AgentSummary:

@@ -11,10 +11,11 @@ import msgspec
 from core.domain import events as e
 from core.domain.errors import Conflict, NotFound, RunnerUnavailable
 from core.domain.permission_rules import parse_rules
-from core.domain.records import Agent, Request, Session, UserId, new_session_id, now
+from core.domain.records import Agent, Session, UserId, new_session_id, now
 from core.domain.states import SessionState as S
 from core.lib.pubsub import Hub, Subscription
 from core.protocol.runner_api import SessionChange
+from core.services.overview import Overview
 
 HISTORY = 300
 
@@ -90,7 +91,11 @@ class FakeTalk:
     def _state(self, session: str, state: S) -> None:
         changed = msgspec.structs.replace(self.sessions_[session], state=state, updated_at=now())
         self.sessions_[session] = changed
-        self.hub.publish(self.owner, SessionChange(session=session, agent=changed.agent, state=state))
+        seq = len(self.logs[session])
+        change = SessionChange(
+            session=session, agent=changed.agent, state=state, last_seq=seq, stored_seq=seq, asking=0
+        )
+        self.hub.publish(self.owner, change)
 
     # ---- Agents
 
@@ -130,8 +135,16 @@ class FakeTalk:
         self._own(session, user)
         del self.sessions_[session]
 
-    async def inbox(self, *, user: UserId) -> list[Request]:
-        return []
+    async def overview_of(self, agent: str, *, user: UserId) -> Overview:
+        agents = [self.agents_[agent]] if user == self.owner and agent in self.agents_ else []
+        return Overview(agents=agents, sessions=await self.sessions(agent, user=user), requests=())
+
+    async def overview_of_requests(self, *, user: UserId) -> Overview:
+        return Overview(agents=(), sessions=(), requests=())
+
+    async def catch_up(self, overview: Overview, session: str, *, user: UserId) -> None:
+        found = self._own(session, user)
+        overview.replace(found, (), agent=self.agents_[found.agent], costs={})
 
     # ---- Conversations
 

@@ -13,6 +13,7 @@ from nicegui import core as nicegui_core
 
 from core.config.settings import Secret, Settings
 from core.domain.states import SessionState
+from core.fleet.session_feed import RECORDS
 from tests.ui.fakes import FakeAuth, FakePlatform, bubblewrap, nothing, rest_of_desk, six
 from ui import inbox, login, theme
 from ui.dashboard import page as dashboard_page
@@ -79,6 +80,12 @@ def build(desk: Services, platform: FakePlatform) -> FastAPI:
     @app.get("/_fake/refuse")
     async def refuse(refusing: bool) -> None:
         platform.refusing = refusing
+
+    @app.get("/_fake/break")
+    async def break_(broken: bool) -> None:
+        """Agents cannot be shown, and news make the pages try."""
+        platform.broken = broken
+        platform.hub.publish("local-owner", RECORDS)
 
     @app.get("/_fake/slow")
     async def slow(seconds: float) -> None:

@@ -16,6 +16,7 @@ from core.config.settings import Secret, Settings
 from core.domain import events as e
 from core.domain.records import UserId, now
 from core.domain.states import SessionState as S
+from core.fleet.session_feed import RECORDS
 from tests.ui.fakes import FakeAuth, bubblewrap, rest_of_desk
 from tests.ui.fakes_conversation import FakeTalk
 from tests.ui.serve_fake import Policy
@@ -103,15 +104,14 @@ def _doors(app: FastAPI, talk: FakeTalk) -> None:
     async def rename(session: str, agent: str, title: str) -> None:
         talk.agent(AGENT, agent)
         await talk.change_session(session, user=talk.owner, title=title)
-        talk.happen(session, e.StateChanged(state=S.IDLE))
+        talk.hub.publish(talk.owner, RECORDS)
 
     @app.post("/_fake/draft")
     async def draft(agent: str, name: str = "") -> None:
         """A draft of this name; whoever looks at one of its sessions hears of it."""
         made = talk.agent(agent, name)
         talk.agents_[agent] = msgspec.structs.replace(made, draft=True)
-        for session in [one for one in talk.sessions_.values() if one.agent == agent]:
-            talk.happen(session.id, e.StateChanged(state=S.IDLE))
+        talk.hub.publish(talk.owner, RECORDS)
 
     @app.post("/_fake/refuse")
     async def refuse(on: bool) -> None:

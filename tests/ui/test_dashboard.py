@@ -267,3 +267,12 @@ async def test_what_only_starts_is_not_counted_as_working(serve: Serve, open_pag
     await ask(page, "move?name=논문 읽기&state=starting&line=")
     await expect(card(page, "논문 읽기")).to_have_attribute("data-state", "starting")
     await expect(page.get_by_role("button", name="작업 중 1")).to_be_visible()
+
+
+async def test_what_cannot_be_shown_is_said_and_is_not_the_last_news(serve: Serve, open_page: Open) -> None:
+    page = await open_page(await serve() + "/dashboard")
+    await ask(page, "break?broken=true")
+    await expect(page.get_by_test_id("toast")).to_be_visible()
+    await ask(page, "break?broken=false")
+    await ask(page, "move?name=배포 지킴이&state=busy&line=다시 보여요.")
+    await expect(card(page, "배포 지킴이")).to_contain_text("다시 보여요.")

@@ -134,3 +134,60 @@ async def test_a_screen_stays_a_little_after_its_last_tab_and_is_the_same_for_a_
     screens.leave(again, linger_s=0.05)
     await asyncio.wait(tasks, timeout=PATIENCE_S)
     assert tasks[0].cancelled()
+
+
+class Stumbling(TranscriptReducer):
+    """A reducer that cannot take one message."""
+
+    def apply(self, event: e.AnyEvent) -> None:
+        if isinstance(event, e.UserSaid) and event.text == "stumble":
+            raise ValueError("an event of another shape than this version knows")
+        super().apply(event)
+
+
+async def test_an_event_that_cannot_be_shown_is_told_in_every_tab_and_ends_none(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    feed = Feed(e.UserSaid(message_id="m1", text="first"))
+    feed.screen = SharedView(follow=feed.follow, fold=lambda render: Stumbling(words("en"), render=render))
+    async with running(feed) as cursor:
+        other = feed.screen.join()
+        other.now()
+        feed.put(e.UserSaid(message_id="m2", text="stumble"))
+        feed.put(e.UserSaid(message_id="m3", text="after it"))
+        shown = ""
+        while "after it" not in shown:
+            shown += (await news(cursor)).ops
+        assert "after it" in other.now().ops
+        for tab in (cursor, other):
+            assert [fault.code for fault in tab.new_faults()] == ["not_shown"]
+            assert tab.new_faults() == []
+    assert "event 2 cannot be shown" in caplog.text
+    caplog.clear()
+
+
+async def test_a_view_that_ends_by_an_error_is_told_and_the_next_page_gets_a_new_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    feed = Feed(e.UserSaid(message_id="m1", text="first"))
+
+    @asynccontextmanager
+    async def follow() -> AsyncIterator[AsyncIterator[list[e.AnyEvent]]]:
+        async def batches() -> AsyncIterator[list[e.AnyEvent]]:
+            yield await feed.queue.get()
+            raise ValueError("a bug of ours")
+
+        yield batches()
+
+    def make() -> SharedView:
+        return SharedView(follow=follow, fold=lambda render: TranscriptReducer(words("en"), render=render))
+
+    def start(view: SharedView) -> "asyncio.Task[None]":
+        return asyncio.create_task(view.run())
+
+    views = SharedViews()
+    first = views.subscribe("s", words("en"), make, start)
+    await news(first)
+    assert [fault.code for fault in first.new_faults()] == ["view_ended"]
+    assert views.subscribe("s", words("en"), make, start).screen is not first.screen
+    caplog.clear()

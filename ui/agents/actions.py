@@ -1,6 +1,5 @@
 """What is done to a whole agent, from its card or workspace: rename, retry, archive with undo, delete after asking."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from core.domain.errors import PlatformError
@@ -11,25 +10,25 @@ from ui.transcript.reducer import TranscriptReducer
 
 
 class AgentActions:
-    """`changed` is awaited after each act, to show it. `deleting`: whoever finds no agent any more knows why."""
+    """The page is refreshed after each action. `deleting`: this page deletes the agent that it cannot find any more."""
 
-    def __init__(self, page: PageFrame, changed: Callable[[], Awaitable[None]]) -> None:
-        self._page, self._agents, self._changed = page, page.desk.agents, changed
+    def __init__(self, page: PageFrame) -> None:
+        self._page, self._agents = page, page.desk.agents
         self.deleting = False
 
     async def rename(self, agent: str, name: str) -> None:
         """Raises: BadInput: empty or too long."""
         await self._agents.change(agent, user=self._page.user_id, name=name)
-        await self._changed()
+        await self._page.refresh()
 
     async def archive(self, agent: str, archived: bool) -> None:
         """Put it away or take it out, and say so with an undo."""
         changed = await self._agents.change(agent, user=self._page.user_id, archived=archived)
-        await self._changed()
+        await self._page.refresh()
 
         async def undo() -> None:
             await self._agents.change(agent, user=self._page.user_id, archived=not archived)
-            await self._changed()
+            await self._page.refresh()
 
         words = self._page.words
         said = of_agent("archived" if archived else "restored", changed.name, words)
@@ -67,7 +66,7 @@ class AgentActions:
         except PlatformError:
             self.deleting = False
             raise
-        await self._changed()
+        await self._page.refresh()
 
 
 def of_agent(act: str, name: str, words: Translations) -> str:

@@ -7,7 +7,7 @@ export default {
           :data-filter="one.id" @click="filter(one.id)">{{ one.text }} <span v-if="one.count" class="n">{{ one.count }}</span></button>
       </div>
       <span class="grow"></span>
-      <span v-if="words.month" class="meta hide-phone nowrap">{{ words.month }}</span>
+      <span v-if="month" class="meta hide-phone nowrap">{{ month }}</span>
       <button type="button" class="btn primary fab" data-testid="new-agent" aria-keyshortcuts="N" :disabled="making" @click="make">
         <i class="ic ic-plus" aria-hidden="true"></i>{{ words.create }} <kbd aria-hidden="true">N</kbd></button>
     </div>
@@ -53,8 +53,10 @@ export default {
       <button type="button" class="btn danger" :disabled="doomed.going" data-testid="delete" @click="remove">{{ doomed.going ? words.deleting : words.delete }}</button></div></template>
     </dialog>
   </section>`,
-  props: { cards: Array, filters: Array, words: Object },
-  data: () => ({ shown: "all", renaming: null, doomed: null, making: false }),
+  props: { first: Object, words: Object },
+  data() {
+    return { ...this.first, shown: "all", renaming: null, doomed: null, making: false };
+  },
   created() {
     const asked = new URLSearchParams(location.search).get("show");
     if (this.filters.some((one) => one.id === asked)) this.shown = asked;
@@ -66,6 +68,13 @@ export default {
     },
   },
   methods: {
+    show({ cards, filters, month }, whole) {
+      // `whole`: all cards, in this order; else only those that have changed, each in the place it has.
+      Object.assign(this, { filters, month });
+      const at = new Map((this.cards ?? []).map((card, n) => [card.id, n]));
+      if (whole) this.cards = cards;
+      else for (const card of cards) this.cards[at.get(card.id)] = card;
+    },
     filter(id) {
       this.shown = id;
       history.replaceState(history.state, "", id === "all" ? location.pathname : `?show=${id}`);

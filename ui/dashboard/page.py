@@ -1,8 +1,8 @@
 """`/dashboard`: every agent with what it is doing now, or, when there is none yet, the place to begin."""
 
 import asyncio
-from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from core.domain.events import PRACTICE
 from core.domain.records import Request, now
 from core.domain.states import SessionState
-from core.services.agents import AgentSummary
+from core.services.overview import AgentSummary, Overview
 from ui.agents.actions import AgentActions
 from ui.dashboard.start import Start, make
 from ui.layout.html import tag
@@ -35,42 +35,47 @@ FILTERS: tuple[tuple[str, tuple[SessionState, ...] | None, bool], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """What the dashboard shows, read at one time."""
-
-    cards: list[AgentSummary]
-    requests: list[Request]
-
-
 class AgentCards(Element, component="agent_cards.js"):
-    """Filter row and cards: one element, however many agents."""
+    """Filter row and cards: one element, however many agents. `overview`: None while it is not known yet."""
 
-    def __init__(self, words: Translations, *, free: bool = False) -> None:
+    def __init__(self, words: Translations, overview: Overview | None, *, free: bool = False) -> None:
         super().__init__()
         self._words = words
         self._free = words.t("head.free") if free else ""  # instead of zero, with a model that costs nothing
-        self._seen: Seen | None = None
+        self._overview = overview
+        self._shown = self._read()
+        self.props["first"] = self._shown
         self.props["words"] = _labels(words)
-        self.refresh()
 
-    def show(self, seen: Seen) -> None:
+    def show(self, overview: Overview) -> None:
         """Show these cards."""
-        self._seen = seen
+        self._overview = overview
         self.refresh()
 
     def refresh(self) -> None:
-        """Say it as of now; nothing is sent when it reads the same as before."""
-        seen = self._seen
-        cards = None if seen is None else [view(card, seen.requests, self._words) for card in seen.cards]
-        fresh = {"cards": cards, "filters": _filters(seen.cards if seen else [], self._words)}
-        if any(self.props.get(key) != value for key, value in fresh.items()):
-            self.props.update(fresh)
-            month = sum(card.cost_usd for card in seen.cards) if seen else 0.0
-            cost = self._words.money(month) if month or not self._free else self._free
-            spent = self._words.t("dashboard.month", cost=cost) if seen else ""
-            self.props["words"] = {**_labels(self._words), "month": spent}
-            self.update()
+        """Send what reads differently now: single cards, as long as they stay where they are."""
+        before, self._shown = self._shown, self._read()
+        if self._shown == before:
+            return
+        old, new = before["cards"] or [], self._shown["cards"] or []
+        whole = [card["id"] for card in old] != [card["id"] for card in new]
+        changed = new if whole else [card for card, was in zip(new, old, strict=True) if card != was]
+        self.run_method("show", {**self._shown, "cards": changed}, whole)
+
+    def _read(self) -> dict[str, Any]:
+        if self._overview is None:
+            return {"cards": None, "filters": _filters([], self._words), "month": ""}
+        cards = self._overview.summaries()
+        first: dict[str, Request] = {}  # agent → the request of its that was asked last
+        for request in self._overview.requests:
+            first.setdefault(request.agent, request)
+        month = sum(card.cost_usd for card in cards)
+        cost = self._words.money(month) if month or not self._free else self._free
+        return {
+            "cards": [view(card, first.get(card.agent.id), self._words) for card in cards],
+            "filters": _filters(cards, self._words),
+            "month": self._words.t("dashboard.month", cost=cost),
+        }
 
 
 class Dashboard:
@@ -80,28 +85,27 @@ class Dashboard:
         self.page, self.desk = page, page.desk
         self.body = tag("div", classes="page")
         self.view: AgentCards | Start | None = None
-        self.acts = AgentActions(page, self.refresh)
+        self.acts = AgentActions(page)
 
-    async def refresh(self) -> None:
-        """Read everything again and show it."""
-        cards = await self.desk.agents.cards(user=self.page.user_id)
-        self.show(Seen(cards=cards, requests=await self.desk.agents.inbox(user=self.page.user_id)))
+    async def show(self) -> None:
+        """Show what the overview says now."""
+        self.draw(self.page.overview)
 
-    def show(self, seen: Seen | None) -> None:
+    def draw(self, overview: Overview | None) -> None:
         """Cards, or the beginning when there are none; None: not known yet."""
         if isinstance(self.view, Start) and self.view.begun:
             return
-        empty = seen is not None and not seen.cards
+        empty = overview is not None and overview.is_empty
         if self.view is None or empty != isinstance(self.view, Start):
             self.body.clear()
             with self.body:
-                self.view = Start(self.page) if empty else self._cards()
-        if seen is not None and isinstance(self.view, AgentCards):
-            self.view.show(seen)
+                self.view = Start(self.page) if empty else self._cards(overview)
+        elif overview is not None and isinstance(self.view, AgentCards):
+            self.view.show(overview)
 
-    def _cards(self) -> AgentCards:
+    def _cards(self, overview: Overview | None) -> AgentCards:
         tag("h1", self.page.words.t("dashboard.title"), classes="sr")
-        cards = AgentCards(self.page.words, free=self.desk.settings.provider == PRACTICE)
+        cards = AgentCards(self.page.words, overview, free=self.desk.settings.provider == PRACTICE)
         cards.on("make", self._make, args=[])
         cards.on("rename", self._rename)
         cards.on("archive", self._archive)
@@ -125,10 +129,9 @@ class Dashboard:
         await self.acts.archive(str(event.args[0]), bool(event.args[1]))
 
     async def _retry(self, event: GenericEventArguments) -> None:
-        cards = await self.desk.agents.cards(user=self.page.user_id)
-        session = next((card.session for card in cards if card.agent.id == event.args), "")
-        if session:
-            await self.acts.retry(session)
+        sessions = self.page.overview.sessions_of(str(event.args))
+        if sessions:
+            await self.acts.retry(sessions[0].id)
 
     async def _ask(self, event: GenericEventArguments) -> None:
         (id,) = _strings([event.args], 1)
@@ -147,9 +150,8 @@ class Dashboard:
             self.view.run_method(method, *args)
 
 
-def view(card: AgentSummary, requests: list[Request], words: Translations) -> dict[str, Any]:
-    """A card as it is read."""
-    waiting = [request for request in requests if request.agent == card.agent.id]
+def view(card: AgentSummary, waiting: Request | None, words: Translations) -> dict[str, Any]:
+    """A card as it is read; `waiting` is the request that it asks for."""
     here = f"/workspace/{quote(card.agent.id)}"
     name = _name(card.agent.name, words)
     return {
@@ -161,12 +163,12 @@ def view(card: AgentSummary, requests: list[Request], words: Translations) -> di
         "state": card.state,
         "word": words.t(f"state.{card.state}"),
         "line": _line(card, waiting, words),
-        "exact": bool(waiting and waiting[0].kind == "permission" and not waiting[0].reason),
-        "when": _waits(waiting[0], words) if waiting else words.when(card.at),
+        "exact": bool(waiting and waiting.kind == "permission" and not waiting.reason),
+        "when": _waits(waiting, words) if waiting else words.when(card.at),
         "at": words.full(card.at),
         "cost": words.t("dashboard.month", cost=words.money(card.cost_usd)) if card.cost_usd else "",
         "href": f"{here}?session={quote(card.session)}" if card.session else here,
-        "answer": f"{here}?session={quote(waiting[0].session)}" if waiting else here,
+        "answer": f"{here}?session={quote(waiting.session)}" if waiting else here,
         "more": words.t("dashboard.more", name=name),
         "again": card.state is SessionState.FAILED and card.reason not in FINAL,
         "sessions": words.t("dashboard.sessions", n=card.sessions) if card.sessions else "",
@@ -179,10 +181,10 @@ def _waits(request: Request, words: Translations) -> str:
     return words.t("dashboard.waiting", since=words.since(request.asked_at))
 
 
-def _line(card: AgentSummary, waiting: list[Request], words: Translations) -> str:
+def _line(card: AgentSummary, waiting: Request | None, words: Translations) -> str:
     if card.state is SessionState.FAILED and card.reason:
         return words.code("reason", card.reason, "other")
-    asked = waiting[0].reason or waiting[0].summary if waiting else ""
+    asked = waiting.reason or waiting.summary if waiting else ""
     quiet = "dashboard.first" if card.state is SessionState.BUSY else "dashboard.quiet"
     return asked or card.line or card.agent.description or words.t(quiet)
 
@@ -210,7 +212,7 @@ def _filters(cards: list[AgentSummary], words: Translations) -> list[dict[str, A
 def _labels(words: Translations) -> dict[str, Any]:
     labels: dict[str, Any] = {name: words.t(f"dashboard.{name}") for name in LABELS}
     none = {id: words.t(f"dashboard.none_{id}") for id, _, _ in FILTERS}
-    return {**labels, "cancel": words.t("common.cancel"), "none": none, "month": ""}
+    return {**labels, "cancel": words.t("common.cancel"), "none": none}
 
 
 def _strings(args: Any, count: int) -> list[str]:
@@ -237,7 +239,8 @@ def install(desk: Services) -> None:
             board = Dashboard(page)
             try:
                 async with asyncio.timeout(PATIENCE_S):
-                    await board.refresh()
+                    await page.read(partial(desk.agents.overview, user=page.user_id))
+                board.draw(page.overview)
             except TimeoutError:
-                board.show(None)
-            page.on_change(board.refresh)
+                board.draw(None)
+            page.on_change(board.show)

@@ -1,31 +1,27 @@
 """What every page has around it: head, header, banners, toasts, the inbox count, and the way errors are shown."""
 
 import asyncio
-import contextlib
-import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from nicegui import background_tasks, ui
 
-from core.domain.errors import PlatformError, Unavailable
+from core.domain.errors import PlatformError
 from core.domain.records import User, UserId
-from core.lib.pubsub import Lagging
+from core.services.overview import Overview
 from ui import theme
 from ui.layout import header as page_header
 from ui.layout.banners import Banners
 from ui.layout.command_palette import Palette
 from ui.layout.html import Tag
 from ui.layout.i18n import THEME_COOKIE, Translations, choose
+from ui.layout.live_overview import LiveOverview, Read
 from ui.layout.services import Services
 from ui.layout.toasts import Toasts
 
-log = logging.getLogger("oma.pages")
-
 NAME = "Oh My Agent"
-SETTLE_S = 0.2  # changes that come together are one refresh
-AGAIN_S = 1.0  # a Store that was away is asked again after this
 BUILD_S = 20.0  # then it is an error; NiceGUI's own three seconds are soon gone on a busy machine
+RELOAD = frozenset({"internal", "not_shown", "view_ended"})  # errors after which a new page may know better
 RECONNECT_S = 60.0  # a tab that comes back within this goes on where it was, with what was typed
 
 
@@ -60,6 +56,8 @@ class PageFrame:
         self._links: list[Callable[[int], None]] = []
         self._watchers: list[Callable[[], Awaitable[None]]] = []
         self._task: asyncio.Task[None] | None = None
+        self._live = LiveOverview(desk, user=self.user_id, show=self._show, fail=self.fail)
+        self.client.on_delete(self._live.close)
         with self.client.layout:
             self.toasts = Toasts(close=words.t("common.close"))
             Palette(words=words, user=user, agents=desk.agents)
@@ -82,13 +80,20 @@ class PageFrame:
         return page_header.user_menu(self.words, self.user, theme=self.theme(), prefer=self.prefer, classes=classes)
 
     def on_change(self, watcher: Callable[[], Awaitable[None]]) -> None:
-        """Call `watcher` after anything of this user changed, those that come together as one."""
+        """Call `watcher` after the overview has changed; changes that come together are one call."""
         self._watchers.append(watcher)
 
     def fail(self, error: Exception) -> None:
         """Say what happened and what to do next; the details are in the log."""
         code = error.code if isinstance(error, PlatformError) else "internal"
-        self.toasts.show(self.words.code("error", code, "internal"), "bad")
+        sentence = self.words.code("error", code, "internal")
+        if code in RELOAD:
+            self.toasts.show(sentence, "bad", action=self.words.t("common.reload"), undo=self._reload)
+        else:
+            self.toasts.show(sentence, "bad")
+
+    async def _reload(self) -> None:
+        self.client.run_javascript("location.reload()")
 
     def asking(self, count: int) -> None:
         """How many requests are open."""
@@ -98,35 +103,31 @@ class PageFrame:
             for show in self._links:
                 show(count)
 
+    @property
+    def overview(self) -> Overview:
+        """What was read, with the news since."""
+        return self._live.value
+
+    async def read(self, read: Read) -> None:
+        """Read the page's overview by `read`, now and whenever it must be read again. Raises: what `read` raises."""
+        await self._live.load(read)
+        self.asking(self.overview.asking)
+
+    async def refresh(self) -> None:
+        """Read again and show it: the user has just changed something here. Raises: PlatformError."""
+        await self._live.load()
+        await self._show()
+
     def follow(self) -> None:
-        """Keep the inbox count and the watchers up to date from the moment the page is open in a browser."""
+        """Show what is new from the moment the page is open in a browser."""
         if self._task is None:
-            self._task = background_tasks.create(self._follow(), name="page changes", context=self.client)
+            self._task = background_tasks.create(self._live.follow(), name="page changes", context=self.client)
             self.client.on_delete(self._task.cancel)
 
-    async def _follow(self) -> None:
-        # The runner tells of each event twice: at once, when the Store may not have it yet, and when it has.
-        async with self.desk.conversations.changes(user=self.user_id) as news:
-            while True:
-                wait_s = None if await self._refresh() else AGAIN_S
-                with contextlib.suppress(Lagging, TimeoutError):
-                    async with asyncio.timeout(wait_s):
-                        await anext(news)
-                with contextlib.suppress(Lagging, TimeoutError):
-                    async with asyncio.timeout(SETTLE_S):
-                        async for _ in news:
-                            pass
-
-    async def _refresh(self) -> bool:
-        """Whether it could be read."""
-        try:
-            self.asking(len(await self.desk.agents.inbox(user=self.user_id)))
-            for watcher in self._watchers:
-                await watcher()
-        except Unavailable:
-            log.warning("a page could not be refreshed", exc_info=True)
-            return False
-        return True
+    async def _show(self) -> None:
+        self.asking(self.overview.asking)
+        for watcher in self._watchers:
+            await watcher()
 
     def theme(self) -> str:
         """The user's choice, else this browser's."""

@@ -8,11 +8,12 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Final
 
 import msgspec
 
+from core.domain.errors import PlatformError
 from core.domain.events import (
     AnyEvent,
     Asked,
@@ -74,13 +75,18 @@ class SharedView:
         self.n = 1
         self.arrived = asyncio.Event()
         self.ended = False
+        self.faults: list[PlatformError] = []  # what could not be shown, for the tabs to say
 
     async def run(self) -> None:
-        """Follow the session until it is deleted or this is cancelled."""
+        """Follow the session until it is deleted, until it cannot be followed (`fault`), or this is cancelled."""
         try:
             async with self._follow() as batches:
                 async for batch in batches:
                     await self._take(batch)
+        except PlatformError:
+            raise
+        except Exception as error:  # noqa: BLE001  # the tabs are told; a new page follows anew
+            self._failed("the session cannot be followed any more", error, code="view_ended")
         finally:
             self.ended = True
             self.arrived.set()
@@ -141,9 +147,12 @@ class SharedView:
     async def _take(self, batch: list[AnyEvent]) -> None:
         texts = [event.plan if isinstance(event, Asked) else event.text for event in batch if isinstance(event, PROSE)]
         if len(batch) > 50 or any(len(text) > LARGE for text in texts):
-            self._rendered = await asyncio.to_thread(lambda: {text: markdown.render(text) for text in texts})
+            self._rendered = await asyncio.to_thread(_rendered, texts)
         for at, event in enumerate(batch):
-            self._fold.apply(event)
+            try:
+                self._fold.apply(event)
+            except Exception as error:  # noqa: BLE001  # one event that cannot be shown must not end the view of the others
+                self._failed(f"event {event.seq} cannot be shown", error)
             if at % 50 == 49:
                 await asyncio.sleep(0)
         self._rendered = {}
@@ -171,10 +180,23 @@ class SharedView:
                 self._timer.cancel()
             self._timer = loop.call_at(due, self._flush)
 
+    def _failed(self, what: str, error: Exception, *, code: str = "not_shown") -> None:
+        """Tell all tabs that something is missing here; the rest goes on."""
+        log.error("%s", what, exc_info=error)
+        self.faults.append(PlatformError(what, code=code))
+        for cursor in self._cursors:
+            cursor.news.set()
+
     def _flush(self) -> None:
         if self._timer:
             self._timer.cancel()
             self._timer = None
+        try:
+            self._send()
+        except Exception as error:  # noqa: BLE001  # called by a timer: nobody else would hear of it
+            self._failed("what is new cannot be shown", error)
+
+    def _send(self) -> None:
         changed = self._fold.drain()
         meta = self._fold.meta()
         news = meta if meta != self._meta else None
@@ -188,6 +210,14 @@ class SharedView:
             cursor.news.set()
 
 
+def _rendered(texts: list[str]) -> dict[str, str]:
+    found = {}
+    for text in texts:
+        with suppress(Exception):  # rendered again where it stands, it fails there and is told
+            found[text] = markdown.render(text)
+    return found
+
+
 def _opening(event: AnyEvent) -> bool:
     """Drawing these at once would take the CPU from the CLI, where browser and box share it."""
     return isinstance(event, UserSaid) or (isinstance(event, StateChanged) and event.state in OPEN_STATES)
@@ -199,7 +229,7 @@ class ViewCursor:
     def __init__(self, screen: SharedView) -> None:
         self.screen = screen
         self.news = asyncio.Event()
-        self._seen = 0
+        self._seen = self._told = 0
 
     def restart(self, n: int = 0) -> None:
         """The tab says that it has only what led up to batch `n`."""
@@ -207,11 +237,16 @@ class ViewCursor:
         self.news.set()
 
     async def next(self) -> Push:
-        """Wait for something this tab does not have yet."""
-        while self._seen == self.screen.n:
+        """Wait for something this tab does not have yet, or for a fault that it has not told yet."""
+        while self._seen == self.screen.n and self._told == len(self.screen.faults):
             self.news.clear()
             await self.news.wait()
         return self.now()
+
+    def new_faults(self) -> list[PlatformError]:
+        """What could not be shown since this was asked last."""
+        new, self._told = self.screen.faults[self._told :], len(self.screen.faults)
+        return new
 
     def now(self) -> Push:
         """What this tab does not have yet, without waiting."""

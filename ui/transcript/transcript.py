@@ -82,6 +82,8 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
                 await self._online.wait()
                 continue
             self._send(push)
+            for fault in self._cursor.new_faults()[-1:]:
+                self._fail(fault)
             if self._cursor.screen.ended:
                 return
 

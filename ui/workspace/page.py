@@ -41,15 +41,17 @@ def install(desk: Services) -> None:
     async def workspace(agent_id: str, session: str = "") -> None:
         """Raises: NotFound: the agent or session is not there, or not this user's."""
         user = desk.auth.current()
-        agent = await desk.agents.get(agent_id, user=user.id)
-        sessions = await desk.agents.sessions(agent_id, user=user.id)
-        if not sessions and not session:
+        if not session and not await desk.agents.sessions(agent_id, user=user.id):
+            agent = await desk.agents.get(agent_id, user=user.id)
             with frame(desk, title="workspace.title") as page:
                 opening(page, agent)
             return
-        here = _chosen(sessions, session)
         with frame(desk, title="workspace.title", bare=True, fill=True) as page:
-            talk = WorkspaceChat(page, screens, agent=agent, session=here, sessions=sessions)
+            await page.read(partial(desk.agents.overview_of, agent_id, user=user.id))
+            found, here = page.overview.agent(agent_id), _chosen(page.overview.sessions_of(agent_id), session)
+            if found is None:
+                raise NotFound(f"agent {agent_id}")
+            talk = WorkspaceChat(page, screens, agent=found, session=here)
             await talk.build()
             if not session:
                 ui.navigate.history.replace(address(here))
@@ -66,15 +68,13 @@ def _chosen(sessions: list[Session], wanted: str) -> Session:
 class WorkspaceChat:
     """One open workspace page."""
 
-    def __init__(
-        self, page: PageFrame, screens: SharedViews, *, agent: Agent, session: Session, sessions: list[Session]
-    ) -> None:
+    def __init__(self, page: PageFrame, screens: SharedViews, *, agent: Agent, session: Session) -> None:
         self._page, self._screens = page, screens
-        self._agent, self._session, self._sessions = agent, session, sessions
+        self._agent, self._session = agent, session
         self._agents, self._conversations = page.desk.agents, page.desk.conversations
         self._user: UserId = page.user.id
         self._words = page.words
-        self._acts = AgentActions(page, self._refresh)
+        self._acts = AgentActions(page)
         self._warmed = False
 
     async def build(self) -> None:
@@ -92,7 +92,7 @@ class WorkspaceChat:
                 self._side()
             with tag("section", classes="mid"):
                 self._mid(cursor)
-        page.on_change(self._refresh)
+        page.on_change(self._show)
         page.client.on_connect(self._warm)
 
     def _look(self) -> ViewCursor:
@@ -121,7 +121,7 @@ class WorkspaceChat:
         self._list = SessionList(
             agent=self._agent,
             current=self._session.id,
-            sessions=self._sessions,
+            sessions=self._page.overview.sessions_of(self._agent.id),
             words=self._words,
             begin=self._begin,
             rename=self._rename,
@@ -198,20 +198,19 @@ class WorkspaceChat:
         except PlatformError as error:
             log.info("session %s is not warm: %s", self._session.id, error)
 
-    async def _refresh(self) -> None:
-        try:
-            agent = await self._agents.get(self._agent.id, user=self._user)
-            sessions = await self._agents.sessions(agent.id, user=self._user)
-        except NotFound:
+    async def _show(self) -> None:
+        """Show what the overview says now."""
+        overview, here = self._page.overview, self._page.overview.session(self._session.id)
+        agent = overview.agent(self._agent.id)
+        if agent is None:
             self._page.client.open("/dashboard" if self._acts.deleting else "/dashboard?gone")
             return
-        self._list.show(sessions, agent)
-        here = next((one for one in sessions if one.id == self._session.id), None)
         if here is None:
             self._page.client.open(f"/workspace/{quote(agent.id)}")
             return
+        self._list.show(overview.sessions_of(agent.id), agent)
         before = (self._session.title, self._agent.name, self._agent.draft, self._agent.archived)
-        self._agent, self._session, self._sessions = agent, here, sessions
+        self._agent, self._session = agent, here
         if (here.title, agent.name, agent.draft, agent.archived) != before:
             self._retitle()
 
@@ -225,7 +224,7 @@ class WorkspaceChat:
     async def _publish(self) -> None:
         """The draft is finished: from now on its sessions use it instead of building it."""
         await self._agents.change(self._agent.id, user=self._user, draft=False)
-        await self._refresh()
+        await self._page.refresh()
         self._page.toasts.show(
             self._words.t("head.published"), "ok", action=self._words.t("sessions.new"), undo=self._begin
         )
@@ -240,14 +239,14 @@ class WorkspaceChat:
 
     async def _rename(self, session: str, title: str) -> None:
         await self._agents.change_session(session, user=self._user, title=title)
-        await self._refresh()
+        await self._page.refresh()
 
     async def _remove(self, session: str) -> None:
         await self._agents.delete_session(session, user=self._user)
         if session == self._session.id:
             ui.navigate.to(f"/workspace/{quote(self._agent.id)}")
         else:
-            await self._refresh()
+            await self._page.refresh()
 
     def _page_title(self) -> str:
         name, title = self._agent_name(), title_of(self._session, self._words)

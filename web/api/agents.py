@@ -3,7 +3,7 @@
 import msgspec
 
 from core.domain.records import Agent, Session
-from core.services.agents import AgentSummary
+from core.services.overview import AgentSummary
 from ui.layout.services import Services
 from web.api.paging import PageQuery, Place, cut
 from web.api.routing import ApiRouter, Caller, IdempotencyKey

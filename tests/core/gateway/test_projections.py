@@ -20,8 +20,8 @@ from core.domain.events import (
 )
 from core.domain.records import Request, Session, now
 from core.domain.states import SessionState
+from core.domain.summaries import gist
 from core.gateway.projections import changes_of, follow
-from core.gateway.summaries import gist
 from core.services.agents import Agents
 from core.services.audit import Audit
 from tests.core.gateway.gateway_harness import ALICE, House

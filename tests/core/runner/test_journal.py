@@ -15,6 +15,7 @@ from core.domain.events import (
     Parked,
     SessionOpened,
     StateChanged,
+    Text,
     TextDelta,
     TurnFinished,
     UserSaid,
@@ -114,6 +115,7 @@ async def test_a_secret_is_neither_stored_nor_shown_and_what_is_done_next_still_
     ]  # fmt: skip
     assert secret.encode() not in book.log.path.read_bytes()
     assert book.recall.waiting["m1"].text == f"use {secret}"
-    assert book.recall.line == "use ***"
+    book.record(Text(message="n", block=0, text=f"it is `{secret}` then"))
+    assert book.recall.line == "it is *** then"
     kept = book.shown([TextDelta(message="m", block=0, text=f"half an answer with {secret} and secr")])
     assert [delta.text for delta in kept] == ["half an answer with *** and "]  # what a checkpoint writes down

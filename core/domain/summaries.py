@@ -1,7 +1,16 @@
-"""One line of what was said, for lists: plain words, without Markdown's marks."""
+"""One line of what was said, for lists: plain words, without Markdown's marks.
+
+The runner's news and the Store's records use the same functions, so that a list reads the same from either of them.
+"""
 
 import re
+from collections.abc import Sequence
 
+from core.domain.events import AnyEvent, Asked, Text
+
+LINE_CHARS = 160
+SUMMARY_CHARS = 200
+TELLING = ("command", "file_path", "path", "url", "query", "pattern", "description", "name")  # of a tool's input
 TAIL_CHARS = 10_000  # of a text; the last paragraph is near its end
 TELLING_CHARS = 12  # a sentence shorter than this ("All right.") takes the next one along
 
@@ -11,7 +20,30 @@ ITEM = re.compile(r"\s*(?:[-*+]|\d{1,3}[.)])\s+(?=\S)")
 SENTENCE = re.compile(r"(?<=[.!?。…])\s+")
 LINK = re.compile(r"!?\[([^\[\]\n]{0,300})\]\([^()\n]{0,2000}\)")
 # Only `_` needs a border after it: a Korean particle follows the others at once.
-MARKED = re.compile(r"(\*\*|__|~~|`{1,2}|(?<![\w*])[*_](?=\S))([^\n]{1,500}?)(?<=\S)\1(?:(?<!_)|(?!\w))")
+MARKED = re.compile(r"(\*\*|__|~~|`{1,2}|(?<![\w*])[*_](?=[^\s*_]))([^\n]{1,500}?)(?<=\S)\1(?:(?<!_)|(?!\w))")
+
+
+def last_line(events: Sequence[AnyEvent]) -> str:
+    """What was said or asked last, in one line; empty if these events say nothing."""
+    for event in reversed(events):
+        line = ""
+        if isinstance(event, Text):
+            line = gist(event.text, LINE_CHARS)
+        elif isinstance(event, Asked):
+            line = first_line(event.reason, LINE_CHARS) or cut(target(event), LINE_CHARS)
+        if line:
+            return line
+    return ""
+
+
+def target(asked: Asked) -> str:
+    """One line for the inbox: what exactly is asked, without the tool's name."""
+    if asked.questions:
+        return first_line(asked.questions[0].text, SUMMARY_CHARS)
+    if asked.plan:
+        return first_line(asked.plan, SUMMARY_CHARS)
+    telling = next((asked.input[name] for name in TELLING if isinstance(asked.input.get(name), str)), "")
+    return first_line(telling, SUMMARY_CHARS) or cut(asked.tool, SUMMARY_CHARS)
 
 
 def gist(text: str, limit: int) -> str:

@@ -1,0 +1,173 @@
+"""What a user's pages show of their agents, read from the Store once and then changed in place by the runners' news."""
+
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from core.domain.records import Agent, Request, Session, now
+from core.domain.states import OPEN_TURN, SessionState
+from core.protocol.runner_api import SessionChange
+
+NEVER = sys.maxsize
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSummary:
+    """An agent as the dashboard shows it. `session` is its newest one, or empty; `reason` says why that one failed."""
+
+    agent: Agent
+    state: SessionState
+    line: str
+    at: datetime
+    session: str
+    cost_usd: float  # this month
+    asking: int
+    sessions: int = 0
+    reason: str = ""
+
+
+class Overview:
+    """Agents, their sessions, the open requests and this month's cost of one user, as one page needs them.
+
+    It is about all agents (`whole`), about one, or about none; open requests are always those of all agents. `apply`
+    takes in the runners' news without reading the Store; `Agents.catch_up` reads what they do not tell.
+    """
+
+    def __init__(
+        self,
+        *,
+        agents: Iterable[Agent],
+        sessions: Iterable[Session],
+        requests: Iterable[Request],
+        costs: Mapping[str, float] | None = None,
+        whole: bool = False,
+    ) -> None:
+        self._agents = {one.id: one for one in agents}
+        self._sessions = {one.id: one for one in sessions}
+        self._requests = {one.id: one for one in requests}
+        self._costs = dict(costs or {})
+        self._asking = Counter(one.session for one in self._requests.values())  # session → open requests
+        self.whole = whole
+        self._due: dict[str, int] = {}  # session → read its record once the Store has this event
+
+    @property
+    def asking(self) -> int:
+        """How many requests wait for the user."""
+        return sum(self._asking.values())
+
+    @property
+    def requests(self) -> list[Request]:
+        """The open requests, newest first."""
+        return sorted(self._requests.values(), key=lambda one: one.asked_at, reverse=True)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._agents
+
+    def agent(self, id: str) -> Agent | None:
+        return self._agents.get(id)
+
+    def covers(self, agent: str) -> bool:
+        """Whether this is about the agent."""
+        return self.whole or agent in self._agents
+
+    def session(self, id: str) -> Session | None:
+        return self._sessions.get(id)
+
+    def sessions_of(self, agent: str) -> list[Session]:
+        """The agent's sessions, newest first."""
+        own = (one for one in self._sessions.values() if one.agent == agent)
+        return sorted(own, key=lambda one: one.updated_at, reverse=True)
+
+    def summaries(self) -> list[AgentSummary]:
+        """All agents, archived ones too, newest activity first."""
+        sessions: defaultdict[str, list[Session]] = defaultdict(list)
+        for one in self._sessions.values():
+            sessions[one.agent].append(one)
+        cards = [self._summary(agent, sessions[agent.id]) for agent in self._agents.values()]
+        return sorted(cards, key=lambda card: card.at, reverse=True)
+
+    def apply(self, change: SessionChange) -> bool:
+        """Take in one piece of news. Returns whether the session is to be read from the Store (`replace`) now.
+
+        That is so when the Store has what the news does not say: a title, a cost, what is asked.
+        """
+        id, told = change.session, change.asking is not None and change.stored_seq is not None
+        asked = self._asking[id]
+        if change.asking is not None:
+            self._asking[id] = change.asking
+            if not change.asking:
+                self._drop_requests(id)
+        if not self.covers(change.agent):
+            return not told
+        known = self._sessions.get(id)
+        if known is None or not told:
+            return True
+        self._sessions[id] = fresh = _moved(known, change)
+        ended = fresh.last_outcome and not known.last_outcome
+        moved = change.asking and change.last_seq > known.last_seq  # its requests may be parked now
+        if ended or moved or change.asking != asked or not fresh.title or fresh.kind == "builder":
+            self._due[id] = change.last_seq
+        if (change.stored_seq or 0) >= self._due.get(id, NEVER):
+            del self._due[id]
+            return True
+        return False
+
+    def replace(
+        self, session: Session, requests: Iterable[Request], *, agent: Agent | None, costs: Mapping[str, float]
+    ) -> None:
+        """Take over what the Store says of a session: its record, its open requests, its agent, this month's cost."""
+        if self.covers(session.agent):
+            self._sessions[session.id] = session
+        self._drop_requests(session.id)
+        self._requests |= {one.id: one for one in requests}
+        self._asking[session.id] = sum(one.session == session.id for one in self._requests.values())
+        if agent is not None:
+            self._agents[agent.id] = agent
+        self._costs |= costs
+
+    def _drop_requests(self, session: str) -> None:
+        for id in [one.id for one in self._requests.values() if one.session == session]:
+            del self._requests[id]
+
+    def _summary(self, agent: Agent, sessions: list[Session]) -> AgentSummary:
+        """The state that matters most wins: asking, then busy, then that of the newest session."""
+        newest = max(sessions, key=lambda one: one.updated_at, default=None)
+        asking = sum(self._asking[one.id] for one in sessions)
+        states = {one.state for one in sessions}
+        state = newest.shown_state if newest else SessionState.ASLEEP
+        for strong in (SessionState.BUSY, SessionState.ASKING):
+            state = strong if strong in states else state
+        if asking and state not in OPEN_TURN:
+            state = SessionState.ASKING  # parked: no process, but a person is still needed
+        return AgentSummary(
+            agent=agent,
+            state=state,
+            line=newest.last_line if newest else "",
+            at=newest.updated_at if newest else agent.updated_at,
+            session=newest.id if newest else "",
+            cost_usd=self._costs.get(agent.id, 0.0),
+            asking=asking,
+            sessions=len(sessions),
+            reason=newest.last_reason if newest and state is SessionState.FAILED else "",
+        )
+
+
+def _moved(known: Session, change: SessionChange) -> Session:
+    """The session's record, as far as the news tells it."""
+    line = change.line or known.last_line
+    grew = change.last_seq > known.last_seq
+    done = change.state in OPEN_TURN or line != known.last_line or change.outcome != known.last_outcome
+    return msgspec.structs.replace(
+        known,
+        state=change.state,
+        last_seq=max(change.last_seq, known.last_seq),
+        last_line=line,
+        last_outcome=change.outcome,
+        last_reason=change.reason,
+        updated_at=now() if grew and done else known.updated_at,  # a mere waking does not move it up the lists
+    )
