@@ -13,6 +13,7 @@ from bench import (
     box_start,
     cold_start,
     conversation,
+    dashboard,
     memory_and_start,
     page_load,
     session_list,

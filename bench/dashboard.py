@@ -8,7 +8,7 @@ from nicegui import ui
 from nicegui.client import Client
 
 from bench.figures import Figure, figure
-from bench.stage import Stage
+from bench.setup import Stage
 from core.domain.records import Agent, Request, Session, UserId, now
 from core.domain.states import SessionState
 from core.protocol.runner_api import SessionChange
