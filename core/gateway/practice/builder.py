@@ -18,10 +18,10 @@ from core.gateway.practice.calls import (
     told,
 )
 from core.gateway.practice.hearing import Heard, Kind, listen
+from core.gateway.practice.phrasebook import Sentences, sentences
 from core.gateway.practice.project import Project, project_of
 from core.gateway.practice.talk import Called, Talk
-from core.gateway.practice.wishes import topic_of
-from core.gateway.practice.words import WORDS, Words
+from core.gateway.practice.topic_match import topic_of
 from core.protocol.platform_tools import DRAFT_AGENT_TOOL as DRAFT
 
 MAX_CALLS = 24  # after one utterance; a plan has six steps at most, so more is a circle
@@ -32,7 +32,7 @@ def build(talk: Talk) -> tuple[Block, ...]:
     """The next message of the model in a builder session."""
     heard = listen(talk)
     if not heard:
-        return (Speak(text=WORDS["ko"].greeting),)
+        return (Speak(text=sentences("ko").greeting),)
     return _Answer(talk, heard).blocks()
 
 
@@ -42,7 +42,7 @@ class _Answer:
     def __init__(self, talk: Talk, heard: list[Heard]) -> None:
         self._talk, self._last = talk, heard[-1]
         self._project = project_of(talk, heard)
-        self._words: Words = WORDS[talk.language(self._last.at)]
+        self._words: Sentences = sentences(talk.language(self._last.at))
         self._calls = [(at, item) for at, item in enumerate(talk.items) if isinstance(item, Called)]
         self._since = [call for at, call in self._calls if at > self._last.at]
 
@@ -75,7 +75,7 @@ class _Answer:
             case Kind.NAMELESS:
                 return words.which_name
             case Kind.WISH:
-                return topic_of(self._last.text).question[self._talk.language(self._last.at)]
+                return topic_of(self._last.text).texts[self._talk.language(self._last.at)].question
             case Kind.DENIED:
                 noted = call_in(self._last.text)
                 return refusal(words, added_to(self._last.text), of_run=noted is None or noted.name == "Bash")

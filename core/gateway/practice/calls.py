@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from core.gateway.practice.phrasebook import Sentences
 from core.gateway.practice.talk import REMINDER, Called
-from core.gateway.practice.words import Words
 from core.protocol.platform_tools import DRAFT_AGENT_TOOL as DRAFT
 
 NUMBERED = re.compile(r"^ *\d+[\t→]", re.MULTILINE)  # a line as the CLI's Read shows it
@@ -95,13 +95,13 @@ def added_to(note: str) -> str:
     return " ".join(said.removesuffix("]").split())[:NOTE_CHARS] if found else ""
 
 
-def refusal(words: Words, note: str, *, of_run: bool) -> str:
+def refusal(words: Sentences, note: str, *, of_run: bool) -> str:
     """The answer to a denial, with what the person wrote."""
     text = words.denied_run if of_run else words.denied_write
     return f"{words.denied_said.format(message=note)}\n\n{text}" if note else text
 
 
-def told(call: Called, words: Words, report: str) -> str:
+def told(call: Called, words: Sentences, report: str) -> str:
     """What came of a run, by itself; `report` is the template for one that ended well."""
     match call.outcome:
         case "ok":

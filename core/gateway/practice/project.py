@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 
 from core.gateway.practice.calls import text_read
-from core.gateway.practice.desk_topics import ANYTHING
 from core.gateway.practice.guide import amended, guide
 from core.gateway.practice.hearing import Heard, Kind
+from core.gateway.practice.phrasebook import Topic, phrasebook
 from core.gateway.practice.scripts import script
 from core.gateway.practice.talk import Language, Talk
-from core.gateway.practice.topic import Topic
-from core.gateway.practice.wishes import does_of, name_of, topic_of
+from core.gateway.practice.topic_match import does_of, name_of, topic_of
 
 WISH_CHARS = 4_000  # of what is quoted in CLAUDE.md
 
@@ -36,9 +35,9 @@ class Project:
 
     @property
     def does(self) -> str:
-        if self.topic is ANYTHING:
+        if self.topic is phrasebook().anything:
             return does_of(self.wish, self.language)
-        return self.topic.does[self.language]
+        return self.topic.texts[self.language].does
 
     def guide(self) -> str:
         if self.before:

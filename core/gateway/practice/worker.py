@@ -2,14 +2,14 @@
 
 from core.gateway.practice.calls import Block, Speak, added_to, call_in, refusal, run_script, told
 from core.gateway.practice.hearing import Heard, Kind, listen
+from core.gateway.practice.phrasebook import Sentences, sentences
 from core.gateway.practice.talk import Talk
-from core.gateway.practice.words import WORDS, Words
 
 
 def work(talk: Talk) -> tuple[Block, ...]:
     """The next message of the model in a session with an agent."""
     heard = listen(talk)
-    words = WORDS[talk.language(heard[-1].at if heard else 0)]
+    words = sentences(talk.language(heard[-1].at if heard else 0))
     if not heard or heard[-1].kind is Kind.GREET:
         return (Speak(text=words.agent_greeting.format(name=talk.agent)),)
     if plain := _plain(heard[-1], words):
@@ -23,7 +23,7 @@ def work(talk: Talk) -> tuple[Block, ...]:
     return (Speak(text=words.agent_run), noted or run_script(words.run_description))
 
 
-def _plain(last: Heard, words: Words) -> str:
+def _plain(last: Heard, words: Sentences) -> str:
     match last.kind:
         case Kind.THANK:
             return words.thanks

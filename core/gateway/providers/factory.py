@@ -4,13 +4,17 @@ from core.config.settings import Settings, secrets_of
 from core.gateway.providers import Provider
 from core.gateway.providers.anthropic import Anthropic
 from core.gateway.providers.passthrough import PassthroughProvider, Upstream
-from core.gateway.providers.practice import PracticeProvider
 from core.observability.redaction import Redactor
 
 
 def provider_for(settings: Settings) -> Provider:
     """As `upstream_for`, and practice."""
-    return PracticeProvider() if settings.provider == "practice" else PassthroughProvider(upstream_for(settings))
+    if settings.provider == "practice":
+        # Its sentences are read when it is imported for use: only who chose it pays
+        from core.gateway.providers.practice import PracticeProvider
+
+        return PracticeProvider()
+    return PassthroughProvider(upstream_for(settings))
 
 
 def upstream_for(settings: Settings) -> Upstream:

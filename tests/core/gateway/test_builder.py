@@ -5,11 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from core.gateway.practice.desk_topics import ANYTHING
+from core.gateway.practice.phrasebook import Sentences, Topic, phrasebook, sentences
 from core.gateway.practice.talk import DRAFT
-from core.gateway.practice.topic import Topic
-from core.gateway.practice.wishes import TOPICS
-from core.gateway.practice.words import EN, KO
 from core.gateway.providers.practice import blocks_of
 from tests.core.gateway.tool_loop import Talking, plain
 
@@ -28,7 +25,7 @@ def test_hello_is_answered_with_the_greeting_word_for_word(hello: str) -> None:
 
 @pytest.mark.parametrize("hello", ["hello", "Hi!", "Hey there", "good morning"])
 def test_hello_in_english_is_answered_in_english(hello: str) -> None:
-    assert plain(hello) == EN.greeting
+    assert plain(hello) == sentences("en").greeting
 
 
 def test_a_wish_is_answered_with_one_question(tmp_path: Path) -> None:
@@ -91,7 +88,11 @@ THINGS = [
 
 @pytest.mark.parametrize(
     ("topic", "thing"),
-    [(topic, thing) for topic, things in zip((*TOPICS, ANYTHING), THINGS, strict=True) for thing in things],
+    [
+        (topic, thing)
+        for topic, things in zip((*phrasebook().topics, phrasebook().anything), THINGS, strict=True)
+        for thing in things
+    ],
     ids=[thing for things in THINGS for thing in things],
 )
 def test_every_topics_script_runs_offline_and_prints_something(tmp_path: Path, topic: Topic, thing: str) -> None:
@@ -99,7 +100,7 @@ def test_every_topics_script_runs_offline_and_prints_something(tmp_path: Path, t
     talking = Talking(tmp_path)
     assert (
         talking.say(f"{thing} 좀 도와줘" if korean else f"Please help me with {thing}")
-        == topic.question["ko" if korean else "en"]
+        == topic.texts["ko" if korean else "en"].question
     )
     report = talking.say("그냥 알아서" if korean else "as you like")
     assert talking.names == ALL, report
@@ -164,7 +165,7 @@ def test_asked_for_a_name_without_one_it_asks_which(tmp_path: Path) -> None:
     talking = Talking(tmp_path)
     talking.say(WISH)
     talking.say(ANSWER)
-    assert talking.say("이름 좀 바꿔 줘") == KO.which_name
+    assert talking.say("이름 좀 바꿔 줘") == sentences("ko").which_name
     assert "돈길" in talking.say("돈길로 해 줘")
     assert talking.drafts[-1]["name"] == "돈길"
 
@@ -240,5 +241,5 @@ def test_a_request_of_any_shape_has_an_answer(body: dict[str, object]) -> None:
 
 
 def test_korean_has_no_exclamation_marks_but_in_the_greeting() -> None:
-    said = [getattr(KO, name) for name in KO.__slots__ if name != "greeting"]
+    said = [getattr(sentences("ko"), name) for name in Sentences.__struct_fields__ if name != "greeting"]
     assert not any("!" in text or "죄송" in text for text in said)

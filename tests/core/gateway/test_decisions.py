@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from core.gateway.practice.calls import Use
+from core.gateway.practice.phrasebook import sentences
 from core.gateway.practice.talk import DRAFT
-from core.gateway.practice.words import KO
 from tests.core.gateway.test_builder import ALL, ANSWER, WISH
 from tests.core.gateway.tool_loop import Talking
 
@@ -128,9 +128,9 @@ def test_a_parked_request_that_was_refused_is_not_made(tmp_path: Path) -> None:
     talking.say(ANSWER)
     talking.messages[-3:] = []
     talking.used.clear()
-    assert talking.say(REFUSED) == KO.denied_run
+    assert talking.say(REFUSED) == sentences("ko").denied_run
     assert talking.say(REFUSED.replace("]", " They add: 나중에 할게요]")).startswith(
         "남겨 주신 말씀은 확인했어요: “나중에 할게요”"
     )
-    assert talking.say(REFUSED.replace("Bash", "Write")) == KO.denied_write
+    assert talking.say(REFUSED.replace("Bash", "Write")) == sentences("ko").denied_write
     assert talking.used == []

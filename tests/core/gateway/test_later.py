@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from core.gateway.practice.phrasebook import sentences
 from core.gateway.practice.talk import DRAFT, read
-from core.gateway.practice.words import EN, KO
 from tests.core.gateway.test_builder import ALL, ANSWER, GREETING, WISH
 from tests.core.gateway.tool_loop import Talking
 
@@ -46,10 +46,10 @@ def test_told_to_run_it_again_it_runs_what_is_there(folder: Path, words: str, sh
 
 def test_a_run_in_an_empty_folder_is_answered_with_what_is_missing(tmp_path: Path) -> None:
     talking = Later(tmp_path)
-    assert talking.say("다시 실행해 줘") == KO.nothing_here
+    assert talking.say("다시 실행해 줘") == sentences("ko").nothing_here
     assert [use.name for use in talking.used] == ["Read"]
     assert talking.say("평일 아침마다 새 이슈를 요약해 줘").endswith("알려 주세요.")
-    assert talking.say("run it again") != EN.nothing_here, "now it is the answer to a question"
+    assert talking.say("run it again") != sentences("en").nothing_here, "now it is the answer to a question"
 
 
 def test_the_name_is_changed_and_all_else_in_the_file_stays(folder: Path) -> None:
@@ -72,11 +72,11 @@ def test_what_is_added_joins_what_the_file_says(folder: Path) -> None:
 def test_a_file_that_cannot_be_read_is_not_written_over(folder: Path) -> None:
     talking = Later(folder)
     talking.deny = lambda use: "no" if use.name == "Read" else ""
-    assert talking.say("주말은 빼 줘") == KO.unread
+    assert talking.say("주말은 빼 줘") == sentences("ko").unread
     assert [use.name for use in talking.used] == ["Read"]
 
 
-OTHER = [("안녕?", GREETING), ("계속", KO.all_done), ("비행기 표를 사 줘", KO.more)]
+OTHER = [("안녕?", GREETING), ("계속", sentences("ko").all_done), ("비행기 표를 사 줘", sentences("ko").more)]
 
 
 @pytest.mark.parametrize(("words", "answer"), OTHER)

@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -17,7 +20,9 @@ from core.gateway.providers import Call
 from core.gateway.providers.practice import PracticeProvider, blocks_of, pieces, sse
 from tests.core.gateway.test_anthropic import asking, served
 from tests.core.gateway.test_builder import GREETING
+from tests.timeouts import PATIENCE_S
 
+ROOT = Path(__file__).resolve().parents[3]
 HELLO = {"model": "claude-x", "stream": True, "messages": [{"role": "user", "content": "안녕?"}]}
 
 
@@ -163,3 +168,25 @@ async def test_many_at_once_do_not_mix() -> None:
         answers = await asyncio.gather(*(one(text) for text in texts))
     assert answers == answers[:4] * 5
     assert len(set(answers)) == 4
+
+
+READS = """
+import sys
+opened = []
+sys.addaudithook(lambda event, about: opened.append(str(about[0])) if event == "open" else None)
+import core.gateway.cluster_server, core.gateway.local_server
+from core.config.settings import Secret, Settings
+from core.gateway.providers.factory import provider_for
+provider_for(Settings(model="{model}", anthropic_api_key=Secret("sk-ant-x")))
+loaded = [name for name in sys.modules if name.startswith(("core.gateway.practice", "core.gateway.providers.practice"))]
+print(sorted(loaded) or "nothing", [path for path in opened if "/practice" in path])
+"""
+
+
+@pytest.mark.parametrize("model", ["anthropic", "practice"])
+def test_the_practice_model_is_neither_imported_nor_read_where_another_one_is_chosen(model: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", READS.format(model=model)], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S
+    )
+    assert done.returncode == 0, done.stderr
+    assert (done.stdout.strip() == "nothing []") == (model == "anthropic"), done.stdout

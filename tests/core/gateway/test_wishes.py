@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from core.gateway.practice.desk_topics import ANYTHING
+from core.gateway.practice.phrasebook import phrasebook
 from core.gateway.practice.talk import Language
-from core.gateway.practice.wishes import does_of, name_of, topic_of
+from core.gateway.practice.topic_match import does_of, name_of, topic_of
 from tests.core.gateway.tool_loop import Talking
 from ui.layout.i18n import merged
 
@@ -67,7 +67,7 @@ def test_what_fits_no_topic_is_described_in_its_own_words(tmp_path: Path) -> Non
         ("화분에 물을 줘", "화분에 물 도우미", "맡은 일: 화분에 물을 줘"),
     ):
         talking = Talking(tmp_path)
-        assert topic_of(wish) is ANYTHING
+        assert topic_of(wish) is phrasebook().anything
         talking.say(wish)
         talking.say("as you like" if name[0] == "W" else "알아서")
         assert (talking.drafts[0]["name"], talking.drafts[0]["description"]) == (name, says)
