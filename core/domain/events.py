@@ -213,6 +213,8 @@ class TurnFinished(Event, frozen=True, kw_only=True, tag="turn_finished"):
     """Exactly one ends each turn. `reason` is a code with a sentence in the catalogues (`reason.<code>`).
 
     `model` answered last (empty: none did), `context_tokens` of `window_tokens` were full then; 0 is unknown.
+    `cost_usd` is what the gateway metered, without the `unpriced_calls`, whose price nobody knows. A runner's own log
+    has 0 in both: the gateway writes them into the Store.
     """
 
     outcome: Literal["ok", "error", "interrupted", "limit"]
@@ -224,6 +226,18 @@ class TurnFinished(Event, frozen=True, kw_only=True, tag="turn_finished"):
     model: str = ""
     context_tokens: int = 0
     window_tokens: int = 0
+    unpriced_calls: int = 0
+
+
+class TurnCost(Event, frozen=True, kw_only=True, tag="turn_cost"):
+    """What an ended turn cost, told to those who look on as soon as the gateway has said it; never stored.
+
+    `turn` is the number of its `turn_finished`. In the Store that event has the same values.
+    """
+
+    turn: int
+    cost_usd: float = 0.0
+    unpriced_calls: int = 0
 
 
 class Live(Event, frozen=True, kw_only=True, tag="live"):
@@ -241,10 +255,10 @@ class UnknownEvent(Event, frozen=True, kw_only=True, tag="unknown"):
 
 AnyEvent = (
     SessionOpened | UserSaid | TextDelta | Text | ThinkingDelta | Thinking | ToolCalled | ToolProgress | ToolReturned
-    | Asked | Answered | Parked | Todos | Retrying | Notice | StateChanged | TurnFinished | Live
+    | Asked | Answered | Parked | Todos | Retrying | Notice | StateChanged | TurnFinished | TurnCost | Live
     | UnknownEvent
 )  # fmt: skip
-LIVE_ONLY = (TextDelta, ThinkingDelta, ToolProgress, Live)
+LIVE_ONLY = (TextDelta, ThinkingDelta, ToolProgress, TurnCost, Live)
 
 PRACTICE = "practice"  # what `TurnFinished.model` says of the practice model, whatever name the CLI gave it
 

@@ -149,7 +149,8 @@ class Session(Record, frozen=True, kw_only=True):
     state: SessionState = SessionState.ASLEEP
     last_seq: int = 0
     last_line: str = ""
-    cost_usd: float = 0.0
+    cost_usd: float = 0.0  # of its ended turns, as the gateway metered them
+    unpriced_calls: int = 0  # calls of the model that are not in it: nobody knows their price
     model: str = ""  # this and the next two as the last turn that had an answer left them (core.domain.events)
     context_tokens: int = 0
     window_tokens: int = 0

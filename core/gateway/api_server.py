@@ -9,6 +9,8 @@ from aiohttp import web
 from core.config.settings import Secret, Settings
 from core.gateway.box_api import BoxApi
 from core.gateway.identity import Callers
+from core.gateway.metering.limits import SpendLimits
+from core.gateway.metering.meter import Meter
 from core.gateway.providers.factory import provider_for
 from core.store import Store
 from core.vault.factory import opened_vault
@@ -16,16 +18,32 @@ from core.vault.factory import opened_vault
 
 @asynccontextmanager
 async def served(
-    settings: Settings, store: Store, callers: Callers, *, keys: tuple[Secret, ...], drain_s: float, shared: bool
+    settings: Settings,
+    store: Store,
+    callers: Callers,
+    *,
+    keys: tuple[Secret, ...],
+    drain_s: float,
+    shared: bool,
+    limits: SpendLimits | None = None,
 ) -> AsyncIterator[web.AppRunner]:
     """`runner.server` makes the protocol of a connection. Leaving waits for answers under way, for `drain_s` at most.
 
-    `shared`: other gateways serve the same boxes over the same Store.
+    `shared`: other gateways serve the same boxes over the same Store. `limits`: who knows what calls may cost.
     """
     async with opened_vault(settings) as vault:
         provider = await asyncio.to_thread(provider_for, settings)  # it may load Google's client
+        regional = settings.provider == "vertex" and settings.vertex_region != "global"
+        meter = Meter(store, provider=settings.provider, regional=regional, limits=limits)
         api = BoxApi(
-            store=store, vault=vault, callers=callers, provider=provider, settings=settings, keys=keys, shared=shared
+            store=store,
+            vault=vault,
+            callers=callers,
+            provider=provider,
+            settings=settings,
+            keys=keys,
+            meter=meter,
+            shared=shared,
         )
         # handler_cancellation: a CLI that hangs up ends the call upstream, and its cost
         runner = web.AppRunner(api.app(), handler_cancellation=True, access_log=None, shutdown_timeout=drain_s)
@@ -35,3 +53,4 @@ async def served(
         finally:
             await runner.cleanup()
             await provider.close()
+            await meter.close()

@@ -15,6 +15,7 @@ from core.gateway.batch import ReadBatch, is_light, read_batch
 from core.gateway.http_errors import errors, read_body
 from core.gateway.identity import Caller, Callers, claims_of, prove_runner
 from core.gateway.ingest import Ingest
+from core.gateway.metering.meter import Meter
 from core.gateway.providers import Call, Provider
 from core.gateway.turn_spans import turn_under_way
 from core.lib.aiohttp_disconnects import ignore_disconnects
@@ -50,9 +51,11 @@ class BoxApi:
         provider: Provider,
         settings: Settings,
         keys: tuple[Secret, ...],
+        meter: Meter,
         shared: bool = False,
     ) -> None:
         self._store, self._vault, self._callers, self._provider = store, vault, callers, provider
+        self._meter = meter
         self._provider_name, self._keys = settings.provider, keys  # the first signs, all verify
         self._ingest, self._redactor = Ingest(store, shared=shared), Redactor((*secrets_of(settings), *keys))
         self._heavy = asyncio.Semaphore(1)  # two threads that decode would starve this one
@@ -122,11 +125,11 @@ class BoxApi:
         async with caller.room.batch():
             batch = await self._batch(await read_body(request, limit_bytes=BATCH_BYTES))
             try:
-                acked = await self._ingest.store(batch, owner=caller.user)
+                kept = await self._ingest.store(batch, owner=caller.user)
             except (Gap, LogBehind) as error:
                 refusal = api.IngestRefusal(code=error.code, acked=error.acked, detail=str(error))
                 return _json(refusal, status=error.status)
-        return _json(api.Acknowledged(acked=acked))
+        return _json(kept)
 
     async def log(self, request: web.Request) -> web.Response:
         """A page of what is stored of the caller's own session, for a log that fell behind."""
@@ -168,11 +171,21 @@ class BoxApi:
 
     async def _answer(self, call: Call, request: web.Request, turn: Trace | None) -> web.StreamResponse:
         with metrics.model_call_seconds.time(), span("model call", kind="client", parent=turn) as one:
-            answer = await self._provider.answer(call, request)
+            answer = await self._metered(call, request)
             one.attributes |= {"oma.session": call.session, "http.response.status_code": answer.status}
             one.failed = answer.status >= 400
         metrics.model_calls.labels(str(answer.status)).inc()
         return answer
+
+    async def _metered(self, call: Call, request: web.Request) -> web.StreamResponse:
+        """Raises: BadInput (`spend_limit`): the call would pass a spending limit, and was not made."""
+        if call.path == api.COUNT_TOKENS:
+            return await self._provider.answer(call, request)  # it is free
+        metered = await self._meter.admit(call)
+        try:
+            return await self._provider.answer(call, request, metered)
+        finally:
+            await metered.end()
 
     def _claims(self, request: web.Request, caller: Caller) -> dict[str, Any]:
         return claims_of(request.headers.get("x-api-key") or _bearer(request), caller=caller, keys=self._keys)

@@ -26,7 +26,7 @@ def gateway_digest(settings: Settings) -> str:
 
 def _program() -> str:
     """Of what the files say, not of when they were written: a copy of the same version is the same."""
-    files = sorted(CORE.rglob("*.py"))
+    files = sorted(path for kind in ("*.py", "*.toml") for path in CORE.rglob(kind))
     return _hash(b"".join(_hash(bytes(path.relative_to(CORE)) + b"\0" + path.read_bytes()).encode() for path in files))
 
 

@@ -26,14 +26,15 @@ import msgspec
 from msgspec import UNSET
 
 from core.domain.errors import Conflict, NotFound, Unavailable
-from core.domain.events import AnyEvent, seq_of
+from core.domain.events import AnyEvent, TurnFinished, seq_of
 from core.domain.records import Request, Session, UserId, now
 from core.gateway.batch import ReadBatch
+from core.gateway.metering.turn_costs import with_costs
 from core.gateway.projections import follow
 from core.gateway.sanitize import stands_in
 from core.gateway.turn_spans import tell_turns
 from core.observability.event_metrics import EventMetrics
-from core.protocol.gateway_api import BATCH_EVENTS, Gap, LogBehind
+from core.protocol.gateway_api import BATCH_EVENTS, Acknowledged, Gap, LogBehind, TurnPrice
 from core.store import Store
 
 log = logging.getLogger("oma.gateway")
@@ -53,8 +54,8 @@ class Ingest:
     def __init__(self, store: Store, *, shared: bool = False) -> None:
         self._store, self._shared, self._tally = store, shared, EventMetrics()
 
-    async def store(self, batch: ReadBatch, *, owner: UserId) -> int:
-        """The number up to which everything is kept, log and records.
+    async def store(self, batch: ReadBatch, *, owner: UserId) -> Acknowledged:
+        """Keep a batch, log and records; says up to which number all is kept, and what its turns cost.
 
         Raises: NotFound: the session is not this owner's, or was deleted. Gap: earlier numbers are missing.
         LogBehind: a number is stored already, with other content; nothing was written. Unavailable: not now.
@@ -62,27 +63,40 @@ class Ingest:
         session = await self._store.get(Session, batch.session, owner=owner)
         stored = await self._last_stored(session, owner)
         said = [_dated(event, session) for event in batch.events]
-        await self._compare(session, [event for event in said if seq_of(event) <= stored], stored, owner)
+        again = await self._compare(session, [event for event in said if seq_of(event) <= stored], stored, owner)
         new = [event for event in said if seq_of(event) > stored]
         if new:
             if seq_of(new[0]) != stored + 1:
                 raise Gap(stored)
+            session, new = await self._priced(session, new, stored, owner)
             try:
                 stored = await self._store.append(session.id, new, owner=owner)
             except Conflict as error:  # a second box of this user was faster: its log is not this one's
                 log.warning("session %s: %s", session.id, error)
                 raise Gap(await self._last_stored(session, owner)) from error
+        await self._followed_up(session, new, stored, owner)
+        return Acknowledged(acked=stored, turns=_prices([*again, *new]))
+
+    async def _priced(
+        self, session: Session, new: list[AnyEvent], stored: int, owner: UserId
+    ) -> tuple[Session, list[AnyEvent]]:
+        """The new events with what their turns cost; all turns before them have taken their share by then."""
+        if session.last_seq < stored and any(isinstance(event, TurnFinished) for event in new):
+            session = await self._followed_up(session, [], stored, owner)
+        return session, await with_costs(self._store, session, new, owner=owner)
+
+    async def _followed_up(self, session: Session, new: Sequence[AnyEvent], stored: int, owner: UserId) -> Session:
         try:
             if not self._shared:
-                await self._catch_up(session, new, stored, owner)
-            elif session.last_seq < stored:
+                return await self._catch_up(session, new, stored, owner)
+            if session.last_seq < stored:
                 async with self._alone_with(session.id):
                     session = await self._store.get(Session, session.id, owner=owner)
-                    await self._catch_up(session, new, stored, owner)
+                    return await self._catch_up(session, new, stored, owner)
         except NotFound:
             await self._forget(session, owner)
             raise
-        return stored
+        return session
 
     @asynccontextmanager
     async def _alone_with(self, session: str) -> AsyncIterator[None]:
@@ -99,9 +113,10 @@ class Ingest:
         finally:
             await asyncio.shield(self._store.release(name, holder=holder))
 
-    async def _compare(self, session: Session, again: Sequence[AnyEvent], stored: int, owner: UserId) -> None:
+    async def _compare(self, session: Session, again: Sequence[AnyEvent], stored: int, owner: UserId) -> list[AnyEvent]:
+        """The stored events that are told again. Raises: LogBehind: one of them is another event here."""
         if not again:
-            return
+            return []
         first = seq_of(again[0])
         found = await self._store.events(session.id, owner=owner, after=first - 1, limit=len(again))
         kept = {seq_of(event): event for event in found}
@@ -109,16 +124,17 @@ class Ingest:
             if not _same(kept.get(seq_of(event)), event):
                 log.warning("session %s: the log of its box lost events after %d", session.id, seq_of(event) - 1)
                 raise LogBehind(seq_of(event) - 1)
+        return found
 
-    async def _catch_up(self, session: Session, new: Sequence[AnyEvent], stored: int, owner: UserId) -> None:
+    async def _catch_up(self, session: Session, new: Sequence[AnyEvent], stored: int, owner: UserId) -> Session:
         if new and session.last_seq == seq_of(new[0]) - 1:
-            await self._follow(session, new, owner)
-            return
+            return await self._follow(session, new, owner)
         while session.last_seq < stored:
             missed = await self._store.events(session.id, owner=owner, after=session.last_seq, limit=BATCH_EVENTS)
             if not missed:
-                return
+                break
             session = await self._follow(session, missed, owner)
+        return session
 
     async def _follow(self, session: Session, events: Sequence[AnyEvent], owner: UserId) -> Session:
         followed = await follow(self._store, session, events, owner=owner)
@@ -147,7 +163,22 @@ def _same(kept: AnyEvent | None, said: AnyEvent) -> bool:
         return True
     if type(kept) is not type(said):
         return False
-    return kept.at == said.at or msgspec.structs.replace(kept, at=UNSET) == msgspec.structs.replace(said, at=UNSET)
+    return kept.at == said.at or _content(kept) == _content(said)
+
+
+def _content(event: AnyEvent) -> AnyEvent:
+    """The event without what the gateway itself has put right."""
+    if isinstance(event, TurnFinished):
+        event = msgspec.structs.replace(event, cost_usd=0.0, unpriced_calls=0)
+    return msgspec.structs.replace(event, at=UNSET)
+
+
+def _prices(events: Sequence[AnyEvent]) -> tuple[TurnPrice, ...]:
+    return tuple(
+        TurnPrice(seq=seq_of(event), cost_usd=event.cost_usd, unpriced_calls=event.unpriced_calls)
+        for event in events
+        if isinstance(event, TurnFinished)
+    )
 
 
 def _dated(event: AnyEvent, session: Session) -> AnyEvent:

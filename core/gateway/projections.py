@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from msgspec import UNSET
 
 from core.domain.errors import NotFound
@@ -27,6 +26,7 @@ from core.domain.events import (
 from core.domain.records import Request, Session, UserId, now
 from core.domain.states import SessionState
 from core.domain.summaries import SUMMARY_CHARS, cut, first_line, last_line, target
+from core.domain.usage import CHARGED_UNPRICED, CHARGED_USD, agent_month_key, month_key, session_key
 from core.protocol.platform_tools import DRAFT_AGENT_TOOL
 from core.store import Store
 
@@ -44,15 +44,14 @@ async def follow(store: Store, session: Session, events: Sequence[AnyEvent], *, 
 
 
 def usage_of(session: Session, events: Sequence[AnyEvent]) -> dict[str, dict[int, dict[str, float]]]:
-    """Counter rows: for each, what the turn that ended with event n adds to it."""
+    """Counter rows: for each, what the turn that ended with event n adds to it. Tokens and cost are the meter's."""
     rows: dict[str, dict[int, dict[str, float]]] = defaultdict(dict)
     for event in events:
         if isinstance(event, TurnFinished) and event.at is not UNSET:
-            amounts = {"turns": 1.0, "cost_usd": event.cost_usd}
-            amounts |= {name: float(amount) for name, amount in msgspec.structs.asdict(event.usage).items()}
-            month = f"{event.at:%Y-%m}"
-            for key in (month, f"agent/{session.agent}/{month}"):
-                rows[key][seq_of(event)] = amounts
+            for key in (month_key(event.at), agent_month_key(session.agent, event.at)):
+                rows[key][seq_of(event)] = {"turns": 1.0}
+            charged = {CHARGED_USD: event.cost_usd, CHARGED_UNPRICED: float(event.unpriced_calls)}
+            rows[session_key(session.id)][seq_of(event)] = charged
     return rows
 
 
@@ -114,7 +113,7 @@ def changes_of(session: Session, events: Sequence[AnyEvent]) -> dict[str, Any]:
         changes["updated_at"] = now()  # not by a mere waking: lists are sorted by it
     if line := last_line(events):
         changes["last_line"] = line
-    cost = session.cost_usd
+    cost, unpriced = session.cost_usd, session.unpriced_calls
     for event in events:
         match event:
             case StateChanged():
@@ -125,6 +124,7 @@ def changes_of(session: Session, events: Sequence[AnyEvent]) -> dict[str, Any]:
                     changes |= {"last_outcome": "", "last_reason": ""}
             case TurnFinished():
                 cost = changes["cost_usd"] = cost + event.cost_usd
+                unpriced = changes["unpriced_calls"] = unpriced + event.unpriced_calls
                 changes |= {"last_outcome": event.outcome, "last_reason": event.reason} | context_of(event)
     return changes
 

@@ -14,8 +14,7 @@ NAME_CHARS = 256  # ids, names of tools, codes
 DEPTH = 20  # of a tool's input
 ITEMS = 2_000  # of any list or object in it
 EXACT_INT = 2**53  # beyond it browsers and stores do not agree on what a number is
-COST_USD = 10_000.0  # of one turn; what a runner says of cost counts against its own user only
-TOKENS = 1_000_000_000  # likewise
+TOKENS = 1_000_000_000  # of one turn; what a runner says of tokens is only shown to its own user
 SECONDS = 10_000_000.0
 UNKNOWN = "unknown_event"
 UNKNOWN_BYTES = 256 * 1024  # of an event whose kind we do not know
@@ -117,7 +116,8 @@ def _counted(event: TurnFinished) -> TurnFinished:
     return msgspec.structs.replace(
         event,
         usage=Usage(**{name: min(max(amount, 0), TOKENS) for name, amount in usage.items()}),
-        cost_usd=min(max(event.cost_usd, 0.0), COST_USD),
+        cost_usd=0.0,  # what a runner says of money does not count (core.gateway.metering)
+        unpriced_calls=0,
         duration_s=min(max(event.duration_s, 0.0), SECONDS),
         context_tokens=min(max(event.context_tokens, 0), TOKENS),
         window_tokens=min(max(event.window_tokens, 0), TOKENS),

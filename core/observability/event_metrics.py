@@ -84,7 +84,6 @@ class EventMetrics:
 def _turn(event: TurnFinished) -> None:
     metrics.turns.labels(event.outcome, event.reason if event.reason in REASONS else "other").inc()
     metrics.turn_seconds.observe(_sane(event.duration_s))
-    metrics.cost_usd.inc(_sane(event.cost_usd))
     for kind, name in TOKENS.items():
         metrics.tokens.labels(kind).inc(_sane(getattr(event.usage, name)))
 

@@ -43,7 +43,7 @@ cli_start_seconds = Histogram("oma_cli_start_seconds", "Until a CLI is ready", b
 turns = Counter("oma_turns", "Turns that ended", ["outcome", "reason"], registry=REGISTRY)
 turn_seconds = Histogram("oma_turn_seconds", "How long turns took", buckets=LONG_S, registry=REGISTRY)
 tokens = Counter("oma_tokens", "Tokens, as the CLI reports them", ["kind"], registry=REGISTRY)
-cost_usd = Counter("oma_cost_usd", "US dollars, as the CLI reports them", registry=REGISTRY)
+cost_usd = Counter("oma_cost_usd", "US dollars of model calls, as the gateway meters them", registry=REGISTRY)
 model_calls = Counter("oma_model_calls", "Calls of the Messages API", ["status"], registry=REGISTRY)
 model_call_seconds = Histogram(
     "oma_model_call_seconds", "Whole answers of the model", buckets=LONG_S, registry=REGISTRY

@@ -88,10 +88,22 @@ class EventBatch(msgspec.Struct, frozen=True, kw_only=True):
     events: list[msgspec.Raw]
 
 
-class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer of POST /internal/events, and of its refusals `gap` and `log_behind`: the Store has all up to `acked`."""
+class TurnPrice(msgspec.Struct, frozen=True, kw_only=True):
+    """What the turn cost that ended with event `seq`, without the calls whose price nobody knows."""
+
+    seq: int
+    cost_usd: float = 0.0
+    unpriced_calls: int = 0
+
+
+class Acknowledged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Answer of POST /internal/events, and of its refusals `gap` and `log_behind`: the Store has all up to `acked`.
+
+    `turns` are those that ended in the batch.
+    """
 
     acked: int
+    turns: tuple[TurnPrice, ...] = ()
 
 
 class LogRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -146,8 +146,7 @@ class CliClient:
         self.cli = cli
         self.born = boottime()  # and so was its token
         self.refused = False  # the gateway does not take its token any more
-        self._total_cost_usd = 0.0
-        self._free = spec.provider == PRACTICE  # the CLI counts by a price list, whoever answers
+        self._practice = spec.provider == PRACTICE
         self._connected = False
         self._closing = asyncio.Lock()
         self._ask = ask
@@ -196,16 +195,9 @@ class CliClient:
         self.cli.write(msgspec.json.encode(line) + b"\n")
         return name
 
-    def charged(self, over: TurnResult) -> tuple[TurnResult, float]:
-        """The end of a turn, and what the turn has cost; the CLI reports the sum of its whole life.
-
-        Of the practice model it knows neither the name nor that it is free.
-        """
-        total_usd = over.total_cost_usd
-        spent, self._total_cost_usd = max(0.0, total_usd - self._total_cost_usd), total_usd
-        if self._free:
-            return structs.replace(over, model=PRACTICE if over.model else ""), 0.0
-        return over, spent
+    def with_model_name(self, over: TurnResult) -> TurnResult:
+        """The end of a turn with the name of the model that answered. The CLI does not know the practice model's."""
+        return structs.replace(over, model=PRACTICE) if self._practice and over.model else over
 
     def interrupt(self) -> None:
         """Ask the CLI to end its turn; that it does so is seen by its result."""

@@ -166,12 +166,12 @@ class Conversation:
             if said.steer and said.message_id not in handed:
                 self.handed[live.say(words_of(said))] = said.message_id
 
-    def finish(self, over: TurnResult, *, cost_usd: float = 0.0, then: S = S.IDLE) -> None:
+    def finish(self, over: TurnResult, *, then: S = S.IDLE) -> None:
         """The one end of the open turn; unfinished text is kept as partial."""
         turn, self.turn = self.turn, None
         for left in self._translator.break_off():
             self.journal.record(left)
-        self.journal.record(over.event(cost_usd, turn.duration_s if turn else over.duration_s))
+        self.journal.record(over.event(turn.duration_s if turn else over.duration_s))
         self.last_used = time.monotonic()
         self.journal.become(then)
         if turn:
@@ -290,7 +290,7 @@ class Conversation:
             self._reflect()
 
     def _turn_over(self, over: TurnResult) -> None:
-        over, cost = self.live.charged(over) if self.live else (over, 0.0)
+        over = self.live.with_model_name(over) if self.live else over
         turn = self.turn
         if turn is None or (not turn.begun and over.uuids is not None and turn.uuid not in over.uuids):
             return  # the end of a turn that was never ours
@@ -300,7 +300,7 @@ class Conversation:
             over = stopped(turn.stopping, over)
         if self.live and over.outcome == "error" and "bad_token" in over.detail:
             self.live.refused = True
-        self.finish(over, cost_usd=cost)
+        self.finish(over)
 
     # --- requests ----------------------------------------------------------------------------------------------------
 

@@ -52,13 +52,13 @@ class GatewayClient:
         body = api.DraftRequest(session=session, name=name, description=description, icon=icon)
         await self._call(api.DRAFT, body)
 
-    async def ingest(self, session: str, lines: list[bytes]) -> int:
-        """Hand over stored events; the number up to which the gateway has them.
+    async def ingest(self, session: str, lines: list[bytes]) -> api.Acknowledged:
+        """Hand over stored events; says up to which number the gateway has them, and what their turns cost.
 
         Raises: Gap, LogBehind, NotFound (the session was deleted), Unavailable.
         """
         batch = api.EventBatch(session=session, events=[msgspec.Raw(line) for line in lines])
-        return _acked(await self._call(api.EVENTS, batch))
+        return _acknowledged(await self._call(api.EVENTS, batch))
 
     async def tail(self, session: str, after: int) -> list[bytes]:
         """Some of the stored events after that number, in order; none if there are no more.
@@ -97,8 +97,8 @@ def _refusal(path: str, status: int, raw: bytes) -> PlatformError:
     return (LogBehind if refusal.code == LogBehind.code else Gap)(refusal.acked)
 
 
-def _acked(raw: bytes) -> int:
+def _acknowledged(raw: bytes) -> api.Acknowledged:
     try:
-        return msgspec.json.decode(raw, type=api.Acknowledged).acked
+        return msgspec.json.decode(raw, type=api.Acknowledged)
     except msgspec.DecodeError as error:
         raise Unavailable("the gateway's answer is not one") from error

@@ -18,6 +18,7 @@ from core.domain.events import (
     ThinkingDelta,
     ToolProgress,
     ToolReturned,
+    TurnCost,
     TurnFinished,
     encode,
     encode_many,
@@ -33,6 +34,7 @@ from core.runner.todos import Checklist
 QUEUE_EVENTS = 2_000  # a reader that lags further comes back with its number instead of eating our memory
 FRAME_EVENTS = 200
 OUTPUT_CHARS = 8_000  # of a running command: as much as a reader who comes late is shown
+COSTS = 500  # of turns, which readers are told who come later than they were known
 PACE_S = 0.03  # between frames while words are all there is to tell: each frame costs the reader a look
 
 
@@ -107,6 +109,7 @@ class Journal:
         self._todos = Checklist()
         self._outputs: dict[str, tuple[str, int]] = {}  # tool call → end of what it has printed, and all its characters
         self._watchers: set[Watcher] = set()
+        self._costs: deque[TurnCost] = deque(maxlen=COSTS)
         for event in events:
             self.recall.apply(event)
             self._todos.apply(event)
@@ -145,6 +148,7 @@ class Journal:
         self.recall.become(recall)
         for watcher in self._watchers:
             watcher.end()
+        self._costs.clear()
 
     def tell(self, problem: str) -> None:
         """A notice of something that is wrong; where even that cannot be stored, there is nobody left to tell."""
@@ -160,6 +164,12 @@ class Journal:
             self._outputs[shown.id] = (text + shown.text)[-OUTPUT_CHARS:], size
         if self._watchers and shown is not None:
             self._publish(encode(shown), words=isinstance(shown, TextDelta | ThinkingDelta))
+
+    def tell_cost(self, cost: TurnCost) -> None:
+        """What a turn of the log cost: the gateway says it later than the turn ends."""
+        if all(known.turn != cost.turn for known in self._costs):
+            self._costs.append(cost)
+            self.show(cost)
 
     def shown(self, unfinished: list[TextDelta | ThinkingDelta]) -> list[TextDelta | ThinkingDelta]:
         """Unfinished blocks as far as they may be seen by now, by a late reader or on disk."""
@@ -184,7 +194,8 @@ class Journal:
         running = [
             ToolProgress(id=id, text=text, skipped=size - len(text)) for id, (text, size) in self._outputs.items()
         ]
-        present = encode_many([Live(last_seq=self.log.last_seq), *self.shown(unfinished), *running])
+        costs = [cost for cost in self._costs if cost.turn > after]
+        present = encode_many([Live(last_seq=self.log.last_seq), *costs, *self.shown(unfinished), *running])
         watcher = Watcher(self.log, after, present)
         self._watchers.add(watcher)
         try:

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from core.domain.errors import NotFound, Unavailable
+from core.domain.events import TurnCost
 from core.protocol.gateway_api import Gap, LogBehind
 from core.runner.gateway_client import GatewayClient
 from core.runner.journal import Journal
@@ -117,12 +118,14 @@ class Outbox:
     async def _offer(self, lines: list[bytes]) -> None:
         sent = self._cursor.acked + len(lines)
         try:
-            acked = await self._gateway.ingest(self._session, lines)
+            kept = await self._gateway.ingest(self._session, lines)
         except LogBehind as error:
             await self._rejoin(min(error.acked, self._log.last_seq))
             return
+        for turn in kept.turns:
+            self._journal.tell_cost(TurnCost(turn=turn.seq, cost_usd=turn.cost_usd, unpriced_calls=turn.unpriced_calls))
         self._cursor.acked = sent  # it may have more: whether that is ours too shows when ours is compared with it
-        if acked > sent == self._log.last_seq:
+        if kept.acked > sent == self._log.last_seq:
             await self._rejoin(sent)
 
     async def _rejoin(self, common: int) -> None:

@@ -36,21 +36,19 @@ class TurnResult(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     detail: str = ""
     usage: Usage = Usage()
-    total_cost_usd: float = 0.0  # of the whole process, as the CLI counts
     duration_s: float = 0.0
     uuids: tuple[str, ...] | None = None
     model: str = ""  # these three as core.runner.context_usage has seen them
     context_tokens: int = 0
     window_tokens: int = 0
 
-    def event(self, cost_usd: float, duration_s: float) -> TurnFinished:
-        """As it is stored: what it cost, and how long it took, we have counted ourselves."""
+    def event(self, duration_s: float) -> TurnFinished:
+        """As it is stored: how long it took we have counted ourselves; what it cost the gateway knows."""
         return TurnFinished(
             outcome=self.outcome,
             reason=self.reason,
             detail=self.detail,
             usage=self.usage,
-            cost_usd=round(cost_usd, 9),
             duration_s=duration_s,
             model=self.model,
             context_tokens=self.context_tokens,
@@ -68,7 +66,6 @@ def turn_over(said: dict[str, Any]) -> TurnResult:
         reason=reason,
         detail="" if outcome in ("ok", "interrupted") else _detail(said),
         usage=_usage(usage if isinstance(usage, dict) else {}),
-        total_cost_usd=amount(said.get("total_cost_usd")),
         duration_s=round(amount(said.get("duration_ms")) / 1000, 3),
         uuids=tuple(uuid for uuid in uuids if isinstance(uuid, str)) if isinstance(uuids, list) else None,
     )

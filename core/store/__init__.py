@@ -9,6 +9,7 @@ from core.domain.events import AnyEvent
 from core.domain.records import Record, UserId
 
 R = TypeVar("R", bound=Record)
+AFTER_ALL = "\U0010ffff"  # behind a prefix: after every key that begins with it
 
 
 class Store(Protocol):
@@ -96,7 +97,10 @@ class Store(Protocol):
         """Give a claim back; somebody else's is left alone."""
 
     async def add_usage(self, key: str, *, owner: UserId, **amounts: float) -> None:
-        """Add numbers to the counters under `key` (for example `2026-11`, `agent/<id>/2026-11`), atomically."""
+        """Add numbers to the counters under `key` (core.domain.usage has the keys), atomically."""
+
+    async def add_usage_rows(self, rows: Mapping[str, Mapping[str, float]], *, owner: UserId) -> None:
+        """Add numbers to the counters under several keys: to all of them or to none."""
 
     async def usage(self, key: str, *, owner: UserId) -> dict[str, float]:
         """The counters under `key`; empty if there are none."""
@@ -104,8 +108,8 @@ class Store(Protocol):
     async def usage_of(self, keys: Sequence[str], *, owner: UserId) -> dict[str, dict[str, float]]:
         """The counters under each of these keys, in one read; a key without counters is left out."""
 
-    async def all_usage(self, *, owner: UserId) -> dict[str, dict[str, float]]:
-        """Every key with its counters."""
+    async def all_usage(self, *, owner: UserId, prefix: str = "") -> dict[str, dict[str, float]]:
+        """Every key that begins with `prefix`, with its counters: one read, however many keys there are."""
 
     async def add_audit_entry(self, act: AuditEntry) -> int:
         """Append to the audit log and return the entry's number. No verb changes or deletes an entry."""

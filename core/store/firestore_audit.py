@@ -12,7 +12,7 @@ import math
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from google.api_core.exceptions import AlreadyExists
@@ -24,6 +24,7 @@ from google.cloud.firestore_v1.transforms import Increment
 from core.domain.audit import AuditEntry
 from core.domain.errors import BadInput, StoreUnavailable
 from core.domain.records import SYSTEM, User, UserId
+from core.store import AFTER_ALL
 from core.store.firestore_log import DELETED_AT_ONCE, FirestoreLog
 from core.store.firestore_rpc import ANY_TIMES, ONCE
 from core.store.firestore_values import AUDIT, COUNTERS, LOGS, below, document_of, id_of, name_of, owner_document
@@ -37,14 +38,20 @@ class FirestoreAudit(FirestoreLog):
     """The verbs that are about neither a record nor a session."""
 
     async def add_usage(self, key: str, *, owner: UserId, **amounts: float) -> None:
-        if not all(math.isfinite(amount) for amount in amounts.values()):
+        await self.add_usage_rows({key: amounts}, owner=owner)
+
+    async def add_usage_rows(self, rows: Mapping[str, Mapping[str, float]], *, owner: UserId) -> None:
+        if not all(math.isfinite(amount) for row in rows.values() for amount in row.values()):
             raise BadInput("a counter takes finite numbers")
-        if not amounts:
+        if not any(rows.values()):
             return
-        added = {counter: Increment(float(amount)) for counter, amount in amounts.items()}
-        async with self._connection.call():
-            shard = self._counters(owner).document(f"{name_of(key)}~{secrets.randbelow(SHARDS)}")
-            await shard.set({"key": key, "amounts": added}, merge=True, **ONCE)
+        async with self._connection.call() as client:
+            batch = client.batch()
+            for key, amounts in rows.items():
+                added = {counter: Increment(float(amount)) for counter, amount in amounts.items()}
+                shard = self._counters(owner).document(f"{name_of(key)}~{secrets.randbelow(SHARDS)}")
+                batch.set(shard, {"key": key, "amounts": added}, merge=True)
+            await batch.commit(**ONCE)
 
     async def usage(self, key: str, *, owner: UserId) -> dict[str, float]:
         async with self._connection.call():
@@ -59,9 +66,13 @@ class FirestoreAudit(FirestoreLog):
                 found |= await _summed(self._counters(owner).where(filter=FieldFilter("key", "in", some)))
             return found
 
-    async def all_usage(self, *, owner: UserId) -> dict[str, dict[str, float]]:
+    async def all_usage(self, *, owner: UserId, prefix: str = "") -> dict[str, dict[str, float]]:
+        counters: AsyncCollectionReference | AsyncQuery = self._counters(owner)
+        if prefix:
+            counters = counters.where(filter=FieldFilter("key", ">=", prefix))
+            counters = counters.where(filter=FieldFilter("key", "<", prefix + AFTER_ALL))
         async with self._connection.call():
-            return await _summed(self._counters(owner))
+            return await _summed(counters)
 
     async def add_audit_entry(self, act: AuditEntry) -> int:
         """Numbers are microseconds, or the next free one: no counter that all processes fight for."""

@@ -206,10 +206,14 @@ class SqliteStore(SqliteAudit):
             await db.execute("DELETE FROM claims WHERE name = ? AND holder = ?", (name, holder))
 
     async def add_usage(self, key: str, *, owner: UserId, **amounts: float) -> None:
-        if not all(math.isfinite(amount) for amount in amounts.values()):
+        await self.add_usage_rows({key: amounts}, owner=owner)
+
+    async def add_usage_rows(self, rows: Mapping[str, Mapping[str, float]], *, owner: UserId) -> None:
+        added = [(owner, key, counter, amount) for key, row in rows.items() for counter, amount in row.items()]
+        if not all(math.isfinite(amount) for *_, amount in added):
             raise BadInput("a counter takes finite numbers")
         async with self._transaction() as db:
-            await db.executemany(ADD, [(owner, key, counter, amount) for counter, amount in amounts.items()])
+            await db.executemany(ADD, added)
 
     async def usage(self, key: str, *, owner: UserId) -> dict[str, float]:
         async with self._reading() as db:

@@ -11,6 +11,7 @@ import msgspec
 from core.domain.audit import AuditEntry
 from core.domain.errors import BadInput
 from core.domain.records import SYSTEM, UserId
+from core.store import AFTER_ALL
 
 FORGOTTEN_AT_ONCE = 2000  # events of one transaction: nobody else's write waits longer than for these
 SOME_EVENTS = "SELECT rowid FROM events WHERE owner = ? LIMIT ?"
@@ -39,9 +40,12 @@ class SqliteAudit(ABC):
             )
         return _by_key(rows)
 
-    async def all_usage(self, *, owner: UserId) -> dict[str, dict[str, float]]:
+    async def all_usage(self, *, owner: UserId, prefix: str = "") -> dict[str, dict[str, float]]:
+        wanted = (owner, prefix, prefix + AFTER_ALL)
         async with self._reading() as db:
-            rows = await db.execute_fetchall("SELECT key, counter, amount FROM usage WHERE owner = ?", (owner,))
+            rows = await db.execute_fetchall(
+                "SELECT key, counter, amount FROM usage WHERE owner = ? AND key >= ? AND key < ?", wanted
+            )
         return _by_key(rows)
 
     async def add_audit_entry(self, act: AuditEntry) -> int:

@@ -481,6 +481,22 @@ class TestUsage:
         assert await store.usage_of(keys, owner=ALICE) == {keys[0]: {"turns": 1}, keys[69]: {"turns": 1}}
         assert await store.usage_of((), owner=ALICE) == {}
 
+    async def test_rows_are_added_to_together_and_found_by_what_their_keys_begin_with(self, store: Store) -> None:
+        rows = {
+            "usage/2026-11-30/a/m": {"calls": 1},
+            "usage/2026-11-30/b/m": {"calls": 2},
+            "usage/2026-12-01/a": {"x": 1},
+        }
+        await store.add_usage_rows(rows, owner=ALICE)
+        await store.add_usage_rows({"usage/2026-11-30/a/m": {"calls": 3}, "2026-11": {"calls": 3}}, owner=ALICE)
+        november = {"usage/2026-11-30/a/m": {"calls": 4.0}, "usage/2026-11-30/b/m": {"calls": 2.0}}
+        assert await store.all_usage(owner=ALICE, prefix="usage/2026-11") == november
+        assert len(await store.all_usage(owner=ALICE)) == 4
+        assert await store.all_usage(owner=BOB, prefix="usage/") == {}
+        with pytest.raises(BadInput):
+            await store.add_usage_rows({"a": {"x": 1}, "b": {"x": float("inf")}}, owner=ALICE)
+        assert await store.usage("a", owner=ALICE) == {}
+
     async def test_what_is_no_number_is_refused(self, store: Store) -> None:
         with pytest.raises(BadInput):
             await store.add_usage("2026-11", owner=ALICE, cost_usd=float("nan"))

@@ -166,16 +166,16 @@ GUARDS = (
         f"{HOSTILE}::test_what_is_too_deep_is_cut_there",
     ),
     Guard(
-        "what a turn cost is bounded", "R4", TAME, "cost_usd=min(max(event.cost_usd, 0.0), COST_USD)", "cost_usd=event.cost_usd",
-        f"{HOSTILE}::test_a_turn_costs_neither_less_than_nothing_nor_more_than_the_world",
+        "what a runner says of money does not count", "R4", TAME, "        cost_usd=0.0,  # what a runner", "        # what a runner",
+        f"{HOSTILE}::test_a_turn_costs_what_no_runner_says",
     ),
     Guard(
         "what a turn used is bounded", "R4", TAME, "name: min(max(amount, 0), TOKENS) for", "name: amount for",
-        f"{HOSTILE}::test_a_turn_costs_neither_less_than_nothing_nor_more_than_the_world",
+        f"{HOSTILE}::test_a_turn_costs_what_no_runner_says",
     ),
     Guard(
         "what a context holds is bounded", "R4", TAME, "window_tokens=min(max(event.window_tokens, 0), TOKENS),", "",
-        f"{HOSTILE}::test_a_turn_costs_neither_less_than_nothing_nor_more_than_the_world",
+        f"{HOSTILE}::test_a_turn_costs_what_no_runner_says",
     ),
     Guard("a box's own token does not go upstream", "S1 S7", PASSING, '"x-api-key", "authorization", "cookie"', '"x-api-key", "cookie"', KEY),
     Guard("a box's cookies do not go upstream", "S7", PASSING, '"authorization", "cookie", "forwarded"', '"authorization", "forwarded"', KEY),

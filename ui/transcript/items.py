@@ -7,6 +7,7 @@ from typing import Final
 from core.domain.events import Answered, Asked, Notice, Retrying, TodoItem, TurnFinished, UserSaid
 from ui.layout.i18n import Translations
 from ui.transcript import tool_labels
+from ui.transcript.session_stats import cost_text
 from ui.transcript.tool_card import decided, icon, who
 
 LONG_LINES: Final = 15
@@ -132,7 +133,8 @@ class Items:
         parts = [words.clock(event.at)] if isinstance(event.at, datetime) else []
         parts += [words.lasting(event.duration_s)] if event.duration_s else []
         parts += [words.t("end.tokens", tokens=words.number(tokens))] if tokens else []
-        parts += [words.money(event.cost_usd)] if event.cost_usd else []
+        cost = cost_text(event.cost_usd, event.unpriced_calls, words)
+        parts += [cost] if cost else []
         full = escape(words.full(event.at)) if isinstance(event.at, datetime) else ""
         told = f"<span>{escape(' · '.join(parts))}</span>"
         line = f'<div class="ended" data-outcome="{event.outcome}" title="{full}">{told}</div>'

@@ -14,7 +14,7 @@ from ui.transcript.item_list import ItemList
 from ui.transcript.items import Items
 from ui.transcript.ops import AnyOp, PutItem
 from ui.transcript.request_view import RequestView
-from ui.transcript.session_stats import NOTHING, Facts, SessionStats, after, facts
+from ui.transcript.session_stats import NOTHING, Facts, SessionStats, after, charged, facts
 from ui.transcript.streaming_text import StreamingText
 from ui.transcript.tool_activity import ToolActivity
 
@@ -57,6 +57,7 @@ class TranscriptReducer:
         self._message = self._turn = self._since = self._woken = self._todos = self._phase = ""
         self._begun: dict[str, e.UserSaid] = {}  # messages since the last turn's end, one of which the open turn is
         self._broke = False  # the last turn ended in an error
+        self._unpriced: dict[int, tuple[e.TurnFinished, bool, bool]] = {}  # ends of turns whose cost is not known yet
         self._failed: tuple[e.TurnFinished, e.UserSaid] | None = None
         self._takers = self._handlers()
 
@@ -79,6 +80,7 @@ class TranscriptReducer:
             **dict.fromkeys((e.Notice, e.UnknownEvent), self._notice),
             e.StateChanged: self._state,
             e.TurnFinished: self._finish,
+            e.TurnCost: self._cost,
             e.Live: lambda _: self._forget_live(),
         }
 
@@ -254,8 +256,22 @@ class TranscriptReducer:
         self._turn = self._since = self._todos = ""
         if e.seq_of(event) > self._counted:
             self._known = after(self._known, event)
-        html = self._items.ended(event, again=self._failed is not None, followed=bool(self._queued))
-        self._sheet.put(f"e:{event.seq}", html, event)
+        again, followed = self._failed is not None, bool(self._queued)
+        if not event.cost_usd and not event.unpriced_calls:
+            self._unpriced[e.seq_of(event)] = event, again, followed
+        self._sheet.put(f"e:{event.seq}", self._items.ended(event, again=again, followed=followed), event)
+
+    def _cost(self, event: e.TurnCost) -> None:
+        """The cost of a turn that has ended; told once more, it changes nothing."""
+        end = self._unpriced.pop(event.turn, None)
+        if end is None or not (event.cost_usd or event.unpriced_calls):
+            return
+        ended = msgspec.structs.replace(end[0], cost_usd=event.cost_usd, unpriced_calls=event.unpriced_calls)
+        if event.turn > self._counted:
+            self._known = charged(self._known, event.cost_usd, event.unpriced_calls)
+        key = f"e:{event.turn}"
+        if key in self._sheet:
+            self._sheet.put(key, self._items.ended(ended, again=end[1], followed=end[2]), ended)
 
     def _show_todos(self, items: tuple[e.TodoItem, ...], event: e.Event) -> None:
         if items:

@@ -23,6 +23,7 @@ class SessionStats(msgspec.Struct, frozen=True, kw_only=True):
     context_tokens: int = 0
     window_tokens: int = 0
     cost_usd: float = 0.0
+    unpriced_calls: int = 0  # calls of the model that are not in it: nobody knows their price
 
 
 NOTHING: Final = SessionStats()
@@ -45,11 +46,16 @@ def after(known: SessionStats, event: TurnFinished) -> SessionStats:
         event = msgspec.structs.replace(
             event, model=known.model, context_tokens=known.context_tokens, window_tokens=known.window_tokens
         )
-    return SessionStats(
-        model=event.model,
-        context_tokens=event.context_tokens,
-        window_tokens=event.window_tokens,
-        cost_usd=known.cost_usd + event.cost_usd,
+    told = msgspec.structs.replace(
+        known, model=event.model, context_tokens=event.context_tokens, window_tokens=event.window_tokens
+    )
+    return charged(told, event.cost_usd, event.unpriced_calls)
+
+
+def charged(known: SessionStats, cost_usd: float, unpriced_calls: int) -> SessionStats:
+    """The same with the cost of one more turn."""
+    return msgspec.structs.replace(
+        known, cost_usd=known.cost_usd + cost_usd, unpriced_calls=known.unpriced_calls + unpriced_calls
     )
 
 
@@ -62,15 +68,22 @@ def facts(known: SessionStats, words: Translations) -> Facts:
         context = words.t("head.context_of", used=words.number(used), window=words.number(window))
     elif used:
         context = words.t("head.context_used", used=words.number(used))
-    free = known.model == PRACTICE and not known.cost_usd
+    free = known.model == PRACTICE and not known.cost_usd and not known.unpriced_calls
     return Facts(
         model=words.t("head.practice") if known.model == PRACTICE else spoken(known.model),
         exact="" if known.model == PRACTICE else known.model,
         context=context,
         percent=percent,
         high=percent is not None and percent >= HIGH_PERCENT,
-        cost=words.t("head.free") if free else words.money(known.cost_usd) if known.cost_usd else "",
+        cost=words.t("head.free") if free else cost_text(known.cost_usd, known.unpriced_calls, words),
     )
+
+
+def cost_text(cost_usd: float, unpriced_calls: int, words: Translations) -> str:
+    """A cost in words: empty for nothing, unknown or a lower bound where a model's price is not known."""
+    if unpriced_calls:
+        return words.t("cost.at_least", cost=words.money(cost_usd)) if cost_usd else words.t("cost.unknown")
+    return words.money(cost_usd) if cost_usd else ""
 
 
 def spoken(model: str) -> str:

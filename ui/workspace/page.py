@@ -263,6 +263,7 @@ def _known(session: Session, *, practice: bool) -> SessionStats:
         context_tokens=session.context_tokens,
         window_tokens=session.window_tokens,
         cost_usd=session.cost_usd,
+        unpriced_calls=session.unpriced_calls,
     )
 
 

@@ -22,10 +22,25 @@ class Call:
     body: bytes
 
 
+class AnswerObserver(Protocol):
+    """Sees the bytes of a successful answer before the caller does. A refusal is not observed."""
+
+    def begins(self, *, streams: bool) -> None:
+        """`streams`: the bytes are server-sent events, not one JSON object."""
+
+    async def passes(self, chunk: bytes) -> None:
+        """The next bytes, which are sent on afterwards."""
+
+    async def end(self) -> None:
+        """There are no more."""
+
+
 class Provider(Protocol):
     """Answers calls of the Messages API. Errors are answers too: the CLI knows no others."""
 
-    async def answer(self, call: Call, request: web.Request) -> web.StreamResponse:
+    async def answer(
+        self, call: Call, request: web.Request, observer: AnswerObserver | None = None
+    ) -> web.StreamResponse:
         """Prepare, stream and finish the response to `request`; it is cancelled when the caller hangs up."""
 
     async def close(self) -> None:

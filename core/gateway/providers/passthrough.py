@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp import web
 
 from core.gateway.http_errors import api_error
-from core.gateway.providers import Call
+from core.gateway.providers import AnswerObserver, Call
 from core.lib.aiohttp_disconnects import hung_up
 from core.observability.redaction import Redactor
 from core.protocol.gateway_api import KEY_REFUSED, OVERLOADED
@@ -85,7 +85,9 @@ class PassthroughProvider:
             await self._session.close()
             self._session = None
 
-    async def answer(self, call: Call, request: web.Request) -> web.StreamResponse:
+    async def answer(
+        self, call: Call, request: web.Request, observer: AnswerObserver | None = None
+    ) -> web.StreamResponse:
         for left in reversed(range(ROUNDS)):
             try:
                 question, upstream = await self._ask(call)
@@ -95,7 +97,7 @@ class PassthroughProvider:
                 return api_error(529, self._to.redactor.line(message))
             try:
                 if upstream.status < 400:
-                    return await self._pass_on(upstream, request)
+                    return await self._pass_on(upstream, request, observer)
                 said = b"" if upstream.status in (401, 403) else await self._said(upstream)
                 if not left or not await self._to.again(question, upstream.status, said):
                     return self._refused(upstream) if upstream.status in (401, 403) else self._failed(upstream, said)
@@ -145,14 +147,22 @@ class PassthroughProvider:
         body = self._to.redactor.raw(worded)[:ERROR_BYTES]
         return web.Response(status=status, headers=self._returned(upstream.headers), body=body)
 
-    async def _pass_on(self, upstream: aiohttp.ClientResponse, request: web.Request) -> web.StreamResponse:
+    async def _pass_on(
+        self, upstream: aiohttp.ClientResponse, request: web.Request, observer: AnswerObserver | None
+    ) -> web.StreamResponse:
         response = web.StreamResponse(status=upstream.status, headers=self._returned(upstream.headers))
         await response.prepare(request)
+        if observer:
+            observer.begins(streams=_is_stream(upstream))
         watchdog = _Watchdog(upstream, self._stall_s if _is_stream(upstream) else WHOLE_ANSWER_S)
         try:
             async for chunk in upstream.content.iter_any():
                 watchdog.fed()
+                if observer:
+                    await observer.passes(chunk)
                 await response.write(chunk)
+            if observer:
+                await observer.end()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             if hung_up(request):
                 raise ConnectionError("the caller went away") from error

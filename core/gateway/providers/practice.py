@@ -15,7 +15,7 @@ from core.gateway.practice.calls import Block, Speak, Use
 from core.gateway.practice.side import side_reply
 from core.gateway.practice.talk import read
 from core.gateway.practice.worker import work
-from core.gateway.providers import Call
+from core.gateway.providers import AnswerObserver, Call
 
 Json = dict[str, Any]
 
@@ -35,7 +35,9 @@ class PracticeProvider:
     async def close(self) -> None:
         return
 
-    async def answer(self, call: Call, request: web.Request) -> web.StreamResponse:
+    async def answer(
+        self, call: Call, request: web.Request, observer: AnswerObserver | None = None
+    ) -> web.StreamResponse:
         try:
             body = msgspec.json.decode(call.body, type=Json)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -44,13 +46,21 @@ class PracticeProvider:
             return web.json_response({"input_tokens": tokens_of(call.body)})
         blocks = blocks_of(body)
         message = _message(body, blocks, input_tokens=tokens_of(call.body))
+        if observer:
+            observer.begins(streams=bool(body.get("stream")))
         if not body.get("stream"):
-            return web.Response(body=msgspec.json.encode(message), content_type="application/json")
+            whole = msgspec.json.encode(message)
+            if observer:
+                await observer.passes(whole)
+                await observer.end()
+            return web.Response(body=whole, content_type="application/json")
         response = web.StreamResponse(headers={"content-type": "text/event-stream", "cache-control": "no-cache"})
         await response.prepare(request)
         for number, piece in enumerate(sse(message)):
             if number > 2:  # the first words come at once
                 await asyncio.sleep(self._pace_s)
+            if observer:
+                await observer.passes(piece)
             await response.write(piece)
         await response.write_eof()
         return response

@@ -30,8 +30,8 @@ CONTRACT = {
 }  # fmt: skip
 
 
-def test_the_kinds_are_those_of_the_contract_and_the_one_of_watch() -> None:
-    assert {kind.__struct_config__.tag for kind in get_args(AnyEvent)} == CONTRACT | {"live", "unknown"}
+def test_the_kinds_are_those_of_the_contract_and_those_of_watch() -> None:
+    assert {kind.__struct_config__.tag for kind in get_args(AnyEvent)} == CONTRACT | {"live", "turn_cost", "unknown"}
 
 
 def test_an_event_comes_back_as_it_was_with_korean_and_emoji() -> None:

@@ -27,9 +27,11 @@ from core.domain.events import (
     UserSaid,
     encode,
     numbered,
+    seq_of,
 )
 from core.domain.records import Request, Session, now
 from core.domain.states import SessionState
+from core.domain.usage import session_key
 from core.gateway.batch import read_batch
 from core.gateway.ingest import Ingest
 from core.gateway.sanitize import UNKNOWN_BYTES
@@ -48,7 +50,7 @@ TURN = (
     TurnFinished(outcome="ok", usage=USAGE, cost_usd=0.25),
     StateChanged(state=SessionState.IDLE),
 )
-SUMS = {"turns": 1.0, "cost_usd": 0.25, "input_tokens": 100.0, "output_tokens": 20.0, "cache_read_tokens": 5.0}
+SUMS = {"turns": 1.0}
 
 
 def logged(*events: AnyEvent, after: int = 0) -> list[AnyEvent]:
@@ -73,11 +75,19 @@ async def line(house: House, process: Process) -> AsyncIterator[Line]:
 
 
 async def send(line: Line, events: list[AnyEvent], session: str = "s1") -> tuple[int, dict[str, Any]]:
+    """Status and answer, without what turns cost."""
     answer = await line("POST", "/internal/events", data=batch(session, events))
+    answer.body.pop("turns", None)
     return answer.status, answer.body
 
 
+async def metered(house: House, cost_usd: float = 0.25) -> None:
+    """As the meter books a call of the session."""
+    await house.store.add_usage(session_key("s1"), owner=ALICE, cost_usd=cost_usd, calls=1)
+
+
 async def test_a_turn_is_kept_and_the_records_follow(house: House, line: Line) -> None:
+    await metered(house)
     assert await send(line, logged(*TURN)) == (200, {"acked": 6})
     assert [event.seq for event in await house.store.events("s1", owner=ALICE)] == [1, 2, 3, 4, 5, 6]
     session = await house.store.get(Session, "s1", owner=ALICE)
@@ -89,6 +99,7 @@ async def test_a_turn_is_kept_and_the_records_follow(house: House, line: Line) -
 
 
 async def test_the_same_again_changes_nothing(house: House, line: Line) -> None:
+    await metered(house)
     events = logged(*TURN)
     for part in (events[:4], events, events[2:], events):
         await send(line, part)
@@ -104,7 +115,8 @@ async def test_a_log_that_lost_its_end_and_used_its_numbers_again_is_told_so(hou
     status, body = await send(line, other)
     assert (status, body["code"], body["acked"]) == (409, "log_behind", 3)
     assert (await send(line, other[4:5]))[1]["acked"] == 4
-    assert await house.store.events("s1", owner=ALICE) == first
+    assert [seq_of(event) for event in await house.store.events("s1", owner=ALICE)] == [1, 2, 3, 4, 5, 6]
+    assert (await house.store.events("s1", owner=ALICE))[3] == first[3]
     assert await send(line, logged(*other[3:], after=6)) == (200, {"acked": 16})
 
 
@@ -123,7 +135,7 @@ async def test_what_stands_in_for_an_event_is_the_same_as_that_event(house: Hous
     unknown = b'{"session":"s1","events":[{"seq":1,"type":"from_the_future"}]}'
     for bodies in ((unknown, batch("s1", known)), (batch("s1", known), unknown)):
         for body in bodies:
-            assert await Ingest(house.store).store(read_batch(body), owner=ALICE) == 1
+            assert (await Ingest(house.store).store(read_batch(body), owner=ALICE)).acked == 1
         await house.store.delete_events("s1", owner=ALICE)
 
 
@@ -267,7 +279,7 @@ class DiesAfter:
 
     def __getattr__(self, name: str) -> Any:
         verb = getattr(self._store, name)
-        if name not in ("append", "add_usage", "put", "delete", "change"):
+        if name not in ("append", "add_usage", "add_usage_rows", "put", "delete", "change"):
             return verb
 
         async def counted_verb(*args: Any, **kwargs: Any) -> Any:
@@ -279,9 +291,10 @@ class DiesAfter:
         return counted_verb
 
 
-@pytest.mark.parametrize("writes", range(12))
+@pytest.mark.parametrize("writes", range(15))
 async def test_killed_between_any_two_writes_all_is_made_good_by_the_next_try(house: House, writes: int) -> None:
     await house.talk(ALICE)
+    await metered(house, 0.5)
     asked = [
         Asked(request_id="r1", kind="permission", tool="Bash"),
         Asked(request_id="r2", kind="permission", tool="Write"),
@@ -292,7 +305,7 @@ async def test_killed_between_any_two_writes_all_is_made_good_by_the_next_try(ho
         await Ingest(DiesAfter(house.store, writes)).store(said, owner=ALICE)
     except StoreUnavailable:
         pass
-    assert await Ingest(house.store).store(said, owner=ALICE) == len(events)
+    assert (await Ingest(house.store).store(said, owner=ALICE)).acked == len(events)
     assert (await counted(house.store, month()))["turns"] == 2
     assert await counted(house.store, f"agent/a1/{month()}") == await counted(house.store, month())
     session = await house.store.get(Session, "s1", owner=ALICE)
@@ -304,7 +317,7 @@ async def test_a_long_log_whose_follow_up_was_lost_is_followed_to_its_end(house:
     await house.talk(ALICE)
     events = logged(*TURN * 300)
     await house.store.append("s1", events, owner=ALICE)
-    assert await Ingest(house.store).store(read_batch(batch("s1", events[-3:])), owner=ALICE) == 1800
+    assert (await Ingest(house.store).store(read_batch(batch("s1", events[-3:])), owner=ALICE)).acked == 1800
     assert (await counted(house.store, month()))["turns"] == 300
     session = await house.store.get(Session, "s1", owner=ALICE)
     assert (session.last_seq, session.cost_usd) == (1800, 75.0)
@@ -313,8 +326,9 @@ async def test_a_long_log_whose_follow_up_was_lost_is_followed_to_its_end(house:
 async def test_a_lost_follow_up_is_made_good_when_more_comes_with_the_next_try(house: House) -> None:
     await house.talk(ALICE)
     events = logged(*TURN, *TURN[1:])
+    await metered(house, 0.5)  # half of it is in the first turn already
     await house.store.append("s1", events[:6], owner=ALICE)
-    assert await Ingest(house.store).store(read_batch(batch("s1", events)), owner=ALICE) == 11
+    assert (await Ingest(house.store).store(read_batch(batch("s1", events)), owner=ALICE)).acked == 11
     assert (await counted(house.store, month()))["turns"] == 2
     session = await house.store.get(Session, "s1", owner=ALICE)
     assert (session.cost_usd, session.title) == (0.5, "환율을 알려 줘")

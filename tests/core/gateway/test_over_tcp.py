@@ -50,7 +50,7 @@ async def whole(talk: Talk) -> None:
             await asyncio.sleep(0.05)
     assert (await talk.record()).last_outcome == "ok"
     rows = await talk.world.store.all_usage(owner=ALICE)
-    assert {row["turns"] for row in rows.values()} == {1.0}
+    assert {row["turns"] for row in rows.values() if "turns" in row} == {1.0}
 
 
 async def test_a_turn_streams_asks_and_reaches_the_internet_through_the_bridge(tmp_path: Path) -> None:
