@@ -1,4 +1,4 @@
-"""P14: fifty writers at once, each writing what the end of a turn writes, to sessions of fifty users and of one user.
+"""P14: plain events a second; then fifty writers at once, each of what a turn's end writes, for fifty users and one.
 
 The emulator's times are the emulator's. What they show is the ratio: if a document of a user were written by all their
 sessions, one user's fifty would be slower than fifty users' one each.
@@ -25,6 +25,7 @@ from tests.firestore_emulator import Emulator, emulator_jar
 WRITERS = 50
 ROUNDS = 6
 EVENTS = 5
+PLAIN_SESSIONS, PLAIN_BATCHES, PLAIN_EVENTS = 8, 25, 50  # at once; of each; in each, as a busy runner sends them
 
 
 async def contention(stage: Stage) -> dict[str, Figure]:
@@ -51,11 +52,17 @@ async def _emulated() -> AsyncIterator[Store]:
 
 
 async def rows(name: str, store: Store) -> dict[str, Figure]:
+    events_a_second = await plain_events(store)
     alone = await _turns(store, UserId("alone"), "s", rounds=20)
     many, many_s = await _at_once(store, [(UserId(f"u{n}"), "s") for n in range(WRITERS)])
     one, one_s = await _at_once(store, [(UserId("one"), f"s{n}") for n in range(WRITERS)])
     users = figure(many, a_second=round(len(many) / many_s))
     return {
+        f"{name}_events": {
+            "a_second": round(events_a_second),
+            "n": PLAIN_SESSIONS * PLAIN_BATCHES * PLAIN_EVENTS,
+            "budget": "≥ 2000 a second with SQLite",
+        },
         f"{name}_one_writer": figure(alone),
         f"{name}_50_users": users,
         f"{name}_50_sessions_of_one_user": figure(
@@ -66,6 +73,21 @@ async def rows(name: str, store: Store) -> dict[str, Figure]:
             budget="≤ 1.5 × 50 users, 0 lost",
         ),
     }
+
+
+async def plain_events(store: Store) -> float:
+    """Return how many events a second several sessions append at once; nothing else is written."""
+
+    async def write(session: str) -> None:
+        for first in range(1, PLAIN_BATCHES * PLAIN_EVENTS, PLAIN_EVENTS):
+            numbers = range(first, first + PLAIN_EVENTS)
+            text = "안녕하세요 " * 40
+            events = [numbered(Text(message="m", block=n, text=text), seq=n) for n in numbers]
+            await store.append(session, events, owner=UserId("plain"))
+
+    began = time.perf_counter()
+    await asyncio.gather(*(write(f"p{n}") for n in range(PLAIN_SESSIONS)))
+    return PLAIN_SESSIONS * PLAIN_BATCHES * PLAIN_EVENTS / (time.perf_counter() - began)
 
 
 async def _at_once(store: Store, writers: list[tuple[UserId, str]]) -> tuple[list[float], float]:

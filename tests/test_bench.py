@@ -30,6 +30,9 @@ async def test_the_stores_row_counts_what_is_lost(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(store_writes, "WRITERS", 3)
     async with await SqliteStore.open(tmp_path / "oma.db") as store:
         figures = await store_writes.rows("P", store)
+        plain = figures.pop("P_events")
+        assert plain["a_second"] > 0
+        assert len(await store.events("p0", owner=UserId("plain"), limit=5_000)) * 8 == plain["n"]
         assert [figure["n"] for figure in figures.values()] == [20, 3 * store_writes.ROUNDS, 3 * store_writes.ROUNDS]
         assert figures["P_50_sessions_of_one_user"]["lost"] == 0
         await store.delete_events("s1", owner=UserId("one"))

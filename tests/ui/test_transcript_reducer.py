@@ -453,6 +453,26 @@ def test_the_cost_is_counted_once_though_the_record_has_some_of_it() -> None:
     assert log.fold.meta().facts.cost == "US$0.75"
 
 
+def test_a_cost_that_is_told_later_is_in_the_head_and_in_its_turns_line_once() -> None:
+    log = Log()
+    log.take(said(), busy(), done())
+    end = log.fold.last_seq
+    for _ in range(2):
+        log.fold.apply(e.TurnCost(turn=end, cost_usd=0.25))
+    assert log.fold.meta().facts.cost == "US$0.25"
+    assert "US$0.25" in shown(log.fold)[f"e:{end}"]
+    log.fold.apply(e.TurnCost(turn=99, cost_usd=5.0))
+    assert log.fold.meta().facts.cost == "US$0.25", "nothing is known of that turn"
+
+
+def test_a_cost_that_nobody_knows_is_said_to_be_unknown() -> None:
+    log = Log()
+    log.take(said(), busy(), done(unpriced_calls=1))
+    assert log.fold.meta().facts.cost == "cost unknown"
+    log.take(said(id="m2"), busy(), done(cost_usd=0.5))
+    assert log.fold.meta().facts.cost == "at least US$0.50"
+
+
 def test_a_late_tab_knows_as_much_of_model_and_context_as_one_that_saw_the_turn() -> None:
     here = {"model": "claude-sonnet-4-5-20250929", "context_tokens": 62_400, "window_tokens": 200_000}
     early, late = Log(), Log(known=SessionStats(cost_usd=0.5, **here), counted=2)

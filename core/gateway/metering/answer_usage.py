@@ -6,7 +6,7 @@ LINE_BYTES = 256 * 1024  # of an event of the stream; those that tell of usage h
 BODY_BYTES = 16 * 1024 * 1024  # of an answer that is no stream
 CHARS_A_TOKEN = 4  # for what was written before an answer broke off
 FRAME_BYTES = 115  # of a delta of text around its text
-TELLING = (b"message_start", b"message_delta", b"message_stop")
+TELLING = b"message_"  # begins the names of the events that tell of usage
 
 
 class CallUsage(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,11 +108,11 @@ class AnswerUsage:
             self._delta_bytes += len(chunk)
         window = self._rest + chunk if self._rest else chunk
         cut = window.rfind(b"\n") + 1
-        self._rest = window[cut:][-LINE_BYTES:]
-        if not any(word in window for word in TELLING):
+        self._rest = window[cut:][-LINE_BYTES:] if cut < len(window) else b""
+        if TELLING not in window:
             return
         for line in window[:cut].split(b"\n"):
-            if line.startswith(b"data:") and any(word in line for word in TELLING):
+            if line.startswith(b"data:") and TELLING in line:
                 self._read(line[5:])
 
     def _read(self, line: bytes) -> None:

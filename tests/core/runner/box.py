@@ -38,7 +38,7 @@ from tests.timeouts import PATIENCE_S
 CLI = str(Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude")
 ROOT = Path(__file__).resolve().parents[3]
 BOOT_KEY, KEY, USER, BOX = "boot-key", "the-key", "google-1", "box1"
-LIVE_KINDS = ("text_delta", "thinking_delta", "tool_progress", "live")
+LIVE_KINDS = ("text_delta", "thinking_delta", "tool_progress", "turn_cost", "live")
 
 
 class Gateway:
@@ -51,6 +51,7 @@ class Gateway:
         self.drafts: list[dict[str, Any]] = []
         self.refuse_ingest = False
         self.refused: set[str] = set()  # model tokens
+        self.turn_cost_usd = 0.0  # what it says of every turn that ends
         self.behind: set[str] = set()  # sessions of which the store has other events
         self.asked = 0
         self.doubled = 0
@@ -96,7 +97,9 @@ class Gateway:
             have[event["seq"]] = event
         async with self._came:
             self._came.notify_all()
-        return web.json_response({"acked": len(have)})
+        ends = [event["seq"] for event in body["events"] if event["type"] == "turn_finished"]
+        turns = [{"seq": seq, "cost_usd": self.turn_cost_usd} for seq in ends]
+        return web.json_response({"acked": len(have), "turns": turns})
 
     async def _log(self, request: web.Request) -> web.Response:
         asked = await request.json()
