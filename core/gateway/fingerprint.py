@@ -1,7 +1,7 @@
-"""Which gateway this would be: a word that changes with everything a gateway keeps from its start to its end.
+"""The fingerprint of a gateway: it changes with every setting and source that a gateway keeps from start to end.
 
-The web compares the word of the gateway it finds with its own, so that a rotated key or a new version never goes on
-being served by the old process. It is a hash: nothing can be read from it.
+The web compares the fingerprint of the gateway it finds with the one it expects, so that a rotated key or a new version
+is never served by the old process. It is a hash: nothing can be read from it.
 """
 
 import json
@@ -11,10 +11,11 @@ from pathlib import Path
 from core.config.settings import Settings
 
 CORE = Path(__file__).resolve().parents[1]
+PARTS = ("config", "domain", "gateway", "google", "lib", "observability", "protocol", "store", "vault")
 
 
 def gateway_digest(settings: Settings) -> str:
-    """The same in web and gateway if they mean the same: by `provider`, because the web settles what `auto` is."""
+    """Equal in web and gateway if both mean the same gateway. `model` counts as the provider it stands for."""
     secret = (settings.anthropic_api_key, *settings.session_secret)
     store = [settings.store, settings.gcp_project, settings.firestore_emulator, settings.vault]
     store += [settings.gcp_region, settings.secret_manager_emulator]
@@ -25,8 +26,8 @@ def gateway_digest(settings: Settings) -> str:
 
 
 def _program() -> str:
-    """Of what the files say, not of when they were written: a copy of the same version is the same."""
-    files = sorted(path for kind in ("*.py", "*.toml") for path in CORE.rglob(kind))
+    """A hash of the sources and data that `main.py gateway` uses. Only their text counts: a copy has the same hash."""
+    files = sorted(path for part in PARTS for kind in ("*.py", "*.toml") for path in (CORE / part).rglob(kind))
     return _hash(b"".join(_hash(bytes(path.relative_to(CORE)) + b"\0" + path.read_bytes()).encode() for path in files))
 
 

@@ -15,6 +15,21 @@ OUT = "/run/oma"
 PROGRAM = "/opt/oma"
 VENV = "/opt/venv"
 UID = "1000"  # inside; outside it is the user's own (owner.py) or who we are, so one line works for all of them
+# What main.py imports for `runner`, of the program's folder: nothing of the web, the gateway or the store is in a box.
+PARTS = (
+    "main.py",
+    "core/__init__.py",
+    "core/domain",
+    "core/lib",
+    "core/observability/__init__.py",
+    "core/observability/logs.py",
+    "core/observability/redaction.py",
+    "core/observability/secret_patterns.py",
+    "core/observability/tracing.py",
+    "core/protocol",
+    "core/runner",
+)
+LISTED = ("", "core", "core/observability")  # the folders around them, which Python lists to find a module
 TMP_BYTES = 256 * 1024**2  # of memory: /tmp inside, and again /dev/shm
 ENVIRONMENT = {"HOME": HOME, "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
 
@@ -39,7 +54,7 @@ class Host:
     python: Path  # the real interpreter, no symlink
     prefix: Path  # its installation
     venv: Path | None  # the environment with our packages, if it is not the installation itself
-    program: Path  # the folder of main.py and core/
+    program: Path  # the folder that PARTS are in
     system: tuple[tuple[str, str], ...]  # (/bin, usr/bin): symlinks into /usr; ("/lib", "") where it is a real folder
 
     def inside(self, path: Path) -> str:
@@ -56,7 +71,7 @@ class Host:
 
 def own(host: Host) -> list[Path]:
     """What a box has of this machine that may lie in a folder of somebody's."""
-    return [host.prefix, *([host.venv] if host.venv else []), host.program / "main.py", host.program / "core"]
+    return [host.prefix, *([host.venv] if host.venv else []), *(host.program / part for part in PARTS)]
 
 
 def readable(host: Host) -> list[str]:
@@ -134,6 +149,6 @@ def _program(host: Host) -> list[str]:
     if host.venv:
         words += ["--ro-bind", str(host.venv / "lib"), f"{VENV}/lib", "--symlink", "lib", f"{VENV}/lib64"]
         words += ["--symlink", str(host.python), f"{VENV}/bin/python"]
-    for name in ("main.py", "core"):
-        words += ["--ro-bind", str(host.program / name), f"{PROGRAM}/{name}"]
+    for part in PARTS:
+        words += ["--ro-bind", str(host.program / part), f"{PROGRAM}/{part}"]
     return words

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from core.domain.errors import RunnerUnavailable
-from core.spawner.box import Host
+from core.spawner.box import PARTS, Host
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOP = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -49,7 +49,9 @@ def _link(path: str) -> str:
 
 def compiled(program: Path) -> None:
     """Bytecode of what a runner imports: its program is read-only, so it would compile it at every start."""
-    compileall.compile_dir(program / "core", quiet=2)  # 2: where it cannot be written nothing is lost but time
+    for part in PARTS:
+        if (path := program / part).is_dir():
+            compileall.compile_dir(path, quiet=2)  # 2: where it cannot be written nothing is lost but time
 
 
 def claude_cli() -> Path:

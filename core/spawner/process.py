@@ -106,7 +106,7 @@ def spawn_landlock(command: Command, *, host: Host, home: Path, out: Path) -> su
     temporary = str(home / ".oma" / "tmp")
     rules = {
         "read": [*box.readable(host), "/proc", "/dev/urandom", "/dev/random", "/dev/zero", str(out)],
-        "names": [str(host.program)],  # Python lists the folder in which it looks for core
+        "names": [str(host.program / folder) for folder in box.LISTED],
         "write": [str(home), "/dev/null"],
         "filter": seccomp.program().hex(),
         "temporary": temporary,

@@ -11,11 +11,13 @@ from pathlib import Path
 
 from playwright.async_api import expect
 
+from core.spawner.box import PARTS
 from tests.e2e.screen import Screen, kinds
 
 CANARY = "canary-of-another-user"
 SEARCH = Path(__file__).with_name("box_search.py")
-GIVEN = "/ /home/agent /run/oma /opt/oma/core /tmp /dev/shm"  # the mounts of a box that the platform fills
+PROGRAM = " ".join(f"/opt/oma/{part}" for part in PARTS)
+GIVEN = f"/ /home/agent /run/oma {PROGRAM} /tmp /dev/shm"  # the mounts of a box that the platform fills
 PRINT_ENVIRONMENTS = "env; cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' | sort -u"
 PRINT_COMMANDS = "for c in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < $c; echo; done"
 FIND_SOCKETS = f"find {GIVEN} -xdev -type s 2>/dev/null | sort -u"

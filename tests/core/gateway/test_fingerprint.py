@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from core.config.settings import Secret, Settings
-from core.gateway.fingerprint import gateway_digest
+from core.gateway.fingerprint import PARTS, gateway_digest
+from tests.imports import imports_of, reached
 
+IN_MAIN = [name for name in imports_of("main") if name.startswith(("core.config", "core.observability", "core.store"))]
 SETTINGS = Settings(model="anthropic", anthropic_api_key=Secret("sk-one"), session_secret=(Secret("a" * 40),))
 
 
@@ -40,3 +42,8 @@ def test_it_is_the_same_for_what_auto_stands_for_and_for_what_only_the_web_uses(
 def test_nothing_can_be_read_from_it() -> None:
     digest = gateway_digest(SETTINGS)
     assert len(digest) == 32 and set(digest) <= set("0123456789abcdef")
+
+
+def test_it_covers_the_sources_that_a_gateway_runs_and_no_others() -> None:
+    run = reached("core.config.checks", "core.gateway.local_server", "core.gateway.cluster_server", *IN_MAIN)
+    assert {name.split(".")[1] for name in run if "." in name} == set(PARTS)

@@ -55,7 +55,7 @@ def boot(user: str = USER, *, key: str = BOOT_KEY, audience: str = tokens.boot_a
 
 async def test_nobodys_runner_answers_its_probe_and_the_boot_key(tmp_path: Path) -> None:
     async with opened(tmp_path, spare=True) as spare:
-        assert await spare("/healthz") == (200, {"status": "ok", "bound": False})
+        assert await spare("/healthz") == (200, {"status": "ok", "bound": False, "protocol": 1})
         for path in ("/v1/status", "/v1/hold", "/v1/export", "/v1/sessions/s/events"):
             assert (await spare(path, boot()))[1]["code"] == "dormant"
         assert (await spare("/v1/stop", boot(), {"idle_s": 0.0}))[1]["code"] == "dormant"
@@ -63,7 +63,7 @@ async def test_nobodys_runner_answers_its_probe_and_the_boot_key(tmp_path: Path)
             assert (await spare("/v1/init", wrong, WHOSE))[1]["code"] == "bad_token"
         assert (await spare("/v1/init", boot("google-2"), WHOSE))[1]["code"] == "forbidden"
         assert (await spare("/v1/init", boot(), {"user": USER}))[1]["code"] == "bad_input"
-        assert await spare("/healthz") == (200, {"status": "ok", "bound": False})
+        assert await spare("/healthz") == (200, {"status": "ok", "bound": False, "protocol": 1})
         assert (await spare("/v1/init", boot(), WHOSE))[0] == 200
         assert await spare("/healthz") == (200, {"status": "ok", "bound": True, "protocol": 1})
 

@@ -13,6 +13,7 @@ from core.config.runtime_dir import Runtime
 from core.config.settings import Settings
 from core.domain.records import Box, UserId, now
 from core.spawner import Spawner
+from core.spawner.box import PARTS
 from core.spawner.local import LocalSpawner
 from tests.timeouts import PATIENCE_S
 
@@ -24,7 +25,10 @@ def program(folder: Path) -> Path:
     """A program with the stand-in as its main.py."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(STANDIN, folder / "main.py")
-    (folder / "core").mkdir(exist_ok=True)
+    for part in PARTS[1:]:
+        path = folder / part
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch() if path.suffix else path.mkdir(exist_ok=True)
     return folder
 
 
