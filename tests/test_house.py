@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.config.settings import Settings, variable
+from tests.imports import cycles
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("core", "auth", "ui", "web")
@@ -153,6 +154,33 @@ def imported(path: str, tree: ast.Module) -> Iterator[str]:
             base = ".".join([*folders, *([node.module] if node.module else [])])
             yield base
             yield from (f"{base}.{name}" for name in names(node))
+
+
+def test_no_two_modules_import_each_other() -> None:
+    """Also through others, and also where only types are meant: who reads one of them has to read all."""
+    assert cycles() == []
+
+
+# Package of others → the names of our modules that may import it.
+LEAVES = {
+    "google": "google|firestore|vertex",
+    "google_crc32c": "google",
+    "grpc": "google|firestore",
+    "kubernetes_asyncio": "kubernetes_api$",
+    "nicegui": "^(ui|web)|^auth.socket",
+    "authlib": "^auth",
+}
+
+
+@pytest.mark.parametrize("package", LEAVES)
+def test_a_client_of_others_is_imported_only_where_the_name_says_so(package: str) -> None:
+    users = {
+        module(path)
+        for path, tree in trees().items()
+        if any(name == package or name.startswith(package + ".") for name in imported(path, tree))
+    }
+    assert users, "nothing imports it any more: take it out of the table"
+    assert [name for name in sorted(users) if not re.search(LEAVES[package], name)] == []
 
 
 def test_no_file_names_this_machine_or_a_registry() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.imports import modules, reached
 from tests.k8s.rendered import GOOGLE, OVERLAYS, Resource, box, kinds, one, settings
 
 FORBIDDEN_OF_POD = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace")
@@ -73,6 +74,17 @@ def test_the_runner_is_started_with_what_the_other_manifests_say(overlay: str) -
     assert words["gateway"] == f"http://{address}:{settings(overlay)['OMA_GATEWAY_PORT']}"
     assert words["home"] in mounts
     assert mounts[words["boot-key"].rpartition("/")[0]]["readOnly"] is True
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_box_of_the_common_image_hides_what_the_runner_does_not_import(overlay: str) -> None:
+    packages = {name for name, path in modules().items() if path.name == "__init__.py" and name.count(".") <= 1}
+    tops = {name for name in packages if name.count(".") == 1 and name.startswith("core.")} | {"auth", "ui", "web"}
+    run = reached("core.runner.daemon")
+    unused = {name for name in tops if not any(one == name or one.startswith(name + ".") for one in run)}
+    mounts = {mount["mountPath"]: mount for mount in box(overlay)["spec"]["containers"][0]["volumeMounts"]}
+    hidden = {path for path, mount in mounts.items() if mount["name"] == "nothing" and mount["readOnly"]}
+    assert hidden == {f"/opt/oma/{name.replace('.', '/')}" for name in unused}
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

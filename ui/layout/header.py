@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
 
 from nicegui import ui
 from nicegui.client import Client
@@ -12,9 +11,6 @@ from core.domain.records import Role, User
 from ui.layout.html import Tag, icon, tag
 from ui.layout.i18n import LOCALE_COOKIE, LOCALES, Translations
 from ui.theme import MARK
-
-if TYPE_CHECKING:
-    from ui.layout.page_frame import PageFrame
 
 Prefer = Callable[..., Awaitable[None]]
 THEMES = ("system", "light", "dark")
@@ -38,16 +34,16 @@ def mark(size: int) -> ui.html:
     return ui.html(picture, sanitize=False, tag="span").classes(f"mark mark-{size}").props("aria-hidden=true")
 
 
-def header(page: "PageFrame") -> None:
-    """Logo and name, search, inbox, user menu."""
+def header(words: Translations, *, inbox: Callable[[], object], user: Callable[[], object]) -> None:
+    """Logo and name, search; `inbox` and `user` add the link to the inbox and the user menu."""
     with tag("header", classes="head"):
         with tag("a", classes="row home", href="/dashboard"):
             mark(24)
             tag("span", "Oh My Agent", classes="name")
-        search(page.words)
+        search(words)
         tag("span", classes="grow")
-        page.inbox_link()
-        page.user_menu()
+        inbox()
+        user()
 
 
 def search(words: Translations) -> None:

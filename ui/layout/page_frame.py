@@ -169,6 +169,6 @@ def frame(desk: Services, *, title: str, bare: bool = False, fill: bool = False)
     with page_header.top(page.client, words, fill=fill):
         Banners(desk, words, page.client)
         if not bare:
-            page_header.header(page)
+            page_header.header(words, inbox=page.inbox_link, user=page.user_menu)
     page.client.on_connect(page.follow)
     yield page
