@@ -43,7 +43,7 @@ GUARDS = (
         f"{INSIDE}::test_the_kernels_settings_are_read_only_also_where_we_are_root",
     ),
     Guard("box: the root is read-only", "S9", WALLS, ', "--remount-ro", "/"),  # last', '),  # last', WRITABLE),
-    Guard("box: the system is read-only", "S9", WALLS, '"--ro-bind", str(host.program / name)', '"--bind", str(host.program / name)', WRITABLE),
+    Guard("box: the system is read-only", "S9", WALLS, '"--ro-bind", str(host.program / part)', '"--bind", str(host.program / part)', WRITABLE),
     Guard("box: the gateway's socket cannot be replaced", "S7", WALLS, '["--ro-bind", str(out), OUT]', '["--bind", str(out), OUT]', WRITABLE),
     Guard(
         "box: /tmp is its own", "S2", WALLS, '"/dev/shm", "--remount-ro", "/dev", *size, "/tmp"]', '"/dev/shm", "--remount-ro", "/dev", "--bind", "/tmp", "/tmp"]',
