@@ -7,19 +7,23 @@ from starlette.responses import Response
 
 from auth.body_limits import BodyTooSlow, TooLarge
 from auth.rate import SlowDown
+from core.domain.error_catalogue import REQUESTS, Remedy
 from core.domain.errors import NotFound, PlatformError
 
 MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """One error. `code` is the contract, `detail` is a sentence for the person who wrote the client."""
+    """One error. `code` is the contract (docs/errors.md), `detail` is a sentence for the person who wrote the client,
+    `helps` names what helps, the best first.
+    """
 
     type: str = "about:blank"
     title: str
     status: int
     code: str
     detail: str
+    helps: tuple[Remedy, ...]
 
 
 def problem(error: PlatformError) -> Response:
@@ -29,7 +33,9 @@ def problem(error: PlatformError) -> Response:
 
 def answer(*, code: str, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return an answer for an error that is none of ours, such as the framework's 405."""
-    body = Problem(title=code, status=status, code=code, detail=detail)
+    entry = REQUESTS.get(code)
+    title, helps = (entry.happened, entry.remedies) if entry else (code, ())
+    body = Problem(title=title, status=status, code=code, detail=detail, helps=helps)
     return Response(msgspec.json.encode(body), status, headers, media_type=MEDIA_TYPE)
 
 
@@ -42,8 +48,7 @@ def headers_for(error: PlatformError) -> dict[str, str]:
 
 def _detail(error: PlatformError) -> str:
     """The texts of our own failures are for the log: they may name hosts and paths of the platform."""
-    if isinstance(error, NotFound):
-        return "It does not exist, or it is not yours."
-    if error.status >= 500:
-        return "The platform cannot do this now. Try again later."
+    entry = REQUESTS.get(error.code)
+    if entry and (isinstance(error, NotFound) or error.status >= 500):
+        return entry.means
     return str(error)

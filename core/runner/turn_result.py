@@ -17,10 +17,12 @@ _TEXTS: tuple[tuple[str, Outcome, str], ...] = (
     (r"prompt is too long|too_long|context (window|length)|request.too.large|too_large", "error", "too_long"),
     (r"model_key_refused|(authentication|permission)_error|invalid.{0,10}api.?key|\b40[13]\b", "error",
      "model_key_refused"),
+    (r"safety classifier|usage policy|unable to respond to this request", "error", "model_declined"),
     (r"overloaded|rate.?limit|\b429\b|\b529\b", "error", "model_overloaded"),
     (r"timed? ?out|timeout|connection|socket|network|ECONN", "error", "no_answer"),
 )  # fmt: skip
 _STATUS: dict[int, str] = {
+    400: "request_refused",
     401: "model_key_refused",
     403: "model_key_refused",
     413: "too_long",

@@ -62,6 +62,8 @@ class FakeTalk:
             at = event.at if event.at is not msgspec.UNSET else None
             out.append(e.numbered(event, seq=len(self.logs[session]) + 1, at=at))
             self.logs[session].append(out[-1])
+            last = msgspec.structs.replace(self.sessions_[session], last_seq=len(self.logs[session]))
+            self.sessions_[session] = last
             if isinstance(event, e.UserSaid):
                 kept = msgspec.structs.replace(self.sessions_[session], last_line=event.text)
                 self.sessions_[session] = kept

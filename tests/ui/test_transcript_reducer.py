@@ -554,6 +554,24 @@ def test_what_was_stopped_or_would_fail_again_is_not_offered_again(end: e.TurnFi
     assert "data-again" not in str(shown(log.fold))
 
 
+def test_a_conversation_that_the_model_refuses_offers_what_helps_and_no_retry() -> None:
+    log = Log()
+    log.take(said(), busy(), failed("request_refused"))
+    html = shown(log.fold)["e:3"]
+    assert 'data-edit="1"' in html and "data-handover" in html and "data-again" not in html
+    assert log.fold.failed is None
+    log.take(said("more", "m2"))
+    assert "data-edit" not in str(shown(log.fold))
+
+
+def test_the_models_own_sentence_is_the_reason_when_it_declines() -> None:
+    log = Log()
+    end = e.TurnFinished(outcome="error", reason="model_declined", detail="I will not write <b>that</b>.")
+    log.take(said(), busy(), end)
+    html = shown(log.fold)["e:3"]
+    assert "I will not write &lt;b&gt;that&lt;/b&gt;." in html and "<details" not in html and "data-edit" in html
+
+
 def test_a_message_said_again_is_a_line_and_no_second_bubble_and_can_fail_again() -> None:
     log = Log()
     log.take(said(), busy(), failed(), e.UserSaid(message_id="m1~3", text="do it", retry_of="m1"), busy("m1~3"))

@@ -993,6 +993,22 @@ def test_a_retry_that_is_refused_is_said_and_can_be_pressed_again(page: Page, wo
     expect(page.get_by_test_id("retry")).to_be_enabled(timeout=5000)
 
 
+def test_a_conversation_that_the_model_refuses_goes_on_by_another_message_or_in_another_session(
+    page: Page, world: World
+) -> None:
+    session = world.session()
+    end = e.TurnFinished(outcome="error", reason="request_refused", detail="API Error: 400")
+    world.happen(session, said("roll it out"), busy(), end, e.StateChanged(state=S.IDLE))
+    visit(page, world.address(session))
+    expect(page.get_by_role("button", name="Go on in a new session")).to_be_visible()
+    expect(page.get_by_test_id("retry")).to_have_count(0)
+    page.locator(".trouble").get_by_role("button", name="Edit").click()
+    expect(page.get_by_test_id("composer")).to_have_value("roll it out")
+    page.get_by_role("button", name="Go on in a new session").click()
+    page.wait_for_url(lambda url: session not in url)
+    expect(page.get_by_test_id("composer")).to_have_value(re.compile("I had asked:\n- roll it out"))
+
+
 def test_a_running_commands_output_is_followed_at_its_end_and_stays_after_a_reload(page: Page, world: World) -> None:
     session = world.session()
     visit(page, world.address(session))

@@ -11,6 +11,7 @@ from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 from starlette.responses import RedirectResponse, Response
 
+from core.domain.error_catalogue import may_retry
 from core.domain.events import PRACTICE
 from core.domain.records import Request, now
 from core.domain.states import SessionState
@@ -21,7 +22,6 @@ from ui.layout.html import tag
 from ui.layout.i18n import Translations
 from ui.layout.page_frame import PageFrame, frame, screen
 from ui.layout.services import Services
-from ui.transcript.reducer import FINAL
 
 PATIENCE_S = 0.25  # cards that take longer come as skeletons first
 TICK_S = 30.0  # "42 minutes ago" grows older by itself
@@ -170,7 +170,7 @@ def view(card: AgentSummary, waiting: Request | None, words: Translations) -> di
         "href": f"{here}?session={quote(card.session)}" if card.session else here,
         "answer": f"{here}?session={quote(waiting.session)}" if waiting else here,
         "more": words.t("dashboard.more", name=name),
-        "again": card.state is SessionState.FAILED and card.reason not in FINAL,
+        "again": card.state is SessionState.FAILED and may_retry(card.reason),
         "sessions": words.t("dashboard.sessions", n=card.sessions) if card.sessions else "",
     }
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from html import escape
 from typing import Final
 
+from core.domain.error_catalogue import Remedy, remedies
 from core.domain.events import Answered, Asked, Notice, Retrying, TodoItem, TurnFinished, UserSaid
 from ui.layout.i18n import Translations
 from ui.transcript import tool_labels
@@ -123,10 +124,11 @@ class Items:
         end = f'<span class="end"{until}></span>'
         return f'<div class="act remark warn">{icon("clock")}<span>{escape(text)}</span>{end}</div>'
 
-    def ended(self, event: TurnFinished, *, again: bool = False, followed: bool = False) -> str:
+    def ended(self, event: TurnFinished, *, said: UserSaid | None = None, followed: bool = False) -> str:
         """Time, tokens, cost in one line; before it what went wrong, and what to do.
 
-        `again`: it may be said again. `followed`: a message that waited for this end goes on by itself.
+        `said` is the message of this turn, while nothing has come after it. `followed`: a message that waited for this
+        end goes on by itself.
         """
         words, usage = self._words, event.usage
         tokens = usage.input_tokens + usage.output_tokens + usage.cache_read_tokens + usage.cache_write_tokens
@@ -141,16 +143,30 @@ class Items:
         if event.outcome == "ok":
             return line
         reason = "stopped_for_next" if followed and event.reason == "stopped_by_user" else event.reason
-        return self._trouble(event, reason, again) + line
+        return self._trouble(event, reason, said) + line
 
-    def _trouble(self, event: TurnFinished, reason: str, again: bool) -> str:
+    def _trouble(self, event: TurnFinished, reason: str, said: UserSaid | None) -> str:
         sentence = escape(self._words.code("reason", reason, "other"))
         detail = f'<div class="out">{escape(event.detail, quote=False)}</div>'
         more = f'<details class="why"><summary>{self._words.t("end.detail")}</summary>{detail}</details>'
+        if reason == "model_declined":  # the model's own sentence is the reason
+            more = f'<p dir="auto">{escape(event.detail, quote=False)}</p>'
         name = "stop" if event.outcome == "interrupted" else "alert"
         body = f'<div class="grow"><p>{sentence}</p>{more if event.detail else ""}</div>'
-        body += f'<div class="again" data-again="{event.seq}"></div>' if again else ""  # the page puts a button there
+        body += _ways(event, said) if said else ""
         return f'<div class="trouble {event.outcome}" role="note">{icon(name)}{body}</div>'
+
+
+def _ways(event: TurnFinished, said: UserSaid) -> str:
+    """The place where the page puts a button for each thing that helps (core.domain.error_catalogue)."""
+    helps, ways = remedies(event.reason), ""
+    if Remedy.RETRY in helps or Remedy.WAIT in helps:
+        ways += f' data-again="{event.seq}"'
+    if Remedy.EDIT_MESSAGE in helps:
+        ways += f' data-edit="{said.seq}"'
+    if Remedy.NEW_SESSION in helps:
+        ways += f' data-handover="{event.seq}"'
+    return f'<div class="again"{ways}></div>' if ways else ""
 
 
 def fold_long(text: str) -> tuple[str, str]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
+from core.domain import error_catalogue
 from core.domain import events as e
 from core.domain.states import OPEN_TURN, SessionState
 from ui.layout.i18n import Translations
@@ -17,8 +18,6 @@ from ui.transcript.request_view import RequestView
 from ui.transcript.session_stats import NOTHING, Facts, SessionStats, after, charged, facts
 from ui.transcript.streaming_text import StreamingText
 from ui.transcript.tool_activity import ToolActivity
-
-FINAL: Final = frozenset({"stopped_by_user", "too_long"})  # the same again is not wanted, or would fail again
 
 
 class Meta(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +56,7 @@ class TranscriptReducer:
         self._message = self._turn = self._since = self._woken = self._todos = self._phase = ""
         self._begun: dict[str, e.UserSaid] = {}  # messages since the last turn's end, one of which the open turn is
         self._broke = False  # the last turn ended in an error
-        self._unpriced: dict[int, tuple[e.TurnFinished, bool, bool]] = {}  # ends of turns whose cost is not known yet
+        self._unpriced: dict[int, tuple[e.TurnFinished, bool]] = {}  # ends of turns whose cost is not known yet
         self._failed: tuple[e.TurnFinished, e.UserSaid] | None = None
         self._takers = self._handlers()
 
@@ -141,7 +140,7 @@ class TranscriptReducer:
     @property
     def failed(self) -> tuple[e.TurnFinished, e.UserSaid] | None:
         """The end of the last turn, and the message that can be said again, if it failed and nothing came after it."""
-        return self._failed
+        return self._failed if self._failed and error_catalogue.may_retry(self._failed[0].reason) else None
 
     def settle(self) -> None:
         """Something has come after: what failed before is the past."""
@@ -250,16 +249,16 @@ class TranscriptReducer:
                 self._put_text(key, text, partial=False)
         self._cut_off.clear()
         said = self._begun.pop(self._turn, None)
-        if said and event.outcome in ("error", "interrupted") and event.reason not in FINAL:
+        if said and event.outcome != "ok":
             self._failed = event, said
         self._broke = event.outcome == "error"
         self._turn = self._since = self._todos = ""
         if e.seq_of(event) > self._counted:
             self._known = after(self._known, event)
-        again, followed = self._failed is not None, bool(self._queued)
+        followed = bool(self._queued)
         if not event.cost_usd and not event.unpriced_calls:
-            self._unpriced[e.seq_of(event)] = event, again, followed
-        self._sheet.put(f"e:{event.seq}", self._items.ended(event, again=again, followed=followed), event)
+            self._unpriced[e.seq_of(event)] = event, followed
+        self._sheet.put(f"e:{event.seq}", self._items.ended(event, said=said, followed=followed), event)
 
     def _cost(self, event: e.TurnCost) -> None:
         """The cost of a turn that has ended; told once more, it changes nothing."""
@@ -271,7 +270,8 @@ class TranscriptReducer:
             self._known = charged(self._known, event.cost_usd, event.unpriced_calls)
         key = f"e:{event.turn}"
         if key in self._sheet:
-            self._sheet.put(key, self._items.ended(ended, again=end[1], followed=end[2]), ended)
+            said = self._failed[1] if self._failed and self._failed[0].seq == event.turn else None
+            self._sheet.put(key, self._items.ended(ended, said=said, followed=end[1]), ended)
 
     def _show_todos(self, items: tuple[e.TodoItem, ...], event: e.Event) -> None:
         if items:

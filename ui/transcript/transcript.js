@@ -135,6 +135,7 @@ export default {
       item.querySelectorAll(".code").forEach((block) => {
         block.append(button(this.words.copy, "btn ghost icon sm copy", "copy", (event) => this.copied(event, block.querySelector("code").textContent)));
       });
+      this.offer(item.querySelector(".trouble > .again"));
       const again = item.querySelector("[data-again]");
       if (again) {
         const pressed = button(this.words.again, "btn sm", "rewind", () => {
@@ -151,6 +152,12 @@ export default {
       if (op.key[0] !== "t") return;
       item.append(button(this.words.copy, "btn ghost icon sm copy-all", "copy", (event) => this.copied(event, this.sources.get(op.key))));
       if (live) this.speak(item);
+    },
+    offer(place) {
+      // What helps besides trying again: core.domain.error_catalogue decides, the server names it.
+      const source = place?.dataset.edit && this.sources.get(`u:${place.dataset.edit}`);
+      if (source) place.append(button(this.words.edit, "btn sm", "edit", () => window.dispatchEvent(new CustomEvent("oma-draft", { detail: source }))));
+      if (place?.dataset.handover) place.append(button(this.words.handover, "btn sm", "add", () => this.$emit("handover")));
     },
     more(op) {
       const tail = this.tailOf(op.key);

@@ -21,7 +21,7 @@ from ui.transcript.reducer import TranscriptReducer
 from ui.transcript.shared_view import Push, ViewCursor
 
 Older = Callable[[int], Awaitable[list[AnyEvent]]]
-LABELS: Final = "copy copied earlier new end sending retry again edit in_s s m h".split()
+LABELS: Final = "copy copied earlier new end sending retry again edit handover in_s s m h".split()
 
 
 class Transcript(Element, component="transcript.js", dependencies=["oma_items.js"]):
@@ -34,11 +34,13 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
         words: Translations,
         older: Older,
         again: Callable[[UserSaid, int], Awaitable[int]],
+        handover: Callable[[], Awaitable[None]],
         fail: Callable[[Exception], None],
         listeners: list[Element],
         hello: dict[str, Any],
     ) -> None:
-        """`again` says a message once more after the failed turn that ended with this number.
+        """`again` says a message once more after the failed turn that ended with this number; `handover` goes on in a
+        new session.
 
         `hello` is what an empty one shows: `title`, `text`, and `starters` of `{text, say, icon}`.
         """
@@ -57,6 +59,7 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
         self.on("sync", self._sync)
         self.on("earlier", self._earlier, args=[])
         self.on("again", self._retried)
+        self.on("handover", handover, args=[])
         self.client.on_connect(self._online.set)
         self.client.on_disconnect(self._online.clear)
         task = background_tasks.create(self._pump(), name="transcript", context=self.client)

@@ -24,6 +24,7 @@ export default {
     this.listen(window, "oma-retry", (event) => this.retry(event.detail));
     this.listen(window, "oma-fill", (event) => this.fill(event.detail));
     this.listen(window, "oma-edit", (event) => this.edit(event.detail));
+    this.listen(window, "oma-draft", (event) => this.draft(event.detail));
     this.listen(document, "keydown", (event) => this.escape(event));
     this.show();
     if (matchMedia("(pointer: fine)").matches && !this.start.asks.length) box.focus({ preventScroll: true });
@@ -136,10 +137,13 @@ export default {
       const message = this.out.find((one) => one.id === id);
       if (message) this.deliver(message);
     },
+    draft(text) {
+      const begun = this.$refs.box.value;
+      this.fill(begun.trim() ? `${text}\n\n${begun}` : text);
+    },
     edit(id) {
       const message = this.out.find((one) => one.id === id);
-      const begun = this.$refs.box.value;
-      if (message) this.fill(begun.trim() ? `${message.text}\n\n${begun}` : message.text);
+      if (message) this.draft(message.text);
       this.leave((one) => one.id === id);
     },
     fill(text) {

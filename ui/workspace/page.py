@@ -1,6 +1,7 @@
 """`/workspace/{agent}`: one agent's sessions, and the talk in one of them."""
 
 import asyncio
+import json
 import logging
 from functools import partial
 from typing import Any, Final, cast
@@ -23,6 +24,7 @@ from ui.transcript.shared_view import SharedView, SharedViews, ViewCursor
 from ui.transcript.transcript import Transcript
 from ui.workspace.composer import Composer
 from ui.workspace.greeting import welcome
+from ui.workspace.handover import summary
 from ui.workspace.header import WorkspaceHead
 from ui.workspace.initial_session import address, opening, place_to_begin
 from ui.workspace.request_card import RequestCard
@@ -166,6 +168,7 @@ class WorkspaceChat:
                 words=words,
                 older=self._older,
                 again=self._retry,
+                handover=self._hand_over,
                 fail=self._page.fail,
                 listeners=[self._head, card, composer],
                 hello=welcome(self._agent, self._session, words),
@@ -178,6 +181,22 @@ class WorkspaceChat:
 
     async def _retry(self, said: UserSaid, after: int) -> int:
         return await self._conversations.retry(self._session.id, said, user=self._user, after=after)
+
+    async def _hand_over(self) -> None:
+        """Open a new session whose draft says what this one was about."""
+        try:
+            last = (await self._agents.session(self._session.id, user=self._user)).last_seq
+            events = await self._older(last + 1)
+            made = await place_to_begin(self._page, self._agent)
+        except PlatformError as error:
+            self._page.fail(error)
+            return
+        key = f"oma:draft:{self._user}:{made.id}"
+        draft = json.dumps(json.dumps(summary(events, self._words)))
+        # nosemgrep: built-javascript  # as JSON
+        ui.run_javascript(
+            f"localStorage.setItem({json.dumps(key)},{draft});location.assign({json.dumps(address(made))})"
+        )
 
     async def _older(self, before: int) -> list[AnyEvent]:
         return await self._conversations.older(self._session.id, user=self._user, before=before)

@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from auth.problems import answer, problem
+from core.domain.error_catalogue import REQUESTS
 from core.domain.errors import PlatformError
 
 log = logging.getLogger("oma.api")
@@ -30,7 +31,7 @@ def install(api: FastAPI) -> None:
     @api.exception_handler(HTTPException)
     async def refused(_: Request, error: HTTPException) -> Response:
         code = HTTPStatus(error.status_code).name.lower()
-        return answer(code=code, status=error.status_code, detail=_sentence(error), headers=error.headers)
+        return answer(code=code, status=error.status_code, detail=_sentence(code), headers=error.headers)
 
     @api.exception_handler(RequestValidationError)
     async def misread(_: Request, error: RequestValidationError) -> Response:
@@ -39,13 +40,12 @@ def install(api: FastAPI) -> None:
     @api.exception_handler(Exception)
     async def broken(_: Request, error: Exception) -> Response:
         # Starlette raises the error again after this answer, and the server writes it to the log.
-        return answer(code="internal", status=500, detail="The platform failed. The log says more.")
+        return answer(code="internal", status=500, detail=_sentence("internal"))
 
 
-def _sentence(error: HTTPException) -> str:
-    if error.status_code == HTTPStatus.NOT_FOUND:
-        return "It does not exist, or it is not yours."
-    return HTTPStatus(error.status_code).description or str(error.detail)
+def _sentence(code: str) -> str:
+    entry = REQUESTS.get(code)
+    return entry.means if entry else "The request cannot be served."
 
 
 def _first_of(error: RequestValidationError) -> str:

@@ -261,7 +261,7 @@ async def test_a_killed_cli_ends_its_turn_with_the_partial_text_and_the_next_mes
 @pytest.mark.parametrize(
     ("fault", "outcome", "reason"),
     [
-        ("ERR400", "error", "model_error"),
+        ("ERR400", "error", "request_refused"),
         ("ERR403", "error", "model_key_refused"),
         ("ERR529", "error", "model_overloaded"),
     ],

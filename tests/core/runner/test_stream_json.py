@@ -162,7 +162,10 @@ def test_system_lines_that_mean_something() -> None:
     [
         ({"subtype": "success", "is_error": False}, "ok", ""),
         ({"is_error": True, "api_error_status": 529, "result": "Overloaded"}, "error", "model_overloaded"),
-        ({"subtype": "success", "is_error": True, "api_error_status": 400, "result": "x"}, "error", "model_error"),
+        ({"subtype": "success", "is_error": True, "api_error_status": 400, "result": "x"}, "error", "request_refused"),
+        ({"is_error": True, "api_error_status": 500, "result": "x"}, "error", "model_error"),
+        ({"subtype": "success", "is_error": True, "result": "API Error: unable to respond to this request, which "
+          "appears to violate our Usage Policy"}, "error", "model_declined"),
         ({"is_error": True, "api_error_status": 403, "result": "x"}, "error", "model_key_refused"),
         ({"subtype": "success", "is_error": True, "api_error_status": 400,
           "result": "API Error: 400 model_key_refused"}, "error", "model_key_refused"),
