@@ -1,25 +1,37 @@
-"""Users' folders into a tar archive and out of it again; on both ways the folders, and the archive, are hostile.
+"""Users' folders into a tar archive; unarchive.py is the way back. The folders are hostile.
 
-In: nothing is opened through a link, only plain files, folders and links are taken, and what changes or vanishes
-meanwhile is no error. Out: into an empty folder, links last, so that no member is ever written through one.
+Nothing is opened through a link, only plain files, folders and links are taken, and what changes or vanishes meanwhile
+is no error. What cannot be read, or could not be put back, is left out and named.
 """
 
 import io
 import os
-import shutil
 import stat
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-
-from core.domain.errors import BadInput
+from pathlib import PurePosixPath
 
 HOLLOW_BYTES = 2**30  # a larger file that is nearly all holes is left out
 TOP = PurePosixPath()
 DEEPEST = 200  # folders in folders; each costs an open file while one is in it
+PATH_BYTES = 16 * 1024  # of an entry's path: each entry's header has it whole, and a folder may hold a million entries
+NAMED = 1_000  # entries that were left out and are named; the others are counted
 READ_ONLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+@dataclass(slots=True)
+class LeftOut:
+    """Entries that are missing: how many, and the paths of the first of them."""
+
+    count: int = 0
+    paths: list[str] = field(default_factory=list)
+
+    def add(self, path: PurePosixPath) -> None:
+        self.count += 1
+        if len(self.paths) < NAMED:
+            self.paths.append(str(path))
 
 
 @dataclass(slots=True)
@@ -28,7 +40,8 @@ class ArchiveSummary:
 
     files: int = 0
     size_bytes: int = 0
-    left_out: list[str] = field(default_factory=list)
+    entries: int = 0
+    left_out: LeftOut = field(default_factory=LeftOut)
 
 
 class Packer:
@@ -41,7 +54,13 @@ class Packer:
     def add_bytes(self, name: str, content: bytes) -> None:
         info = tarfile.TarInfo(name)
         info.size, info.mode = len(content), 0o600
-        self._archive.addfile(info, io.BytesIO(content))
+        self.taken.size_bytes += len(content)
+        self._write(info, io.BytesIO(content))
+
+    def _write(self, info: tarfile.TarInfo, content: io.IOBase | None = None) -> None:
+        self._archive.addfile(info, content)
+        self._archive.members.clear()  # type: ignore[attr-defined]  # it remembers every member, maybe millions
+        self.taken.entries += 1
 
     def add(self, name: str, *, folder: int, inside: PurePosixPath = TOP, depth: int = 0) -> None:
         """The entry `name` of the open folder, and all below it, under the path `inside`/`name`."""
@@ -51,9 +70,11 @@ class Packer:
         except FileNotFoundError:
             return  # gone while we looked
         except _Unreadable:
-            self.taken.left_out.append(str(path))
+            self.taken.left_out.add(path)
 
     def _add(self, path: PurePosixPath, name: str, folder: int, depth: int) -> None:
+        if len(os.fsencode(str(path))) > PATH_BYTES:
+            raise _Unreadable
         with _reading():
             found = os.stat(name, dir_fd=folder, follow_symlinks=False)
         if stat.S_ISDIR(found.st_mode):
@@ -68,10 +89,12 @@ class Packer:
             info = _info(path, found, tarfile.SYMTYPE)
             with _reading():
                 info.linkname = os.readlink(name, dir_fd=folder)
-            self._archive.addfile(info)
+            self._write(info)
+        else:
+            raise _Unreadable  # a socket, a pipe, a device: the process behind it is not copied
 
     def _add_folder(self, path: PurePosixPath, folder: int, depth: int) -> None:
-        self._archive.addfile(_info(path, os.fstat(folder), tarfile.DIRTYPE))
+        self._write(_info(path, os.fstat(folder), tarfile.DIRTYPE))
         with _reading():
             names = sorted(os.listdir(folder))
         for name in names:
@@ -83,7 +106,7 @@ class Packer:
             raise _Unreadable  # it would be written out with all its holes
         info = _info(path, found, tarfile.REGTYPE)
         info.size = found.st_size
-        self._archive.addfile(info, _Exactly(file, found.st_size))
+        self._write(info, _Exactly(file, found.st_size))
         self.taken.files += 1
         self.taken.size_bytes += info.size
 
@@ -137,44 +160,3 @@ def _info(path: PurePosixPath, found: os.stat_result, kind: bytes) -> tarfile.Ta
     info = tarfile.TarInfo(str(path))
     info.type, info.mode, info.mtime = kind, stat.S_IMODE(found.st_mode), found.st_mtime
     return info
-
-
-def unpack(archive: tarfile.TarFile, into: Path) -> None:
-    """All that is left of an archive, into an empty folder. Raises: BadInput: it is no archive of ours. OSError."""
-    folders: list[tuple[Path, tarfile.TarInfo]] = []
-    links: list[tuple[Path, str]] = []
-    for member in archive:
-        path = into / _inside(member.name)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if member.isdir():
-            path.mkdir(mode=0o700, exist_ok=True)
-            folders.append((path, member))
-        elif member.issym():
-            links.append((path, member.linkname))
-        elif member.isreg():
-            _unpack_file(archive, member, path)
-        else:
-            raise BadInput(f"{member.name!r} in the archive is no file, folder or link")
-    for path, target in links:
-        path.symlink_to(target)
-    for path, member in reversed(folders):  # the deepest first: afterwards a folder may be locked
-        os.utime(path, (member.mtime, member.mtime))
-        path.chmod(member.mode & 0o777)
-
-
-def _unpack_file(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
-    content = archive.extractfile(member)
-    if content is None:
-        raise BadInput(f"{member.name!r} in the archive has no content")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    with os.fdopen(os.open(path, flags, 0o600), "wb") as out:
-        shutil.copyfileobj(content, out, 2**20)
-        os.fchmod(out.fileno(), member.mode & 0o777)
-    os.utime(path, (member.mtime, member.mtime))
-
-
-def _inside(name: str) -> PurePosixPath:
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or not path.parts:
-        raise BadInput(f"{name!r} in the archive leads out of it")
-    return path

@@ -9,6 +9,7 @@ import os
 import sqlite3
 import tarfile
 import tempfile
+import zlib
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -16,9 +17,10 @@ from pathlib import Path
 import msgspec
 
 from core.config.settings import Settings
-from core.domain.errors import Misconfigured, StoreUnavailable
+from core.domain.errors import BadInput, Misconfigured, StoreUnavailable
 from core.domain.records import now
 from core.operations.archive import ArchiveSummary, Packer
+from core.operations.unarchive import verify
 from core.store.factory import DATABASE
 from core.store.schema import STEPS
 
@@ -39,7 +41,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def backup(settings: Settings, file: Path, *, force: bool = False) -> tuple[Manifest, ArchiveSummary]:
-    """Write the archive, whole or not at all.
+    """Write the archive and read it again: it is there whole and readable, or not at all.
 
     Raises: Misconfigured: there is a file already, or nothing to back up. StoreUnavailable: it cannot be done.
     """
@@ -57,8 +59,10 @@ def backup(settings: Settings, file: Path, *, force: bool = False) -> tuple[Mani
             draft = Path(folder, file.name)
             manifest = snapshot(database, Path(folder, DATABASE))
             taken = _write(draft, manifest, settings.data_dir)
+            with tarfile.open(draft, "r:gz") as archive:
+                verify(archive, taken)
             draft.replace(file)
-    except OSError as error:
+    except (OSError, tarfile.TarError, EOFError, zlib.error, BadInput) as error:
         raise StoreUnavailable(f"the backup was not made: {error}") from error
     return manifest, taken
 

@@ -12,7 +12,7 @@ import tempfile
 import zlib
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -20,8 +20,9 @@ from core.config.runtime_dir import Process, Runtime
 from core.config.settings import Settings
 from core.domain.errors import BadInput, Misconfigured, StoreUnavailable
 from core.domain.records import now
-from core.operations.archive import unpack
+from core.operations.archive import LeftOut
 from core.operations.backup import BESIDE, DISKS_OWN, FORM, MANIFEST, Manifest, examined, known_form
+from core.operations.unarchive import unpack
 from core.store.factory import DATABASE
 
 RUNNING = "the platform is running here: stop it first"
@@ -29,8 +30,16 @@ MANIFEST_BYTES = 2**20
 FORGET_PROCESSES = "UPDATE records SET body = json_set(body, '$.memory', json('{}')) WHERE kind = 'box'"
 
 
-def restore(settings: Settings, file: Path, *, force: bool = False) -> tuple[Manifest, Path | None]:
-    """What the backup was, and where that is now which it replaced (None: there was nothing).
+class Restored(NamedTuple):
+    """What the backup was, where what it replaced is now (None: there was nothing), and what did not come back."""
+
+    manifest: Manifest
+    kept: Path | None
+    left_out: LeftOut
+
+
+def restore(settings: Settings, file: Path, *, force: bool = False) -> Restored:
+    """Put a backup in the place of what is there. An entry of a home that cannot be made keeps no other back.
 
     Raises: Misconfigured: it may not be done here; nothing was changed. BadInput: no backup. StoreUnavailable.
     """
@@ -47,8 +56,8 @@ def restore(settings: Settings, file: Path, *, force: bool = False) -> tuple[Man
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=data_dir, prefix=BESIDE[0], ignore_cleanup_errors=True) as folder:
             staged = Path(folder)
-            manifest = _stage(file, staged)
-            return manifest, _swap(staged, data_dir)
+            manifest, left_out = _stage(file, staged)
+            return Restored(manifest, _swap(staged, data_dir), left_out)
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise BadInput(f"{file} is no whole backup: {error}") from error
     except OSError as error:
@@ -86,12 +95,11 @@ def at_rest(settings: Settings) -> None:
         return  # damaged: that is what a backup is for
 
 
-def _stage(file: Path, staged: Path) -> Manifest:
+def _stage(file: Path, staged: Path) -> tuple[Manifest, LeftOut]:
     """Unpack and examine. Raises: BadInput: not a whole backup. Misconfigured: a newer program made it."""
     with tarfile.open(file, "r:gz") as archive:
         manifest = _manifest(archive)
-        unpack(archive, staged)
-    (staged / MANIFEST).unlink()
+        left_out = unpack(archive, staged)
     database = staged / DATABASE
     if not database.is_file() or database.is_symlink():
         raise BadInput(f"{file} has no database in it")
@@ -100,7 +108,7 @@ def _stage(file: Path, staged: Path) -> Manifest:
     with closing(sqlite3.connect(database, isolation_level=None)) as db:
         db.execute(FORGET_PROCESSES)
     database.chmod(0o600)
-    return manifest
+    return manifest, left_out
 
 
 def _manifest(archive: tarfile.TarFile) -> Manifest:

@@ -1,12 +1,14 @@
 """A user's agents' folders as one stream, for the archive they asked for: plain files only, no link is followed.
 
 Each file is a line of JSON (`path`, `mtime`), then its bytes in pieces, each after a line with its length, then a line
-`0`. A last line `{}` says that nothing is missing. The form has no names, links or lengths that a reader must trust.
+`0`. What is left out is named in a last file, MISSING. A last line `{}` says that the stream is whole. The form has no
+names, links or lengths that a reader must trust.
 """
 
 import asyncio
 import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +21,36 @@ DEEPEST = 100  # folders in folders
 PATH_CHARS = 1000  # as core.services.account_export reads it, which refuses longer lines
 ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # not blocking: a FIFO would wait for a writer
+MISSING = "left-out.txt"  # beside the agents' folders
+NAMED = 10_000  # entries that are named there; the others are counted
+HOLLOW_BYTES = 64 * 2**20  # a larger file that is nearly all holes is left out: it would take minutes to send zeros
+
+
+class _Missing:
+    """What the archive does not have, a line each."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._count = 0
+
+    def add(self, path: str, why: str) -> None:
+        self._count += 1
+        if len(self._lines) < NAMED:
+            plain = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in path[:PATH_CHARS])
+            self._lines.append(f"{why}: {plain}\n")
+
+    def file(self) -> Iterator[bytes]:
+        """As the stream has it; nothing if nothing is missing."""
+        if not self._count:
+            return
+        more = self._count - len(self._lines)
+        text = "".join(self._lines) + (f"and {more} more\n" if more else "")
+        yield _head(MISSING, time.time())
+        raw = text.encode("utf-8", "replace")
+        for at in range(0, len(raw), PIECE_BYTES):
+            piece = raw[at : at + PIECE_BYTES]
+            yield b"%d\n%b" % (len(piece), piece)
+        yield b"0\n"
 
 
 async def send(request: web.Request, root: Path) -> web.StreamResponse:
@@ -33,49 +65,72 @@ async def send(request: web.Request, root: Path) -> web.StreamResponse:
 
 
 def archive(root: Path) -> Iterator[bytes]:
-    """The stream. What cannot be read, or vanishes meanwhile, is left out."""
+    """The stream. What cannot be read, or is no file, is named at its end; what vanishes meanwhile is not."""
+    missing = _Missing()
     with suppress(OSError):
-        yield from _folder(os.open(root, ENTER), "", DEEPEST)
+        yield from _folder(os.open(root, ENTER), "", DEEPEST, missing)
+    yield from missing.file()
     yield b"{}\n"
 
 
-def _folder(handle: int, path: str, deeper: int) -> Iterator[bytes]:
+def _folder(handle: int, path: str, deeper: int, missing: _Missing) -> Iterator[bytes]:
     """By handles all the way down: nobody can put a link into the way while we go. Closes `handle`."""
     try:
-        for name in sorted(os.listdir(handle)):
+        names = sorted(os.listdir(handle))
+        if not names and path:
+            missing.add(path, "empty folder")
+        for name in names:
             below = f"{path}{os.fsencode(name).decode('utf-8', 'replace')}"
             try:
                 folder = os.open(name, ENTER, dir_fd=handle)
             except NotADirectoryError:
-                yield from _file(name, handle, below)
-            except OSError:
-                continue  # a link (ELOOP), not readable, or gone
+                yield from _file(name, handle, below, missing)
+            except OSError as error:
+                _note(name, handle, below, error, missing)
             else:
-                yield from _folder(folder, f"{below}/", deeper - 1) if deeper else _closed(folder)
+                if deeper:
+                    yield from _folder(folder, f"{below}/", deeper - 1, missing)
+                else:
+                    os.close(folder)
+                    missing.add(f"{below}/", "too deep")
     finally:
         os.close(handle)
 
 
-def _closed(handle: int) -> tuple[()]:
-    os.close(handle)
-    return ()
+def _note(name: str, folder: int, path: str, error: OSError, missing: _Missing) -> None:
+    with suppress(FileNotFoundError):  # gone meanwhile
+        try:
+            missing.add(f"{path} -> {os.readlink(name, dir_fd=folder)}", "link")
+        except FileNotFoundError:
+            raise
+        except OSError:
+            missing.add(path, error.strerror or "not readable")
 
 
-def _file(name: str, folder: int, path: str) -> Iterator[bytes]:
+def _file(name: str, folder: int, path: str, missing: _Missing) -> Iterator[bytes]:
     try:
         handle = os.open(name, READ, dir_fd=folder)
-    except OSError:
+    except OSError as error:
+        _note(name, folder, path, error, missing)
         return
     with os.fdopen(handle, "rb", buffering=0) as file:
         about = os.fstat(handle)
         if not stat.S_ISREG(about.st_mode):
+            missing.add(path, "not a file")
             return
-        yield msgspec.json.encode({"path": path[:PATH_CHARS], "mtime": int(about.st_mtime)}) + b"\n"
+        if about.st_size > HOLLOW_BYTES and about.st_blocks * 512 < about.st_size // 10:
+            missing.add(path, f"nearly empty file of {about.st_size:,} bytes")
+            return
+        yield _head(path, about.st_mtime)
         left = about.st_size  # no more than it had: somebody may be writing for ever
         while left > 0 and (piece := _read(file.fileno(), min(left, PIECE_BYTES))):
             left -= len(piece)
             yield b"%d\n%b" % (len(piece), piece)
         yield b"0\n"
+
+
+def _head(path: str, mtime: float) -> bytes:
+    return msgspec.json.encode({"path": path[:PATH_CHARS], "mtime": int(mtime)}) + b"\n"
 
 
 def _read(handle: int, size: int) -> bytes:

@@ -4,12 +4,13 @@ import json
 import logging
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
 
 from core.domain.events import StateChanged, TurnFinished
-from core.runner.export import archive
+from core.runner.export import MISSING, NAMED, archive
 from core.services.account_export import LINE_BYTES, PATH_CHARS
 from tests.core.runner.box import Box
 
@@ -46,6 +47,11 @@ def test_plain_files_are_sent_whole_and_links_and_devices_are_not_followed(tmp_p
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(root / "a1" / "s"))
         found = read(b"".join(archive(root)))
+    told = found.pop(MISSING).decode()
+    assert sorted(told.splitlines()) == sorted(
+        [f"link: a1/link -> {outside}/secret", f"link: a1/folder -> {outside}", f"link: b2 -> {outside}",
+         "not a file: a1/fifo", "No such device or address: a1/s"]
+    )  # fmt: skip
     assert found == {
         "a1/big": b"0\n{}\n" * 100_000,
         "a1/empty": b"",
@@ -67,7 +73,9 @@ def test_folders_as_deep_as_nobody_makes_them_are_left_out_and_leak_nothing(tmp_
     (deep / "file").touch()
     (tmp_path / "near").touch()
     before = len(os.listdir("/proc/self/fd"))
-    assert read(b"".join(archive(tmp_path))) == {"near": b""}
+    found = read(b"".join(archive(tmp_path)))
+    assert found.pop("near") == b"" and found.keys() == {MISSING}
+    assert found[MISSING].startswith(b"too deep: d/d/") and found[MISSING].count(b"\n") == 1
     assert len(os.listdir("/proc/self/fd")) == before
 
 
@@ -117,3 +125,26 @@ async def test_the_clis_of_an_agent_end_when_its_rules_change_and_come_back_when
                 box.cli_pid(session.id)
             await session.say("N=3")
             await watch.until(TurnFinished)
+
+
+def test_a_file_of_holes_a_locked_folder_and_an_empty_one_are_named_and_take_no_time(tmp_path: Path) -> None:
+    with (tmp_path / "hollow").open("wb") as file:
+        file.truncate(3 * 2**30)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "odd\x1b[2Jname").symlink_to("x")
+    started = time.monotonic()
+    found = read(b"".join(archive(tmp_path)))
+    assert time.monotonic() - started < 5
+    assert sorted(found.pop(MISSING).decode().splitlines()) == [
+        "empty folder: empty/",
+        "link: odd\\x1b[2Jname -> x",
+        "nearly empty file of 3,221,225,472 bytes: hollow",
+    ]
+    assert found == {}
+
+
+def test_of_very_many_things_that_are_left_out_the_first_are_named_and_all_counted(tmp_path: Path) -> None:
+    for number in range(NAMED + 5):
+        os.symlink("x", tmp_path / f"l{number}")
+    told = read(b"".join(archive(tmp_path)))[MISSING].decode().splitlines()
+    assert len(told) == NAMED + 1 and told[-1] == "and 5 more"
