@@ -36,7 +36,7 @@ class _Missing:
     def add(self, path: str, why: str) -> None:
         self._count += 1
         if len(self._lines) < NAMED:
-            plain = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in path[:PATH_CHARS])
+            plain = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in path[-PATH_CHARS:])
             self._lines.append(f"{why}: {plain}\n")
 
     def file(self) -> Iterator[bytes]:
