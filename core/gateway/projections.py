@@ -3,6 +3,7 @@
 Every step may be done twice for the same events and then changes nothing; see core.gateway.ingest for the order.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -31,6 +32,7 @@ from core.protocol.platform_tools import DRAFT_AGENT_TOOL
 from core.store import Store
 
 TITLE_CHARS = 60
+COMMAND = re.compile(r"\s*/[a-z][\w:-]*(?=\s|$)", re.A)
 DOINGS = (UserSaid, Text, ToolCalled, ToolReturned, Asked, Answered, TurnFinished)  # of somebody, person or model
 
 
@@ -140,10 +142,16 @@ def _title(session: Session, events: Sequence[AnyEvent]) -> dict[str, str]:
     title, given = session.title, session.given_title
     for event in events:
         if isinstance(event, UserSaid) and not title:
-            title = given = first_line(event.text, TITLE_CHARS)
+            title = given = first_line(_subject(event.text), TITLE_CHARS)
         elif title == given and session.kind == "builder" and (name := _drafted(event)):
             title = given = name
     return {} if title == session.title else {"title": title, "given_title": given}
+
+
+def _subject(said: str) -> str:
+    """What a message is about: of a slash command what it is given, which may be nothing."""
+    command = COMMAND.match(said)
+    return said[command.end() :] if command else said
 
 
 def _drafted(event: AnyEvent) -> str:

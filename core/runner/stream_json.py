@@ -10,6 +10,7 @@ import msgspec
 
 from core.domain.events import (
     AnyEvent,
+    Notice,
     Retrying,
     Text,
     TextDelta,
@@ -68,6 +69,9 @@ class Translator:
                 return _system(said)
             case "tool_progress":
                 return _progress(said)
+            case "conversation_reset":
+                self._context.compacted()
+                return [Notice(text="context_cleared")]
             case "command_lifecycle":
                 uuid = said.get("command_uuid")
                 return [TakenIn((uuid,))] if said.get("state") == "started" and isinstance(uuid, str) else []
@@ -195,7 +199,7 @@ def _returned(said: Json) -> list[CliOutput]:
         if tool in stopped:  # its text tells the model what to do now; nobody else is meant
             heard.append(ToolReturned(id=tool, ok=False, stopped=True))
             continue
-        text, size = truncation.content(block.get("content"))
+        text, size = truncation.result(block.get("content"), said.get("tool_use_result"))
         ok = block.get("is_error") is not True
         heard.append(ToolReturned(id=tool, ok=ok, content=text, truncated=size > len(text), full_size=size))
     return heard

@@ -1,5 +1,6 @@
 """Sizes of what goes into the log: whatever the CLI prints is cut here to what a page and a store can bear."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -16,6 +17,34 @@ def content(raw: object) -> tuple[str, int]:
     parts = raw if isinstance(raw, list) else [raw]
     text = "\n".join(_part(part) for part in parts if part is not None)
     return text[:CONTENT_CHARS], len(text)
+
+
+def result(raw: object, told: object) -> tuple[str, int]:
+    """(a tool result as text, cut; its whole length). `told` is the tool's own record of it, if the CLI passes it on.
+
+    The CLI puts a large result into a file and tells the model so; here it is what was printed, not what was told.
+    """
+    text, size = content(raw)
+    if error := _ERROR.fullmatch(text):
+        return error[1], len(error[1])
+    persisted = _PERSISTED.fullmatch(text)
+    if persisted is None:
+        return text, size
+    record = told if isinstance(told, dict) else {}
+    printed, whole = record.get("stdout"), record.get("persistedOutputSize")
+    if not isinstance(whole, int):
+        whole = int(float(persisted["size"]) * _UNITS[persisted["unit"]])
+    printed = printed if isinstance(printed, str) and printed else persisted["preview"]
+    return printed[:CONTENT_CHARS], max(whole, len(printed))
+
+
+_ERROR = re.compile(r"<tool_use_error>(.*)</tool_use_error>\s*", re.S)
+_UNITS = {"bytes": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
+_PERSISTED = re.compile(
+    r"<persisted-output>\nOutput too large \((?P<size>\d{1,9}(?:\.\d{1,3})?) ?(?P<unit>bytes|[KMG]?B)\)[^\n]*\n\n"
+    r"Preview[^\n]*\n(?P<preview>.*?)(?:\n\.\.\.)?\n</persisted-output>\s*",
+    re.S,
+)
 
 
 def _part(part: object) -> str:

@@ -23,7 +23,14 @@ def shown(what: str, file: str, old: str, new: str) -> Guard:
 
 GUARDS = (
     Guard("no HTML of the model's own", "X2", PROSE, '{"html": False,', '{"html": True,', ACTS),
-    Guard("links lead to the web and to mail only", "X4", PROSE, "markdown.validateLink = safe_address", "markdown.validateLink = bool", ACTS),
+    Guard(
+        "links lead to the web and to mail only", "X4", PROSE,
+        "        if safe_address(address):\n            return _link(address)\n", "        if address:\n            return _link(address)\n", ACTS,
+    ),
+    Guard(
+        "a path is no address", "X4", PROSE, "markdown.validateLink = _linkable", "markdown.validateLink = bool",
+        f"{TEST}::test_an_address_that_leads_nowhere_good_stays_as_it_was_written",
+    ),
     Guard(
         "schemes of links", "X4", PROSE, 'frozenset({"http", "https", "mailto"})', 'frozenset({"http", "https", "mailto", "javascript"})',
         f"{TEST}::test_where_a_link_may_lead",
@@ -104,14 +111,14 @@ GUARDS = (
         "    budget = Budget(BUDGET_S + len(text) * BUDGET_S_PER_CHAR, now)\n",
         f"{TEST}::test_a_text_that_is_being_written_holds_nobody_up",
     ),
-    shown("what was said", ITEMS, "<div class=\"said\">{escape(text, quote=False)}</div>", "<div class=\"said\">{text}</div>"),
-    shown("what was thought", ITEMS, "<div class=\"plain thought\">{escape(text, quote=False)}</div>", "<div class=\"plain thought\">{text}</div>"),
+    shown("what was said", ITEMS, "dir=\"auto\">{escape(text, quote=False)}</div>'\n        more", "dir=\"auto\">{text}</div>'\n        more"),
+    shown("what was thought", ITEMS, "thought\" dir=\"auto\">{escape(text, quote=False)}</div>", "thought\" dir=\"auto\">{text}</div>"),
     shown("a task", ITEMS, "<span>{escape(item.text, quote=False)}</span></li>", "<span>{item.text}</span></li>"),
     shown("a notice", ITEMS, "<span>{escape(text, quote=False)}</span></div>", "<span>{text}</span></div>"),
     shown("an error", ITEMS, "<div class=\"out\">{escape(event.detail, quote=False)}</div>", "<div class=\"out\">{event.detail}</div>"),
     shown("a question", ITEMS, "<span class=\"v\">{escape(question.text, quote=False)}</span>", "<span class=\"v\">{question.text}</span>"),
-    shown("what a tool is asked for", STEP, "{escape(tool_labels.short(act.target), quote=False)}", "{tool_labels.short(act.target)}"),
-    shown("what a tool is given", STEP, "{escape(cut(value, FIELD_CHARS), quote=False)}", "{cut(value, FIELD_CHARS)}"),
+    shown("what a tool is asked for", STEP, "{escape(tool_labels.short(shown), quote=False)}", "{tool_labels.short(shown)}"),
+    shown("what a tool is given", STEP, "{escape(tool_labels.visible(cut(value, FIELD_CHARS)), quote=False)}", "{cut(value, FIELD_CHARS)}"),
     shown("what a draft is for", STEP, "{escape(cut(said, FIELD_CHARS), quote=False)}", "{cut(said, FIELD_CHARS)}"),
     shown("what a tool printed", ANSI, "else escape(visible(text), quote=False)", "else text"),
     Guard(

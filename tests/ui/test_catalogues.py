@@ -24,6 +24,7 @@ COMPLETING = (
     "domain/events.py",
     "runner/conversation.py",
     "runner/session.py",
+    "runner/stream_json.py",
     "runner/app.py",
     "runner/sessions.py",
     "runner/log_repair.py",

@@ -127,6 +127,45 @@ def test_where_a_link_may_lead(address: str, may: bool) -> None:
     assert safe_address(address) is may
 
 
+@pytest.mark.parametrize(
+    ("said", "linked"),
+    [
+        ("https://ko.wikipedia.org/wiki/대한민국 을 보세요", "https://ko.wikipedia.org/wiki/대한민국"),
+        ("(https://ko.wikipedia.org/wiki/서울_(동음이의))에서", "https://ko.wikipedia.org/wiki/서울_(동음이의)"),
+        ("https://a.example/x?q=서울&n[0]=1.", "https://a.example/x?q=서울&n[0]=1"),
+        ("https://한글.kr/문서", "https://한글.kr/문서"),
+        ("https://a.example/docs를 보세요", "https://a.example/docs"),
+        ("https://a.example을 보세요", "https://a.example"),
+        ("[여기](https://a.example/(가))", "https://a.example/(%EA%B0%80)"),
+        ("https://en.wikipedia.org/wiki/Foo_(bar)?x=(1", "https://en.wikipedia.org/wiki/Foo_(bar)?x=(1"),
+    ],
+)
+def test_an_address_with_korean_letters_and_brackets_is_linked_whole_and_without_a_particle(
+    said: str, linked: str
+) -> None:
+    assert [value for name, value in Seen(render(said)).attributes if name == "href"] == [linked]
+
+
+@pytest.mark.parametrize(
+    ("said", "html"),
+    [
+        ("[the report](out/report.md)", "<p>the report <code>out/report.md</code></p>\n"),
+        ("[out/a.py](out/a.py)", "<p><code>out/a.py</code></p>\n"),
+        ("[src](./src/a.py#L3)", "<p>src <code>./src/a.py#L3</code></p>\n"),
+        ("![chart](out/chart.png)", "<p>chart <code>out/chart.png</code></p>\n"),
+        ("[보고서](/home/agent/agents/abcdefghjkmn/보고서.md)", "<p>보고서 <code>보고서.md</code></p>\n"),
+        ("[part](#part)", "<p>part</p>\n"),
+    ],
+)
+def test_a_link_to_a_file_of_the_folder_names_the_file_and_leads_nowhere(said: str, html: str) -> None:
+    assert render(said) == html
+
+
+@pytest.mark.parametrize("address", ["javascript:alert(1)", "//evil.example/a", "file:///etc/passwd"])
+def test_an_address_that_leads_nowhere_good_stays_as_it_was_written(address: str) -> None:
+    assert f"[x]({address})" in render(f"[x]({address})")
+
+
 def test_an_address_cannot_leave_its_attribute() -> None:
     html = render('<https://a.example/"onmouseover="alert(1)>') + render("[x](<https://a.example/'a\"b>)")
     assert {name for name, _ in Seen(html).attributes} <= {"href", "title", "target", "rel"}

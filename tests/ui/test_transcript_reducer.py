@@ -331,6 +331,43 @@ def test_output_of_a_command_that_nobody_knows_is_no_error() -> None:
     assert Log().take(progress("x")) == []
 
 
+def test_a_turn_that_ends_without_an_answer_says_so() -> None:
+    log = Log()
+    log.take(said(), busy(), done())
+    assert "without an answer" in text_of(shown(log.fold)["e:3"])
+    for answer in (e.Text(message="a", block=0, text="x"), bash("t1"), e.Notice(text="context_cleared")):
+        log.take(said("more", id=f"m{len(log.events)}"), busy("m2"), answer, done())
+        assert "without an answer" not in shown(log.fold)[f"e:{len(log.events)}"]
+
+
+def test_clear_and_an_unknown_command_leave_a_trace_in_words_of_ours() -> None:
+    log = Log("ko")
+    log.take(said("/clear"), busy(), e.Notice(text="context_cleared"), done())
+    assert "처음부터" in text_of(shown(log.fold)["n:3"])
+    log.take(said("/help", "m2"), busy("m2"))
+    log.take(e.Text(message="s", block=0, text="/help isn't available in this environment."), done())
+    html = shown(log.fold)["t:s:0"]
+    assert "/help" in html and "environment" not in html and "쓸 수 없" in html
+
+
+@pytest.mark.parametrize("tool", ["EnterPlanMode", "TaskStop", "ExitPlanMode", "TaskList"])
+def test_a_tool_of_the_clis_own_is_never_shown_by_its_name_nor_with_its_words_to_the_model(tool: str) -> None:
+    log = Log()
+    call = e.ToolCalled(id="t1", name=tool, input={})
+    log.take(said(), busy(), call, e.ToolReturned(id="t1", ok=True, content="You should now"))
+    page = " ".join(shown(log.fold).values())
+    assert tool not in page and "You should now" not in page
+
+
+def test_invisible_characters_of_a_command_are_named_on_its_line_and_in_what_was_decided() -> None:
+    log = Log()
+    log.take(said(), busy(), bash("t1", "rm \u202ea"), asked(tool_id="gone"))
+    assert "U+202E" in shown(log.fold)["a:t1"] and "\u202e" not in shown(log.fold)["a:t1"]
+    odd = e.Asked(request_id="r2", kind="permission", tool="Bash", input={"command": "rm \u202ea"})
+    log.take(odd, e.Answered(request_id="r2", decision="allow", by="u web", rule="Bash(\u200b)"))
+    assert "U+202E" in shown(log.fold)["r:r2"] and "\u202e" not in shown(log.fold)["r:r2"]
+
+
 def test_an_output_of_a_megabyte_is_shown_in_part_and_says_so() -> None:
     log = Log()
     log.take(bash("t"), e.ToolReturned(id="t", ok=True, content="x" * 100_000, truncated=True, full_size=1_000_000))

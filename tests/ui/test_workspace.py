@@ -1035,6 +1035,31 @@ def test_a_running_commands_output_is_followed_at_its_end_and_stays_after_a_relo
     assert act.locator(".fail").count() == 0
 
 
+def test_arabic_and_hebrew_run_from_right_to_left_and_code_in_them_from_left_to_right(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    words = "مرحبا `ls -la` أهلا\n\nEnglish in the middle\n\n- שלום\n"
+    called = e.ToolCalled(id="t", name="Bash", input={"command": "cat שלום && ls"})
+    world.happen(
+        session, e.UserSaid(message_id="m", text="שלום world"), e.Text(message="a", block=0, text=words), called
+    )
+    prose = page.locator(".prose")
+    expect(prose).to_contain_text("English")
+    side = """one => {
+        const range = document.createRange();
+        range.selectNodeContents(one);
+        const text = range.getBoundingClientRect(), column = one.closest(".prose").getBoundingClientRect();
+        return text.left - column.left < column.right - text.right ? "left" : "right";
+    }"""
+    assert prose.locator("p").nth(0).evaluate(side) == "right"
+    assert prose.locator("p").nth(1).evaluate(side) == "left"
+    assert prose.locator("li").evaluate(side) == "right"
+    direction = "one => getComputedStyle(one).direction + ' ' + getComputedStyle(one).unicodeBidi"
+    assert prose.locator("code").evaluate(direction) == "ltr isolate"
+    assert page.locator(".act .o").evaluate(direction) == "ltr isolate"
+    assert page.locator(".said").get_attribute("dir") == "auto"
+
+
 def test_a_thought_is_as_tall_as_its_words(page: Page, world: World) -> None:
     session = world.session()
     ended = e.TurnFinished(outcome="ok", duration_s=1.0)

@@ -1,8 +1,8 @@
-// Every element as tag[attributes], all text a person can come across, and all links. What is inside of model prose and
-// code (whose words have colours) is `loose`, the rest `strict`.
+// Every element as tag[attributes], all text a person can come across, and all links. What is inside of model prose,
+// code and output (whose words have colours) is `loose`, the rest `strict`.
 () => {
   const sign = (one) => `${one.localName}[${[...one.attributes].map((a) => a.name).sort()}]`;
-  const prose = (one) => !!one.parentElement?.closest(".prose, .code");
+  const prose = (one) => !!one.parentElement?.closest(".prose, .code, .out");
   const read = ["title", "aria-label", "placeholder", "value"];
   const strict = [];
   const loose = [];

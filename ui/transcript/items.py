@@ -44,10 +44,10 @@ class Items:
         """What was said; of a long text the beginning, and the rest under a line that opens it."""
         head, rest = fold_long(text)
         if not rest:
-            return f'<div class="said">{escape(text, quote=False)}</div>'
+            return f'<div class="said" dir="auto">{escape(text, quote=False)}</div>'
         more = self._words.t("say.more", chars=self._words.number(len(rest)))
         return (
-            f'<details class="said"><summary><span>{escape(head, quote=False)}</span>'
+            f'<details class="said" dir="auto"><summary><span>{escape(head, quote=False)}</span>'
             f'<span class="tiny more">{icon("right", "chev")}{escape(more)}</span></summary>'
             f"<div>{escape(rest, quote=False)}</div></details>"
         )
@@ -56,14 +56,14 @@ class Items:
         """A text of the agent; without a number while it is written."""
         number = f' data-seq="{seq}"' if seq else ' data-live="1"'
         note = f'<p class="tiny row">{icon("alert")}{self._words.t("say.partial")}</p>' if partial else ""
-        return f'<div class="prose" data-testid="message" data-role="assistant"{number}>{html}</div>{note}'
+        return f'<div class="prose" dir="auto" data-testid="message" data-role="assistant"{number}>{html}</div>{note}'
 
     def thinking(self, text: str, *, live: bool = False) -> str:
         """What it thought; folded."""
         label = self._words.t("act.thinking" if live else "act.thought")
         first = escape(tool_labels.short(text), quote=False)
         line = f'{icon("right", "chev")}<span class="v nowrap">{label}</span><span class="cut">{first}</span>'
-        body = "" if live else f'<div class="plain thought">{escape(text, quote=False)}</div>'
+        body = "" if live else f'<div class="plain thought" dir="auto">{escape(text, quote=False)}</div>'
         return f'<details class="thinking" data-testid="thinking"><summary class="act">{line}</summary>{body}</details>'
 
     def answered(self, asked: Asked, answer: Answered) -> str:
@@ -73,7 +73,12 @@ class Items:
         allowed = answer.decision != "deny"
         verb = decided(asked, answer, self._words)
         what = tool_labels.short(tool_labels.target(asked.tool, asked.input)) if asked.kind == "permission" else ""
-        rule = f'<code class="rule">{escape(answer.rule)}</code>' if answer.decision == "allow_always" else ""
+        what = tool_labels.visible(what)
+        rule = (
+            f'<code class="rule">{escape(tool_labels.visible(answer.rule))}</code>'
+            if answer.decision == "allow_always"
+            else ""
+        )
         note = f'<div class="out">{escape(answer.message, quote=False)}</div>' if answer.message else ""
         return (
             f'<div class="decided" data-testid="{asked.kind}" data-state="{"allowed" if allowed else "denied"}">'
@@ -98,7 +103,7 @@ class Items:
     def plan(self, html: str) -> str:
         """A plan that the agent proposes, in full."""
         head = f'<div class="cap">{icon("plan")}{self._words.t("ask.plan")}</div>'
-        return f'<div class="block plan">{head}<div class="prose">{html}</div></div>'
+        return f'<div class="block plan">{head}<div class="prose" dir="auto">{html}</div></div>'
 
     def todos(self, items: tuple[TodoItem, ...]) -> str:
         """The agent's checklist as it stands."""
@@ -124,11 +129,18 @@ class Items:
         end = f'<span class="end"{until}></span>'
         return f'<div class="act remark warn">{icon("clock")}<span>{escape(text)}</span>{end}</div>'
 
-    def ended(self, event: TurnFinished, *, said: UserSaid | None = None, followed: bool = False) -> str:
+    def no_command(self, name: str) -> str:
+        """The answer to a slash command that does not exist here."""
+        told = escape(self._words.t("say.no_command", name=name))
+        return f'<div class="act remark info">{icon("info")}<span>{told}</span></div>'
+
+    def ended(
+        self, event: TurnFinished, *, said: UserSaid | None = None, followed: bool = False, empty: bool = False
+    ) -> str:
         """Time, tokens, cost in one line; before it what went wrong, and what to do.
 
         `said` is the message of this turn, while nothing has come after it. `followed`: a message that waited for this
-        end goes on by itself.
+        end goes on by itself. `empty`: nothing has come of the turn.
         """
         words, usage = self._words, event.usage
         tokens = usage.input_tokens + usage.output_tokens + usage.cache_read_tokens + usage.cache_write_tokens
@@ -141,7 +153,8 @@ class Items:
         told = f"<span>{escape(' · '.join(parts))}</span>"
         line = f'<div class="ended" data-outcome="{event.outcome}" title="{full}">{told}</div>'
         if event.outcome == "ok":
-            return line
+            told = f'<div class="act remark info">{icon("info")}<span>{words.t("end.no_answer")}</span></div>'
+            return told + line if empty else line
         reason = "stopped_for_next" if followed and event.reason == "stopped_by_user" else event.reason
         return self._trouble(event, reason, said) + line
 

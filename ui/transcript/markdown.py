@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from html import escape
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import isMdAsciiPunct, isPunctChar
@@ -20,6 +20,7 @@ from markdown_it.utils import EnvType, OptionsDict
 
 from ui.transcript.budget import Budget, Now, TooSlow
 from ui.transcript.code import highlight
+from ui.transcript.tool_labels import near_path, visible
 
 MAX_CHARS: Final = 200_000  # more is shown as plain text
 # CPU seconds of one render: five times what ordinary prose needs, so 0.18 for 20 KB.
@@ -28,8 +29,12 @@ BUDGET_S_PER_CHAR: Final = 4e-6
 # The same of a text that is being written: that is rendered on the loop, twelve times a second.
 LIVE_S: Final = 0.01
 LIVE_MOST_S: Final = 0.05
-# A bare address: ASCII only, because what follows without a space is mostly a Korean particle.
-ADDRESS: Final = re.compile(r"https?://[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
+# A bare address. Other scripts count where a part of it begins; after a Latin letter, or alone, they are a particle.
+LETTERS: Final = r"[^\W\d_a-zA-Z]"
+ADDRESS: Final = re.compile(
+    rf"https?://(?:(?<=//){LETTERS}[\w.-]*|[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d+)?"
+    rf"(?:[/?#](?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]|(?<![A-Za-z0-9%)\]])(?!(?<=/){LETTERS}(?!\w)){LETTERS}[^\W_a-zA-Z]*)*)?"
+)
 TASK: Final = re.compile(r"\[([ xX])\] ")
 # Hangul, kana and Chinese characters: scripts that write on without a space.
 CJK: Final = re.compile(
@@ -40,6 +45,7 @@ MARKS: Final = 60  # emphasis is one to three; each mark of a longer run would b
 CELLS: Final = 2_000
 CELLS_PER_CHAR: Final = 0.3
 SCHEMES: Final = frozenset({"http", "https", "mailto"})
+FILE: Final = re.compile(r"(?!//)[^\s:\\]{1,500}")  # a path, or a place on the page: nothing with a scheme or a host
 
 
 def render(text: str, *, now: Now = time.thread_time) -> str:
@@ -180,6 +186,17 @@ def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     return silent or table(state, start, end, False)
 
 
+def _linkable(address: str) -> bool:
+    """What Markdown may take for a link; one to a file is drawn as its name."""
+    return safe_address(address) or bool(FILE.fullmatch(address))
+
+
+def _file(address: str) -> str:
+    """The name of a file of the agent's folder, as code; nothing for a place on the same page."""
+    name = "" if address.startswith("#") else near_path(unquote(address))
+    return f"<code>{escape(visible(name), quote=False)}</code>" if name else ""
+
+
 def _link(address: str) -> str:
     """An opening tag that says on hover where it leads."""
     shown = escape(address)
@@ -195,12 +212,21 @@ class _Renderer(RendererHTML):
         return escape(words) if env.get("in_link") else _linked(words)
 
     def link_close(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
-        env["in_link"] = False
-        return "</a>"
+        """The end of a link, or the file that it names."""
+        address = env.pop("in_link")
+        if safe_address(address):
+            return "</a>"
+        file, inside = _file(address), tokens[at - 1]
+        return f" {file}" if file and not _names(inside, address) else ""
 
     def link_open(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
-        env["in_link"] = True
-        return _link(str(tokens[at].attrs.get("href", "")))
+        """The beginning of a link; to a file there is none."""
+        address = env["in_link"] = str(tokens[at].attrs.get("href", ""))
+        if safe_address(address):
+            return _link(address)
+        if _names(tokens[at + 1], address):
+            tokens[at + 1].type, tokens[at + 1].tag = "code_inline", "code"
+        return ""
 
     def image(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
         """A link: loading it would tell its host who reads what, and when."""
@@ -210,6 +236,8 @@ class _Renderer(RendererHTML):
         inside_a_link = any(t.type == "link_open" for t in tokens[:at]) and not any(
             t.type == "link_close" for t in tokens[:at]
         )
+        if not safe_address(source):
+            return f"{words} {_file(source)}".strip()
         return words if inside_a_link else f"{_link(source)}{words or escape(source)}</a>"
 
     def fence(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
@@ -238,6 +266,11 @@ class _Renderer(RendererHTML):
         return "</table></div>\n"
 
 
+def _names(inside: Token, address: str) -> bool:
+    """Whether the words of a link are the address itself."""
+    return inside.type in ("text", "code_inline") and unquote(inside.content) == unquote(address)
+
+
 def _cell(token: Token) -> str:
     """Its side as a class: the page allows no style attribute."""
     side = str(token.attrs.get("style", "")).removeprefix("text-align:")
@@ -257,6 +290,7 @@ def _linked(words: str) -> str:
 
 def _trimmed(address: str) -> str:
     """Without closing marks that belong to the sentence: its point, or a bracket that was opened before."""
+    address = address[: _unopened(address)]
     end = len(address)
     open_ = {mark: address.count(left) - address.count(mark) for left, mark in ("()", "[]")}
     while end and (address[end - 1] in ".,;:!?'*" or open_.get(address[end - 1], 0) < 0):
@@ -264,6 +298,19 @@ def _trimmed(address: str) -> str:
             open_[address[end - 1]] += 1
         end -= 1
     return address[:end]
+
+
+def _unopened(address: str) -> int:
+    """Where a closing bracket stands that was opened before the address, which ends there; else its length."""
+    depth = {")": 0, "]": 0}
+    for at, mark in enumerate(address):
+        if mark in "([":
+            depth[")" if mark == "(" else "]"] += 1
+        elif mark in depth:
+            depth[mark] -= 1
+            if depth[mark] < 0:
+                return at
+    return len(address)
 
 
 def _tasks(state: StateCore) -> None:
@@ -287,7 +334,7 @@ def _markdown() -> MarkdownIt:
     markdown = MarkdownIt("zero", renderer_cls=_Renderer)
     markdown.inline = _InlineParser()
     markdown.configure("commonmark", options).enable(["table", "strikethrough"])
-    markdown.validateLink = safe_address  # type: ignore[method-assign,assignment]
+    markdown.validateLink = _linkable  # type: ignore[method-assign,assignment]
     markdown.inline.ruler.before("text", "tick", _tick_inline)
     markdown.inline.ruler.after("tick", "line of marks", _line_of_marks)
     markdown.block.ruler.before("table", "tick", _tick_block)

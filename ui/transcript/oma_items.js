@@ -64,7 +64,9 @@ export function bubble(message, words) {
   said.dataset.testid = "message";
   said.dataset.role = "user";
   said.dataset.state = message.failed ? "failed" : "sending";
-  said.append(element("div", "said", message.text.length > SHOWN ? `${message.text.slice(0, SHOWN)}…` : message.text));
+  const text = element("div", "said", message.text.length > SHOWN ? `${message.text.slice(0, SHOWN)}…` : message.text);
+  text.dir = "auto";
+  said.append(text);
   const mark = element("span", message.failed ? "tiny bad" : "tiny");
   mark.append(message.failed ? icon("alert") : icon("clock"), message.failed || words.sending);
   said.append(mark);

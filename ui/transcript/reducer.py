@@ -1,8 +1,9 @@
 """A session's events, folded into what stands on the page: pure, the same for every tab, without clock or network."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -18,6 +19,9 @@ from ui.transcript.request_view import RequestView
 from ui.transcript.session_stats import NOTHING, Facts, SessionStats, after, charged, facts
 from ui.transcript.streaming_text import StreamingText
 from ui.transcript.tool_activity import ToolActivity
+
+ANSWERS: Final = (e.Text, e.ToolCalled, e.Asked, e.Notice, e.Todos)  # a turn that has none of them says nothing
+NO_COMMAND: Final = re.compile(r"(/[\w:-]{1,60}) isn't available in this environment\.", re.A)  # the CLI's own words
 
 
 class Meta(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,8 +59,9 @@ class TranscriptReducer:
         self._writing, self._musing = dict[str, StreamingText](), set[str]()  # unfinished texts, keys of thinking
         self._message = self._turn = self._since = self._woken = self._todos = self._phase = ""
         self._begun: dict[str, e.UserSaid] = {}  # messages since the last turn's end, one of which the open turn is
+        self._silent = False  # the open turn has begun in what is shown, and nothing has come of it yet
         self._broke = False  # the last turn ended in an error
-        self._unpriced: dict[int, tuple[e.TurnFinished, bool]] = {}  # ends of turns whose cost is not known yet
+        self._unpriced: dict[int, tuple[e.TurnFinished, dict[str, bool]]] = {}  # turns' ends without a cost as yet
         self._failed: tuple[e.TurnFinished, e.UserSaid] | None = None
         self._takers = self._handlers()
 
@@ -93,6 +98,7 @@ class TranscriptReducer:
             self.first_seq = self.first_seq or seq
         if not isinstance(event, e.Retrying | e.StateChanged | e.ToolProgress):
             self._sheet.drop("retry")
+        self._silent = self._silent and not isinstance(event, ANSWERS)
         taker = self._takers.get(type(event))
         if taker:
             taker(event)
@@ -187,6 +193,9 @@ class TranscriptReducer:
         self._put_text(key, event, partial=event.partial)
 
     def _put_text(self, key: str, event: e.Text, *, partial: bool) -> None:
+        if unknown := NO_COMMAND.fullmatch(event.text):
+            self._sheet.put(key, self._items.no_command(unknown[1]), event)
+            return
         html = self._items.text(self._render(event.text), seq=e.seq_of(event), partial=partial)
         self._sheet.put(key, html, event, source=event.text)
 
@@ -230,6 +239,7 @@ class TranscriptReducer:
             self._begun.pop(self._turn, None)
         self._turn = event.turn
         if event.turn:
+            self._silent = self._silent or not inside
             self._broke = False
             self.settle()
         if not inside:
@@ -255,10 +265,11 @@ class TranscriptReducer:
         self._turn = self._since = self._todos = ""
         if e.seq_of(event) > self._counted:
             self._known = after(self._known, event)
-        followed = bool(self._queued)
+        shown = {"followed": bool(self._queued), "empty": self._silent}
+        self._silent = False
         if not event.cost_usd and not event.unpriced_calls:
-            self._unpriced[e.seq_of(event)] = event, followed
-        self._sheet.put(f"e:{event.seq}", self._items.ended(event, said=said, followed=followed), event)
+            self._unpriced[e.seq_of(event)] = event, shown
+        self._sheet.put(f"e:{event.seq}", self._items.ended(event, said=said, **shown), event)
 
     def _cost(self, event: e.TurnCost) -> None:
         """The cost of a turn that has ended; told once more, it changes nothing."""
@@ -271,7 +282,7 @@ class TranscriptReducer:
         key = f"e:{event.turn}"
         if key in self._sheet:
             said = self._failed[1] if self._failed and self._failed[0].seq == event.turn else None
-            self._sheet.put(key, self._items.ended(ended, said=said, followed=end[1]), ended)
+            self._sheet.put(key, self._items.ended(ended, said=said, **end[1]), ended)
 
     def _show_todos(self, items: tuple[e.TodoItem, ...], event: e.Event) -> None:
         if items:

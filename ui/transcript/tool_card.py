@@ -71,11 +71,12 @@ def step(act: ToolCard, words: Translations) -> str:
         verb = words.t(f"act.{state}", verb=verb)
     body, lines = _details(act, words)
     opened = " open" if body and _is_open(act, lines) else ""
+    shown = tool_labels.visible(act.target)
     named = " named" if call.name == tool_labels.DRAFT else ""
     line = (
         f'{icon(ICONS.get(state, kind.icon))}<span class="v nowrap">{escape(verb)}</span>'
-        f'<span class="o cut{named}" title="{escape(cut(act.target, 400))}">'
-        f"{escape(tool_labels.short(act.target), quote=False)}</span>"
+        f'<span class="o cut{named}" title="{escape(cut(shown, 400))}">'
+        f"{escape(tool_labels.short(shown), quote=False)}</span>"
         f"{_counts(call)}{_decision(act, words)}{_end(act, words)}{icon('right', 'chev')}"
     )
     classes = "step nested" if call.parent else "step"
@@ -197,7 +198,7 @@ def running_output(act: ToolCard) -> str:
 
 def _rows(given: dict[str, Any]) -> str:
     rows = (
-        f"<div><dt>{escape(key)}</dt><dd>{escape(cut(value, FIELD_CHARS), quote=False)}</dd></div>"
+        f"<div><dt>{escape(key)}</dt><dd>{escape(tool_labels.visible(cut(value, FIELD_CHARS)), quote=False)}</dd></div>"
         for key, value in fields(given)
     )
     return f'<dl class="fields">{"".join(rows)}</dl>' if given else ""
@@ -221,7 +222,11 @@ def _decision(act: ToolCard, words: Translations) -> str:
     if asked is None or answer is None or answer.by == "stop":
         return ""
     state = "denied" if answer.decision == "deny" else "allowed"
-    rule = f'<code class="rule">{escape(answer.rule)}</code>' if answer.decision == "allow_always" else ""
+    rule = (
+        f'<code class="rule">{escape(tool_labels.visible(answer.rule))}</code>'
+        if answer.decision == "allow_always"
+        else ""
+    )
     note = f'<span class="word">“{escape(cut(answer.message, 400), quote=False)}”</span>' if answer.message else ""
     told = escape(f"{decided(asked, answer, words)} · {who(answer, words)}".removesuffix(" · "))
     return (

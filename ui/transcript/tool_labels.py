@@ -39,10 +39,17 @@ KINDS: Final[dict[str, ToolKind]] = {
     "Agent": ToolKind("delegate", "branch", ("description", "prompt")),
     "Skill": ToolKind("skill", "book", ("skill", "command")),
     "ToolSearch": ToolKind("toolsearch", "search", ("query",)),
+    "EnterPlanMode": ToolKind("planmode", "plan", ()),
+    "TaskStop": ToolKind("kill", "stop", ("task_id", "shell_id")),
+    "TaskOutput": ToolKind("watch", "term", ("task_id",)),
     DRAFT: ToolKind("draft", "spark", ("name",)),
 }
 EDITING: Final = frozenset({"Write", "Edit", "MultiEdit", "NotebookEdit"})
-QUIET: Final = EDITING | {DRAFT}  # what went well is told by what was given; the answer is for the model
+QUIET: Final = EDITING | {
+    DRAFT,
+    "EnterPlanMode",
+    "TaskStop",
+}  # what went well is told by what was given; the answer is for the model
 # Calls that are shown as what they mean (todos, a question, a plan), not as an act.
 SILENT: Final = frozenset(
     {"TodoWrite", "TaskCreate", "TaskUpdate", "TaskList", "TaskGet", "AskUserQuestion", "ExitPlanMode"}
@@ -59,7 +66,7 @@ def target(tool: str, given: dict[str, Any]) -> str:
     if tool not in KINDS:
         return tool.removeprefix("mcp__").replace("__", " · ")
     found = next((given[field] for field in KINDS[tool].fields if isinstance(given.get(field), str)), "")
-    return near_path(found) if KINDS[tool].fields[0].endswith("path") else found
+    return near_path(found) if any(field.endswith("path") for field in KINDS[tool].fields) else found
 
 
 def short(text: str) -> str:

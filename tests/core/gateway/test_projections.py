@@ -177,6 +177,22 @@ def test_a_builder_session_takes_the_name_that_its_agent_gets() -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "title"),
+    [
+        ("/help", None),
+        (" /clear\n", None),
+        ("/code-review src/app.py", "src/app.py"),
+        ("/usr/bin/python is missing", "/usr/bin/python is missing"),
+        ("안녕하세요", "안녕하세요"),
+    ],
+)
+def test_a_command_gives_a_session_no_title_but_what_it_is_about_does(said: str, title: str | None) -> None:
+    assert after(talk("chat"), UserSaid(message_id="m", text=said)).get("title") == title
+    later = after(talk("chat"), UserSaid(message_id="m", text=said), UserSaid(message_id="n", text="sort my mail"))
+    assert later["title"] == (title or "sort my mail")
+
+
+@pytest.mark.parametrize(
     ("session", "call"),
     [
         (talk(title="Mine", given_title="make me an agent"), named("Issue digest")),

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.domain.events import (
+    Notice,
     Retrying,
     Text,
     TextDelta,
@@ -137,6 +138,23 @@ def test_a_call_that_was_given_up_when_its_turn_was_stopped_says_so_without_the_
     stopped, denied = hear(Translator(), {**line, "tool_result_meta": meta})
     assert stopped == ToolReturned(id="t1", ok=False, stopped=True)
     assert (denied.stopped, denied.content) == (False, "The user doesn't want to")
+
+
+def test_a_result_that_the_cli_has_put_into_a_file_is_its_beginning_and_its_size_and_no_markup_of_the_clis() -> None:
+    text = (
+        "<persisted-output>\nOutput too large (164.9KB). Full output saved to: /home/agent/.claude/x/y.txt\n\n"
+        "Preview (first 2KB):\n1\n2\n3\n...\n</persisted-output>"
+    )
+    block = {"type": "tool_result", "tool_use_id": "t1", "content": text}
+    (returned,) = hear(Translator(), {"type": "user", "message": {"content": [block]}})
+    assert (returned.content, returned.truncated, returned.full_size) == ("1\n2\n3", True, 168_857)
+    more = {"persistedOutputSize": 168_894}
+    line = {"type": "user", "message": {"content": [block]}, "tool_use_result": more}
+    assert hear(Translator(), line)[0].full_size == 168_894
+
+
+def test_a_cleared_conversation_is_told() -> None:
+    assert hear(Translator(), {"type": "conversation_reset", "trigger": "clear"}) == [Notice(text="context_cleared")]
 
 
 def test_the_clis_own_error_texts_are_not_the_models_words() -> None:
