@@ -212,6 +212,8 @@ class StateChanged(Event, frozen=True, kw_only=True, tag="state"):
 class TurnFinished(Event, frozen=True, kw_only=True, tag="turn_finished"):
     """Exactly one ends each turn. `reason` is a code with a sentence in the catalogues (`reason.<code>`).
 
+    `duration_s` is from its beginning to its end; for `waited_s` of that a person was asked and had not answered.
+    `usage` is the sum over all calls of the model: each of them reads the conversation again.
     `model` answered last (empty: none did), `context_tokens` of `window_tokens` were full then; 0 is unknown.
     `cost_usd` is what the gateway metered, without the `unpriced_calls`, whose price nobody knows. A runner's own log
     has 0 in both: the gateway writes them into the Store.
@@ -223,6 +225,7 @@ class TurnFinished(Event, frozen=True, kw_only=True, tag="turn_finished"):
     usage: Usage = Usage()
     cost_usd: float = 0.0
     duration_s: float = 0.0
+    waited_s: float = 0.0
     model: str = ""
     context_tokens: int = 0
     window_tokens: int = 0

@@ -119,6 +119,7 @@ def _counted(event: TurnFinished) -> TurnFinished:
         cost_usd=0.0,  # what a runner says of money does not count (core.gateway.metering)
         unpriced_calls=0,
         duration_s=min(max(event.duration_s, 0.0), SECONDS),
+        waited_s=min(max(event.waited_s, 0.0), SECONDS),
         context_tokens=min(max(event.context_tokens, 0), TOKENS),
         window_tokens=min(max(event.window_tokens, 0), TOKENS),
     )

@@ -171,7 +171,7 @@ class Conversation:
         turn, self.turn = self.turn, None
         for left in self._translator.break_off():
             self.journal.record(left)
-        self.journal.record(over.event(turn.duration_s if turn else over.duration_s))
+        self.journal.record(over.event(turn.duration_s, turn.waited_s) if turn else over.event(over.duration_s))
         self.last_used = time.monotonic()
         self.journal.become(then)
         if turn:
@@ -315,4 +315,5 @@ class Conversation:
 
     def _reflect(self) -> None:
         if self.turn:
+            self.turn.waits(self.desk.waiting)
             self.journal.become(S.ASKING if self.desk.waiting else S.BUSY, self.turn.name)

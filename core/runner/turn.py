@@ -21,15 +21,29 @@ class Turn:
         self.silence_told = False
         self.plan = ""  # the last one written or presented
         self.started = time.monotonic()
+        self._waited = self._waiting_since = 0.0
         self.started_boottime = boottime()
 
     def sent_as(self, uuid: str) -> None:
         """Our message is on its way under this name, and a result before it was begun is not this turn's."""
         self.uuid, self.begun = uuid, False
 
+    def waits(self, waiting: bool) -> None:
+        """Whether a person is being asked something from now on."""
+        now = time.monotonic()
+        if self._waiting_since:
+            self._waited += now - self._waiting_since
+        self._waiting_since = now if waiting else 0.0
+
     @property
     def duration_s(self) -> float:
         return round(time.monotonic() - self.started, 3)
+
+    @property
+    def waited_s(self) -> float:
+        """How long of its duration a person was asked something."""
+        self.waits(self._waiting_since > 0)
+        return round(self._waited, 3)
 
 
 def plan_in(called: ToolCalled) -> str:

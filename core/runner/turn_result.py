@@ -44,7 +44,7 @@ class TurnResult(msgspec.Struct, frozen=True, kw_only=True):
     context_tokens: int = 0
     window_tokens: int = 0
 
-    def event(self, duration_s: float) -> TurnFinished:
+    def event(self, duration_s: float, waited_s: float = 0.0) -> TurnFinished:
         """As it is stored: how long it took we have counted ourselves; what it cost the gateway knows."""
         return TurnFinished(
             outcome=self.outcome,
@@ -52,6 +52,7 @@ class TurnResult(msgspec.Struct, frozen=True, kw_only=True):
             detail=self.detail,
             usage=self.usage,
             duration_s=duration_s,
+            waited_s=waited_s,
             model=self.model,
             context_tokens=self.context_tokens,
             window_tokens=self.window_tokens,

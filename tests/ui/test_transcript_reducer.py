@@ -331,6 +331,21 @@ def test_output_of_a_command_that_nobody_knows_is_no_error() -> None:
     assert Log().take(progress("x")) == []
 
 
+def test_how_long_it_worked_and_how_long_it_waited_for_a_person_are_two_numbers() -> None:
+    log = Log()
+    log.take(said(), busy(), e.Text(message="a", block=0, text="x"), done(duration_s=202.0, waited_s=190.0))
+    assert "Worked 12s · waited for you 3m 10s" in text_of(shown(log.fold)["e:4"])
+    log.take(said("b", "m2"), done(duration_s=12.0, waited_s=0.2))
+    assert " · 12s" in text_of(shown(log.fold)["e:6"]) and "waited" not in text_of(shown(log.fold)["e:6"])
+
+
+def test_tokens_are_said_to_be_what_all_calls_together_have_read_and_written() -> None:
+    log = Log()
+    usage = e.Usage(input_tokens=1_000, cache_read_tokens=30_000, cache_write_tokens=500, output_tokens=12)
+    log.take(said(), done(usage=usage))
+    assert "31,500 tokens read, 12 written" in text_of(shown(log.fold)["e:2"])
+
+
 def test_a_turn_that_ends_without_an_answer_says_so() -> None:
     log = Log()
     log.take(said(), busy(), done())

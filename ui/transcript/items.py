@@ -14,6 +14,7 @@ from ui.transcript.tool_card import decided, icon, who
 LONG_LINES: Final = 15
 HEAD_LINES: Final = 10
 LINE_CHARS: Final = 70  # what fits into a line of a bubble, roughly
+WAITED_S: Final = 1.0  # a shorter wait for a person is not worth a number
 MARKS: Final = {"done": "check", "now": "half", "later": "circle"}
 
 
@@ -142,14 +143,14 @@ class Items:
         `said` is the message of this turn, while nothing has come after it. `followed`: a message that waited for this
         end goes on by itself. `empty`: nothing has come of the turn.
         """
-        words, usage = self._words, event.usage
-        tokens = usage.input_tokens + usage.output_tokens + usage.cache_read_tokens + usage.cache_write_tokens
+        words = self._words
         parts = [words.clock(event.at)] if isinstance(event.at, datetime) else []
-        parts += [words.lasting(event.duration_s)] if event.duration_s else []
-        parts += [words.t("end.tokens", tokens=words.number(tokens))] if tokens else []
+        parts += [*self._times(event), *self._tokens(event)]
         cost = cost_text(event.cost_usd, event.unpriced_calls, words)
         parts += [cost] if cost else []
-        full = escape(words.full(event.at)) if isinstance(event.at, datetime) else ""
+        full = (
+            escape(f"{words.full(event.at)} · {words.t('end.tokens_hint')}") if isinstance(event.at, datetime) else ""
+        )
         told = f"<span>{escape(' · '.join(parts))}</span>"
         line = f'<div class="ended" data-outcome="{event.outcome}" title="{full}">{told}</div>'
         if event.outcome == "ok":
@@ -157,6 +158,22 @@ class Items:
             return told + line if empty else line
         reason = "stopped_for_next" if followed and event.reason == "stopped_by_user" else event.reason
         return self._trouble(event, reason, said) + line
+
+    def _times(self, event: TurnFinished) -> list[str]:
+        """How long it worked, and how long it waited for a person."""
+        words, waited = self._words, min(event.waited_s, event.duration_s)
+        if waited < WAITED_S:
+            return [words.lasting(event.duration_s)] if event.duration_s else []
+        worked = words.t("end.worked", time=words.lasting(event.duration_s - waited))
+        return [worked, words.t("end.waited", time=words.lasting(waited))]
+
+    def _tokens(self, event: TurnFinished) -> list[str]:
+        """What the model has read in all its calls together, and what it has written."""
+        usage, number = event.usage, self._words.number
+        read = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
+        if not (read or usage.output_tokens):
+            return []
+        return [self._words.t("end.tokens", read=number(read), written=number(usage.output_tokens))]
 
     def _trouble(self, event: TurnFinished, reason: str, said: UserSaid | None) -> str:
         sentence = escape(self._words.code("reason", reason, "other"))

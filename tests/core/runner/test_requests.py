@@ -29,7 +29,8 @@ async def test_an_allowed_tool_runs_and_a_denied_one_does_not(tmp_path: Path) ->
             await watch.until(lambda e: isinstance(e, StateChanged) and e.state is SessionState.ASKING)
             assert not (session.folder / "yes").exists()
             answer = await session.answer(asked.request_id, "allow")
-            assert (await watch.until(TurnFinished)).outcome == "ok"
+            end = await watch.until(TurnFinished)
+            assert end.outcome == "ok" and 0 < end.waited_s < end.duration_s, "waiting for a person is told apart"
             assert await session.answer(asked.request_id, "allow") == answer
             assert (await session.answer(asked.request_id, "deny"))["code"] == "already_answered"
             assert (await session.answer("no-such-request", "deny"))["status"] == 404
