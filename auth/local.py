@@ -13,16 +13,17 @@ class LocalLinks:
 
     def __init__(self, base: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._base, self._clock = base, clock
-        self._open: dict[str, float] = {}
+        self._open: dict[str, tuple[float, str]] = {}  # code → when it ends, and where it leads
 
-    def make(self) -> str:
-        """A fresh link."""
+    def make(self, target: str) -> str:
+        """Return a fresh link that leads to `target`, a path of ours, which the link itself does not show."""
         code = secrets.token_urlsafe(24)
-        self._open[code] = self._clock() + VALID_S
+        self._open[code] = self._clock() + VALID_S, target
         if len(self._open) > MOST:
             del self._open[next(iter(self._open))]
         return f"{self._base}/auth/local?code={code}"
 
-    def redeem(self, code: str) -> bool:
-        """Whether the code was good; it is not any more."""
-        return self._open.pop(code, 0.0) > self._clock()
+    def redeem(self, code: str) -> str:
+        """Use a code up and return its target, or an empty text if the code is not valid."""
+        ends, target = self._open.pop(code, (0.0, ""))
+        return target if ends > self._clock() else ""

@@ -61,6 +61,10 @@ class OidcProvider:
             )
         return str(url), flow
 
+    async def names_itself(self) -> bool:
+        """Whether the provider promises an `iss` in each of its answers (RFC 9207). Raises: Unavailable."""
+        return (await self._about()).get("authorization_response_iss_parameter_supported") is True
+
     async def finish(self, flow: Flow, code: str) -> Identity:
         """Who came back with this code. Raises: NotSignedIn: the provider or we refuse. Unavailable."""
         about = await self._about()

@@ -10,7 +10,6 @@ from secrets import compare_digest, token_urlsafe
 from urllib.parse import urlencode
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -25,7 +24,7 @@ from auth.safe_redirect import safe_next
 from auth.site import Site
 from core.config.settings import Settings
 from core.domain.audit import AuditAction
-from core.domain.errors import BadInput, Forbidden, NotSignedIn, PlatformError
+from core.domain.errors import BadInput, Forbidden, NotFound, NotSignedIn, PlatformError
 from core.domain.records import user_id
 from core.services.audit import Audit
 from core.store import Store
@@ -123,6 +122,8 @@ class ByProvider:
 
     async def callback(self, request: Request) -> Response:
         """Back from the provider."""
+        if request.method != "GET":  # Starlette adds HEAD, which must not use the sign-in up
+            return Response(status_code=405, headers={"Allow": "GET"})
         try:
             flow, target = await self._flow(request)
             identity = await self._provider.finish(flow, request.query_params["code"])
@@ -153,13 +154,14 @@ class ByProvider:
             raise BadInput("the state is another one", code="bad_state")
         if not await self._store.claim(f"sign-in/{memory['state']}", holder=token_urlsafe(8), lease_s=FLOW_S):
             raise BadInput("this sign-in was used already", code="bad_state")
+        if "iss" not in given and await self._provider.names_itself():
+            raise BadInput("the provider says that it names itself, and did not", code="bad_state")
         if given.get("iss", self._settings.oidc_issuer) != self._settings.oidc_issuer:
             raise BadInput("another provider answered", code="bad_state")
         if "error" in given or not given.get("code"):
             raise BadInput("the provider did not sign you in", code="declined")
-        target = safe_next(memory["next"])
         flow = Flow(state=memory["state"], nonce=memory["nonce"], verifier=memory["verifier"])
-        return flow, LANDING if target == "/" else target
+        return flow, landing(memory["next"])
 
 
 class ByLink:
@@ -178,10 +180,10 @@ class ByLink:
         """The printed link; opened again by the browser that it signed in, it simply leads home."""
         if request.method != "GET":  # whoever only looks whether it is there must not use it up
             return Response(status_code=405)
-        self._here(request)
         try:
-            if self._links.redeem(request.query_params.get("code", "")):
-                return await self._sign_in.enter(request, OWNER, admin=True, target=LANDING)
+            self._here(request)
+            if target := self._links.redeem(request.query_params.get("code", "")):
+                return await self._sign_in.enter(request, OWNER, admin=True, target=target)
             if "user" in request.scope["state"]:
                 return RedirectResponse(LANDING, 303)
             raise BadInput("this link was used or is too old", code="link_used")
@@ -192,14 +194,26 @@ class ByLink:
             return failed(error)
 
     async def print_link(self, request: Request) -> Response:
-        """The button on /login: a fresh link, where only the owner sees it."""
-        self._here(request)
-        print(f"Oh My Agent: {self._links.make()}", flush=True)
-        return RedirectResponse("/login?link=printed", 303)
+        """Print a fresh link where only the owner sees it; it leads to `?next=`."""
+        try:
+            self._here(request)
+        except NotFound as error:
+            return failed(error)
+        wanted = request.query_params.get("next")
+        print(f"Oh My Agent: {self._links.make(landing(wanted))}", flush=True)
+        kept = {"next": safe_next(wanted)} if wanted else {}
+        return RedirectResponse(f"/login?{urlencode({'link': 'printed', **kept})}", 303)
 
     def _here(self, request: Request) -> None:
+        """Raises: NotFound: the browser uses another name than this computer's own."""
         if not self._site.loopback(request.headers.get("host", "")):
-            raise HTTPException(404)
+            raise NotFound("local sign-in under another name of this computer", code="wrong_host")
+
+
+def landing(wanted: str | None) -> str:
+    """Return the path of ours to go to after a sign-in; the dashboard where nothing else was wanted."""
+    target = safe_next(wanted)
+    return LANDING if target == "/" else target
 
 
 def failed(error: PlatformError) -> Response:

@@ -17,7 +17,7 @@ from auth.local import LocalLinks
 from auth.logins import Logins
 from auth.oidc import OidcProvider
 from auth.rate import Rates
-from auth.routes import ByLink, ByProvider, SignIn
+from auth.routes import LANDING, ByLink, ByProvider, SignIn
 from auth.site import LOOPBACK, Site
 from auth.sockets import SocketGuard, watch
 from core.config.settings import Settings
@@ -90,7 +90,7 @@ class Auth:
         """A fresh one-time link. Raises: NotFound: there is no local sign-in in production."""
         if self._links is None:
             raise NotFound("no local sign-in")
-        return self._links.make()
+        return self._links.make(LANDING)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

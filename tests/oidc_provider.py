@@ -206,10 +206,11 @@ class Provider:
     twist: Callable[[Token], Token] | None = None
     key: RSAKey = field(default_factory=lambda: KEY)
     codes: dict[str, Code] = field(default_factory=dict)
+    names_itself: bool = False  # promises an `iss` in its answers, and sends none
 
     def reset(self) -> None:
         """As it was when it started."""
-        self.people, self.twist, self.key = [ALICE], None, KEY
+        self.people, self.twist, self.key, self.names_itself = [ALICE], None, KEY, False
         self.codes.clear()
 
     def app(self) -> Starlette:
@@ -220,6 +221,7 @@ class Provider:
             return JSONResponse(
                 {"issuer": self.issuer, "jwks_uri": f"{self.issuer}/jwks", **ends}
                 | {"id_token_signing_alg_values_supported": ["RS256", "HS256", "none"]}
+                | ({"authorization_response_iss_parameter_supported": True} if self.names_itself else {})
             )
 
         async def jwks(_request: Request) -> Response:

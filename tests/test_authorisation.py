@@ -63,7 +63,7 @@ TABLE: dict[str, tuple[int, int]] = {
     "GET /auth/login": (503, 503),  # the provider of this test does not answer
     "HEAD /auth/login": (503, 503),
     "GET /auth/callback": (400, 400),
-    "HEAD /auth/callback": (400, 400),
+    "HEAD /auth/callback": (405, 405),
     "GET /auth/local": (303, 303),
     "HEAD /auth/local": (405, 405),
     "POST /auth/local/link": (303, 303),

@@ -46,7 +46,9 @@ def _ways_in(desk: Services, words: Translations, *, next: str, printed: bool) -
     methods = desk.auth.sign_in_methods
     provider = _provider(desk.settings, words, next=next) if "oidc" in methods else ""
     local = (
-        _local(words, printed=printed, testid="sign-in-local" if provider else "sign-in") if "local" in methods else ""
+        _local(words, next=next, printed=printed, testid="sign-in-local" if provider else "sign-in")
+        if "local" in methods
+        else ""
     )
     return provider + local
 
@@ -54,18 +56,22 @@ def _ways_in(desk: Services, words: Translations, *, next: str, printed: bool) -
 def _provider(settings: Settings, words: Translations, *, next: str) -> str:
     google = settings.oidc_issuer == records.GOOGLE
     label = escape(words.t("login.google" if google else "login.provider"))
-    query = "?" + urlencode({"next": next}) if next else ""
     picture = GOOGLE.read_text("utf-8") if google else '<i class="ic ic-key" aria-hidden="true"></i>'
-    return (
-        f'<a class="btn go" data-testid="sign-in" href="/auth/login{escape(query)}">{picture}<span>{label}</span></a>'
-    )
+    href = f"/auth/login{escape(_query(next))}"
+    return f'<a class="btn go" data-testid="sign-in" href="{href}">{picture}<span>{label}</span></a>'
 
 
-def _local(words: Translations, *, printed: bool, testid: str) -> str:
+def _query(next: str) -> str:
+    """Where to go afterwards, as a query."""
+    return "?" + urlencode({"next": next}) if next else ""
+
+
+def _local(words: Translations, *, next: str, printed: bool, testid: str) -> str:
     label = escape(words.t("login.again" if printed else "login.local"))
     note = _note("ok", "check", "status", words.t("login.printed")) if printed else ""
+    action = f"/auth/local/link{escape(_query(next))}"
     return (
-        f'{note}<form method="post" action="/auth/local/link"><button class="btn go" data-testid="{testid}">'
+        f'{note}<form method="post" action="{action}"><button class="btn go" data-testid="{testid}">'
         f'<i class="ic ic-term" aria-hidden="true"></i><span>{label}</span></button></form>'
     )
 

@@ -76,8 +76,35 @@ async def test_the_button_prints_a_fresh_link_and_shows_it_to_nobody(
 
 async def test_it_is_not_there_under_another_name_of_this_machine(build: Build) -> None:
     house = build(Settings(public_url="http://box.example.com"))
-    answer = await house.browser("http://box.example.com").get(house.door.local_link().partition("8080")[2])
-    assert answer.status_code == 404
+    browser = house.browser("http://box.example.com")
+    for answer in (
+        await browser.get(house.door.local_link().partition("8080")[2]),
+        await browser.post("/auth/local/link", headers={"origin": "http://box.example.com"}),
+    ):
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        assert "/login?error=wrong_host" in answer.text, "a page with a sentence"
+        assert "oma" not in answer.cookies
+
+
+@pytest.mark.parametrize(
+    ("wanted", "target"),
+    [
+        ("/workspace/a1?session=s1", "/workspace/a1?session=s1"),
+        ("/", "/dashboard"),
+        ("https://evil.test/x", "/dashboard"),
+        ("//evil.test", "/dashboard"),
+        ("/login", "/dashboard"),
+    ],
+)
+async def test_the_printed_link_leads_to_where_one_was_going(
+    build: Build, capsys: pytest.CaptureFixture[str], wanted: str, target: str
+) -> None:
+    browser = build().browser()
+    answer = await browser.post("/auth/local/link", params={"next": wanted}, headers={"origin": LOCAL})
+    assert answer.headers["location"].startswith("/login?link=printed&next=%2F")
+    link = capsys.readouterr().out.strip().partition(": ")[2]
+    assert "evil" not in answer.headers["location"] + link and "next" not in link
+    assert (await browser.get(link)).headers["location"] == target
 
 
 async def test_it_is_not_there_in_production(build: Build) -> None:
@@ -98,7 +125,7 @@ def test_local_mode_does_not_listen_to_a_network(build: Build, host: str) -> Non
 def test_a_link_is_good_for_ten_minutes() -> None:
     clock = [0.0]
     links = LocalLinks(LOCAL, clock=lambda: clock[0])
-    codes = [links.make().partition("=")[2] for _ in range(2)]
+    codes = [links.make("/dashboard").partition("=")[2] for _ in range(2)]
     clock[0] = 599
     assert links.redeem(codes[0])
     clock[0] = 600
@@ -107,6 +134,6 @@ def test_a_link_is_good_for_ten_minutes() -> None:
 
 def test_links_are_bounded_and_the_oldest_gives_way() -> None:
     links = LocalLinks(LOCAL)
-    codes = [links.make().partition("=")[2] for _ in range(MOST + 1)]
+    codes = [links.make("/dashboard").partition("=")[2] for _ in range(MOST + 1)]
     assert not links.redeem(codes[0])
     assert links.redeem(codes[1])

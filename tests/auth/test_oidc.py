@@ -204,6 +204,24 @@ class TestStateAndCode:
         browser = house.browser()
         await self.refused(await browser.get(await at_provider(browser) + "&iss=https://evil.test"), store)
 
+    async def test_an_answer_without_issuer_of_a_provider_that_promises_one_is_refused(
+        self, house: House, idp: Provider, store: SqliteStore
+    ) -> None:
+        idp.names_itself = True
+        await self.refused(await (browser := house.browser()).get(await at_provider(browser)), store)
+        back = await at_provider(browser)
+        assert (await browser.get(f"{back}&iss={idp.issuer}")).status_code == 303
+
+    async def test_who_only_looks_whether_the_callback_is_there_signs_nobody_in(
+        self, house: House, store: SqliteStore
+    ) -> None:
+        browser = house.browser()
+        back = await at_provider(browser)
+        answer = await browser.head(back)
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+        assert await logins(store) == []
+        assert (await browser.get(back)).status_code == 303
+
     async def test_the_log_has_one_line_and_never_the_code(
         self, house: House, caplog: pytest.LogCaptureFixture
     ) -> None:

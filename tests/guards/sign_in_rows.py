@@ -170,7 +170,7 @@ GUARDS = (
     ),
     Guard(
         "next= passes the check on its way out", "A6", ROUTES,
-        'target = safe_next(memory["next"])', 'target = memory["next"]',
+        'return flow, landing(memory["next"])', 'return flow, memory["next"]',
         f"{DOORS}::TestMemoryOfASignIn::test_an_address_is_judged_again_when_it_is_used",
     ),
     Guard(
@@ -180,12 +180,21 @@ GUARDS = (
     ),
     Guard(
         "a link is good once", "A5", "auth/local.py",
-        "self._open.pop(code, 0.0)", "self._open.get(code, 0.0)",
+        "self._open.pop(code, (0.0, \"\"))", "self._open.get(code, (0.0, \"\"))",
         "tests/auth/test_local.py::test_a_used_link_signs_nobody_else_in",
     ),
     Guard(
-        "a link ends", "A5", "auth/local.py", "> self._clock()", "> 0",
+        "a link ends", "A5", "auth/local.py", "ends > self._clock()", "ends > 0",
         "tests/auth/test_local.py::test_a_link_is_good_for_ten_minutes",
+    ),
+    Guard(
+        "a provider that promises to name itself does so", "A2", ROUTES,
+        'if "iss" not in given and await self._provider.names_itself():', "if False:",
+        f"{BACK}::test_an_answer_without_issuer_of_a_provider_that_promises_one_is_refused",
+    ),
+    Guard(
+        "only GET uses a callback up", "A2", ROUTES, 'if request.method != "GET":  # Starlette adds HEAD', 'if request.method == "":  # Starlette adds HEAD',
+        f"{BACK}::test_who_only_looks_whether_the_callback_is_there_signs_nobody_in",
     ),
     Guard(
         "links are bounded", "R5", "auth/local.py", "if len(self._open) > MOST:", "if False:",
@@ -193,7 +202,7 @@ GUARDS = (
     ),
     Guard(
         "a link works on this machine only", "C2", ROUTES,
-        "        if not self._site.loopback(request.headers.get(\"host\", \"\")):\n            raise HTTPException(404)\n",
+        "        if not self._site.loopback(request.headers.get(\"host\", \"\")):\n            raise NotFound(\"local sign-in under another name of this computer\", code=\"wrong_host\")\n",
         "        pass\n", "tests/auth/test_local.py::test_it_is_not_there_under_another_name_of_this_machine",
     ),
     Guard(
