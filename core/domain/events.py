@@ -111,12 +111,30 @@ class Thinking(Event, frozen=True, kw_only=True, tag="thinking"):
 
 
 class ToolCalled(Event, frozen=True, kw_only=True, tag="tool_called"):
-    """The model uses a tool. `parent` is the tool call of the subagent it happens in, or empty."""
+    """The model uses a tool. `parent` is the tool call of the subagent it happens in, or empty.
+
+    `cut`: the input is longer than what is kept, so nothing can be counted in it.
+    """
 
     id: str
     name: str
     input: dict[str, Any]
     parent: str = ""
+    cut: bool = False
+
+
+class Decided(Event, frozen=True, kw_only=True, tag="decided"):
+    """The platform decided about a use of a tool without a person (core.domain.permission_policy).
+
+    `by`: reading (the list of commands that only read), edits (inside the agent's folder), rule (those in `rule`),
+    mode (nobody is asked), size (longer than anybody could read before deciding).
+    """
+
+    tool_id: str
+    tool: str
+    decision: Literal["allow", "deny"]
+    by: str
+    rule: str = ""
 
 
 class ToolProgress(Event, frozen=True, kw_only=True, tag="tool_progress"):
@@ -143,9 +161,10 @@ class ToolReturned(Event, frozen=True, kw_only=True, tag="tool_returned"):
 
 
 class Asked(Event, frozen=True, kw_only=True, tag="asked"):
-    """Something only a person decides. `tool` and `input` are exact; `reason` is the model's own words.
+    """Something only a person decides. `tool` and `input` are exact and whole; `reason` is the model's own words.
 
-    `rule` is what "always" would add, in the CLI's rule syntax (`Bash(npm test:*)`), for the user to edit.
+    `rule` is what "always" would add, in the CLI's rule syntax (`Bash(npm test:*)`), for the user to edit. Where no
+    rule allows just this, `no_rule` says why: `long`, `signs` (characters no rule can hold) or `tool`.
     """
 
     request_id: str
@@ -155,6 +174,7 @@ class Asked(Event, frozen=True, kw_only=True, tag="asked"):
     input: dict[str, Any] = {}
     reason: str = ""
     rule: str = ""
+    no_rule: str = ""
     folder: str = ""
     questions: tuple[Question, ...] = ()
     plan: str = ""
@@ -257,9 +277,9 @@ class UnknownEvent(Event, frozen=True, kw_only=True, tag="unknown"):
 
 
 AnyEvent = (
-    SessionOpened | UserSaid | TextDelta | Text | ThinkingDelta | Thinking | ToolCalled | ToolProgress | ToolReturned
-    | Asked | Answered | Parked | Todos | Retrying | Notice | StateChanged | TurnFinished | TurnCost | Live
-    | UnknownEvent
+    SessionOpened | UserSaid | TextDelta | Text | ThinkingDelta | Thinking | ToolCalled | Decided | ToolProgress
+    | ToolReturned | Asked | Answered | Parked | Todos | Retrying | Notice | StateChanged | TurnFinished | TurnCost
+    | Live | UnknownEvent
 )  # fmt: skip
 LIVE_ONLY = (TextDelta, ThinkingDelta, ToolProgress, TurnCost, Live)
 

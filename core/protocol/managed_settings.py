@@ -6,6 +6,8 @@ and by its arguments (core.runner.cli_argv), which outrank the folder's own sett
 
 from typing import Any
 
+from core.domain.permission_policy import ASKED_TOOLS
+
 MANAGED_PATH = "/etc/claude-code/managed-settings.json"  # where the CLI looks on Linux; seen to work with 2.1.330
 
 # Programs that the CLI would run by itself, to get or renew credentials.
@@ -20,12 +22,22 @@ _ELSEWHERE = (
     "ANTHROPIC_CUSTOM_HEADERS",
 )
 
+# Code that would run inside each command: before it, around it, or in place of the programs that it names.
+_INSIDE_COMMANDS = (
+    "BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "PROMPT_COMMAND", "LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH",
+    "GCONV_PATH", "CLAUDE_CODE_SHELL", "CLAUDE_CODE_SHELL_PREFIX", "CLAUDE_ENV_FILE",
+)  # fmt: skip
+
 _ALWAYS: dict[str, Any] = {
-    "permissions": {"disableBypassPermissionsMode": "disable"},
+    # The CLI asks us about each use of these tools, whatever its mode, a folder, a skill or a sub-agent says. Measured
+    # with 2.1.330: sub-agents, background commands, skills with `allowed-tools` and trusted folders are all asked.
+    "permissions": {"disableBypassPermissionsMode": "disable", "ask": list(ASKED_TOOLS)},
+    "disableSkillShellExecution": True,  # commands inside a skill's text run before anybody could be asked
+    "sandbox": {"enabled": False, "autoAllowBashIfSandboxed": False},  # its own sandbox would run commands unasked
     "disableAutoMode": "disable",
     "enableAllProjectMcpServers": False,
     **dict.fromkeys(_HELPERS, ""),
-    "env": dict.fromkeys(_ELSEWHERE, ""),
+    "env": dict.fromkeys((*_ELSEWHERE, *_INSIDE_COMMANDS), ""),
 }
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from core.domain.permission_rules import is_rule
+from core.domain.permission_policy import Mode, mode_of
+from core.domain.permission_rules import parse_rule
 from core.protocol import managed_settings
 from core.protocol.gateway_api import Spec
 from core.protocol.platform_tools import DRAFT_AGENT_TOOL, SERVER
@@ -62,7 +63,7 @@ def argv(spec: Spec, place: CliPaths, tools: Mapping[str, str] = NO_LAUNCHER) ->
         "--setting-sources=project",
         f"--settings={json.dumps(managed_settings.cli_settings({**_pinned_env(place), **tools}))}",
         "--strict-mcp-config",
-        f"--permission-mode={spec.agent.permission_mode}",
+        f"--permission-mode={'plan' if mode_of(spec.agent.permission_mode) is Mode.PLAN else 'default'}",
         f"--tools={','.join(TOOLS)}",
         f"--append-system-prompt={appended(spec)}",
         f"--resume={session}" if place.transcripts(session) else f"--session-id={session}",
@@ -76,7 +77,9 @@ def argv(spec: Spec, place: CliPaths, tools: Mapping[str, str] = NO_LAUNCHER) ->
         servers = servers | {SERVER: {"type": "sdk", "name": SERVER}}
     if servers:
         words.append("--mcp-config=" + json.dumps({"mcpServers": servers}))
-    if known := [rule for rule in rules if is_rule(rule)]:  # of an older day, one may be more than it seems to the CLI
+    if known := [
+        rule for rule in rules if parse_rule(rule)
+    ]:  # of an older day, one may be more than it seems to the CLI
         words.append(f"--allowedTools={','.join(known)}")
     if spec.agent.model:
         words.append(f"--model={spec.agent.model}")
@@ -108,6 +111,7 @@ def _pinned_env(place: CliPaths) -> dict[str, str]:
         "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{place.port}",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "DISABLE_AUTOUPDATER": "1",
+        "PATH": PATH,
         "NO_PROXY": _OURSELVES,
         "no_proxy": _OURSELVES,
     }

@@ -15,11 +15,13 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from core.domain.events import PRACTICE
+from core.domain.events import PRACTICE, Asked, Decided
+from core.domain.permission_policy import Decision
 from core.protocol.gateway_api import Spec
 from core.protocol.platform_tools import PREFIX
 from core.runner.cli import CliProcess, Json
 from core.runner.gateway_client import GatewayClient
+from core.runner.permission_judge import PermissionJudge
 from core.runner.permissions import ToolRequest, Verdict
 from core.runner.processes import boottime
 from core.runner.sdk import (
@@ -48,7 +50,14 @@ TOKEN_S = 20 * 3600.0  # the model token is good for 24 h: a CLI this old makes 
 CONTROL_QUEUE = 1_000  # requests the CLI may have open before we stop believing it
 CALLS = 100  # of them to our own tools
 
+REASONS = 1_000  # of open requests; why the CLI asks is not among what the SDK hands on
+REFUSED = {
+    "mode": "This agent does only what its rules allow; nobody is asked. Go on without it, and say what was left out.",
+    "size": "This is longer than anybody could read before deciding. Do it in smaller parts, or from a file.",
+}
+
 PermissionCallback = Callable[[str, ToolRequest], Awaitable[Verdict]]
+DecisionCallback = Callable[[Decided], None]
 
 
 class SdkTransport(Transport):
@@ -60,6 +69,7 @@ class SdkTransport(Transport):
         self._cli, self._heard, self._gone, self._tools = cli, heard, gone, tools
         self._calls: set[asyncio.Task[None]] = set()
         self.opened: Callable[[], None] | None = None  # called once, when the first line, `initialize`, is on its way
+        self._reasons: dict[str, str] = {}
         self.answered = False  # the CLI has answered something, and `initialize` is asked first: it came up
         self._control: asyncio.Queue[Json | None] = asyncio.Queue(CONTROL_QUEUE)
         cli.heard, cli.gone = self._hear, self._end
@@ -74,12 +84,24 @@ class SdkTransport(Transport):
             log.warning("a control line of the CLI is broken: %.200r", said)
             return
         self.answered = self.answered or said["type"] == "control_response"
+        self._note_reason(said)
         if self._tools and said["type"] == "control_request" and said["request"]["subtype"] == "mcp_message":
             self._call(said["request_id"], said["request"].get("message"), self._tools)
         elif self._control.full():
             self._cli.terminate()
         else:
             self._control.put_nowait(said)
+
+    def _note_reason(self, said: Json) -> None:
+        asked = said.get("request", {})
+        if said["type"] == "control_request" and isinstance(tool_id := asked.get("tool_use_id"), str):
+            while len(self._reasons) >= REASONS:
+                del self._reasons[next(iter(self._reasons))]
+            self._reasons[tool_id] = str(asked.get("decision_reason_type", ""))[:80]
+
+    def reason(self, tool_id: str) -> str:
+        """Why the CLI asks about this use of a tool, in its own code; `unknown` if it did not say what it is about."""
+        return self._reasons.pop(tool_id, "unknown")
 
     def _call(self, request_id: str, message: object, tools: Tools) -> None:
         if len(self._calls) >= CALLS:
@@ -142,14 +164,15 @@ class CliClient:
     """One connected CLI. `say` and `interrupt` from anywhere; `connect` and `close` from the task that owns it."""
 
     def __init__(self, cli: CliProcess, spec: Spec, *, gateway: GatewayClient, heard: Callable[[Json], None],
-                 gone: Callable[[], None], ask: PermissionCallback) -> None:  # fmt: skip
+                 gone: Callable[[], None], ask: PermissionCallback, judge: PermissionJudge,
+                 decided: DecisionCallback) -> None:  # fmt: skip
         self.cli = cli
         self.born = boottime()  # and so was its token
         self.refused = False  # the gateway does not take its token any more
         self._practice = spec.provider == PRACTICE
         self._connected = False
         self._closing = asyncio.Lock()
-        self._ask = ask
+        self._ask, self._judge, self._decided = ask, judge, decided
         tools = Tools(gateway, spec.session.id) if spec.session.kind == "builder" else None
         self._wire = SdkTransport(cli, heard, gone, tools)
         self._client = ClaudeSDKClient(ClaudeAgentOptions(can_use_tool=self._may_use), transport=self._wire)
@@ -215,12 +238,28 @@ class CliClient:
             tool_id=context.tool_use_id or "",
             reason=context.description or context.decision_reason or "",
             rules=tuple(rule_text(rule) for update in context.suggestions for rule in _added(update)),
+            cli_reason=self._wire.reason(context.tool_use_id or ""),
         )
-        verdict = await self._ask(str(uuid.uuid4()), wish)
+        decision = self._judge.judge(wish)
+        if decision.outcome != "ask":
+            return self._without_asking(wish, decision)
+        verdict = await self._ask(str(uuid.uuid4()), wish._replace(offer=self._judge.offer(wish)))
         if not verdict.allow:
             return PermissionResultDeny(message=verdict.message)
+        self._judge.learn(verdict.rules)
         updates = [_update(verdict.rules)] if verdict.rules else None
         return PermissionResultAllow(updated_input=verdict.input, updated_permissions=updates)
+
+    def allows(self, rules: str, asked: Asked) -> bool:
+        """True if these rules allow just what was asked. Raises: BadInput: they are no rules."""
+        return self._judge.allows(rules, ToolRequest(asked.tool, asked.input, asked.tool_id, "", ()))
+
+    def _without_asking(self, wish: ToolRequest, decision: Decision) -> PermissionResultAllow | PermissionResultDeny:
+        """Recorded before it is done."""
+        allowed = decision.outcome == "allow"
+        self._decided(Decided(tool_id=wish.tool_id, tool=wish.tool, decision="allow" if allowed else "deny",
+                              by=decision.by, rule=", ".join(decision.rules)))  # fmt: skip
+        return PermissionResultAllow() if allowed else PermissionResultDeny(message=REFUSED[decision.by])
 
 
 def _added(update: PermissionUpdate) -> list[PermissionRuleValue]:

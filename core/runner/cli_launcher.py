@@ -6,12 +6,15 @@ import logging
 from typing import TYPE_CHECKING, Protocol
 
 from core.domain.errors import Unavailable
+from core.domain.events import Decided
+from core.domain.permission_policy import mode_of
 from core.protocol.gateway_api import Spec
 from core.runner.cli import CliProcess, Json
 from core.runner.cli_argv import CliPaths, argv, environment
 from core.runner.folder_requests import distrust, wants
 from core.runner.gateway_client import GatewayClient
 from core.runner.known_secrets import KnownSecrets
+from core.runner.permission_judge import PermissionJudge
 from core.runner.permissions import ToolRequest, Verdict
 from core.runner.tool_launcher import ToolLauncher
 
@@ -33,6 +36,7 @@ class CliListener(Protocol):
     def on_cli_exit(self) -> None: ...
     def on_cli_starting(self, live: "CliClient") -> None: ...
     def on_held_back(self, wanted: tuple[str, ...]) -> None: ...
+    def on_decided(self, decided: Decided) -> None: ...
     async def ask(self, request_id: str, wish: ToolRequest) -> Verdict: ...
 
 
@@ -73,9 +77,16 @@ class CliLauncher:
         cli = await self._spawn(spec)
         try:
             module = importlib.import_module("core.runner.cli_client")
-            live: CliClient = module.CliClient(
-                cli, spec, gateway=self.gateway, heard=session.on_cli_message, gone=session.on_cli_exit, ask=session.ask
+            judge = PermissionJudge(
+                mode_of(spec.agent.permission_mode),
+                tuple(spec.agent.rules),
+                folder=self.place.folder(spec.agent.id),
+                home=self.place.home,
             )
+            live: CliClient = module.CliClient(
+                cli, spec, gateway=self.gateway, heard=session.on_cli_message, gone=session.on_cli_exit,
+                ask=session.ask, judge=judge, decided=session.on_decided,
+            )  # fmt: skip
             await asyncio.wait_for(live.connect(lambda: session.on_cli_starting(live)), CONNECT_S)
         except BaseException as error:
             await cli.close()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from core.domain.errors import Conflict, NotFound, StoreUnavailable, TooMuch
+from core.domain.errors import BadInput, Conflict, NotFound, StoreUnavailable, TooMuch
 from core.domain.events import (
     Answered,
     AnyEvent,
@@ -104,6 +104,8 @@ class Conversation:
         check(asked, answered.decision)
         if answered.decision == "allow_always" and not answered.rule:
             answered = structs.replace(answered, rule=asked.rule)
+        if answered.decision == "allow_always" and self.live and not self.live.allows(answered.rule, asked):
+            raise BadInput("this rule does not allow what was asked; it would be asked again", code="rule_misses")
         seq = self.journal.record(answered)
         if self.desk.settle(answered):
             self._reflect()

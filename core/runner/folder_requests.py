@@ -44,6 +44,12 @@ def wants(folder: Path, rules: Iterable[str]) -> FolderRequests:
     return FolderRequests(allowed, tuple(word[:80] for word in held[:SERVERS]))
 
 
+def sets_environment(folder: Path) -> bool:
+    """True if the folder's settings give variables to commands: they may lead programs elsewhere (BASH_FUNC_ls%%)."""
+    path = folder / ".claude" / "settings.json"
+    return bool(_read(path, SETTINGS_BYTES).get("env")) or (path.exists() and path.stat().st_size > SETTINGS_BYTES)
+
+
 def distrust(home: Path) -> None:
     """Nobody but a person at a terminal has ever accepted the CLI's trust dialog: whoever says so was an agent.
 

@@ -5,15 +5,13 @@ for exactly that tool and input, and the resumed model, told of it, runs into th
 """
 
 import asyncio
-import contextlib
 import json
-import re
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 from core.domain.errors import BadInput
 from core.domain.events import Answered, Asked, Parked, Question
-from core.domain.permission_rules import parse_rules
+from core.domain.permission_rules import Offer, parse_rules
 from core.runner import truncation
 
 Kind = Literal["permission", "question", "plan"]
@@ -24,19 +22,6 @@ DECISIONS = {
     "plan": {"allow", "deny"},
 }
 DENIED = "The user does not want this. Do not try it another way; ask, or go on without it."
-# They run what comes after them: `bash:*` would be a rule for every command there is.
-RUNNERS = frozenset(
-    "bash sh dash ash zsh ksh mksh csh tcsh fish rbash hush busybox toybox pwsh powershell python pypy ipython node"
-    " nodejs deno bun bunx tsx ts-node npx pnpx uvx perl ruby php lua tclsh expect Rscript julia awk gawk find xargs"
-    " parallel env sudo doas su runuser pkexec eval exec command builtin noglob coproc trap source . nohup setsid"
-    " setpriv nice ionice chrt taskset stdbuf timeout time watch flock script strace ltrace gdb chroot unshare nsenter"
-    " systemd-run xvfb-run tmux screen ssh rsh docker podman".split()
-)
-RUNNING = frozenset({"run", "exec", "dlx", "x"})  # uv run, npm exec, bundle exec: their second word says it
-# Of these an option before the second word hides it: `npm -s exec`, `git -c alias.x='!rm -r ~' x`.
-LEADERS = frozenset("npm pnpm yarn uv poetry pipenv pdm hatch conda mise bundle cargo go git kubectl make".split())
-NAME = re.compile(r"[\w@+./~-]+")  # of a command: nothing quoted, set, expanded or grouped
-PATTERN_CHARS = 400
 STOPPED = "stop"  # `by` of an answer that nobody gave: the turn it belonged to was stopped
 
 
@@ -57,6 +42,8 @@ class ToolRequest(NamedTuple):
     tool_id: str
     reason: str
     rules: tuple[str, ...]  # what the CLI suggests for "always"
+    cli_reason: str = ""  # why the CLI asks: `rule` because we told it to, `safetyCheck` of a sensitive file, `mode` …
+    offer: Offer = Offer("")  # what "always" would add
 
 
 class PendingRequests:
@@ -128,7 +115,8 @@ def asked_for(request_id: str, wish: ToolRequest, plan: str = "") -> Asked:
         tool_id=wish.tool_id,
         input=truncation.tool_input(wish.input),
         reason=wish.reason[:2000],
-        rule=_offered(wish) if kind == "permission" else "",
+        rule=wish.offer.rules,
+        no_rule=wish.offer.why_none,
         folder=_folder(wish.input),
         questions=questions(wish.input) if kind == "question" else (),
         plan=(own_plan if isinstance(own_plan, str) else plan)[: truncation.CONTENT_CHARS] if kind == "plan" else "",
@@ -149,7 +137,7 @@ def verdict(kind: Kind, original: dict[str, Any], answered: Answered) -> Verdict
         case "answer":
             return Verdict(allow=True, input={**original, "answers": answered.answers})
         case "allow_always":
-            return Verdict(allow=True, rules=tuple(split_rules(answered.rule)))
+            return Verdict(allow=True, rules=parse_rules(answered.rule))
     return Verdict(allow=True)
 
 
@@ -170,64 +158,6 @@ def questions(raw: dict[str, Any]) -> tuple[Question, ...]:
         for question in (asked if isinstance(asked, list) else [])[:10]
         if isinstance(question, dict)
     )
-
-
-def _offered(wish: ToolRequest) -> str:
-    """What the CLI suggests, if its text reads back as just that: a command in it may be written to read as more."""
-    text = ", ".join(wish.rules)
-    with contextlib.suppress(BadInput):
-        if parse_rules(text) == tuple(dict.fromkeys(wish.rules)) and all(_is_meant(rule, wish) for rule in wish.rules):
-            return text
-    return suggestion(wish)
-
-
-def _is_meant(rule: str, wish: ToolRequest) -> bool:
-    """Whether a star in it is the CLI's own, at its end: one of the command's means anything at all in a rule."""
-    if not rule.startswith("Bash("):
-        return True
-    pattern = rule[len("Bash(") : -1]
-    said = "*" in pattern and pattern in str(wish.input.get("command"))
-    return not said and "*" not in pattern.removesuffix(":*").removesuffix(" *")
-
-
-def suggestion(wish: ToolRequest) -> str:
-    """What "always" could mean where the CLI has no suggestion of its own: the tool, or a command by its first words.
-
-    Where the first word runs what follows it, or is not plainly a name, exactly this command; if no rule can say that,
-    the tool (asked twice).
-    """
-    command = wish.input.get("command")
-    if wish.tool != "Bash" or not isinstance(command, str) or not command.strip():
-        return wish.tool
-    words = command.split()
-    runs = _runs(words[0].rpartition("/")[2], words[1] if words[1:] else "")
-    if runs or not NAME.fullmatch(words[0]):
-        return f"Bash({command})" if _is_pattern(command) else "Bash"
-    first = words[:2] if len(words) > 1 and words[1].isalpha() else words[:1]
-    return f"Bash({' '.join(first)}:*)"
-
-
-def _runs(name: str, second: str) -> bool:
-    """Whether a command of these first words may run any other."""
-    known = {name, name.rstrip("0123456789.")}  # python3.11
-    return bool(known & RUNNERS) or second in RUNNING or (name in LEADERS and second.startswith("-"))
-
-
-def _is_pattern(command: str) -> bool:
-    """Whether it can stand in a rule and means itself there: `*` would mean anything."""
-    return len(command) <= PATTERN_CHARS and command.isprintable() and not set("*()\\") & set(command)
-
-
-def split_rules(text: str) -> list[str]:
-    """`Bash(a, b), Read` → its rules: commas separate them outside parentheses."""
-    rules, depth, start = [], 0, 0
-    for at, char in enumerate(text):
-        depth += (char == "(") - (char == ")")
-        if char == "," and depth <= 0:
-            rules.append(text[start:at])
-            start = at + 1
-    rules.append(text[start:])
-    return [rule.strip() for rule in rules if rule.strip()]
 
 
 def _folder(raw: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from core.domain.errors import PlatformError, StoreUnavailable
-from core.domain.events import Notice, Parked, TurnFinished
+from core.domain.events import Decided, Notice, Parked, TurnFinished
 from core.domain.states import SessionState as S
 from core.runner.checkpoint import Checkpoint
 from core.runner.cli import Json
@@ -63,6 +63,10 @@ class Session:
     async def ask(self, request_id: str, wish: ToolRequest) -> Verdict:
         self._sync()  # runs when this has been recorded and waits
         return await self.talk.ask(request_id, wish)
+
+    def on_decided(self, decided: Decided) -> None:
+        """The platform decided about a use of a tool without a person. Raises: StoreUnavailable: it is not recorded."""
+        self.journal.record(decided)
 
     def on_held_back(self, wanted: tuple[str, ...]) -> None:
         """Its folder wants these of the CLI, and does not get them: said whenever it is something else than before."""

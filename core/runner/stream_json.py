@@ -180,11 +180,14 @@ class Translator:
 
 
 def _called(block: Json, parent: str) -> ToolCalled:
+    given = block.get("input")
+    kept = truncation.tool_input(given)
     return ToolCalled(
         id=_str(block.get("id")),
         name=_str(block.get("name")),
-        input=truncation.tool_input(block.get("input")),
+        input=kept,
         parent=parent,
+        cut=isinstance(given, dict) and kept != given,
     )
 
 

@@ -6,8 +6,7 @@ from typing import Any
 import msgspec
 
 CONTENT_CHARS = 64 * 1024  # of one tool result
-STRING_CHARS = 64 * 1024  # of one string inside a tool's input
-INPUT_CHARS = 512 * 1024  # of all strings of one input together
+INPUT_CHARS = 512 * 1024  # of all strings of a tool's input together; what is longer is asked of nobody
 DEPTH = 12
 TEXT_BYTES = 7 * 1024 * 1024  # of one event, encoded: ingest takes 8 MiB at once
 
@@ -64,7 +63,7 @@ def text(raw: str) -> str:
 
 
 def tool_input(raw: object) -> dict[str, Any]:
-    """A tool's input with its longest strings cut; the same input is always cut the same way."""
+    """A tool's input, whole up to INPUT_CHARS; the same input is always cut the same way."""
     if not isinstance(raw, dict):
         return {}
     budget = [INPUT_CHARS]
@@ -73,7 +72,7 @@ def tool_input(raw: object) -> dict[str, Any]:
 
 def _value(value: Any, budget: list[int], depth: int) -> Any:
     if isinstance(value, str):
-        room = max(0, min(STRING_CHARS, budget[0]))
+        room = max(0, budget[0])
         budget[0] -= min(len(value), room)
         return value if len(value) <= room else f"{value[:room]}… [{len(value) - room} more characters]"
     if isinstance(value, bool | int | float) or value is None:

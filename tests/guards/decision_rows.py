@@ -5,7 +5,12 @@ from tests.guards.guard import Guard
 DESK, RULES = "core/runner/permissions.py", "core/domain/permission_rules.py"
 TEST = "tests/core/runner/test_permissions.py"
 EXACTLY = f"{TEST}::test_a_late_decision_is_good_once_and_only_for_exactly_that_input"
-NO_RULE = "tests/core/domain/test_permission_rules.py::test_what_is_no_rule_is_refused"
+RULE_TEST = "tests/core/domain/test_permission_rules.py"
+NO_RULE = f"{RULE_TEST}::test_what_is_no_rule_is_refused"
+ONLY_RULE = f"{RULE_TEST}::test_a_rule_allows_no_more_than_it_says"
+LIST, POLICY = "core/domain/unasked_commands.py", "core/domain/permission_policy.py"
+JUDGE, SETTINGS = "core/runner/permission_judge.py", "core/protocol/managed_settings.py"
+LIST_TEST, REQUESTS = "tests/core/runner/test_unasked_commands.py", "tests/core/runner/test_requests.py"
 
 GUARDS = (
     Guard(
@@ -22,28 +27,59 @@ GUARDS = (
         f"{TEST}::test_a_decision_must_fit_its_kind",
     ),
     Guard(
-        "a command that reads as more rules is not offered as its own", "S4", DESK,
-        "if parse_rules(text) == tuple(dict.fromkeys(wish.rules)) and all(", "if wish.rules and all(",
-        f"{TEST}::test_a_suggestion_of_the_cli_that_reads_as_another_is_not_offered",
+        "a command that is not plainly a name is no prefix", "S4", RULES, "or not _NAME.fullmatch(name):", "or False:",
+        f"{RULE_TEST}::test_what_is_offered_allows_the_very_command",
     ),
     Guard(
-        "a star of a command is none of a rule", "S4", DESK, "return not said and \"*\" not in pattern", "return \"*\" not in pattern",
-        f"{TEST}::test_a_star_of_the_command_is_none_of_a_rule",
+        "what runs any command is no prefix", "S4", RULES, "bool(known & _RUNNERS)", "bool(known & {'bash'})",
+        f"{RULE_TEST}::test_what_is_offered_allows_the_very_command",
     ),
     Guard(
-        "a command that is not plainly a name is no prefix", "S4", DESK, "if runs or not NAME.fullmatch(words[0]):", "if runs:",
-        f"{TEST}::test_always_is_suggested_as_a_rule",
+        "an option hides no second word", "S4", RULES, 'name in _LEADERS and second.startswith("-")', "False",
+        f"{RULE_TEST}::test_what_is_offered_allows_the_very_command",
     ),
     Guard(
-        "what runs any command is no prefix", "S4", DESK, "bool(known & RUNNERS)", "bool(known & {'bash'})",
-        f"{TEST}::test_always_is_suggested_as_a_rule",
+        "a pattern has no parentheses, which the CLI reads otherwise", "S4", RULES,
+        "(?:\\((?P<pattern>[^()]+)\\))?", "(?:\\((?P<pattern>.+)\\))?", NO_RULE,
     ),
-    Guard(
-        "an option hides no second word", "S4", DESK, 'name in LEADERS and second.startswith("-")', "False",
-        f"{TEST}::test_always_is_suggested_as_a_rule",
-    ),
-    Guard("a pattern has no parentheses, which the CLI reads otherwise", "S4", RULES, "(?P<pattern>\\([^()]+\\))?", "(?P<pattern>\\(.+\\))?", NO_RULE),
-    Guard("a rule names a tool", "S4", RULES, 'known = found and (found["tool"] in TOOLS or', "known = found and (True or", NO_RULE),
+    Guard("a rule names a tool", "S4", RULES, 'not (found["tool"] in TOOLS or', "not (True or", NO_RULE),
+    Guard("a rule allows all commands of a chain or none", "S4", RULES,
+        "            return ()\n    return tuple(used)", "            pass\n    return tuple(used)", ONLY_RULE),
+    Guard("a rule is for that folder", "S4", RULES, 'path.startswith(f"{folder}/") if star', "path.startswith(folder) if star",
+        f"{RULE_TEST}::test_a_rule_for_files_is_for_that_folder"),
+    Guard("only a rule that allows it is offered", "S4", RULES, "return bool(allowing(parse_rules(text), use))", "return True",
+        f"{RULE_TEST}::test_other_tools_are_allowed_by_name_by_server_and_by_host"),
+    Guard("a program that is not on the list asks", "S4", LIST, "    if program is None:\n        return False\n",
+        "    program = program or _ANY\n", f"{LIST_TEST}::test_only_commands_that_read_inside_the_folder_run_without_asking"),
+    Guard("an option that changes something asks", "S4", LIST, "program.options.fullmatch(word.text)", "True",
+        f"{LIST_TEST}::test_only_commands_that_read_inside_the_folder_run_without_asking"),
+    Guard("a path out of the folder asks", "S4", LIST, "return bool(_LEADS_OUT.match(text)) or", "return",
+        f"{LIST_TEST}::test_only_commands_that_read_inside_the_folder_run_without_asking"),
+    Guard("a star makes no option", "S4", LIST, 'word.text[:1] in "*?["', "False",
+        f"{LIST_TEST}::test_only_commands_that_read_inside_the_folder_run_without_asking"),
+    Guard("everything is asked where everything is to be asked", "S4", POLICY, "mode is not Mode.ASK and reading_passes", "reading_passes",
+        f"{LIST_TEST}::test_reading_asks_only_where_everything_is_asked"),
+    Guard("edits pass in one mode only", "S4", POLICY, "mode is Mode.EDITS and edits_pass", "edits_pass",
+        f"{LIST_TEST}::test_edits_pass_only_inside_the_folder_and_only_in_that_mode"),
+    Guard("an allow list asks nobody", "S4", POLICY, 'return Decision("deny", "mode") if mode is Mode.LISTED else ASK', "return ASK",
+        f"{LIST_TEST}::test_an_allow_list_refuses_the_rest_and_asks_nobody"),
+    Guard("an edit through a link asks", "S4", JUDGE, "os.path.realpath(self._folder / named)", "os.path.abspath(self._folder / named)",
+        f"{LIST_TEST}::test_edits_pass_only_inside_the_folder_and_only_in_that_mode"),
+    Guard("a start file of the shell makes all commands ask", "S4", JUDGE, "return not started and", "return",
+        f"{LIST_TEST}::test_a_name_that_may_mean_another_program_asks"),
+    Guard("variables of a folder make all commands ask", "S4", JUDGE, "and not sets_environment(self._folder)", "",
+        f"{LIST_TEST}::test_a_name_that_may_mean_another_program_asks"),
+    Guard("the CLI asks about every command", "S4", SETTINGS, ', "ask": list(ASKED_TOOLS)}', "}",
+        f"{LIST_TEST}::test_reading_asks_only_where_everything_is_asked"),
+    Guard("a skill's text runs no commands", "S4", SETTINGS, '    "disableSkillShellExecution": True,', "",
+        "tests/core/runner/test_folder_requests.py::test_both_walls_say_the_same_of_what_runs_by_itself"),
+    Guard("an input that nobody can read whole is refused", "S4", JUDGE, 'return Decision("deny", "size")', "pass",
+        "tests/core/runner/test_permission_judge.py::test_what_is_too_long_to_be_read_is_refused_with_a_reason"),
+    Guard("no foreign code runs inside a command", "S4", SETTINGS, "(*_ELSEWHERE, *_INSIDE_COMMANDS)", "_ELSEWHERE",
+        "tests/core/runner/test_folder_requests.py::test_both_walls_say_the_same_of_what_runs_by_itself"),
+    Guard("a rule that does not allow what was asked is not taken", "S4", "core/runner/conversation.py",
+        "and self.live and not self.live.allows(answered.rule, asked):", "and False:",
+        f"{REQUESTS}::test_a_rule_that_does_not_allow_what_was_asked_is_not_taken"),
     Guard(
         "a login that cannot be looked up keeps nobody signed in", "W5 A4", "auth/sockets.py",
         "guard.sweep(), return_exceptions=True)", "guard.sweep())",

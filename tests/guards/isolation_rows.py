@@ -84,11 +84,11 @@ GUARDS = (
     Guard(
         "the filter: kinds of sockets", "S6 S9", "core/spawner/seccomp.py", '(EQUAL, row[column], "families", None)', "(EQUAL, row[column], None, None)", FAMILY,
     ),
-    settings("no way around permissions", '    "permissions": {"disableBypassPermissionsMode": "disable"},\n', '    "permissions": {},\n'),
+    settings("no way around permissions", '{"disableBypassPermissionsMode": "disable", ', "{"),
     settings("no automatic mode", '    "disableAutoMode": "disable",\n', ""),
     settings("no servers of a repository", '"enableAllProjectMcpServers": False', '"enableAllProjectMcpServers": True'),
     settings("no helpers", '    **dict.fromkeys(_HELPERS, ""),\n', ""),
-    settings("no other model", '"env": dict.fromkeys(_ELSEWHERE, "")', '"env": {}'),
+    settings("no other model", '(*_ELSEWHERE, *_INSIDE_COMMANDS)', '_INSIDE_COMMANDS'),
     settings("no hooks, by the file", '{"allowManagedHooksOnly": True, ', "{"),
     settings("no markets of plugins", ', "strictKnownMarketplaces": []', ""),
     settings("no hooks, by the arguments", '{"disableAllHooks": True, "env"', '{"env"'),

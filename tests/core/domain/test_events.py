@@ -26,7 +26,7 @@ from core.domain.states import SessionState
 
 CONTRACT = {
     "session_opened", "user_said", "text_delta", "text", "thinking_delta", "thinking", "tool_called", "tool_progress",
-    "tool_returned", "asked", "answered", "parked", "todos", "retrying", "notice", "state", "turn_finished",
+    "tool_returned", "asked", "answered", "parked", "todos", "decided", "retrying", "notice", "state", "turn_finished",
 }  # fmt: skip
 
 

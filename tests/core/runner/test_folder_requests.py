@@ -137,6 +137,9 @@ def test_both_walls_say_the_same_of_what_runs_by_itself() -> None:
         assert told["disableAutoMode"] == "disable"
         assert told["apiKeyHelper"] == "" and told["enableAllProjectMcpServers"] is False
         assert told["permissions"]["disableBypassPermissionsMode"] == "disable"
+        assert told["permissions"]["ask"] == ["Bash", "Edit", "Write", "NotebookEdit"]
+        assert told["disableSkillShellExecution"] is True and told["sandbox"]["enabled"] is False
+        assert told["env"]["LD_PRELOAD"] == told["env"]["BASH_ENV"] == ""
         assert told["env"]["CLAUDE_CODE_USE_BEDROCK"] == ""
     assert "ANTHROPIC_BASE_URL" not in file["env"]
     assert given["env"]["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:1"

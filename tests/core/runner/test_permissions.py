@@ -1,4 +1,4 @@
-"""Rules, suggestions and decisions, without a CLI."""
+"""Requests and decisions, without a CLI."""
 
 import asyncio
 from typing import Any
@@ -8,63 +8,11 @@ import pytest
 from core.domain.errors import BadInput
 from core.domain.events import Answered, Asked, Parked
 from core.runner import truncation
-from core.runner.permissions import PendingRequests, ToolRequest, asked_for, check, split_rules
+from core.runner.permissions import PendingRequests, ToolRequest, asked_for, check
 
 
 def wish(tool: str, raw: dict[str, Any], *rules: str) -> ToolRequest:
     return ToolRequest(tool=tool, input=raw, tool_id="t", reason="r", rules=rules)
-
-
-@pytest.mark.parametrize(
-    ("asked", "rule"),
-    [
-        (wish("Bash", {"command": "npm test -- --watch"}), "Bash(npm test:*)"),
-        (wish("Bash", {"command": "./run.sh --fast"}), "Bash(./run.sh:*)"),
-        (wish("Bash", {"command": "curl x"}, "Bash(curl x *)"), "Bash(curl x *)"),
-        (wish("Bash", {"command": "a; b"}, "Bash(a *)", "Bash(b *)"), "Bash(a *), Bash(b *)"),
-        (wish("Bash", {"command": "bash -c 'echo x'"}), "Bash(bash -c 'echo x')"),
-        (wish("Bash", {"command": "/usr/bin/python3.11 -c 'x'"}), "Bash(/usr/bin/python3.11 -c 'x')"),
-        (wish("Bash", {"command": "A=1 rm x"}), "Bash(A=1 rm x)"),
-        (wish("Bash", {"command": "uv run pytest -q"}), "Bash(uv run pytest -q)"),
-        (wish("Bash", {"command": "busybox sh -c x"}), "Bash(busybox sh -c x)"),
-        (wish("Bash", {"command": "flock /tmp/l bash"}), "Bash(flock /tmp/l bash)"),
-        (wish("Bash", {"command": "stdbuf -o0 bash"}), "Bash(stdbuf -o0 bash)"),
-        (wish("Bash", {"command": "npm -s exec x"}), "Bash(npm -s exec x)"),
-        (wish("Bash", {"command": "git -c alias.x=!id x"}), "Bash(git -c alias.x=!id x)"),
-        (wish("Bash", {"command": "git commit -m x"}), "Bash(git commit:*)"),
-        (wish("Bash", {"command": "ls -la"}), "Bash(ls:*)"),
-        (wish("Bash", {"command": "x),Bash,Read(y"}), "Bash"),
-        (wish("Bash", {"command": "(cd x && make)"}), "Bash"),
-        (wish("Bash", {"command": "'bash' -c x"}), "Bash('bash' -c x)"),
-        (wish("Bash", {"command": "\\bash -c x"}), "Bash"),
-        (wish("Bash", {"command": "sudo rm -r /tmp/*"}), "Bash"),
-        (wish("Bash", {"command": "python3 - <<E\nprint(1)\nE"}), "Bash"),
-        (wish("Bash", {"command": " "}), "Bash"),
-        (wish("WebFetch", {"url": "https://x"}), "WebFetch"),
-    ],
-)
-def test_always_is_suggested_as_a_rule(asked: ToolRequest, rule: str) -> None:
-    assert asked_for("r", asked).rule == rule
-
-
-@pytest.mark.parametrize("said", ['echo "), Bash, Read("', 'echo "(a) Bash b"', "echo 1\necho 2", "echo -" + 500 * "x"])
-def test_a_suggestion_of_the_cli_that_reads_as_another_is_not_offered(said: str) -> None:
-    """Its text goes to the person and comes back: what is in it was written by the model."""
-    assert asked_for("r", wish("Bash", {"command": said}, f"Bash({said})")).rule == "Bash(echo:*)"
-
-
-@pytest.mark.parametrize("said", ["rm build/*", "rm *", "rm old && rm *", "rm */x"])
-def test_a_star_of_the_command_is_none_of_a_rule(said: str) -> None:
-    """For the shell it means files of one folder, in a rule any words."""
-    suggested = [f"Bash({part})" for part in said.split(" && ")]
-    assert asked_for("r", wish("Bash", {"command": said}, *suggested)).rule in ("Bash(rm:*)", "Bash(rm old:*)")
-    assert asked_for("r", wish("Bash", {"command": said}, "Bash(rm build *)")).rule == "Bash(rm build *)"
-    assert asked_for("r", wish("Bash", {"command": said}, "Read(//tmp/**)")).rule == "Read(//tmp/**)"
-
-
-def test_rules_are_separated_by_commas_outside_parentheses() -> None:
-    assert split_rules("Bash(a, b), Read , ,Edit(x)") == ["Bash(a, b)", "Read", "Edit(x)"]
-    assert split_rules("") == []
 
 
 @pytest.mark.parametrize(("kind", "decision"), [("question", "allow"), ("plan", "answer"), ("permission", "answer")])
@@ -98,7 +46,7 @@ async def test_a_parked_request_is_neither_answered_nor_dropped_when_its_process
 async def test_a_late_decision_about_what_was_too_long_to_be_shown_is_good_for_nothing_else() -> None:
     """Two inputs that are equal as far as anybody saw them."""
     desk = PendingRequests(lambda _: None)
-    seen, other = ({"command": "x" * truncation.STRING_CHARS + end} for end in ("; true", "; evil"))
+    seen, other = ({"command": "x" * truncation.INPUT_CHARS + end} for end in ("; true", "; evil"))
     assert truncation.tool_input(seen) == truncation.tool_input(other)
     desk.decided_before(asked_for("r1", wish("Bash", seen)), Answered(request_id="r1", decision="allow"))
     asking = asyncio.create_task(desk.ask("r2", wish("Bash", other)))

@@ -9,10 +9,12 @@ from pathlib import Path
 from core.domain.events import (
     Answered,
     Asked,
+    Decided,
     Parked,
     StateChanged,
     Text,
     Todos,
+    ToolCalled,
     ToolReturned,
     TurnFinished,
 )
@@ -174,3 +176,31 @@ async def test_two_sessions_ask_and_answer_without_each_other(tmp_path: Path) ->
             await one.answer(asked[0].request_id, "allow")
             await first.until(TurnFinished)
     assert len(first.of(Text)) == len(second.of(Text)) == 1
+
+
+async def test_a_rule_that_does_not_allow_what_was_asked_is_not_taken(tmp_path: Path) -> None:
+    """Kept, it would do nothing: the identical command would ask again."""
+    async with Box(tmp_path) as box:
+        session = await box.session()
+        async with session.watch() as watch:
+            await session.say("TOOL(((for i in 1 2; do touch x$i; done))) TOOL(((for i in 1 2; do touch x$i; done)))")
+            asked = await watch.until(Asked)
+            refused = await session.answer(asked.request_id, "allow_always", rule="Bash(for i:*)")
+            assert (refused["status"], refused["code"]) == (400, "rule_misses")
+            assert (await session.answer(asked.request_id, "allow_always"))["status"] == 200
+            await watch.until(TurnFinished)
+    assert len(watch.of(Asked)) == 1 and asked.rule == "Bash(for i in 1 2; do touch x$i; done)"
+    assert [one.by for one in watch.of(Decided)] == ["rule"]
+
+
+async def test_a_long_command_is_asked_whole(tmp_path: Path) -> None:
+    command = "echo " + "a" * 66_000 + " > harmless; touch last"
+    async with Box(tmp_path) as box:
+        session = await box.session()
+        async with session.watch() as watch:
+            await session.say(f"TOOL((({command})))")
+            asked = await watch.until(Asked)
+            await session.answer(asked.request_id, "deny")
+            await watch.until(TurnFinished)
+    assert asked.input["command"] == command and watch.of(ToolCalled)[0].input["command"] == command
+    assert (asked.rule, asked.no_rule) == ("", "long")

@@ -1,0 +1,91 @@
+"""The one list of commands that an agent may run without asking: commands that only read, inside its own folder.
+
+docs/permissions.md shows this list as a table, made by `table()`. A command is on it if core.domain.shell understands
+it whole, every program in it is named here, each option is allowed, and no path leads out of the folder. Programs that
+run others or are led by files of the folder (git, xargs, sed, awk, env, find -exec) are not on it.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from core.domain import shell
+from core.domain.shell import SimpleCommand, Word
+
+
+class Program(NamedTuple):
+    """What one program may be given. `options`: a pattern for each word that begins with `-`; None allows all."""
+
+    options: re.Pattern[str] | None = None
+    operands: int = 1_000  # words that are no options
+    shown: str = ""  # what the table says of it
+
+
+def _only(pattern: str, shown: str, *, operands: int = 1_000) -> Program:
+    return Program(re.compile(pattern), operands, shown)
+
+
+_ANY: Final = Program()
+_PLAIN: Final = (
+    "ls cat head tail wc nl od stat du df diff cmp comm cut tr paste join fold fmt tac rev expand column basename"
+    " dirname realpath readlink seq md5sum sha1sum sha256sum sha512sum cksum b2sum grep egrep fgrep jq echo true false"
+    " pwd whoami id uname which"
+).split()
+_FIND: Final = (
+    r"-(name|iname|path|ipath|type|maxdepth|mindepth|size|mtime|mmin|newer|print0?|not|o|or|a|and|empty|i?regex|perm"
+    r"|user|group|prune|ls|true|L|P|H|\d+)"
+)
+PROGRAMS: Final[dict[str, Program]] = {
+    **dict.fromkeys(_PLAIN, _ANY),
+    "cd": _only(r"(?!)", "into a folder below", operands=1),
+    "date": _only(r"-u|-I\w*|--iso-8601|--utc", "only to show it: +format, -u, -I", operands=1),
+    "file": _only(r"-[bihkLNnprs0]+|--mime[\w-]*|--brief", "not -C, -z"),
+    "find": _only(_FIND, "tests and -print only: not -exec, -ok, -delete, -fprint"),
+    "printf": _only(r"(?!)", "without options"),
+    "rg": _only(r"-[acFHhIilLNnoPpqSsUuvwx0]+|-[ABCdegmtT]\w*|--(count|files|files-with-matches|glob|hidden|ignore-case"
+                r"|line-number|type|max-count|no-ignore|json|stats|multiline|fixed-strings)(=.*)?", "not --pre, -z"),
+    "sort": _only(r"-[bcdfghiMnrRVuzC]+|-k[\d.,bdfghiMnrRV]*|-t.?", "not -o, -T, --compress-program"),
+    "tree": _only(r"-[adfpughsDFtrcvCnNAiLIP]+", "not -o, -R"),
+    "uniq": _only(r"-[cdDiuz]+|-[fsw]\d+", "reads only: no second file", operands=1),
+}  # fmt: skip
+_BARE_ONLY: Final = {"date": re.compile(r"\+"), "cd": re.compile(r"[^-]")}
+# Option values may hang on the option: -f/etc/x, --file=/etc/x.
+_LEADS_OUT: Final = re.compile(r"(?:-+[\w-]*=?)?(?:/|~)|(?:.*/)?(?:-+[\w-]*=?)?\.\.(?:/|$)")
+_HIDDEN_GLOB: Final = re.compile(r"(?:^|/)\.[*?\[]")  # `.*` means `..`, too
+
+
+def runs_unasked(command: str, *, folder: str = "") -> bool:
+    """True if this command only reads, and only inside `folder` (absolute), where it is run. In doubt False."""
+    return (commands := shell.read(command)) is not None and all(is_reading(one, folder=folder) for one in commands)
+
+
+def is_reading(command: SimpleCommand, *, folder: str = "") -> bool:
+    """True if this one command of a chain is on the list."""
+    name, *words = command.words
+    program = PROGRAMS.get(name.raw)
+    if program is None:
+        return False
+    options = [word for word in words if word.text.startswith("-")]
+    operands = [word for word in words if not word.text.startswith("-")]
+    return (
+        len(operands) <= program.operands
+        and all(program.options is None or program.options.fullmatch(word.text) for word in options)
+        and all(_BARE_ONLY[name.raw].match(word.text) for word in operands if name.raw in _BARE_ONLY)
+        and not any(_is_doubtful(word, program, folder) for word in words)
+    )
+
+
+def _is_doubtful(word: Word, program: Program, folder: str) -> bool:
+    """True if the word may lead out of the folder, or the shell may make an option of it."""
+    if word.pattern and (_HIDDEN_GLOB.search(word.text) or (program.options and word.text[:1] in "*?[")):
+        return True
+    inside = folder and (word.text == folder or word.text.startswith(f"{folder}/"))
+    text = word.text[len(folder) :].lstrip("/") if inside else word.text
+    return bool(_LEADS_OUT.match(text)) or "/../" in text or text.endswith("/..")
+
+
+def table(text: Callable[[str], str] = lambda shown: shown) -> list[tuple[str, str]]:
+    """The list as rows (programs, what of them): first those with nothing to add, then each with its limits."""
+    free = sorted(name for name, program in PROGRAMS.items() if not program.shown)
+    limited = sorted((name, program.shown) for name, program in PROGRAMS.items() if program.shown)
+    return [(" ".join(free), ""), *((name, text(shown)) for name, shown in limited)]

@@ -1,0 +1,25 @@
+"""One function for every text that is a command, a path, a name or a title: what a reader cannot see is named.
+
+Invisible characters and those that change the direction of writing make a text read as another one. `visible` writes
+each as `⟨U+202E⟩`. Prose of people and models is not escaped: there such characters may be meant (a joined emoji).
+"""
+
+import re
+from typing import Final
+
+# Controls but tab and newline, soft hyphen, fillers, zero-width, bidirectional, line separators, variation selectors
+# beyond the emoji one, tags, byte order mark, interlinear marks, halves of surrogate pairs.
+_HIDDEN: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u2800\u3164\ud800-\udfff\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+
+
+def visible(text: str) -> str:
+    """The text with each character that a reader cannot see replaced by its code point in brackets."""
+    return _HIDDEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+
+
+def has_hidden(text: str) -> bool:
+    """True if a character of the text cannot be seen."""
+    return bool(_HIDDEN.search(text))

@@ -1,0 +1,68 @@
+"""What the platform decides in the box about a use of a tool: the policy, and what only the file system can tell it."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from core.domain.permission_policy import Decision, Mode, decide
+from core.domain.permission_rules import EDITING, Offer, ToolUse, allowing, offer, parse_rules
+from core.runner import truncation
+from core.runner.folder_requests import sets_environment
+from core.runner.permissions import KINDS, ToolRequest
+
+# The shell reads these first; an alias or a function in them gives the name of a reading program to another one.
+_START_FILES: Final = (".bashrc", ".bash_profile", ".bash_login", ".profile", ".bash_aliases", ".zshrc", ".zshenv")
+_ORDINARY: Final = frozenset({"", "rule"})  # the CLI asks for no other reason than that we told it to
+
+
+class PermissionJudge:
+    """Of one CLI. `learn` adds the rules of an "always allow" that it was given meanwhile."""
+
+    def __init__(self, mode: Mode, rules: tuple[str, ...], *, folder: Path, home: Path) -> None:
+        self._mode, self._rules = mode, rules
+        self._folder, self._home = folder, home
+
+    def learn(self, rules: tuple[str, ...]) -> None:
+        """These rules allow from now on, too."""
+        self._rules = tuple(dict.fromkeys((*self._rules, *rules)))
+
+    def judge(self, wish: ToolRequest) -> Decision:
+        """Allow, deny or ask. Questions and plans are always for a person."""
+        if truncation.tool_input(wish.input) != wish.input:
+            return Decision("deny", "size")
+        if wish.tool in KINDS:
+            return Decision("ask")
+        return decide(
+            self._mode,
+            self._rules,
+            use := self.use_of(wish),
+            edits_pass=wish.tool in EDITING and wish.cli_reason in _ORDINARY and self._is_plain_file(use.path),
+            reading_passes=wish.tool == "Bash" and self._is_plain_shell(),
+        )
+
+    def use_of(self, wish: ToolRequest) -> ToolUse:
+        """The request with the real path of its file: links are followed."""
+        named = wish.input.get("file_path") or wish.input.get("notebook_path") or ""
+        path = os.path.realpath(self._folder / named) if isinstance(named, str) and named and "\0" not in named else ""
+        return ToolUse(wish.tool, wish.input, path, os.path.realpath(self._folder))
+
+    def offer(self, wish: ToolRequest) -> Offer:
+        """The rule for "always allow", or why there is none."""
+        return Offer("") if wish.tool in KINDS else offer(self.use_of(wish), wish.rules)
+
+    def allows(self, rules: str, wish: ToolRequest) -> bool:
+        """True if these rules allow this very request. Raises: BadInput: they are no rules."""
+        return bool(allowing(parse_rules(rules), self.use_of(wish)))
+
+    def _is_plain_file(self, path: str) -> bool:
+        """True if the file is in the agent's folder and no part of its path is hidden (.git, .claude, .mcp.json)."""
+        folder = os.path.realpath(self._folder) + "/"
+        return path.startswith(folder) and not any(part.startswith(".") for part in path[len(folder) :].split("/"))
+
+    def _is_plain_shell(self) -> bool:
+        """True if nothing gives the names of programs another meaning."""
+        try:
+            started = any((self._home / name).stat().st_size for name in _START_FILES if (self._home / name).exists())
+        except OSError:
+            return False
+        return not started and not sets_environment(self._folder)
