@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from core.domain import unasked_commands
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 # A path of ours, as prose and comments write it.
@@ -77,3 +79,7 @@ def test_a_guarantee_that_code_refers_to_is_one_of_the_table() -> None:
         if name not in known
     }
     assert found == set()
+
+
+def test_the_page_of_what_runs_without_asking_is_made_from_the_list_that_decides() -> None:
+    assert (ROOT / "docs" / "permissions.md").read_text("utf-8") == unasked_commands.page()

@@ -77,6 +77,7 @@ class TranscriptReducer:
             e.ToolProgress: self._work.progress,
             e.ToolReturned: self._work.returned,
             e.Asked: self._ask,
+            e.Decided: self._work.decided,
             e.Answered: self._work.answer,
             e.Parked: self._work.park,
             e.Todos: lambda event: self._show_todos(event.items, event),

@@ -85,6 +85,13 @@ class ToolActivity:
         if event.tool_id in self._acts:
             self._change(event.tool_id, event, waiting=True, asked=event, answered=None)
 
+    def decided(self, event: e.Decided) -> None:
+        """The platform decided without asking anybody."""
+        if event.tool_id in self._acts:
+            self._change(event.tool_id, event, decided=event)
+        else:
+            self._orphan(event)
+
     def answer(self, event: e.Answered) -> None:
         """It was decided."""
         self._open.pop(event.request_id, None)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from core.domain.events import Answered, Asked, ToolCalled, ToolReturned, TurnFinished
+from core.domain.events import Answered, Asked, Decided, ToolCalled, ToolReturned, TurnFinished
 from ui.layout.i18n import Translations
 from ui.transcript import ansi, diff, tool_labels
 from ui.transcript.markdown import code_block
@@ -19,6 +19,7 @@ LIVE_CHARS: Final = 4_000  # of the end of what a running command has printed
 FIELD_CHARS: Final = 1_000
 DIFF_LINES: Final = 200
 OPEN_LINES: Final = 14  # details of up to this many lines are shown at once
+POLICIES: Final = frozenset({"reading", "edits", "rule", "mode", "size"})  # of core.domain.events.Decided
 ICONS: Final = {"failed": "alert", "denied": "x", "waiting": "shield", "stopped": "stop"}
 
 
@@ -30,6 +31,7 @@ class ToolCard(msgspec.Struct, frozen=True, kw_only=True):
     waiting: bool = False
     asked: Asked | None = None
     answered: Answered | None = None
+    decided: Decided | None = None  # what the platform decided about it without a person
     output: str = ""  # the end of what it has printed while it runs
     skipped: int = 0
     ended: TurnFinished | None = None  # the end of the turn, if the tool had not finished by itself before it
@@ -39,6 +41,8 @@ class ToolCard(msgspec.Struct, frozen=True, kw_only=True):
         """running, waiting, ok, failed, denied or stopped."""
         if self.answered is not None and self.answered.decision == "deny":
             return "stopped" if self.answered.by == "stop" else "denied"
+        if self.decided is not None and self.decided.decision == "deny":
+            return "denied"
         if self.result is not None:
             return "ok" if self.result.ok else "stopped" if self.result.stopped else "failed"
         return "stopped" if self.ended else "waiting" if self.waiting else "running"
@@ -219,6 +223,8 @@ def _counts(call: ToolCalled) -> str:
 def _decision(act: ToolCard, words: Translations) -> str:
     """Who let it do this or did not, with the rule that came of it or what was said."""
     asked, answer = act.asked, act.answered
+    if act.decided is not None:
+        return _policy(act.decided, words)
     if asked is None or answer is None or answer.by == "stop":
         return ""
     state = "denied" if answer.decision == "deny" else "allowed"
@@ -232,6 +238,14 @@ def _decision(act: ToolCard, words: Translations) -> str:
     return (
         f'<span class="decision" data-testid="{asked.kind}" data-state="{state}"><span>{told}</span>{rule}{note}</span>'
     )
+
+
+def _policy(decided: Decided, words: Translations) -> str:
+    """What let it pass without a question, or refused it."""
+    rule = f'<code class="rule">{escape(tool_labels.visible(decided.rule))}</code>' if decided.rule else ""
+    state = "denied" if decided.decision == "deny" else "allowed"
+    told = escape(words.t(f"decided.{decided.by}") if decided.by in POLICIES else decided.by)
+    return f'<span class="decision" data-testid="policy" data-state="{state}"><span>{told}</span>{rule}</span>'
 
 
 def _end(act: ToolCard, words: Translations) -> str:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from core.domain.visible_text import visible as visible
 from core.protocol.platform_tools import DRAFT_AGENT_TOOL
 
 AGENT_FOLDER: Final = re.compile(r"^.{0,200}?/agents/[a-z0-9]{12}/")
@@ -78,14 +79,3 @@ def short(text: str) -> str:
 def near_path(path: str) -> str:
     """As seen from the agent's folder, else from home."""
     return AGENT_FOLDER.sub("", path) if AGENT_FOLDER.match(path) else HOME.sub("~/", path)
-
-
-def visible(text: str) -> str:
-    """The text with what a reader cannot see made visible: what is approved must be what is read."""
-    return HIDDEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
-
-
-# Controls but tab and newline, soft hyphen, zero-width, bidirectional, line separators, tags, BOM.
-HIDDEN: Final = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\U000e0000-\U000e007f]"
-)
