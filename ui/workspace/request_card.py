@@ -15,6 +15,7 @@ LABELS: Final = (
     "allow always always_now always_sure deny deny_with deny_message why rule rule_hint rule_all waiting parked "
     "other_answer answer skip plan_go plan_more plan_message several s m h"
 ).split()
+RULE_ERRORS: Final = frozenset({"bad_rule", "rule_misses"})  # said at the field of the rule
 DECISIONS: Final = frozenset({"allow", "allow_always", "deny", "answer"})
 Answer = Callable[..., Awaitable[None]]
 
@@ -50,7 +51,7 @@ class RequestCard(Element, component="request_card.js", dependencies=["../transc
                 answers={str(k): str(v) for k, v in answers.items()} if isinstance(answers, dict) else None,
             )
         except PlatformError as error:
-            sentence = self._words.t("error.bad_rule") if error.code == "bad_rule" else ""
+            sentence = self._words.t(f"error.{error.code}") if error.code in RULE_ERRORS else ""
             if not sentence:
                 self._fail(error)
             self.run_method("refused", str(said.get("id", "")), sentence)
