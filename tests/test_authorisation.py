@@ -23,6 +23,8 @@ from auth.accounts import upsert_user
 from auth.claims import Identity
 from auth.logins import Logins
 from core.domain.records import SYSTEM, Agent, Box, Request, Session, User, UserId, new_agent_id, new_session_id, now
+from core.domain.runs import Run, TriggerKind
+from core.domain.schedules import Schedule, Trigger
 from core.protocol.tokens import sign
 from core.store.sqlite import SqliteStore
 from tests.auth.socket_world import Page, Peer, peer
@@ -54,6 +56,19 @@ TABLE: dict[str, tuple[int, int]] = {
     "GET /api/v1/agents/{agent}/outbound": (401, 404),
     "GET /api/v1/sessions/{session}/events": (401, 404),
     "POST /api/v1/sessions/{session}/messages": (401, 404),
+    "POST /api/v1/agents/{agent}/runs": (401, 404),
+    "GET /api/v1/runs": (401, 200),
+    "GET /api/v1/runs/{run}": (401, 404),
+    "POST /api/v1/runs/{run}/cancel": (401, 404),
+    "POST /api/v1/runs/{run}/retry": (401, 404),
+    "GET /api/v1/runs/{run}/events": (401, 404),
+    "POST /api/v1/agents/{agent}/triggers": (401, 404),
+    "GET /api/v1/agents/{agent}/triggers": (401, 404),
+    "PATCH /api/v1/triggers/{trigger}": (401, 404),
+    "DELETE /api/v1/triggers/{trigger}": (401, 404),
+    "POST /api/v1/triggers/{trigger}/pause": (401, 404),
+    "POST /api/v1/triggers/{trigger}/resume": (401, 404),
+    "POST /api/v1/triggers/preview": (401, 400),
     "GET /api/v1/openapi.json": (401, 200),
     # what is for everybody
     "GET /healthz": (200, 200),
@@ -157,7 +172,18 @@ async def served(running: tuple[str, Path, dict[str, list[str]]]) -> AsyncIterat
         session = Session(id=new_session_id(), agent=agent, title=CANARY, created_at=at, updated_at=at)
         await store.create(Agent(id=agent, name=CANARY, draft=False, created_at=at, updated_at=at), owner=alice)
         await store.create(session, owner=alice)
-        ids = {"agent": agent, "agent_id": agent, "session": session.id}
+        run = Run(
+            id="a11ce", agent=agent, session=session.id, trigger_kind=TriggerKind.PERSON, trigger=alice, at=at,
+            created_at=at,
+            input=CANARY, result=CANARY,
+        )  # fmt: skip
+        await store.put(run, owner=alice)
+        schedule = Schedule(cron="0 9 * * *")
+        trigger = Trigger(
+            id="a11ce", agent=agent, schedule=schedule, input=CANARY, counted_from=at, created_at=at, updated_at=at
+        )
+        await store.put(trigger, owner=alice)
+        ids = {"agent": agent, "agent_id": agent, "session": session.id, "run": run.id, "trigger": trigger.id}
         yield Served(base=base, store=store, logins=Logins(store, [KEY]), alices=ids)
 
 
@@ -201,7 +227,7 @@ async def test_another_user_gets_what_the_table_says_and_nothing_of_alice(served
 
 @pytest.mark.parametrize("route", [route for route in TABLE if TABLE[route][1] == 404 and "/_nicegui" not in route])
 async def test_what_is_alices_and_what_never_was_are_the_same_to_bob(served: Served, route: str) -> None:
-    random = {"agent": new_agent_id(), "session": new_session_id()}
+    random = {"agent": new_agent_id(), "session": new_session_id(), "run": "f00", "trigger": "f00"}
     random["agent_id"] = random["agent"]
     cookies = await served.actor("bob")
     theirs = await served.ask(route, cookies, served.alices)
@@ -378,7 +404,10 @@ async def test_a_token_of_another_scope_or_in_another_place_is_no_token(served: 
 @pytest.mark.parametrize("route", sorted({route.partition(" ")[2] for route in TABLE if "_nicegui" not in route}))
 async def test_methods_that_are_not_in_the_table_do_nothing(served: Served, route: str) -> None:
     cookies = await served.actor("alice")
-    for method in ("PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"):
+    others = {"PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} - {
+        one.split()[0] for one in TABLE if one.split()[1] == route
+    }
+    for method in sorted(others):
         answer = await served.ask(f"{method} {route}", cookies, served.alices)
         assert answer.status_code in (404, 405, 429), f"{method}: {answer.text[:300]}"  # 429: of sign-in, too fast
         assert CANARY not in answer.text

@@ -9,6 +9,7 @@ from nicegui import ui
 
 import auth
 from core.config.settings import Settings
+from core.domain.records import UserId
 from core.fleet.gateway_link import GatewayLink
 from core.fleet.runner_pool import RunnerPool
 from core.services.account import Account
@@ -18,6 +19,11 @@ from core.services.announcements import Announcements
 from core.services.audit import Audit
 from core.services.connections import ConnectionHistory
 from core.services.conversations import Conversations
+from core.services.operation import Operation
+from core.services.run_worker import RunWorker
+from core.services.runs import Runs
+from core.services.scheduler import Scheduler
+from core.services.schedules import Schedules
 from core.services.secrets import Secrets
 from core.services.users import UserAdmin
 from core.spawner import Spawner
@@ -47,8 +53,8 @@ async def front(
     audit = Audit(store, whence=auth.request_origin)
     door = auth.install(app, settings, store, keys, audit=audit, page=error_page.refusal)
     talks = Conversations(store=store, runners=runners, audit=audit)
-    people = UserAdmin(store=store, runners=runners, audit=audit, named=settings.admins, changed=door.logins.refresh)
     async with (
+        _operation(settings, talks, store=store, runners=runners) as operation,
         Announcements(store=store, audit=audit) as announcements,
         _account(door, talks, store=store, vault=vault, runners=runners, audit=audit) as account,
         door.running(),
@@ -57,20 +63,25 @@ async def front(
             settings=settings,
             agents=Agents(store=store, runners=runners, forget=talks.forget, audit=audit),
             conversations=talks,
+            runs=Runs(store, audit=audit, wake=operation.wake),
+            schedules=Schedules(store, audit=audit, wake=operation.wake),
             auth=door,
             account=account,
             secrets=Secrets(vault=vault, store=store, runners=runners, audit=audit),
             export=Export(store=store, runners=runners),
             outbound=ConnectionHistory(store),
-            people=people,
+            people=_people(door, settings, store=store, runners=runners, audit=audit),
             announcements=announcements,
             audit=audit,
             isolation=spawner.isolation,
         )
-        api.install(app, desk=desk, store=store, gate=gate, draining=draining)
-        pages.install(desk)
-        mount(app)
+        _install(app, desk, store=store, gate=gate, draining=draining)
         yield door
+
+
+def _people(door: auth.Auth, settings: Settings, *, store: Store, runners: RunnerPool, audit: Audit) -> UserAdmin:
+    """A change of somebody's rights is in force in their open pages."""
+    return UserAdmin(store=store, runners=runners, audit=audit, named=settings.admins, changed=door.logins.refresh)
 
 
 def _account(
@@ -85,6 +96,24 @@ def _account(
         locked_out=door.logins.revoke_all,
         forget=talks.forget_user,
     )
+
+
+def _operation(settings: Settings, talks: Conversations, *, store: Store, runners: RunnerPool) -> Operation:
+    """The loops of this web that let agents work by themselves. Raises: Misconfigured."""
+    per_user, platform = settings.run_bounds
+
+    def is_held(user: UserId) -> bool:
+        return runners.running(user) is not None
+
+    worker = RunWorker(store, speaker=talks, is_held=is_held, per_user=per_user, platform=platform)
+    return Operation(Scheduler(store), worker)
+
+
+def _install(app: FastAPI, desk: Services, *, store: Store, gate: GatewayLink, draining: Callable[[], bool]) -> None:
+    """The API and the pages."""
+    api.install(app, desk=desk, store=store, gate=gate, draining=draining)
+    pages.install(desk)
+    mount(app)
 
 
 def mount(app: FastAPI) -> None:

@@ -47,6 +47,7 @@ class Settings:
     data_dir: Path = field(default_factory=lambda: Path(platformdirs.user_data_dir("oh-my-agent")))
     orphan_s: float = 900  # a runner nobody connects to ends an open turn after this
     max_live_sessions: int = 4  # CLI processes per runner; the least recently used stops first
+    max_runs: Names = ("3", "20")  # runs at work at once: of one user, of the platform
     session_secret: tuple[Secret, ...] = ()  # first signs, all verify
     oidc_issuer: str = GOOGLE
     oidc_client_id: str = ""
@@ -95,6 +96,13 @@ class Settings:
         if self.model != "auto":
             return self.model
         return "anthropic" if self.anthropic_api_key or self.production else "practice"
+
+    @property
+    def run_bounds(self) -> tuple[int, int]:
+        """How many runs may work at once: of one user, of the platform. Raises: Misconfigured."""
+        if len(self.max_runs) != 2 or not all(part.isdigit() and int(part) > 0 for part in self.max_runs):
+            raise Misconfigured(f"OMA_MAX_RUNS is {','.join(self.max_runs)!r}; it must be two numbers, as in 3,20")
+        return int(self.max_runs[0]), int(self.max_runs[1])
 
     @property
     def runtime_dir(self) -> Path:

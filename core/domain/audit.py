@@ -33,6 +33,9 @@ class AuditAction(StrEnum):
     EXPORTED = "exported"
     AUDIT_EXPORTED = "audit_exported"
     ACCOUNT_DELETED = "account_deleted"
+    SCHEDULE_CHANGED = "schedule_changed"
+    RUN_STARTED = "run_started"
+    RUN_CANCELLED = "run_cancelled"
     ANNOUNCED = "announced"
 
 

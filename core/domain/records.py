@@ -9,7 +9,7 @@ import uuid
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any, NewType
+from typing import Any, Literal, NewType
 
 import msgspec
 
@@ -115,6 +115,17 @@ class Login(Record, frozen=True, kw_only=True):
     revoked: bool = False
 
 
+class Unattended(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent may do in a run, where nobody looks: `allow` without asking, and all `otherwise`.
+
+    A request that nobody answers within `ask_deadline_s` ends the run as failed. Time never says yes.
+    """
+
+    allow: tuple[str, ...] = ()
+    otherwise: Literal["deny", "ask"] = "ask"
+    ask_deadline_s: int = 8 * 3600
+
+
 class Agent(Record, frozen=True, kw_only=True):
     """A folder plus this record. `rules` are what "always allow" wrote, in the CLI's rule syntax."""
 
@@ -126,6 +137,7 @@ class Agent(Record, frozen=True, kw_only=True):
     rules: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()  # names of its owner's: what its programs get as environment variables
     egress: tuple[str, ...] = ("*",)  # hosts it may reach (host_patterns.py): `*` the public internet, empty nothing
+    unattended: Unattended = Unattended()
     draft: bool = True
     archived: bool = False
     created_at: datetime
@@ -158,6 +170,7 @@ class Session(Record, frozen=True, kw_only=True):
     last_reason: str = ""
     given_title: str = ""
     turn: str = ""
+    run: str = ""  # the run that this session belongs to
 
     @property
     def shown_state(self) -> SessionState:

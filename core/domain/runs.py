@@ -5,6 +5,7 @@ that `Store.create` lets one row come into being per slot, whoever and however m
 """
 
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -13,38 +14,27 @@ from typing import Any
 
 import msgspec
 
-from core.domain.events import AnyEvent, Text, ToolCalled, TurnFinished, UserSaid
+from core.domain.error_catalogue import TURNS
+from core.domain.events import AnyEvent, Text, ToolCalled, TurnFinished
 from core.domain.records import Record, UserId
 from core.domain.states import RunState
 
 RESULT_CHARS = 300
 DRAFT = "draft"
+GO = {"ko": "지금 할 일을 해 주세요.", "en": "Please do your work now."}  # of a run without input
+WRITERS = frozenset({"Write", "Edit", "NotebookEdit"})
+FILE_CHARS, FILES = 300, 50
 R = RunState
 
-# Every reason with which a run can end, and the state that it belongs to. `run_reason.<code>` in the catalogues says
-# what happened, `run_next.<code>` what to do.
-REASONS: dict[str, RunState] = {
+# Every reason with which a run can end, and the state that it belongs to. A run that fails with its turn has the turn's
+# reason. The others have a sentence `run_reason.<code>` in the catalogues, and one of what to do, `run_next.<code>`.
+OWN_REASONS: dict[str, RunState] = {
     "ok": R.SUCCEEDED,
     "no_output": R.FAILED,  # the turn ended well, but there is neither an answer nor a tool call
     "nobody_answered": R.FAILED,
-    "not_started": R.FAILED,  # the box or the session could not be started, for longer than START_S
-    # these are the reasons of turns, as the runner gives them
-    "runner_lost": R.FAILED,
-    "cli_died": R.FAILED,
-    "cli_not_started": R.FAILED,
-    "no_answer": R.FAILED,
-    "model_key_refused": R.FAILED,
-    "model_overloaded": R.FAILED,
-    "model_error": R.FAILED,
-    "too_long": R.FAILED,
-    "spend_limit": R.FAILED,
-    "max_turns": R.FAILED,
-    "disk_full": R.FAILED,
-    "orphaned": R.FAILED,
-    "shutdown": R.FAILED,
-    "stopped_by_user": R.FAILED,
-    "error": R.FAILED,  # any other reason of a turn; `detail` has its code
-    "over_time": R.FAILED,  # longer than its agent's runs may last
+    "not_started": R.FAILED,  # the box or the session could not be started for minutes
+    "over_time": R.FAILED,
+    "turn_failed": R.FAILED,  # a reason of a turn that this version does not know; `detail` has it
     "by_person": R.CANCELLED,
     "by_next_slot": R.CANCELLED,
     "platform_down": R.MISSED,
@@ -53,9 +43,10 @@ REASONS: dict[str, RunState] = {
     "overlap": R.SKIPPED,
     "not_published": R.SKIPPED,
     "agent_gone": R.SKIPPED,
+    "agent_archived": R.SKIPPED,
     "queue_full": R.SKIPPED,
-    "limit_reached": R.SKIPPED,
 }
+REASONS = dict.fromkeys(TURNS, R.FAILED) | OWN_REASONS
 
 
 class TriggerKind(StrEnum):
@@ -80,7 +71,7 @@ class Run(Record, frozen=True, kw_only=True):
     version: int | str = 0
     session: str = ""
     trigger_kind: TriggerKind
-    trigger: str = ""
+    trigger: str
     at: datetime
     due_at: datetime | None = None
     not_before: datetime | None = None
@@ -99,19 +90,47 @@ class Run(Record, frozen=True, kw_only=True):
     files: tuple[str, ...] = ()
     attempt: int = 1
     retry_of: str = ""
+    seq: int = 0  # of the newest event of the session that this row follows; so are the next two
+    has_output: bool = False
+    open_requests: tuple[str, ...] = ()
+
+    @property
+    def deadline_from(self) -> datetime | None:
+        """Since when somebody is waited for; None: nobody is."""
+        return self.asked_at if self.state is RunState.WAITING else None
+
+
+class AlertKind(StrEnum):
+    """What the inbox says besides requests."""
+
+    FAILED = "failed"
+    PAUSED = "paused"  # a schedule paused itself
+    SILENT = "silent"  # a slot is due, and nobody has written its row
+
+
+class Alert(Record, frozen=True, kw_only=True):
+    """An entry of the inbox that needs no answer, until somebody dismisses it. The id follows from what it is about."""
+
+    kind: AlertKind
+    agent: str
+    run: str = ""
+    trigger: str = ""
+    reason: str = ""
+    due_at: datetime | None = None
+    at: datetime
 
 
 class OpenRun(Record, frozen=True, kw_only=True):
     """The platform's own note of a run that has not ended, with the run's id: what any web process works off.
 
     It is written before the run's row and deleted after the run's end, so a run that is open is never without it.
-    `admitted`: the run has its place among those that may work at once.
+    `queued` waits for its place among those that may work at once; `waiting` has given it back meanwhile.
     """
 
     user: UserId
     agent: str
     trigger: str = ""
-    admitted: bool = False
+    phase: RunState = RunState.QUEUED
     created_at: datetime
     not_before: datetime
 
@@ -131,30 +150,76 @@ def session_of_run(run: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"oma-run:{run}"))
 
 
-def ending(events: Sequence[AnyEvent], finished: TurnFinished) -> tuple[RunState, str, str]:
-    """State, reason and detail of the run whose turn has these events and this end.
+def ending(finished: TurnFinished, *, has_output: bool) -> tuple[RunState, str, str]:
+    """State, reason and detail of a run whose turn ended like this.
 
-    `succeeded` needs evidence: the turn ended well, and there is an answer or a tool call in it.
+    `succeeded` needs evidence: the turn ended well, and there is an answer or a tool call in it (`has_output`).
     """
     if finished.outcome == "ok":
-        if any(isinstance(event, ToolCalled) or (isinstance(event, Text) and event.text.strip()) for event in events):
+        if has_output:
             return R.SUCCEEDED, "ok", ""
         return R.FAILED, "no_output", ""
-    if finished.reason in REASONS and REASONS[finished.reason] is R.FAILED:
+    if finished.reason in TURNS:
         return R.FAILED, finished.reason, finished.detail[:RESULT_CHARS]
-    return R.FAILED, "error", finished.reason
+    return R.FAILED, "turn_failed", finished.reason
 
 
-def events_of_turn(events: Sequence[AnyEvent], end: TurnFinished) -> list[AnyEvent]:
-    """The events from the message that began the turn up to its end."""
-    turn: list[AnyEvent] = []
-    for event in events:
-        if isinstance(event, UserSaid) and not event.steer:
-            turn = []
-        turn.append(event)
-        if event is end:
+def is_output(event: AnyEvent) -> bool:
+    """Whether the event is evidence of work: an answer with words in it, or a tool call."""
+    return isinstance(event, ToolCalled) or (isinstance(event, Text) and bool(event.text.strip()))
+
+
+def written_file(event: AnyEvent) -> str:
+    """The file that a tool call writes; empty: it writes none."""
+    if isinstance(event, ToolCalled) and event.name in WRITERS:
+        path = event.input.get("file_path") or event.input.get("notebook_path")
+        return path[:FILE_CHARS] if isinstance(path, str) else ""
+    return ""
+
+
+def admitted(open_runs: Sequence[OpenRun], *, now: datetime, per_user: int, platform: int) -> list[OpenRun]:
+    """The queued runs that may begin now, in their order: who has fewest at work comes first, then who waited longest.
+
+    Of one trigger one run works at a time.
+    """
+    at_work = [one for one in open_runs if one.phase is RunState.RUNNING]
+    of_user = Counter(one.user for one in at_work)
+    busy = {one.trigger for one in open_runs if one.phase is not RunState.QUEUED and one.trigger}
+    queue = sorted(
+        (one for one in open_runs if one.phase is RunState.QUEUED and one.not_before <= now),
+        key=lambda one: (one.created_at, one.id),
+    )
+    chosen: list[OpenRun] = []
+    while len(at_work) + len(chosen) < platform:
+        able = [one for one in queue if of_user[one.user] < per_user and one.trigger not in busy]
+        if not able:
             break
-    return turn
+        one = min(able, key=lambda one: of_user[one.user])  # the first of equals waited longest
+        queue.remove(one)
+        chosen.append(one)
+        of_user[one.user] += 1
+        if one.trigger:
+            busy.add(one.trigger)
+    return chosen
+
+
+def place_in_queue(run: str, open_runs: Sequence[OpenRun]) -> int:
+    """How many runs of everybody begin before this one, and itself; 0 if it does not wait in the queue."""
+    queue = sorted((one for one in open_runs if one.phase is RunState.QUEUED), key=lambda one: (one.created_at, one.id))
+    before, places = Counter[str](), {}
+    for one in queue:
+        before[one.user] += 1
+        places[one.id] = (before[one.user], one.created_at, one.id)
+    return 1 + sum(place < places[run] for place in places.values()) if run in places else 0
+
+
+def words_of(given: dict[str, Any] | str, *, locale: str) -> str:
+    """The message that a run begins with."""
+    if isinstance(given, str):
+        words = given.strip()
+    else:
+        words = "\n".join(f"{name}: {value}" for name, value in given.items())
+    return words or GO[locale if locale in GO else "en"]
 
 
 def tokens_of(finished: TurnFinished) -> int:

@@ -55,7 +55,8 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
 class Trigger(Record, frozen=True, kw_only=True):
     """A schedule of an agent, owned by the agent's owner.
 
-    `paused_by` is empty while it is in force, a user, or ITSELF after `failures` in a row reached `pause_after`.
+    `paused_by` is empty while it is in force, else a user, or ITSELF after `pause_after` failures in a row. Failures
+    count from `counted_from` on: somebody who resumes it starts anew.
     """
 
     agent: str
@@ -66,10 +67,10 @@ class Trigger(Record, frozen=True, kw_only=True):
     catch_up: CatchUp = CatchUp.LAST
     jitter_s: int = 0
     pause_after: int = PAUSE_AFTER
-    failures: int = 0
     paused_by: str = ""
     paused_why: str = ""
     paused_at: datetime | None = None
+    counted_from: datetime
     created_at: datetime
     updated_at: datetime
 
@@ -82,8 +83,11 @@ class Trigger(Record, frozen=True, kw_only=True):
 ITSELF = "itself"
 
 
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)  # of a schedule that is paused or over
+
+
 class DueSlot(Record, frozen=True, kw_only=True):
-    """The next slot of a schedule, owned by the platform, with the trigger's id; a paused one has none."""
+    """The next slot of a schedule, owned by the platform, with the trigger's id; NEVER while it is paused or over."""
 
     user: UserId
     agent: str

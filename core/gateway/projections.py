@@ -29,6 +29,7 @@ from core.domain.states import SessionState
 from core.domain.summaries import SUMMARY_CHARS, cut, first_line, last_line, target
 from core.domain.usage import CHARGED_UNPRICED, CHARGED_USD, agent_month_key, month_key, session_key
 from core.protocol.platform_tools import DRAFT_AGENT_TOOL
+from core.runs.projection import follow_run
 from core.store import Store
 
 TITLE_CHARS = 60
@@ -42,6 +43,7 @@ async def follow(store: Store, session: Session, events: Sequence[AnyEvent], *, 
         await _count(store, key, amounts, session, upto=seq_of(events[-1]), owner=owner)
     for event in events:
         await _keep_inbox(store, session, event, owner)
+    await follow_run(store, session, events, owner=owner)
     return await store.change(Session, session.id, owner=owner, **changes_of(session, events))
 
 

@@ -19,6 +19,8 @@ import msgspec
 from core.domain.errors import RunnerUnavailable, TooMuch
 from core.domain.events import encode, seq_of
 from core.domain.records import SYSTEM, Agent, Connection, Login, Request, SecretRecord, Session, User, UserId
+from core.domain.runs import Alert, Run
+from core.domain.schedules import Trigger
 from core.fleet.runner_pool import RunnerPool
 from core.store import Store
 
@@ -92,6 +94,9 @@ class Export:
             "agents": await store.find(Agent, owner=user, limit=MANY),
             "sessions": await store.find(Session, owner=user, limit=MANY),
             "secrets": await store.find(SecretRecord, owner=user, limit=MANY),
+            "schedules": await store.find(Trigger, owner=user, limit=MANY),
+            "runs": await store.find(Run, owner=user, limit=MANY),
+            "alerts": await store.find(Alert, owner=user, limit=MANY),
             "requests": await store.find(Request, owner=user, limit=MANY),
             "connections": await store.find(Connection, owner=user, limit=MANY),
             "usage": {

@@ -20,6 +20,7 @@ from core.domain.records import (
     now,
 )
 from core.fleet.runner_pool import RunnerPool
+from core.runs import deletion
 from core.services.audit import Audit
 from core.services.connections import ConnectionHistory
 from core.services.overview import AgentSummary, Overview
@@ -155,6 +156,7 @@ class Agents:
         for session in await self.sessions(agent, user=user):
             await self._delete_rows(session.id, user=user)
         await ConnectionHistory(self._store).delete_for_agent(agent, user=user)
+        await deletion.delete_for_agent(self._store, agent, user=user)
         await self._store.delete(Agent, agent, owner=user)
         self._runners.changes.records(user)
         await self._audit.record(AuditAction.AGENT_DELETED, who=user, about=agent)

@@ -15,11 +15,12 @@ import aiohttp
 import msgspec
 
 from core.domain.audit import AuditAction
-from core.domain.errors import BadInput, NotFound, PlatformError, RunnerUnavailable, StoreUnavailable
+from core.domain.errors import BadInput, Conflict, NotFound, PlatformError, RunnerUnavailable, StoreUnavailable
 from core.domain.events import AnyEvent, Asked, Decision, Live, StateChanged, UserSaid, decode_many, seq_of
 from core.domain.permission_rules import parse_rules
 from core.domain.records import Agent, Request, Session, UserId
-from core.domain.states import SessionState
+from core.domain.runs import Run
+from core.domain.states import ENDED, SessionState
 from core.fleet.runner_client import RunnerClient, opening
 from core.fleet.runner_pool import RunnerPool
 from core.fleet.starts import News, WaitingState, progress_event
@@ -102,6 +103,7 @@ class Conversations:
         if decision not in get_args(Decision):
             raise BadInput(f"unknown decision {decision!r}")
         rules = parse_rules(rule) if decision == "allow_always" else ()
+        await self._check_run(await self._known(session, user=user), user=user)
         answer = Answer(decision=cast(Decision, decision), by=user, message=message, rule=rule, answers=answers or {})
         await self._call(session, lambda runner: runner.answer(session, request_id, answer), user=user)
         agent = (await self._known(session, user=user)).agent
@@ -252,6 +254,11 @@ class Conversations:
             runner = await self._runners.replace_failed(runner, stopping=error.code == "stopping")
             await self._open(session, user=user, runner=runner)
             return await call(runner)
+
+    async def _check_run(self, session: Session, *, user: UserId) -> None:
+        """Raises: Conflict: the session's run has ended, nobody having answered in time say; a late yes is no yes."""
+        if session.run and (await self._store.get(Run, session.run, owner=user)).state in ENDED:
+            raise Conflict("the run has ended", code="run_ended")
 
     async def _add_rules(self, session: str, rules: tuple[str, ...], *, user: UserId) -> None:
         known = await self._known(session, user=user)

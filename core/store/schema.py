@@ -41,6 +41,16 @@ STEPS: tuple[tuple[str, ...], ...] = (
         """CREATE TRIGGER audit_kept BEFORE DELETE ON audit
            BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END""",
     ),
+    (
+        """CREATE INDEX runs_newest ON records (owner, rtrim(json_extract(body, '$.at'), 'Z'), id)
+           WHERE kind = 'run'""",
+        """CREATE INDEX runs_of_agent ON records
+           (owner, json_extract(body, '$.agent'), rtrim(json_extract(body, '$.at'), 'Z'), id) WHERE kind = 'run'""",
+        """CREATE INDEX runs_of_trigger ON records
+           (owner, json_extract(body, '$.trigger'), rtrim(json_extract(body, '$.at'), 'Z'), id) WHERE kind = 'run'""",
+        """CREATE INDEX slots_due ON records (owner, rtrim(json_extract(body, '$.due_at'), 'Z'), id)
+           WHERE kind = 'dueslot'""",
+    ),
 )
 
 

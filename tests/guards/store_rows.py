@@ -82,6 +82,19 @@ GUARDS = (
         f"{CONTRACT}::TestRecords::test_change_of_what_is_not_there_says_so",
     ),
     Guard(
+        "a due slot has one row", "Z6", "core/services/scheduler.py", "slot.user, run_id_of_slot(trigger.id, slot.due_at)",
+        "slot.user, run_id_of_slot(str(id(slot)), slot.due_at)",
+        "tests/core/services/test_scheduler.py::test_a_week_of_schedules_leaves_one_row_a_slot_with_two_webs_that_die_anywhere",
+    ),
+    Guard(
+        "a slot is passed only after its row is written", "Z6", "core/services/scheduler.py",
+        "            await self._write(trigger, slot, moment)\n            then = next_after(trigger.schedule, slot.due_at) or NEVER\n",
+        "            then = next_after(trigger.schedule, slot.due_at) or NEVER\n"
+        "            await self._store.change(DueSlot, slot.id, owner=SYSTEM, due_at=then)\n"
+        "            await self._write(trigger, slot, moment)\n",
+        "tests/core/services/test_scheduler.py::test_a_week_of_schedules_leaves_one_row_a_slot_with_two_webs_that_die_anywhere",
+    ),
+    Guard(
         "forgetting takes everything", "S3", "core/store/sqlite_audit.py",
         '            await db.execute("DELETE FROM records WHERE owner = ?", (owner,))\n', "", FORGOTTEN,
     ),

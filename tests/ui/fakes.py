@@ -58,7 +58,7 @@ class Announced:
 
 def rest_of_desk() -> dict[str, Any]:
     """What pages over fakes do not ask for; /settings and /admin are tested over the real thing (tests/e2e)."""
-    unused = dict.fromkeys(("account", "secrets", "export", "outbound", "people", "audit"))
+    unused = dict.fromkeys(("account", "secrets", "export", "outbound", "people", "audit", "runs", "schedules"))
     return {**unused, "announcements": Announced()}
 
 

@@ -16,6 +16,8 @@ from core.fleet.runner_pool import RunnerPool
 from core.services.agents import Agents
 from core.services.audit import Audit
 from core.services.conversations import Conversations
+from core.services.runs import Runs
+from core.services.schedules import Schedules
 from core.spawner import Isolation
 from core.store.sqlite import SqliteStore
 from tests.fakes import OpenGate, ScriptedSpawner
@@ -60,7 +62,11 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
                     agents=agents,
                     conversations=talks,
                     auth=door,
-                    **rest_of_desk(),
+                    **rest_of_desk()
+                    | {
+                        "runs": Runs(store, audit=audit, wake=lambda: None),
+                        "schedules": Schedules(store, audit=audit, wake=lambda: None),
+                    },
                     isolation=lambda: Isolation(name="none"),
                 )
                 api.install(app, desk=desk, store=store, gate=served.gate, draining=lambda: served.draining)  # type: ignore[arg-type]

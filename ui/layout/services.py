@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from core.services.audit import Audit
     from core.services.connections import ConnectionHistory
     from core.services.conversations import Conversations
+    from core.services.runs import Runs
+    from core.services.schedules import Schedules
     from core.services.secrets import Secrets
     from core.services.users import UserAdmin
 
@@ -58,6 +60,8 @@ class Services:
     settings: Settings
     agents: "Agents"
     conversations: "Conversations"
+    runs: "Runs"
+    schedules: "Schedules"
     auth: Auth
     account: "Account"
     secrets: "Secrets"

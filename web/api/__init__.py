@@ -35,7 +35,7 @@ from core.fleet.gateway_link import GatewayLink
 from core.services.connections import ConnectionHistory
 from core.store import Store
 from ui.layout.services import Services
-from web.api import agents, connections, error_answers, health, openapi, sessions
+from web.api import agents, connections, error_answers, health, openapi, runs, sessions, triggers
 from web.api.routing import ApiRouter
 
 PREFIX = "/api/v1"
@@ -64,4 +64,6 @@ def _routers(desk: Services, store: Store) -> tuple[ApiRouter, ...]:
         agents.router(desk),
         sessions.router(desk, store),
         connections.router(ConnectionHistory(store)),
+        runs.router(desk, store),
+        triggers.router(desk),
     )

@@ -10,17 +10,14 @@ from core.domain.records import UserId, now
 from core.domain.runs import (
     REASONS,
     ending,
-    events_of_turn,
+    is_output,
     run_id_of_request,
     run_id_of_slot,
     session_of_run,
     tokens_of,
+    written_file,
 )
 from core.domain.states import BORN, ENDED, RUN_NEXT, RunState, may_become
-
-SAID = UserSaid(message_id="m", text="go")
-ANSWER = Text(message="a", block=0, text="done")
-OK = TurnFinished(outcome="ok")
 
 
 def test_nothing_follows_an_end_and_every_other_state_can_be_left() -> None:
@@ -42,32 +39,42 @@ def test_every_reason_belongs_to_an_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("events", "end", "state", "reason"),
+    ("has_output", "end", "state", "reason"),
     [
-        ([SAID, ANSWER], OK, RunState.SUCCEEDED, "ok"),
-        ([SAID, ToolCalled(id="t", name="Bash", input={})], OK, RunState.SUCCEEDED, "ok"),
-        ([SAID], OK, RunState.FAILED, "no_output"),
-        ([SAID, Text(message="a", block=0, text=" \n")], OK, RunState.FAILED, "no_output"),
-        ([SAID, ANSWER], TurnFinished(outcome="error", reason="cli_died"), RunState.FAILED, "cli_died"),
-        ([SAID, ANSWER], TurnFinished(outcome="interrupted", reason="runner_lost"), RunState.FAILED, "runner_lost"),
-        ([SAID, ANSWER], TurnFinished(outcome="limit", reason="spend_limit"), RunState.FAILED, "spend_limit"),
-        ([SAID, ANSWER], TurnFinished(outcome="error", reason="of tomorrow"), RunState.FAILED, "error"),
-        ([SAID, ANSWER], TurnFinished(outcome="error", reason="ok"), RunState.FAILED, "error"),
+        (True, TurnFinished(outcome="ok"), RunState.SUCCEEDED, "ok"),
+        (False, TurnFinished(outcome="ok"), RunState.FAILED, "no_output"),
+        (True, TurnFinished(outcome="error", reason="cli_died"), RunState.FAILED, "cli_died"),
+        (True, TurnFinished(outcome="interrupted", reason="runner_lost"), RunState.FAILED, "runner_lost"),
+        (True, TurnFinished(outcome="limit", reason="spend_limit"), RunState.FAILED, "spend_limit"),
+        (True, TurnFinished(outcome="error", reason="of tomorrow"), RunState.FAILED, "turn_failed"),
+        (True, TurnFinished(outcome="error", reason="ok"), RunState.FAILED, "turn_failed"),
     ],
 )
 def test_a_run_succeeds_only_with_evidence_and_fails_with_a_reason_that_is_known(
-    events: list[AnyEvent], end: TurnFinished, state: RunState, reason: str
+    has_output: bool, end: TurnFinished, state: RunState, reason: str
 ) -> None:
-    found = ending(events, end)
-    assert found[:2] == (state, reason)
+    assert ending(end, has_output=has_output)[:2] == (state, reason)
     assert REASONS[reason] is state
 
 
-def test_the_evidence_of_an_earlier_turn_does_not_count() -> None:
-    again = UserSaid(message_id="m2", text="again")
-    assert events_of_turn([SAID, ANSWER, TurnFinished(outcome="ok"), again, OK, ANSWER], OK) == [again, OK]
-    steered = UserSaid(message_id="m3", text="faster", steer=True)
-    assert events_of_turn([SAID, ANSWER, steered, OK], OK) == [SAID, ANSWER, steered, OK]
+@pytest.mark.parametrize(
+    ("event", "evidence"),
+    [
+        (UserSaid(message_id="m", text="go"), False),
+        (Text(message="a", block=0, text="done"), True),
+        (Text(message="a", block=0, text=" \n"), False),
+        (ToolCalled(id="t", name="Bash", input={}), True),
+        (TurnFinished(outcome="ok"), False),
+    ],
+)
+def test_evidence_is_an_answer_with_words_or_a_tool_call(event: AnyEvent, evidence: bool) -> None:
+    assert is_output(event) is evidence
+
+
+def test_a_file_that_a_tool_writes_is_known_by_the_call() -> None:
+    assert written_file(ToolCalled(id="t", name="Write", input={"file_path": "out/a.md"})) == "out/a.md"
+    for name, given in (("Read", {"file_path": "a"}), ("Write", {}), ("Write", {"file_path": 7})):
+        assert written_file(ToolCalled(id="t", name=name, input=given)) == ""
 
 
 def test_ids_follow_from_what_is_asked_for_and_from_nothing_else() -> None:

@@ -41,7 +41,7 @@ times = some.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=som
 def trigger(cron: str = "0 * * * *", **more: object) -> Trigger:
     at = datetime(2026, 1, 1, tzinfo=UTC)
     schedule = Schedule(cron=cron, timezone=SEOUL)
-    return Trigger(id="t1", agent="a1", schedule=schedule, created_at=at, updated_at=at, **more)  # type: ignore[arg-type]
+    return Trigger(id="t1", agent="a1", schedule=schedule, counted_from=at, created_at=at, updated_at=at, **more)  # type: ignore[arg-type]
 
 
 def local(times: list[datetime], zone: str) -> list[str]:

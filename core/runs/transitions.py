@@ -1,0 +1,113 @@
+"""Moving a run to another state, and what follows from its end.
+
+A run's state is changed by compare-and-set only, so of several processes that see an end one writes it. What follows
+from an end (`settle`) may be done twice and then changes nothing; the note that the run is open goes last, so that
+somebody does it again if we are killed on the way.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from core.domain.errors import Conflict, NotFound
+from core.domain.records import SYSTEM, UserId
+from core.domain.runs import REASONS, Alert, AlertKind, OpenRun, Run
+from core.domain.schedules import ITSELF, NEVER, DueSlot, Trigger
+from core.domain.states import AT_WORK, ENDED, RunState, may_become
+from core.store import Store
+
+TRIES = 20  # of a change while others change the same run
+COUNTED = (
+    RunState.SUCCEEDED,
+    RunState.FAILED,
+)  # what a row of failures is made of: the others say nothing of the agent
+
+
+async def move(
+    store: Store, run: str, state: RunState, *, owner: UserId, now: datetime, reason: str = "", **fields: Any
+) -> Run | None:
+    """The run after it went to `state`; None: it may not go there from where it is.
+
+    Raises: NotFound. Conflict: too many change it at once.
+    """
+    for _ in range(TRIES):
+        found = await store.get(Run, run, owner=owner)
+        if not may_become(found.state, state):
+            return None
+        try:
+            return await store.change(
+                Run, run, owner=owner, expect={"state": found.state, "seq": found.seq},
+                **changes_of_move(found, state, now=now, reason=reason), **fields,
+            )  # fmt: skip
+        except Conflict:
+            continue
+    raise Conflict(f"run {run} is changed by too many at once")
+
+
+def changes_of_move(run: Run, state: RunState, *, now: datetime, reason: str = "") -> dict[str, Any]:
+    """The fields of a run that change as it goes to `state`. Raises: ValueError: a reason of another state."""
+    if state in ENDED and REASONS.get(reason) is not state:
+        raise ValueError(f"{reason!r} is no reason of {state}")
+    changes: dict[str, Any] = {"state": state, "reason": reason}
+    if run.state is RunState.WAITING and run.asked_at:
+        waited_s = max(0.0, (now - run.asked_at).total_seconds())
+        changes |= {"waited_s": run.waited_s + waited_s, "asked_at": None}
+    if state is RunState.WAITING:
+        changes["asked_at"] = now
+    if state is RunState.RUNNING and run.started_at is None:
+        changes["started_at"] = now
+    if state in ENDED:
+        changes |= {"finished_at": now, "open_requests": ()}
+    return changes
+
+
+async def settle(store: Store, run: Run, *, owner: UserId, now: datetime) -> None:
+    """What follows from a run's end: the inbox, the schedule that pauses itself, the note that the run is open."""
+    if run.state is RunState.FAILED:
+        await alert(store, Alert(id=f"failed-{run.id}", kind=AlertKind.FAILED, agent=run.agent, run=run.id,
+                                 trigger=run.trigger, reason=run.reason, at=now), owner=owner)  # fmt: skip
+        if run.due_at:
+            await _pause_if_it_keeps_failing(store, run, owner=owner, now=now)
+    await store.delete(OpenRun, run.id, owner=SYSTEM)
+
+
+async def alert(store: Store, one: Alert, *, owner: UserId) -> None:
+    """Put an entry into the inbox, once."""
+    try:
+        await store.create(one, owner=owner)
+    except Conflict:
+        return
+
+
+async def _pause_if_it_keeps_failing(store: Store, run: Run, *, owner: UserId, now: datetime) -> None:
+    try:
+        trigger = await store.get(Trigger, run.trigger, owner=owner)
+    except NotFound:
+        return
+    if not trigger.enabled or trigger.pause_after <= 0:
+        return
+    newest = await store.find(
+        Run, owner=owner, where={"trigger": trigger.id}, newest_by="at", above=trigger.counted_from,
+        limit=trigger.pause_after + 20,
+    )  # fmt: skip
+    counted = [one.state for one in newest if one.state in COUNTED][: trigger.pause_after]
+    if counted == [RunState.FAILED] * trigger.pause_after:
+        await pause(store, trigger, owner=owner, by=ITSELF, why=run.reason, now=now)
+        await alert(store, Alert(id=f"paused-{trigger.id}-{run.id}", kind=AlertKind.PAUSED, agent=run.agent, run=run.id,
+                                 trigger=trigger.id, reason=run.reason, at=now), owner=owner)  # fmt: skip
+
+
+async def pause(store: Store, trigger: Trigger, *, owner: UserId, by: str, why: str, now: datetime) -> Trigger:
+    """Nothing of the schedule is due until somebody resumes it. Raises: NotFound."""
+    paused = await store.change(
+        Trigger, trigger.id, owner=owner, paused_by=by, paused_why=why, paused_at=now, updated_at=now
+    )
+    try:
+        await store.change(DueSlot, trigger.id, owner=SYSTEM, due_at=NEVER)
+    except NotFound:
+        return paused  # the schedule is being deleted
+    return paused
+
+
+def is_open(run: Run) -> bool:
+    """Whether the run has not ended."""
+    return run.state is RunState.QUEUED or run.state in AT_WORK

@@ -1,0 +1,68 @@
+"""The loops that let agents work by themselves: slots that are due get their rows, open runs are worked off."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from core.domain.records import now
+from core.lib.tasks import Tasks
+from core.services.run_worker import RunWorker
+from core.services.scheduler import Scheduler
+
+log = logging.getLogger("oma.runs")
+
+REST_S = 5.0  # longest sleep: another web may have made a schedule that is due before
+BUSY_S = 1.0  # between looks while runs are open
+AGAIN_S = 2.0  # after a round that failed, of a store that does not answer say
+SHORTEST_S = 0.2
+
+
+class Operation:
+    """`async with Operation(…)`: the loops run while the context is open."""
+
+    def __init__(self, scheduler: Scheduler, worker: RunWorker, *, clock: Callable[[], datetime] = now) -> None:
+        self._scheduler, self._worker, self._clock = scheduler, worker, clock
+        self._tasks = Tasks()
+        self._schedules, self._runs = asyncio.Event(), asyncio.Event()
+
+    async def __aenter__(self) -> "Operation":
+        self._tasks.spawn(_loop(self._schedule, self._schedules), "schedules")
+        self._tasks.spawn(_loop(self._work, self._runs), "runs")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._tasks.cancel()
+        await self._worker.close()
+
+    def wake(self) -> None:
+        """Something was made or changed in this web: look now."""
+        self._schedules.set()
+        self._runs.set()
+
+    async def _schedule(self) -> float:
+        """One look at the schedules; seconds until the next one."""
+        if await self._scheduler.round():
+            self._runs.set()
+            return 0.0
+        due = await self._scheduler.next_due()
+        return REST_S if due is None else min(max((due - self._clock()).total_seconds(), SHORTEST_S), REST_S)
+
+    async def _work(self) -> float:
+        return BUSY_S if await self._worker.round() else REST_S
+
+
+async def _loop(look: Callable[[], Awaitable[float]], wake: asyncio.Event) -> None:
+    """Look, then sleep as long as the look says, or until it is woken."""
+    while True:
+        try:
+            wake.clear()
+            rest_s = await look()
+        except Exception:  # whatever it was: without the next look no schedule of anybody would start any more
+            log.exception("a round of runs or schedules failed")
+            rest_s = AGAIN_S
+        try:
+            async with asyncio.timeout(rest_s):
+                await wake.wait()
+        except TimeoutError:
+            continue

@@ -1,0 +1,208 @@
+"""Works off the open runs: lets them begin in fair order, starts their sessions, and sees that each one ends.
+
+Every web process does this for all users, and none holds a run. To begin is a compare-and-set; to start the session
+may be done twice, because session and message have ids that follow from the run. How a run ends is decided by its
+session's log (core.runs.projection); what is seen here is what no log can tell: that nothing was started, that nobody
+answered, that it takes too long, or that its box is gone and has to be woken to say so.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from core.domain.errors import Conflict, NotFound, PlatformError
+from core.domain.records import SYSTEM, Agent, Request, Session, User, UserId, now
+from core.domain.runs import OpenRun, Run, admitted, session_of_run, words_of
+from core.domain.states import ENDED, OPEN_TURN, RunState, SessionState
+from core.lib.tasks import Tasks
+from core.runs.projection import follow_run
+from core.runs.transitions import move, settle
+from core.store import Store
+
+log = logging.getLogger("oma.runs")
+
+MANY = 5000  # open runs looked at in one round
+ADMISSION, ADMISSION_S = "runs/admission", 10.0
+START = timedelta(seconds=120)  # a run whose session cannot be started for so long has failed
+QUIET = timedelta(seconds=15)  # without news of a run that nobody here is connected to; then its box is woken
+GIVEN_UP = timedelta(seconds=45)  # in which a session that its recovery gave up says nothing more
+ORPHAN = timedelta(seconds=60)  # older than any process needs to write a run's row
+LONGEST = timedelta(hours=6)  # of work, waiting apart
+AT_REST = (SessionState.ASLEEP, SessionState.FAILED, SessionState.IDLE)
+
+
+class Speaker(Protocol):
+    """How a session is talked to (core.services.conversations)."""
+
+    async def say(self, session: str, *, user: UserId, text: str, message_id: str, via: str = "web") -> int: ...
+
+    async def interrupt(self, session: str, *, user: UserId) -> None: ...
+
+
+class RunWorker:
+    """One per web process. `is_held` tells whether this web is connected to a user's runner."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        speaker: Speaker,
+        is_held: Callable[[UserId], bool],
+        per_user: int,
+        platform: int,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
+        self._store, self._speaker, self._is_held, self._clock = store, speaker, is_held, clock
+        self._per_user, self._platform = per_user, platform
+        self._me = secrets.token_hex(8)
+        self._tasks = Tasks()
+        self._busy: set[str] = set()  # runs that a task of ours is looking at
+
+    async def round(self) -> bool:
+        """Look at all open runs once; whether there are any."""
+        notes = await self._store.find(OpenRun, owner=SYSTEM, oldest_by="created_at", limit=MANY)
+        if self._next(notes):
+            notes = await self._admit() or notes
+        for note in notes:
+            if note.phase is not RunState.QUEUED and note.id not in self._busy:
+                self._busy.add(note.id)
+                self._tasks.spawn(self._look(note), f"run {note.id}")
+        return bool(notes)
+
+    async def close(self) -> None:
+        """Leave the runs to the next web."""
+        await self._tasks.cancel()
+
+    async def at_rest(self) -> None:
+        """Until nothing that a round has begun is under way."""
+        while running := list(self._tasks):
+            await asyncio.wait(running)
+
+    def _next(self, notes: list[OpenRun]) -> list[OpenRun]:
+        return admitted(notes, now=self._clock(), per_user=self._per_user, platform=self._platform)
+
+    async def _admit(self) -> list[OpenRun] | None:
+        """Let those begin for which there is room. One web at a time does so, for as long as that takes."""
+        if not await self._store.claim(ADMISSION, holder=self._me, lease_s=ADMISSION_S):
+            return None
+        try:
+            notes = await self._store.find(OpenRun, owner=SYSTEM, oldest_by="created_at", limit=MANY)
+            for note in self._next(notes):
+                with contextlib.suppress(NotFound, Conflict):  # cancelled at this moment
+                    await self._store.change(
+                        OpenRun, note.id, owner=SYSTEM, expect={"phase": RunState.QUEUED}, phase=RunState.RUNNING
+                    )
+            return await self._store.find(OpenRun, owner=SYSTEM, oldest_by="created_at", limit=MANY)
+        finally:
+            await self._store.release(ADMISSION, holder=self._me)
+
+    # --- one run -----------------------------------------------------------------------------------------------------
+
+    async def _look(self, note: OpenRun) -> None:
+        try:
+            await self._step(note)
+        except PlatformError as error:
+            log.warning("run %s: %s", note.id, error)  # the next round looks again
+        finally:
+            self._busy.discard(note.id)
+
+    async def _step(self, note: OpenRun) -> None:
+        moment, user = self._clock(), note.user
+        try:
+            run = await self._store.get(Run, note.id, owner=user)
+        except NotFound:
+            if moment - note.created_at > ORPHAN:
+                await self._store.delete(OpenRun, note.id, owner=SYSTEM)
+            return
+        if run.state in (RunState.RUNNING, RunState.WAITING) and run.state is not note.phase:
+            with contextlib.suppress(NotFound):
+                await self._store.change(OpenRun, note.id, owner=SYSTEM, phase=run.state)
+        match run.state:
+            case RunState.QUEUED:
+                begun = await move(
+                    self._store, run.id, RunState.RUNNING, owner=user, now=moment, session=session_of_run(run.id)
+                )
+                if begun:
+                    await self._start(begun, user, moment)
+            case RunState.RUNNING:
+                await self._watch(run, user, moment)
+            case RunState.WAITING:
+                await self._await_answer(run, user, moment)
+            case _:
+                await self._close(run, user, moment)
+
+    async def _start(self, run: Run, user: UserId, moment: datetime) -> None:
+        """Say the run's words in its session. To do so again changes nothing."""
+        try:
+            locale = (await self._store.get(User, user, owner=SYSTEM)).locale or "ko"
+        except NotFound:
+            locale = "ko"
+        session = Session(
+            id=run.session, agent=run.agent, kind="run", run=run.id, locale=locale, created_at=moment, updated_at=moment
+        )
+        with contextlib.suppress(Conflict):
+            await self._store.create(session, owner=user)
+        try:
+            await self._speaker.say(
+                run.session, user=user, text=words_of(run.input, locale=locale), message_id=f"run-{run.id}", via="run"
+            )
+        except PlatformError as error:
+            if run.started_at and moment - run.started_at > START:
+                await self._fail(run, user, moment, "not_started", detail=f"{error.code}: {error}"[:300])
+            else:
+                raise
+
+    async def _watch(self, run: Run, user: UserId, moment: datetime) -> None:
+        """A run that works: is it over, without its row saying so; has it begun at all; does it take too long?"""
+        try:
+            session = await self._store.get(Session, run.session, owner=user)
+        except NotFound:
+            await self._start(run, user, moment)
+            return
+        await self._catch_up(run, session, user)
+        if (await self._store.get(Run, run.id, owner=user)).state in ENDED:
+            return
+        if run.started_at and moment - run.started_at - timedelta(seconds=run.waited_s) > LONGEST:
+            await self._fail(run, user, moment, "over_time")
+            return
+        quiet = moment - max(session.updated_at, run.started_at or moment)
+        if session.state is SessionState.FAILED and session.last_seq and quiet > GIVEN_UP:
+            await self._fail(run, user, moment, "runner_lost")
+        elif (not session.last_seq or session.state in AT_REST or not self._is_held(user)) and quiet > QUIET:
+            await self._start(run, user, moment)  # a runner that is woken ends what its predecessor left open
+
+    async def _catch_up(self, run: Run, session: Session, user: UserId) -> None:
+        """Events that are stored and that the row has not followed."""
+        if session.last_seq > run.seq and session.state in AT_REST:
+            events = await self._store.events(session.id, owner=user, after=run.seq)
+            while events:
+                await follow_run(self._store, session, events, owner=user)
+                events = await self._store.events(session.id, owner=user, after=int(events[-1].seq or 0))
+
+    async def _await_answer(self, run: Run, user: UserId, moment: datetime) -> None:
+        try:
+            agent = await self._store.get(Agent, run.agent, owner=user)
+        except NotFound:
+            await self._fail(run, user, moment, "nobody_answered")
+            return
+        if run.asked_at and moment - run.asked_at > timedelta(seconds=agent.unattended.ask_deadline_s):
+            await self._fail(run, user, moment, "nobody_answered")
+
+    async def _fail(self, run: Run, user: UserId, moment: datetime, reason: str, *, detail: str = "") -> None:
+        failed = await move(self._store, run.id, RunState.FAILED, owner=user, now=moment, reason=reason, detail=detail)
+        if failed:
+            await self._close(failed, user, moment)
+
+    async def _close(self, run: Run, user: UserId, moment: datetime) -> None:
+        """After an end that its session does not know of: stop the work, take its requests back, settle."""
+        with contextlib.suppress(NotFound):
+            session = await self._store.get(Session, run.session, owner=user) if run.session else None
+            if session and (session.state in OPEN_TURN or session.state is SessionState.STARTING):
+                await self._speaker.interrupt(session.id, user=user)
+            if session:
+                await self._store.delete_where(Request, owner=user, where={"session": session.id})
+        await settle(self._store, run, owner=user, now=moment)
