@@ -88,6 +88,7 @@ REQUESTS: dict[str, Entry] = {
     "bad_message": Entry("The message cannot be taken.", "It is empty, too long or has no id.", (R.FIX_REQUEST,)),
     "bad_name": Entry("The name cannot be taken.", "It is empty or too long.", (R.FIX_REQUEST,)),
     "bad_description": Entry("The description cannot be taken.", "It is empty or too long.", (R.FIX_REQUEST,)),
+    "bad_mode": Entry("The mode cannot be taken.", "There is no mode of this name.", (R.FIX_REQUEST,)),
     "rule_misses": Entry(
         "The rule was not kept.", "It does not allow what was asked; the same would ask again.", (R.FIX_REQUEST,)
     ),

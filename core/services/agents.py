@@ -8,6 +8,7 @@ from typing import Any
 from core.domain.audit import AuditAction
 from core.domain.errors import BadInput, Conflict, NotFound
 from core.domain.host_patterns import allow_list
+from core.domain.permission_policy import Mode
 from core.domain.records import (
     Agent,
     Request,
@@ -105,15 +106,10 @@ class Agents:
     async def change(self, agent: str, *, user: UserId, **fields: Any) -> Agent:
         """Set some of name, description, icon, archived, model, permission_mode, rules, egress, draft.
 
-        Raises: NotFound. BadInput: a text is empty where it must not be, or too long; a host is none.
+        Raises: NotFound. BadInput: a text is empty where it must not be, or too long; a host or a mode is none.
+        RunnerUnavailable: the mode is changed, but a CLI may still decide by the one before.
         """
-        for name, limit in (("name", NAME_CHARS), ("description", TEXT_CHARS)):
-            if name in fields:
-                fields[name] = " ".join(str(fields[name]).split())
-                if len(fields[name]) > limit or (name == "name" and not fields[name]):
-                    raise BadInput(f"{name} must have 1 to {limit} characters", code=f"bad_{name}")
-        if "egress" in fields:
-            fields["egress"] = allow_list(fields["egress"])
+        fields = _checked(fields)
         before = await self.get(agent, user=user)
         changed = await self._store.change(Agent, agent, owner=user, updated_at=now(), **fields)
         if changed.name != before.name:
@@ -125,6 +121,8 @@ class Agents:
         if "permission_mode" in fields:
             await self._audit.record(AuditAction.MODE_CHANGED, who=user, about=agent, detail=changed.permission_mode)
         self._runners.changes.records(user)
+        if "permission_mode" in fields and (runner := self._runners.running(user)):
+            await runner.end_clis(agent)  # they decide by the mode that they started with
         return changed
 
     async def _follow_name(self, before: Agent, name: str, *, user: UserId) -> None:
@@ -212,3 +210,18 @@ class Agents:
         await self._store.delete(Session, session, owner=user)
         await self._store.delete_events(session, owner=user)
         self._forget(session)
+
+
+def _checked(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of an agent as they may be kept. Raises: BadInput."""
+    fields = dict(fields)
+    for name, limit in (("name", NAME_CHARS), ("description", TEXT_CHARS)):
+        if name in fields:
+            fields[name] = " ".join(str(fields[name]).split())
+            if len(fields[name]) > limit or (name == "name" and not fields[name]):
+                raise BadInput(f"{name} must have 1 to {limit} characters", code=f"bad_{name}")
+    if "egress" in fields:
+        fields["egress"] = allow_list(fields["egress"])
+    if "permission_mode" in fields and fields["permission_mode"] not in set(Mode):
+        raise BadInput(f"permission_mode is one of {', '.join(Mode)}", code="bad_mode")
+    return fields

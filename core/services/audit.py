@@ -1,11 +1,13 @@
 """Who did what, when and from where: a log of the acts that somebody may have to answer for. It only grows.
 
-An entry names accounts and things by their ids. Of content it holds what was decided (a rule, hosts, an announcement),
-names of secrets, and the address of somebody who was refused, without what looks like a key. What an agent was allowed
-once or denied stands in its session's own log; here stands what goes on counting: rules, roles, sign-ins, deletions.
+An entry names accounts and things by their ids. Of content it holds what was decided (a rule, hosts, an announcement)
+and what was decided about (the whole command, the file and what is written into it), names of secrets, and the address
+of somebody who was refused, without what looks like a key. What passed without a question stands in the session's own
+log with what let it pass.
 """
 
 from collections.abc import AsyncIterator, Callable
+from hashlib import sha256
 
 import msgspec
 
@@ -16,6 +18,7 @@ from core.observability.secret_patterns import mask
 from core.store import Store
 
 PAGE = 500  # entries read at once while exporting
+WHOLE_CHARS = 200_000  # of what a decision was about; a record in Firestore has at most 1 MiB
 READ_CHARS = 4096  # of a text, before it is cut to what its field holds
 
 
@@ -25,15 +28,20 @@ class Audit:
     def __init__(self, store: Store, *, whence: Callable[[], RequestOrigin] = RequestOrigin) -> None:
         self._store, self._whence = store, whence
 
-    async def record(self, what: AuditAction, *, who: str = "", about: str = "", detail: str = "") -> None:
-        """Write it down, as one line each whatever the texts hold. Raises: StoreUnavailable."""
+    async def record(
+        self, what: AuditAction, *, who: str = "", about: str = "", detail: str = "", target: str = ""
+    ) -> None:
+        """Write it down, as one line each whatever the texts hold. Raises: StoreUnavailable.
+
+        `target` is what was decided about, whole: the command that was allowed, the file with what is written into it.
+        """
         origin = self._whence()
         act = AuditEntry(
             at=now(),
             what=what,
             who=_line(who, 64),
             about=_line(about, 320),
-            detail=_line(detail, 500),
+            detail=" ".join(filter(None, (_line(detail, 500), _whole(target)))),
             address=_line(origin.address, 64),
             device=_line(origin.device, 200),
         )
@@ -49,6 +57,16 @@ class Audit:
         while acts := await self._store.audit_entries(before=before, limit=PAGE):
             yield b"".join(msgspec.json.encode(act) + b"\n" for act in acts)
             before = acts[-1].seq
+
+
+def _whole(text: str) -> str:
+    """One line of all of it; of what is longer than WHOLE_CHARS beginning, end, length and SHA-256."""
+    line = escaped(mask(text), 12 * len(text) + 1)
+    if len(line) <= WHOLE_CHARS:
+        return line
+    digest = sha256(text.encode(errors="surrogatepass")).hexdigest()
+    half = WHOLE_CHARS // 2
+    return f"{line[:half]} … {line[-half:]} [{len(text)} characters, sha256 {digest}]"
 
 
 def _line(text: str, longest: int) -> str:

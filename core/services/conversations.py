@@ -104,11 +104,25 @@ class Conversations:
             raise BadInput(f"unknown decision {decision!r}")
         rules = parse_rules(rule) if decision == "allow_always" else ()
         await self._check_run(await self._known(session, user=user), user=user)
+        target = await self._target(request_id, user=user)
         answer = Answer(decision=cast(Decision, decision), by=user, message=message, rule=rule, answers=answers or {})
         await self._call(session, lambda runner: runner.answer(session, request_id, answer), user=user)
         agent = (await self._known(session, user=user)).agent
-        await self._audit.record(AuditAction.REQUEST_ANSWERED, who=user, about=agent, detail=f"{decision} {request_id}")
+        done = f"{decision} {request_id}"
+        await self._audit.record(AuditAction.REQUEST_ANSWERED, who=user, about=agent, detail=done, target=target)
         await self._add_rules(session, rules, user=user)
+
+    async def _target(self, request_id: str, *, user: UserId) -> str:
+        """What a permission is asked for, whole, for the audit log; empty if the Store does not have it (yet)."""
+        try:
+            asked = await self.asked(await self._store.get(Request, request_id, owner=user), user=user)
+        except PlatformError as error:
+            log.warning("the audit log will not tell what request %s was about: %s", request_id, error)
+            return ""
+        given = {key: value for key, value in asked.input.items() if key != "description"}
+        only = given.get("command") if asked.tool == "Bash" and len(given) == 1 else None
+        told = only if isinstance(only, str) else msgspec.json.encode(given).decode()
+        return f"{asked.tool}: {told}" if asked.kind == "permission" else ""
 
     async def asked(self, request: Request, *, user: UserId) -> Asked:
         """What an entry of the inbox is about, whole: nobody should answer what is not before their eyes.

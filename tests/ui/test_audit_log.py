@@ -49,6 +49,7 @@ def test_an_agent_of_somebody_else_and_an_account_that_is_gone_keep_their_ids() 
     [
         (AuditAction.REQUEST_ANSWERED, "allow ad58546c-4246", "Allowed once"),
         (AuditAction.REQUEST_ANSWERED, "deny ad58546c-4246", "Denied"),
+        (AuditAction.REQUEST_ANSWERED, "allow ad58546c-4246 Bash: rm -rf out", "Allowed once · Bash: rm -rf out"),
         (AuditAction.REQUEST_ANSWERED, "strange ad58546c", "strange ad58546c"),
         (AuditAction.ROLE_CHANGED, "admin", "Make admin"),
         (AuditAction.RULE_ADDED, "Bash(ls:*)", "Bash(ls:*)"),

@@ -640,6 +640,58 @@ def test_the_card_shows_the_exact_command_and_whose_words_the_reason_is(page: Pa
     expect(card).to_contain_text("~/agents/a")
 
 
+def test_a_long_command_shows_its_end_and_its_size_and_opens_whole(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    command = "echo begin " + "a" * 66_000 + " end; rm -rf last"
+    given = {"command": command}
+    world.happen(
+        session,
+        said("go"),
+        busy(),
+        e.Asked(request_id="long", kind="permission", tool="Bash", input=given, no_rule="long"),
+    )
+    shown = page.get_by_test_id("permission").locator(".cmd")
+    expect(shown).to_contain_text("echo begin")
+    expect(shown).to_contain_text("end; rm -rf last")
+    expect(shown).to_contain_text(f"{len(command):,} characters")
+    assert len(shown.inner_text()) < 4_000
+    page.get_by_test_id("show-all").click()
+    expect(shown).to_have_text(command)
+
+
+def test_many_written_lines_are_counted_and_open_whole(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    content = "\n".join(f"line {n} {'x' * 30}" for n in range(3_001))
+    given = {"file_path": "/home/agent/elsewhere/long.txt", "content": content}
+    world.happen(session, said("go"), busy(), e.ToolCalled(id="w", name="Write", input=given))
+    expect(page.get_by_test_id("tool-call")).to_contain_text("+3001")
+    expect(page.get_by_test_id("tool-call").locator(".detail")).to_contain_text("2801 more lines")
+    world.happen(session, e.Asked(request_id="lines", kind="permission", tool="Write", tool_id="w", input=given))
+    card = page.get_by_test_id("permission")
+    expect(card).to_contain_text("3,001 lines")
+    expect(card).to_contain_text("line 3000 ")
+    page.get_by_test_id("show-all").click()
+    expect(card.locator(".diff > .add")).to_have_count(3_001)
+
+
+@pytest.mark.parametrize("why", ["long", "signs", "tool"])
+def test_where_there_is_no_rule_the_button_says_why(page: Page, world: World, why: str) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    given = {"command": "cat <<E > f\nx\nE"}
+    world.happen(
+        session,
+        said("go"),
+        busy(),
+        e.Asked(request_id=f"no-{why}", kind="permission", tool="Bash", input=given, no_rule=why),
+    )
+    page.get_by_test_id("allow-always").click()
+    expect(page.get_by_test_id("no-rule")).to_contain_text("no rule")
+    assert page.get_by_test_id("rule").count() == 0 and answers(world, f"no-{why}") == []
+
+
 def test_always_shows_the_rule_and_takes_it_as_edited(page: Page, world: World) -> None:
     session = world.session()
     visit(page, world.address(session))

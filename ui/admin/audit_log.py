@@ -9,6 +9,7 @@ from ui.layout.html import icon, tag
 from ui.layout.i18n import Translations
 from ui.layout.page_frame import PageFrame
 
+EXACT_CHARS = 1_000  # of a detail on the page; the file has all of it
 ACTS = 50  # shown; the file has them all
 
 
@@ -71,7 +72,7 @@ def describe(act: AuditEntry, known: dict[str, str], words: Translations) -> Aud
     """Who or what is not known any more keeps its id."""
     about = act.about if act.about != act.who else ""
     parts = (known.get(act.who, act.who), known.get(about, about), act.address)
-    exact = (act.who, about, act.detail, act.device)
+    exact = (act.who, about, act.detail[:EXACT_CHARS], act.device)
     return AuditLine(
         what=words.code("audit", act.what, "other"),
         detail=_detail(act, words),
@@ -81,9 +82,10 @@ def describe(act: AuditEntry, known: dict[str, str], words: Translations) -> Aud
 
 
 def _detail(act: AuditEntry, words: Translations) -> str:
-    first = act.detail.partition(" ")[0]
+    first, _, rest = act.detail.partition(" ")
     if act.what == AuditAction.REQUEST_ANSWERED and words.has(f"answered.permission.{first}"):
-        return words.t(f"answered.permission.{first}")
+        target = rest.partition(" ")[2][:EXACT_CHARS]
+        return " · ".join(filter(None, (words.t(f"answered.permission.{first}"), target)))
     if act.what == AuditAction.ROLE_CHANGED and first in (Role.ADMIN, Role.USER):
         return words.t("admin.raise" if first == Role.ADMIN else "admin.lower")
     return act.detail

@@ -9,6 +9,7 @@ from core.domain.host_patterns import ANYWHERE
 from core.domain.records import Agent
 from ui.agents.connection_list import ConnectionList
 from ui.agents.host_list import HostList
+from ui.agents.permission_mode import PermissionMode
 from ui.layout.html import icon, tag
 from ui.layout.i18n import Translations
 from ui.layout.page_frame import PageFrame, frame, screen
@@ -87,8 +88,10 @@ async def _build(page: PageFrame, agent: Agent) -> None:
         tag("p", words.t("connections.promise"), classes="meta")
         if page.desk.isolation().name in UNGUARDED:
             tag("p", words.t("connections.not_kept"), classes="meta warn", testid="not-kept")
+        mode = PermissionMode(page, agent)
         allowed = HostList(page, agent)
         log = ConnectionList(page, agent.id, allow=allowed.add)
+        allowed.watch(mode.show)
         allowed.watch(log.show)
         log.show(agent)
         await log.refresh()

@@ -12,6 +12,7 @@ from ui.transcript import diff, markdown, tool_labels
 from ui.transcript.tool_card import fields
 
 TITLES: Final = frozenset("run write edit read find search list fetch websearch".split())
+NO_RULES: Final = frozenset({"long", "signs", "tool"})  # of Asked.no_rule
 REASONS: Final = ("description",)  # the model's own words inside a tool's input
 
 
@@ -39,6 +40,7 @@ class RequestView(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     folder: str = ""
     rule: str = ""
+    no_rule: str = ""  # why no rule is offered, as a sentence
     plan: str = ""
     questions: tuple[Choice, ...] = ()
 
@@ -59,10 +61,10 @@ def card(
         return msgspec.structs.replace(base, questions=tuple(_choice(asked)))
     if asked.kind == "plan":
         return msgspec.structs.replace(base, plan=render(asked.plan))
-    return _permission(base, asked)
+    return _permission(base, asked, words)
 
 
-def _permission(base: RequestView, asked: Asked) -> RequestView:
+def _permission(base: RequestView, asked: Asked, words: Translations) -> RequestView:
     given = dict(asked.input)
     reason = asked.reason or next((str(given[key]) for key in REASONS if key in given), "")
     if reason.strip() in [str(value).strip() for key, value in given.items() if key not in REASONS]:
@@ -88,6 +90,7 @@ def _permission(base: RequestView, asked: Asked) -> RequestView:
         rows=tuple((tool_labels.visible(key), tool_labels.visible(value)) for key, value in fields(rest)),
         reason=reason,
         rule=asked.rule,
+        no_rule="" if asked.rule else words.t(f"card.no_rule_{asked.no_rule if asked.no_rule in NO_RULES else 'tool'}"),
     )
 
 
@@ -110,4 +113,4 @@ def _choice(asked: Asked) -> list[Choice]:
 
 
 def _near_folder(folder: str) -> str:
-    return tool_labels.HOME.sub("~/", folder)
+    return tool_labels.visible(tool_labels.HOME.sub("~/", folder))

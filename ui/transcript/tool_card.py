@@ -81,7 +81,7 @@ def step(act: ToolCard, words: Translations) -> str:
         f'{icon(ICONS.get(state, kind.icon))}<span class="v nowrap">{escape(verb)}</span>'
         f'<span class="o cut{named}" title="{escape(cut(shown, 400))}">'
         f"{escape(tool_labels.short(shown), quote=False)}</span>"
-        f"{_counts(call)}{_decision(act, words)}{_end(act, words)}{icon('right', 'chev')}"
+        f"{_counts(call, words)}{_decision(act, words)}{_end(act, words)}{icon('right', 'chev')}"
     )
     classes = "step nested" if call.parent else "step"
     fail = " fail" if state == "failed" else ""
@@ -157,6 +157,8 @@ def _details(act: ToolCard, words: Translations) -> tuple[str, int]:
         shown = diff.near(_changed(call))
         count += len(shown)
         parts.append(diff.html(shown[:DIFF_LINES]))
+        if (left := len(shown) - DIFF_LINES) > 0:
+            parts.append(f'<p class="meta">{escape(words.t("act.rest_lines", n=left))}</p>')
     elif call.name == "Bash" and "\n" in act.target.strip():
         parts.append(code_block(act.target, "bash"))
         count += act.target.count("\n") + 1
@@ -212,9 +214,11 @@ def _changed(call: ToolCalled) -> list[diff.Line]:
     return diff.changes(call.name, call.input)
 
 
-def _counts(call: ToolCalled) -> str:
+def _counts(call: ToolCalled, words: Translations) -> str:
     if call.name not in tool_labels.EDITING:
         return ""
+    if call.cut:  # nothing can be counted in what is kept of it
+        return f'<span class="nowrap">{escape(words.t("act.cut"))}</span>'
     added, gone = diff.counts(_changed(call))
     minus = f' <span class="bad">−{gone}</span>' if gone else ""
     return f'<span class="nowrap"><span class="ok">+{added}</span>{minus}</span>'

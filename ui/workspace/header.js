@@ -15,6 +15,7 @@ export default {
           <button type="button" class="li" data-palette="1" data-testid="to-palette"><i class="ic ic-search" aria-hidden="true"></i>{{ words.find }}<kbd class="mod end hide-phone" aria-hidden="true"></kbd></button>
           <a class="li" href="/dashboard"><i class="ic ic-list" aria-hidden="true"></i>{{ words.agents }}</a>
           <a class="li" :href="names.connections" data-testid="to-connections"><i class="ic ic-globe" aria-hidden="true"></i>{{ words.connections }}</a>
+          <a class="li" :href="names.connections + '#mode'" data-testid="to-mode"><i class="ic ic-shield" aria-hidden="true"></i>{{ words.mode }}</a>
           <button type="button" class="li" @click="begin"><i class="ic ic-edit" aria-hidden="true"></i>{{ words.rename }}</button>
           <button type="button" class="li" @click="$emit('archive', !names.archived)"><i class="ic" :class="names.archived ? 'ic-restore' : 'ic-archive'" aria-hidden="true"></i>{{ names.archived ? words.restore : words.archive }}</button>
           <button type="button" class="li bad" @click="$emit('ask')"><i class="ic ic-trash" aria-hidden="true"></i>{{ words.delete }}</button>

@@ -42,6 +42,7 @@ class WorkspaceHead(Element, component="header.js"):
         menu = {label: words.t(f"dashboard.{label}") for label in MENU}
         shared = {
             "connections": words.t("connections.title"),
+            "mode": words.t("mode.title"),
             "cancel": words.t("common.cancel"),
             "agents": words.t("workspace.dashboard"),
             "find": words.t("palette.label"),

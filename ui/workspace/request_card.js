@@ -2,6 +2,9 @@
 import { button, clean, element, icon, lasting } from "oma_items";
 
 const SETTLE_MS = 350; // a key pressed while the card is just appearing was meant for something else
+// What is longer is shown with its beginning and its end; the button between them opens all of it.
+const LINES = { most: 30, head: 16, tail: 8 };
+const CHARS = { most: 3000, head: 2000, tail: 1000 };
 const ALONE_MS = 500; // a digit that letters follow within this began a sentence: somebody was about to write
 
 export default {
@@ -80,7 +83,7 @@ export default {
         return [...parts, plan];
       }
       if (ask.kind === "question") return [...parts, ...ask.questions.map((one, at) => this.question(one, at))];
-      if (ask.command) parts.push(element("div", "cmd", ask.command));
+      if (ask.command) parts.push(this.text("div", "cmd", ask.command));
       if (ask.path) parts.push(element("div", "cmd path", ask.path));
       if (ask.lines.length) parts.push(this.diff(ask.lines));
       if (ask.rows.length) parts.push(this.fields(ask.rows));
@@ -91,21 +94,46 @@ export default {
       }
       return parts;
     },
+    text(tag, classes, text) {
+      const box = element(tag, classes);
+      const lines = text.split("\n");
+      if (text.length <= CHARS.most && lines.length <= LINES.most) return box.append(text), box;
+      const head = lines.slice(0, LINES.head).join("\n").slice(0, CHARS.head);
+      const tail = lines.slice(-LINES.tail).join("\n").slice(-CHARS.tail);
+      const said = this.words.whole.replace("{chars}", text.length.toLocaleString()).replace("{lines}", lines.length.toLocaleString());
+      box.append(head, this.gap(said, () => box.replaceChildren(text)), tail);
+      return box;
+    },
+    gap(said, open) {
+      // Between a beginning and an end: how much there is, and all of it on a press.
+      const row = element("div", "gap");
+      const all = button(this.words.show_all, "btn sm", "", () => (open(), this.box.focus({ preventScroll: true })));
+      all.dataset.testid = "show-all";
+      row.append(element("span", "tiny", said), all);
+      return row;
+    },
     diff(lines) {
       const box = element("div", "cmd diff");
-      for (const [kind, text] of lines) {
-        const row = element("div", kind);
-        row.append(element("span", "", { add: "+", del: "−" }[kind] || " "), element("span", "", text));
-        box.append(row);
+      const rows = (some) => some.map(([kind, text]) => this.line_of(kind, text));
+      const said = this.words.whole_lines.replace("{lines}", lines.length.toLocaleString());
+      if (lines.length <= 2 * LINES.most) box.append(...rows(lines));
+      else {
+        const all = () => box.replaceChildren(...rows(lines));
+        box.append(...rows(lines.slice(0, LINES.most)), this.gap(said, all), ...rows(lines.slice(-LINES.head)));
       }
       box.tabIndex = 0;
       return box;
+    },
+    line_of(kind, text) {
+      const row = element("div", kind);
+      row.append(element("span", "", { add: "+", del: "−" }[kind] || " "), this.text("span", "", text));
+      return row;
     },
     fields(rows) {
       const list = element("dl", "fields cmd");
       for (const [name, value] of rows) {
         const row = element("div");
-        row.append(element("dt", "", name), element("dd", "", value));
+        row.append(element("dt", "", name), this.text("dd", "", value));
         list.append(row);
       }
       return list;
@@ -152,13 +180,16 @@ export default {
         return row;
       }
       add(button(this.words.allow, "btn primary", "", () => this.answer("allow")), "allow", "1");
-      this.alwaysButton = add(button(this.words.always, "btn", "", () => this.always(ask)), "allow-always", "2");
+      const always = ask.rule ? this.words.always : this.words.always_none;
+      this.alwaysButton = add(button(always, "btn", "", () => this.always(ask)), "allow-always", "2");
+      if (!ask.rule) this.alwaysButton.title = ask.no_rule;
       add(button(this.words.deny, "btn", "", () => this.answer("deny", this.note?.isConnected ? { message: this.note.value.trim() } : {})), "deny", "3");
       add(button(this.words.deny_with, "btn ghost", "", () => this.denyWith(this.words.deny_message)), "deny-with");
       row.append(element("span", "tiny mono hide-phone folder cut", ask.folder));
       return row;
     },
     always(ask) {
+      if (!ask.rule) return this.explain(ask.no_rule);
       if (this.rule?.isConnected) return this.keep();
       this.rule = this.line(this.words.rule, ask.rule, "rule", () => this.keep());
       this.rule.classList.add("mono");
@@ -167,6 +198,12 @@ export default {
       this.more.append(this.ruleNote);
       this.lead("allow-always");
       this.doubt("");
+    },
+    explain(why) {
+      const note = element("p", "tiny", why);
+      note.role = "status";
+      note.dataset.testid = "no-rule";
+      this.more.replaceChildren(note);
     },
     lead(name) {
       // The filled button is the one that Enter in the open field stands for.
@@ -214,7 +251,7 @@ export default {
     closeLine() {
       this.more.replaceChildren();
       this.lead("allow");
-      if (this.alwaysButton) this.alwaysButton.querySelector("span").textContent = this.words.always;
+      if (this.asks[0]?.rule && this.alwaysButton) this.alwaysButton.querySelector("span").textContent = this.words.always;
     },
     keys(input, done, close) {
       input.addEventListener("keydown", (event) => {

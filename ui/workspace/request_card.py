@@ -12,8 +12,8 @@ from ui.layout.i18n import Translations
 from ui.transcript.reducer import Meta
 
 LABELS: Final = (
-    "allow always always_now always_sure deny deny_with deny_message why rule rule_hint rule_all waiting parked "
-    "other_answer answer skip plan_go plan_more plan_message several s m h"
+    "allow always always_none always_now always_sure whole whole_lines show_all deny deny_with deny_message why rule "
+    "rule_hint rule_all waiting parked other_answer answer skip plan_go plan_more plan_message several s m h"
 ).split()
 RULE_ERRORS: Final = frozenset({"bad_rule", "rule_misses"})  # said at the field of the rule
 DECISIONS: Final = frozenset({"allow", "allow_always", "deny", "answer"})

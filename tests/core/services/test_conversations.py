@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from core.domain.errors import BadInput, Conflict, NotFound, RunnerUnavailable
-from core.domain.events import AnyEvent, Asked, Live, StateChanged, Text, TurnFinished, UserSaid, seq_of
+from core.domain.events import AnyEvent, Asked, Live, StateChanged, Text, TurnFinished, UserSaid, numbered, seq_of
 from core.domain.records import SYSTEM, Agent, Box, Request, Session, UserId, now
 from core.domain.states import SessionState
 from core.fleet.idle_reaper import IdleLimits
@@ -207,6 +207,40 @@ async def test_the_audit_log_tells_who_answered_what_and_never_the_words(stage: 
     with pytest.raises(Conflict):
         await stage.conversations.answer(session.id, "r1", user=ALICE, decision="allow")
     assert len([act for act in await stage.audit.newest(limit=9) if act.what == "request_answered"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("tool", "given", "told"),
+    [
+        ("Bash", {"command": "rm -rf out", "description": "tidies"}, "Bash: rm -rf out"),
+        ("Bash", {"command": "echo \u202e" + "x" * 66_000 + " end"}, "Bash: echo \\u202e" + "x" * 66_000 + " end"),
+        ("Write", {"file_path": "/a", "content": "b"}, 'Write: {"file_path":"/a","content":"b"}'),
+    ],
+)
+async def test_the_audit_log_tells_whole_what_was_allowed(
+    stage: Stage, tool: str, given: dict[str, Any], told: str
+) -> None:
+    session = await stage.new()
+    await stage.conversations.say(session.id, user=ALICE, text="a", message_id="1")
+    asked = Asked(request_id="r1", kind="permission", tool=tool, input=given)
+    await stage.spawner.runner_of(ALICE).append(session.id, asked)
+    events = [numbered(UserSaid(message_id="1", text="a"), seq=1), numbered(asked, seq=2)]
+    await stage.store.append(session.id, events, owner=ALICE)
+    entry = Request(id="r1", agent=session.agent, session=session.id, kind="permission", asked_at=now(), seq=2)
+    await stage.store.put(entry, owner=ALICE)
+    await stage.conversations.answer(session.id, "r1", user=ALICE, decision="allow")
+    [act] = [act for act in await stage.audit.newest(limit=9) if act.what == "request_answered"]
+    assert act.detail == f"allow r1 {told}"
+
+
+async def test_a_mode_is_one_that_there_is_and_ends_what_goes_by_the_other(stage: Stage) -> None:
+    session = await stage.new()
+    with pytest.raises(BadInput):
+        await stage.agents.change(session.agent, user=ALICE, permission_mode="bypassPermissions")
+    await stage.conversations.say(session.id, user=ALICE, text="a", message_id="1")
+    await stage.agents.change(session.agent, user=ALICE, permission_mode="default")
+    assert (await stage.agents.get(session.agent, user=ALICE)).permission_mode == "default"
+    assert f"POST /v1/agents/{session.agent}/rest" in stage.spawner.runner_of(ALICE).calls
 
 
 async def test_the_audit_log_tells_what_an_agent_may_reach_and_how_it_asks(stage: Stage) -> None:
