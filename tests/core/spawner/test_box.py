@@ -171,7 +171,7 @@ for folder, folders, files in os.walk('/'):
     async with started(spawner) as running:
         found = await attempt(spawner, running, writable)
         assert sorted(found) == ["/dev/shm", HOME, "/tmp"]
-        files = ("/usr/bin/new", "/opt/oma/core/new", "/etc/passwd", "/run/oma/box.sock")
+        files = ("/usr/bin/new", "/opt/oma/core/new", "/opt/oma/core/runner/new", "/etc/passwd", "/run/oma/box.sock")
         for path in (*files, "/opt/venv/lib/new", f"{host.prefix}/new"):
             assert "Read-only" in await attempt(spawner, running, f"open('{path}', 'w')")
 
