@@ -63,7 +63,7 @@ async def main(port: int, folder: Path, *, prepare: Prepare | None = None) -> No
         async with await SqliteStore.open(folder / "oma.db") as store:
             if prepare:
                 await prepare(store, spawner)
-            async with RunnerPool(store=store, spawner=spawner, gate=gate, limits=IdleLimits()) as runners:
+            async with RunnerPool(store=store, spawner=spawner, gateway_link=gate, limits=IdleLimits()) as runners:
                 inside = {
                     "settings": settings,
                     "keys": [KEY],

@@ -134,7 +134,9 @@ async def _platform(settings: Settings, runtime: Runtime, program: Path) -> Asyn
             orphan_s=settings.orphan_s,
             idle_runner_s=settings.idle_runner_s,
         )
-        runners = await stack.enter_async_context(RunnerPool(store=store, spawner=spawner, gate=gate, limits=limits))
+        runners = await stack.enter_async_context(
+            RunnerPool(store=store, spawner=spawner, gateway_link=gate, limits=limits)
+        )
         yield _Platform(store=store, spawner=spawner, gate=gate, launcher=launcher, runners=runners)
 
 

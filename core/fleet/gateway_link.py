@@ -1,7 +1,7 @@
-"""The web's end of the gateway.
+"""The web's link to the gateway.
 
-On one machine it is the web's own: started if there is none or another one than ours, kept, told of new boxes. In a
-cluster it is a Deployment beside the web, which reads from the Store what boxes there are.
+On one machine the web owns the gateway: it starts one if there is none or an outdated one, keeps it running, and tells
+it of new boxes. In a cluster the gateway is a Deployment of its own, which reads from the Store which boxes there are.
 """
 
 import asyncio
@@ -28,36 +28,37 @@ RETRY_S, RETRY_MOST_S = 0.2, 5.0
 
 
 class GatewayLink(Protocol):
-    """Who opens the gateway's door to boxes."""
+    """Tells the gateway which boxes there are."""
 
     @property
     def up(self) -> bool:
-        """Whether agents can work, as far as this web has to know."""
+        """False while this web knows that its gateway does not answer: agents cannot work then."""
 
     async def register(self, box: Box) -> None:
-        """Let it in. Raises: Unavailable."""
+        """Let the gateway accept connections of this box. Raises: Unavailable."""
 
     async def unregister(self, box_id: str) -> None:
-        """It is gone. Raises: Unavailable."""
+        """Tell the gateway that the box is gone. Raises: Unavailable."""
 
 
 class RemoteGateway:
-    """Of gateways that are not this web's: a record in the Store is all they need, and probes are their own matter."""
+    """Gateways that run apart from the web, in a cluster: they read from the Store which boxes there are."""
 
     up = True
 
     async def register(self, box: Box) -> None:
-        """It is let in as soon as its record is in the Store, which it is."""
+        """Nothing to do: the box's record is in the Store already."""
 
     async def unregister(self, box_id: str) -> None:
-        """They notice within seconds that its record is gone (core.gateway.tcp_listener)."""
+        """Nothing to do: gateways notice within seconds that the record is gone (core.gateway.tcp_listener)."""
 
 
 class LocalGateway:
     """While the context is open the gateway is held, and started again whenever it is gone (G4: boxes wait 120 s).
 
-    `expected` is the digest of the gateway that this web means (core.gateway.fingerprint): one that has another is
-    ended and replaced at the start. Later another web may replace ours; that one is held, or the two would never stop.
+    `expected` is the fingerprint of the gateway that this web needs (core.gateway.fingerprint). A gateway with another
+    one is ended and replaced at the start. Later another web may replace ours; then that one is held, because two webs
+    that replace each other's gateway would never stop.
     """
 
     def __init__(self, socket: Path, launch: Callable[[], Awaitable[None]], expected: str = "") -> None:
@@ -68,7 +69,7 @@ class LocalGateway:
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "LocalGateway":
-        self._task = asyncio.create_task(self._hold(), name="gate")
+        self._task = asyncio.create_task(self._hold(), name="gateway link")
         try:
             async with asyncio.timeout(START_S):
                 await self._first
@@ -91,14 +92,14 @@ class LocalGateway:
         return self._up.is_set()
 
     async def register(self, box: Box) -> None:
-        """Listen for this box. A gateway that starts later finds the box in the Store by itself."""
+        """Make the gateway listen for this box. A gateway that starts later finds the box in the Store."""
         await self._call("PUT", api.BOX.format(box=box.id), {"user": box.user, "key": box.key, **box.spawner_state})
 
     async def unregister(self, box_id: str) -> None:
         await self._call("DELETE", api.BOX.format(box=box_id))
 
     async def stop(self) -> None:
-        """End the gateway (the whole platform stops); it need not be there."""
+        """End the gateway, because the whole platform stops. It is no error if there is none."""
         if self._task:
             self._task.cancel()
         try:
@@ -119,7 +120,7 @@ class LocalGateway:
         pause_s = RETRY_S
         while True:
             try:
-                await self._make_way()
+                await self._replace_outdated()
                 async with self._http.ws_connect(BASE + api.HOLD, heartbeat=10.0) as socket:
                     self._came_up()
                     pause_s = RETRY_S
@@ -138,7 +139,7 @@ class LocalGateway:
             self._first.set_result(None)
 
     async def _launched(self, pause_s: float) -> bool:
-        """A start that fails is the end of our own start, and later a reason to try again."""
+        """Start a gateway; returns whether that worked. If the first start fails, entering the context fails too."""
         self._up.clear()
         try:
             await self._launch()
@@ -152,10 +153,10 @@ class LocalGateway:
             return False
         return True
 
-    async def _make_way(self) -> None:
-        """End a gateway that is not ours.
+    async def _replace_outdated(self) -> None:
+        """End a gateway with another fingerprint than the expected one.
 
-        Raises: Unavailable, aiohttp.ClientError, OSError: there is none, now or any more.
+        Raises: Unavailable, aiohttp.ClientError, OSError: there is no gateway, or it has ended now.
         """
         if not self._expected or (found := await self._digest()) == self._expected:
             return
@@ -169,7 +170,7 @@ class LocalGateway:
                 await asyncio.sleep(POLL_S)
 
     async def _digest(self) -> str:
-        """Of the gateway that is there. Raises: Unavailable, aiohttp.ClientError, OSError: there is none."""
+        """The fingerprint of the gateway that answers. Raises: Unavailable, aiohttp.ClientError, OSError: none does."""
         async with self._http.get(BASE + api.HEALTH, timeout=aiohttp.ClientTimeout(total=CALL_S)) as answer:
             try:
                 return str((await answer.json()).get("digest", ""))

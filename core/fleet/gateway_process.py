@@ -1,4 +1,4 @@
-"""Start the gateway in a session of its own, so that it outlives the web as the runners do."""
+"""The gateway as a process in a session of its own, so that it outlives the web as the runners do."""
 
 import asyncio
 import os
@@ -15,14 +15,14 @@ LOG_BYTES = 5_000_000  # kept of the last one, so that a crash can still be read
 
 
 class GatewayProcess:
-    """What Gate calls when nobody answers: starts one, waits until it does, reaps the one before."""
+    """Called by LocalGateway when no gateway answers: starts one and waits until it listens."""
 
     def __init__(self, *, program: Path, socket: Path, log: Path, environ: dict[str, str]) -> None:
         self._program, self._socket, self._log, self._environ = program, socket, log, environ
         self._process: subprocess.Popen[bytes] | None = None
 
     async def __call__(self) -> None:
-        """Raises: Unavailable: it ended or did not listen in time; its log says why."""
+        """Start the gateway. Raises: Unavailable: it ended or did not listen in time; its log says why."""
         self.reap()
         with self._open_log() as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220  # a fork of some ms, and the child must not be ours
@@ -43,7 +43,7 @@ class GatewayProcess:
             raise Unavailable(f"the gateway does not listen; see {self._log}", code="gateway_unavailable") from error
 
     def _open_log(self) -> IO[bytes]:
-        """For its user alone, also where an earlier version made it for everybody."""
+        """Open the log with mode 0600, also where an earlier version created it with more rights."""
         self._log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._log.parent.chmod(0o700)
         if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
@@ -53,13 +53,13 @@ class GatewayProcess:
         return log
 
     def end(self, *, wait_s: float) -> None:
-        """End the one that was started here, whether it listens already or not."""
+        """End the gateway that was started here, whether it listens already or not."""
         if self._process:
             self._process.terminate()
             self.reap(wait_s=wait_s)
 
     def reap(self, *, wait_s: float = 0.0) -> None:
-        """Take the exit status of an ended one, so that it is no zombie."""
+        """Collect the exit status of a gateway that has ended, so that it is no zombie."""
         if self._process:
             try:
                 self._process.wait(wait_s)

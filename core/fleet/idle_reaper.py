@@ -1,4 +1,4 @@
-"""Runners that have had nothing to do for long are let go; waking one costs a second, or some on a cluster."""
+"""The idle reaper stops runners that have had nothing to do for long. Starting one again costs a second."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ log = logging.getLogger("oma.runners")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdleLimits:
-    """What each runner is told at init, and when the web lets an idle one go."""
+    """The limits that each runner gets at init, and after how many idle seconds the web stops a runner."""
 
     max_live_sessions: int = 4
     idle_cli_s: float = 600.0
@@ -36,14 +36,14 @@ class IdleLimits:
 
 async def watch(
     living: Callable[[], list[RunnerClient]],
-    let_go: Callable[[RunnerClient], Awaitable[None]],
+    stop_if_idle: Callable[[RunnerClient], Awaitable[None]],
     limits: IdleLimits,
     *,
     every_s: float,
 ) -> None:
-    """Ask all `living` until cancelled. Several web processes may do so: the runner has the last word."""
+    """Check all `living` runners every `every_s` seconds until cancelled. Each decides itself whether it is idle."""
 
-    async def look() -> None:
+    async def check() -> None:
         for client in living():
             try:
                 status = await client.status()
@@ -51,8 +51,8 @@ async def watch(
                 continue
             if not status.open_turns and status.idle_s > limits.idle_runner_s:
                 try:
-                    await let_go(client)
+                    await stop_if_idle(client)
                 except Unavailable as error:
                     log.warning("runner %s: %s", client.box.id, error)
 
-    await repeat(look, every_s=every_s, name="the look at idle runners")
+    await repeat(check, every_s=every_s, name="the check of idle runners")

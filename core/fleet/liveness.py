@@ -1,4 +1,4 @@
-"""The connection that keeps a runner alive and brings its news, for as long as the runner lives (G4)."""
+"""The socket that keeps a runner alive and brings its news (G4), and the ways to learn that a runner has died."""
 
 import asyncio
 import logging
@@ -18,33 +18,36 @@ from core.spawner import Poll, Spawner
 log = logging.getLogger("oma.runners")
 
 RETRY_S: Final = 0.1
-RETRY_MOST_S: Final = 1.0  # asking a cluster ten times a second for minutes would be its burden
-HUNG_S: Final = 60.0  # a runner that lives but does not answer for so long is ended; an agent can stop its own runner
+RETRY_MOST_S: Final = 1.0  # asking a cluster ten times a second would burden it
+HUNG_S: Final = 60.0  # a runner that does not answer for so long is ended: an agent can stop its own runner
 ENDS_S: Final = 15.0  # from the first refusal to the end: a runner that is told to stop takes a few seconds
 
 
 async def hold(
-    client: RunnerClient, spawner: Spawner, *, ours: Callable[[], bool], tell: Callable[[SessionChange], None]
+    client: RunnerClient, spawner: Spawner, *, is_held: Callable[[], bool], publish: Callable[[SessionChange], None]
 ) -> bool:
-    """Until it is gone (True) or closed (False). While it is not `ours`, somebody asks it whether it may be ended."""
+    """Keep the liveness socket open. Returns True if the runner died, False if the client was closed.
+
+    Pauses while `is_held` is false: the idle reaper is stopping the runner then.
+    """
     clock = asyncio.get_running_loop().time
-    heard, pause_s = clock(), RETRY_S
+    last_seen, pause_s = clock(), RETRY_S
     while not client.closed:
-        if not ours():
+        if not is_held():
             await asyncio.sleep(RETRY_S)
             continue
         try:
             async with client.hold() as socket:
                 async for frame in socket:
-                    heard, pause_s = clock(), RETRY_S
+                    last_seen, pause_s = clock(), RETRY_S
                     if frame.type is aiohttp.WSMsgType.TEXT:
                         with suppress(msgspec.MsgspecError):
-                            tell(msgspec.json.decode(frame.data, type=SessionChange))
-                heard = clock()
+                            publish(msgspec.json.decode(frame.data, type=SessionChange))
+                last_seen = clock()
         except (RunnerUnavailable, aiohttp.ClientError, OSError) as error:
             log.info("lost the hold on runner %s: %s", client.box.id, error)
-        gone = clock() - heard > HUNG_S or await spawner.poll(client.box) is Poll.GONE or await is_unbound(client)
-        if gone and ours():
+        gone = clock() - last_seen > HUNG_S or await spawner.poll(client.box) is Poll.GONE or await is_unbound(client)
+        if gone and is_held():
             return True
         await asyncio.sleep(pause_s)
         pause_s = min(2 * pause_s, RETRY_MOST_S)
@@ -52,7 +55,7 @@ async def hold(
 
 
 async def is_unbound(client: RunnerClient) -> bool:
-    """Another process is in its place, which knows nobody: a container that was started again."""
+    """Return whether the runner is not bound to a user any more: its container was restarted."""
     try:
         await client.status()
     except PlatformError as error:
@@ -61,11 +64,11 @@ async def is_unbound(client: RunnerClient) -> bool:
 
 
 async def confirm_dead(client: RunnerClient, spawner: Spawner, *, stopping: bool) -> bool:
-    """Of one that has just failed somebody: whether it is gone, which may show a little later than it is felt.
+    """After a failed call, wait up to ENDS_S to learn whether the runner has died.
 
-    `stopping`: it has said so itself, and only its end is waited for.
+    `stopping`: the runner has said that it is ending, so only its end is waited for.
 
-    Raises: RunnerUnavailable: it is there still, and says nothing.
+    Raises: RunnerUnavailable: it is still there and does not answer.
     """
     try:
         async with asyncio.timeout(ENDS_S):
@@ -85,7 +88,7 @@ async def confirm_dead(client: RunnerClient, spawner: Spawner, *, stopping: bool
 
 
 async def was_restarted(box: Box, spawner: Spawner) -> bool:
-    """As `dormant`, of a runner that nobody here holds."""
+    """Return whether a box that this process does not hold has a restarted, unbound runner."""
     client = RunnerClient(box, spawner.door(box))
     try:
         return await is_unbound(client)

@@ -1,4 +1,4 @@
-"""Who fills the disk is stopped, nobody else: first what works there, with a word in the conversation, then the box."""
+"""Enforce the disk quota per user: first end what works in a full home, with a notice, then end the box."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -13,18 +13,18 @@ from core.spawner import Spawner
 
 log = logging.getLogger("oma.disks")
 
-LOOK_S: Final = 2.0  # between two looks at the homes: what a fast disk takes in meanwhile is a few GB
-STRIKES: Final = 3  # looks in a row at which a home went on growing although it was told to stop: then its box ends
+CHECK_S: Final = 2.0  # between two checks; a fast disk takes in a few GB meanwhile
+STRIKES: Final = 3  # checks in a row at which a home was over its quota: then its box ends
 CALL_S: Final = 1.5
 
 
 async def watch(
     spawner: Spawner, *, living: Callable[[], list[RunnerClient]], stop: Callable[[UserId], Awaitable[None]]
 ) -> None:
-    """Look at the homes of all `living` runners until cancelled."""
+    """Check the homes of all `living` runners every CHECK_S seconds until cancelled."""
     strikes: dict[str, int] = {}
 
-    async def look() -> None:
+    async def check() -> None:
         overfull = [client for client in living() if await spawner.over_quota(client.box)]
         counted = {client.box.id: strikes.get(client.box.id, 0) + 1 for client in overfull}
         strikes.clear()
@@ -34,7 +34,7 @@ async def watch(
             if strikes[client.box.id] >= STRIKES:
                 await stop(client.box.user)
                 continue
-            with suppress(PlatformError):  # one that does not answer is ended at the third look
+            with suppress(PlatformError):  # a runner that does not answer is ended at the third check
                 await client.report_disk_full(timeout_s=CALL_S)
 
-    await repeat(look, every_s=LOOK_S, name="the look at the homes")
+    await repeat(check, every_s=CHECK_S, name="the check of disk quotas")

@@ -1,4 +1,4 @@
-"""After a runner died: its successor ends what was open, or goes on with it; one that keeps dying is given up."""
+"""Recovery after a runner died: its successor ends or continues what was open, unless it dies again and again."""
 
 import asyncio
 import logging
@@ -30,10 +30,10 @@ class Recovery:
         self._deaths: dict[UserId, list[float]] = {}
 
     async def after_death(self, user: UserId) -> None:
-        """Nothing is RUNNING for ever: what a dead runner left open is ended, or gone on with, by its successor.
+        """Start a successor, which ends or continues the sessions that the dead runner left open.
 
-        Its log knows more than the Store, so there is a successor even if the Store says that nothing was open. One
-        that keeps dying is given up.
+        The runner's log knows more than the Store, so a successor starts even if the Store says that nothing was open.
+        After TRIES deaths within WINDOW_S none is started, and the open sessions are marked as failed.
         """
         clock = asyncio.get_running_loop().time()
         deaths = [at for at in self._deaths.get(user, []) if clock - at < WINDOW_S]
@@ -52,7 +52,7 @@ class Recovery:
             log.warning("recovery for %s: %s", user, error)
 
     async def _settle(self, session: Session, user: UserId) -> None:
-        """What the Store says of a session nobody will end: failed if it worked, else asleep."""
+        """Set the state of a session that no runner will end: failed if it worked, else asleep."""
         state = SessionState.FAILED if session.state in OPEN_TURN else SessionState.ASLEEP
         try:
             await self._store.change(Session, session.id, owner=user, state=state)

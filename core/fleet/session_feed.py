@@ -1,4 +1,4 @@
-"""The news of all sessions, counted as they pass by: how many stand where."""
+"""The news of all sessions, with the number of sessions in each state for the metrics."""
 
 from collections.abc import Callable, Collection
 from functools import partial
@@ -9,12 +9,12 @@ from core.lib.pubsub import Hub
 from core.observability import metrics
 from core.protocol.runner_api import SessionChange
 
-SESSIONS = 10_000  # of one user that are told apart
+SESSIONS = 10_000  # of one user that are counted
 RECORDS = SessionChange(session="", agent="", state=SessionState.ASLEEP)
 
 
 class SessionFeed(Hub[SessionChange]):
-    """A hub that remembers the state of each session. Only those of `living` users count."""
+    """A hub that remembers the state of each session. Metrics count only the sessions of `living` users."""
 
     def __init__(self, living: Callable[[], Collection[UserId]]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The starts of runners that are under way: one a user, whoever waits for it, and how far each is."""
+"""The starts of runners that are under way: at most one per user, shared by all who wait for it."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ from core.spawner import Phase
 
 log = logging.getLogger("oma.runners")
 
-# Why a box did not come, in the words of spawners; all else counts as `other`.
+# The codes of spawners for a box that did not start; the metric counts all others as `other`.
 REASONS: Final = frozenset(
     {
         *("box_none", "box_lingers", "box_unmade", "box_quota", "box_no_machine", "box_no_volume", "box_unprepared"),
@@ -30,24 +30,24 @@ REASONS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingState:
-    """For people: how far a start is, and since when they wait."""
+    """The progress of a start as pages show it: its phase, and when it began."""
 
     phase: Phase
     since: datetime
 
 
-News = RunnerClient | WaitingState | None  # a runner that is there, one that is coming, one that did not come
+News = RunnerClient | WaitingState | None  # a runner that has started, the progress of a start, a start that failed
 
 
 def progress_event(waiting: WaitingState | None) -> StateChanged:
-    """As an event for pages; None: nobody waits any more."""
+    """The event with which pages show this progress. None means that no start is under way."""
     if waiting is None:
         return StateChanged(state=SessionState.ASLEEP)
     return StateChanged(state=SessionState.STARTING, phase=waiting.phase, at=waiting.since)
 
 
 class RunnerStarts:
-    """A start belongs to nobody who waits: a closed page does not stop it, `cancel` does."""
+    """A start goes on when those who wait for it go away (a page is closed); only `cancel` ends it."""
 
     def __init__(self, start: Callable[[UserId], Coroutine[Any, Any, RunnerClient]], news: Hub[News]) -> None:
         self._start, self._news = start, news
@@ -63,7 +63,7 @@ class RunnerStarts:
         return user in self._tasks
 
     async def wait(self, user: UserId) -> RunnerClient:
-        """The runner that this start brings. Raises: as the start does."""
+        """Start the user's runner, or join the start under way. Raises what the start raises."""
         if (task := self._tasks.get(user)) is None:
             task = asyncio.create_task(self._start(user), name=f"start {user}")
             self._tasks[user] = task
@@ -76,17 +76,17 @@ class RunnerStarts:
             raise
 
     def at(self, user: UserId) -> WaitingState | None:
-        """How far it is; None: nobody waits."""
+        """The progress of the user's start, or None."""
         return self._waiting.get(user)
 
     def tell(self, user: UserId, phase: Phase) -> None:
-        """It has got on."""
+        """Record that the user's start has reached `phase`, and publish that."""
         before = self._waiting.get(user)
         self._waiting[user] = waiting = WaitingState(phase=phase, since=before.since if before else now())
         self._news.publish(user, waiting)
 
     async def cancel(self, user: UserId) -> None:
-        """End it, with all it has begun; there need not be one."""
+        """Cancel the user's start, if there is one, and wait until it has cleaned up."""
         if task := self._tasks.get(user):
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -95,7 +95,7 @@ class RunnerStarts:
         del self._tasks[user]
         if self._waiting.pop(user, None):
             self._news.publish(user, None)
-        if not task.cancelled() and (error := task.exception()):  # also if nobody waits any more
+        if not task.cancelled() and (error := task.exception()):  # logged also if nobody waits for it
             log.info("%s: %s", task.get_name(), error)
             code = getattr(error, "code", "")
             metrics.box_failures.labels(code if code in REASONS else "other").inc()

@@ -1,4 +1,4 @@
-"""One change of a user's box at a time: by a lock in this process, by a lease in the Store among all of them."""
+"""A lock per user for changes of the user's box: an asyncio lock in this process, a lease in the Store for others."""
 
 import asyncio
 import logging
@@ -13,13 +13,13 @@ from core.store import Store
 
 log = logging.getLogger("oma.turns")
 
-LEASE_S: Final = 10.0  # how long others wait for a web that died in the middle of a change
+LEASE_S: Final = 10.0  # how long others wait for a web that died while it held the lock
 RENEW_S: Final = 3.0
 RETRY_S: Final = 0.2
 
 
 class UserLock:
-    """Whoever starts, stops, adopts or buries a user's runner does so inside `of(user)`."""
+    """A user's runner is started, stopped, adopted and discarded only inside `hold(user)`."""
 
     def __init__(self, store: Store) -> None:
         self._store, self._holder = store, secrets.token_hex(8)
@@ -27,7 +27,7 @@ class UserLock:
 
     @asynccontextmanager
     async def hold(self, user: UserId) -> AsyncIterator[None]:
-        """Waits for its turn. Raises: StoreUnavailable. RunnerUnavailable: the account was deleted meanwhile."""
+        """Hold the user's lock. Raises: StoreUnavailable. RunnerUnavailable: the account was deleted meanwhile."""
         async with (lock := self._locks.setdefault(user, asyncio.Lock())):
             if self._locks.get(user) is not lock:
                 raise RunnerUnavailable("the account was deleted meanwhile")
@@ -43,7 +43,7 @@ class UserLock:
                 await self._release(name)
 
     def forget(self, user: UserId) -> None:
-        """Who waits for a turn of this user asked for one that is no more."""
+        """The user was deleted: those who wait for the lock get RunnerUnavailable."""
         self._locks.pop(user, None)
 
     async def _renew(self, name: str) -> None:
@@ -51,7 +51,7 @@ class UserLock:
             await asyncio.sleep(RENEW_S)
             try:
                 if not await self._store.claim(name, holder=self._holder, lease_s=LEASE_S):
-                    log.warning("%s: this process stood still, and somebody else has the turn", name)
+                    log.warning("%s: this process was suspended, and another one holds the lock now", name)
             except StoreUnavailable as error:
                 log.warning("%s: %s", name, error)
 

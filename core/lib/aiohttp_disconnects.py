@@ -1,4 +1,4 @@
-"""A caller that goes away in the middle of an answer is nothing wrong, though aiohttp calls it a server's error."""
+"""Middleware for callers that disconnect in the middle of an answer: aiohttp would log that as a server error."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -11,13 +11,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def hung_up(request: web.Request) -> bool:
-    """Whether nobody is left who could read an answer."""
+    """Return whether the caller has disconnected."""
     return request.transport is None or request.transport.is_closing()
 
 
 @web.middleware
 async def ignore_disconnects(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """End what was being sent or read without a word of alarm. Comes first among the middlewares."""
+    """Answer a disconnected caller with status 499 instead of an error. It has to be the first middleware."""
     try:
         return await handler(request)
     except ConnectionError:  # aiohttp raises three kinds of it

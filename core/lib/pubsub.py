@@ -1,4 +1,4 @@
-"""One voice, many listeners: a bounded queue each, and a listener that lags is told so instead of eating memory."""
+"""Publish and subscribe: each subscription has a bounded queue, and one that lags is told so."""
 
 import asyncio
 from collections import defaultdict
@@ -10,11 +10,11 @@ T = TypeVar("T")
 
 
 class Lagging(Exception):
-    """This listener's queue was full: it has missed something and must look at the whole again."""
+    """The subscription's queue was full: it has missed something, and its owner must read the whole state again."""
 
 
 class Subscription(Generic[T]):
-    """An endless asynchronous iterator; raises Lagging once it has missed something."""
+    """An endless asynchronous iterator of what is published; raises Lagging once it has missed something."""
 
     def __init__(self, size: int) -> None:
         self._queue: asyncio.Queue[T] = asyncio.Queue(size)
@@ -37,7 +37,7 @@ class Subscription(Generic[T]):
 
 
 class Hub(Generic[T]):
-    """Topics come and go with their listeners; saying something nobody listens to costs nothing."""
+    """Topics exist while they have subscriptions; publishing to a topic without any costs nothing."""
 
     def __init__(self, *, size: int = 500) -> None:
         self._size = size
@@ -45,7 +45,7 @@ class Hub(Generic[T]):
 
     @contextmanager
     def listen(self, topic: str) -> Iterator[Subscription[T]]:
-        """Hear everything said about `topic` from this moment until the context is left."""
+        """Receive everything published to `topic` until the context is left."""
         listener: Subscription[T] = Subscription(self._size)
         self._topics[topic].add(listener)
         try:

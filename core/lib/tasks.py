@@ -1,4 +1,4 @@
-"""Work in the background: kept until it is done, and its failure told."""
+"""Background tasks of the event loop: referenced until they are done, with their failures logged."""
 
 import asyncio
 import logging
@@ -18,14 +18,14 @@ class Tasks:
         return iter(set(self._running))
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """Begin it; it is cancelled by `cancel` at the latest."""
+        """Start `work` as a task, which ends by itself or by `cancel`."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._running.add(task)
         task.add_done_callback(self._done)
         return task
 
     async def cancel(self) -> None:
-        """Until none is left."""
+        """Cancel all tasks and wait until they have ended."""
         tasks = [*self._running]
         for task in tasks:
             task.cancel()
@@ -37,11 +37,11 @@ class Tasks:
             log.error("task %s failed: %r", task.get_name(), error, exc_info=error)
 
 
-async def repeat(look: Callable[[], Awaitable[None]], *, every_s: float, name: str) -> None:
-    """`look` every so often until cancelled. Whatever goes wrong with one of them is logged, and the next one comes."""
+async def repeat(check: Callable[[], Awaitable[None]], *, every_s: float, name: str) -> None:
+    """Call `check` every `every_s` seconds until cancelled. An exception of one call is logged and ends nothing."""
     while True:
         await asyncio.sleep(every_s)
         try:
-            await look()
-        except Exception:  # one look that failed must not be the last one
+            await check()
+        except Exception:  # one check that failed must not be the last one
             log.exception("%s went wrong this time", name)

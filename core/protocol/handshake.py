@@ -1,9 +1,9 @@
-"""The first line of every connection from a box to a gateway on another machine: whose box it is, and the proof.
+"""The first line of every connection from a box to a gateway on another machine: it names the box and proves it.
 
     OMA/1 <token>\\r\\n      the token is tokens.sign({"box": id}, key of the box, audience="gateway")
 
-What follows the line is what a box on this machine says on its own socket. The key is in the memory of the runner and
-in the Store; the runner makes a new line for every connection, its own ones and those it passes on for its CLIs.
+After the line the connection is used like the unix socket of a box on this machine. Runner and Store know the key. The
+runner makes a new line for every connection: for its own ones, and for those that it relays for its CLIs.
 """
 
 import re
@@ -25,7 +25,7 @@ def encode(box: str, key: str) -> bytes:
 
 
 def token_of(line: bytes) -> str:
-    """Raises: BadInput: this is no such line."""
+    """The token in the line. Raises: BadInput: this is no such line."""
     match = LINE.fullmatch(line)
     if not match:
         raise BadInput("not the first line of a box's connection")
@@ -33,7 +33,7 @@ def token_of(line: bytes) -> str:
 
 
 def claimed_box(token: str) -> str:
-    """Whose it says it is, unproven. Raises: BadInput: it says nothing."""
+    """The box that the token names, not yet verified. Raises: BadInput: it names none."""
     box = tokens.unproven(token).get("box")
     if not isinstance(box, str) or not box:
         raise BadInput("the token names no box")
@@ -41,12 +41,12 @@ def claimed_box(token: str) -> str:
 
 
 def verify(token: str, *, key: str) -> None:
-    """What it says is so: this key, the box's, has signed it. Raises: NotSignedIn: it has not, or long ago."""
+    """Check that the box's key has signed the token lately. Raises: NotSignedIn: it has not."""
     tokens.verify(token, key=key, audience=AUDIENCE, max_age_s=TOKEN_S)
 
 
 def keep_alive(wire: socket.socket) -> None:
-    """A machine that vanishes says no goodbye: after about a minute of silence it is asked, and then given up."""
+    """Turn on TCP keepalive: a peer machine that vanished is noticed after about a minute of silence."""
     wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):

@@ -1,7 +1,7 @@
-"""Short signed words between our own processes: who is speaking, to whom, until when.
+"""Short-lived signed tokens between our own processes: they name the caller and the audience.
 
-Signed by itsdangerous with a salt that names purpose and audience, so that a token for one runner is noise to every
-other. Nothing in them is secret; nothing in them is believed after `max_age_s`.
+They are signed by itsdangerous with a salt that names purpose and audience, so that a token for one runner is invalid
+for every other. Nothing in them is secret; none is accepted after `max_age_s`.
 """
 
 from datetime import UTC, datetime
@@ -16,12 +16,12 @@ SKEW_S = 5  # the clocks of two machines; and times in tokens are whole seconds
 
 
 def boot_audience(pod: str = "") -> str:
-    """The audience of what binds a runner that nobody has yet: of this pod only, where one key opens many."""
+    """The audience of the token that binds an unbound runner; with a pod's name where all pods share one boot key."""
     return f"runner:boot:{pod}" if pod else "runner:boot"
 
 
 def box_audience(box: str) -> str:
-    """The audience of what a runner's own calls carry; programs beside it in the box have the same way out."""
+    """The audience of a runner's own calls: other programs in the box use the same connection to the gateway."""
     return f"gateway:own:{box}"
 
 
@@ -48,6 +48,6 @@ def verify(token: str, *, key: str, audience: str, max_age_s: int) -> dict[str, 
 
 
 def unproven(token: str) -> dict[str, Any]:
-    """What a token says of itself, to find the key that proves it; until then nothing of it is to be believed."""
+    """The claims of a token without verifying it: only to find the key that verifies it."""
     _, claims = URLSafeTimedSerializer("").loads_unsafe(token)
     return claims if isinstance(claims, dict) else {}

@@ -50,7 +50,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
         spawner = ScriptedSpawner(Path(short))
         async with await SqliteStore.open(tmp_path / "oma.db") as store:
             served = Served(app, store)
-            runners = RunnerPool(store=store, spawner=spawner, gate=served.gate, limits=IdleLimits())  # type: ignore[arg-type]
+            runners = RunnerPool(store=store, spawner=spawner, gateway_link=served.gate, limits=IdleLimits())  # type: ignore[arg-type]
             async with runners:
                 settings = Settings(data_dir=tmp_path)
                 door = auth.install(app, settings, store, ["k" * 40])

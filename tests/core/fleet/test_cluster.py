@@ -38,7 +38,7 @@ class Web:
         self.runners = RunnerPool(
             store=world.store,
             spawner=spawner,
-            gate=RemoteGateway(),
+            gateway_link=RemoteGateway(),
             limits=IdleLimits(**limits),
             sweep_s=0.2,  # type: ignore[arg-type]
         )

@@ -44,7 +44,9 @@ class Web:
     """What one process has."""
 
     def __init__(self, store: SqliteStore, spawner: Cluster) -> None:
-        self.runners = RunnerPool(store=store, spawner=spawner, gate=OpenGate(), limits=IdleLimits(), sweep_s=0.05)  # type: ignore[arg-type]
+        self.runners = RunnerPool(
+            store=store, spawner=spawner, gateway_link=OpenGate(), limits=IdleLimits(), sweep_s=0.05
+        )  # type: ignore[arg-type]
         self.conversations = Conversations(store=store, runners=self.runners, audit=Audit(store))
 
 

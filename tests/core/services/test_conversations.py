@@ -36,7 +36,9 @@ class Stage:
         self.open()
 
     def open(self, **times: float) -> None:
-        self.runners = RunnerPool(store=self.store, spawner=self.spawner, gate=self.gate, limits=IdleLimits(), **times)  # type: ignore[arg-type]
+        self.runners = RunnerPool(
+            store=self.store, spawner=self.spawner, gateway_link=self.gate, limits=IdleLimits(), **times
+        )  # type: ignore[arg-type]
         self.audit = Audit(self.store)
         self.conversations = Conversations(store=self.store, runners=self.runners, audit=self.audit)
         self.agents = Agents(store=self.store, runners=self.runners, forget=self.conversations.forget, audit=self.audit)

@@ -62,7 +62,7 @@ async def box_of_alice(house: House, world: World) -> AsyncIterator[Bash]:
         async with (
             House(settings, house.store).gateway(outside=world.outside),
             LocalGateway(settings.runtime_dir / "gateway.sock", asyncio.Event().wait) as gate,
-            RunnerPool(store=house.store, spawner=spawner, gate=gate, limits=IdleLimits()) as runners,
+            RunnerPool(store=house.store, spawner=spawner, gateway_link=gate, limits=IdleLimits()) as runners,
         ):
             client = await runners.get_or_start(ALICE)
             try:
