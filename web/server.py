@@ -25,6 +25,7 @@ from fastapi import FastAPI
 import auth
 from auth import uvicorn_config
 from core.config import runtime_dir as runtime_
+from core.config.data_lock import data_lock
 from core.config.runtime_dir import Runtime
 from core.config.settings import Settings, overridden, secrets_of
 from core.domain.errors import Misconfigured
@@ -53,12 +54,12 @@ KEEP_ALIVE_S = 620  # longer than the 610 s for which Google's load balancers us
 
 def run(settings: Settings, *, program: Path, open_browser: bool) -> int:
     """Serve until told to end. Raises: PlatformError: it cannot start; the text is for the terminal."""
-    return asyncio.run(_serve(settings, program=program, open_browser=open_browser))
-
-
-async def _serve(settings: Settings, *, program: Path, open_browser: bool) -> int:
     auth.check(settings)
-    listener = listening(settings)
+    with listening(settings) as listener, data_lock(settings):
+        return asyncio.run(_serve(settings, listener, program=program, open_browser=open_browser))
+
+
+async def _serve(settings: Settings, listener: socket.socket, *, program: Path, open_browser: bool) -> int:
     runtime = runtime_.make(settings)
     keys = settings.session_secret or (runtime_.platform_key(settings),)
     logs.install(settings.log_format, (*secrets_of(settings), *keys), part="web", project=settings.gcp_project)
