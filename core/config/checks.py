@@ -6,21 +6,40 @@ its documentation, warning at every start.
 
 import platform
 import re
+import stat
 from collections.abc import Iterator
-from ipaddress import ip_network
+from itertools import pairwise
+from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from core.config.proxies import too_trusting
 from core.config.settings import Part, Settings, variable
+from core.config.values import HOST_NAME
 from core.domain.errors import Misconfigured
-from core.domain.records import GOOGLE
 
 NAME_AT_GOOGLE = {"vertex_project": re.compile(r"[a-z0-9:.-]{1,100}"), "vertex_region": re.compile(r"[a-z0-9-]{1,40}")}
 EVERYBODY = "*"  # said on purpose, as opposed to an empty list
 SECRET_CHARS, DIFFERENT_CHARS = 32, 10
 # Words of documentation and of keyboards; a random secret has none of them, but once in a billion.
 WELL_KNOWN = re.compile(r"change|example|secret|password|default|for.?test|qwerty|012345|abcdef.?ghij", re.IGNORECASE)
-WIDEST = {4: 8, 6: 16}  # trusted proxies are a network of ours, never a good part of the internet
-HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:]+")
+DIFFERENT_PART = 0.7  # of all runs of three characters; random text has nearly only different ones
+STEPS_PART = 0.4  # of all neighbours that are equal or next to each other ("abcdef…"); random text has some 5 %
+# Providers at which anybody can make an account.
+PUBLIC_PROVIDERS = frozenset(
+    {
+        *("accounts.google.com", "appleid.apple.com", "login.live.com", "gitlab.com", "slack.com", "discord.com"),
+        *("www.facebook.com", "www.linkedin.com", "login.yahoo.com", "api.login.yahoo.com", "id.twitch.tv"),
+        *("kauth.kakao.com", "nid.naver.com", "access.line.me", "www.paypal.com", "salesforce.com"),
+    }
+)
+MICROSOFT = "login.microsoftonline.com"  # a company's own, unless the path names everybody's
+PERSONAL = re.compile(r"^/(common|consumers|organizations|9188040d-6c67-4c5b-b112-36a304b66dad)(/|$)", re.IGNORECASE)
+PUBLIC_MAIL = frozenset(
+    {
+        *("gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "yahoo.com", "icloud.com"),
+        *("naver.com", "daum.net", "hanmail.net", "kakao.com", "nate.com", "proton.me", "qq.com", "163.com"),
+    }
+)
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -68,12 +87,12 @@ def problems(settings: Settings, *, people: bool = True) -> Iterator[str]:
 def _everywhere(settings: Settings) -> Iterator[str]:
     if not settings.production and settings.host not in LOOPBACK:
         yield f"OMA_HOST is {settings.host}: local mode listens on 127.0.0.1 only; for others set OMA_ENV=production"
-    for name in settings.trusted_proxies:
-        if line := _proxy(name):
-            yield f"OMA_TRUSTED_PROXIES: {line}; name the proxy's own address"
-    for entry in settings.admins:
-        if "@" not in entry or EVERYBODY in entry:
-            yield f"OMA_ADMINS: {entry} is no e-mail address; name every administrator by theirs"
+    for line in too_trusting(settings.trusted_proxies):
+        yield f"OMA_TRUSTED_PROXIES: {line}; name the proxy's own address"
+    ports = [port for port in (settings.port, settings.gateway_port, settings.metrics_port) if port]
+    ports += [settings.metrics_port + 1] if settings.metrics_port and settings.spawner == "local" else []
+    if len(set(ports)) < len(ports):
+        yield "OMA_PORT, OMA_GATEWAY_PORT, OMA_METRICS_PORT and the port after that must be different ones"
     if settings.kubernetes_url and urlsplit(settings.kubernetes_url).hostname not in LOOPBACK:
         yield "OMA_KUBERNETES_URL is for trying on this machine: remove it, then it is the cluster we run in"
     if (issuer := urlsplit(settings.oidc_issuer)).scheme != "https" and issuer.hostname not in LOOPBACK:
@@ -99,6 +118,11 @@ def _production(settings: Settings) -> Iterator[str]:
          "OMA_SESSION_SECRET is too short or too simple: take what openssl rand -hex 32 prints"),
         (any(WELL_KNOWN.search(secret) for secret in settings.session_secret),
          "OMA_SESSION_SECRET is a well-known one: take what openssl rand -hex 32 prints"),
+        (_alike(settings), "OMA_SESSION_SECRET, OMA_OIDC_CLIENT_SECRET and ANTHROPIC_API_KEY must differ"),
+        (_writable_by_others(settings.data_dir),
+         f"others can write to OMA_DATA_DIR: type chmod 700 {settings.data_dir}"),
+        (_in_the_clear(settings.otlp_endpoint),
+         "OTEL_EXPORTER_OTLP_ENDPOINT must begin with https://, or traces travel in the clear"),
         (upstream.scheme != "https" and upstream.hostname not in LOOPBACK,
          "ANTHROPIC_BASE_URL must begin with https://, or the key travels in the clear"),
     ):  # fmt: skip
@@ -111,8 +135,10 @@ def _sign_in(settings: Settings) -> Iterator[str]:
     for bad, line in (
         (not settings.oidc_client_id, "set OMA_OIDC_CLIENT_ID and OMA_OIDC_CLIENT_SECRET"),
         (not settings.oidc_client_secret, "set OMA_OIDC_CLIENT_SECRET"),
-        (_open_to_all(settings), "set OMA_ALLOWED_DOMAINS or OMA_ALLOWED_EMAILS, or everybody with a Google account is"
-         " let in; if that is meant, set OMA_ALLOWED_DOMAINS=*"),
+        (_open_to_all(settings), "set OMA_ALLOWED_DOMAINS or OMA_ALLOWED_EMAILS, or everybody with an account at this"
+         " public provider is let in; if that is meant, set OMA_ALLOWED_DOMAINS=*"),
+        (PUBLIC_MAIL & {domain.lower() for domain in settings.allowed_domains},
+         "OMA_ALLOWED_DOMAINS names a public mail service: name people with OMA_ALLOWED_EMAILS"),
         (public.scheme != "https", "set OMA_PUBLIC_URL to the https address people use"),
         (not settings.trusted_proxies, "set OMA_TRUSTED_PROXIES to the address of what speaks https in front of us, or"
          " all strangers count as one, and one of them can keep everybody from signing in"),
@@ -123,22 +149,44 @@ def _sign_in(settings: Settings) -> Iterator[str]:
 
 
 def weak(secret: str) -> bool:
-    """Shorter than 32 characters, or made of fewer than 10 different ones ("changeme…", "aaaa…")."""
-    return len(secret) < SECRET_CHARS or len(set(secret)) < DIFFERENT_CHARS
+    """Shorter than 32 characters, of fewer than 10 different ones, or with a pattern: repeated or counted up."""
+    triples = [secret[at : at + 3] for at in range(len(secret) - 2)]
+    steps = sum(ord(after) - ord(before) in (1, -1, 0) for before, after in pairwise(secret))
+    return (
+        len(secret) < SECRET_CHARS
+        or len(set(secret)) < DIFFERENT_CHARS
+        or len(set(triples)) < DIFFERENT_PART * len(triples)
+        or steps > len(secret) * STEPS_PART
+    )
+
+
+def _alike(settings: Settings) -> bool:
+    """Whether one secret is another one: who may see the one would have the other."""
+    secrets = [*settings.session_secret, settings.oidc_client_secret, settings.anthropic_api_key]
+    given = [secret for secret in secrets if secret]
+    return len(set(given)) < len(given)
+
+
+def _writable_by_others(folder: Path) -> bool:
+    try:
+        return bool(folder.stat().st_mode & stat.S_IWOTH)
+    except OSError:
+        return False  # not there yet: it is made with mode 0700
+
+
+def _in_the_clear(address: str) -> bool:
+    """Whether what is sent there leaves this machine or this cluster unencrypted."""
+    url = urlsplit(address)
+    host = url.hostname or ""
+    inside = host in LOOPBACK or "." not in host or host.endswith((".svc", ".svc.cluster.local"))
+    return url.scheme == "http" and not inside
 
 
 def _open_to_all(settings: Settings) -> bool:
-    """A company's own provider knows its people; Google knows everybody."""
-    return settings.oidc_issuer == GOOGLE and not settings.allowed_domains and not settings.allowed_emails
-
-
-def _proxy(name: str) -> str:
-    """What is wrong with a trusted proxy; empty: nothing."""
-    try:
-        network = ip_network(name, strict=False)
-    except ValueError:
-        return f"{name} is no address"
-    return f"{name} is too much of the internet" if network.prefixlen < WIDEST[network.version] else ""
+    """A company's own provider knows its people; a public one knows everybody."""
+    issuer = urlsplit(settings.oidc_issuer)
+    public = issuer.hostname in PUBLIC_PROVIDERS or (issuer.hostname == MICROSOFT and PERSONAL.search(issuer.path))
+    return bool(public) and not settings.allowed_domains and not settings.allowed_emails
 
 
 def _names_one_host(url: SplitResult) -> bool:

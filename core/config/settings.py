@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import platformdirs
 
+from core.config.values import FORMS, RANGES, number
 from core.domain.errors import Misconfigured
 from core.domain.records import GOOGLE
 
@@ -29,7 +30,6 @@ class Secret(str):
 Names = tuple[str, ...]
 Part = Literal["web", "gateway"]
 NONE = Secret("")
-# They become parts of an address.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,8 +141,11 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
     if unknown:
         raise Misconfigured(f"unknown setting {', '.join(unknown)}; docs/settings.md lists all of them")
     given: dict[str, Any] = {
-        name: _parse(key, environ[key], hints[name]) for key, name in known.items() if environ.get(key)
+        name: _parse(name, key, environ[key], hints[name]) for key, name in known.items() if environ.get(key)
     }
+    for name, value in given.items():
+        if said := FORMS[name](value) if name in FORMS else "":
+            raise Misconfigured(f"{variable(name)} is {environ[variable(name)]!r}; {said}")
     return replace(Settings(), **given)
 
 
@@ -151,17 +154,17 @@ def overridden(words: Mapping[str, str], environ: Mapping[str, str] = os.environ
     return dict(environ) | {variable(name): word for name, word in words.items()}
 
 
-def _parse(key: str, text: str, kind: object) -> Any:
+def _parse(name: str, key: str, text: str, kind: object) -> Any:
     choices = get_args(kind)
     if choices and all(isinstance(choice, str) for choice in choices):
         if text not in choices:
             raise Misconfigured(f"{key} is {text!r}; it must be one of {', '.join(choices)}")
         return text
     if kind in (int, float):
-        try:
-            return int(text) if kind is int else float(text)
-        except ValueError as error:
-            raise Misconfigured(f"{key} is {text!r}; it must be a number") from error
+        value = number(text, whole=kind is int)
+        if value is None or not RANGES[name].holds(value):
+            raise Misconfigured(f"{key} is {text!r}; it must be {RANGES[name]}")
+        return value
     if kind is Path:
         return Path(text).expanduser()
     if kind is Secret:

@@ -3,6 +3,7 @@
 from tests.guards.guard import Guard
 
 FILE, SETTINGS = "core/config/checks.py", "core/config/settings.py"
+VALUES, PROXIES = "core/config/values.py", "core/config/proxies.py"
 
 
 def case(name: str) -> str:
@@ -34,19 +35,32 @@ GUARDS = (
     refusal("a session secret", "not settings.session_secret", "no session secret"),
     refusal("no weak session secret", "any(weak(secret) for secret in settings.session_secret)", "a short secret"),
     refusal("no well-known session secret", "any(WELL_KNOWN.search(secret) for secret in settings.session_secret)", "a well-known secret"),
+    refusal("secrets that differ", "_alike(settings)", "the model key as session secret"),
+    refusal("no data directory for everybody", "_writable_by_others(settings.data_dir)", "a data directory for everybody"),
+    refusal("no traces in the clear", "_in_the_clear(settings.otlp_endpoint)", "traces in the clear to another host"),
+    refusal("no mail service of everybody", "PUBLIC_MAIL & {domain.lower() for domain in settings.allowed_domains}", "a mail service of everybody"),
+    Guard("a pattern is no secret", "C1", FILE, "len(set(triples)) < DIFFERENT_PART * len(triples)", "False", case("a repeated pattern as secret")),
+    Guard("counting is no secret", "C1", FILE, "steps > len(secret) * STEPS_PART", "False", case("an alphabet as secret")),
+    Guard("other public providers", "C2", FILE, "issuer.hostname in PUBLIC_PROVIDERS", 'issuer.hostname == "accounts.google.com"', case("another public provider and nobody named")),
+    Guard("addresses are counted together", "A10 C2", PROXIES, "count = sum(one.num_addresses for one in collapsed)", "count = max((one.num_addresses for one in collapsed), default=0) // 2", case("half of the internet in sixteen parts")),
+    Guard("IPv4 in IPv6 is IPv4", "A10 C2", PROXIES, "if isinstance(network, IPv6Network) and network.overlaps(MAPPED):", "if False:", case("all of IPv4 written as IPv6")),
+    Guard("numbers have a range", "C2", SETTINGS, "if value is None or not RANGES[name].holds(value):", "if value is None:", "tests/core/config/test_values.py::test_a_number_out_of_range_is_refused_with_its_range"),
+    Guard("values have a form", "C2", SETTINGS, 'if said := FORMS[name](value) if name in FORMS else "":', 'if said := "":', case("everybody's address")),
+    Guard("ports differ", "C2", FILE, "if len(set(ports)) < len(ports):", "if False:", case("two listeners on one port")),
+    Guard("one server a data directory", "R6", "core/config/data_lock.py", "fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass", "tests/core/config/test_data_lock.py::test_the_second_is_told_which_process_has_it_and_where"),
     refusal("no key in the clear", 'upstream.scheme != "https" and upstream.hostname not in LOOPBACK', "the model key in the clear"),
     Guard(
         "production: a sandbox", "C2", FILE, 'settings.sandbox in ("none", "landlock"),', "False,", case("no sandbox"),
     ),
     Guard(
-        "proxies are not the whole internet", "A10 C2", FILE, "        if line := _proxy(name):", '        if line := "":', case("all of IPv6 trusted"),
+        "proxies are not the whole internet", "A10 C2", FILE, "    for line in too_trusting(settings.trusted_proxies):", '    for line in ():', case("all of IPv6 trusted"),
     ),
     Guard(
         "no cluster without a credential but on this machine", "C2", FILE, "if settings.kubernetes_url and urlsplit(settings.kubernetes_url).hostname not in LOOPBACK:", "if False:",
         case("a far API server without a credential"),
     ),
     Guard(
-        "administrators have addresses", "C2", FILE, 'if "@" not in entry or EVERYBODY in entry:', "if False:", case("everybody an administrator"),
+        "administrators have addresses", "C2", VALUES, "        if match is None or not DOMAIN.fullmatch(match[\"domain\"]):", "        if False:", case("everybody an administrator"),
     ),
     Guard(
         "a model credential", "C2", FILE, 'if has_the_key and settings.provider == "anthropic" and not settings.anthropic_api_key:', "if False:",

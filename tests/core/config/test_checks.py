@@ -75,6 +75,70 @@ UNSAFE: dict[str, tuple[dict[str, str], str]] = {
     "a port for boxes, and boxes on this machine": ({"OMA_GATEWAY_PORT": "8081"}, "OMA_GATEWAY_PORT"),
     "the local link open to a network": ({**LOCAL, "OMA_HOST": "0.0.0.0"}, "OMA_HOST"),
 }  # fmt: skip
+SLASH_8S = ",".join(f"{n}.0.0.0/8" for n in range(1, 224))
+# the same, for what a configuration means: read and checked here, and not by a process each
+MEANING: dict[str, tuple[dict[str, str], str]] = {
+    "a repeated pattern as secret": ({"OMA_SESSION_SECRET": "q8Zr2LmX0vTk" * 4}, "OMA_SESSION_SECRET"),
+    "a repeated word as secret": ({"OMA_SESSION_SECRET": "Hx7!pQ2z" * 8}, "OMA_SESSION_SECRET"),
+    "an alphabet as secret": ({"OMA_SESSION_SECRET": "mnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV"}, "OMA_SESSION_SECRET"),
+    "a row of keys as secret": ({"OMA_SESSION_SECRET": "zyxwvutsrqponmlkjihgfedcbaZYXWVUTS"}, "OMA_SESSION_SECRET"),
+    "the model key as session secret": ({"ANTHROPIC_API_KEY": SECRET}, "ANTHROPIC_API_KEY"),
+    "the provider's secret as session secret": ({"OMA_OIDC_CLIENT_SECRET": SECRET}, "OMA_OIDC_CLIENT_SECRET"),
+    "the model key as the provider's secret": (
+        {"OMA_OIDC_CLIENT_SECRET": "twice", "ANTHROPIC_API_KEY": "twice"}, "OMA_OIDC_CLIENT_SECRET"
+    ),
+    "the same session secret twice": ({"OMA_SESSION_SECRET": f"{SECRET},{SECRET}"}, "OMA_SESSION_SECRET"),
+    "half of the internet in sixteen parts": (
+        {"OMA_TRUSTED_PROXIES": ",".join(f"{n}.0.0.0/12" for n in range(20, 36))}, "OMA_TRUSTED_PROXIES"
+    ),
+    "every /8 of IPv4": ({"OMA_TRUSTED_PROXIES": SLASH_8S}, "OMA_TRUSTED_PROXIES"),
+    "two halves of IPv4": ({"OMA_TRUSTED_PROXIES": "0.0.0.0/1,128.0.0.0/1"}, "OMA_TRUSTED_PROXIES"),
+    "one public /8": ({"OMA_TRUSTED_PROXIES": "12.0.0.0/8"}, "OMA_TRUSTED_PROXIES"),
+    "all of IPv4 written as IPv6": ({"OMA_TRUSTED_PROXIES": "::ffff:0:0/96"}, "OMA_TRUSTED_PROXIES"),
+    "a /8 of IPv4 written as IPv6": ({"OMA_TRUSTED_PROXIES": "::ffff:12.0.0.0/104"}, "OMA_TRUSTED_PROXIES"),
+    "more than all of IPv4 written as IPv6": ({"OMA_TRUSTED_PROXIES": "::/80"}, "OMA_TRUSTED_PROXIES"),
+    "all global unicast of IPv6": ({"OMA_TRUSTED_PROXIES": "2000::/16,2001::/16"}, "OMA_TRUSTED_PROXIES"),
+    "a proxy by its name": ({"OMA_TRUSTED_PROXIES": "proxy.example.com"}, "OMA_TRUSTED_PROXIES"),
+    "a proxy with a port": ({"OMA_TRUSTED_PROXIES": "10.0.0.1:80"}, "OMA_TRUSTED_PROXIES"),
+    "another public provider and nobody named": (
+        {"OMA_OIDC_ISSUER": "https://gitlab.com", "OMA_ALLOWED_DOMAINS": ""}, "OMA_ALLOWED_DOMAINS"
+    ),
+    "everybody's Microsoft and nobody named": (
+        {"OMA_OIDC_ISSUER": "https://login.microsoftonline.com/common/v2.0", "OMA_ALLOWED_DOMAINS": ""},
+        "OMA_ALLOWED_DOMAINS",
+    ),
+    "Google with a slash and nobody named": (
+        {"OMA_OIDC_ISSUER": "https://accounts.google.com/", "OMA_ALLOWED_DOMAINS": ""}, "OMA_ALLOWED_DOMAINS"
+    ),
+    "a mail service of everybody": ({"OMA_ALLOWED_DOMAINS": "Gmail.com"}, "OMA_ALLOWED_DOMAINS"),
+    "a mail service of everybody in Korea": ({"OMA_ALLOWED_DOMAINS": "example.com,naver.com"}, "OMA_ALLOWED_DOMAINS"),
+    "everybody's address": ({"OMA_ALLOWED_EMAILS": "*"}, "OMA_ALLOWED_EMAILS"),
+    "an address with a wildcard": ({"OMA_ALLOWED_EMAILS": "*@example.com"}, "OMA_ALLOWED_EMAILS"),
+    "an address that is a name": ({"OMA_ALLOWED_EMAILS": "alice"}, "OMA_ALLOWED_EMAILS"),
+    "an address with two signs": ({"OMA_ALLOWED_EMAILS": "a@b@example.com"}, "OMA_ALLOWED_EMAILS"),
+    "an administrator that is a domain": ({"OMA_ADMINS": "example.com"}, "OMA_ADMINS"),
+    "a domain with a wildcard": ({"OMA_ALLOWED_DOMAINS": "*.example.com"}, "OMA_ALLOWED_DOMAINS"),
+    "a domain that is an address": ({"OMA_ALLOWED_DOMAINS": "@example.com"}, "OMA_ALLOWED_DOMAINS"),
+    "a whole top level": ({"OMA_ALLOWED_DOMAINS": "com"}, "OMA_ALLOWED_DOMAINS"),
+    "a provider without a host": ({"OMA_OIDC_ISSUER": "https://"}, "OMA_OIDC_ISSUER"),
+    "a provider that is no address": ({"OMA_OIDC_ISSUER": "accounts.example.com"}, "OMA_OIDC_ISSUER"),
+    "a provider with a query": ({"OMA_OIDC_ISSUER": "https://idp.example.com/?x=1"}, "OMA_OIDC_ISSUER"),
+    "a provider at a port that is none": ({"OMA_OIDC_ISSUER": "https://idp.example.com:99999"}, "OMA_OIDC_ISSUER"),
+    "traces in the clear to another host": (
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector.example.com:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT"
+    ),
+    "traces to no address": ({"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    "a model at no address": ({"ANTHROPIC_BASE_URL": "api.anthropic.com"}, "ANTHROPIC_BASE_URL"),
+    "a file as the model": ({"ANTHROPIC_BASE_URL": "file:///etc/passwd"}, "ANTHROPIC_BASE_URL"),
+    "a host that is a sentence": ({"OMA_HOST": "all of them"}, "OMA_HOST"),
+    "an alias that is an address": ({"OMA_ALIASES": "https://old.example.com"}, "OMA_ALIASES"),
+    "an emulator without a port": ({**LOCAL, "FIRESTORE_EMULATOR_HOST": "localhost"}, "FIRESTORE_EMULATOR_HOST"),
+    "two listeners on one port": ({"OMA_METRICS_PORT": "8080"}, "OMA_METRICS_PORT"),
+    "the gateway's metrics on the web's port": ({"OMA_METRICS_PORT": "8079"}, "OMA_METRICS_PORT"),
+    "a store that does not exist": ({"OMA_STORE": "postgres"}, "OMA_STORE"),
+    "a sandbox that does not exist": ({"OMA_SANDBOX": "docker"}, "OMA_SANDBOX"),
+    "a data directory for everybody": ({"OMA_DATA_DIR": "EVERYBODYS"}, "OMA_DATA_DIR"),
+}  # fmt: skip
 LIMIT_S = 5.0
 AT_ONCE = 4
 
@@ -83,18 +147,25 @@ def test_the_table_has_at_least_twelve_and_begins_with_a_configuration_that_star
     check(read(GOOD))
     check(read(GOOD | {"OMA_ALLOWED_DOMAINS": "*"}))
     check(read(GOOD | {"OMA_ALLOWED_DOMAINS": "", "OMA_OIDC_ISSUER": "https://login.example.com"}))
-    check(read(GOOD | {"OMA_TRUSTED_PROXIES": "127.0.0.1,10.0.0.0/8,fd00::/16"}))
+    check(read(GOOD | {"OMA_TRUSTED_PROXIES": "127.0.0.1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fd00::/16"}))
+    check(read(GOOD | {"OMA_TRUSTED_PROXIES": "130.211.0.0/22,35.191.0.0/16,104.16.0.0/13,2400:cb00::/32"}))
+    check(read(GOOD | {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector.otel.svc.cluster.local:4318"}))
+    check(read(GOOD | {"OMA_ALLOWED_EMAILS": "a.b+c@mail.example.co.kr", "OMA_METRICS_PORT": "9090"}))
+    company = {"OMA_OIDC_ISSUER": "https://login.microsoftonline.com/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0"}
+    check(read(GOOD | company | {"OMA_ALLOWED_DOMAINS": ""}))
     google = {"OMA_VAULT": "google", "OMA_GCP_PROJECT": "p", "OMA_MODEL": "vertex", "ANTHROPIC_API_KEY": ""}
     check(read(GOOD | google | {"ANTHROPIC_VERTEX_PROJECT_ID": "p", "CLOUD_ML_REGION": "asia-northeast3"}))
     check(read({}))
     assert len(UNSAFE) >= 12
 
 
-@pytest.mark.parametrize("name", UNSAFE)
-def test_an_unsafe_configuration_is_refused_with_the_name_of_the_setting(name: str) -> None:
-    change, setting = UNSAFE[name]
+@pytest.mark.parametrize("name", [*UNSAFE, *MEANING])
+def test_an_unsafe_configuration_is_refused_with_the_name_of_the_setting(name: str, tmp_path: Path) -> None:
+    change, setting = (UNSAFE | MEANING)[name]
+    tmp_path.chmod(0o777)
+    given = {name: value.replace("EVERYBODYS", str(tmp_path)) for name, value in (GOOD | change).items() if value}
     with pytest.raises(Misconfigured) as refused:
-        check(read({name: value for name, value in (GOOD | change).items() if value}))
+        check(read(given))
     assert setting in str(refused.value)
     assert "\n" not in str(refused.value)
 
