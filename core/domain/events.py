@@ -146,10 +146,18 @@ class ToolProgress(Event, frozen=True, kw_only=True, tag="tool_progress"):
     skipped: int = 0
 
 
+class Picture(msgspec.Struct, frozen=True, kw_only=True):
+    """A picture that a tool returned, in base64. Both are a stranger's words until they are checked."""
+
+    media_type: str
+    data: str
+
+
 class ToolReturned(Event, frozen=True, kw_only=True, tag="tool_returned"):
     """A tool's result; `content` is cut at the runner's cap, `full_size` is its length before that.
 
-    `stopped`: it did not finish because its turn was stopped; that is no failure of the tool.
+    `stopped`: it did not finish because its turn was stopped; that is no failure of the tool. `background`: it goes on
+    by itself, and another result with the same `id` tells its end, perhaps after the turn's.
     """
 
     id: str
@@ -158,6 +166,8 @@ class ToolReturned(Event, frozen=True, kw_only=True, tag="tool_returned"):
     truncated: bool = False
     full_size: int = 0
     stopped: bool = False
+    background: bool = False
+    pictures: tuple[Picture, ...] = ()
 
 
 class Asked(Event, frozen=True, kw_only=True, tag="asked"):

@@ -251,6 +251,8 @@ class Conversation:
 
     def _with_output(self, returned: ToolReturned) -> ToolReturned:
         """A stopped command with the end of what it had printed: the CLI does not say it."""
+        if returned.background:
+            return returned
         self._outputs.finish(returned.id)
         if not returned.ok and self.turn and self.turn.stopping:
             returned = structs.replace(returned, stopped=True)  # a killed command fails, but not by its own fault

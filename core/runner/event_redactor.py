@@ -46,10 +46,10 @@ class EventRedactor:
             return event
         if isinstance(event, Text | Thinking):
             self._streams.pop((event.message, event.block), None)
-        elif isinstance(event, ToolReturned):
+        elif isinstance(event, ToolReturned) and not event.background:
             self._streams.pop((event.id, OUTPUT), None)
         elif isinstance(event, TurnFinished):
-            self._streams.clear()
+            self._streams = {key: stream for key, stream in self._streams.items() if key[1] == OUTPUT}
         line = encode(event)
         if not redactor.found(line):
             return event

@@ -19,7 +19,6 @@ from core.domain.events import (
     ToolProgress,
     ToolReturned,
     TurnCost,
-    TurnFinished,
     encode,
     encode_many,
     seq_of,
@@ -128,10 +127,10 @@ class Journal:
         whole = stored if masked is event else structs.replace(event, seq=stored.seq, at=stored.at)
         self.recall.apply(whole, shown=stored)
         self._publish(line)
-        if isinstance(stored, ToolReturned):
+        if isinstance(stored, ToolReturned) and not stored.background:
             self._outputs.pop(stored.id, None)
-        elif isinstance(stored, TurnFinished):
-            self._outputs.clear()
+        elif isinstance(stored, StateChanged) and stored.state in (SessionState.ASLEEP, SessionState.FAILED):
+            self._outputs.clear()  # with the CLI its commands have ended
         todos = self._todos.apply(stored)
         if todos is not None:
             self.record(todos)

@@ -53,6 +53,7 @@ class Translator:
         self._next = 0
         self._unfinished: dict[int, TextDelta | ThinkingDelta] = {}
         self._pieces: dict[int, list[str]] = {}
+        self._background: set[str] = set()  # tool calls that go on after their first result
 
     def feed(self, said: Json) -> list[CliOutput]:
         """What one line of the CLI means to us: often nothing."""
@@ -62,11 +63,11 @@ class Translator:
             case "assistant":
                 return self._assistant(said)
             case "user":
-                return _returned(said)
+                return self._returned(said)
             case "system":
                 if said.get("subtype") == "compact_boundary":
                     self._context.compacted()
-                return _system(said)
+                return self._task_ended(said) or _system(said)
             case "tool_progress":
                 return _progress(said)
             case "conversation_reset":
@@ -167,6 +168,40 @@ class Translator:
             return [Thinking(message=self._message, block=number, text=truncation.text(thought))] if thought else []
         return []
 
+    def _returned(self, said: Json) -> list[CliOutput]:
+        """Tool results; the rest of what a `user` line holds are the CLI's remarks to the model."""
+        heard: list[CliOutput] = []
+        stopped = _stopped_tools(said)
+        for block in _blocks(_dict(said.get("message"))):
+            if block.get("type") != "tool_result":
+                continue
+            tool = _str(block.get("tool_use_id"))
+            if _goes_on(said):
+                self._background.add(tool)
+                heard.append(ToolReturned(id=tool, ok=True, background=True))
+                continue
+            if tool in stopped:  # its text tells the model what to do now; nobody else is meant
+                heard.append(ToolReturned(id=tool, ok=False, stopped=True))
+                continue
+            text, size = truncation.result(block.get("content"), said.get("tool_use_result"))
+            ok = block.get("is_error") is not True
+            pictures = truncation.pictures(block.get("content"))
+            cut = size > len(text)
+            heard.append(ToolReturned(id=tool, ok=ok, content=text, truncated=cut, full_size=size, pictures=pictures))
+        return heard
+
+    def _task_ended(self, said: Json) -> list[CliOutput]:
+        """The end of a sub-agent or command that went on in the background."""
+        tool = _str(said.get("tool_use_id"))
+        if said.get("subtype") != "task_notification" or tool not in self._background:
+            return []
+        self._background.discard(tool)
+        status, (text, size) = said.get("status"), truncation.content(said.get("summary"))
+        stopped = status in ("stopped", "killed")
+        cut = size > len(text)
+        ok = status == "completed"
+        return [ToolReturned(id=tool, ok=ok, content=text, truncated=cut, full_size=size, stopped=stopped)]
+
     def _number(self) -> int:
         """Blocks finish in order, while their stream is at the same index; without a stream they are counted."""
         number = self._block
@@ -191,21 +226,10 @@ def _called(block: Json, parent: str) -> ToolCalled:
     )
 
 
-def _returned(said: Json) -> list[CliOutput]:
-    """Tool results; the rest of what a `user` line holds are the CLI's remarks to the model."""
-    heard: list[CliOutput] = []
-    stopped = _stopped_tools(said)
-    for block in _blocks(_dict(said.get("message"))):
-        if block.get("type") != "tool_result":
-            continue
-        tool = _str(block.get("tool_use_id"))
-        if tool in stopped:  # its text tells the model what to do now; nobody else is meant
-            heard.append(ToolReturned(id=tool, ok=False, stopped=True))
-            continue
-        text, size = truncation.result(block.get("content"), said.get("tool_use_result"))
-        ok = block.get("is_error") is not True
-        heard.append(ToolReturned(id=tool, ok=ok, content=text, truncated=size > len(text), full_size=size))
-    return heard
+def _goes_on(said: Json) -> bool:
+    """Whether a tool has returned only to say that it goes on in the background."""
+    told = said.get("tool_use_result")
+    return isinstance(told, dict) and (told.get("isAsync") is True or bool(told.get("backgroundTaskId")))
 
 
 def _stopped_tools(said: Json) -> set[str]:

@@ -5,16 +5,21 @@ from typing import Any
 
 import msgspec
 
+from core.domain.events import Picture
+
 CONTENT_CHARS = 64 * 1024  # of one tool result
+PICTURE_CHARS = 700_000  # of one picture in base64: 512 KiB
+PICTURES = 4  # of one tool result
+PICTURE_KINDS = ("image/png", "image/jpeg", "image/gif", "image/webp")
 INPUT_CHARS = 512 * 1024  # of all strings of a tool's input together; what is longer is asked of nobody
 DEPTH = 12
 TEXT_BYTES = 7 * 1024 * 1024  # of one event, encoded: ingest takes 8 MiB at once
 
 
 def content(raw: object) -> tuple[str, int]:
-    """A tool result as text, cut, and its whole length; whatever is not text is named in brackets."""
+    """A tool result as text, cut, and its whole length; what is neither text nor a kept picture is named."""
     parts = raw if isinstance(raw, list) else [raw]
-    text = "\n".join(_part(part) for part in parts if part is not None)
+    text = "\n".join(_part(part) for part in parts if part is not None and _picture(part) is None)
     return text[:CONTENT_CHARS], len(text)
 
 
@@ -44,6 +49,21 @@ _PERSISTED = re.compile(
     r"Preview[^\n]*\n(?P<preview>.*?)(?:\n\.\.\.)?\n</persisted-output>\s*",
     re.S,
 )
+
+
+def pictures(raw: object) -> tuple[Picture, ...]:
+    """The pictures in a tool result that are small enough to be kept."""
+    found = [_picture(part) for part in raw] if isinstance(raw, list) else []
+    return tuple(picture for picture in found if picture)[:PICTURES]
+
+
+def _picture(part: object) -> Picture | None:
+    source = part.get("source") if isinstance(part, dict) and part.get("type") == "image" else None
+    if not isinstance(source, dict):
+        return None
+    kind, data = source.get("media_type"), source.get("data")
+    small = isinstance(data, str) and len(data) <= PICTURE_CHARS
+    return Picture(media_type=str(kind), data=str(data)) if small and kind in PICTURE_KINDS else None
 
 
 def _part(part: object) -> str:

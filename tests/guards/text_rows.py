@@ -2,10 +2,11 @@
 
 from tests.guards.guard import Guard
 
-PROSE = "ui/transcript/markdown.py"
+PROSE, ADDRESSES = "ui/transcript/markdown.py", "ui/transcript/addresses.py"
 TEST = "tests/ui/test_markdown.py"
 ACTS = f"{TEST}::test_nothing_a_model_writes_can_act"
 ITEMS, STEP, ANSI = "ui/transcript/items.py", "ui/transcript/tool_card.py", "ui/transcript/ansi.py"
+DETAILS, PICTURES = "ui/transcript/tool_details.py", "ui/transcript/pictures.py"
 IN_TIME = f"{TEST}::test_no_time_left_means_the_text_as_it_was_written"
 SLOW = f"{TEST}::test_a_text_built_to_be_slow_costs_no_more_than_its_budget"
 
@@ -25,35 +26,35 @@ GUARDS = (
     Guard("no HTML of the model's own", "X2", PROSE, '{"html": False,', '{"html": True,', ACTS),
     Guard(
         "links lead to the web and to mail only", "X4", PROSE,
-        "        if safe_address(address):\n            return _link(address)\n", "        if address:\n            return _link(address)\n", ACTS,
+        "        if safe_address(address):\n            return link_start(address)\n", "        if address:\n            return link_start(address)\n", ACTS,
     ),
     Guard(
-        "a path is no address", "X4", PROSE, "markdown.validateLink = _linkable", "markdown.validateLink = bool",
+        "a path is no address", "X4", PROSE, "markdown.validateLink = linkable", "markdown.validateLink = bool",
         f"{TEST}::test_an_address_that_leads_nowhere_good_stays_as_it_was_written",
     ),
     Guard(
-        "schemes of links", "X4", PROSE, 'frozenset({"http", "https", "mailto"})', 'frozenset({"http", "https", "mailto", "javascript"})',
+        "schemes of links", "X4", ADDRESSES, 'frozenset({"http", "https", "mailto"})', 'frozenset({"http", "https", "mailto", "javascript"})',
         f"{TEST}::test_where_a_link_may_lead",
     ),
     Guard(
-        "a link without a host is none", "X4", PROSE,
+        "a link without a host is none", "X4", ADDRESSES,
         'parts.scheme.lower() in SCHEMES and (parts.scheme.lower() == "mailto" or bool(parts.hostname))', "parts.scheme.lower() in SCHEMES",
         f"{TEST}::test_where_a_link_may_lead",
     ),
     Guard(
-        "a link gives nothing away", "X4 X7", PROSE, ' rel="noopener noreferrer nofollow"', "",
+        "a link gives nothing away", "X4 X7", ADDRESSES, ' rel="noopener noreferrer nofollow"', "",
         f"{TEST}::test_a_link_says_where_it_leads_and_gives_nothing_away",
     ),
     Guard(
-        "a link says where it leads", "X4", PROSE, ' title="{shown}"', "",
+        "a link says where it leads", "X4", ADDRESSES, ' title="{shown}"', "",
         f"{TEST}::test_a_link_says_where_it_leads_and_gives_nothing_away",
     ),
     Guard(
-        "an image is not loaded", "X3", PROSE, 'else f"{_link(source)}{words or escape(source)}</a>"', "else f'<img src=\"{escape(source)}\">'",
+        "an image is not loaded", "X3", PROSE, 'else f"{link_start(source)}{words or escape(source)}</a>"', "else f'<img src=\"{escape(source)}\">'",
         f"{TEST}::test_an_image_is_a_link_because_loading_it_would_tell_who_reads",
     ),
     Guard(
-        "an address in a link is escaped", "X2", PROSE, "    shown = escape(address)\n", "    shown = address\n",
+        "an address in a link is escaped", "X2", ADDRESSES, "    shown = escape(address)\n", "    shown = address\n",
         f"{TEST}::test_a_bare_address_is_a_link_without_the_sentence_around_it",
     ),
     Guard(
@@ -61,7 +62,7 @@ GUARDS = (
         f"{TEST}::test_text_is_text_wherever_it_stands",
     ),
     Guard(
-        "words are escaped", "X2", PROSE, 'return "".join([*parts, escape(words[done:])])', 'return "".join([*parts, words[done:]])',
+        "words are escaped", "X2", ADDRESSES, 'return "".join([*parts, escape(words[done:])])', 'return "".join([*parts, words[done:]])',
         f"{TEST}::test_text_is_text_wherever_it_stands",
     ),
     Guard(
@@ -118,9 +119,14 @@ GUARDS = (
     shown("an error", ITEMS, "<div class=\"out\">{escape(event.detail, quote=False)}</div>", "<div class=\"out\">{event.detail}</div>"),
     shown("a question", ITEMS, "<span class=\"v\">{escape(question.text, quote=False)}</span>", "<span class=\"v\">{question.text}</span>"),
     shown("what a tool is asked for", STEP, "{escape(tool_labels.short(shown), quote=False)}", "{tool_labels.short(shown)}"),
-    shown("what a tool is given", STEP, "{escape(tool_labels.visible(cut(value, FIELD_CHARS)), quote=False)}", "{cut(value, FIELD_CHARS)}"),
-    shown("what a draft is for", STEP, "{escape(cut(said, FIELD_CHARS), quote=False)}", "{cut(said, FIELD_CHARS)}"),
+    shown("what a tool is given", DETAILS, "{escape(tool_labels.visible(cut(value, FIELD_CHARS)), quote=False)}", "{cut(value, FIELD_CHARS)}"),
+    shown("what a draft is for", DETAILS, "{escape(cut(said, FIELD_CHARS), quote=False)}", "{cut(said, FIELD_CHARS)}"),
     shown("what a tool printed", ANSI, "else escape(visible(text), quote=False)", "else text"),
+    Guard(
+        "a picture is of the kind that it says", "X3", PICTURES,
+        "    if not data.startswith(BEGINNINGS.get(picture.media_type, ())):\n", "    if False:\n",
+        "tests/ui/test_transcript_reducer.py::test_what_is_no_picture_is_not_shown",
+    ),
     Guard(
         "what was printed in colours is escaped", "X1", ANSI,
         "        text = escape(visible(\"\".join(char for char, _ in cells)), quote=False)\n", "        text = \"\".join(char for char, _ in cells)\n",

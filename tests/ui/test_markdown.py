@@ -11,6 +11,7 @@ import pytest
 
 from core.domain.events import Asked
 from ui.layout.i18n import words
+from ui.transcript.addresses import safe_address
 from ui.transcript.code import highlight
 from ui.transcript.diff import changes
 from ui.transcript.markdown import (
@@ -20,7 +21,6 @@ from ui.transcript.markdown import (
     plain,
     quick,
     render,
-    safe_address,
     split_blocks,
 )
 from ui.transcript.reducer import TranscriptReducer

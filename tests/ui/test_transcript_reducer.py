@@ -1,6 +1,7 @@
 """Events to items: the page is a function of the log, and G2 and G5 hold on it."""
 
 import re
+from base64 import b64decode, b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -57,6 +58,10 @@ def said(text: str = "do it", id: str = "m1") -> e.UserSaid:
 
 def busy(turn: str = "m1") -> e.StateChanged:
     return e.StateChanged(state=S.BUSY, turn=turn)
+
+
+def idle() -> e.StateChanged:
+    return e.StateChanged(state=S.IDLE)
 
 
 def bash(id: str, command: str = "ls") -> e.ToolCalled:
@@ -329,6 +334,120 @@ def test_output_that_is_told_again_after_a_reconnect_is_not_shown_twice() -> Non
 
 def test_output_of_a_command_that_nobody_knows_is_no_error() -> None:
     assert Log().take(progress("x")) == []
+
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAoAAAAKCAYAAACNMs+9AAAAFUlEQVR42mNk+M9Qz0AEYBxVSF+FABJADveWkH6oAAAAAElFTkSuQmCC"
+
+
+def read_picture(id: str, media_type: str = "image/png", data: str = PNG) -> tuple[e.AnyEvent, e.AnyEvent]:
+    picture = e.Picture(media_type=media_type, data=data)
+    call = e.ToolCalled(id=id, name="Read", input={"file_path": "p.png"})
+    return call, e.ToolReturned(id=id, ok=True, pictures=(picture,))
+
+
+def test_a_picture_that_a_tool_returned_is_shown_as_data_in_the_page() -> None:
+    log = Log()
+    log.take(said(), *read_picture("t1"))
+    html = shown(log.fold)["a:t1"]
+    assert f'<img class="picture" src="data:image/png;base64,{PNG}" alt="Picture' in html and " open>" in html
+
+
+@pytest.mark.parametrize(
+    ("media_type", "data"),
+    [
+        ("image/svg+xml", "PHN2Zz48L3N2Zz4="),
+        ("text/html", PNG),
+        ("image/png", "PHN2Zz48L3N2Zz4="),
+        ("image/png", 'x" onerror="alert(1)'),
+        ('image/png" onerror="alert(1)', PNG),
+        ("image/jpeg", PNG),
+    ],
+)
+def test_what_is_no_picture_is_not_shown(media_type: str, data: str) -> None:
+    log = Log()
+    log.take(said(), *read_picture("t1", media_type, data))
+    assert "<img" not in shown(log.fold)["a:t1"] and "onerror" not in shown(log.fold)["a:t1"]
+
+
+def test_pictures_of_a_long_session_make_room_for_new_ones() -> None:
+    log = Log()
+    large = b64encode(b64decode(PNG) + bytes(500_000)).decode()
+    for n in range(9):
+        log.take(*read_picture(f"t{n}", data=large))
+    page = shown(log.fold)
+    assert "<img" not in page["a:t0"] and "<img" in page["a:t8"]
+    assert sum(map(len, page.values())) < 4_500_000
+
+
+def step_of(parent: str, id: str, command: str) -> e.ToolCalled:
+    return e.ToolCalled(id=id, name="Bash", input={"command": command}, parent=parent)
+
+
+def test_what_a_sub_agent_does_stands_in_its_card_with_its_own_state_also_after_a_reload() -> None:
+    log = Log()
+    task = e.ToolCalled(id="T", name="Task", input={"description": "look", "prompt": "Look around."})
+    log.take(said(), busy(), task, step_of("T", "t1", "ls"), e.ToolReturned(id="t1", ok=False, content="no such"))
+    log.take(step_of("T", "t2", "pwd"))
+    for fold in (log.fold, log.again()):
+        page = shown(fold)
+        assert "a:t1" not in page and "a:t2" not in page
+        states = re.findall(r'data-testid="tool-call" data-state="(\w+)"', page["a:T"])
+        assert states == ["running", "failed", "running"] and "Look around." in page["a:T"]
+    log.take(e.ToolReturned(id="t2", ok=True, content="/"), e.ToolReturned(id="T", ok=True, content="**Found**"))
+    html = shown(log.fold)["a:T"]
+    assert "<strong>Found</strong>" in html and html.count('data-state="ok"') == 2
+
+
+def test_a_sub_agent_in_the_background_goes_on_after_its_turn_and_ends_in_its_own_card() -> None:
+    log = Log()
+    log.take(said(), busy(), e.ToolCalled(id="T", name="Agent", input={"prompt": "Look."}))
+    log.take(e.ToolReturned(id="T", ok=True, background=True), step_of("T", "t1", "ls"), done(), idle())
+    for fold in (log.fold, log.again()):
+        html = shown(fold)["a:T"]
+        assert 'data-state="running"' in html and "In the background" in html and "stopped" not in html
+    log.take(step_of("T", "t2", "pwd"), e.ToolReturned(id="t2", ok=True))
+    assert "pwd" in shown(log.fold)["a:T"] and "a:t2" not in shown(log.fold)
+    log.take(e.ToolReturned(id="T", ok=True, content="The **report**"))
+    assert "<strong>report</strong>" in shown(log.again())["a:T"]
+    assert 'data-testid="tool-call" data-state="ok"' in shown(log.again())["a:T"]
+
+
+def test_what_goes_on_in_the_background_is_stopped_when_the_cli_has_ended() -> None:
+    log = Log()
+    log.take(said(), busy(), bash("t1"), e.ToolReturned(id="t1", ok=True, background=True), done(), idle())
+    log.take(e.StateChanged(state=S.ASLEEP))
+    assert 'data-state="stopped"' in shown(log.again())["a:t1"]
+
+
+def test_of_a_long_sub_agent_the_last_steps_are_shown_and_the_others_counted() -> None:
+    log = Log()
+    log.take(said(), busy(), e.ToolCalled(id="T", name="Agent", input={}))
+    for n in range(70):
+        log.take(step_of("T", f"t{n}", f"echo {n}"))
+    html = shown(log.fold)["a:T"]
+    assert html.count('data-testid="tool-call"') == 51 and "20 earlier steps" in html and "echo 69" in html
+
+
+def test_a_call_that_names_itself_or_a_stranger_as_its_sub_agent_is_shown_all_the_same() -> None:
+    log = Log()
+    log.take(said(), busy(), step_of("t1", "t1", "ls"), step_of("gone", "t2", "pwd"))
+    assert {"a:t1", "a:t2"} <= set(shown(log.fold))
+
+
+@pytest.mark.parametrize(
+    ("tool", "given", "seen"),
+    [
+        ("Grep", {"pattern": "x", "path": "src"}, "path src"),
+        ("WebFetch", {"url": "https://a.example/", "prompt": "What is it?"}, "What is it?"),
+        ("mcp__files__list_all", {"folder": "out"}, "files · list_all"),
+        ("SomethingNew", {"n": 1}, "SomethingNew"),
+    ],
+)
+def test_each_tool_has_a_card_that_says_what_it_was_given(tool: str, given: dict[str, Any], seen: str) -> None:
+    log = Log()
+    log.take(e.ToolCalled(id="t", name=tool, input=given), e.ToolReturned(id="t", ok=True, content="found"))
+    html = shown(log.fold)["a:t"]
+    assert seen in text_of(html) and "found" in html
 
 
 def test_how_long_it_worked_and_how_long_it_waited_for_a_person_are_two_numbers() -> None:

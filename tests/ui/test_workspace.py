@@ -20,6 +20,7 @@ from core.domain.states import SessionState as S
 from tests.browser import FLAGS, chromium
 from tests.timeouts import PATIENCE_S
 from tests.ui.serve_workspace import AGENT, LONG, STORY
+from tests.ui.test_transcript_reducer import PNG
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -849,6 +850,7 @@ def test_markup_that_slips_through_the_server_is_still_dead(page: Page, world: W
             const id = parseInt(document.querySelector(".transcript-box").id.slice(1));
             const html = '<img src=x onerror="window.hit=1">'
                 + '<form action="/x"><button data-testid="allow">x</button></form>'
+                + '<img src="https://evil.example/x.png"><img src="data:image/svg+xml;base64,PHN2Zz4=">'
                 + '<a href="javascript:window.hit=1" style="position:fixed">x</a><script>window.hit=1</scr' + 'ipt>';
             runMethod(id, "put", [{ o: "put", key: "t:evil", html }, true]);
         }"""
@@ -1059,6 +1061,19 @@ def test_a_conversation_that_the_model_refuses_goes_on_by_another_message_or_in_
     page.get_by_role("button", name="Go on in a new session").click()
     page.wait_for_url(lambda url: session not in url)
     expect(page.get_by_test_id("composer")).to_have_value(re.compile("I had asked:\n- roll it out"))
+
+
+def test_a_picture_of_a_tool_is_drawn_by_the_browser(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    picture = e.Picture(media_type="image/png", data=PNG)
+    call = e.ToolCalled(id="t1", name="Read", input={"file_path": "p.png"})
+    world.happen(session, call, e.ToolReturned(id="t1", ok=True, pictures=(picture,)))
+    drawn = page.get_by_alt_text("Picture that the tool returned")
+    expect(drawn).to_be_visible()
+    page.wait_for_function("one => one.complete && one.naturalWidth === 10", arg=drawn.element_handle())
+    page.reload()
+    expect(drawn).to_be_visible()
 
 
 def test_a_running_commands_output_is_followed_at_its_end_and_stays_after_a_reload(page: Page, world: World) -> None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from html import escape
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import isMdAsciiPunct, isPunctChar
@@ -18,9 +18,9 @@ from markdown_it.rules_inline.state_inline import Scanned
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
+from ui.transcript.addresses import file_name, link_start, linkable, linked, safe_address
 from ui.transcript.budget import Budget, Now, TooSlow
 from ui.transcript.code import highlight
-from ui.transcript.tool_labels import near_path, visible
 
 MAX_CHARS: Final = 200_000  # more is shown as plain text
 # CPU seconds of one render: five times what ordinary prose needs, so 0.18 for 20 KB.
@@ -29,12 +29,6 @@ BUDGET_S_PER_CHAR: Final = 4e-6
 # The same of a text that is being written: that is rendered on the loop, twelve times a second.
 LIVE_S: Final = 0.01
 LIVE_MOST_S: Final = 0.05
-# A bare address. Other scripts count where a part of it begins; after a Latin letter, or alone, they are a particle.
-LETTERS: Final = r"[^\W\d_a-zA-Z]"
-ADDRESS: Final = re.compile(
-    rf"https?://(?:(?<=//){LETTERS}[\w.-]*|[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d+)?"
-    rf"(?:[/?#](?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]|(?<![A-Za-z0-9%)\]])(?!(?<=/){LETTERS}(?!\w)){LETTERS}[^\W_a-zA-Z]*)*)?"
-)
 TASK: Final = re.compile(r"\[([ xX])\] ")
 # Hangul, kana and Chinese characters: scripts that write on without a space.
 CJK: Final = re.compile(
@@ -44,8 +38,6 @@ MARKS: Final = 60  # emphasis is one to three; each mark of a longer run would b
 # Cells of a table: short rows under a wide head are filled up, 65,000 of them out of 4 KB.
 CELLS: Final = 2_000
 CELLS_PER_CHAR: Final = 0.3
-SCHEMES: Final = frozenset({"http", "https", "mailto"})
-FILE: Final = re.compile(r"(?!//)[^\s:\\]{1,500}")  # a path, or a place on the page: nothing with a scheme or a host
 
 
 def render(text: str, *, now: Now = time.thread_time) -> str:
@@ -115,15 +107,6 @@ def code_block(source: str, language: str, budget: Budget | None = None) -> str:
     return f'<div class="code" data-lang="{name}"><pre><code>{inside}</code></pre></div>\n'
 
 
-def safe_address(address: str) -> bool:
-    """Whether a link may lead there."""
-    try:
-        parts = urlsplit(address.strip())
-    except ValueError:
-        return False
-    return parts.scheme.lower() in SCHEMES and (parts.scheme.lower() == "mailto" or bool(parts.hostname))
-
-
 def _tick_inline(state: StateInline, silent: bool) -> bool:
     state.env["budget"].tick()
     return False
@@ -186,44 +169,27 @@ def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     return silent or table(state, start, end, False)
 
 
-def _linkable(address: str) -> bool:
-    """What Markdown may take for a link; one to a file is drawn as its name."""
-    return safe_address(address) or bool(FILE.fullmatch(address))
-
-
-def _file(address: str) -> str:
-    """The name of a file of the agent's folder, as code; nothing for a place on the same page."""
-    name = "" if address.startswith("#") else near_path(unquote(address))
-    return f"<code>{escape(visible(name), quote=False)}</code>" if name else ""
-
-
-def _link(address: str) -> str:
-    """An opening tag that says on hover where it leads."""
-    shown = escape(address)
-    return f'<a href="{shown}" title="{shown}" target="_blank" rel="noopener noreferrer nofollow">'
-
-
 class _Renderer(RendererHTML):
     """Markdown-it's own output, but for what would leave the page or break its layout."""
 
     def text(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
         """Text, with bare addresses as links; in a link of its own it stays text."""
         words = tokens[at].content
-        return escape(words) if env.get("in_link") else _linked(words)
+        return escape(words) if env.get("in_link") else linked(words)
 
     def link_close(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
         """The end of a link, or the file that it names."""
         address = env.pop("in_link")
         if safe_address(address):
             return "</a>"
-        file, inside = _file(address), tokens[at - 1]
+        file, inside = file_name(address), tokens[at - 1]
         return f" {file}" if file and not _names(inside, address) else ""
 
     def link_open(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
         """The beginning of a link; to a file there is none."""
         address = env["in_link"] = str(tokens[at].attrs.get("href", ""))
         if safe_address(address):
-            return _link(address)
+            return link_start(address)
         if _names(tokens[at + 1], address):
             tokens[at + 1].type, tokens[at + 1].tag = "code_inline", "code"
         return ""
@@ -237,8 +203,8 @@ class _Renderer(RendererHTML):
             t.type == "link_close" for t in tokens[:at]
         )
         if not safe_address(source):
-            return f"{words} {_file(source)}".strip()
-        return words if inside_a_link else f"{_link(source)}{words or escape(source)}</a>"
+            return f"{words} {file_name(source)}".strip()
+        return words if inside_a_link else f"{link_start(source)}{words or escape(source)}</a>"
 
     def fence(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
         info = tokens[at].info.split()
@@ -277,42 +243,6 @@ def _cell(token: Token) -> str:
     return f'<{token.tag} class="{side}">' if side else f"<{token.tag}>"
 
 
-def _linked(words: str) -> str:
-    """Escaped text with its bare addresses as links, each without the punctuation of the sentence around it."""
-    parts, done = [], 0
-    for found in ADDRESS.finditer(words):
-        address = _trimmed(found[0])
-        if safe_address(address):
-            parts += [escape(words[done : found.start()]), f"{_link(address)}{escape(address)}</a>"]
-            done = found.start() + len(address)
-    return "".join([*parts, escape(words[done:])])
-
-
-def _trimmed(address: str) -> str:
-    """Without closing marks that belong to the sentence: its point, or a bracket that was opened before."""
-    address = address[: _unopened(address)]
-    end = len(address)
-    open_ = {mark: address.count(left) - address.count(mark) for left, mark in ("()", "[]")}
-    while end and (address[end - 1] in ".,;:!?'*" or open_.get(address[end - 1], 0) < 0):
-        if address[end - 1] in open_:
-            open_[address[end - 1]] += 1
-        end -= 1
-    return address[:end]
-
-
-def _unopened(address: str) -> int:
-    """Where a closing bracket stands that was opened before the address, which ends there; else its length."""
-    depth = {")": 0, "]": 0}
-    for at, mark in enumerate(address):
-        if mark in "([":
-            depth[")" if mark == "(" else "]"] += 1
-        elif mark in depth:
-            depth[mark] -= 1
-            if depth[mark] < 0:
-                return at
-    return len(address)
-
-
 def _tasks(state: StateCore) -> None:
     """`- [ ] item`: a box before the item, as text, which screen readers and copies have too."""
     for item, paragraph, inline in zip(state.tokens, state.tokens[1:], state.tokens[2:], strict=False):
@@ -334,7 +264,7 @@ def _markdown() -> MarkdownIt:
     markdown = MarkdownIt("zero", renderer_cls=_Renderer)
     markdown.inline = _InlineParser()
     markdown.configure("commonmark", options).enable(["table", "strikethrough"])
-    markdown.validateLink = _linkable  # type: ignore[method-assign,assignment]
+    markdown.validateLink = linkable  # type: ignore[method-assign,assignment]
     markdown.inline.ruler.before("text", "tick", _tick_inline)
     markdown.inline.ruler.after("tick", "line of marks", _line_of_marks)
     markdown.block.ruler.before("table", "tick", _tick_block)

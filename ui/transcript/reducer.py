@@ -231,6 +231,8 @@ class TranscriptReducer:
 
     def _state(self, event: e.StateChanged) -> None:
         self.state, self._phase = event.state, event.phase
+        if event.state in (SessionState.ASLEEP, SessionState.FAILED):
+            self._work.end_background(event)
         at = event.at.isoformat() if isinstance(event.at, datetime) else ""
         self._woken = (self._woken or at) if event.state is SessionState.STARTING else ""
         if event.turn == self._turn:

@@ -9,7 +9,7 @@ import msgspec
 from core.domain.events import Asked
 from ui.layout.i18n import Translations
 from ui.transcript import diff, markdown, tool_labels
-from ui.transcript.tool_card import fields
+from ui.transcript.tool_details import fields
 
 TITLES: Final = frozenset("run write edit read find search list fetch websearch".split())
 NO_RULES: Final = frozenset({"long", "signs", "tool"})  # of Asked.no_rule

@@ -46,6 +46,7 @@ KINDS: Final[dict[str, ToolKind]] = {
     DRAFT: ToolKind("draft", "spark", ("name",)),
 }
 EDITING: Final = frozenset({"Write", "Edit", "MultiEdit", "NotebookEdit"})
+DELEGATING: Final = frozenset({"Task", "Agent"})
 QUIET: Final = EDITING | {
     DRAFT,
     "EnterPlanMode",

@@ -222,6 +222,18 @@ async def test_a_running_command_shows_its_output_to_early_and_late_readers_and_
         assert not [event for event in await session.stored() if isinstance(event, ToolProgress)]
 
 
+async def test_a_sub_agent_in_the_background_tells_its_end_and_not_the_clis_words_to_the_model(tmp_path: Path) -> None:
+    async with Box(tmp_path) as box:
+        session = await box.session(rules=["Task"])
+        async with session.watch() as watch:
+            task = {"description": "look", "prompt": "N=3", "subagent_type": "general-purpose"}
+            await session.say(f"USE(((Task)))((({json.dumps(task)})))")
+            first = await watch.until(ToolReturned)
+            last = await watch.until(ToolReturned)
+    assert (first.background, first.content) == (True, "")
+    assert (last.id, last.ok, last.background, last.content) == (first.id, True, False, "w0 w1 w2")
+
+
 async def test_a_cli_that_does_not_listen_is_killed_by_stop(tmp_path: Path) -> None:
     async with Box(tmp_path) as box:
         session = await box.session()

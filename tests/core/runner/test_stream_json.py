@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from core.domain.events import (
     Notice,
+    Picture,
     Retrying,
     Text,
     TextDelta,
@@ -151,6 +152,17 @@ def test_a_result_that_the_cli_has_put_into_a_file_is_its_beginning_and_its_size
     more = {"persistedOutputSize": 168_894}
     line = {"type": "user", "message": {"content": [block]}, "tool_use_result": more}
     assert hear(Translator(), line)[0].full_size == 168_894
+
+
+def test_small_pictures_are_kept_and_others_named() -> None:
+    def image(kind: str, data: str) -> dict[str, Any]:
+        return {"type": "image", "source": {"type": "base64", "media_type": kind, "data": data}}
+
+    content = [image("image/png", "AAAA"), image("image/png", "A" * 800_000), image("image/svg+xml", "AAAA")]
+    block = {"type": "tool_result", "tool_use_id": "t1", "content": content}
+    (returned,) = hear(Translator(), {"type": "user", "message": {"content": [block]}})
+    assert returned.pictures == (Picture(media_type="image/png", data="AAAA"),)
+    assert returned.content == "[image]\n[image]"
 
 
 def test_a_cleared_conversation_is_told() -> None:
