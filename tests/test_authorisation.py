@@ -47,6 +47,11 @@ TABLE: dict[str, tuple[int, int]] = {
     "GET /settings/secrets": (SIGN_IN, 200),
     "GET /workspace/{agent_id}": (SIGN_IN, 404),
     "GET /agents/{agent_id}/connections": (SIGN_IN, 404),
+    "GET /runs": (SIGN_IN, 200),
+    "GET /runs/{run_id}": (SIGN_IN, 404),
+    "GET /runs.csv": (SIGN_IN, 200),
+    "GET /runs.json": (SIGN_IN, 200),
+    "GET /agents/{agent_id}/operate": (SIGN_IN, 404),
     "GET /admin": (SIGN_IN, 404),
     "GET /admin/audit.jsonl": (SIGN_IN, 404),
     "POST /settings/export": (401, 200),
@@ -183,7 +188,14 @@ async def served(running: tuple[str, Path, dict[str, list[str]]]) -> AsyncIterat
             id="a11ce", agent=agent, schedule=schedule, input=CANARY, counted_from=at, created_at=at, updated_at=at
         )
         await store.put(trigger, owner=alice)
-        ids = {"agent": agent, "agent_id": agent, "session": session.id, "run": run.id, "trigger": trigger.id}
+        ids = {
+            "agent": agent,
+            "agent_id": agent,
+            "session": session.id,
+            "run": run.id,
+            "run_id": run.id,
+            "trigger": trigger.id,
+        }
         yield Served(base=base, store=store, logins=Logins(store, [KEY]), alices=ids)
 
 
@@ -227,7 +239,7 @@ async def test_another_user_gets_what_the_table_says_and_nothing_of_alice(served
 
 @pytest.mark.parametrize("route", [route for route in TABLE if TABLE[route][1] == 404 and "/_nicegui" not in route])
 async def test_what_is_alices_and_what_never_was_are_the_same_to_bob(served: Served, route: str) -> None:
-    random = {"agent": new_agent_id(), "session": new_session_id(), "run": "f00", "trigger": "f00"}
+    random = {"agent": new_agent_id(), "session": new_session_id(), "run": "f00", "run_id": "f00", "trigger": "f00"}
     random["agent_id"] = random["agent"]
     cookies = await served.actor("bob")
     theirs = await served.ask(route, cookies, served.alices)

@@ -11,6 +11,7 @@ from core.domain.states import SessionState
 from ui.layout.html import Tag, icon, tag
 from ui.layout.page_frame import PageFrame, frame, screen
 from ui.layout.services import Services
+from ui.runs.alerts import Alerts
 from ui.transcript.reducer import Meta
 from ui.transcript.request_view import card
 from ui.workspace.request_card import RequestCard
@@ -71,6 +72,7 @@ class Inbox:
         self._clear_place: Tag | None = None
         with tag("div", classes="page narrow"):
             tag("h1", page.words.t("inbox.title"))
+            self._alerts = Alerts(page)
             self._body = tag("div", classes="requests")
 
     async def show(self) -> None:
@@ -89,6 +91,7 @@ class Inbox:
                 row = Row(self._page, request, overview.agent(request.agent), asked[request.id], answer)
             self._rows[request.id] = row
             row.place.move(self._body, at)
+        await self._alerts.refresh()
         self._all_clear(shown)
 
     async def _asked(self, request: Request) -> Asked | None:
@@ -108,8 +111,9 @@ class Inbox:
             self._page.toasts.show(self._page.words.t("inbox.answered"), "ok")
 
     def _all_clear(self, shown: list[Request]) -> None:
-        if shown or self._clear_place:
-            if shown and self._clear_place:
+        busy = bool(shown) or not self._alerts.is_empty
+        if busy or self._clear_place:
+            if busy and self._clear_place:
                 self._clear_place.delete()
                 self._clear_place = None
             return

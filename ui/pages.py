@@ -6,6 +6,7 @@ from ui.agents import connections
 from ui.dashboard import page as dashboard_page
 from ui.layout import error_page
 from ui.layout.services import Services
+from ui.runs import list_page, operate_page, run_page
 from ui.settings import page as settings_page
 from ui.settings import secrets
 from ui.workspace import page as workspace_page
@@ -20,6 +21,9 @@ def install(desk: Services) -> None:
         inbox,
         workspace_page,
         connections,
+        list_page,
+        run_page,
+        operate_page,
         settings_page,
         secrets,
         admin_page,

@@ -56,10 +56,17 @@ class Announced:
             watcher(text)
 
 
+class NoRuns:
+    """Nothing has run, and the inbox has nothing to say about it."""
+
+    async def alerts(self, *, user: UserId) -> list[Any]:
+        return []
+
+
 def rest_of_desk() -> dict[str, Any]:
     """What pages over fakes do not ask for; /settings and /admin are tested over the real thing (tests/e2e)."""
-    unused = dict.fromkeys(("account", "secrets", "export", "outbound", "people", "audit", "runs", "schedules"))
-    return {**unused, "announcements": Announced()}
+    unused = dict.fromkeys(("account", "secrets", "export", "outbound", "people", "audit", "schedules"))
+    return {**unused, "announcements": Announced(), "runs": NoRuns()}
 
 
 class FakePlatform:

@@ -21,6 +21,8 @@ BETWEEN_MACHINES = {"gap", "seq_taken", "misconfigured", "bad_token", "bound", "
 SOURCES = sorted(path for path in UI.rglob("*.py") if "__pycache__" not in path.parts)
 COMPLETING = (
     "domain/states.py",
+    "domain/runs.py",
+    "domain/schedules.py",
     "domain/events.py",
     "runner/conversation.py",
     "runner/session.py",

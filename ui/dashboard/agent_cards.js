@@ -39,6 +39,7 @@ export default {
             <summary class="btn ghost icon sm" :aria-label="card.more" data-testid="card-menu"><i class="ic ic-more" aria-hidden="true"></i></summary>
             <div class="pop">
               <button type="button" class="li" @click="begin(card)"><i class="ic ic-edit" aria-hidden="true"></i>{{ words.rename }}</button>
+              <a class="li" :href="card.operate" data-testid="card-operate"><i class="ic ic-clock" aria-hidden="true"></i>{{ words.operate }}</a>
               <button type="button" class="li" @click="$emit('archive', [card.id, !card.archived])">
                 <i class="ic" :class="card.archived ? 'ic-restore' : 'ic-archive'" aria-hidden="true"></i>{{ card.archived ? words.restore : words.archive }}</button>
               <button type="button" class="li bad" @click="$emit('ask', card.id)"><i class="ic ic-trash" aria-hidden="true"></i>{{ words.delete }}</button>

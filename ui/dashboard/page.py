@@ -169,6 +169,7 @@ def view(card: AgentSummary, waiting: Request | None, words: Translations) -> di
         "cost": words.t("dashboard.month", cost=words.money(card.cost_usd)) if card.cost_usd else "",
         "href": f"{here}?session={quote(card.session)}" if card.session else here,
         "answer": f"{here}?session={quote(waiting.session)}" if waiting else here,
+        "operate": f"/agents/{quote(card.agent.id)}/operate",
         "more": words.t("dashboard.more", name=name),
         "again": card.state is SessionState.FAILED and may_retry(card.reason),
         "sessions": words.t("dashboard.sessions", n=card.sessions) if card.sessions else "",
@@ -212,7 +213,7 @@ def _filters(cards: list[AgentSummary], words: Translations) -> list[dict[str, A
 def _labels(words: Translations) -> dict[str, Any]:
     labels: dict[str, Any] = {name: words.t(f"dashboard.{name}") for name in LABELS}
     none = {id: words.t(f"dashboard.none_{id}") for id, _, _ in FILTERS}
-    return {**labels, "cancel": words.t("common.cancel"), "none": none}
+    return {**labels, "cancel": words.t("common.cancel"), "operate": words.t("schedules.title"), "none": none}
 
 
 def _strings(args: Any, count: int) -> list[str]:

@@ -42,6 +42,7 @@ def header(words: Translations, *, inbox: Callable[[], object], user: Callable[[
             tag("span", "Oh My Agent", classes="name")
         search(words)
         tag("span", classes="grow")
+        tag("a", words.t("runs.title"), classes="btn ghost hide-phone", href="/runs", testid="to-runs")
         inbox()
         user()
 
@@ -91,6 +92,9 @@ def user_menu(words: Translations, user: User, *, theme: str, prefer: Prefer, cl
             with tag("div", classes="pick stay"):
                 tag("span", words.t("common.theme"), classes="meta")
                 themes(words, theme, prefer)
+            with tag("a", classes="li", href="/runs"):
+                icon("clock")
+                tag("span", words.t("runs.title"))
             with tag("a", classes="li", href="/settings", testid="to-settings"):
                 icon("sliders")
                 tag("span", words.t("common.settings"))

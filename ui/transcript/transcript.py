@@ -60,6 +60,8 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
         self.on("earlier", self._earlier, args=[])
         self.on("again", self._retried)
         self.on("handover", handover, args=[])
+        if self.client.has_socket_connection:  # made in a page that is open already, as a run's is once it begins
+            self._online.set()
         self.client.on_connect(self._online.set)
         self.client.on_disconnect(self._online.clear)
         task = background_tasks.create(self._pump(), name="transcript", context=self.client)

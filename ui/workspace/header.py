@@ -43,6 +43,7 @@ class WorkspaceHead(Element, component="header.js"):
         shared = {
             "connections": words.t("connections.title"),
             "mode": words.t("mode.title"),
+            "operate": words.t("schedules.title"),
             "cancel": words.t("common.cancel"),
             "agents": words.t("workspace.dashboard"),
             "find": words.t("palette.label"),
@@ -66,6 +67,7 @@ class WorkspaceHead(Element, component="header.js"):
             "draft": agent.draft and bool(agent.name),  # one without a name is nothing yet that could be published
             "archived": agent.archived,
             "connections": path(agent),
+            "operate": f"/agents/{agent.id}/operate",
         }
 
     async def _renamed(self, event: GenericEventArguments) -> None:

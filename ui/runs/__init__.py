@@ -1,0 +1,1 @@
+"""Pages of runs and schedules: the day, one run, and when an agent works by itself."""

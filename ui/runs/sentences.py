@@ -1,0 +1,122 @@
+"""What a run's row says in words: its state, how it came, how long it took, why it ended and what to do."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.domain.error_catalogue import TURNS
+from core.domain.plain_schedules import from_cron, speak
+from core.domain.records import now
+from core.domain.runs import Run, TriggerKind
+from core.domain.schedules import Schedule
+from core.domain.states import AT_WORK, RunState
+from ui.layout.i18n import Translations
+
+NONE = "–"
+TRIGGER_ICONS = {
+    TriggerKind.PERSON: "user",
+    TriggerKind.SCHEDULE: "clock",
+    TriggerKind.API: "term",
+    TriggerKind.WEBHOOK: "web",
+    TriggerKind.AGENT: "spark",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLine:
+    """One row of the table, as it is read."""
+
+    id: str
+    state: str
+    word: str
+    agent: str
+    icon: str
+    trigger: str
+    trigger_icon: str
+    trigger_kind: str
+    at: str
+    took: str
+    cost: str
+    result: str
+    href: str
+    action: str  # answer, retry or nothing
+    answer: str
+
+
+def line(run: Run, *, agent: str, icon: str, words: Translations) -> RunLine:
+    """The row of a run of the agent with this name and icon."""
+    action = "answer" if run.state is RunState.WAITING else ""
+    if run.state in (RunState.FAILED, RunState.MISSED):
+        action = "retry"
+    return RunLine(
+        id=run.id,
+        state=run.state,
+        word=words.t(f"run_state.{run.state}"),
+        agent=agent or words.t("dashboard.untitled"),
+        icon=icon,
+        trigger=words.t(f"run_trigger.{run.trigger_kind}"),
+        trigger_icon=TRIGGER_ICONS[run.trigger_kind],
+        trigger_kind=run.trigger_kind,
+        at=words.clock(run.started_at or run.at),
+        took=took(run, words),
+        cost=words.money(run.cost_usd) if run.started_at and run.cost_usd else NONE,
+        result=result(run, words),
+        href=f"/runs/{run.id}",
+        action=action,
+        answer=f"/workspace/{run.agent}?session={run.session}",
+    )
+
+
+def took(run: Run, words: Translations) -> str:
+    """Worked time only; while it works or waits, the time since its start; nothing if it never started."""
+    if run.started_at is None:
+        return NONE
+    if run.state in AT_WORK:
+        return words.t("runs.since", since=words.since(run.started_at))
+    return words.lasting(worked_s(run))
+
+
+def worked_s(run: Run) -> float:
+    """Seconds between start and end without those in which it waited for an answer."""
+    if run.started_at is None:
+        return 0.0
+    return max(0.0, ((run.finished_at or now()) - run.started_at).total_seconds() - run.waited_s)
+
+
+def result(run: Run, words: Translations) -> str:
+    """One sentence: what came of it, or why nothing did."""
+    if run.state is RunState.SUCCEEDED:
+        return run.result or words.t("runs.done")
+    return why(run, words)
+
+
+def why(run: Run, words: Translations) -> str:
+    """Why the run stands where it does."""
+    return reason_words(run.reason, words) if run.reason else words.t(f"run_reason.now_{run.state}")
+
+
+def reason_words(reason: str, words: Translations) -> str:
+    """The sentence of a code with which a run ended."""
+    if reason in TURNS:
+        return words.code("reason", reason, "other")
+    return words.code("run_reason", reason, "turn_failed")
+
+
+def next_step(run: Run, words: Translations) -> str:
+    """What a person can do about it; empty: nothing."""
+    if run.reason in TURNS:
+        return words.t("run_next.turn_failed")
+    key = f"run_next.{run.reason}"
+    return words.t(key) if run.reason and words.has(key) else ""
+
+
+def spoken(schedule: Schedule, words: Translations) -> str:
+    """A schedule in plain words, else its cron line or time."""
+    if schedule.at:
+        return words.t("schedules.once_at", at=words.full(schedule.at))
+    plain = from_cron(schedule.cron)
+    return speak(plain, words.locale) if plain else schedule.cron
+
+
+def day_words(at: datetime, words: Translations) -> str:
+    """A day of the calendar with its weekday, in the viewer's zone."""
+    return words.full(at).removesuffix(words.clock(at)).strip()
