@@ -12,6 +12,8 @@ from core.gateway.identity import Callers
 from core.gateway.metering.limits import SpendLimits
 from core.gateway.metering.meter import Meter
 from core.gateway.providers.factory import provider_for
+from core.lib.tasks import Tasks, repeat
+from core.runs.silence_alarm import LOOK_S, SilenceAlarm
 from core.store import Store
 from core.vault.factory import opened_vault
 
@@ -47,10 +49,13 @@ async def served(
         )
         # handler_cancellation: a CLI that hangs up ends the call upstream, and its cost
         runner = web.AppRunner(api.app(), handler_cancellation=True, access_log=None, shutdown_timeout=drain_s)
+        alarm = Tasks()
         try:
             await runner.setup()
+            alarm.spawn(repeat(SilenceAlarm(store).look, every_s=LOOK_S, name="the alarm of schedules"), "alarm")
             yield runner
         finally:
+            await alarm.cancel()
             await runner.cleanup()
             await provider.close()
             await meter.close()

@@ -31,6 +31,7 @@ from core.vault import Vault
 
 MODEL_BYTES = 32 * 1024 * 1024  # as much as the Messages API takes
 SMALL_BYTES = 64 * 1024
+RUN = "run"  # the kind of a session that nobody looks at
 PAGE_EVENTS = 50  # of a log that is asked for: an event may have some megabytes
 
 T = TypeVar("T")
@@ -88,8 +89,8 @@ class BoxApi:
         spec = api.Spec(
             token=tokens.sign(claims, key=self._keys[0], audience=caller.audience),
             provider=self._provider_name,
-            agent=msgspec.convert(agent, api.AgentSpec, from_attributes=True),
-            session=msgspec.convert(session, api.SessionSpec, from_attributes=True),
+            agent=_agent_spec(session, agent),
+            session=_session_spec(session, agent),
             secrets=await self._secrets(agent, caller.user),
         )
         return _json(spec)
@@ -221,3 +222,16 @@ def _json(body: msgspec.Struct, status: int = 200) -> web.Response:
 def _line(text: str, limit: int) -> str:
     """One printable line of at most `limit` characters."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:limit].strip()
+
+
+def _agent_spec(session: Session, agent: Agent) -> api.AgentSpec:
+    """In a run, what the agent's policy for unattended work allows is allowed as if "always" had been said."""
+    spec = msgspec.convert(agent, api.AgentSpec, from_attributes=True)
+    if session.kind != RUN:
+        return spec
+    return msgspec.structs.replace(spec, rules=tuple(dict.fromkeys((*agent.rules, *agent.unattended.allow))))
+
+
+def _session_spec(session: Session, agent: Agent) -> api.SessionSpec:
+    denies = session.kind == RUN and agent.unattended.otherwise == "deny"
+    return api.SessionSpec(id=session.id, kind=session.kind, locale=session.locale, unattended=denies)

@@ -54,6 +54,7 @@ class SessionSpec(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     kind: str = "chat"
     locale: str = "ko"
+    unattended: bool = False  # nobody is there to ask, and the agent's policy is to deny
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):

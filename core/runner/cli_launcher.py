@@ -38,6 +38,7 @@ class CliListener(Protocol):
     def on_held_back(self, wanted: tuple[str, ...]) -> None: ...
     def on_decided(self, decided: Decided) -> None: ...
     async def ask(self, request_id: str, wish: ToolRequest) -> Verdict: ...
+    async def refuse(self, request_id: str, wish: ToolRequest) -> Verdict: ...
 
 
 class CliLauncher:
@@ -85,7 +86,7 @@ class CliLauncher:
             )
             live: CliClient = module.CliClient(
                 cli, spec, gateway=self.gateway, heard=session.on_cli_message, gone=session.on_cli_exit,
-                ask=session.ask, judge=judge, decided=session.on_decided,
+                ask=session.refuse if spec.session.unattended else session.ask, judge=judge, decided=session.on_decided,
             )  # fmt: skip
             await asyncio.wait_for(live.connect(lambda: session.on_cli_starting(live)), CONNECT_S)
         except BaseException as error:

@@ -313,6 +313,11 @@ class Conversation:
         self._open_turn()
         return await self.desk.ask(request_id, wish, self.turn.plan if self.turn else "")
 
+    def refuse(self, request_id: str, wish: ToolRequest) -> Verdict:
+        """Deny this for the agent's policy, where nobody is there to ask."""
+        self._open_turn()
+        return self.desk.refuse(request_id, wish, self.turn.plan if self.turn else "")
+
     def _record_request(self, event: Asked | Answered | Parked) -> None:
         self.journal.record(event)
         self._reflect()

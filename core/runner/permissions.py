@@ -22,6 +22,8 @@ DECISIONS = {
     "plan": {"allow", "deny"},
 }
 DENIED = "The user does not want this. Do not try it another way; ask, or go on without it."
+UNATTENDED = "Nobody is there to ask, and the agent's policy does not allow this. Go on without it, and say so."
+POLICY = "policy"  # `by` of an answer that the agent's policy for unattended work gave
 STOPPED = "stop"  # `by` of an answer that nobody gave: the turn it belonged to was stopped
 
 
@@ -79,6 +81,13 @@ class PendingRequests:
             raise
         finally:
             self._open.pop(request_id, None)
+
+    def refuse(self, request_id: str, wish: ToolRequest, plan: str = "") -> Verdict:
+        """Answer at once for the agent's policy, where nobody is there to ask. Both stand in the log."""
+        asked = asked_for(request_id, wish, plan)
+        self._record(asked)
+        self._record(Answered(request_id=request_id, decision="deny", by=POLICY, message=UNATTENDED))
+        return Verdict(allow=False, message=UNATTENDED)
 
     def settle(self, answered: Answered) -> bool:
         """Hand over a decision; False: nobody waits here for it."""

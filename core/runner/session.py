@@ -64,6 +64,11 @@ class Session:
         self._sync()  # runs when this has been recorded and waits
         return await self.talk.ask(request_id, wish)
 
+    async def refuse(self, request_id: str, wish: ToolRequest) -> Verdict:
+        """Answer a request by the agent's policy for unattended work."""
+        self._sync()
+        return self.talk.refuse(request_id, wish)
+
     def on_decided(self, decided: Decided) -> None:
         """The platform decided about a use of a tool without a person. Raises: StoreUnavailable: it is not recorded."""
         self.journal.record(decided)

@@ -38,7 +38,7 @@ async def test_a_run_that_asks_waits_in_the_inbox_and_ends_well_once_it_is_answe
 ) -> None:
     me = await visit(shared)
     await enter(me)
-    await begin(me, "TOOL(((echo done by itself)))")
+    await begin(me, "TOOL(((curl -sS -m 5 http://127.0.0.1:9/; echo done by itself)))")
     state = me.page.locator(".rh .rs")
     await expect(state).to_have_attribute("data-state", "waiting")
     await judge(me, "a run")
@@ -57,7 +57,7 @@ async def test_a_run_that_asks_waits_in_the_inbox_and_ends_well_once_it_is_answe
 async def test_a_run_is_cancelled_and_done_again(shared: Product, visit: Visit) -> None:
     me = await visit(shared)
     await enter(me)
-    await begin(me, "TOOL(((sleep 300)))")
+    await begin(me, "TOOL(((curl -sS -m 5 http://127.0.0.1:9/; sleep 300)))")
     await expect(me.page.locator(".rh .rs")).to_have_attribute("data-state", "waiting")
     await me.get("cancel-run").click()
     await expect(me.page.locator(".rh .rs")).to_have_attribute("data-state", "cancelled")
@@ -92,3 +92,17 @@ async def test_a_schedule_shows_its_next_times_while_one_types_and_is_paused_and
     await expect(row).to_have_attribute("data-enabled", "true")
     await me.get("trigger-delete").click()
     await expect(row).to_have_count(0)
+
+
+async def test_an_agent_whose_policy_is_to_deny_goes_on_without_asking_anybody(shared: Product, visit: Visit) -> None:
+    me = await visit(shared)
+    await enter(me)
+    await me.get("otherwise-deny").check()
+    await me.page.reload()
+    await me.page.wait_for_function("window.did_handshake === true")
+    await expect(me.get("otherwise-deny")).to_be_checked()
+    await begin(me, "TOOL(((curl -sS -m 5 http://127.0.0.1:9/; echo done by itself)))")
+    await expect(me.page.locator(".rh .rs")).to_have_attribute("data-state", "succeeded")
+    await expect(me.get("transcript")).not_to_contain_text("done by itself\n")
+    await me.page.goto(f"{shared.base}/inbox")
+    await expect(me.get("request")).to_have_count(0)

@@ -35,7 +35,7 @@ class RunPage:
 
     def __init__(self, page: PageFrame, views: SharedViews, run: Run, agent: Agent | None) -> None:
         self._page, self._views, self._run, self._agent = page, views, run, agent
-        self._session = ""
+        self._session = self._told = ""
         with tag("div", classes="page runs one"):
             self._head = tag("div", classes="rh")
             with tag("div", classes="two"):
@@ -59,7 +59,7 @@ class RunPage:
         except NotFound:
             self._page.client.open("/runs")
             return
-        if run != self._run or run.state not in ENDED:
+        if (run, took(run, self._page.words)) != (self._run, self._told):
             self._run = run
             self._show(await self._trigger_words())
             await self._transcript()
@@ -75,6 +75,7 @@ class RunPage:
         return words.t(f"run_trigger.{run.trigger_kind}")
 
     def _show(self, trigger: str) -> None:
+        self._told = took(self._run, self._page.words)
         for place, draw in (
             (self._head, self._draw_head),
             (self._why, self._draw_why),

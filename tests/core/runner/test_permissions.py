@@ -71,3 +71,15 @@ async def test_a_late_decision_is_good_once_and_only_for_exactly_that_input() ->
         asking.cancel()
         await asyncio.wait([asking])
         assert isinstance(recorded[-1], Answered) and recorded[-1].decision == "deny"
+
+
+def test_a_request_that_nobody_may_answer_is_denied_and_both_stand_in_the_log() -> None:
+    events: list[Asked | Answered | Parked] = []
+    desk = PendingRequests(events.append)
+    told = desk.refuse("r1", wish("Bash", {"command": "rm -r build"}))
+    assert not told.allow
+    assert "policy does not allow" in told.message
+    assert [type(event) for event in events] == [Asked, Answered]
+    assert isinstance(events[1], Answered)
+    assert (events[1].decision, events[1].by) == ("deny", "policy")
+    assert not desk.waiting
