@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from core.domain.events import AnyEvent, Asked, Text
+from core.domain.visible_text import visible
 
 LINE_CHARS = 160
 SUMMARY_CHARS = 200
@@ -43,7 +44,7 @@ def target(asked: Asked) -> str:
     if asked.plan:
         return first_line(asked.plan, SUMMARY_CHARS)
     telling = next((asked.input[name] for name in TELLING if isinstance(asked.input.get(name), str)), "")
-    return first_line(telling, SUMMARY_CHARS) or cut(asked.tool, SUMMARY_CHARS)
+    return first_line(telling, SUMMARY_CHARS) or cut(visible(asked.tool), SUMMARY_CHARS)
 
 
 def gist(text: str, limit: int) -> str:
@@ -61,7 +62,7 @@ def gist(text: str, limit: int) -> str:
 def first_line(text: str, limit: int) -> str:
     """The first line with something in it, without Markdown's marks at its beginning, at most `limit` characters."""
     for line in text[:TAIL_CHARS].splitlines():
-        if shown := _printable(line).strip().lstrip("#>*- ").strip():
+        if shown := _printable(visible(line)).strip().lstrip("#>*- ").strip():
             return cut(shown, limit)
     return ""
 

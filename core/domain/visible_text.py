@@ -1,16 +1,19 @@
 """One function for every text that is a command, a path, a name or a title: what a reader cannot see is named.
 
 Invisible characters and those that change the direction of writing make a text read as another one. `visible` writes
-each as `⟨U+202E⟩`. Prose of people and models is not escaped: there such characters may be meant (a joined emoji).
+each as `⟨U+202E⟩`; the joiner inside an emoji is left alone. Prose of people and models is not escaped.
 """
 
+import json
 import re
 from typing import Final
 
+_EMOJI: Final = "\u2600-\u27bf\ufe0f\U0001f000-\U0001faff"
 # Controls but tab and newline, soft hyphen, fillers, zero-width, bidirectional, line separators, variation selectors
 # beyond the emoji one, tags, byte order mark, interlinear marks, halves of surrogate pairs.
 _HIDDEN: Final = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    f"(?<![{_EMOJI}])\u200d|\u200d(?![{_EMOJI}])|"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200c\u200e\u200f\u2028-\u202e"
     "\u2060-\u206f\u2800\u3164\ud800-\udfff\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 
@@ -23,3 +26,8 @@ def visible(text: str) -> str:
 def has_hidden(text: str) -> bool:
     """True if a character of the text cannot be seen."""
     return bool(_HIDDEN.search(text))
+
+
+def escape_in_json(text: str) -> str:
+    """The same JSON with those characters as `\\u` escapes: they can stand in its strings only."""
+    return _HIDDEN.sub(lambda found: json.dumps(found[0])[1:-1], text)

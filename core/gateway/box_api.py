@@ -11,6 +11,7 @@ from core.config.settings import Secret, Settings, secrets_of
 from core.domain.errors import BadInput, NotFound
 from core.domain.events import encode
 from core.domain.records import Agent, SecretRecord, Session, UserId, now
+from core.domain.visible_text import visible
 from core.gateway.batch import ReadBatch, is_light, read_batch
 from core.gateway.http_errors import errors, read_body
 from core.gateway.identity import Caller, Callers, claims_of, prove_runner
@@ -221,7 +222,8 @@ def _json(body: msgspec.Struct, status: int = 200) -> web.Response:
 
 def _line(text: str, limit: int) -> str:
     """One printable line of at most `limit` characters."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:limit].strip()
+    shown = visible(text)
+    return " ".join("".join(c if c.isprintable() else " " for c in shown).split())[:limit].strip()
 
 
 def _agent_spec(session: Session, agent: Agent) -> api.AgentSpec:

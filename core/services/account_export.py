@@ -21,6 +21,7 @@ from core.domain.events import encode, seq_of
 from core.domain.records import SYSTEM, Agent, Connection, Login, Request, SecretRecord, Session, User, UserId
 from core.domain.runs import Alert, Run
 from core.domain.schedules import Trigger
+from core.domain.visible_text import escape_in_json
 from core.fleet.runner_pool import RunnerPool
 from core.store import Store
 
@@ -77,7 +78,7 @@ class Export:
             with archive.open(_entry(f"sessions/{session.id}.jsonl"), "w", force_zip64=True) as entry:
                 after = 0
                 while events := await self._store.events(session.id, owner=user, after=after, limit=EVENTS):
-                    lines = b"".join(encode(event) + b"\n" for event in events)
+                    lines = b"".join(escape_in_json(encode(event).decode()).encode() + b"\n" for event in events)
                     await asyncio.to_thread(entry.write, lines)  # to deflate takes longer than others should wait
                     after = seq_of(events[-1])
                     yield
@@ -104,7 +105,7 @@ class Export:
                 for key, row in (await store.all_usage(owner=user)).items()
             },
         }
-        return msgspec.json.format(msgspec.json.encode(whole), indent=2)
+        return escape_in_json(msgspec.json.format(msgspec.json.encode(whole), indent=2).decode()).encode()
 
 
 async def _folders(archive: zipfile.ZipFile, stream: Stream) -> AsyncGenerator[None, None]:

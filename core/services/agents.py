@@ -20,6 +20,7 @@ from core.domain.records import (
     new_session_id,
     now,
 )
+from core.domain.visible_text import visible
 from core.fleet.runner_pool import RunnerPool
 from core.runs import deletion
 from core.services.audit import Audit
@@ -175,7 +176,7 @@ class Agents:
     async def change_session(self, session: str, *, user: UserId, **fields: Any) -> Session:
         """Set title or pinned. Raises: NotFound. BadInput."""
         if "title" in fields:
-            fields["title"] = " ".join(str(fields["title"]).split())
+            fields["title"] = visible(" ".join(str(fields["title"]).split()))
             if not 1 <= len(fields["title"]) <= NAME_CHARS:
                 raise BadInput(f"a title has 1 to {NAME_CHARS} characters", code="bad_name")
         changed = await self._store.change(Session, session, owner=user, **fields)
@@ -217,7 +218,7 @@ def _checked(fields: dict[str, Any]) -> dict[str, Any]:
     fields = dict(fields)
     for name, limit in (("name", NAME_CHARS), ("description", TEXT_CHARS)):
         if name in fields:
-            fields[name] = " ".join(str(fields[name]).split())
+            fields[name] = visible(" ".join(str(fields[name]).split()))
             if len(fields[name]) > limit or (name == "name" and not fields[name]):
                 raise BadInput(f"{name} must have 1 to {limit} characters", code=f"bad_{name}")
     if "egress" in fields:

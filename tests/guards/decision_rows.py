@@ -10,6 +10,8 @@ NO_RULE = f"{RULE_TEST}::test_what_is_no_rule_is_refused"
 ONLY_RULE = f"{RULE_TEST}::test_a_rule_allows_no_more_than_it_says"
 LIST, POLICY = "core/domain/unasked_commands.py", "core/domain/permission_policy.py"
 JUDGE, SETTINGS = "core/runner/permission_judge.py", "core/protocol/managed_settings.py"
+JUDGE_TEST = "tests/core/runner/test_permission_judge.py"
+LIST_UNIT = "tests/core/domain/test_unasked_commands.py"
 LIST_TEST, REQUESTS = "tests/core/runner/test_unasked_commands.py", "tests/core/runner/test_requests.py"
 
 GUARDS = (
@@ -50,27 +52,27 @@ GUARDS = (
     Guard("only a rule that allows it is offered", "S4", RULES, "return bool(allowing(parse_rules(text), use))", "return True",
         f"{RULE_TEST}::test_other_tools_are_allowed_by_name_by_server_and_by_host"),
     Guard("a program that is not on the list asks", "S4", LIST, "    if program is None:\n        return False\n",
-        "    program = program or _ANY\n", f"{LIST_TEST}::test_only_commands_that_read_inside_the_folder_run_without_asking"),
+        "    program = program or _ANY\n", f"{LIST_UNIT}::test_a_command_that_changes_something_or_reads_elsewhere_asks"),
     Guard("an option that changes something asks", "S4", LIST, "program.options.fullmatch(word.text)", "True",
-        f"{LIST_TEST}::test_only_commands_that_read_inside_the_folder_run_without_asking"),
+        f"{LIST_UNIT}::test_a_command_that_changes_something_or_reads_elsewhere_asks"),
     Guard("a path out of the folder asks", "S4", LIST, "return bool(_LEADS_OUT.match(text)) or", "return",
-        f"{LIST_TEST}::test_only_commands_that_read_inside_the_folder_run_without_asking"),
+        f"{LIST_UNIT}::test_a_command_that_changes_something_or_reads_elsewhere_asks"),
     Guard("a star makes no option", "S4", LIST, 'word.text[:1] in "*?["', "False",
-        f"{LIST_TEST}::test_only_commands_that_read_inside_the_folder_run_without_asking"),
+        f"{LIST_UNIT}::test_a_command_that_changes_something_or_reads_elsewhere_asks"),
     Guard("everything is asked where everything is to be asked", "S4", POLICY, "mode is not Mode.ASK and reading_passes", "reading_passes",
-        f"{LIST_TEST}::test_reading_asks_only_where_everything_is_asked"),
+        f"{JUDGE_TEST}::test_reading_passes_in_all_modes_but_the_one_that_asks_for_everything"),
     Guard("edits pass in one mode only", "S4", POLICY, "mode is Mode.EDITS and edits_pass", "edits_pass",
-        f"{LIST_TEST}::test_edits_pass_only_inside_the_folder_and_only_in_that_mode"),
+        f"{JUDGE_TEST}::test_edits_pass_inside_the_folder_in_one_mode"),
     Guard("an allow list asks nobody", "S4", POLICY, 'return Decision("deny", "mode") if mode is Mode.LISTED else ASK', "return ASK",
-        f"{LIST_TEST}::test_an_allow_list_refuses_the_rest_and_asks_nobody"),
+        f"{JUDGE_TEST}::test_what_changes_something_asks_or_is_refused"),
     Guard("an edit through a link asks", "S4", JUDGE, "os.path.realpath(self._folder / named)", "os.path.abspath(self._folder / named)",
-        f"{LIST_TEST}::test_edits_pass_only_inside_the_folder_and_only_in_that_mode"),
+        f"{JUDGE_TEST}::test_edits_pass_inside_the_folder_in_one_mode"),
     Guard("a start file of the shell makes all commands ask", "S4", JUDGE, "return not started and", "return",
-        f"{LIST_TEST}::test_a_name_that_may_mean_another_program_asks"),
+        f"{JUDGE_TEST}::test_a_shell_in_which_names_may_mean_something_else_lets_nothing_pass"),
     Guard("variables of a folder make all commands ask", "S4", JUDGE, "and not sets_environment(self._folder)", "",
-        f"{LIST_TEST}::test_a_name_that_may_mean_another_program_asks"),
+        f"{JUDGE_TEST}::test_a_shell_in_which_names_may_mean_something_else_lets_nothing_pass"),
     Guard("the CLI asks about every command", "S4", SETTINGS, ', "ask": list(ASKED_TOOLS)}', "}",
-        f"{LIST_TEST}::test_reading_asks_only_where_everything_is_asked"),
+        "tests/core/runner/test_folder_requests.py::test_both_walls_say_the_same_of_what_runs_by_itself"),
     Guard("a skill's text runs no commands", "S4", SETTINGS, '    "disableSkillShellExecution": True,', "",
         "tests/core/runner/test_folder_requests.py::test_both_walls_say_the_same_of_what_runs_by_itself"),
     Guard("an input that nobody can read whole is refused", "S4", JUDGE, 'return Decision("deny", "size")', "pass",

@@ -86,7 +86,7 @@ GUARDS = (
         f"{BOX}::test_what_a_draft_leaves_out_stays_and_what_is_too_much_is_cut",
     ),
     Guard(
-        "a builder's words are plain", "L1", API, 'c if c.isprintable() else " " for c in text', "c for c in text",
+        "a builder's words are plain", "L1", API, 'c if c.isprintable() else " " for c in shown', "c for c in text",
         f"{BOX}::test_what_a_draft_leaves_out_stays_and_what_is_too_much_is_cut",
     ),
     Guard(

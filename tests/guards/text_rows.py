@@ -136,7 +136,7 @@ GUARDS = (
         "a jump to the right is paid for", "X5 R4", ANSI, "missing = min(self._column - len(line), self._padding)", "missing = self._column - len(line)",
         "tests/ui/test_ansi.py::test_hostile_output_is_rendered_within_its_time_and_not_blown_up",
     ),
-    shown("what a file became", "ui/transcript/diff.py", "{escape(line.text, quote=False)}", "{line.text}"),
+    shown("what a file became", "ui/transcript/diff.py", "{escape(visible(text), quote=False)}", "{text}"),
     Guard(
         "a log entry is one line", "L1", "core/observability/logs.py", 'return character if character.isprintable() else character.encode("unicode_escape").decode()', "return character",
         "tests/core/observability/test_logs.py::test_what_a_stranger_says_stays_one_short_visible_line",

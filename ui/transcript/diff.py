@@ -7,6 +7,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from core.domain.visible_text import visible
+
 MAX_LINES: Final = 1_000  # comparing takes quadratic time; longer texts are shown as all out, all in
 # Pairs of lines that are compared for one call of a tool: the worst texts cost 2 µs a pair, and an edit may be many.
 PAIRS: Final = 200_000
@@ -84,8 +86,8 @@ def near(whole: list[Line], context: int = CONTEXT) -> list[Line]:
 def html(shown: list[Line]) -> str:
     """The lines as the style sheet's `.diff`."""
     rows = (
-        f'<div class="{line.kind}"><span>{SIGNS[line.kind]}</span><span>{escape(line.text, quote=False)}</span></div>'
-        for line in shown
+        f'<div class="{kind}"><span>{SIGNS[kind]}</span><span>{escape(visible(text), quote=False)}</span></div>'
+        for kind, text in ((line.kind, line.text) for line in shown)
     )
     return f'<div class="block"><div class="diff">{"".join(rows)}</div></div>'
 

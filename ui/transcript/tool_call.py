@@ -42,7 +42,7 @@ class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def target(self) -> str:
         """What it is about, in full."""
-        return tool_labels.target(self.call.name, self.call.input)
+        return tool_labels.visible(tool_labels.target(self.call.name, self.call.input))
 
     @property
     def began(self) -> datetime | None:

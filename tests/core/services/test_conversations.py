@@ -215,7 +215,7 @@ async def test_the_audit_log_tells_who_answered_what_and_never_the_words(stage: 
     ("tool", "given", "told"),
     [
         ("Bash", {"command": "rm -rf out", "description": "tidies"}, "Bash: rm -rf out"),
-        ("Bash", {"command": "echo \u202e" + "x" * 66_000 + " end"}, "Bash: echo \\u202e" + "x" * 66_000 + " end"),
+        ("Bash", {"command": "echo \u202e" + "x" * 66_000 + " end"}, "Bash: echo ⟨U+202E⟩" + "x" * 66_000 + " end"),
         ("Write", {"file_path": "/a", "content": "b"}, 'Write: {"file_path":"/a","content":"b"}'),
     ],
 )
