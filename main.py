@@ -36,11 +36,11 @@ def main(argv: list[str]) -> int:
     try:
         return _run(command, rest)
     except PlatformError as error:
-        from core.observability.logs import escaped
+        from core.observability.logs import escape_line
         from core.observability.secret_patterns import mask
 
         # a value that went into the wrong variable may be a key
-        sys.stderr.write(f"oh-my-agent: {escaped(mask(str(error)))}\n")
+        sys.stderr.write(f"oh-my-agent: {escape_line(mask(str(error)))}\n")
         return 1
     except KeyboardInterrupt:
         return 130
@@ -53,7 +53,7 @@ def _run(command: str, argv: list[str]) -> int:
 
     given = _arguments(command, argv)
     settings = read(_environment(given))
-    logs.install(settings.log_format, secrets_of(settings), part=command)
+    logs.configure_logging(settings.log_format, secrets_of(settings), part=command)
     if command == "doctor":
         from core.operations.doctor import examine, report
 
@@ -79,7 +79,9 @@ async def _gateway(settings: "Settings") -> int:
     from core.store.factory import open_store
 
     keys = settings.session_secret or (platform_key(settings),)
-    logs.install(settings.log_format, (*secrets_of(settings), *keys), part="gateway", project=settings.gcp_project)
+    logs.configure_logging(
+        settings.log_format, (*secrets_of(settings), *keys), part="gateway", project=settings.gcp_project
+    )
     bound_resolver()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -16,8 +16,8 @@ import psutil
 from bench.figures import Figure, figure, overhead
 from bench.setup import Stage
 from core.domain.records import Agent, Session, now
-from tests.core.gateway.cluster_gateways import FarLine
-from tests.core.gateway.cluster_processes import World
+from tests.core.gateway.cluster_gateways import ClusterBoxHttp
+from tests.core.gateway.cluster_processes import ClusterProcesses
 from tests.core.gateway.gateway_harness import ALICE
 
 CALLS = 150
@@ -31,7 +31,10 @@ async def forwarding(stage: Stage) -> dict[str, Figure]:
     """Two rows: latency to the first byte, and processor time a megabyte each way."""
     folder = stage.root / "forwarding"
     folder.mkdir()
-    async with World(folder, ANTHROPIC_BASE_URL=stage.model.url) as world, _gateway(world) as (pid, line, key):
+    async with (
+        ClusterProcesses(folder, ANTHROPIC_BASE_URL=stage.model.url) as world,
+        _gateway(world) as (pid, line, key),
+    ):
         async with line.session() as gateway, aiohttp.ClientSession() as direct:
             through, raw = [], []
             for number in range(CALLS + 10):
@@ -53,13 +56,13 @@ async def forwarding(stage: Stage) -> dict[str, Figure]:
 
 
 @asynccontextmanager
-async def _gateway(world: World) -> AsyncIterator[tuple[int, FarLine, str]]:
+async def _gateway(world: ClusterProcesses) -> AsyncIterator[tuple[int, ClusterBoxHttp, str]]:
     """A gateway process, a way to it as a box has it, and the token of a session."""
     moment = now()
     await world.store.put(Agent(id="a1", created_at=moment, updated_at=moment), owner=ALICE)
     await world.store.put(Session(id="s1", agent="a1", created_at=moment, updated_at=moment), owner=ALICE)
     part = await world.gateway()
-    line = FarLine(part.port, await world.box())
+    line = ClusterBoxHttp(part.port, await world.box())
     spec = await line("POST", "/internal/spec", {"session": "s1"})
     yield part.process.pid, line, str(spec.body["token"])
 

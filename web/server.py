@@ -62,7 +62,9 @@ def run(settings: Settings, *, program: Path, open_browser: bool) -> int:
 async def _serve(settings: Settings, listener: socket.socket, *, program: Path, open_browser: bool) -> int:
     runtime = runtime_.make(settings)
     keys = settings.session_secret or (runtime_.platform_key(settings),)
-    logs.install(settings.log_format, (*secrets_of(settings), *keys), part="web", project=settings.gcp_project)
+    logs.configure_logging(
+        settings.log_format, (*secrets_of(settings), *keys), part="web", project=settings.gcp_project
+    )
     opened = _platform(settings, runtime, program)
     async with telemetry(settings, "web"), opened_vault(settings) as vault, opened as platform:
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)

@@ -214,7 +214,7 @@ class RunnerClient:
         data = None if body is None else msgspec.json.encode(body)
         timeout = aiohttp.ClientTimeout(total=timeout_s)
         try:
-            with tracing.call(f"runner {method} {ID.sub(ONE, path)}"):
+            with tracing.client_span(f"runner {method} {ID.sub(ONE, path)}"):
                 headers = self._headers(boot=boot) | kind  # inside: the runner's spans hang under this one
                 async with self._http.request(
                     method, self._url + path, data=data, headers=headers, timeout=timeout

@@ -1,4 +1,4 @@
-"""The door of the boxes, a process of its own: model calls, what an agent may know of itself, and its log, kept.
+"""The gateway: a process through which boxes make model calls, connect to the internet and hand over their logs.
 
 A box is known by the socket it speaks through, never by what it says. Real credentials are only here.
 """

@@ -1,4 +1,4 @@
-"""What every gateway is, however boxes reach it: the API for those who are known, over a vault and a model."""
+"""The part that local and cluster gateways share: the API for boxes, with its vault, model provider and meter."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ from core.vault.factory import opened_vault
 
 
 @asynccontextmanager
-async def served(
+async def box_api_server(
     settings: Settings,
     store: Store,
     callers: Callers,
@@ -29,7 +29,7 @@ async def served(
     shared: bool,
     limits: SpendLimits | None = None,
 ) -> AsyncIterator[web.AppRunner]:
-    """`runner.server` makes the protocol of a connection. Leaving waits for answers under way, for `drain_s` at most.
+    """Serve the API for boxes; the runner's `server` makes the protocol of a connection. Leaving waits up to `drain_s`.
 
     `shared`: other gateways serve the same boxes over the same Store. `limits`: who knows what calls may cost.
     """

@@ -1,4 +1,4 @@
-"""A part of a runner's log as it arrives: bounded before it is looked into, then event by event made harmless.
+"""Reads a batch of a runner's log: its size is checked before it is decoded, then each event is sanitised.
 
 JSON is decoded by C code that lets nobody else run meanwhile, in a thread neither. So no single decoding may be
 large: what is in the batch is counted first, and what holds too many values is not decoded at all.
@@ -19,31 +19,31 @@ LIGHT_BYTES, LIGHT_VALUES = 64 * 1024, 5_000
 
 
 class BatchShape(msgspec.Struct, frozen=True, kw_only=True):
-    """Body of `POST /internal/events`, of which only numbers are read."""
+    """The body of `POST /internal/events` as far as the numbers of its events."""
 
     session: str
     events: list[SequencedEvent]
 
 
 class ReadBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch whose shape and order are right: numbers go up by one."""
+    """A checked batch: the numbers of its events rise by one."""
 
     session: str
     events: tuple[AnyEvent, ...]
 
 
 def is_light(body: bytes) -> bool:
-    """Whether `read_batch` takes so short that a thread would take longer."""
-    return len(body) <= LIGHT_BYTES and _marks(body) <= LIGHT_VALUES
+    """Return whether `read_batch` is quicker than handing the body to a thread."""
+    return len(body) <= LIGHT_BYTES and _separators(body) <= LIGHT_VALUES
 
 
 def read_batch(body: bytes) -> ReadBatch:
-    """Raises: BadInput: not a batch, too long, or its numbers have a gap inside."""
+    """Decode and sanitise a batch. Raises: BadInput: it is none, is too long, or its numbers have a gap."""
     try:
         if len(msgspec.json.decode(body, type=BatchShape).events) > BATCH_EVENTS:
             raise BadInput(f"more than {BATCH_EVENTS} events", code="too_large")
         batch = msgspec.json.decode(body, type=EventBatch)
-        events = tuple(_tamed(batch.events))
+        events = tuple(_sanitized(batch.events))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadInput(f"not a batch of events: {error}"[:300]) from error
     numbers = [seq_of(event) for event in events]
@@ -54,7 +54,7 @@ def read_batch(body: bytes) -> ReadBatch:
     return ReadBatch(session=batch.session, events=events)
 
 
-def _tamed(raws: list[msgspec.Raw]) -> list[AnyEvent]:
+def _sanitized(raws: list[msgspec.Raw]) -> list[AnyEvent]:
     left, events = BATCH_VALUES, list[AnyEvent]()
     for raw in raws:
         values = values_in(bytes(raw))
@@ -67,15 +67,15 @@ def _tamed(raws: list[msgspec.Raw]) -> list[AnyEvent]:
 
 
 def values_in(raw: bytes) -> int:
-    """About how many values a JSON text has, without decoding it: brackets and commas that are not in a string."""
-    if (most := _marks(raw)) <= LIGHT_VALUES:
+    """Estimate how many values a JSON text has from its brackets and commas outside of strings, undecoded."""
+    if (most := _separators(raw)) <= LIGHT_VALUES:
         return most
     plain = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
     strings = plain.count(b'"') // 2
     if strings > 2 * EVENT_VALUES:  # a value has a name at most
         return strings // 2
-    return _marks(b"".join(plain.split(b'"')[::2]))
+    return _separators(b"".join(plain.split(b'"')[::2]))
 
 
-def _marks(raw: bytes) -> int:
+def _separators(raw: bytes) -> int:
     return raw.count(b"[") + raw.count(b"{") + raw.count(b",")

@@ -1,4 +1,4 @@
-"""Box → gateway: what a runner starts with, what its builder may change, its log, and its model calls."""
+"""The HTTP API for boxes: specs, drafts, events of the log, and model calls."""
 
 import asyncio
 import contextlib
@@ -14,11 +14,11 @@ from core.domain.records import Agent, SecretRecord, Session, UserId, now
 from core.domain.visible_text import visible
 from core.gateway.batch import ReadBatch, is_light, read_batch
 from core.gateway.http_errors import errors, read_body
-from core.gateway.identity import Caller, Callers, claims_of, prove_runner
+from core.gateway.identity import Caller, Callers, verified_claims, verify_runner
 from core.gateway.ingest import Ingest
 from core.gateway.metering.meter import Meter
 from core.gateway.providers import Call, Provider
-from core.gateway.turn_spans import turn_under_way
+from core.gateway.turn_spans import current_turn
 from core.lib.aiohttp_disconnects import ignore_disconnects
 from core.observability import metrics
 from core.observability.redaction import Redactor
@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 
 class BoxApi:
-    """The routes for boxes. Whose box calls is told by the connection; what they may see, by the Store.
+    """The routes for boxes. The connection tells which box calls; the Store tells what it may see.
 
     What a box's programs may ask carries the token of a session; all else is its runner's, which signs each call.
     """
@@ -83,7 +83,7 @@ class BoxApi:
 
     async def spec(self, request: web.Request) -> web.Response:
         caller = self._runner(request)
-        caller.room.start()
+        caller.limits.count_start()
         asked = await _read(request, api.SpecRequest)
         session, agent = await self._mine(asked.session, caller)
         claims = {"user": caller.user, "agent": agent.id, "session": session.id}
@@ -97,7 +97,7 @@ class BoxApi:
         return _json(spec)
 
     async def _secrets(self, agent: Agent, user: UserId) -> dict[str, str]:
-        """What this agent's programs get; that they did is noted. Raises: VaultUnavailable: no start without them."""
+        """Return the agent's secrets and note their use. Raises: VaultUnavailable: the CLI does not start then."""
         if not agent.secrets:
             return {}
         found = await self._vault.get(agent.secrets, owner=user)
@@ -108,7 +108,7 @@ class BoxApi:
 
     async def draft(self, request: web.Request) -> web.Response:
         caller = self._runner(request)
-        caller.room.start()
+        caller.limits.count_start()
         draft = await _read(request, api.DraftRequest)
         _, agent = await self._mine(draft.session, caller)
         changes: dict[str, Any] = {}
@@ -124,7 +124,7 @@ class BoxApi:
 
     async def events(self, request: web.Request) -> web.Response:
         caller = self._runner(request)
-        async with caller.room.batch():
+        async with caller.limits.batch_slot():
             batch = await self._batch(await read_body(request, limit_bytes=BATCH_BYTES))
             try:
                 kept = await self._ingest.store(batch, owner=caller.user)
@@ -134,10 +134,10 @@ class BoxApi:
         return _json(kept)
 
     async def log(self, request: web.Request) -> web.Response:
-        """A page of what is stored of the caller's own session, for a log that fell behind."""
+        """Return a page of stored events of the caller's session, for a log that fell behind."""
         caller = self._runner(request)
         asked = await _read(request, api.LogRequest)
-        async with caller.room.batch():
+        async with caller.limits.batch_slot():
             await self._mine(asked.session, caller)
             found = await self._store.events(asked.session, owner=caller.user, after=asked.after, limit=PAGE_EVENTS)
             lines = [msgspec.Raw(encode(event)) for event in found]
@@ -152,14 +152,14 @@ class BoxApi:
             return await asyncio.to_thread(self._read_batch, body)
 
     def _read_batch(self, body: bytes) -> ReadBatch:
-        """The platform's own secrets are in no box; if one were, it would not be kept."""
-        return read_batch(self._redactor.raw(body))
+        """Read the batch with the platform's own secrets masked; no box should ever have one."""
+        return read_batch(self._redactor.mask_bytes(body))
 
     async def model(self, request: web.Request) -> web.StreamResponse:
         caller = self._callers.caller(request)
         claims = self._claims(request, caller)
         session = await self._store.get(Session, str(claims.get("session")), owner=caller.user)
-        async with caller.room.call(request.content_length):
+        async with caller.limits.model_call_slot(request.content_length):
             call = Call(
                 user=caller.user,
                 agent=session.agent,
@@ -169,7 +169,7 @@ class BoxApi:
                 headers=request.headers,
                 body=await read_body(request, limit_bytes=MODEL_BYTES),
             )
-            return await self._answer(call, request, turn_under_way(session))
+            return await self._answer(call, request, current_turn(session))
 
     async def _answer(self, call: Call, request: web.Request, turn: Trace | None) -> web.StreamResponse:
         with metrics.model_call_seconds.time(), span("model call", kind="client", parent=turn) as one:
@@ -180,7 +180,7 @@ class BoxApi:
         return answer
 
     async def _metered(self, call: Call, request: web.Request) -> web.StreamResponse:
-        """Raises: BadInput (`spend_limit`): the call would pass a spending limit, and was not made."""
+        """Answer a call and meter it. Raises: BadInput (`spend_limit`): it would pass a spending limit."""
         if call.path == api.COUNT_TOKENS:
             return await self._provider.answer(call, request)  # it is free
         metered = await self._meter.admit(call)
@@ -190,16 +190,16 @@ class BoxApi:
             await metered.end()
 
     def _claims(self, request: web.Request, caller: Caller) -> dict[str, Any]:
-        return claims_of(request.headers.get("x-api-key") or _bearer(request), caller=caller, keys=self._keys)
+        return verified_claims(request.headers.get("x-api-key") or _bearer(request), caller=caller, keys=self._keys)
 
     def _runner(self, request: web.Request) -> Caller:
-        """Raises: NotSignedIn: it is something else in the box, an agent's own program say."""
+        """Return the caller if it is the box's runner. Raises: NotSignedIn: it is another program in the box."""
         caller = self._callers.caller(request)
-        prove_runner(_bearer(request), caller=caller)
+        verify_runner(_bearer(request), caller=caller)
         return caller
 
     async def _mine(self, session_id: str, caller: Caller) -> tuple[Session, Agent]:
-        """Raises: NotFound: there is no such session, or it is somebody else's; nobody can tell which."""
+        """Return the caller's session and its agent. Raises: NotFound: it is none, or another user's."""
         session = await self._store.get(Session, session_id, owner=caller.user)
         return session, await self._store.get(Agent, session.agent, owner=caller.user)
 
@@ -221,13 +221,13 @@ def _json(body: msgspec.Struct, status: int = 200) -> web.Response:
 
 
 def _line(text: str, limit: int) -> str:
-    """One printable line of at most `limit` characters."""
+    """Return the text as one printable line of at most `limit` characters."""
     shown = visible(text)
     return " ".join("".join(c if c.isprintable() else " " for c in shown).split())[:limit].strip()
 
 
 def _agent_spec(session: Session, agent: Agent) -> api.AgentSpec:
-    """In a run, what the agent's policy for unattended work allows is allowed as if "always" had been said."""
+    """Return the agent for its CLI: in a run, what the policy for unattended work allows counts as "always allow"."""
     spec = msgspec.convert(agent, api.AgentSpec, from_attributes=True)
     if session.kind != RUN:
         return spec

@@ -1,4 +1,4 @@
-"""How much of the gateway one box may take up at once, so that there is always some left for the others."""
+"""Limits how much of the gateway one box may use at once, so that the others always get their share."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ PATIENCE_S = 20.0  # a CLI that is sent away comes again by itself
 
 
 class BoxLimits:
-    """One box's places. Who finds none waits for `patience_s`, with not more than WAITING others."""
+    """The slots of one box. A call that finds none waits up to `patience_s`, with at most WAITING others."""
 
     def __init__(self, *, patience_s: float = PATIENCE_S) -> None:
         self._patience_s = patience_s
@@ -28,8 +28,8 @@ class BoxLimits:
         self._waiting = 0
         self._starts, self._at = float(STARTS), time.monotonic()
 
-    def start(self) -> None:
-        """One more small call that asks what is everybody's. Raises: TooMuch: they come too fast."""
+    def count_start(self) -> None:
+        """Count a call that asks Store or vault, which all boxes share. Raises: TooMuch: they come too fast."""
         at = time.monotonic()
         self._starts, self._at = min(STARTS, self._starts + (at - self._at) * STARTS_PER_S), at
         if self._starts < 1:
@@ -37,29 +37,29 @@ class BoxLimits:
         self._starts -= 1
 
     @asynccontextmanager
-    async def call(self, length_bytes: int | None) -> AsyncIterator[None]:
-        """A place for a model call, body and answer, to be had before the body is read.
+    async def model_call_slot(self, length_bytes: int | None) -> AsyncIterator[None]:
+        """Hold a slot for a model call, from before its body is read until its answer has ended.
 
         Raises: TooMuch: none became free.
         """
-        async with self._place(self._calls, OVERLOADED):
+        async with self._slot(self._calls, OVERLOADED):
             if length_bytes is not None and length_bytes <= LARGE_BYTES:
                 yield
                 return
-            async with self._place(self._large, OVERLOADED):
+            async with self._slot(self._large, OVERLOADED):
                 yield
 
     @asynccontextmanager
-    async def batch(self) -> AsyncIterator[None]:
-        """The place for a part of the log: one at a time, because the order of a box's batches is its log's.
+    async def batch_slot(self) -> AsyncIterator[None]:
+        """Hold the one slot for a batch of events: the order of a box's batches is the order of its log.
 
         Raises: TooMuch: it did not become free.
         """
-        async with self._place(self._batches, TooMuch.code):
+        async with self._slot(self._batches, TooMuch.code):
             yield
 
     @asynccontextmanager
-    async def _place(self, places: asyncio.Semaphore, code: str) -> AsyncIterator[None]:
+    async def _slot(self, places: asyncio.Semaphore, code: str) -> AsyncIterator[None]:
         if self._waiting >= WAITING:
             raise TooMuch("too many calls of this box wait already", code=code)
         self._waiting += 1

@@ -1,10 +1,10 @@
-"""The gateway of boxes on other machines: one of several replicas, each with a port, until it is told to end."""
+"""The gateway in a cluster: one of several replicas, each with a port, until it is told to end."""
 
 import asyncio
 
 from core.config import runtime_dir as runtime_
 from core.config.settings import Settings
-from core.gateway.api_server import served
+from core.gateway.api_server import box_api_server
 from core.gateway.box_limits import PATIENCE_S
 from core.gateway.egress.egress import Egress
 from core.gateway.egress.network import Network
@@ -28,7 +28,7 @@ async def serve(
     patience_s: float = PATIENCE_S,
     outside: Network | None = None,
 ) -> None:
-    """Be one of the gateways until `stop`; then what is under way may end, for `drain_s` at most.
+    """Serve until `stop`; then wait up to `drain_s` for answers and tunnels under way.
 
     Raises: Misconfigured: no key, or the port is taken.
     """
@@ -39,7 +39,7 @@ async def serve(
         doors = TcpListener(store=store, egress=egress, patience_s=patience_s, line_s=line_s)
         ending_at = clock()
         try:
-            async with served(settings, store, doors, keys=keys, drain_s=drain_s, shared=True) as boxes:
+            async with box_api_server(settings, store, doors, keys=keys, drain_s=drain_s, shared=True) as boxes:
                 doors.runner = boxes
                 async with doors.listening(settings.host, settings.gateway_port):
                     await _watch(doors, stop, look_s)
@@ -49,7 +49,7 @@ async def serve(
 
 
 async def _watch(doors: TcpListener, stop: asyncio.Event, look_s: float) -> None:
-    """Look after the boxes until `stop`, which does not wait for a Store that hangs."""
+    """Refresh what is known of the boxes until `stop`, without waiting for a Store that hangs."""
 
     async def look() -> None:
         while True:

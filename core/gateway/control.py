@@ -1,4 +1,4 @@
-"""Web → gateway: which boxes there are, and that a web is there at all."""
+"""The control API on gateway.sock: a web registers boxes and shows that it is alive."""
 
 import asyncio
 import re
@@ -20,7 +20,7 @@ BOX_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # it becomes a directory
 
 
 class Control:
-    """The routes of gateway.sock, and how many webs hold us."""
+    """The routes of gateway.sock. `holders` is the number of webs that keep this gateway alive."""
 
     def __init__(self, *, doors: UnixListeners, stop: asyncio.Event, digest: str) -> None:
         self._doors, self._stop, self._digest = doors, stop, digest

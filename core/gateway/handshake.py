@@ -1,4 +1,4 @@
-"""A connection to the gateway's port before it is known whose it is: one line, in so many bytes and seconds."""
+"""A connection to the gateway's port until its first line tells its box; bytes and time are bounded."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,14 +11,14 @@ HEAD_BYTES = 1024  # of a probe's request
 UNDECIDED = 4096  # connections at once of which nothing is known
 OF_ONE_ADDRESS = 128  # of them; each is decided in milliseconds, and a box has 64 connections to the internet
 PROBE = b"GET /healthz HTTP/1."
-WELL = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n"
+PROBE_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n"
 
 RawTransport = asyncio.Transport
 Admit = Callable[[bytes, RawTransport], Awaitable[Callable[[], asyncio.Protocol]]]
 
 
 class HandshakeProtocol(asyncio.Protocol):
-    """Replaces itself by what `admit` says the connection is, or hangs up without a word.
+    """Replaces itself by the protocol that `admit` returns, or aborts the connection.
 
     Nothing that follows the line is read before that. `waiting` has all that are not decided.
     """
@@ -27,19 +27,19 @@ class HandshakeProtocol(asyncio.Protocol):
         self._admit, self._waiting, self._line_s = admit, waiting, line_s
         self._loop = asyncio.get_running_loop()
         self._first = b""
-        self._wire: RawTransport | None = None
+        self._transport: RawTransport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self.address = ""
 
     def abort(self) -> None:
-        """Hang up, unless it has been given away."""
-        if self._wire:
-            self._wire.abort()
+        """Abort the connection unless it was handed over."""
+        if self._transport:
+            self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  # streams only
-        self._wire, self.address = transport, str(transport.get_extra_info("peername", ("",))[0])
+        self._transport, self.address = transport, str(transport.get_extra_info("peername", ("",))[0])
         keep_alive(transport.get_extra_info("socket"))
         same = sum(other.address == self.address for other in self._waiting)
         self._waiting.add(self)
@@ -49,12 +49,12 @@ class HandshakeProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._first += data
-        wire = self._wire
+        wire = self._transport
         if self._task or wire is None:
             return
         line, end, _ = self._first.partition(b"\n")
         if line.startswith(PROBE):
-            self._probed(wire)
+            self._answer_probe(wire)
         elif len(line) > LINE_BYTES:
             wire.abort()
         elif end:
@@ -62,13 +62,13 @@ class HandshakeProtocol(asyncio.Protocol):
             self._task = self._loop.create_task(self._decide(line + end, wire), name="arrival")
 
     def connection_lost(self, _: Exception | None) -> None:
-        self._over()
+        self._stop_waiting()
         if self._task:
             self._task.cancel()
 
-    def _probed(self, wire: RawTransport) -> None:
+    def _answer_probe(self, wire: RawTransport) -> None:
         if b"\r\n\r\n" in self._first:
-            wire.write(WELL)
+            wire.write(PROBE_ANSWER)
             wire.close()
         elif len(self._first) > HEAD_BYTES:
             wire.abort()
@@ -81,8 +81,8 @@ class HandshakeProtocol(asyncio.Protocol):
             return
         if wire.is_closing():
             return
-        self._over()
-        heir, self._wire = become(), None
+        self._stop_waiting()
+        heir, self._transport = become(), None
         wire.set_protocol(heir)
         heir.connection_made(wire)
         if rest := self._first[len(line) :]:
@@ -90,7 +90,7 @@ class HandshakeProtocol(asyncio.Protocol):
         if not wire.is_closing():
             wire.resume_reading()
 
-    def _over(self) -> None:
+    def _stop_waiting(self) -> None:
         self._waiting.discard(self)
         if self._timer:
             self._timer.cancel()

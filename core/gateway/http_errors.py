@@ -1,4 +1,4 @@
-"""Typed errors as HTTP answers: ours for ours, and the Messages API's own words for the CLI, which knows no others."""
+"""Turns errors into HTTP answers: our JSON for our own calls, the Messages API's form for the CLI."""
 
 import logging
 
@@ -21,14 +21,14 @@ API_TYPES = {
 
 
 def api_error(status: int, message: str) -> web.Response:
-    """An error of the Messages API."""
+    """Return an error in the form of the Messages API."""
     error = {"type": API_TYPES.get(status, "api_error"), "message": message}
     return web.json_response({"type": "error", "error": error}, status=status)
 
 
 @web.middleware
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """`{"code", "detail"}` with the status of core/domain/errors.py."""
+    """Answer a PlatformError with `{"code", "detail"}` and its status."""
     try:
         return await handler(request)
     except PlatformError as error:
@@ -41,7 +41,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 async def read_body(request: web.Request, *, limit_bytes: int) -> bytes:
-    """The whole body. Raises: BadInput: longer than `limit_bytes`, or broken off."""
+    """Return the whole body. Raises: BadInput: it is longer than `limit_bytes`, or broke off."""
     if (request.content_length or 0) > limit_bytes:
         raise BadInput(f"the body is over {limit_bytes} bytes", code="too_large")
     body = bytearray()

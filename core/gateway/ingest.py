@@ -1,4 +1,4 @@
-"""What runners say of their logs, checked and kept: the log itself, and the records that follow from it.
+"""Ingest: checks and stores the events that runners send, and updates the records that follow from them.
 
 A batch is written in four steps, each of which may be the last before a power cut:
 
@@ -30,9 +30,9 @@ from core.domain.events import AnyEvent, TurnFinished, seq_of
 from core.domain.records import Request, Session, UserId, now
 from core.gateway.batch import ReadBatch
 from core.gateway.metering.turn_costs import with_costs
-from core.gateway.projections import follow
+from core.gateway.projections import update_records
 from core.gateway.sanitize import stands_in
-from core.gateway.turn_spans import tell_turns
+from core.gateway.turn_spans import export_turn_spans
 from core.observability.event_metrics import EventMetrics
 from core.protocol.gateway_api import BATCH_EVENTS, Acknowledged, Gap, LogBehind, TurnPrice
 from core.store import Store
@@ -46,7 +46,7 @@ LEASE_S = 25.0  # another one may go on after it
 
 
 class Ingest:
-    """Takes batches; the caller sees to it that one box's come one after the other.
+    """Stores batches. The caller must hand over the batches of one box one after the other.
 
     `shared`: other processes do the same for the same boxes.
     """
@@ -55,7 +55,7 @@ class Ingest:
         self._store, self._shared, self._tally = store, shared, EventMetrics()
 
     async def store(self, batch: ReadBatch, *, owner: UserId) -> Acknowledged:
-        """Keep a batch, log and records; says up to which number all is kept, and what its turns cost.
+        """Store a batch and update the records; returns up to which number all is stored, and what its turns cost.
 
         Raises: NotFound: the session is not this owner's, or was deleted. Gap: earlier numbers are missing.
         LogBehind: a number is stored already, with other content; nothing was written. Unavailable: not now.
@@ -80,7 +80,7 @@ class Ingest:
     async def _priced(
         self, session: Session, new: list[AnyEvent], stored: int, owner: UserId
     ) -> tuple[Session, list[AnyEvent]]:
-        """The new events with what their turns cost; all turns before them have taken their share by then."""
+        """Set what their turns cost in the new events, after all turns before them have taken their share."""
         if session.last_seq < stored and any(isinstance(event, TurnFinished) for event in new):
             session = await self._followed_up(session, [], stored, owner)
         return session, await with_costs(self._store, session, new, owner=owner)
@@ -100,7 +100,7 @@ class Ingest:
 
     @asynccontextmanager
     async def _alone_with(self, session: str) -> AsyncIterator[None]:
-        """No other gateway follows up this session meanwhile. Raises: Unavailable: one does, or the Store is slow."""
+        """Hold the claim to update this session's records. Raises: Unavailable: another gateway has it."""
         name, holder = f"ingest/{session}", secrets.token_hex(8)
         try:
             async with asyncio.timeout(TURN_S):
@@ -114,7 +114,7 @@ class Ingest:
             await asyncio.shield(self._store.release(name, holder=holder))
 
     async def _compare(self, session: Session, again: Sequence[AnyEvent], stored: int, owner: UserId) -> list[AnyEvent]:
-        """The stored events that are told again. Raises: LogBehind: one of them is another event here."""
+        """Return the stored events that were sent again. Raises: LogBehind: one is stored with other content."""
         if not again:
             return []
         first = seq_of(again[0])
@@ -137,13 +137,13 @@ class Ingest:
         return session
 
     async def _follow(self, session: Session, events: Sequence[AnyEvent], owner: UserId) -> Session:
-        followed = await follow(self._store, session, events, owner=owner)
+        followed = await update_records(self._store, session, events, owner=owner)
         self._tally.count(session.id, events)
-        tell_turns(session, events)
+        export_turn_spans(session, events)
         return followed
 
     async def _forget(self, session: Session, owner: UserId) -> None:
-        """It was deleted while we wrote: what came too late must not stay without an owner's sight of it."""
+        """Delete what was written for a session that was deleted meanwhile: no owner could see it any more."""
         await self._store.delete_events(session.id, owner=owner)
         for request in await self._store.find(Request, owner=owner, where={"session": session.id}):
             await self._store.delete(Request, request.id, owner=owner)
@@ -154,7 +154,7 @@ class Ingest:
 
 
 def _same(kept: AnyEvent | None, said: AnyEvent) -> bool:
-    """Whether this is the stored event, told again.
+    """Return whether the event that was sent is the stored one.
 
     The time decides if it is the same to the microsecond: a gateway of another version may have kept other fields.
     Where it was put right, or there was none, the content does. What one of the two does not know is no difference.
@@ -167,7 +167,7 @@ def _same(kept: AnyEvent | None, said: AnyEvent) -> bool:
 
 
 def _content(event: AnyEvent) -> AnyEvent:
-    """The event without what the gateway itself has put right."""
+    """Return the event without the fields that the gateway itself has set."""
     if isinstance(event, TurnFinished):
         event = msgspec.structs.replace(event, cost_usd=0.0, unpriced_calls=0)
     return msgspec.structs.replace(event, at=UNSET)
@@ -182,7 +182,7 @@ def _prices(events: Sequence[AnyEvent]) -> tuple[TurnPrice, ...]:
 
 
 def _dated(event: AnyEvent, session: Session) -> AnyEvent:
-    """With a time between the session's beginning and now."""
+    """Return the event with its time clamped between the session's creation and now."""
     present = now()
     at = present if event.at is UNSET else event.at
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

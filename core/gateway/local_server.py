@@ -1,4 +1,4 @@
-"""The gateway of this machine's boxes: one of it at a time, as long as a web or a box needs it, nothing left behind.
+"""The gateway of one machine: at most one runs at a time, as long as a web or a box needs it.
 
 core.gateway.cluster_server is the one of boxes elsewhere.
 """
@@ -17,7 +17,7 @@ from core.config import runtime_dir as runtime_
 from core.config.runtime_dir import Runtime
 from core.config.settings import Settings
 from core.domain.errors import BadInput
-from core.gateway.api_server import served
+from core.gateway.api_server import box_api_server
 from core.gateway.box_limits import PATIENCE_S
 from core.gateway.control import Control
 from core.gateway.egress.egress import Egress
@@ -45,7 +45,7 @@ async def serve(
     patience_s: float = PATIENCE_S,
     outside: Network | None = None,
 ) -> None:
-    """Be the gateway until `stop`, or until no box lives and no web was there for `unused_s`.
+    """Serve until `stop`, or until no box lives and no web was connected for `unused_s`.
 
     `outside` is the network that boxes are connected to, the real one if not given.
     Returns at once if another gateway serves this data directory already.
@@ -59,7 +59,7 @@ async def serve(
         doors = UnixListeners(runtime=runtime, store=store, patience_s=patience_s)
         doors.egress = Egress(store=store, keys=keys, outside=outside)
         control = Control(doors=doors, stop=stop, digest=digest)
-        async with served(settings, store, doors, keys=keys, drain_s=DRAIN_S, shared=False) as boxes:
+        async with box_api_server(settings, store, doors, keys=keys, drain_s=DRAIN_S, shared=False) as boxes:
             doors.runner = boxes
             try:
                 await doors.restore()
@@ -74,7 +74,7 @@ async def serve(
 async def _watch(
     doors: UnixListeners, control: Control, stop: asyncio.Event, *, unused_s: float, watch_s: float
 ) -> None:
-    """Boxes keep the gateway as a web does, but they do not start a web's time anew: nobody comes for the last one."""
+    """Live boxes keep the gateway running; only a web connection resets its exit timer."""
     clock = asyncio.get_running_loop().time
     held = clock()
     while len(doors) or clock() - held < unused_s:
@@ -82,7 +82,7 @@ async def _watch(
             await asyncio.wait_for(stop.wait(), min(watch_s, unused_s))
             return
         except TimeoutError:
-            await doors.bury_the_dead()
+            await doors.close_dead_boxes()
         if control.holders:
             held = clock()
     log.info("no box lives, and no web was here for %.0f s", unused_s)
@@ -90,7 +90,7 @@ async def _watch(
 
 @asynccontextmanager
 async def _control_socket(control: Control, runtime: Runtime, digest: str) -> AsyncIterator[None]:
-    """gateway.sock and gateway.json are there while the context is open. The socket appears last: it means ready."""
+    """Serve gateway.sock and write gateway.json while the context is open. The socket appears last and means ready."""
     runner = web.AppRunner(control.app(), access_log=None, shutdown_timeout=DRAIN_S)
     await runner.setup()
     try:
@@ -108,7 +108,7 @@ async def _control_socket(control: Control, runtime: Runtime, digest: str) -> As
 
 @asynccontextmanager
 async def _only_one(settings: Settings) -> AsyncIterator[Runtime | None]:
-    """The runtime directory, locked for us; None if another gateway answers in it.
+    """Lock the runtime directory and return it; None if another gateway already serves it.
 
     The lock is on the directory itself, so it goes with the process however that ends, and it is removed by its
     holder when no box is left in it. One that is just ending is waited for.

@@ -1,4 +1,4 @@
-"""What follows from newly stored events: usage counters, the inbox, and the session's record.
+"""Updates what follows from newly stored events: counters, the inbox, and the session's record.
 
 Every step may be done twice for the same events and then changes nothing; see core.gateway.ingest for the order.
 """
@@ -37,8 +37,8 @@ COMMAND = re.compile(r"\s*/[a-z][\w:-]*(?=\s|$)", re.A)
 DOINGS = (UserSaid, Text, ToolCalled, ToolReturned, Asked, Answered, TurnFinished)  # of somebody, person or model
 
 
-async def follow(store: Store, session: Session, events: Sequence[AnyEvent], *, owner: UserId) -> Session:
-    """Bring all records up to these stored events, which come right after `session.last_seq`; the session then."""
+async def update_records(store: Store, session: Session, events: Sequence[AnyEvent], *, owner: UserId) -> Session:
+    """Bring all records up to these stored events, which follow `session.last_seq`; returns the session."""
     for key, amounts in usage_of(session, events).items():
         await _count(store, key, amounts, session, upto=seq_of(events[-1]), owner=owner)
     for event in events:
@@ -48,7 +48,7 @@ async def follow(store: Store, session: Session, events: Sequence[AnyEvent], *, 
 
 
 def usage_of(session: Session, events: Sequence[AnyEvent]) -> dict[str, dict[int, dict[str, float]]]:
-    """Counter rows: for each, what the turn that ended with event n adds to it. Tokens and cost are the meter's."""
+    """Return what each ended turn adds to each counter row, by event number; the meter adds tokens and cost."""
     rows: dict[str, dict[int, dict[str, float]]] = defaultdict(dict)
     for event in events:
         if isinstance(event, TurnFinished) and event.at is not UNSET:
@@ -103,7 +103,7 @@ def _entry(session: Session, asked: Asked) -> Request:
 
 
 async def _whose(store: Store, request_id: str, owner: UserId) -> str:
-    """The session that asked an entry of the inbox; empty if there is no such entry."""
+    """Return the session of an inbox entry; empty if there is no such entry."""
     try:
         return (await store.get(Request, request_id, owner=owner)).session
     except NotFound:
@@ -111,7 +111,7 @@ async def _whose(store: Store, request_id: str, owner: UserId) -> str:
 
 
 def changes_of(session: Session, events: Sequence[AnyEvent]) -> dict[str, Any]:
-    """The fields of the session's record that these events change."""
+    """Return the fields of the session's record that these events change."""
     changes: dict[str, Any] = {"last_seq": seq_of(events[-1])} | _title(session, events)
     if any(isinstance(event, DOINGS) for event in events):
         changes["updated_at"] = now()  # not by a mere waking: lists are sorted by it
@@ -134,13 +134,13 @@ def changes_of(session: Session, events: Sequence[AnyEvent]) -> dict[str, Any]:
 
 
 def context_of(event: TurnFinished) -> dict[str, Any]:
-    """Nothing if no model answered in this turn: then it is as it was."""
+    """Return model and context after this turn; nothing if no model answered in it."""
     names = ("model", "context_tokens", "window_tokens")
     return {name: getattr(event, name) for name in names} if event.model else {}
 
 
 def _title(session: Session, events: Sequence[AnyEvent]) -> dict[str, str]:
-    """The session's title, as long as nobody gave it one by hand: the first words, then the name of what is built."""
+    """Return the new title, unless one was given by hand: the first words, then the name of the built agent."""
     title, given = session.title, session.given_title
     for event in events:
         if isinstance(event, UserSaid) and not title:
@@ -157,7 +157,7 @@ def _subject(said: str) -> str:
 
 
 def _drafted(event: AnyEvent) -> str:
-    """The name that a call of the builder's tool gives the agent; empty if it gives none."""
+    """Return the name that a call of the builder's tool gives the agent; empty if it gives none."""
     if not isinstance(event, ToolCalled) or event.name != DRAFT_AGENT_TOOL:
         return ""
     name = event.input.get("name")

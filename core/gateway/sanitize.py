@@ -1,4 +1,4 @@
-"""One event of a box, made harmless to keep: bounded in depth, length and number, whatever was sent."""
+"""Sanitises one event of a box: bounds its depth, lengths and numbers, whatever was sent."""
 
 import math
 from datetime import MAXYEAR, MINYEAR, datetime
@@ -27,14 +27,14 @@ SHORT = frozenset({
 
 
 class SequencedEvent(msgspec.Struct, frozen=True):
-    """The least an event has to be."""
+    """The fields that every event must have."""
 
     seq: int
     type: str
 
 
 class EventHead(msgspec.Struct, frozen=True):
-    """What an event of any version has."""
+    """The fields that an event of any version has."""
 
     seq: Annotated[int, msgspec.Meta(ge=1)]
     type: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
@@ -54,7 +54,7 @@ def sanitize(raw: bytes | msgspec.Raw) -> AnyEvent:
         return stand_in(raw)
     if isinstance(event, LIVE_ONLY) or not _is_dateable(event):
         return stand_in(raw)
-    return _counted(event) if isinstance(event, TurnFinished) else event
+    return _bounded_numbers(event) if isinstance(event, TurnFinished) else event
 
 
 def _decoded(fields: Any) -> AnyEvent:
@@ -83,12 +83,12 @@ def stand_in(raw: bytes | msgspec.Raw) -> AnyEvent:
 
 
 def stands_in(event: AnyEvent) -> bool:
-    """Whether this is in the place of an event that this version does not know or could not keep."""
+    """Return whether this event stands for one that this version does not know or could not keep."""
     return isinstance(event, UnknownEvent) or (isinstance(event, Notice) and event.text == UNKNOWN)
 
 
 def _is_dateable(event: AnyEvent) -> bool:
-    """Whether its time is one in every zone: the first and the last day there is are not."""
+    """Return whether the event's time exists in every time zone; the first and last days of the calendar do not."""
     return event.at is msgspec.UNSET or MINYEAR < event.at.year < MAXYEAR
 
 
@@ -111,7 +111,7 @@ def _bounded(value: Any, *, name: str = "", depth: int = 0) -> Any:
     return "…"
 
 
-def _counted(event: TurnFinished) -> TurnFinished:
+def _bounded_numbers(event: TurnFinished) -> TurnFinished:
     usage = msgspec.structs.asdict(event.usage)
     return msgspec.structs.replace(
         event,

@@ -1,4 +1,4 @@
-"""One port for all boxes that are on other machines: the first line of a connection says and proves whose it is."""
+"""One port for all boxes in a cluster: the first line of a connection proves which box it belongs to."""
 
 import asyncio
 import logging
@@ -29,7 +29,7 @@ BACKLOG = 1024
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class KnownBox:
-    """A box as the Store had it a moment ago."""
+    """A box as it was read from the Store a moment ago."""
 
     box: Box
     caller: Caller
@@ -37,7 +37,7 @@ class KnownBox:
 
 
 class TcpListener:
-    """Who is at the other end of each connection.
+    """Knows which box each connection belongs to.
 
     A box is looked up at its first one. `look`, called every few seconds, looks again while it has one open, and
     forgets it when it has none: so what is known here is never older than that.
@@ -60,7 +60,7 @@ class TcpListener:
         metrics.boxes.set_function(lambda: len(self._open()))
 
     def caller(self, request: web.Request) -> Caller:
-        """The box that sent this. Raises: Unavailable: it is gone; a CLI tries again, and finds out."""
+        """Return the box that sent this request. Raises: Unavailable: it is gone."""
         known = self._wires.get(request.transport) if request.transport else None
         if known is None or self._known.get(known.box.id) is not known:
             raise Unavailable("no box is known by this connection", code="unknown_box")
@@ -68,7 +68,7 @@ class TcpListener:
 
     @asynccontextmanager
     async def listening(self, host: str, port: int) -> AsyncIterator[None]:
-        """Connections are taken while the context is open; those that are under way go on after it.
+        """Accept connections while the context is open; those that are open stay open after it.
 
         Raises: Misconfigured: the port is taken.
         """
@@ -87,7 +87,7 @@ class TcpListener:
                 front.abort()
 
     async def refresh(self) -> None:
-        """Hang up on boxes that are no more, and forget those that have nothing open."""
+        """Abort connections of boxes that are gone, and forget boxes without connections."""
         there = self._open()
         self._known = {id: known for id, known in self._known.items() if known in there}
         for id in list(self._known):
@@ -102,7 +102,7 @@ class TcpListener:
         return {known for wire, known in list(self._wires.items()) if not wire.is_closing()}
 
     async def _admit(self, line: bytes, wire: RawTransport) -> Callable[[], ProtocolSniffer]:
-        """Raises: BadInput, NotSignedIn, NotFound: nobody is let in. StoreUnavailable: nor is anybody now."""
+        """Authenticate a connection by its first line. Raises: BadInput, NotSignedIn, NotFound, StoreUnavailable."""
         token = handshake.token_of(line)
         id = handshake.claimed_box(token)
         known = self._known.get(id)
@@ -113,7 +113,7 @@ class TcpListener:
         api = self.runner.server if self.runner else None
         if api is None:
             raise Unavailable("the gateway is not open")
-        return partial(ProtocolSniffer, api=api, egress=self._egress.taker(known.caller), waiting=known.waiting)
+        return partial(ProtocolSniffer, api=api, egress=self._egress.handler_for(known.caller), waiting=known.waiting)
 
     async def _look_up(self, id: str) -> KnownBox:
         try:
@@ -126,7 +126,7 @@ class TcpListener:
         if known and (known.box.user, known.box.key) == (box.user, box.key):
             return known
         self._hang_up(id)
-        caller = Caller(box=id, user=box.user, key=box.key, room=BoxLimits(patience_s=self._patience_s))
+        caller = Caller(box=id, user=box.user, key=box.key, limits=BoxLimits(patience_s=self._patience_s))
         self._known[id] = known = KnownBox(box=box, caller=caller)
         return known
 

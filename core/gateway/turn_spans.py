@@ -1,4 +1,4 @@
-"""Turns as spans, told from the log: a turn ends in a box, and a box sends nothing to a collector."""
+"""Exports turns as spans, made from the events: a box itself sends nothing to a collector."""
 
 from collections.abc import Sequence
 
@@ -12,13 +12,13 @@ from core.observability.tracing import Span, Trace
 NS = 1_000_000_000
 
 
-def turn_under_way(session: Session) -> Trace | None:
-    """Where a model call of this session belongs; None before its first turn."""
-    return tracing.turn_of(tracing.of_message(session.id, session.turn)) if session.turn else None
+def current_turn(session: Session) -> Trace | None:
+    """Return the trace of the session's current turn; None before its first turn."""
+    return tracing.turn_trace(tracing.message_trace(session.id, session.turn)) if session.turn else None
 
 
-def tell_turns(session: Session, events: Sequence[AnyEvent]) -> None:
-    """Every turn that ended in these events, which come right after `session.last_seq`."""
+def export_turn_spans(session: Session, events: Sequence[AnyEvent]) -> None:
+    """Export a span for every turn that ended in these events, which follow `session.last_seq`."""
     if tracing.sink.get() is None:
         return
     turn = session.turn
@@ -26,15 +26,15 @@ def tell_turns(session: Session, events: Sequence[AnyEvent]) -> None:
         if isinstance(event, StateChanged):
             turn = event.turn or turn
         elif isinstance(event, TurnFinished) and turn and event.at is not UNSET:
-            tracing.end(_span(session, turn, event, end_ns=int(event.at.timestamp() * NS)))
+            tracing.export_span(_span(session, turn, event, end_ns=int(event.at.timestamp() * NS)))
 
 
 def _span(session: Session, turn: str, event: TurnFinished, *, end_ns: int) -> Span:
-    message = tracing.of_message(session.id, turn)
+    message = tracing.message_trace(session.id, turn)
     return Span(
         name="turn",
         kind="internal",
-        at=tracing.turn_of(message),
+        at=tracing.turn_trace(message),
         parent=message,
         start_ns=end_ns - int(max(0.0, event.duration_s) * NS),
         end_ns=end_ns,

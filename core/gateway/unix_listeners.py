@@ -1,4 +1,4 @@
-"""One listening socket per box of this machine: by which of them a request comes says whose box it is."""
+"""One listening socket for each box of this machine; the socket of a request tells which box sent it."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ MAX_BOXES = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnixListener:
-    """An open socket of a living box."""
+    """The listening socket of a live box."""
 
     caller: Caller
     process: Process
@@ -42,7 +42,7 @@ class UnixListeners:
 
     def __init__(self, *, runtime: Runtime, store: Store, patience_s: float = PATIENCE_S) -> None:
         self._runtime, self._store, self._patience_s = runtime, store, patience_s
-        self._doors: dict[str, UnixListener] = {}
+        self._listeners: dict[str, UnixListener] = {}
         metrics.boxes.set_function(self.__len__)
         self._by_path: dict[str, Caller] = {}
         self._changing = asyncio.Lock()
@@ -50,10 +50,10 @@ class UnixListeners:
         self.egress: Egress | None = None
 
     def __len__(self) -> int:
-        return len(self._doors)
+        return len(self._listeners)
 
     def caller(self, request: web.Request) -> Caller:
-        """The box that sent this.
+        """Return the box that sent this request.
 
         Raises: Unavailable: its door is being closed, by our own end or its; a CLI tries again, and finds out which.
         """
@@ -65,7 +65,7 @@ class UnixListeners:
         return caller
 
     async def restore(self) -> None:
-        """Listen again for every living box that the Store knows; the gateway before us is gone."""
+        """Listen for every live box in the Store, after the gateway before this one has ended."""
         for box in await self._store.find(Box, owner=SYSTEM, limit=MAX_BOXES):
             process = Process.read(box.spawner_state)
             if process and process.alive():
@@ -77,20 +77,20 @@ class UnixListeners:
                 await self._discard(box.id, process)
 
     async def open(self, box_id: str, *, user: UserId, key: str, process: Process) -> None:
-        """Listen for a box; again is fine. Raises: BadInput: it has no directory, or its process is gone."""
+        """Listen for a box; idempotent. Raises: BadInput: it has no directory, or its process is gone."""
         async with self._changing:
-            if len(self._doors) >= MAX_BOXES:
+            if len(self._listeners) >= MAX_BOXES:
                 raise BadInput("too many boxes", code="too_much")
             if not process.alive():
                 raise BadInput("this process does not live", code="box_gone")
             path = self._runtime.box_socket(box_id)
-            old = self._doors.get(box_id)
+            old = self._listeners.get(box_id)
             known = old and old.process == process and (old.caller.user, old.caller.key) == (user, key)
             if known and path.is_socket():
                 return
             await self._close(box_id)
-            caller = Caller(box=box_id, user=user, key=key, room=BoxLimits(patience_s=self._patience_s))
-            self._doors[box_id] = door = await self._listen(caller, process, path)
+            caller = Caller(box=box_id, user=user, key=key, limits=BoxLimits(patience_s=self._patience_s))
+            self._listeners[box_id] = door = await self._listen(caller, process, path)
             self._by_path[str(path)] = door.caller
 
     async def close(self, box_id: str) -> None:
@@ -100,16 +100,16 @@ class UnixListeners:
             self._runtime.remove_box(box_id)
 
     async def close_all(self) -> None:
-        """Stop listening; what boxes have stays, because a gateway may come after us."""
+        """Stop listening. The boxes' directories stay, because another gateway may follow."""
         async with self._changing:
-            for box_id in list(self._doors):
+            for box_id in list(self._listeners):
                 await self._close(box_id)
             if self.egress:
                 await self.egress.close()
 
-    async def bury_the_dead(self) -> None:
-        """Close the doors of boxes whose process is gone, and remove what they leave behind."""
-        for box_id, door in list(self._doors.items()):
+    async def close_dead_boxes(self) -> None:
+        """Close the sockets of boxes whose process is gone, and remove their directories."""
+        for box_id, door in list(self._listeners.items()):
             if not door.process.alive():
                 await self._discard(box_id, door.process)
 
@@ -120,14 +120,14 @@ class UnixListeners:
         if not path.parent.is_dir():
             raise BadInput("this box has no directory", code="box_gone")
         waiting: set[ProtocolSniffer] = set()
-        front = partial(ProtocolSniffer, api=api, egress=self.egress.taker(caller), waiting=waiting)
+        front = partial(ProtocolSniffer, api=api, egress=self.egress.handler_for(caller), waiting=waiting)
         # The agent in the box is its user's own id of the machine, or ours under another name.
         listener = await asyncio.to_thread(listening, path, group=guests(path.parent))
         server = await asyncio.get_running_loop().create_unix_server(front, sock=listener, backlog=BACKLOG)
         return UnixListener(caller=caller, process=process, server=server, waiting=waiting, path=path)
 
     async def _close(self, box_id: str) -> None:
-        if door := self._doors.pop(box_id, None):
+        if door := self._listeners.pop(box_id, None):
             self._by_path.pop(str(door.path), None)
             door.server.close()
             for front in set(door.waiting):
@@ -137,8 +137,8 @@ class UnixListeners:
             door.path.unlink(missing_ok=True)
 
     async def _discard(self, box_id: str, process: Process) -> None:
-        """Its record stays: by that the web, which may be away, learns that there is something to recover."""
-        door = self._doors.get(box_id)
+        """Stop listening for a dead box. Its record stays, so that the web finds what to recover."""
+        door = self._listeners.get(box_id)
         if door and door.process != process:
             return  # the box lives again, as another process
         log.info("box %s is gone", box_id)

@@ -1,4 +1,4 @@
-"""What has to be remembered for a moment so that it can be counted: when a message was sent, since when a CLI starts.
+"""Metrics that need a short memory: the time to the first token, and how long CLIs take to start.
 
 All of it is bounded, and losing it loses a figure, nothing else.
 """
@@ -29,18 +29,18 @@ WORDS = (TextDelta, ThinkingDelta, Text)
 
 
 class FirstTokenTimer:
-    """How long people wait: from their message to the first words of the turn that it began, as the web sees them."""
+    """Measures in the web the time from a message to the first words of its turn."""
 
     def __init__(self) -> None:
         self._sent: OrderedDict[str, float] = OrderedDict()  # message → when
         self._begun: OrderedDict[str, float] = OrderedDict()  # session whose turn has begun → when it was asked for
 
     def sent(self, message_id: str) -> None:
-        """Before it goes out. One that only joins a running turn begins none, and is forgotten in time."""
+        """Note the time of a message before it is sent. One that joins a running turn is forgotten in time."""
         _remember(self._sent, message_id, time.monotonic())
 
     def on_events(self, session: str, batch: Sequence[AnyEvent]) -> None:
-        """What a page's follower got; costs nothing while nobody here waits."""
+        """Look for first words in the events of a session; cheap while no message waits."""
         if not self._sent and not self._begun:
             return
         for event in batch:
@@ -53,13 +53,13 @@ class FirstTokenTimer:
 
 
 class EventMetrics:
-    """What the logs of all boxes say, counted as they are kept. A box may say anything: no word of it is a label."""
+    """Counts events as they are stored. Nothing that a box sends becomes a label."""
 
     def __init__(self) -> None:
         self._starting: OrderedDict[str, datetime] = OrderedDict()  # session → since when its CLI is being started
 
     def count(self, session: str, events: Sequence[AnyEvent]) -> None:
-        """Events that were kept just now, in order."""
+        """Count events that were just stored, in order."""
         metrics.ingested.inc(len(events))
         if events and events[0].at is not UNSET:
             metrics.ingest_lag_seconds.observe(max(0.0, (now() - events[0].at).total_seconds()))
@@ -83,13 +83,13 @@ class EventMetrics:
 
 def _turn(event: TurnFinished) -> None:
     metrics.turns.labels(event.outcome, event.reason if event.reason in REASONS else "other").inc()
-    metrics.turn_seconds.observe(_sane(event.duration_s))
+    metrics.turn_seconds.observe(_finite(event.duration_s))
     for kind, name in TOKENS.items():
-        metrics.tokens.labels(kind).inc(_sane(getattr(event.usage, name)))
+        metrics.tokens.labels(kind).inc(_finite(getattr(event.usage, name)))
 
 
-def _sane(amount: float) -> float:
-    """A counter never goes back."""
+def _finite(amount: float) -> float:
+    """Return the amount if a counter may be raised by it, else 0."""
     return max(0.0, amount) if math.isfinite(amount) else 0.0
 
 

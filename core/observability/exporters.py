@@ -1,4 +1,4 @@
-"""What a process shows to those who watch over it: a listener for Prometheus, and spans for a collector.
+"""Starts what exports metrics and spans: a listener for Prometheus, and an exporter to a collector.
 
 The listener is one of its own, which no person and no box can reach.
 """
@@ -20,30 +20,30 @@ Part = Literal["web", "gateway"]
 
 @asynccontextmanager
 async def telemetry(settings: Settings, part: Part) -> AsyncIterator[None]:
-    """While the context is open, as the settings say. Raises: Misconfigured."""
+    """Export metrics and spans while the context is open, as far as the settings ask for it. Raises: Misconfigured."""
     async with AsyncExitStack() as stack:
         if settings.metrics_port:
-            await stack.enter_async_context(metrics_door(settings, part))
+            await stack.enter_async_context(metrics_server(settings, part))
         if settings.otlp_endpoint:
-            from core.observability.otlp import exporting  # 20 MB and half a second that nobody else should pay for
+            from core.observability.otlp import export_spans  # 20 MB and half a second that nobody else should pay for
 
             await stack.enter_async_context(
-                exporting(settings.otlp_endpoint, service=part, project=settings.gcp_project)
+                export_spans(settings.otlp_endpoint, service=part, project=settings.gcp_project)
             )
         yield
 
 
-def address(settings: Settings, part: Part) -> tuple[str, int]:
-    """On one machine loopback only, and the gateway one port after the web. In a cluster each has its pod to itself."""
+def metrics_address(settings: Settings, part: Part) -> tuple[str, int]:
+    """Return host and port: in a pod any host; else loopback, with the gateway on the port after the web's."""
     if settings.spawner == "kubernetes":
         return "0.0.0.0", settings.metrics_port  # noqa: S104  # who may come is the network policy `metrics`
     return "127.0.0.1", settings.metrics_port + (part == "gateway")
 
 
 @asynccontextmanager
-async def metrics_door(settings: Settings, part: Part) -> AsyncIterator[None]:
-    """`GET /metrics` is answered while the context is open. Raises: Misconfigured: the port is taken."""
-    host, port = address(settings, part)
+async def metrics_server(settings: Settings, part: Part) -> AsyncIterator[None]:
+    """Serve `GET /metrics` while the context is open. Raises: Misconfigured: the port is taken."""
+    host, port = metrics_address(settings, part)
     app = web.Application()
     app.add_routes([web.get("/metrics", _metrics)])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_S)

@@ -1,4 +1,4 @@
-"""One way to log: text for a person at a terminal, one JSON line an entry for machines.
+"""Logging: text for people at a terminal, or one JSON object a line for machines.
 
 Every entry of web, gateway and runner goes through `Entry`, whoever made it: secrets are masked there, and what
 strangers call themselves can neither pose as a line of ours nor fill the disk.
@@ -29,37 +29,37 @@ PROGRAM = f"{Path(__file__).resolve().parents[2]}/"
 NOISY = ("httpx", "httpx2", "uvicorn.error", "uvicorn.access", "aiohttp.access", "watchfiles", "engineio", "socketio")
 
 
-class Entry(logging.Formatter):
-    """What both forms share: the message, without secrets and cut in its middle. A traceback's end says the most."""
+class EntryFormatter(logging.Formatter):
+    """Base of both formats: masks secrets and cuts a long message in its middle, since a traceback's end says most."""
 
     def __init__(self, redactor: Redactor) -> None:
         super().__init__()
         self._redactor = redactor
 
-    def said(self, record: logging.LogRecord, spell: Callable[[str], str]) -> str:
-        """The message as `spell` writes each character, in at most MESSAGE_BYTES."""
+    def message(self, record: logging.LogRecord, spell: Callable[[str], str]) -> str:
+        """Return the message with each character written by `spell`, in at most MESSAGE_BYTES."""
         text = _message(record)
         if len(text) <= 2 * READ_CHARS:
-            return truncate_middle(self._redactor.line(text), MESSAGE_BYTES, spell)
+            return truncate_middle(self._redactor.mask_line(text), MESSAGE_BYTES, spell)
         # A value that the cut went through is not recognised: its rest goes with LONGEST characters at the cut.
-        head = self._redactor.line(text[:READ_CHARS])[:-LONGEST]
-        tail = self._redactor.line(text[-READ_CHARS:])[LONGEST:]
+        head = self._redactor.mask_line(text[:READ_CHARS])[:-LONGEST]
+        tail = self._redactor.mask_line(text[-READ_CHARS:])[LONGEST:]
         return truncate_middle(head + CUT + tail, MESSAGE_BYTES, spell)
 
 
-class TextFormat(Entry):
-    """`12:00:01 INFO oma.gate: …`, control characters spelled out so that nobody forges a line."""
+class TextFormat(EntryFormatter):
+    """The text format, `12:00:01 INFO oma.gateway: …`. Control characters are escaped, so that nobody forges a line."""
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC)
         logger = truncate_middle(record.name, LOGGER_BYTES, _visible)
         here = tracing.current.get()
         belongs = f" trace={here.trace_id}" if here else ""
-        return f"{at:%H:%M:%S} {record.levelname} {logger}: {self.said(record, _visible)}{belongs}"
+        return f"{at:%H:%M:%S} {record.levelname} {logger}: {self.message(record, _visible)}{belongs}"
 
 
-class JsonFormat(Entry):
-    """Cloud Logging's field names. `part` says which of our processes it is; `project` is where its traces are kept."""
+class JsonFormat(EntryFormatter):
+    """The JSON format of Cloud Logging. `part` names our process; `project` is where its traces are stored."""
 
     def __init__(self, redactor: Redactor, *, part: str = "", project: str = "") -> None:
         super().__init__(redactor)
@@ -68,7 +68,7 @@ class JsonFormat(Entry):
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).isoformat()
-        logger, said = truncate_middle(record.name, LOGGER_BYTES, _in_json), self.said(record, _in_json)
+        logger, said = truncate_middle(record.name, LOGGER_BYTES, _in_json), self.message(record, _in_json)
         head = f'"time":"{at}","severity":"{record.levelname}","logger":"{logger}"'
         return f'{{{head}{self._labels}{_source(record)}{self._trace()},"message":"{said}"}}'
 
@@ -81,14 +81,14 @@ class JsonFormat(Entry):
 
 
 def _source(record: logging.LogRecord) -> str:
-    """Where in the program it was said."""
+    """Return the source location of an entry as a JSON field."""
     path = truncate_middle(record.pathname.removeprefix(PROGRAM), LOGGER_BYTES, _in_json)
     function = truncate_middle(record.funcName or "", LOGGER_BYTES, _in_json)
     return f',"{GOOGLE}/sourceLocation":{{"file":"{path}","line":"{record.lineno}","function":"{function}"}}'
 
 
 def _message(record: logging.LogRecord) -> str:
-    """What was said, with the traceback of an error behind it."""
+    """Return the message, followed by the traceback of its error."""
     try:
         said = record.getMessage()
     except (TypeError, ValueError, KeyError) as error:  # of a library's own entry: the words without their arguments
@@ -98,13 +98,13 @@ def _message(record: logging.LogRecord) -> str:
     return said
 
 
-def escaped(text: str, longest: int = MESSAGE_BYTES) -> str:
-    """One line of at most `longest` characters: line breaks, escape sequences, direction marks are spelled out."""
+def escape_line(text: str, longest: int = MESSAGE_BYTES) -> str:
+    """Return one line of at most `longest` characters; line breaks, escape sequences, direction marks are escaped."""
     return "".join(map(_visible, text[:longest]))[:longest]
 
 
 def truncate_middle(text: str, most_bytes: int, spell: Callable[[str], str]) -> str:
-    """`text` as `spell` writes each character; what is too long loses its middle."""
+    """Return `text` with each character written by `spell`; a text that is too long loses its middle."""
     if len(text) <= most_bytes and text.isprintable() and len((all_at_once := spell(text)).encode()) <= most_bytes:
         return all_at_once
     head, tail = text[:most_bytes], text[-most_bytes:]
@@ -134,12 +134,14 @@ def _visible(character: str) -> str:
 
 
 def _in_json(character: str) -> str:
-    """Inside a JSON string. What is not printable is spelled out as well, though JSON would allow most of it."""
+    """Write a character inside a JSON string; unprintable ones are escaped, though JSON would allow most of them."""
     return json.dumps(character, ensure_ascii=not character.isprintable())[1:-1]
 
 
-def install(form: Literal["text", "json"], secrets: Iterable[str] = (), *, part: str = "", project: str = "") -> None:
-    """Send everything to stderr in this form, without the values of `secrets`: entries, warnings, and what ends us.
+def configure_logging(
+    form: Literal["text", "json"], secrets: Iterable[str] = (), *, part: str = "", project: str = ""
+) -> None:
+    """Log entries, warnings and uncaught errors to stderr in this form, with the values of `secrets` masked.
 
     Access logs stay off (they would hold the client ids of sockets). May be called again when more is known.
     """
@@ -155,7 +157,7 @@ def install(form: Literal["text", "json"], secrets: Iterable[str] = (), *, part:
 
 
 def _log_uncaught(kind: type[BaseException], error: BaseException | None, where: TracebackType | None) -> None:
-    """What nobody caught is an entry as well: Python's own words for it would be many lines, and masked nowhere."""
+    """Log an uncaught error as one entry; Python itself would print many lines, unmasked."""
     if issubclass(kind, KeyboardInterrupt | SystemExit):
         return
     logging.getLogger("oma").critical("not caught: %s", kind.__name__, exc_info=(kind, error or RuntimeError(), where))

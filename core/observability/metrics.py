@@ -1,4 +1,4 @@
-"""What web and gateway count, for Prometheus: every instrument of the platform, and the words it may be told with.
+"""Every metric of the platform, for Prometheus, with its labels.
 
 A label's values are ours, few and known before: never a user, a session, a path or anything a stranger or a box can
 say. docs/observability.md has the table; the dashboard and the alerts are held to this file by a test.

@@ -1,4 +1,4 @@
-"""Finished spans on their way to an OpenTelemetry collector, over OTLP/HTTP, from a thread with a bounded queue.
+"""Exports finished spans to an OpenTelemetry collector over OTLP/HTTP, from a thread with a bounded queue.
 
 Imported by core.observability.exporters only, where OTEL_EXPORTER_OTLP_ENDPOINT is set.
 """
@@ -22,8 +22,8 @@ END_S = 1.0  # G4: the whole web ends within 10 s
 KINDS = {"server": SpanKind.SERVER, "client": SpanKind.CLIENT, "internal": SpanKind.INTERNAL}
 
 
-class Exporting:
-    """Takes our spans as they end; `close` sends what is left."""
+class SpanExportQueue:
+    """Queues spans as they end; `close` sends what is left."""
 
     def __init__(self, exporter: SpanExporter, *, service: str, project: str = "") -> None:
         google = {"gcp.project_id": project} if project else {}  # without it Google takes no span
@@ -32,7 +32,7 @@ class Exporting:
         self._processor = BatchSpanProcessor(exporter, max_queue_size=QUEUE, schedule_delay_millis=1000)
 
     def take(self, one: Span) -> None:
-        """Never waits."""
+        """Queue a span; never waits."""
         self._processor.on_end(
             ReadableSpan(
                 name=one.name,
@@ -48,7 +48,7 @@ class Exporting:
         )
 
     def close(self) -> None:
-        """Within END_S: a collector that is away must not hold up the end of a process."""
+        """Send what is left within END_S, so that a collector that is away does not hold up the end of the process."""
         ending = threading.Thread(target=self._processor.shutdown, daemon=True)
         ending.start()
         ending.join(END_S)
@@ -56,10 +56,10 @@ class Exporting:
 
 
 @asynccontextmanager
-async def exporting(endpoint: str, *, service: str, project: str = "") -> AsyncIterator[None]:
-    """While the context is open spans of this task and of all that it starts go to the collector at `endpoint`."""
+async def export_spans(endpoint: str, *, service: str, project: str = "") -> AsyncIterator[None]:
+    """Export the spans of this task and of the tasks it starts to `endpoint` while the context is open."""
     exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_S)
-    collector = Exporting(exporter, service=service, project=project)
+    collector = SpanExportQueue(exporter, service=service, project=project)
     before = sink.set(collector.take)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Secrets by value: whoever is told them finds them again in any text, in every spelling that programs make of them.
+"""Masks known secret values in any text, in every encoding that programs make of them.
 
 A safety net under what keeps secrets apart in the first place, and no more: who holds a secret and wants it out can
 always write it in a way nobody has thought of. Too short values are not looked for: they would mask half the text.
@@ -24,7 +24,7 @@ IN_PAGES = str.maketrans({sign: f"\\u{ord(sign):04x}" for sign in "<>&"})  # as 
 
 
 class Redactor:
-    """Knows some values. Immutable: who learns of another value makes another one."""
+    """Masks a fixed set of values. It is immutable: for another value, make another one."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         every = {piece for value in values for spelling in _spellings(value) for piece in _pieces(spelling)}
@@ -34,25 +34,25 @@ class Redactor:
     def __bool__(self) -> bool:
         return bool(self.spellings)
 
-    def found(self, data: bytes) -> bool:
-        """Whether there is anything to mask; much faster than masking."""
+    def contains_secret(self, data: bytes) -> bool:
+        """Return whether there is anything to mask; much faster than masking."""
         return any(spelling in data for spelling in self._raw)
 
-    def text(self, text: str) -> str:
-        """Every character that belongs to a value is gone; what touches is one mask."""
-        return "".join(_parts(text, covered(text, self.spellings), MASK))
+    def mask_text(self, text: str) -> str:
+        """Replace every character that belongs to a value; adjacent values become one mask."""
+        return "".join(_parts(text, covered_spans(text, self.spellings), MASK))
 
-    def raw(self, data: bytes) -> bytes:
-        """The same for bytes."""
-        return b"".join(_parts(data, covered(data, self._raw), MASK.encode()))
+    def mask_bytes(self, data: bytes) -> bytes:
+        """Mask values in bytes."""
+        return b"".join(_parts(data, covered_spans(data, self._raw), MASK.encode()))
 
-    def line(self, text: str) -> str:
-        """Without the values, and without what merely looks like a secret: for logs."""
-        return secret_patterns.mask(self.text(text))
+    def mask_line(self, text: str) -> str:
+        """Mask the values and whatever looks like a secret: for logs."""
+        return secret_patterns.mask(self.mask_text(text))
 
 
-def covered(text: AnyStr, spellings: Iterable[AnyStr]) -> list[tuple[int, int]]:
-    """From where to where `text` consists of spellings, in order; they may overlap each other."""
+def covered_spans(text: AnyStr, spellings: Iterable[AnyStr]) -> list[tuple[int, int]]:
+    """Return the spans of `text` that consist of spellings, in order; overlapping ones are joined."""
     found = sorted(span for spelling in spellings if spelling in text for span in _places(spelling, text))
     spans: list[tuple[int, int]] = []
     for start, end in found:
@@ -80,15 +80,15 @@ def _parts(text: AnyStr, spans: list[tuple[int, int]], mask: AnyStr) -> Iterator
 
 
 def _spellings(value: str) -> Iterator[str]:
-    """As it is, line by line, and as programs write it."""
+    """Yield the value as it is, line by line, and in the encodings that programs make of it."""
     lines = [line.strip() for line in value.splitlines()]
     wanted = {value, value.strip(), *(line for line in lines if len(line) >= SHORTEST_LINE)}
     for text in wanted:
         if len(text) >= SHORTEST:
-            yield from (spelled for spelled in _written(text) if len(spelled) >= SHORTEST)
+            yield from (spelled for spelled in _encodings(text) if len(spelled) >= SHORTEST)
 
 
-def _written(text: str) -> Iterator[str]:
+def _encodings(text: str) -> Iterator[str]:
     yield text
     for quoted in (quote(text, safe=""), quote(text), quote_plus(text)):
         yield quoted
@@ -111,14 +111,14 @@ def _written(text: str) -> Iterator[str]:
 
 
 def _base64(raw: bytes, shift: int) -> str:
-    """What is sure to be seen of it in base64, `shift` bytes behind the beginning of a group of three."""
+    """Return the base64 characters that depend on the value alone, if it begins `shift` bytes into a group of three."""
     encoded = b64encode(bytes(shift) + raw).decode()
     first = (0, 2, 3)[shift]  # characters that the bytes before it have a part in
     return encoded[first : len(encoded) - (0, 3, 2)[(shift + len(raw)) % 3]]
 
 
 def _pieces(spelling: str, longest: int = LONGEST) -> Iterator[str]:
-    """Pieces of at most `longest` characters, each long enough to be looked for."""
+    """Yield pieces of at most `longest` characters, each long enough to be searched for."""
     while len(spelling) > longest:
         cut = longest if len(spelling) - longest >= SHORTEST else longest - SHORTEST
         yield spelling[:cut]

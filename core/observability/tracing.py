@@ -1,4 +1,4 @@
-"""One request or message followed through our processes: W3C trace context, and spans for who collects them.
+"""Follows a request or message through our processes: W3C trace context, and spans for a collector.
 
 Ids are carried always, because log lines have them; spans go to the sink that `sink` holds, if there is one (otlp.py in
 web and gateway). A turn's trace follows from its session and message, so that the gateway knows it from the log
@@ -21,20 +21,20 @@ Kind = Literal["server", "client", "internal"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """A place in a trace: which one, and the span that we are inside of."""
+    """A position in a trace: its id and the id of the current span."""
 
     trace_id: str
     span_id: str
 
     @property
     def header(self) -> str:
-        """As `traceparent`."""
+        """The value of the `traceparent` header."""
         return f"00-{self.trace_id}-{self.span_id}-01"
 
 
 @dataclass(slots=True, kw_only=True)
 class Span:
-    """Something that took a while; `name` and `attributes` may be filled in until it ends."""
+    """A measured operation; `name` and `attributes` may be set until it ends."""
 
     name: str
     kind: Kind
@@ -50,31 +50,31 @@ current: ContextVar[Trace | None] = ContextVar("trace", default=None)
 sink: ContextVar[Callable[[Span], None] | None] = ContextVar("span_sink", default=None)
 
 
-def fresh() -> Trace:
-    """The beginning of a new trace."""
+def new_trace() -> Trace:
+    """Return the start of a new trace."""
     return Trace(trace_id=secrets.token_hex(16), span_id=secrets.token_hex(8))
 
 
-def of_message(session: str, message: str) -> Trace:
-    """Where a message's trace begins; the same in every process that knows both."""
+def message_trace(session: str, message: str) -> Trace:
+    """Return the start of a message's trace, which every process computes alike from session and message."""
     digest = sha256(f"{session}\0{message}".encode(errors="replace")).hexdigest()
     return Trace(trace_id=digest[:32], span_id=digest[32:48])
 
 
-def turn_of(message: Trace) -> Trace:
-    """The turn that a message began."""
+def turn_trace(message: Trace) -> Trace:
+    """Return the position of the turn that a message began."""
     return Trace(trace_id=message.trace_id, span_id=sha256(message.header.encode()).hexdigest()[:16])
 
 
 def parse(header: str) -> Trace | None:
-    """None: it is none that we would write."""
+    """Parse a `traceparent` header; None if it is not one in the form that we write."""
     found = HEADER.fullmatch(header)
     return Trace(trace_id=found[1], span_id=found[2]) if found and int(found[1], 16) and int(found[2], 16) else None
 
 
 @contextmanager
-def inside(trace: Trace | None) -> Iterator[None]:
-    """What is logged meanwhile belongs to `trace`."""
+def use_trace(trace: Trace | None) -> Iterator[None]:
+    """Attribute what is logged inside to `trace`."""
     before = current.set(trace)
     try:
         yield
@@ -84,24 +84,24 @@ def inside(trace: Trace | None) -> Iterator[None]:
 
 @contextmanager
 def span(name: str, *, kind: Kind = "internal", at: Trace | None = None, parent: Trace | None = None) -> Iterator[Span]:
-    """Measure what is inside, under `parent`, else under the span that is open; `at`: a place that is known already."""
+    """Measure what is inside as a span under `parent`, else under the open one; `at` gives the span its position."""
     parent = parent or (current.get() if at is None else None)
-    here = at or Trace(trace_id=parent.trace_id if parent else fresh().trace_id, span_id=secrets.token_hex(8))
+    here = at or Trace(trace_id=parent.trace_id if parent else new_trace().trace_id, span_id=secrets.token_hex(8))
     one = Span(name=name, kind=kind, at=here, parent=parent, start_ns=time.time_ns())
     try:
-        with inside(here):
+        with use_trace(here):
             yield one
     except BaseException:
         one.failed = True
         raise
     finally:
         one.end_ns = time.time_ns()
-        end(one)
+        export_span(one)
 
 
 @contextmanager
-def call(name: str) -> Iterator[None]:
-    """Measure a call to another process, if somebody asked for it: what we do by ourselves is no trace."""
+def client_span(name: str) -> Iterator[None]:
+    """Measure a call to another process as a span, if it belongs to a trace."""
     if current.get() is None:
         yield
         return
@@ -109,7 +109,7 @@ def call(name: str) -> Iterator[None]:
         yield
 
 
-def end(one: Span) -> None:
-    """Give a finished span to whoever collects them."""
+def export_span(one: Span) -> None:
+    """Hand a finished span to the exporter, if there is one."""
     if take := sink.get():
         take(one)

@@ -111,7 +111,7 @@ async def model(name: str, settings: Settings) -> Finding:
     if settings.provider == "practice":
         return Finding(name=name, ok=True, found="practice model: no key needed; set ANTHROPIC_API_KEY for a real one")
     upstream = await asyncio.to_thread(upstream_for, settings)
-    asked = await upstream.question(PROBE)
+    asked = await upstream.upstream_request(PROBE)
     try:
         async with (
             aiohttp.ClientSession() as client,
@@ -119,12 +119,12 @@ async def model(name: str, settings: Settings) -> Finding:
         ):
             return _judged(name, upstream, answer.status)
     except aiohttp.ClientError as error:
-        found = f"{upstream.where} cannot be reached: {type(error).__name__}"
+        found = f"{upstream.base_url} cannot be reached: {type(error).__name__}"
         return Finding(name=name, ok=False, found=found, mend="look at its address in the settings and the network")
 
 
 def _judged(name: str, upstream: Upstream, status: int) -> Finding:
-    where = upstream.where
+    where = upstream.base_url
     if status in (401, 403):
         return Finding(name=name, ok=False, found=f"{where} refused us ({status})", mend=f"check {upstream.fix_hint}")
     if status in BUSY:

@@ -70,7 +70,10 @@ class App:
             if request.path == api.HEALTH:
                 return await handler(request)
             await self._admit(request)
-            with self._runner.client_connected(), tracing.inside(tracing.parse(request.headers.get("traceparent", ""))):
+            with (
+                self._runner.client_connected(),
+                tracing.use_trace(tracing.parse(request.headers.get("traceparent", ""))),
+            ):
                 return await handler(request)
         except PlatformError as error:
             return _json(api.Refusal(code=error.code, detail=str(error)), status=error.status)

@@ -33,11 +33,11 @@ KEY_CHARS = 16  # an empty file must not become a key that everybody knows
 def main(argv: list[str]) -> int:
     """0 after an orderly end; 2 if it could not start."""
     options = _options(argv)
-    logs.install("json", part="runner")
+    logs.configure_logging("json", part="runner")
     hide()  # before there is a key in our memory
     try:
         boot_key = _boot_key(options)
-        logs.install("json", [boot_key], part="runner")
+        logs.configure_logging("json", [boot_key], part="runner")
         listening = _listening(options)
         become_subreaper()
         limit_ourselves()
@@ -102,7 +102,7 @@ async def serve(listening: socket.socket, options: argparse.Namespace, boot_key:
     """Until the runner has ended, by itself, by POST /v1/stop or by a signal."""
 
     def learned(values: Sequence[str]) -> None:
-        logs.install("json", [boot_key, *values])
+        logs.configure_logging("json", [boot_key, *values])
 
     runner = Runner(
         cli=options.cli,

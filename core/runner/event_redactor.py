@@ -51,7 +51,7 @@ class EventRedactor:
         elif isinstance(event, TurnFinished):
             self._streams = {key: stream for key, stream in self._streams.items() if key[1] == OUTPUT}
         line = encode(event)
-        if not redactor.found(line):
+        if not redactor.contains_secret(line):
             return event
         return decode(msgspec.json.encode(self._masked(msgspec.json.decode(line))))
 
@@ -86,9 +86,9 @@ class EventRedactor:
     def _masked(self, value: Any, name: str = "", depth: int = 0) -> Any:
         match value:
             case str() if name not in NAMES or depth > 1:
-                return self._known.redactor.text(value)
+                return self._known.redactor.mask_text(value)
             case dict():
-                inner = {key if depth == 0 else self._known.redactor.text(key): key for key in value}
+                inner = {key if depth == 0 else self._known.redactor.mask_text(key): key for key in value}
                 return {shown: self._masked(value[key], key, depth + 1) for shown, key in inner.items()}
             case list():
                 return [self._masked(item, name, depth) for item in value]

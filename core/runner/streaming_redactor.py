@@ -1,6 +1,6 @@
 """Secrets in text that comes in pieces: a value is masked wherever the pieces were cut."""
 
-from core.observability.redaction import Redactor, covered
+from core.observability.redaction import Redactor, covered_spans
 from core.observability.secret_patterns import MASK
 
 
@@ -31,7 +31,7 @@ class StreamingRedactor:
         return self._show(self._held, len(self._held))
 
     def _show(self, text: str, upto: int) -> str:
-        spans, done = covered(text, self._redactor.spellings), 0
+        spans, done = covered_spans(text, self._redactor.spellings), 0
         shown: list[str] = []
         if self._open:
             done, spans = _joined(self._masked, spans)

@@ -14,7 +14,7 @@ import msgspec
 from core.domain.audit import AuditAction, AuditEntry, RequestOrigin
 from core.domain.records import now
 from core.domain.visible_text import visible
-from core.observability.logs import escaped
+from core.observability.logs import escape_line
 from core.observability.secret_patterns import mask
 from core.store import Store
 
@@ -62,7 +62,7 @@ class Audit:
 
 def _whole(text: str) -> str:
     """One line of all of it; of what is longer than WHOLE_CHARS beginning, end, length and SHA-256."""
-    line = escaped(visible(mask(text)), 12 * len(text) + 1)
+    line = escape_line(visible(mask(text)), 12 * len(text) + 1)
     if len(line) <= WHOLE_CHARS:
         return line
     digest = sha256(text.encode(errors="surrogatepass")).hexdigest()
@@ -72,4 +72,4 @@ def _whole(text: str) -> str:
 
 def _line(text: str, longest: int) -> str:
     """One line without signs that could pose as another, without keys, and no more of it than anybody reads."""
-    return escaped(visible(mask(text[:READ_CHARS])), longest)
+    return escape_line(visible(mask(text[:READ_CHARS])), longest)

@@ -27,7 +27,7 @@ from core.fleet.starts import News, WaitingState, progress_event
 from core.lib.pubsub import Hub, Subscription
 from core.observability import metrics
 from core.observability.event_metrics import FirstTokenTimer
-from core.observability.tracing import of_message, span
+from core.observability.tracing import message_trace, span
 from core.protocol.runner_api import MESSAGE_CHARS, MESSAGE_ID_CHARS, Answer, SendMessage, SessionChange
 from core.services.audit import Audit
 from core.store import Store
@@ -76,7 +76,7 @@ class Conversations:
         return await self._send(session, message, user=user)
 
     async def _send(self, session: str, message: SendMessage, *, user: UserId) -> int:
-        with metrics.outcome(metrics.sends), span("message", at=of_message(session, message.message_id)) as one:
+        with metrics.outcome(metrics.sends), span("message", at=message_trace(session, message.message_id)) as one:
             one.attributes["oma.session"] = session
             self._first_words.sent(message.message_id)
             return await self._call(session, lambda runner: runner.say(session, message), user=user)

@@ -27,7 +27,7 @@ CLIENT, CLIENT_SECRET = "oma-test", "the client's secret"
 
 
 async def main(port: int, database: Path, issuer: str = "") -> None:
-    logs.install("text")
+    logs.configure_logging("text")
     settings = Settings(
         port=port,
         oidc_issuer=issuer or "https://accounts.google.com",

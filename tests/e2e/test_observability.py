@@ -5,7 +5,7 @@ import re
 
 import aiohttp
 
-from core.observability.tracing import of_message, turn_of
+from core.observability.tracing import message_trace, turn_trace
 from tests.collector import Collector
 from tests.e2e.conftest import Start, Visit
 from tests.e2e.screen import kinds
@@ -31,14 +31,14 @@ async def test_a_message_is_followed_through_all_processes(start: Start, visit: 
         await screen.new_agent()
         await screen.say("CUT@4 N=30 GAP=0.02")  # the gateway has something to log
         events = await screen.until_turns(1)
-        message = of_message(screen.session, str(kinds(events, "user_said")[0]["message_id"]))
+        message = message_trace(screen.session, str(kinds(events, "user_said")[0]["message_id"]))
         await collector.until("GET /auth/local", "message", SAID, "turn", "model call")
 
         spans = {span.name: span for span in collector.spans if span.trace_id.hex() == message.trace_id}
         assert {"message", SAID, "turn", "model call"} <= spans.keys()
         assert spans["message"].span_id.hex() == message.span_id
         assert spans[SAID].parent_span_id == spans["turn"].parent_span_id == spans["message"].span_id
-        assert spans["turn"].span_id.hex() == spans["model call"].parent_span_id.hex() == turn_of(message).span_id
+        assert spans["turn"].span_id.hex() == spans["model call"].parent_span_id.hex() == turn_trace(message).span_id
         assert collector.services == {"web", "gateway"}
 
         web, gateway = await metrics_at(port), await metrics_at(port + 1)

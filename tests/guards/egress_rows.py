@@ -66,7 +66,7 @@ GUARDS = (
         row("[::ffff:a9fe:a9fe]"),
     ),
     Guard(
-        "egress: IPv4 behind NAT64", "S6", ADDRESSES, "return refused(IPv4Address(int(address) & 0xFFFFFFFF))", 'return ""',
+        "egress: IPv4 behind NAT64", "S6", ADDRESSES, "return refusal_reason(IPv4Address(int(address) & 0xFFFFFFFF))", 'return ""',
         row("[64:ff9b::a9fe:a9fe]"),
     ),
     Guard(
@@ -137,7 +137,7 @@ GUARDS = (
     ),
     Guard(
         "egress: only for who has a session's token", "S7 Z5", EGRESS,
-        "claims = claims_of(ask.token, caller=caller, keys=self._keys)", 'claims = {"session": ask.token}',
+        "claims = verified_claims(ask.token, caller=caller, keys=self._keys)", 'claims = {"session": ask.token}',
         f"{TUNNEL}::test_without_a_token_of_a_session_of_this_box_nothing_is_connected",
     ),
     Guard(
@@ -158,7 +158,7 @@ GUARDS = (
     ),
     Guard(
         "egress: no faster than it is read", "R2", "core/gateway/egress/tunnel.py",
-        "    def pause_writing(self) -> None:\n        if self.other and self.other.wire:", "    def pause_writing(self) -> None:\n        if False:",
+        "    def pause_writing(self) -> None:\n        if self.other and self.other.transport:", "    def pause_writing(self) -> None:\n        if False:",
         f"{TUNNEL}::test_a_fast_server_waits_for_a_slow_reader",
     ),
     Guard(
@@ -176,7 +176,7 @@ GUARDS = (
     ),
     Guard(
         "egress: what was refused is written down", "S8", EGRESS,
-        "            self._ledger.record(self._row(near, ask, who, trip), owner=account.caller.user)\n", "            pass\n",
+        "            self._log.record(self._row(near, ask, who, trip), owner=account.caller.user)\n", "            pass\n",
         f"{TUNNEL}::test_a_refusal_says_host_and_reason_and_is_written_down",
     ),
     Guard(

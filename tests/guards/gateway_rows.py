@@ -20,11 +20,11 @@ GUARDS = (
         f"{BOX}::test_a_token_for_another_user_or_another_door_is_refused",
     ),
     Guard(
-        "a token ends", "S7", "core/gateway/identity.py", "TOKEN_S = 24 * 3600", "TOKEN_S = 24 * 3600 * 1000",
+        "a token ends", "S7", "core/gateway/identity.py", "MODEL_TOKEN_S = 24 * 3600", "MODEL_TOKEN_S = 24 * 3600 * 1000",
         f"{HERE}/test_identity.py::test_a_token_of_yesterday_is_none",
     ),
     Guard(
-        "the runner's calls are the runner's", "S1 S7", API, "        prove_runner(_bearer(request), caller=caller)\n", "",
+        "the runner's calls are the runner's", "S1 S7", API, "        verify_runner(_bearer(request), caller=caller)\n", "",
         f"{BOX}::test_what_is_the_runners_no_other_program_in_its_box_gets",
     ),
     Guard(
@@ -94,7 +94,7 @@ GUARDS = (
         f"{BOX}::test_what_a_draft_leaves_out_stays_and_what_is_too_much_is_cut",
     ),
     Guard(
-        "a box has so many calls at once", "R4", ROOM, "        async with self._place(self._calls, OVERLOADED):\n", "        if True:\n",
+        "a box has so many calls at once", "R4", ROOM, "        async with self._slot(self._calls, OVERLOADED):\n", "        if True:\n",
         f"{HERE}/test_box_limits.py::test_large_bodies_and_those_of_unknown_length_are_fewer",
     ),
     Guard(
@@ -149,11 +149,11 @@ GUARDS = (
     Guard("a list has an end", "R3", TAME, "for item in value[:ITEMS]]", "for item in value]", BOUND),
     Guard("a number is one that everybody can keep", "R3", TAME, "value if abs(value) <= EXACT_INT else", "value if True else", BOUND),
     Guard(
-        "a box starts so many CLIs in a time", "R4", API, "        caller.room.start()\n        asked", "        asked",
+        "a box starts so many CLIs in a time", "R4", API, "        caller.limits.count_start()\n        asked", "        asked",
         f"{BOX}::test_a_box_asks_store_and_vault_so_often_and_no_more",
     ),
     Guard(
-        "a box writes so many drafts in a time", "R4", API, "        caller.room.start()\n        draft", "        draft",
+        "a box writes so many drafts in a time", "R4", API, "        caller.limits.count_start()\n        draft", "        draft",
         f"{BOX}::test_a_box_asks_store_and_vault_so_often_and_no_more",
     ),
     Guard(

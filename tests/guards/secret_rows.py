@@ -68,26 +68,26 @@ GUARDS = (
         f"{BY_LOOK}::test_what_opens_a_door_is_masked_and_its_name_stays",
     ),
     Guard(
-        "the log: values", "S3 L1", LOGS, "return truncate_middle(self._redactor.line(text), MESSAGE_BYTES, spell)", "return truncate_middle(text, MESSAGE_BYTES, spell)",
+        "the log: values", "S3 L1", LOGS, "return truncate_middle(self._redactor.mask_line(text), MESSAGE_BYTES, spell)", "return truncate_middle(text, MESSAGE_BYTES, spell)",
         f"{LOG}::test_a_secret_in_a_traceback_or_an_argument_is_masked",
     ),
     Guard("the log: what ends a process", "S3 L1", LOGS, "    sys.excepthook = _log_uncaught\n", "", ENDS, by="JSONDecodeError"),
     Guard("the log: what ends a thread", "S3 L1", LOGS, "    threading.excepthook = lambda", "    lambda_ = lambda", ENDS, by="JSONDecodeError"),
     Guard("the log: warnings of libraries", "S3 L1", LOGS, "    logging.captureWarnings(True)\n", "", ENDS, by="JSONDecodeError"),
     Guard(
-        "the audit log holds no key", "S3 L1", "core/services/audit.py", "escaped(visible(mask(text[:READ_CHARS])), longest)", "escaped(text[:READ_CHARS], longest)",
+        "the audit log holds no key", "S3 L1", "core/services/audit.py", "escape_line(visible(mask(text[:READ_CHARS])), longest)", "escaped(text[:READ_CHARS], longest)",
         "tests/core/services/test_audit.py::test_a_key_in_a_rule_is_not_kept",
     ),
     Guard(
-        "what the model says of the key: bodies", "S1 S3", PASSING, "self._to.redactor.raw(worded)[:ERROR_BYTES]", "worded[:ERROR_BYTES]",
+        "what the model says of the key: bodies", "S1 S3", PASSING, "self._upstream.redactor.mask_bytes(worded)[:ERROR_BYTES]", "worded[:ERROR_BYTES]",
         f"{STAYS}::test_what_the_model_quotes_of_the_key_reaches_no_box[429]",
     ),
     Guard(
-        "what the model says of the key: headers", "S1 S3", PASSING, "{name: self._to.redactor.text(value) for", "{name: value for",
+        "what the model says of the key: headers", "S1 S3", PASSING, "{name: self._upstream.redactor.mask_text(value) for", "{name: value for",
         f"{STAYS}::test_what_the_model_quotes_of_the_key_reaches_no_box[429]",
     ),
     Guard(
-        "no event is kept with the key", "S1 S3", "core/gateway/box_api.py", "read_batch(self._redactor.raw(body))", "read_batch(body)",
+        "no event is kept with the key", "S1 S3", "core/gateway/box_api.py", "read_batch(self._redactor.mask_bytes(body))", "read_batch(body)",
         f"{STAYS}::test_an_event_that_holds_the_key_is_kept_without_it",
     ),
 )  # fmt: skip

@@ -112,7 +112,7 @@ GUARDS = (
         for deed in ("UPDATE", "DELETE")
     ),
     Guard(
-        "what the audit log is told stays one line", "L1", "core/services/audit.py", "return escaped(visible(mask(text[:READ_CHARS])), longest)", "return text",
+        "what the audit log is told stays one line", "L1", "core/services/audit.py", "return escape_line(visible(mask(text[:READ_CHARS])), longest)", "return text",
         "tests/core/services/test_audit.py::test_what_strangers_send_stays_one_short_line",
     ),
     Guard(

@@ -1,1 +1,1 @@
-"""What leaves a box for the internet: asked for on its socket, judged, connected, counted and written down."""
+"""Outbound connections of boxes: requested on the box's socket, checked, connected, counted and logged."""

@@ -1,4 +1,4 @@
-"""Which addresses are the public internet, and which are this machine, its networks or its cloud."""
+"""Tells public internet addresses from those of this machine, its networks and its cloud."""
 
 import contextlib
 import ipaddress
@@ -47,14 +47,14 @@ GLOBAL_V6 = IPv6Network("2000::/3")  # all that is handed out to anybody
 NAT64 = IPv6Network("64:ff9b::/96")  # how IPv4 is reached from a network that has only IPv6
 
 
-def plain(text: str) -> Address:
-    """The address that is really meant: IPv4 in IPv6 clothes is IPv4. Raises: ValueError."""
+def unmapped(text: str) -> Address:
+    """Parse an address; an IPv4-mapped IPv6 address becomes IPv4. Raises: ValueError."""
     address = ipaddress.ip_address(text.partition("%")[0])
     return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
 
 
-def refused(address: Address) -> str:
-    """Why nobody may be connected to it; empty for an address of the public internet."""
+def refusal_reason(address: Address) -> str:
+    """Return why no box may connect to this address; empty for one of the public internet."""
     if isinstance(address, IPv6Address):
         return _refused_v6(address)
     for network, reason in V4:
@@ -65,7 +65,7 @@ def refused(address: Address) -> str:
 
 def _refused_v6(address: IPv6Address) -> str:
     if address in NAT64:
-        return refused(IPv4Address(int(address) & 0xFFFFFFFF))
+        return refusal_reason(IPv4Address(int(address) & 0xFFFFFFFF))
     for network, reason in V6:
         if address in network:
             return reason
@@ -76,7 +76,7 @@ def _refused_v6(address: IPv6Address) -> str:
 
 
 def is_own(address: Address) -> bool:
-    """Whether it is one of this machine's, whatever its number: only such an address can be bound to."""
+    """Return whether the address is one of this machine's, by trying to bind to it."""
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
     with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
         probe.bind((str(address), 0))

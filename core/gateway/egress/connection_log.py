@@ -1,4 +1,4 @@
-"""Outbound connections as the user reads them: gathered for a moment, added up, written, and the oldest dropped."""
+"""The log of outbound connections that users read: equal ones are added up for a moment; the oldest rows go."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ Key = tuple[str, ...]
 
 
 class ConnectionLog:
-    """`note` never waits; a task writes. `close` writes what is left."""
+    """Writes rows in a task of its own: `record` never waits, `close` writes what is left."""
 
     def __init__(self, store: Store, *, kept: int = KEPT) -> None:
         self._store, self._kept = store, kept
@@ -34,7 +34,7 @@ class ConnectionLog:
         metrics.queue_depth.labels("outbound_log").set_function(lambda: len(self._waiting))
 
     def record(self, row: Connection, *, owner: UserId) -> None:
-        """Equal ones of the same moment become one row with their sums."""
+        """Add a row to what will be written; equal rows of the same moment become one with their sums."""
         metrics.egress.labels(row.decision).inc(row.times)
         metrics.egress_bytes.labels("sent").inc(row.sent_bytes)
         metrics.egress_bytes.labels("received").inc(row.received_bytes)
@@ -87,7 +87,7 @@ class ConnectionLog:
 
 
 def new_id() -> str:
-    """A name for a row."""
+    """Return a random id for a row."""
     return secrets.token_hex(8)
 
 

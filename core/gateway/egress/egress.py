@@ -1,4 +1,4 @@
-"""Every outbound connection of every box: who asks, whether they may, the tunnel, and what is remembered of it."""
+"""The egress proxy: authenticates and checks each outbound connection of a box, tunnels it, and logs it."""
 
 import asyncio
 import logging
@@ -10,10 +10,10 @@ from core.domain.records import Agent, Connection, Session, now
 from core.gateway.egress import proxy_request
 from core.gateway.egress.connection_log import ConnectionLog, new_id
 from core.gateway.egress.network import Network
-from core.gateway.egress.policy import Policy, Refused, Target, Unreachable, shown
+from core.gateway.egress.policy import Policy, Refused, Target, Unreachable, printable_host
 from core.gateway.egress.proxy_request import ProxyRequest
 from core.gateway.egress.tunnel import TunnelEnd
-from core.gateway.identity import Caller, claims_of
+from core.gateway.identity import Caller, verified_claims
 from core.store import Store
 
 log = logging.getLogger("oma.egress")
@@ -24,7 +24,7 @@ REASONS = {400: "Bad Request", 407: "Proxy Authentication Required", 429: "Too M
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EgressLimits:
-    """Of one box, if not said otherwise."""
+    """The limits of one box."""
 
     connections: int = 64
     lookups: int = 8  # names looked up at once; further ones wait
@@ -38,7 +38,7 @@ class EgressLimits:
 
 @dataclass(slots=True)
 class _Account:
-    """What one box has open, and how many connections it may still begin."""
+    """The open connections of one box, and how many it may still begin."""
 
     caller: Caller
     left: float
@@ -48,14 +48,14 @@ class _Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Who:
+class _Requester:
     session: Session
     agent: Agent
 
 
 @dataclass(slots=True, kw_only=True)
-class _Trip:
-    """How far a connection has got: what becomes its row."""
+class _Attempt:
+    """The state of one connection, from which its row in the log is made."""
 
     began: float
     far: TunnelEnd | None = None
@@ -66,7 +66,7 @@ class _Trip:
 
 
 class Egress:
-    """`taker(caller)` is what is done with a connection of this box; `close` ends them all and keeps the log."""
+    """Serves the connections of all boxes: `handler_for(caller)` handles those of one; `close` ends all of them."""
 
     def __init__(
         self,
@@ -79,13 +79,13 @@ class Egress:
         self._store, self._keys = store, keys
         self._outside, self._limits = outside or Network(), limits or EgressLimits()
         self._policy = Policy(self._outside)
-        self._ledger = ConnectionLog(store)
+        self._log = ConnectionLog(store)
         self._accounts: dict[str, _Account] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._clock = asyncio.get_running_loop().time
 
-    def taker(self, caller: Caller) -> Callable[[TunnelEnd], None]:
-        """Takes connections of this box."""
+    def handler_for(self, caller: Caller) -> Callable[[TunnelEnd], None]:
+        """Return the function that handles the connections of this box."""
 
         def take(near: TunnelEnd) -> None:
             task = asyncio.get_running_loop().create_task(self._serve(near, caller), name=f"egress {caller.box}")
@@ -95,7 +95,7 @@ class Egress:
         return take
 
     def hang_up(self, box: str) -> None:
-        """The box is gone: so are its connections."""
+        """Abort all connections of a box that is gone."""
         if account := self._accounts.pop(box, None):
             for end in list(account.ends):
                 end.abort()
@@ -103,7 +103,7 @@ class Egress:
                     end.other.abort()
 
     async def close(self, *, within_s: float = 0.0) -> None:
-        """End all connections, those that end by themselves within that time excepted; what they were is written down.
+        """Wait up to `within_s` for connections to end, abort the rest, and write the log.
 
         Idempotent.
         """
@@ -114,18 +114,18 @@ class Egress:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._ledger.close()
+        await self._log.close()
 
     async def _serve(self, near: TunnelEnd, caller: Caller) -> None:
         account = self._account(caller)
         account.ends.add(near)
         try:
-            self._bounded(account)
+            self._count_connection(account)
             async with asyncio.timeout(self._limits.head_s):
                 raw = await near.head()
             if raw:
-                ask = proxy_request.read(raw)
-                await self._connect(near, ask, await self._who(ask, caller), account)
+                ask = proxy_request.parse(raw)
+                await self._connect(near, ask, await self._requester(ask, caller), account)
         except TimeoutError:
             log.info("box %s did not finish its request", caller.box)
         except PlatformError as error:
@@ -147,7 +147,7 @@ class Egress:
         return account
 
     def _forget_idle(self) -> None:
-        """Nothing is to be known of a box with nothing open and its whole allowance; nobody says when it is gone."""
+        """Forget boxes without open connections whose allowance is full again: nobody says when a box is gone."""
         for box, account in list(self._accounts.items()):
             if not account.ends and self._allowance(account) >= self._limits.burst:
                 del self._accounts[box]
@@ -155,8 +155,8 @@ class Egress:
     def _allowance(self, account: _Account) -> float:
         return min(self._limits.burst, account.left + (self._clock() - account.at) * self._limits.per_s)
 
-    def _bounded(self, account: _Account) -> None:
-        """Raises: TooMuch."""
+    def _count_connection(self, account: _Account) -> None:
+        """Count one more connection of a box. Raises: TooMuch: too many are open, or begin too fast."""
         account.left, account.at = self._allowance(account), self._clock()
         if len(account.ends) > self._limits.connections:
             raise TooMuch(f"only {self._limits.connections} connections may be open at once")
@@ -164,22 +164,22 @@ class Egress:
             raise TooMuch("too many new connections in a short time; wait a little")
         account.left -= 1
 
-    async def _who(self, ask: ProxyRequest, caller: Caller) -> _Who:
-        """Raises: NotSignedIn: the token is not one of this box's living sessions."""
+    async def _requester(self, ask: ProxyRequest, caller: Caller) -> _Requester:
+        """Return session and agent of a request. Raises: NotSignedIn: its token is none of this box's sessions."""
         try:
-            claims = claims_of(ask.token, caller=caller, keys=self._keys)
+            claims = verified_claims(ask.token, caller=caller, keys=self._keys)
             session = await self._store.get(Session, str(claims.get("session")), owner=caller.user)
             agent = await self._store.get(Agent, session.agent, owner=caller.user)
         except (NotSignedIn, NotFound) as error:
             raise NotSignedIn("this proxy wants the credentials in HTTPS_PROXY", code="proxy_token") from error
-        return _Who(session=session, agent=agent)
+        return _Requester(session=session, agent=agent)
 
-    async def _connect(self, near: TunnelEnd, ask: ProxyRequest, who: _Who, account: _Account) -> None:
-        trip = _Trip(began=self._clock())
+    async def _connect(self, near: TunnelEnd, ask: ProxyRequest, who: _Requester, account: _Account) -> None:
+        trip = _Attempt(began=self._clock())
         try:
-            await self._travel(near, ask, who, trip, account.lookups)
+            await self._open_tunnel(near, ask, who, trip, account.lookups)
         except TimeoutError as error:
-            trip.reason, trip.why = f"{shown(ask.target.host)} does not answer", Unreachable.code
+            trip.reason, trip.why = f"{printable_host(ask.target.host)} does not answer", Unreachable.code
             raise Unreachable(trip.reason) from error
         except PlatformError as error:
             trip.reason, trip.why = str(error), error.code
@@ -187,12 +187,12 @@ class Egress:
             raise
         finally:
             # No await before this: we may be cancelled in it.
-            self._ledger.record(self._row(near, ask, who, trip), owner=account.caller.user)
+            self._log.record(self._row(near, ask, who, trip), owner=account.caller.user)
             if trip.far:
                 await self._release(trip.far)
 
-    async def _travel(
-        self, near: TunnelEnd, ask: ProxyRequest, who: _Who, trip: _Trip, lookups: asyncio.Semaphore
+    async def _open_tunnel(
+        self, near: TunnelEnd, ask: ProxyRequest, who: _Requester, trip: _Attempt, lookups: asyncio.Semaphore
     ) -> None:
         async with asyncio.timeout(self._limits.dial_s):
             async with lookups:
@@ -206,12 +206,12 @@ class Egress:
         trip.reason = await self._until_over(near, far)
         trip.why = "egress_quiet" if trip.reason else ""
 
-    def _row(self, near: TunnelEnd, ask: ProxyRequest, who: _Who, trip: _Trip) -> Connection:
+    def _row(self, near: TunnelEnd, ask: ProxyRequest, who: _Requester, trip: _Attempt) -> Connection:
         return Connection(
             id=new_id(),
             agent=who.agent.id,
             session=who.session.id,
-            host=shown(ask.target.host).lower(),
+            host=printable_host(ask.target.host).lower(),
             port=ask.target.port,
             address=trip.address,
             decision=trip.decision,
@@ -229,10 +229,10 @@ class Egress:
                 return await self._outside.dial(address, target.port), address
             except (OSError, TimeoutError) as error:
                 log.debug("%s does not answer: %s", address, error)
-        raise Unreachable(f"{shown(target.host)} does not answer")
+        raise Unreachable(f"{printable_host(target.host)} does not answer")
 
     async def _until_over(self, near: TunnelEnd, far: TunnelEnd) -> str:
-        """Until one side is gone, or nothing has moved for too long; why, if that is worth saying."""
+        """Wait until one side has closed or the tunnel was idle for too long; return the reason, or nothing."""
         while True:
             quiet = self._clock() - max(near.heard_at, far.heard_at)
             if quiet >= self._limits.idle_s:
@@ -245,7 +245,7 @@ class Egress:
                 return ""
 
     async def _release(self, end: TunnelEnd) -> None:
-        """Its last bytes may go out, for a while."""
+        """Give the last bytes some time to go out, then close."""
         end.close()
         try:
             await asyncio.wait({end.closed}, timeout=self._limits.linger_s)
@@ -254,7 +254,7 @@ class Egress:
 
 
 def _answer(near: TunnelEnd, error: PlatformError) -> None:
-    """The sentence stands in the reason phrase, too: that is what Python and pip show of a proxy's refusal."""
+    """Refuse a request. The reason phrase has the sentence, too: Python and pip show that of a proxy's refusal."""
     status = {401: 407, 503: 502}.get(error.status, error.status)
     if isinstance(error, Unavailable) and not isinstance(error, Unreachable):
         status = 503

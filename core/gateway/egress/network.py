@@ -1,4 +1,4 @@
-"""The network as the gateway sees it: names resolved, addresses dialled. Tests put another one in its place."""
+"""Name resolution and outgoing connections of the gateway, which tests replace."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ Rows = Iterable[tuple[Any, ...]]
 
 
 def bound_resolver() -> None:
-    """The system's resolver gives up when we do: a thread that goes on has a place that its box is not counted for.
+    """Make the system's resolver give up in time: a thread that goes on keeps a slot that no box is counted for.
 
     Before the first lookup; glibc reads it from the environment (resolv.conf(5)).
     """
@@ -29,7 +29,7 @@ def bound_resolver() -> None:
 
 
 def ask_system(name: str) -> Rows:
-    """The dot at the end: no search list of this machine's network is tried. Raises: OSError, UnicodeError."""
+    """Resolve a name by the system; a final dot keeps out the machine's search list. Raises: OSError, UnicodeError."""
     return socket.getaddrinfo(f"{name}.", None, type=socket.SOCK_STREAM)
 
 
@@ -42,7 +42,7 @@ class Lookups:
         self._threads, self._ask = threading.BoundedSemaphore(at_once), ask
 
     async def resolve(self, name: str) -> Sequence[str]:
-        """All addresses of a name. Raises: OSError: none. TimeoutError: too late."""
+        """Return all addresses of a name. Raises: OSError: it has none. TimeoutError: too late."""
         if not self._threads.acquire(blocking=False):
             raise OSError("too many names are being looked up")
         loop = asyncio.get_running_loop()
@@ -73,7 +73,7 @@ def _tell(found: "asyncio.Future[Sequence[str]]", answer: Sequence[str] | OSErro
 
 
 async def dial(address: str, port: int) -> TunnelEnd:
-    """A connection to an address, which is never resolved again. Raises: OSError: it does not answer in time."""
+    """Connect to an address, which is not resolved again. Raises: OSError: it does not answer in time."""
     async with asyncio.timeout(DIAL_S):
         _, end = await asyncio.get_running_loop().create_connection(TunnelEnd, address, port)
     return end
@@ -81,7 +81,7 @@ async def dial(address: str, port: int) -> TunnelEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """The three things that egress asks of the world."""
+    """The three functions by which egress uses the network."""
 
     resolve: Callable[[str], Awaitable[Sequence[str]]] = field(default_factory=lambda: Lookups().resolve)
     dial: Callable[[str, int], Awaitable[TunnelEnd]] = dial

@@ -1,4 +1,4 @@
-"""May this agent connect there? The name is judged, the port, the agent's list, and every address of the name."""
+"""Decides whether an agent may connect to a target: checks the name, the port, the agent's list and every address."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ ADDRESSES = 16  # of one name; more are not looked at, and not tried
 
 
 class Refused(Forbidden):
-    """The text is a sentence for the agent and the user."""
+    """The connection is not allowed; the text is a sentence for the agent and the user."""
 
     code = "egress_refused"
 
 
 class Unreachable(Unavailable):
-    """Allowed, but there is nobody."""
+    """The connection is allowed, but nobody answers."""
 
     code = "egress_unreachable"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a connection is asked to go, as it was written."""
+    """The host and port of a request, as they were written."""
 
     host: str
     port: int
@@ -35,12 +35,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Judges; connects nothing."""
+    """Checks targets; it connects nothing."""
 
     outside: Network
 
     async def addresses(self, target: Target, *, allowed: Sequence[str]) -> list[str]:
-        """Addresses that may be dialled for this target, in the resolver's order.
+        """Return the addresses that may be connected to for this target, in the resolver's order.
 
         Raises: Refused. Unreachable: the name does not resolve.
         """
@@ -62,7 +62,7 @@ class Policy:
             name = host_patterns.canonical(target.host)
             host_patterns.check_public(name)
         except host_patterns.BadHost as error:
-            raise Refused(f"{shown(target.host)} is refused: {error}", code="egress_name") from error
+            raise Refused(f"{printable_host(target.host)} is refused: {error}", code="egress_name") from error
         if target.port not in PORTS:
             known = ", ".join(str(port) for port in sorted(PORTS))
             text = f"{name} is refused: port {target.port} is not open to agents ({known} are)"
@@ -72,12 +72,12 @@ class Policy:
         return name
 
     def _checked(self, name: str, text: str) -> str:
-        """One address that is no way back into our own networks; one bad one of many spoils the name."""
+        """Check one address of a name; a name with one bad address is refused as a whole."""
         try:
-            address = addresses.plain(text)
+            address = addresses.unmapped(text)
         except ValueError as error:
             raise Refused(f"{name} is refused: its address cannot be read", code="egress_address") from error
-        reason = addresses.refused(address)
+        reason = addresses.refusal_reason(address)
         if not reason and self.outside.is_own(address):
             reason = "this machine itself"
         if reason:
@@ -86,6 +86,6 @@ class Policy:
         return str(address)
 
 
-def shown(text: str) -> str:
-    """A host as it may stand in a log or an answer, whatever it was."""
+def printable_host(text: str) -> str:
+    """Return a host name that is safe to show in a log or an answer."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)[: host_patterns.NAME_CHARS]

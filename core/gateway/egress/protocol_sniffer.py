@@ -1,4 +1,4 @@
-"""First at a box's socket: looks at the first bytes, and gives the connection to the API or to egress."""
+"""The first protocol of a connection from a box: by its first bytes it hands it to the API or to egress."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,7 +10,7 @@ UNDECIDED = 256  # of one box: connections that egress does not count; as many a
 
 
 class ProtocolSniffer(asyncio.Protocol):
-    """Replaces itself by one of the two as soon as it knows. It answers nothing and keeps some 20 bytes at most.
+    """Replaces itself by the API's protocol or a TunnelEnd. It answers nothing and keeps some 20 bytes at most.
 
     `waiting` has those of one socket that do not know yet, which whoever closes the socket aborts, and those that the
     API has: what an agent opens and keeps open must not be everybody's file descriptors.
@@ -30,11 +30,11 @@ class ProtocolSniffer(asyncio.Protocol):
 
     @property
     def over(self) -> bool:
-        """Nobody tells us of the end of what was given away."""
+        """Whether the connection has closed; a protocol that was handed over does not tell."""
         return self._wire is None or self._wire.is_closing()
 
     def abort(self) -> None:
-        """Hang up, unless it has been given away."""
+        """Abort the connection unless it was handed over."""
         if self._wire and not self._given:
             self._wire.abort()
 

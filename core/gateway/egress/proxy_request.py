@@ -1,4 +1,4 @@
-"""The first lines that a program sends to its proxy, read strictly: `CONNECT host:port`, or a plain http:// request."""
+"""Parses what a program sends to its proxy, strictly: `CONNECT host:port`, or a plain http:// request."""
 
 import base64
 import binascii
@@ -22,7 +22,7 @@ OURS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyRequest:
-    """What a box wants. `opening` is what the far side is sent first: nothing for a tunnel."""
+    """A parsed request. `opening` is sent to the target first; it is empty for a tunnel."""
 
     target: Target
     token: str
@@ -30,7 +30,7 @@ class ProxyRequest:
 
 
 def is_for_egress(first: bytes) -> bool | None:
-    """By the first bytes of a connection; None: more are needed.
+    """Tell from its first bytes whether a connection is for egress; None: more bytes are needed.
 
     Everything else that comes on a box's socket has a path in its first line and is the gateway's own API.
     """
@@ -45,8 +45,8 @@ def is_for_egress(first: bytes) -> bool | None:
     return True if start == b"http://" else None
 
 
-def read(head: bytes) -> ProxyRequest:
-    """Raises: BadInput: this is no request to a proxy."""
+def parse(head: bytes) -> ProxyRequest:
+    """Parse the head of a request. Raises: BadInput: it is no request to a proxy."""
     first, *lines = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
     line = FIRST_LINE.fullmatch(first)
     fields = [FIELD.fullmatch(each) for each in lines]
@@ -85,7 +85,7 @@ def _target(authority: bytes, *, port: int) -> Target:
 
 
 def _token(values: list[bytes]) -> str:
-    """The password of Basic credentials; empty if there are none."""
+    """Return the password of Basic credentials; empty if there are none."""
     scheme, _, coded = (values[0] if len(values) == 1 else b"").partition(b" ")
     if scheme.lower() != b"basic":
         return ""

@@ -1,4 +1,4 @@
-"""One end of a tunnel: what comes in here goes out at the other, counted, and no faster than that takes it."""
+"""One end of a tunnel: bytes that arrive here leave at the other end, counted, and no faster than it takes them."""
 
 import asyncio
 import socket
@@ -8,10 +8,10 @@ BUFFER_BYTES = 256 * 1024
 
 
 class TunnelEnd(asyncio.Protocol):
-    """Collects what comes until it is joined to another end; then passes it on."""
+    """Buffers what arrives until it is joined to another end; then passes it on."""
 
     def __init__(self) -> None:
-        self.wire: asyncio.Transport | None = None
+        self.transport: asyncio.Transport | None = None
         self.other: TunnelEnd | None = None
         self.bytes_in = 0
         self.ended = False
@@ -36,7 +36,7 @@ class TunnelEnd(asyncio.Protocol):
             await self._news.wait()
 
     def join(self, other: "TunnelEnd") -> None:
-        """From now on the two are one connection; what came early goes first."""
+        """Connect the two ends; what they have buffered goes first."""
         self.other, other.other = other, self
         for end in (self, other):
             early, end.early = bytes(end.early), bytearray()
@@ -44,33 +44,33 @@ class TunnelEnd(asyncio.Protocol):
                 end._pass_on(early)
             if end.ended:
                 end._pass_end()
-            if end.wire and not (end.other and end.other.is_full):
-                end.wire.resume_reading()
+            if end.transport and not (end.other and end.other.is_full):
+                end.transport.resume_reading()
 
     def write(self, data: bytes) -> None:
-        if self.wire and not self.wire.is_closing():
-            self.wire.write(data)
+        if self.transport and not self.transport.is_closing():
+            self.transport.write(data)
 
     @property
     def is_full(self) -> bool:
-        """Its other side does not read as fast as we write."""
-        return self.wire is not None and self.wire.get_write_buffer_size() > BUFFER_BYTES
+        """Whether the peer reads more slowly than we write."""
+        return self.transport is not None and self.transport.get_write_buffer_size() > BUFFER_BYTES
 
     def abort(self) -> None:
-        """At once, whatever was not sent."""
-        if self.wire:
-            self.wire.abort()
+        """Close at once; bytes that were not sent are lost."""
+        if self.transport:
+            self.transport.abort()
 
     def close(self) -> None:
-        """When everything has been sent."""
-        if self.wire:
-            self.wire.close()
+        """Close after everything has been sent."""
+        if self.transport:
+            self.transport.close()
 
     # --- called by the loop ------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  # streams only
-        self.wire = transport
+        self.transport = transport
         self.heard_at = self._loop.time()
         transport.set_write_buffer_limits(high=BUFFER_BYTES)
         sock = transport.get_extra_info("socket")
@@ -83,8 +83,8 @@ class TunnelEnd(asyncio.Protocol):
             self._pass_on(data)
             return
         self.early += data
-        if len(self.early) > HEAD_BYTES and self.wire:
-            self.wire.pause_reading()
+        if len(self.early) > HEAD_BYTES and self.transport:
+            self.transport.pause_reading()
         self._news.set()
 
     def eof_received(self) -> bool:
@@ -94,12 +94,12 @@ class TunnelEnd(asyncio.Protocol):
         return True  # keep our writing side: the answer is still to come
 
     def pause_writing(self) -> None:
-        if self.other and self.other.wire:
-            self.other.wire.pause_reading()
+        if self.other and self.other.transport:
+            self.other.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        if self.other and self.other.wire:
-            self.other.wire.resume_reading()
+        if self.other and self.other.transport:
+            self.other.transport.resume_reading()
 
     def connection_lost(self, _: Exception | None) -> None:
         self._news.set()
@@ -112,11 +112,11 @@ class TunnelEnd(asyncio.Protocol):
             self.other.write(data)
 
     def _pass_end(self) -> None:
-        """A half-close goes through; the second one ends both."""
+        """Pass a half-close on; the second one closes both ends."""
         if self.other is None:
             return
         if self.other.ended:
             self.close()
             self.other.close()
-        elif self.other.wire and self.other.wire.can_write_eof() and not self.other.wire.is_closing():
-            self.other.wire.write_eof()
+        elif self.other.transport and self.other.transport.can_write_eof() and not self.other.transport.is_closing():
+            self.other.transport.write_eof()

@@ -1,4 +1,4 @@
-"""What a model call used, read from the bytes of its answer while they pass."""
+"""Reads what a model call used from the bytes of its answer while they are forwarded."""
 
 import msgspec
 
@@ -64,7 +64,7 @@ _message = msgspec.json.Decoder(_Message)
 
 
 class AnswerUsage:
-    """Reads one answer. `feed` takes its bytes as they come; `used` is what is known by then.
+    """Reads the usage of one answer. `feed` takes its bytes; `used` is the usage known so far.
 
     Nothing is kept but the line that is not whole yet: an answer may be many megabytes.
     """
@@ -78,21 +78,21 @@ class AnswerUsage:
 
     @property
     def used(self) -> CallUsage:
-        """The usage so far. Of an answer that broke off, the tokens written are estimated from their characters."""
+        """The usage so far. For an answer that broke off, the output tokens are estimated from the characters."""
         if self.ended or not self._seen.model:
             return self._seen
         written = max(0, self._delta_bytes - FRAME_BYTES * self._deltas) // CHARS_A_TOKEN
         return msgspec.structs.replace(self._seen, output_tokens=max(self._seen.output_tokens, written))
 
     def feed(self, chunk: bytes) -> None:
-        """The next bytes of the answer."""
+        """Read the next bytes of the answer."""
         if self._streams:
             self._feed_stream(chunk)
         elif len(self._rest) + len(chunk) <= BODY_BYTES:
             self._rest += chunk
 
     def end(self) -> None:
-        """There are no more bytes. An answer that is no stream is read now."""
+        """Read an answer that is no stream, now that all its bytes are there."""
         if not self._streams and not self.ended:
             try:
                 message = _message.decode(self._rest)
@@ -149,5 +149,5 @@ class AnswerUsage:
 
 
 def _told(said: int | None, before: int) -> int:
-    """A number as it was said last; a message need not repeat what has not changed, and may say 0 for it."""
+    """Return the newer of two counts; a later message may leave out a count, or say 0, when it has not changed."""
     return before if said is None else max(before, said)

@@ -24,28 +24,28 @@ READS = 5  # of a row that is booked on while it is read
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpendLimit:
-    """How many US dollars a run may cost in all, or an agent, a user or the platform in a calendar month (UTC)."""
+    """A limit in US dollars: of a run in all, or of an agent, a user or the platform in a calendar month (UTC)."""
 
     scope: Scope
     usd: float
 
 
 class SpendLimits(Protocol):
-    """Who knows the limits. Asked before every call, so it answers from memory or with one read."""
+    """Knows the limits. It is asked before every call, so it answers from memory or with one read."""
 
     async def of(self, call: Call) -> Sequence[SpendLimit]:
-        """The limits that hold for this call; none if it may cost what it will."""
+        """Return the limits that hold for this call; none if it may cost any amount."""
 
 
 class NoLimits:
-    """No call has a limit."""
+    """A platform without spending limits."""
 
     async def of(self, call: Call) -> Sequence[SpendLimit]:
         return ()
 
 
 class SpendGuard:
-    """Reserves the estimated cost of calls under way, and refuses those for which there is no room."""
+    """Reserves the estimated cost of calls under way, and refuses calls that would pass a limit."""
 
     def __init__(self, store: Store, limits: SpendLimits) -> None:
         self._store, self._limits = store, limits
@@ -71,7 +71,7 @@ class SpendGuard:
         return Reservation(self._reserved, self._bookings, tuple(row for _, row in rows), cost)
 
     async def _spent(self, row: tuple[UserId, str]) -> float:
-        """What the Store has, read again if a call was booked meanwhile: it is not reserved any more."""
+        """Return what the Store has, read again if a call was booked meanwhile and so is no longer reserved."""
         owner, key = row
         spent = 0.0
         for _ in range(READS):
@@ -84,7 +84,7 @@ class SpendGuard:
 
 @dataclass(slots=True)
 class Reservation:
-    """What one call has reserved; released once, after the call was booked."""
+    """The amount that one call has reserved; it is released once, after the call was booked."""
 
     _reserved: dict[tuple[UserId, str], float]
     _bookings: dict[tuple[UserId, str], int]
@@ -102,7 +102,7 @@ class Reservation:
 
 
 def row_of(scope: Scope, call: Call) -> tuple[UserId, str]:
-    """Owner and key of the counter row that a limit looks at."""
+    """Return owner and key of the counter row that a limit applies to."""
     match scope:
         case "run":
             return call.user, session_key(call.session)

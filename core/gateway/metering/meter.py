@@ -62,7 +62,7 @@ class Meter:
             await self._write({})
 
     def _estimate_usd(self, call: Call) -> float | None:
-        """What a call may cost: as much as its session's last one and some more, or by its length; None: no price."""
+        """Estimate the cost of a call from its length, bounded by its session's last call; None: there is no price."""
         if self._free:
             return 0.0
         try:
@@ -79,11 +79,11 @@ class Meter:
         return cost if cost is None or last is None else min(cost, ALIKE * last)
 
     def cost_usd(self, used: CallUsage, *, at: datetime) -> float | None:
-        """US dollars; None if no price is known."""
+        """Return the cost in US dollars; None if no price is known."""
         return 0.0 if self._free else price_list().cost_usd(used, day=at.date(), regional=self._regional)
 
     async def book(self, call: Call, used: CallUsage) -> None:
-        """Add a call to its rows. It is done even if whoever waits for it is cancelled."""
+        """Add a call to its rows; this completes even if the caller is cancelled."""
         at = now()
         used = msgspec.structs.replace(used, model=PRACTICE) if self._free else used
         cost = self.cost_usd(used, at=at)
@@ -107,7 +107,7 @@ class Meter:
 
 
 class MeteredCall:
-    """The AnswerObserver of one call."""
+    """Observes the answer of one call and books the call at its end."""
 
     def __init__(self, meter: Meter, call: Call, reservation: Reservation) -> None:
         self._meter, self._call, self._reservation = meter, call, reservation
@@ -138,7 +138,7 @@ class MeteredCall:
 def booked_rows(
     call: Call, used: CallUsage, cost_usd: float | None, *, at: datetime
 ) -> dict[UserId, dict[str, dict[str, float]]]:
-    """Owner, key and amounts of every row that a call is added to."""
+    """Return owner, key and amounts of every row that a call is added to."""
     amounts: dict[str, float] = {"calls": 1.0} | {name: float(getattr(used, name)) for name in COUNTED}
     amounts["cache_write_tokens"] = float(used.cache_write_5m_tokens + used.cache_write_1h_tokens)
     amounts |= {"unpriced_calls": 1.0} if cost_usd is None else {"cost_usd": cost_usd}
@@ -154,7 +154,7 @@ def booked_rows(
 def merged(
     *all_rows: Mapping[UserId, Mapping[str, Mapping[str, float]]],
 ) -> dict[UserId, dict[str, dict[str, float]]]:
-    """The sums of rows that are added together."""
+    """Add rows up, by owner, key and counter."""
     sums: dict[UserId, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(float)))
     for rows in all_rows:
         for owner, keys in rows.items():

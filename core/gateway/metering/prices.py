@@ -1,4 +1,4 @@
-"""The price list: what a model call costs by the prices of its day, or that nobody knows."""
+"""The price list: the cost of a model call by the prices of its day, or None if no price is known."""
 
 import re
 from datetime import date
@@ -50,7 +50,7 @@ class Price(Rates, frozen=True, kw_only=True, rename={"holds_from": "from"}):
 
 
 class PriceList(msgspec.Struct, frozen=True, kw_only=True, rename={"prices": "price"}, forbid_unknown_fields=True):
-    """The whole list, as of the day it was last compared with its source."""
+    """All prices. `checked` is the day on which they were last compared with their source."""
 
     checked: date
     regional_factor: float
@@ -59,7 +59,7 @@ class PriceList(msgspec.Struct, frozen=True, kw_only=True, rename={"prices": "pr
     prices: tuple[Price, ...]
 
     def cost_usd(self, used: CallUsage, *, day: date, regional: bool = False) -> float | None:
-        """What a call cost in US dollars; None if no price is known for it.
+        """Return the cost of a call in US dollars; None if no price is known for it.
 
         `regional`: the provider is Vertex AI, at a place that is not `global`.
         """
@@ -74,7 +74,7 @@ class PriceList(msgspec.Struct, frozen=True, kw_only=True, rename={"prices": "pr
         return rates.usd(used) * factor + used.web_searches * self.web_search_usd
 
     def of(self, model: str, day: date) -> Price | None:
-        """The price of a model on that day; None if there is none."""
+        """Return the price of a model on that day; None if there is none."""
         found = SPELLING.fullmatch(model)
         held = [price for price in self.prices if found and found["name"] in price.models and price.holds_from <= day]
         return max(held, key=lambda price: price.holds_from, default=None)
@@ -82,5 +82,5 @@ class PriceList(msgspec.Struct, frozen=True, kw_only=True, rename={"prices": "pr
 
 @cache
 def price_list() -> PriceList:
-    """The list that is checked in beside this module."""
+    """Return the list that is checked in beside this module."""
     return msgspec.toml.decode(FILE.read_bytes(), type=PriceList)

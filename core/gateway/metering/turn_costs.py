@@ -1,4 +1,4 @@
-"""What a turn cost: what the meter has booked for its session and no turn before it has taken.
+"""Computes the cost of a turn: what the meter has booked for its session and no earlier turn has taken.
 
 Calls between two turns (a title, work in the background) belong to the next turn that ends.
 """
@@ -16,7 +16,7 @@ DIGITS = 9  # of a dollar: sums of floats say no more
 
 
 async def with_costs(store: Store, session: Session, events: Sequence[AnyEvent], *, owner: UserId) -> list[AnyEvent]:
-    """The same events, with what their turns cost; whatever the runner said of money does not count.
+    """Return the events with the costs of their turns; a cost that the runner sent does not count.
 
     All turns that ended before must have been followed up (core.gateway.ingest), or their calls are counted again.
     """

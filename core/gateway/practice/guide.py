@@ -1,15 +1,15 @@
-"""`CLAUDE.md` as the practice builder writes it: what was wished for, turned into instructions."""
+"""Writes the agent's `CLAUDE.md`: the wish, turned into instructions."""
 
 from string import Template
 
+from core.gateway.practice.conversation import Language
 from core.gateway.practice.phrasebook import Topic, phrasebook
-from core.gateway.practice.talk import Language
 
 
 def guide(
     topic: Topic, *, name: str, does: str, wish: str, answer: str, additions: tuple[str, ...], language: Language
 ) -> str:
-    """The whole file."""
+    """Return the whole file."""
     words = phrasebook().languages[language].guide
     steps = words.steps[topic.shape]
     return Template(words.text).substitute(
@@ -25,12 +25,12 @@ def guide(
 
 
 def _quote(text: str) -> str:
-    """For Markdown's quotes: every line begins with its mark."""
+    """Quote every line in Markdown."""
     return "\n> ".join(line.strip() for line in text.strip().splitlines())
 
 
 def amended(text: str, *, name: str, additions: tuple[str, ...], language: Language) -> str:
-    """A file that is there already, with the agent's name now and with what is added."""
+    """Return an existing file with the agent's current name and the additions."""
     lines = text.strip("\n").splitlines()
     at = next((number for number, line in enumerate(lines) if line.startswith("# ")), None)
     if at is None:

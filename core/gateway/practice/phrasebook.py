@@ -1,4 +1,4 @@
-"""What the practice model knows and says: its data, read once from the TOML files beside this module.
+"""The practice model's data, read once from the TOML files beside this module.
 
 `topics.toml` has the topics and the scripts, `ko.toml` and `en.toml` what they are called and all sentences. A request
 may be in either language, so whatever recognises words looks for those of all languages.
@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from core.gateway.practice.talk import Language
+from core.gateway.practice.conversation import Language
 
 FOLDER = Path(__file__).parent
 LANGUAGES: tuple[Language, ...] = ("ko", "en")
@@ -139,18 +139,18 @@ class Phrasebook(msgspec.Struct, frozen=True, kw_only=True):
     scripts: dict[str, str]
 
     def pattern(self, table: Literal["alone", "within"], kind: str) -> re.Pattern[str]:
-        """The expression of a kind of utterance, in all languages."""
+        """Return the expression for a kind of utterance, in all languages."""
         return either(getattr(language, table)[kind] for language in self.languages.values())
 
 
 def either(expressions: Iterable[str]) -> re.Pattern[str]:
-    """An expression for any of these; empty ones are left out."""
+    """Return an expression that matches any of these; empty ones are left out."""
     return re.compile("|".join(expression for expression in expressions if expression))
 
 
 @cache
 def phrasebook() -> Phrasebook:
-    """The data, checked for being whole: a topic without a language is a KeyError at the first use of any."""
+    """Return the data. A topic that one language lacks is a KeyError."""
     languages = {name: _read(f"{name}.toml", LanguageFile) for name in LANGUAGES}
     found = _read("topics.toml", _TopicsFile)
     topics = []
@@ -164,7 +164,7 @@ def phrasebook() -> Phrasebook:
 
 
 def sentences(language: Language) -> Sentences:
-    """All sentences of a language."""
+    """Return all sentences of a language."""
     return phrasebook().languages[language].sentences
 
 

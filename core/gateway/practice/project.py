@@ -1,21 +1,21 @@
-"""The agent that a conversation is about: its wish, its name now, and the files that this makes."""
+"""The agent that a conversation builds: its wish, its current name and its files."""
 
 from dataclasses import dataclass
 
-from core.gateway.practice.calls import text_read
+from core.gateway.practice.conversation import Conversation, Language
 from core.gateway.practice.guide import amended, guide
-from core.gateway.practice.hearing import Heard, Kind
 from core.gateway.practice.phrasebook import Topic, phrasebook
 from core.gateway.practice.scripts import script
-from core.gateway.practice.talk import Language, Talk
+from core.gateway.practice.tool_uses import text_read
 from core.gateway.practice.topic_match import does_of, name_of, topic_of
+from core.gateway.practice.utterances import Kind, Utterance
 
 WISH_CHARS = 4_000  # of what is quoted in CLAUDE.md
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """`began` is the place of the words that set the building off.
+    """An agent under construction. `began` is the position of the utterance that started it.
 
     An agent that was built in an earlier conversation has no wish here, but `text`: its CLAUDE.md, once that was read.
     """
@@ -56,15 +56,15 @@ class Project:
         return script(self.topic, name=self.name, language=self.language)
 
 
-def project_of(talk: Talk, heard: list[Heard]) -> Project | None:
-    """The project as it stands after these utterances; None while nothing has set it off."""
-    if talk.built:
-        return _built_before(talk, heard)
+def project_of(conversation: Conversation, heard: list[Utterance]) -> Project | None:
+    """Return the project after these utterances; None while nothing has started it."""
+    if conversation.built:
+        return _built_before(conversation, heard)
     wish = next((h for h in heard if h.kind in (Kind.WISH, Kind.DETAILED)), None)
     start = next((h for h in heard if h.kind in (Kind.ANSWER, Kind.DETAILED)), None)
     if wish is None or start is None:
         return None
-    language = talk.language(start.at)
+    language = conversation.language(start.at)
     names = [h.text for h in heard if h.kind is Kind.RENAME and h.text]
     return Project(
         began=start.at,
@@ -76,17 +76,17 @@ def project_of(talk: Talk, heard: list[Heard]) -> Project | None:
     )
 
 
-def _built_before(talk: Talk, heard: list[Heard]) -> Project:
-    """Only the last words change it: what was asked for before them is in the file already."""
+def _built_before(conversation: Conversation, heard: list[Utterance]) -> Project:
+    """Return the project of an agent built earlier; only the last utterance changes it; the file has the rest."""
     last = heard[-1]
     names = [h.text for h in heard if h.kind is Kind.RENAME and h.text]
     return Project(
         began=0,
         wish="",
         answer="",
-        name=names[-1] if names else talk.built,
+        name=names[-1] if names else conversation.built,
         additions=(last.text[:WISH_CHARS],) if last.kind is Kind.ADD else (),
-        language=talk.language(last.at),
+        language=conversation.language(last.at),
         before=True,
-        text=text_read(talk.calls(last.at)),
+        text=text_read(conversation.calls(last.at)),
     )

@@ -3,8 +3,8 @@
 import json
 from string import Template
 
+from core.gateway.practice.conversation import Language
 from core.gateway.practice.phrasebook import Topic, phrasebook
-from core.gateway.practice.talk import Language
 
 
 def script(topic: Topic, *, name: str, language: Language) -> str:

@@ -1,9 +1,9 @@
-"""What people want automated: the topic of a wish, and what an agent with that wish is called."""
+"""Finds the topic of a wish, and names an agent with that wish."""
 
 import re
 
+from core.gateway.practice.conversation import Language
 from core.gateway.practice.phrasebook import Topic, phrasebook
-from core.gateway.practice.talk import Language
 
 READ_CHARS = 4_000  # of a wish; more decides nothing
 DOES_CHARS = 160
@@ -11,14 +11,14 @@ KO_NAME_CHARS, EN_NAME_CHARS, EN_NAME_WORDS = 16, 40, 4
 
 
 def topic_of(text: str) -> Topic:
-    """The topic whose word comes first in the text; of two that begin with the same, the one that stands first."""
+    """Return the topic whose word comes first in the text; of two at the same word, the first in the list."""
     lower = text[:READ_CHARS].lower()
     found = [(match.start(), topic) for topic in phrasebook().topics if (match := topic.pattern.search(lower))]
     return min(found, key=lambda pair: pair[0])[1] if found else phrasebook().anything
 
 
 def name_of(wish: str, language: Language) -> str:
-    """A short name for an agent with this wish."""
+    """Return a short name for an agent with this wish."""
     if name := topic_of(wish).texts[language].name:
         return name
     names = phrasebook().languages[language].names
@@ -28,7 +28,7 @@ def name_of(wish: str, language: Language) -> str:
 
 
 def does_of(wish: str, language: Language) -> str:
-    """One sentence about what the agent is for; the wish itself if it fits no topic."""
+    """Return one sentence about what the agent is for; the wish itself if it fits no topic."""
     topic = topic_of(wish)
     if topic is not phrasebook().anything:
         return topic.texts[language].does
@@ -38,7 +38,7 @@ def does_of(wish: str, language: Language) -> str:
 
 
 def _thing_ko(line: str) -> str:
-    """Up to the first object of the sentence (its particle is 을 or 를), or without the words that ask."""
+    """Return the text up to the first object (its particle is 을 or 를), or without the words that ask."""
     words = line.split()
     for number, word in enumerate(words, start=1):
         if len(word) > 1 and word[-1] in "을를":
@@ -50,7 +50,7 @@ def _thing_ko(line: str) -> str:
 
 
 def _thing_en(line: str) -> str:
-    """The first words of what it does, as one would tell somebody to do it."""
+    """Return the first words of what the agent does, in the imperative."""
     names = phrasebook().languages["en"].names
     tells = bool(re.search(names.tells, line, re.IGNORECASE))
     while (rest := re.sub(names.before_thing, "", line, flags=re.IGNORECASE)) != line:
@@ -66,7 +66,7 @@ def _thing_en(line: str) -> str:
 
 
 def _short(text: str) -> str:
-    """Cut between words."""
+    """Cut the text between words."""
     while len(text) > KO_NAME_CHARS and " " in text:
         text = text.rpartition(" ")[0]
     return text[:KO_NAME_CHARS]

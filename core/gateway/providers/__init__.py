@@ -1,4 +1,4 @@
-"""The seam to whatever answers model calls: Anthropic's API with the real key, or the practice model."""
+"""The interface of model providers: Anthropic's API, Vertex AI, or the practice model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from core.domain.records import UserId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A model call whose token has been checked, on whose account it is, and what it says."""
+    """An authenticated model call: whose account it is on, and its request."""
 
     user: UserId
     agent: str
@@ -26,17 +26,17 @@ class AnswerObserver(Protocol):
     """Sees the bytes of a successful answer before the caller does. A refusal is not observed."""
 
     def begins(self, *, streams: bool) -> None:
-        """`streams`: the bytes are server-sent events, not one JSON object."""
+        """The answer begins; `streams`: its bytes are server-sent events, not one JSON object."""
 
     async def passes(self, chunk: bytes) -> None:
-        """The next bytes, which are sent on afterwards."""
+        """The next bytes of the answer, which are sent on afterwards."""
 
     async def end(self) -> None:
-        """There are no more."""
+        """The answer has no more bytes."""
 
 
 class Provider(Protocol):
-    """Answers calls of the Messages API. Errors are answers too: the CLI knows no others."""
+    """Answers calls of the Messages API. Errors are answers, too, in the API's form."""
 
     async def answer(
         self, call: Call, request: web.Request, observer: AnswerObserver | None = None

@@ -1,4 +1,4 @@
-"""Which provider the settings mean."""
+"""Chooses the provider from the settings."""
 
 from core.config.settings import Settings, secrets_of
 from core.gateway.providers import Provider
@@ -8,7 +8,7 @@ from core.observability.redaction import Redactor
 
 
 def provider_for(settings: Settings) -> Provider:
-    """As `upstream_for`, and practice."""
+    """Return the provider that the settings name. See `upstream_for`."""
     if settings.provider == "practice":
         # Its sentences are read when it is imported for use: only who chose it pays
         from core.gateway.providers.practice import PracticeProvider
@@ -18,7 +18,7 @@ def provider_for(settings: Settings) -> Provider:
 
 
 def upstream_for(settings: Settings) -> Upstream:
-    """May ask the network who we are, so call it in a thread. Raises: Misconfigured: nobody who may be let in."""
+    """Return the upstream. It may ask the network for our identity: call it in a thread. Raises: Misconfigured."""
     if settings.provider == "anthropic":
         key, url = settings.anthropic_api_key, settings.anthropic_base_url
         return Anthropic(key=key, base_url=url, redactor=Redactor(secrets_of(settings)))

@@ -1,4 +1,4 @@
-"""The Messages API of somebody else, passed through: our credential is added, and bytes go on as they come."""
+"""Forwards model calls to an upstream: adds the platform's credential and passes the answer's bytes on as they come."""
 
 import asyncio
 import io
@@ -41,7 +41,7 @@ NOT_RETURNED = frozenset({
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamRequest:
-    """What is sent upstream. `headers` has the credential, and must not be shown."""
+    """A request to the upstream. `headers` has the credential and must not be shown."""
 
     url: str
     headers: Mapping[str, str]
@@ -49,35 +49,35 @@ class UpstreamRequest:
 
 
 class Upstream(Protocol):
-    """Where the Messages API is spoken, in which dialect, and by which credential."""
+    """An upstream that speaks the Messages API, with its address, dialect and credential."""
 
     @property
-    def where(self) -> str:
-        """For people; may hold a password."""
+    def base_url(self) -> str:
+        """The address, for logs; it may contain a password."""
 
     @property
     def fix_hint(self) -> str:
-        """What to look at when it refuses us."""
+        """The setting to check when the upstream refuses the credential."""
 
     @property
     def redactor(self) -> Redactor:
-        """Nothing of it goes to a box, though a proxy before the API may quote the credential that it was shown."""
+        """Masks the credential in answers: a proxy in front of the API may quote it."""
 
-    async def question(self, call: Call) -> UpstreamRequest:
-        """Raises: BadInput: the call is none. Unavailable: there is no credential now."""
+    async def upstream_request(self, call: Call) -> UpstreamRequest:
+        """Make the request for a call. Raises: BadInput: it is invalid. Unavailable: there is no credential."""
 
-    async def again(self, refused: UpstreamRequest, status: int, said: bytes) -> bool:
-        """Whether the same call may go better now. `said` is empty for 401 and 403. Raises: Unavailable."""
+    async def retry_helps(self, refused: UpstreamRequest, status: int, said: bytes) -> bool:
+        """Return whether to send the call once more. `said` is empty for 401 and 403. Raises: Unavailable."""
 
     def translate_error(self, status: int, said: bytes) -> tuple[int, bytes]:
-        """A refusal as the Messages API would put it."""
+        """Return a refusal in the form of the Messages API."""
 
 
 class PassthroughProvider:
     """The Provider over an upstream: a pool of connections, made with the first call and closed with the gateway."""
 
     def __init__(self, upstream: Upstream, *, stall_s: float = STALL_S) -> None:
-        self._to, self._stall_s = upstream, stall_s
+        self._upstream, self._stall_s = upstream, stall_s
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -90,26 +90,32 @@ class PassthroughProvider:
     ) -> web.StreamResponse:
         for left in reversed(range(ROUNDS)):
             try:
-                question, upstream = await self._ask(call)
+                question, upstream = await self._send(call)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                log.warning("the model at %s cannot be reached: %s %s", self._to.where, type(error).__name__, error)
+                log.warning(
+                    "the model at %s cannot be reached: %s %s", self._upstream.base_url, type(error).__name__, error
+                )
                 message = f"{OVERLOADED}: the model cannot be reached ({type(error).__name__})"
-                return api_error(529, self._to.redactor.line(message))
+                return api_error(529, self._upstream.redactor.mask_line(message))
             try:
                 if upstream.status < 400:
                     return await self._pass_on(upstream, request, observer)
-                said = b"" if upstream.status in (401, 403) else await self._said(upstream)
-                if not left or not await self._to.again(question, upstream.status, said):
-                    return self._refused(upstream) if upstream.status in (401, 403) else self._failed(upstream, said)
+                said = b"" if upstream.status in (401, 403) else await self._read_error(upstream)
+                if not left or not await self._upstream.retry_helps(question, upstream.status, said):
+                    return (
+                        self._key_refused_response(upstream)
+                        if upstream.status in (401, 403)
+                        else self._error_response(upstream, said)
+                    )
             except _BrokeOff as error:
                 return api_error(529, f"{OVERLOADED}: the model's answer broke off (status {error})")
             finally:
                 upstream.close()  # a connection that was read to its end has gone back to the pool by itself
         raise AssertionError("the last round answers")
 
-    async def _ask(self, call: Call) -> tuple[UpstreamRequest, aiohttp.ClientResponse]:
-        """Headers of the answer, asked for once more if the connection from the pool had just died."""
-        question, streams = await self._to.question(call), _streams(call.body)
+    async def _send(self, call: Call) -> tuple[UpstreamRequest, aiohttp.ClientResponse]:
+        """Send a call and return the answer's headers; once more if the pooled connection had just died."""
+        question, streams = await self._upstream.upstream_request(call), _streams(call.body)
         try:
             return question, await self._post(question, streams)
         except aiohttp.ServerDisconnectedError:
@@ -121,16 +127,14 @@ class PassthroughProvider:
         async with asyncio.timeout(self._stall_s if streams else WHOLE_ANSWER_S):
             return await self._pool().post(question.url, data=body, headers=headers, allow_redirects=False)
 
-    def _refused(self, upstream: aiohttp.ClientResponse) -> web.Response:
-        """The CLI would repeat a 401 for minutes, and it is not its own key that is wrong."""
+    def _key_refused_response(self, upstream: aiohttp.ClientResponse) -> web.Response:
+        """Answer 400 when the platform's key is refused: the CLI would repeat a 401 for minutes."""
         log.error("the model refused the platform's key: %s", upstream.status)
-        said = (
-            f"{KEY_REFUSED}: the model refused the platform's key (status {upstream.status}); check {self._to.fix_hint}"
-        )
-        return api_error(400, said)
+        why = f"the model refused the platform's key (status {upstream.status}); check {self._upstream.fix_hint}"
+        return api_error(400, f"{KEY_REFUSED}: {why}")
 
-    async def _said(self, upstream: aiohttp.ClientResponse) -> bytes:
-        """The beginning of an error. Raises: _BrokeOff."""
+    async def _read_error(self, upstream: aiohttp.ClientResponse) -> bytes:
+        """Return the first bytes of an error. Raises: _BrokeOff."""
         said = b""
         try:
             async with asyncio.timeout(self._stall_s):
@@ -141,10 +145,10 @@ class PassthroughProvider:
             raise _BrokeOff(upstream.status) from error
         return said
 
-    def _failed(self, upstream: aiohttp.ClientResponse, said: bytes) -> web.Response:
-        """Any other error in the model's own words."""
-        status, worded = self._to.translate_error(upstream.status, said)
-        body = self._to.redactor.raw(worded)[:ERROR_BYTES]
+    def _error_response(self, upstream: aiohttp.ClientResponse, said: bytes) -> web.Response:
+        """Pass on any other error in the model's own words."""
+        status, worded = self._upstream.translate_error(upstream.status, said)
+        body = self._upstream.redactor.mask_bytes(worded)[:ERROR_BYTES]
         return web.Response(status=status, headers=self._returned(upstream.headers), body=body)
 
     async def _pass_on(
@@ -157,7 +161,7 @@ class PassthroughProvider:
         watchdog = _Watchdog(upstream, self._stall_s if _is_stream(upstream) else WHOLE_ANSWER_S)
         try:
             async for chunk in upstream.content.iter_any():
-                watchdog.fed()
+                watchdog.reset()
                 if observer:
                     await observer.passes(chunk)
                 await response.write(chunk)
@@ -170,14 +174,14 @@ class PassthroughProvider:
                 log.warning("the model's answer broke off: %s", error)
                 _break_off(request)
                 return response
-            await response.write(_stalled(self._stall_s))
+            await response.write(_stall_event(self._stall_s))
         finally:
-            watchdog.end()
+            watchdog.cancel()
         await response.write_eof()
         return response
 
     def _returned(self, headers: Mapping[str, str]) -> dict[str, str]:
-        masked = {name: self._to.redactor.text(value) for name, value in headers.items()}
+        masked = {name: self._upstream.redactor.mask_text(value) for name, value in headers.items()}
         return {name: value for name, value in masked.items() if name.lower() not in NOT_RETURNED}
 
     def _pool(self) -> aiohttp.ClientSession:
@@ -193,7 +197,7 @@ class PassthroughProvider:
 
 
 class _BrokeOff(Exception):
-    """An answer that ended before its end; its status."""
+    """The upstream's answer broke off; the text is its status."""
 
 
 class _Watchdog:
@@ -204,30 +208,30 @@ class _Watchdog:
         self._loop = asyncio.get_running_loop()
         self._last = self._loop.time()
         self.fired = False
-        self._timer = self._loop.call_at(self._last + stall_s, self._look)
+        self._timer = self._loop.call_at(self._last + stall_s, self._check)
 
-    def fed(self) -> None:
+    def reset(self) -> None:
         self._last = self._loop.time()
 
-    def end(self) -> None:
+    def cancel(self) -> None:
         self._timer.cancel()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         due = self._last + self._stall_s
         if self._loop.time() < due:
-            self._timer = self._loop.call_at(due, self._look)
+            self._timer = self._loop.call_at(due, self._check)
             return
         self.fired = True
         self._upstream.content.set_exception(TimeoutError("the model fell silent"))
 
 
 def forwarded(headers: Mapping[str, str]) -> dict[str, str]:
-    """What a CLI says of its message, in small letters, and nothing of who it is."""
+    """Return the CLI's headers that are forwarded, in lower case; those that identify the CLI are left out."""
     return {name.lower(): value for name, value in headers.items() if name.lower() not in NOT_FORWARDED}
 
 
 def _streams(body: bytes) -> bool:
-    """Whether a request asks for a stream. Only the waiting time hangs on it, so a search in the bytes will do."""
+    """Return whether a request asks for a stream. Only timeouts depend on it, so the bytes are not decoded."""
     return b'"stream":true' in body or b'"stream": true' in body
 
 
@@ -235,13 +239,13 @@ def _is_stream(upstream: aiohttp.ClientResponse) -> bool:
     return upstream.content_type == "text/event-stream"
 
 
-def _stalled(seconds: float) -> bytes:
+def _stall_event(seconds: float) -> bytes:
     message = f"{OVERLOADED}: the model sent nothing for {seconds:g} s"
     error = f'{{"type":"error","error":{{"type":"overloaded_error","message":"{message}"}}}}'
     return f"\n\nevent: error\ndata: {error}\n\n".encode()
 
 
 def _break_off(request: web.Request) -> None:
-    """Cut the caller's connection as ours was cut: half an answer must not look like a whole one."""
+    """Abort the caller's connection, so that half an answer does not look like a whole one."""
     if request.transport:
         request.transport.abort()

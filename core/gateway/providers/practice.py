@@ -1,4 +1,4 @@
-"""The practice model as a provider: its answers in the Messages API's own form, streamed as a person would read."""
+"""The practice model as a provider: answers in the form of the Messages API, streamed at reading pace."""
 
 import asyncio
 import re
@@ -10,11 +10,11 @@ import msgspec
 from aiohttp import web
 
 from core.gateway.http_errors import api_error
-from core.gateway.practice.builder import build
-from core.gateway.practice.calls import Block, Speak, Use
-from core.gateway.practice.side import side_reply
-from core.gateway.practice.talk import read
-from core.gateway.practice.worker import work
+from core.gateway.practice.agent import agent_answer
+from core.gateway.practice.builder import builder_answer
+from core.gateway.practice.conversation import read_conversation
+from core.gateway.practice.side_requests import side_reply
+from core.gateway.practice.tool_uses import Block, TextBlock, ToolUse
 from core.gateway.providers import AnswerObserver, Call
 
 Json = dict[str, Any]
@@ -67,21 +67,21 @@ class PracticeProvider:
 
 
 def blocks_of(body: Json) -> tuple[Block, ...]:
-    """The whole practice model: what is answered to this request."""
-    talk = read(body)
-    aside = side_reply(body, talk)
+    """Return the practice model's answer to a request."""
+    conversation = read_conversation(body)
+    aside = side_reply(body, conversation)
     if aside is not None:
-        return (Speak(text=aside),)
-    return work(talk) if talk.agent else build(talk)
+        return (TextBlock(text=aside),)
+    return agent_answer(conversation) if conversation.agent else builder_answer(conversation)
 
 
 def tokens_of(text: bytes | str) -> int:
-    """About as many as a real model would count."""
+    """Estimate the tokens of a text."""
     return max(1, len(text) // CHARS_A_TOKEN)
 
 
 def sse(message: Json) -> Iterator[bytes]:
-    """A message as the events of its stream. The first three belong together: start, block, first words."""
+    """Yield a message as the events of its stream; the first three are start, block and first words."""
     empty = message | {"content": [], "stop_reason": None, "usage": message["usage"] | {"output_tokens": 1}}
     yield _event({"type": "message_start", "message": empty})
     for index, block in enumerate(message["content"]):
@@ -103,13 +103,13 @@ def sse(message: Json) -> Iterator[bytes]:
 
 
 def pieces(text: str) -> list[str]:
-    """A text cut after every few words; put together again it is the same."""
+    """Cut a text after every few words; joined again it is the same."""
     words = re.findall(r"\s*\S+\s*$|\s*\S+|\s+", text)
     return ["".join(words[i : i + WORDS_AT_ONCE]) for i in range(0, len(words), WORDS_AT_ONCE)]
 
 
 def _message(body: Json, blocks: tuple[Block, ...], *, input_tokens: int) -> Json:
-    """Ids are made anew for every answer: a repeated request is another message, as with a real model."""
+    """Make the message, with a new id for every answer, as a real model does."""
     content = [_block(block) for block in blocks]
     return {
         "id": f"msg_{secrets.token_hex(12)}",
@@ -117,14 +117,14 @@ def _message(body: Json, blocks: tuple[Block, ...], *, input_tokens: int) -> Jso
         "role": "assistant",
         "model": body.get("model") if isinstance(body.get("model"), str) else MODEL,
         "content": content,
-        "stop_reason": "tool_use" if any(isinstance(block, Use) for block in blocks) else "end_turn",
+        "stop_reason": "tool_use" if any(isinstance(block, ToolUse) for block in blocks) else "end_turn",
         "stop_sequence": None,
         "usage": {"input_tokens": input_tokens, "output_tokens": tokens_of(msgspec.json.encode(content))},
     }
 
 
 def _block(block: Block) -> Json:
-    if isinstance(block, Speak):
+    if isinstance(block, TextBlock):
         return {"type": "text", "text": block.text}
     return {"type": "tool_use", "id": f"toolu_{secrets.token_hex(12)}", "name": block.name, "input": block.input}
 

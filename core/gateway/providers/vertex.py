@@ -1,4 +1,4 @@
-"""Claude on Google's Vertex AI: the Messages API behind another door, opened by who this workload is, without any key.
+"""Claude on Google's Vertex AI: the Messages API at another address, authorised by the workload's identity.
 
 The model stands in the address, `anthropic_version` in the body; dates in model names are set off by `@`. What Vertex
 answers goes on byte for byte; only its refusals are put into the words of the Messages API.
@@ -39,16 +39,16 @@ class Vertex:
     def __init__(
         self, *, token: Token, project: str, region: str, base_url: str = "", secrets: Iterable[str] = ()
     ) -> None:
-        self.where = base_url.rstrip("/") or address(region)
-        self._models = f"{self.where}/projects/{project}/locations/{region}/publishers/anthropic/models"
+        self.base_url = base_url.rstrip("/") or base_url_of(region)
+        self._models = f"{self.base_url}/projects/{project}/locations/{region}/publishers/anthropic/models"
         self._token, self._secrets = token, tuple(secrets)
         self._tokens: tuple[str, ...] = ()
         self.redactor = Redactor(self._secrets)
         self._unknown: dict[tuple[str, str], None] = {}  # model and beta, the oldest first
 
-    async def question(self, call: Call) -> UpstreamRequest:
+    async def upstream_request(self, call: Call) -> UpstreamRequest:
         body = _body(call)
-        model = named(body)
+        model = vertex_model(body)
         headers = forwarded(call.headers)
         if call.path.endswith("/count_tokens"):
             headers.pop("anthropic-beta", None)  # none is known there
@@ -67,7 +67,7 @@ class Vertex:
             url=url, headers=headers | {"authorization": f"Bearer {token}"}, body=msgspec.json.encode(body)
         )
 
-    async def again(self, refused: UpstreamRequest, status: int, said: bytes) -> bool:
+    async def retry_helps(self, refused: UpstreamRequest, status: int, said: bytes) -> bool:
         if status == 401:
             return await self._token.renew(refused.headers["authorization"].removeprefix("Bearer "))
         if status == 400 and (found := UNKNOWN_BETAS.search(said)):
@@ -86,7 +86,7 @@ class Vertex:
         return ",".join(word for word in words if word and (model, word) not in self._unknown)
 
     def _learn(self, refused: UpstreamRequest, unknown: set[str]) -> bool:
-        """Vertex is behind the API, and refuses a whole message for a beta that it does not know yet."""
+        """Remember a beta that Vertex refused: it rejects a whole message for one that it does not know yet."""
         model = refused.url.rpartition("/")[2].partition(":")[0]
         new = unknown & set(refused.headers.get("anthropic-beta", "").split(","))
         log.info("Vertex does not know %s for %s: left out from now on", ", ".join(sorted(new)) or "a beta", model)
@@ -97,14 +97,14 @@ class Vertex:
         return bool(new)
 
     def _mask(self, token: str) -> None:
-        """With the one before it, which calls under way may still be answered to."""
+        """Mask this token and the one before it, which calls under way may still quote."""
         if token not in self._tokens:
             self._tokens = (token, *self._tokens[:1])
             self.redactor = Redactor([*self._secrets, *self._tokens])
 
 
-def address(region: str) -> str:
-    """Where a region answers."""
+def base_url_of(region: str) -> str:
+    """Return the address of a region."""
     host = "aiplatform.googleapis.com"
     match region:
         case "global":
@@ -114,8 +114,8 @@ def address(region: str) -> str:
     return f"https://{region}-{host}/v1"
 
 
-def named(body: dict[str, msgspec.Raw]) -> str:
-    """The model, as Vertex calls it. Raises: BadInput: none of Claude's."""
+def vertex_model(body: dict[str, msgspec.Raw]) -> str:
+    """Return the model's name at Vertex. Raises: BadInput: it is no Claude model."""
     try:
         model = DATED.sub(r"@\1", msgspec.json.decode(body.get("model", b"null"), type=str))
     except msgspec.DecodeError as error:
@@ -126,7 +126,7 @@ def named(body: dict[str, msgspec.Raw]) -> str:
 
 
 def _body(call: Call) -> dict[str, msgspec.Raw]:
-    """What stands in it is not looked into, and goes on as it is."""
+    """Decode only the top level of the body; the values stay as they are."""
     try:
         return msgspec.json.decode(call.body, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -134,7 +134,7 @@ def _body(call: Call) -> dict[str, msgspec.Raw]:
 
 
 def _googles(said: bytes) -> str | None:
-    """The message of an error in Google's own form; None if it is in another one."""
+    """Return the message of an error in Google's form; None if it has another form."""
     try:
         found: Any = msgspec.json.decode(said)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -1,4 +1,4 @@
-"""The access token of this workload at Google: fetched off the loop, kept until it ends, shown to Vertex alone."""
+"""The access token of this workload at Google: fetched in a thread, kept until it expires, sent to Vertex only."""
 
 import asyncio
 import logging
@@ -20,17 +20,17 @@ FETCH_S = 15.0  # the metadata server answers in milliseconds; a federation asks
 
 
 class Token(Protocol):
-    """What opens Vertex, for about an hour."""
+    """A source of access tokens for Vertex, each valid for about an hour."""
 
     async def get(self) -> str:
-        """One that is valid for some minutes yet. Raises: Unavailable."""
+        """Return a token that is valid for some minutes. Raises: Unavailable."""
 
     async def renew(self, refused: str) -> bool:
-        """Another one than this; False: there is none. Raises: Unavailable."""
+        """Get another token than the refused one; returns False if there is none. Raises: Unavailable."""
 
 
 class WorkloadToken:
-    """By Workload Identity. Made in a thread: it asks the network who we are. Raises: Misconfigured."""
+    """Tokens by Workload Identity. Make it in a thread: it uses the network. Raises: Misconfigured."""
 
     def __init__(self) -> None:
         self._credentials: Credentials = workload_identity(
@@ -46,7 +46,7 @@ class WorkloadToken:
         return str(self._credentials.token)
 
     async def renew(self, refused: str) -> bool:
-        """Many calls are refused at once when a token is withdrawn: one of them asks for all."""
+        """Fetch a new token once, however many calls were refused with the old one."""
         async with self._one:
             if self._is(refused):
                 await self._fetch()
@@ -56,7 +56,7 @@ class WorkloadToken:
         return secrets.compare_digest(str(self._credentials.token).encode(), token.encode())
 
     async def _fetched(self) -> None:
-        """Google's library wants another one minutes before the end; until then the old one does."""
+        """Fetch a token; while the old one is still valid, a failure to do so is no error."""
         try:
             await self._fetch()
         except Unavailable:

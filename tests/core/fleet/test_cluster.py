@@ -19,7 +19,7 @@ from core.services.audit import Audit
 from core.services.conversations import Conversations
 from core.spawner.kubernetes import NAMESPACE, KubernetesSpawner
 from core.spawner.kubernetes_api import ClusterApi, opened_api
-from tests.core.gateway.cluster_processes import BOOT_KEY, World
+from tests.core.gateway.cluster_processes import BOOT_KEY, ClusterProcesses
 from tests.core.gateway.gateway_harness import ALICE
 from tests.core.runner.box import CLI
 from tests.kube.cluster import Cluster
@@ -33,7 +33,7 @@ WHOLE = " ".join(f"w{n}" for n in range(400))
 class Web:
     """One web process' worth of objects."""
 
-    def __init__(self, world: World, api: ClusterApi, **limits: float) -> None:
+    def __init__(self, world: ClusterProcesses, api: ClusterApi, **limits: float) -> None:
         spawner = KubernetesSpawner(api, Settings(), boot_key=BOOT_KEY, start_s=60.0)
         self.runners = RunnerPool(
             store=world.store,
@@ -72,7 +72,7 @@ class Seen:
 
 
 class Scene:
-    def __init__(self, world: World, cluster: Cluster, api: ClusterApi) -> None:
+    def __init__(self, world: ClusterProcesses, cluster: Cluster, api: ClusterApi) -> None:
         self.world, self.cluster, self.api = world, cluster, api
 
     async def session(self) -> str:
@@ -94,7 +94,7 @@ class Scene:
 
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    async with World(tmp_path) as world:
+    async with ClusterProcesses(tmp_path) as world:
         gateway = await world.gateway()
         command = [sys.executable, str(MAIN), "runner", "--listen={ip}:8080", "--home={home}"]
         command += [f"--gateway={gateway.url}", f"--cli={CLI}", f"--boot-key={tmp_path / 'boot-key'}", "--pod={pod}"]

@@ -19,18 +19,18 @@ from core.fleet.gateway_process import GatewayProcess
 from core.gateway.fingerprint import gateway_digest
 from core.gateway.local_server import serve
 from core.store.sqlite import SqliteStore
-from tests.core.gateway.gateway_harness import House, until
+from tests.core.gateway.gateway_harness import GatewayHarness, until
 from tests.timeouts import PATIENCE_S
 
 PROGRAM = Path(__file__).resolve().parents[3] / "main.py"
 
 
 @pytest.fixture
-async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[GatewayHarness]:
     short = tempfile.mkdtemp(prefix="oma")  # pytest's own folders are too long for sockets
     monkeypatch.setenv("XDG_RUNTIME_DIR", short)
     async with await SqliteStore.open(tmp_path / "data" / "oma.db") as store:
-        yield House(Settings(data_dir=tmp_path / "data", model="practice"), store)
+        yield GatewayHarness(Settings(data_dir=tmp_path / "data", model="practice"), store)
     shutil.rmtree(short)
 
 
@@ -38,7 +38,7 @@ async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 class Launcher:
     """Starts gateways in the test's own loop; `troubles` are what the next starts fail with."""
 
-    house: House
+    house: GatewayHarness
     settings: Settings
     troubles: list[Exception] = field(default_factory=list)
     started: list[asyncio.Task[None]] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Launcher:
 
 
 @pytest.fixture
-async def launcher_of(house: House) -> AsyncIterator[Callable[[Settings], Launcher]]:
+async def launcher_of(house: GatewayHarness) -> AsyncIterator[Callable[[Settings], Launcher]]:
     made: list[Launcher] = []
 
     def make(settings: Settings) -> Launcher:
@@ -71,12 +71,12 @@ async def launcher_of(house: House) -> AsyncIterator[Callable[[Settings], Launch
         await launcher.end()
 
 
-async def digest(house: House) -> str:
+async def digest(house: GatewayHarness) -> str:
     return str((await house.control("GET", "/healthz")).body["digest"])
 
 
 async def test_a_start_that_fails_later_is_tried_again(
-    house: House, launcher_of: Callable[[Settings], Launcher]
+    house: GatewayHarness, launcher_of: Callable[[Settings], Launcher]
 ) -> None:
     launcher = launcher_of(house.settings)
     async with launcher.gate() as gate:
@@ -91,7 +91,7 @@ async def test_a_start_that_fails_later_is_tried_again(
 
 @pytest.mark.parametrize("trouble", [Unavailable("look into the log"), PermissionError(13, "look into the log")])
 async def test_the_first_start_fails_at_once_and_says_why(
-    house: House, launcher_of: Callable[[Settings], Launcher], trouble: Exception
+    house: GatewayHarness, launcher_of: Callable[[Settings], Launcher], trouble: Exception
 ) -> None:
     launcher = launcher_of(house.settings)
     launcher.troubles.append(trouble)
@@ -103,12 +103,12 @@ async def test_the_first_start_fails_at_once_and_says_why(
 
 
 @pytest.fixture
-def rotated(house: House) -> Settings:
+def rotated(house: GatewayHarness) -> Settings:
     return replace(house.settings, model="anthropic", anthropic_api_key=Secret("sk-new"))
 
 
 async def test_a_gateway_with_other_settings_is_replaced(
-    house: House, rotated: Settings, launcher_of: Callable[[Settings], Launcher]
+    house: GatewayHarness, rotated: Settings, launcher_of: Callable[[Settings], Launcher]
 ) -> None:
     old, new = launcher_of(house.settings), launcher_of(rotated)
     await old()
@@ -119,7 +119,7 @@ async def test_a_gateway_with_other_settings_is_replaced(
 
 
 async def test_a_gateway_with_the_same_settings_is_kept(
-    house: House, launcher_of: Callable[[Settings], Launcher]
+    house: GatewayHarness, launcher_of: Callable[[Settings], Launcher]
 ) -> None:
     old, new = launcher_of(house.settings), launcher_of(house.settings)
     await old()
@@ -128,7 +128,7 @@ async def test_a_gateway_with_the_same_settings_is_kept(
 
 
 async def test_who_expects_nothing_takes_what_is_there(
-    house: House, rotated: Settings, launcher_of: Callable[[Settings], Launcher]
+    house: GatewayHarness, rotated: Settings, launcher_of: Callable[[Settings], Launcher]
 ) -> None:
     old, new = launcher_of(house.settings), launcher_of(rotated)
     await old()
@@ -137,7 +137,7 @@ async def test_who_expects_nothing_takes_what_is_there(
 
 
 async def test_two_webs_do_not_end_each_others_gateway_for_ever(
-    house: House, rotated: Settings, launcher_of: Callable[[Settings], Launcher]
+    house: GatewayHarness, rotated: Settings, launcher_of: Callable[[Settings], Launcher]
 ) -> None:
     first, second = launcher_of(house.settings), launcher_of(rotated)
     async with first.gate(gateway_digest(house.settings)) as earlier:
@@ -147,7 +147,7 @@ async def test_two_webs_do_not_end_each_others_gateway_for_ever(
             assert not second.started[-1].done()
 
 
-async def test_a_real_gateway_is_started_for_its_user_alone(house: House) -> None:
+async def test_a_real_gateway_is_started_for_its_user_alone(house: GatewayHarness) -> None:
     settings = house.settings
     logs = settings.data_dir / "logs"
     logs.mkdir(mode=0o755)

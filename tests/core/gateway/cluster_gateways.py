@@ -1,4 +1,4 @@
-"""Gateways with a port, as they run in a cluster, in the test's own loop: real TCP, the real store, boxes of keys."""
+"""Cluster gateways in the test's own loop: real TCP, the real store, and boxes that are only records with keys."""
 
 import asyncio
 import secrets
@@ -13,13 +13,13 @@ from core.domain.records import SYSTEM, Box, UserId, now
 from core.gateway.cluster_server import serve
 from core.protocol import handshake
 from core.runner.gateway_transport import Connector, TcpTransport
-from tests.core.gateway.gateway_harness import House, Line, until
+from tests.core.gateway.gateway_harness import BoxHttp, GatewayHarness, until
 from tests.product import free_port
 from tests.timeouts import PATIENCE_S
 
 
-class FarLine(Line):
-    """HTTP over TCP, each connection with the box's first line."""
+class ClusterBoxHttp(BoxHttp):
+    """HTTP calls over TCP; each connection begins with the handshake of the box."""
 
     def __init__(self, port: int, box: Box) -> None:
         super().__init__(Path("/nowhere"), box)
@@ -38,7 +38,7 @@ class FarLine(Line):
 
 @dataclass
 class Gateway:
-    """One that runs, and how to end it."""
+    """A running gateway; setting `stop` ends it."""
 
     port: int
     stop: asyncio.Event
@@ -46,12 +46,12 @@ class Gateway:
 
 
 @dataclass
-class FarHouse(House):
-    """The same house without a machine in common: `far()` opens a gateway with a port, any number of them."""
+class ClusterHarness(GatewayHarness):
+    """The harness of a cluster: `cluster_gateway()` runs a gateway with a port, any number of them at once."""
 
     @asynccontextmanager
-    async def far(self, **times: float) -> AsyncIterator[Gateway]:
-        """Runs while the context is open."""
+    async def cluster_gateway(self, **times: float) -> AsyncIterator[Gateway]:
+        """Run a gateway on a port of its own while the context is open."""
         port = free_port()
         settings = replace(self.settings, spawner="kubernetes", gateway_port=port)
         stop = asyncio.Event()
@@ -64,8 +64,8 @@ class FarHouse(House):
             stop.set()
             await asyncio.wait_for(task, PATIENCE_S + given["drain_s"])
 
-    async def far_box(self, user: UserId, *, id: str = "box1") -> Box:
-        """A box as the web leaves it in the Store: an id, an owner, a key."""
+    async def cluster_box(self, user: UserId, *, id: str = "box1") -> Box:
+        """Store a box as the web does: an id, an owner and a key."""
         box = Box(id=id, user=user, key=secrets.token_urlsafe(32), started_at=now())
         await self.store.put(box, owner=SYSTEM)
         return box
@@ -76,7 +76,7 @@ def listens(port: int) -> bool:
 
 
 async def say(port: int, *parts: bytes, pause_s: float = 0.0) -> bytes:
-    """All that a raw connection is answered with until it is closed; the parts go out one after the other."""
+    """Send the parts over a raw connection, one after the other, and return all that is answered until it is closed."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         for part in parts:

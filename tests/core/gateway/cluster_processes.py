@@ -42,7 +42,7 @@ INTERNET = Path(__file__).parents[2] / "e2e" / "internet"
 
 
 @dataclass
-class Part:
+class ServerProcess:
     """A process of ours and where it listens."""
 
     port: int
@@ -59,7 +59,7 @@ class Part:
         return await asyncio.wait_for(self.process.wait(), LIMIT_S)
 
 
-class World:
+class ClusterProcesses:
     """The store, the model and everything that was started, ended with the context."""
 
     def __init__(self, root: Path, **environ: str) -> None:
@@ -67,7 +67,7 @@ class World:
         self.model = ModelServer()
         self._more = environ
         self._stack = AsyncExitStack()
-        self._parts: list[Part] = []
+        self._parts: list[ServerProcess] = []
 
     async def __aenter__(self) -> Self:
         self.data_dir.mkdir()
@@ -83,7 +83,7 @@ class World:
                 await part.process.wait()
         await self._stack.aclose()
 
-    async def gateway(self, port: int = 0) -> Part:
+    async def gateway(self, port: int = 0) -> ServerProcess:
         """`python main.py gateway` as its Deployment starts it; it answers its probe."""
         port = port or free_port()
         environ = {
@@ -97,7 +97,7 @@ class World:
         }
         return await self._start(port, ["gateway"], environ)
 
-    async def runner(self, gateway: str, *, port: int = 0, home: str = "home") -> Part:
+    async def runner(self, gateway: str, *, port: int = 0, home: str = "home") -> ServerProcess:
         """`python main.py runner --listen` as its pod starts it: it is nobody's yet."""
         port = port or free_port()
         (self.root / home).mkdir(exist_ok=True)
@@ -105,14 +105,14 @@ class World:
         words += [f"--cli={CLI}", f"--boot-key={self.root / 'boot-key'}"]
         return await self._start(port, words, {})
 
-    async def _start(self, port: int, words: list[str], environ: dict[str, str]) -> Part:
+    async def _start(self, port: int, words: list[str], environ: dict[str, str]) -> ServerProcess:
         places = {"PATH": os.environ["PATH"], "HOME": str(self.root), "LANG": "C.UTF-8"}
         with (self.root / f"{words[0]}-{port}.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, str(MAIN), *words, env=places | environ, cwd=MAIN.parent,
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
-        self._parts.append(part := Part(port, process))
+        self._parts.append(part := ServerProcess(port, process))
         async with asyncio.timeout(LIMIT_S), aiohttp.ClientSession() as http:
             while True:
                 assert process.returncode is None, self.log(words[0])
@@ -131,37 +131,37 @@ class World:
         await self.store.put(box, owner=SYSTEM)
         return box
 
-    async def bind(self, box: Box, runner: Part) -> RunnerClient:
+    async def bind(self, box: Box, runner: ServerProcess) -> RunnerClient:
         """As a web does."""
         client = RunnerClient(box, RunnerEndpoint(url=runner.url, boot_key=BOOT_KEY, pod=socket.gethostname()))
         await client.init(IdleLimits().init(box), spawner=Living(runner))  # type: ignore[arg-type]
         self._stack.push_async_callback(client.close)
         return client
 
-    async def talk(self, client: RunnerClient, **agent: Any) -> "Talk":
+    async def talk(self, client: RunnerClient, **agent: Any) -> "SessionClient":
         """A new conversation of Alice."""
         moment, id = now(), new_session_id()
         await self.store.put(Agent(id="a1", name="A", created_at=moment, updated_at=moment, **agent), owner=ALICE)
         session = Session(id=id, agent="a1", locale="en", created_at=moment, updated_at=moment)
         await self.store.put(session, owner=ALICE)
         await client.open(id, opening(session))
-        return Talk(self, client, id)
+        return SessionClient(self, client, id)
 
 
 class Living:
     """All that `RunnerClient.init` asks of a spawner."""
 
-    def __init__(self, runner: Part) -> None:
+    def __init__(self, runner: ServerProcess) -> None:
         self._runner = runner
 
     async def poll(self, _: Box) -> Poll:
         return Poll.GONE if self._runner.process.returncode is not None else Poll.RUNNING
 
 
-class Talk:
+class SessionClient:
     """One session, seen from the web and from the Store."""
 
-    def __init__(self, world: World, client: RunnerClient, id: str) -> None:
+    def __init__(self, world: ClusterProcesses, client: RunnerClient, id: str) -> None:
         self.world, self.client, self.id = world, client, id
 
     async def say(self, text: str) -> None:
@@ -186,7 +186,7 @@ class Talk:
 
 
 @asynccontextmanager
-async def service(*gateways: Part) -> AsyncIterator[str]:
+async def service(*gateways: ServerProcess) -> AsyncIterator[str]:
     """What a Service is: one address, and each new connection goes to another one of those that are there."""
     turn = 0
 

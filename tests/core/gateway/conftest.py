@@ -14,23 +14,23 @@ import pytest
 from core.config.runtime_dir import Process
 from core.config.settings import Settings
 from core.store.sqlite import SqliteStore
-from tests.core.gateway.gateway_harness import House, living
+from tests.core.gateway.gateway_harness import GatewayHarness, living_process
 
 
 @pytest.fixture
-async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+async def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[GatewayHarness]:
     short = tempfile.mkdtemp(prefix="oma")  # pytest's own folders are too long for sockets
     monkeypatch.setenv("XDG_RUNTIME_DIR", short)
     settings = Settings(data_dir=tmp_path / "data", model="practice")
     async with await SqliteStore.open(tmp_path / "oma.db") as store:
-        yield House(settings, store)
+        yield GatewayHarness(settings, store)
     assert os.listdir(short) in ([], [settings.runtime_dir.name])
     shutil.rmtree(short)
 
 
 @pytest.fixture
 def process() -> Iterator[Process]:
-    with living() as (who, _):
+    with living_process() as (who, _):
         yield who
 
 

@@ -1,4 +1,4 @@
-"""A gateway as it runs, in the test's own loop: real sockets, the real store, and boxes that are processes of ours."""
+"""A local gateway in the test's own loop: real sockets, the real store, and processes of the test as boxes."""
 
 import asyncio
 import io
@@ -27,22 +27,22 @@ ALICE, BOB = UserId("google-1"), UserId("google-2")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a call came back with."""
+    """The answer to an HTTP call."""
 
     status: int
     body: Any
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class Line:
-    """HTTP over one unix socket."""
+class BoxHttp:
+    """HTTP calls over one unix socket, as a box or the web makes them."""
 
     def __init__(self, socket: Path, box: Box | None = None) -> None:
         self.socket, self.box = socket, box
 
     @property
     def word(self) -> dict[str, str]:
-        """The header of a runner's own calls."""
+        """The authorization header of the runner's own calls."""
         if self.box is None:
             return {}
         return {
@@ -81,8 +81,8 @@ class Line:
 
 
 @dataclass
-class House:
-    """One data directory with its store; `gateway()` opens the door."""
+class GatewayHarness:
+    """One data directory with its store, in which `gateway()` runs a gateway."""
 
     settings: Settings
     store: SqliteStore
@@ -92,15 +92,15 @@ class House:
         return runtime_dir.make(self.settings)
 
     @property
-    def control(self) -> Line:
-        return Line(self.settings.runtime_dir / "gateway.sock")
+    def control(self) -> BoxHttp:
+        return BoxHttp(self.settings.runtime_dir / "gateway.sock")
 
-    def line(self, box: Box) -> Line:
-        return Line(Path(box.spawner_state["dir"]) / "out" / "box.sock", box)
+    def box_http(self, box: Box) -> BoxHttp:
+        return BoxHttp(Path(box.spawner_state["dir"]) / "out" / "box.sock", box)
 
     @asynccontextmanager
     async def gateway(self, **times: float) -> AsyncIterator[asyncio.Task[None]]:
-        """Runs while the context is open, and has to have ended well after it."""
+        """Run a gateway while the context is open; it must end without an error."""
         stop = asyncio.Event()
         task = asyncio.create_task(serve(self.settings, self.store, stop, **times))
         try:
@@ -111,23 +111,23 @@ class House:
             await asyncio.wait_for(task, PATIENCE_S)
 
     async def box(self, user: UserId, process: Process, *, id: str = "box1") -> Box:
-        """A box as the spawner and the web leave it: a directory, a process, a record."""
+        """Make a box as spawner and web do: a directory, a process and a record."""
         folder = self.runtime.make_box(id)
         memory = {"pid": process.pid, "start": process.start, "dir": str(folder)}
         box = Box(id=id, user=user, key="k", spawner_state=memory, started_at=now())
         await self.store.put(box, owner=SYSTEM)
         return box
 
-    async def open_box(self, user: UserId, process: Process, *, id: str = "box1") -> Line:
-        """A box that the running gateway has been told of."""
+    async def open_box(self, user: UserId, process: Process, *, id: str = "box1") -> BoxHttp:
+        """Make a box and register it at the running gateway; returns the way to its socket."""
         box = await self.box(user, process, id=id)
         assert (
             await self.control("PUT", f"/boxes/{id}", {"user": user, "key": box.key, **box.spawner_state})
         ).status == 200
-        return self.line(box)
+        return self.box_http(box)
 
-    async def talk(self, user: UserId, *, id: str = "s1", agent: str = "a1", kind: str = "builder") -> Session:
-        """An agent and a session with it."""
+    async def add_session(self, user: UserId, *, id: str = "s1", agent: str = "a1", kind: str = "builder") -> Session:
+        """Store an agent and a session with it."""
         moment = now()
         await self.store.put(Agent(id=agent, name="Old", created_at=moment, updated_at=moment), owner=user)
         session = Session(id=id, agent=agent, kind=kind, created_at=moment, updated_at=moment)
@@ -141,8 +141,8 @@ def batch(session: str, events: list[AnyEvent]) -> bytes:
 
 
 @contextmanager
-def living() -> Iterator[tuple[Process, subprocess.Popen[bytes]]]:
-    """A process that lives until it is killed."""
+def living_process() -> Iterator[tuple[Process, subprocess.Popen[bytes]]]:
+    """Run a process that lives until the context is left."""
     child = subprocess.Popen(["sleep", "600"])
     try:
         who = runtime_dir.process(child.pid)

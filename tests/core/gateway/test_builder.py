@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from core.gateway.practice.conversation import DRAFT
 from core.gateway.practice.phrasebook import Sentences, Topic, phrasebook, sentences
-from core.gateway.practice.talk import DRAFT
 from core.gateway.providers.practice import blocks_of
-from tests.core.gateway.tool_loop import Talking, plain
+from tests.core.gateway.tool_loop import ToolLoop, plain
 
 GREETING = (
     "안녕하세요! AI 에이전트 플랫폼에서 어떤 자동화 작업을 도와드릴까요? "
@@ -29,14 +29,14 @@ def test_hello_in_english_is_answered_in_english(hello: str) -> None:
 
 
 def test_a_wish_is_answered_with_one_question(tmp_path: Path) -> None:
-    talking = Talking(tmp_path)
+    talking = ToolLoop(tmp_path)
     answer = talking.say(WISH)
     assert answer.count("?") == 1 and "환율" in answer
     assert talking.used == []
 
 
 def test_after_the_answer_everything_is_made_run_and_reported(tmp_path: Path) -> None:
-    talking = Talking(tmp_path)
+    talking = ToolLoop(tmp_path)
     talking.say("안녕?")
     talking.say(WISH)
     report = talking.say(ANSWER)
@@ -51,7 +51,7 @@ def test_after_the_answer_everything_is_made_run_and_reported(tmp_path: Path) ->
 
 
 def test_the_same_in_english(tmp_path: Path) -> None:
-    talking = Talking(tmp_path)
+    talking = ToolLoop(tmp_path)
     assert talking.say("Make an agent that tidies my to-do list").endswith("?")
     report = talking.say("Short, as a list")
     assert talking.names == ALL
@@ -60,7 +60,7 @@ def test_the_same_in_english(tmp_path: Path) -> None:
 
 
 def test_the_plan_is_told_before_anything_is_done(tmp_path: Path) -> None:
-    talking = Talking(tmp_path)
+    talking = ToolLoop(tmp_path)
     talking.say(WISH)
     talking.say(ANSWER)
     first = talking.messages[3]["content"]
@@ -68,7 +68,7 @@ def test_the_plan_is_told_before_anything_is_done(tmp_path: Path) -> None:
 
 
 def test_a_wish_that_says_everything_is_not_asked_about(tmp_path: Path) -> None:
-    talking = Talking(tmp_path)
+    talking = ToolLoop(tmp_path)
     talking.say(
         "매일 아침 아홉 시에 지원 메일함을 읽고 결제 문제를 먼저 골라서 제목과 보낸 사람과 급한 정도를 "
         "한 줄씩 적어 팀 채널에 올리는 에이전트를 만들어 줘. 광고 메일은 빼고 하루 열 개까지만 보여 줘."
@@ -97,7 +97,7 @@ THINGS = [
 )
 def test_every_topics_script_runs_offline_and_prints_something(tmp_path: Path, topic: Topic, thing: str) -> None:
     korean = re.search("[가-힣]", thing)
-    talking = Talking(tmp_path)
+    talking = ToolLoop(tmp_path)
     assert (
         talking.say(f"{thing} 좀 도와줘" if korean else f"Please help me with {thing}")
         == topic.texts["ko" if korean else "en"].question
@@ -110,7 +110,7 @@ def test_every_topics_script_runs_offline_and_prints_something(tmp_path: Path, t
 
 
 def test_names_that_break_code_do_not_break_the_script(tmp_path: Path) -> None:
-    talking = Talking(tmp_path)
+    talking = ToolLoop(tmp_path)
     talking.say('"""\\ {name} $title %s 를 도와줘')
     report = talking.say('"""+__import__("os")\n\\')
     assert talking.names == ALL
@@ -118,7 +118,7 @@ def test_names_that_break_code_do_not_break_the_script(tmp_path: Path) -> None:
 
 
 def test_a_tool_that_has_to_be_looked_up_first_is_looked_up_once(tmp_path: Path) -> None:
-    talking = Talking(tmp_path, tools=("Bash", "Write", "ToolSearch"), system=f"deferred tools:\n{DRAFT}\n")
+    talking = ToolLoop(tmp_path, tools=("Bash", "Write", "ToolSearch"), system=f"deferred tools:\n{DRAFT}\n")
     talking.say(WISH)
     talking.say(ANSWER)
     assert talking.names == ["ToolSearch", *ALL[1:]]
@@ -126,7 +126,7 @@ def test_a_tool_that_has_to_be_looked_up_first_is_looked_up_once(tmp_path: Path)
 
 
 def test_without_the_builders_tool_the_files_are_made_all_the_same(tmp_path: Path) -> None:
-    talking = Talking(tmp_path, tools=("Bash", "Write"))
+    talking = ToolLoop(tmp_path, tools=("Bash", "Write"))
     talking.say(WISH)
     talking.say(ANSWER)
     assert talking.names == ALL[1:]
@@ -137,7 +137,7 @@ def test_without_any_tool_it_says_so() -> None:
 
 
 def test_the_draft_may_fail_and_the_work_goes_on(tmp_path: Path) -> None:
-    talking = Talking(tmp_path, deny=lambda use: "It was not saved" if use.name == DRAFT else "")
+    talking = ToolLoop(tmp_path, deny=lambda use: "It was not saved" if use.name == DRAFT else "")
     talking.say(WISH)
     talking.say(ANSWER)
     assert talking.names == ALL
@@ -153,7 +153,7 @@ def test_the_draft_may_fail_and_the_work_goes_on(tmp_path: Path) -> None:
     ],
 )
 def test_the_name_is_changed_in_the_record_and_in_the_file(tmp_path: Path, words: str, name: str) -> None:
-    talking = Talking(tmp_path)
+    talking = ToolLoop(tmp_path)
     talking.say(WISH)
     talking.say(ANSWER)
     assert name in talking.say(words)
@@ -162,7 +162,7 @@ def test_the_name_is_changed_in_the_record_and_in_the_file(tmp_path: Path, words
 
 
 def test_asked_for_a_name_without_one_it_asks_which(tmp_path: Path) -> None:
-    talking = Talking(tmp_path)
+    talking = ToolLoop(tmp_path)
     talking.say(WISH)
     talking.say(ANSWER)
     assert talking.say("이름 좀 바꿔 줘") == sentences("ko").which_name
@@ -171,7 +171,7 @@ def test_asked_for_a_name_without_one_it_asks_which(tmp_path: Path) -> None:
 
 
 def test_what_is_added_stays_with_all_that_was_added_before(tmp_path: Path) -> None:
-    talking = Talking(tmp_path)
+    talking = ToolLoop(tmp_path)
     talking.say(WISH)
     talking.say(ANSWER)
     talking.say("주말은 빼 줘")
@@ -183,7 +183,7 @@ def test_what_is_added_stays_with_all_that_was_added_before(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("words", ["비행기 표를 사 줘", "tell me a joke", "넌 누구야?", "what are you?", "ㅋㅋㅋ"])
 def test_beyond_its_script_it_says_what_it_is_and_how_to_get_a_real_one(tmp_path: Path, words: str) -> None:
-    talking = Talking(tmp_path)
+    talking = ToolLoop(tmp_path)
     talking.say(WISH)
     talking.say(ANSWER)
     answer = talking.say(words)
@@ -193,7 +193,7 @@ def test_beyond_its_script_it_says_what_it_is_and_how_to_get_a_real_one(tmp_path
 
 def test_an_agents_own_session_runs_its_script_and_shows_what_came_out(tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text("print('오늘의 결과')")
-    talking = Talking(tmp_path, tools=("Bash", "Write"), system='You are the agent "환율 알림이" on Oh My Agent.')
+    talking = ToolLoop(tmp_path, tools=("Bash", "Write"), system='You are the agent "환율 알림이" on Oh My Agent.')
     assert "환율 알림이" in talking.say("안녕")
     assert talking.used == []
     assert "오늘의 결과" in talking.say("오늘 환율 알려 줘")
@@ -212,13 +212,13 @@ def test_an_agents_own_session_runs_its_script_and_shows_what_came_out(tmp_path:
     ],
 )
 def test_nothing_that_is_said_is_a_directive(tmp_path: Path, text: str) -> None:
-    talking = Talking(tmp_path)
+    talking = ToolLoop(tmp_path)
     talking.say(text)
     assert talking.used == []
 
 
 def test_two_sessions_with_the_same_words_are_the_same(tmp_path: Path) -> None:
-    one, two = Talking(tmp_path), Talking(tmp_path)
+    one, two = ToolLoop(tmp_path), ToolLoop(tmp_path)
     for words in ("안녕?", WISH, ANSWER, "주말은 빼 줘", "고마워"):
         assert one.say(words) == two.say(words)
     assert one.used == two.used

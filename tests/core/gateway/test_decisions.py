@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from core.gateway.practice.calls import Use
+from core.gateway.practice.conversation import DRAFT
 from core.gateway.practice.phrasebook import sentences
-from core.gateway.practice.talk import DRAFT
+from core.gateway.practice.tool_uses import ToolUse
 from tests.core.gateway.test_builder import ALL, ANSWER, WISH
-from tests.core.gateway.tool_loop import Talking
+from tests.core.gateway.tool_loop import ToolLoop
 
 ALLOWED = (
     "[You were interrupted while waiting for the user's decision. The user has now allowed it: the use of Bash with "
@@ -22,7 +22,7 @@ REFUSED = (
 )
 
 
-def not_bash(message: str) -> Callable[[Use], str]:
+def not_bash(message: str) -> Callable[[ToolUse], str]:
     return lambda use: message if use.name == "Bash" else ""
 
 
@@ -39,7 +39,7 @@ def not_bash(message: str) -> Callable[[Use], str]:
     ],
 )
 def test_a_denied_run_is_not_tried_again_and_the_note_is_read(tmp_path: Path, message: str, quoted: str) -> None:
-    talking = Talking(tmp_path, deny=not_bash(message))
+    talking = ToolLoop(tmp_path, deny=not_bash(message))
     talking.say(WISH)
     answer = talking.say(ANSWER)
     assert talking.names == ALL
@@ -49,7 +49,7 @@ def test_a_denied_run_is_not_tried_again_and_the_note_is_read(tmp_path: Path, me
 
 @pytest.mark.parametrize("words", ["그래", "다시 실행해 줘", "계속해 줘", "run it again", "ok"])
 def test_after_a_denial_it_runs_when_it_is_told_to(tmp_path: Path, words: str) -> None:
-    talking = Talking(tmp_path, deny=not_bash("no"))
+    talking = ToolLoop(tmp_path, deny=not_bash("no"))
     talking.say(WISH)
     talking.say(ANSWER)
     talking.deny = lambda use: ""
@@ -59,7 +59,7 @@ def test_after_a_denial_it_runs_when_it_is_told_to(tmp_path: Path, words: str) -
 
 
 def test_a_denied_file_stops_the_work_until_it_is_told_to_go_on(tmp_path: Path) -> None:
-    talking = Talking(tmp_path, deny=lambda use: "no" if "CLAUDE" in str(use.input) else "")
+    talking = ToolLoop(tmp_path, deny=lambda use: "no" if "CLAUDE" in str(use.input) else "")
     talking.say(WISH)
     assert "쓰지 않을게요" in talking.say(ANSWER)
     talking.deny = lambda use: ""
@@ -68,7 +68,7 @@ def test_a_denied_file_stops_the_work_until_it_is_told_to_go_on(tmp_path: Path) 
 
 
 def test_a_run_that_fails_is_reported_with_its_words_and_not_repeated(tmp_path: Path) -> None:
-    talking = Talking(tmp_path)
+    talking = ToolLoop(tmp_path)
     talking.say(WISH)
     talking._bash = lambda command: ("Exit code 127\nbash: python3: command not found", True)  # type: ignore[method-assign]
     answer = talking.say(ANSWER)
@@ -78,7 +78,7 @@ def test_a_run_that_fails_is_reported_with_its_words_and_not_repeated(tmp_path: 
 
 def test_a_file_that_was_not_read_is_read_first_and_only_once(tmp_path: Path) -> None:
     unread = "<tool_use_error>File has not been read yet. Read it first before writing to it.</tool_use_error>"
-    talking = Talking(tmp_path)
+    talking = ToolLoop(tmp_path)
     talking.say(WISH)
     talking.say(ANSWER)
     talking.used.clear()
@@ -92,7 +92,7 @@ def test_a_file_that_was_not_read_is_read_first_and_only_once(tmp_path: Path) ->
 
 
 def test_an_interrupted_turn_is_gone_on_with_where_it_stopped(tmp_path: Path) -> None:
-    talking = Talking(tmp_path)
+    talking = ToolLoop(tmp_path)
     talking.say(WISH)
     talking.say(ANSWER)
     cut = next(
@@ -110,7 +110,7 @@ def test_an_interrupted_turn_is_gone_on_with_where_it_stopped(tmp_path: Path) ->
 
 @pytest.mark.parametrize("kept", [True, False], ids=["the call is still there", "the CLI dropped it"])
 def test_a_parked_request_that_was_allowed_is_made_again_exactly(tmp_path: Path, kept: bool) -> None:
-    talking = Talking(tmp_path)
+    talking = ToolLoop(tmp_path)
     talking.say(WISH)
     talking.say(ANSWER)
     asked = talking.used[-1]
@@ -123,7 +123,7 @@ def test_a_parked_request_that_was_allowed_is_made_again_exactly(tmp_path: Path,
 
 
 def test_a_parked_request_that_was_refused_is_not_made(tmp_path: Path) -> None:
-    talking = Talking(tmp_path)
+    talking = ToolLoop(tmp_path)
     talking.say(WISH)
     talking.say(ANSWER)
     talking.messages[-3:] = []

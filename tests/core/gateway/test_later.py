@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from core.gateway.practice.conversation import DRAFT, read_conversation
 from core.gateway.practice.phrasebook import sentences
-from core.gateway.practice.talk import DRAFT, read
 from tests.core.gateway.test_builder import ALL, ANSWER, GREETING, WISH
-from tests.core.gateway.tool_loop import Talking
+from tests.core.gateway.tool_loop import ToolLoop
 
 
-class Later(Talking):
+class Later(ToolLoop):
     """Files are read as the CLI shows them, and CLAUDE.md is part of every request, as it is when a CLI starts."""
 
     def __init__(self, folder: Path, *, shown: bool = True) -> None:
@@ -28,7 +28,7 @@ class Later(Talking):
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    talking = Talking(tmp_path)
+    talking = ToolLoop(tmp_path)
     talking.say(WISH)
     talking.say(ANSWER)
     return tmp_path
@@ -89,15 +89,15 @@ def test_other_words_do_not_build_it_anew(folder: Path, words: str, answer: str)
 def test_resumed_after_it_made_the_file_it_still_knows_what_it_is_building(folder: Path, tmp_path: Path) -> None:
     talking = Later(folder)
     talking.say(WISH)
-    assert read(talking.body).built == "환율 알림이"
+    assert read_conversation(talking.body).built == "환율 알림이"
     other = tmp_path / "other"
     other.mkdir()
-    fresh = Talking(other)
+    fresh = ToolLoop(other)
     fresh.say(WISH)
     fresh.say(ANSWER)
     shows = talking._shows.replace(str(folder), str(other))
     fresh.messages = [{"role": "user", "content": shows}, *fresh.messages]
-    assert read(fresh.body).built == ""
+    assert read_conversation(fresh.body).built == ""
     fresh.used.clear()
     fresh.say("주말은 빼 줘")
     assert fresh.names == ["CLAUDE.md"]

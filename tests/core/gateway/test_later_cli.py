@@ -3,17 +3,19 @@
 from pathlib import Path
 
 from core.config.runtime_dir import Process
-from tests.core.gateway.gateway_harness import ALICE, House
+from tests.core.gateway.gateway_harness import ALICE, GatewayHarness
 from tests.core.gateway.test_builder import ANSWER, WISH
 from tests.core.gateway.test_real_cli import Person, bridge
 
 
-async def test_a_new_conversation_knows_the_agent_that_is_there(house: House, process: Process, tmp_path: Path) -> None:
-    await house.talk(ALICE)
-    async with house.gateway():
-        line = await house.open_box(ALICE, process)
-        spec = await line("POST", "/internal/spec", {"session": "s1"})
-        async with bridge(line) as url:
+async def test_a_new_conversation_knows_the_agent_that_is_there(
+    harness: GatewayHarness, process: Process, tmp_path: Path
+) -> None:
+    await harness.add_session(ALICE)
+    async with harness.gateway():
+        box_http = await harness.open_box(ALICE, process)
+        spec = await box_http("POST", "/internal/spec", {"session": "s1"})
+        async with bridge(box_http) as url:
             person = Person(tmp_path / "home", url, spec.body["token"])
             async with person.cli() as client:
                 await person.say(client, WISH)

@@ -46,23 +46,23 @@ from core.runner.log import EventLog
 from core.runner.log_repair import rejoin
 from core.runner.runner import Init, Runner
 from core.runner.session import Session as Talking
-from tests.core.gateway.gateway_harness import ALICE, House, Line, until
+from tests.core.gateway.gateway_harness import ALICE, BoxHttp, GatewayHarness, until
 from tests.timeouts import PATIENCE_S
 
 INIT = Init(user=ALICE, box="box1", key="k")
 
 
 @pytest.fixture
-async def line(house: House, process: Process) -> AsyncIterator[Line]:
-    await house.talk(ALICE)
-    async with house.gateway(watch_s=0.05):
-        yield await house.open_box(ALICE, process)
+async def box_http(harness: GatewayHarness, process: Process) -> AsyncIterator[BoxHttp]:
+    await harness.add_session(ALICE)
+    async with harness.gateway(watch_s=0.05):
+        yield await harness.open_box(ALICE, process)
 
 
 @contextlib.asynccontextmanager
-async def running(home: Path, line: Line) -> AsyncIterator[Talking]:
+async def running(home: Path, box_http: BoxHttp) -> AsyncIterator[Talking]:
     """The session s1 in a runner of its own."""
-    runner = Runner(cli="/bin/false", home=home, gateway=str(line.socket), boot_key="b")
+    runner = Runner(cli="/bin/false", home=home, gateway=str(box_http.socket), boot_key="b")
     await runner.open()
     try:
         runner.bind(INIT)
@@ -78,14 +78,14 @@ async def say(session: Talking, *texts: str) -> None:
         await until(lambda: not session.busy and not session.journal.recall.waiting)
 
 
-async def kept(house: House) -> list[AnyEvent]:
-    return await house.store.events("s1", owner=ALICE)
+async def kept(harness: GatewayHarness) -> list[AnyEvent]:
+    return await harness.store.events("s1", owner=ALICE)
 
 
-async def until_kept(house: House, session: Talking) -> None:
+async def until_kept(harness: GatewayHarness, session: Talking) -> None:
     """Until the store and the log say the same (the time of what both said apart may be another)."""
     async with asyncio.timeout(PATIENCE_S):
-        while timeless(await kept(house)) != timeless(events_of(session.journal.log)):
+        while timeless(await kept(harness)) != timeless(events_of(session.journal.log)):
             await asyncio.sleep(0.02)
 
 
@@ -117,83 +117,87 @@ def turns(events: list[AnyEvent]) -> list[str]:
 
 @pytest.mark.parametrize("cursor", ["as it was", "lost"])
 async def test_what_was_said_before_and_after_a_home_was_put_back_is_kept_once_and_in_order(
-    house: House, line: Line, tmp_path: Path, cursor: str
+    harness: GatewayHarness, box_http: BoxHttp, tmp_path: Path, cursor: str
 ) -> None:
     home, copy = tmp_path / "home", tmp_path / "copy"
-    async with running(home, line) as session:
+    async with running(home, box_http) as session:
         await say(session, "one", "two")
-        await until_kept(house, session)
+        await until_kept(harness, session)
     shutil.copytree(home, copy)
-    async with running(home, line) as session:
+    async with running(home, box_http) as session:
         await say(session, *(f"three {n}" for n in range(PAGE_EVENTS // 3)))  # more than a page
-        await until_kept(house, session)
-    before = await kept(house)
+        await until_kept(harness, session)
+    before = await kept(harness)
     shutil.rmtree(home)
     shutil.copytree(copy, home)
     if cursor == "lost":
         (home / ".oma/sessions/s1.json").unlink()
-    async with running(home, line) as session:
+    async with running(home, box_http) as session:
         await say(session, "four", "five")
-        await until_kept(house, session)
+        await until_kept(harness, session)
         await say(session, "six")
-        await until_kept(house, session)
-    async with running(home, line) as session:  # what it is like after a restart is what it was
-        await until_kept(house, session)
-    events = await kept(house)
+        await until_kept(harness, session)
+    async with running(home, box_http) as session:  # what it is like after a restart is what it was
+        await until_kept(harness, session)
+    events = await kept(harness)
     assert events[: len(before)] == before
     assert [seq_of(event) for event in events] == list(range(1, len(events) + 1))
     said = ["one", "two", *(f"three {n}" for n in range(PAGE_EVENTS // 3)), "four", "five", "six"]
     assert messages(events) == turns(events) == said
     assert sum(isinstance(event, SessionOpened) for event in events) == 1
     assert [event.text for event in events if isinstance(event, Notice)] == ["log_rejoined"]
-    assert (await house.store.get(Session, "s1", owner=ALICE)).last_seq == len(events)
+    assert (await harness.store.get(Session, "s1", owner=ALICE)).last_seq == len(events)
 
 
 async def test_a_home_that_is_lost_gets_its_log_back_before_anything_is_said(
-    house: House, line: Line, tmp_path: Path
+    harness: GatewayHarness, box_http: BoxHttp, tmp_path: Path
 ) -> None:
-    async with running(tmp_path / "home", line) as session:
+    async with running(tmp_path / "home", box_http) as session:
         await say(session, "one")
-        await until_kept(house, session)
+        await until_kept(harness, session)
     shutil.rmtree(tmp_path / "home")
-    async with running(tmp_path / "home", line) as session:
+    async with running(tmp_path / "home", box_http) as session:
         await until(lambda: "one" in session.journal.recall.seqs)
         assert session.talk.say(UserSaid(message_id="one", text="one")) == 2, "said again, it is the same message"
-        await until_kept(house, session)
-        assert messages(await kept(house)) == ["one"]
+        await until_kept(harness, session)
+        assert messages(await kept(harness)) == ["one"]
 
 
-async def test_a_copy_of_an_open_turn_does_not_end_it_twice(house: House, line: Line, tmp_path: Path) -> None:
+async def test_a_copy_of_an_open_turn_does_not_end_it_twice(
+    harness: GatewayHarness, box_http: BoxHttp, tmp_path: Path
+) -> None:
     home, path = tmp_path / "home", tmp_path / "home/.oma/sessions/s1.jsonl"
-    async with running(home, line) as session:
+    async with running(home, box_http) as session:
         await say(session, "one", "two")
-        await until_kept(house, session)
+        await until_kept(harness, session)
     lines = path.read_bytes().splitlines(keepends=True)
     cut = next(n for n, line in enumerate(lines) if b'"turn":"two"' in line) + 1
     path.write_bytes(b"".join(lines[:cut]))
-    async with running(home, line) as session:
+    async with running(home, box_http) as session:
         await until(lambda: "log_rejoined" in str(session.journal.log.read(0, 500)))
         await say(session, "three")
-        await until_kept(house, session)
-    assert turns(await kept(house)) == ["one", "two", "three"]
+        await until_kept(harness, session)
+    assert turns(await kept(harness)) == ["one", "two", "three"]
 
 
-async def test_a_message_that_is_in_both_is_said_once(house: House, line: Line, tmp_path: Path) -> None:
+async def test_a_message_that_is_in_both_is_said_once(
+    harness: GatewayHarness, box_http: BoxHttp, tmp_path: Path
+) -> None:
     home = tmp_path / "home"
-    async with running(home, line) as session:
-        await until_kept(house, session)
+    async with running(home, box_http) as session:
+        await until_kept(harness, session)
         shutil.copytree(home, tmp_path / "copy")
         await say(session, "one")
-        await until_kept(house, session)
+        await until_kept(harness, session)
     shutil.rmtree(home)
     shutil.copytree(tmp_path / "copy", home)
-    async with running(home, line) as session:
+    async with running(home, box_http) as session:
         await say(session, "one")  # a client that had no answer repeats it
-        await until_kept(house, session)
-    assert messages(await kept(house)) == ["one"]
+        await until_kept(harness, session)
+    assert messages(await kept(harness)) == ["one"]
 
 
-async def test_a_reader_of_the_old_log_is_sent_away(house: House, line: Line, tmp_path: Path) -> None:
+async def test_a_reader_of_the_old_log_is_sent_away(harness: GatewayHarness, box_http: BoxHttp, tmp_path: Path) -> None:
     with store_ahead(tmp_path) as (journal, there), journal.watch(2, []) as watcher:
         frames = watcher.frames()
         assert isinstance(decode_many(await anext(frames))[-1], Live | Notice)

@@ -16,7 +16,7 @@ from core.domain.states import SessionState
 from core.protocol import handshake, tokens
 from core.protocol.runner_api import Answer
 from tests.core.gateway.cluster_gateways import say
-from tests.core.gateway.cluster_processes import BOOT_KEY, INTERNET, LIMIT_S, Talk, World, service
+from tests.core.gateway.cluster_processes import BOOT_KEY, INTERNET, LIMIT_S, ClusterProcesses, SessionClient, service
 from tests.core.gateway.egress.proxy import server
 from tests.core.gateway.egress.test_real_box import CANARY, page
 from tests.core.gateway.gateway_harness import ALICE
@@ -27,8 +27,8 @@ WHOLE = " ".join(f"w{n}" for n in range(400))
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with World(tmp_path) as world:
+async def world(tmp_path: Path) -> AsyncIterator[ClusterProcesses]:
+    async with ClusterProcesses(tmp_path) as world:
         yield world
 
 
@@ -40,7 +40,7 @@ def ended(events: list[AnyEvent]) -> bool:
     return any(isinstance(event, TurnFinished) for event in events)
 
 
-async def whole(talk: Talk) -> None:
+async def whole(talk: SessionClient) -> None:
     """The answer to LONG is in the Store, once, and so is what follows from it."""
     events = await talk.kept(ended)
     assert [text.strip() for text in texts(events)] == [WHOLE]
@@ -56,7 +56,7 @@ async def whole(talk: Talk) -> None:
 async def test_a_turn_streams_asks_and_reaches_the_internet_through_the_bridge(tmp_path: Path) -> None:
     async with server(page) as port:
         internet = {"PYTHONPATH": str(INTERNET), "TEST_INTERNET": f"shop.example=93.184.215.14:{port}"}
-        async with World(tmp_path, **internet) as world:
+        async with ClusterProcesses(tmp_path, **internet) as world:
             client = await world.bind(await world.box(), await world.runner((await world.gateway()).url))
             talk = await world.talk(client)
             async with talk.watch() as watch:
@@ -75,7 +75,7 @@ async def test_a_turn_streams_asks_and_reaches_the_internet_through_the_bridge(t
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 async def test_an_answer_is_whole_whatever_happens_to_its_gateway_meanwhile(
-    world: World, number: signal.Signals
+    world: ClusterProcesses, number: signal.Signals
 ) -> None:
     gateway = await world.gateway()
     client = await world.bind(await world.box(), await world.runner(gateway.url))
@@ -93,7 +93,7 @@ async def test_an_answer_is_whole_whatever_happens_to_its_gateway_meanwhile(
     await whole(talk)
 
 
-async def test_with_two_gateways_one_may_go_at_any_moment(world: World) -> None:
+async def test_with_two_gateways_one_may_go_at_any_moment(world: ClusterProcesses) -> None:
     one, two = await world.gateway(), await world.gateway()
     async with service(one, two) as url:
         client = await world.bind(await world.box(), await world.runner(url))
@@ -106,7 +106,7 @@ async def test_with_two_gateways_one_may_go_at_any_moment(world: World) -> None:
         await whole(talk)
 
 
-async def test_a_runner_told_to_end_in_a_turn_says_so_and_its_log_is_kept(world: World) -> None:
+async def test_a_runner_told_to_end_in_a_turn_says_so_and_its_log_is_kept(world: ClusterProcesses) -> None:
     runner = await world.runner((await world.gateway()).url)
     box = await world.box()
     talk = await world.talk(await world.bind(box, runner))
@@ -123,14 +123,14 @@ async def test_a_runner_told_to_end_in_a_turn_says_so_and_its_log_is_kept(world:
     again = await world.runner(
         (await world.gateway()).url, port=runner.port
     )  # its pod starts it anew, over the same home
-    later = Talk(world, await world.bind(box, again), talk.id)
+    later = SessionClient(world, await world.bind(box, again), talk.id)
     async with later.watch() as watch:
         await later.say("SAY(((back)))")
         assert (await watch.until(lambda event: isinstance(event, Text) and event.text == "back", limit_s=LIMIT_S)).seq
     assert sum(isinstance(event, UserSaid) for event in watch.seen) == 2
 
 
-async def test_the_boot_key_opens_what_is_nobodys_and_nothing_else(world: World) -> None:
+async def test_the_boot_key_opens_what_is_nobodys_and_nothing_else(world: ClusterProcesses) -> None:
     runner = await world.runner((await world.gateway()).url)
     box = await world.box()
     whose = {"user": ALICE, "box": box.id, "key": box.key, "max_live_sessions": 4, "idle_cli_s": 600, "orphan_s": 900}
@@ -157,7 +157,7 @@ async def test_the_boot_key_opens_what_is_nobodys_and_nothing_else(world: World)
     assert await call("POST", "/v1/init", own, whose | {"box": "box2"}) == (409, "bound")
 
 
-async def test_a_web_that_comes_second_with_a_key_of_its_own_changes_nothing(world: World) -> None:
+async def test_a_web_that_comes_second_with_a_key_of_its_own_changes_nothing(world: ClusterProcesses) -> None:
     runner = await world.runner((await world.gateway()).url)
     first = await world.bind(await world.box(), runner)
     with pytest.raises(RunnerUnavailable):
@@ -169,7 +169,7 @@ async def test_a_web_that_comes_second_with_a_key_of_its_own_changes_nothing(wor
     assert texts(await talk.kept(ended)) == ["still here"]
 
 
-async def test_the_keys_are_in_nothing_that_the_agents_programs_can_read(world: World) -> None:
+async def test_the_keys_are_in_nothing_that_the_agents_programs_can_read(world: ClusterProcesses) -> None:
     runner = await world.runner((await world.gateway()).url)
     box = await world.box()
     talk = await world.talk(await world.bind(box, runner), rules=("Bash",))
@@ -185,7 +185,7 @@ async def test_the_keys_are_in_nothing_that_the_agents_programs_can_read(world: 
     assert not [path for path in files if box.key.encode() in path.read_bytes()]
 
 
-async def test_a_box_that_is_deleted_reaches_no_model_any_more(world: World) -> None:
+async def test_a_box_that_is_deleted_reaches_no_model_any_more(world: ClusterProcesses) -> None:
     gateway = await world.gateway()
     runner = await world.runner(gateway.url)
     box = await world.box()

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.records import UserId
-from core.gateway.practice.calls import Speak, fence
+from core.gateway.practice.tool_uses import TextBlock, fence
 from core.gateway.providers import Call
 from core.gateway.providers.practice import PracticeProvider, blocks_of, pieces, sse
 from tests.core.gateway.test_anthropic import asking, served
@@ -128,7 +128,7 @@ async def test_what_is_no_request_is_refused_in_the_apis_words(body: bytes) -> N
 
 
 def spoken(body: dict[str, Any]) -> str:
-    return "".join(block.text for block in blocks_of(body) if isinstance(block, Speak))
+    return "".join(block.text for block in blocks_of(body) if isinstance(block, TextBlock))
 
 
 def asked_for(text: str, **more: Any) -> dict[str, Any]:

@@ -21,10 +21,10 @@ from core.domain.events import (
 from core.domain.records import Request, Session, now
 from core.domain.states import SessionState
 from core.domain.summaries import gist
-from core.gateway.projections import changes_of, follow
+from core.gateway.projections import changes_of, update_records
 from core.services.agents import Agents
 from core.services.audit import Audit
-from tests.core.gateway.gateway_harness import ALICE, House
+from tests.core.gateway.gateway_harness import ALICE, GatewayHarness
 
 DRAFT = "mcp__oma__draft_agent"
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -90,17 +90,17 @@ def test_what_is_asked_is_the_last_line_in_the_models_words_if_it_gave_any(asked
     assert after(talk(), text("Let me see what is there."), asked)["last_line"] == line
 
 
-async def test_a_request_keeps_the_tool_its_exact_target_and_the_reason_apart(house: House) -> None:
-    session = await house.talk(ALICE)
+async def test_a_request_keeps_the_tool_its_exact_target_and_the_reason_apart(harness: GatewayHarness) -> None:
+    session = await harness.add_session(ALICE)
     given = {"command": "python3 main.py", "description": "x"}
     asked = [
         Asked(seq=1, request_id="r1", kind="permission", tool="Bash", input=given, reason="Run it once"),
         Asked(seq=2, request_id="r2", kind="permission", tool="mcp__x__y", input={"n": 1}),
     ]
-    await follow(house.store, session, asked, owner=ALICE)
-    one = await house.store.get(Request, "r1", owner=ALICE)
+    await update_records(harness.store, session, asked, owner=ALICE)
+    one = await harness.store.get(Request, "r1", owner=ALICE)
     assert (one.tool, one.summary, one.reason) == ("Bash", "python3 main.py", "Run it once")
-    two = await house.store.get(Request, "r2", owner=ALICE)
+    two = await harness.store.get(Request, "r2", owner=ALICE)
     assert (two.tool, two.summary, two.reason) == ("mcp__x__y", "mcp__x__y", "")
 
 
@@ -123,15 +123,15 @@ def test_how_the_last_turn_ended_is_kept_until_the_next_begins() -> None:
     assert (begun["last_outcome"], begun["last_reason"]) == ("", "")
 
 
-async def test_a_failed_turn_shows_on_the_card_until_the_next_one_begins(house: House) -> None:
-    session = await house.talk(ALICE)
-    audit = Audit(house.store)
-    agents = Agents(store=house.store, runners=None, forget=lambda _: None, audit=audit)  # type: ignore[arg-type]
+async def test_a_failed_turn_shows_on_the_card_until_the_next_one_begins(harness: GatewayHarness) -> None:
+    session = await harness.add_session(ALICE)
+    audit = Audit(harness.store)
+    agents = Agents(store=harness.store, runners=None, forget=lambda _: None, audit=audit)  # type: ignore[arg-type]
 
     async def shown(*events: AnyEvent) -> SessionState:
         nonlocal session
         said = [numbered(event, seq=n) for n, event in enumerate(events, start=session.last_seq + 1)]
-        session = await follow(house.store, session, said, owner=ALICE)
+        session = await update_records(harness.store, session, said, owner=ALICE)
         [card] = await agents.cards(user=ALICE)
         return card.state
 

@@ -20,7 +20,7 @@ from claude_agent_sdk import (
 )
 
 from core.config.runtime_dir import Process
-from tests.core.gateway.gateway_harness import ALICE, House, Line
+from tests.core.gateway.gateway_harness import ALICE, BoxHttp, GatewayHarness
 from tests.core.gateway.test_builder import ANSWER, GREETING, WISH
 from tests.core.gateway.test_decisions import ALLOWED
 
@@ -29,7 +29,7 @@ DECIDED = PermissionResultAllow | PermissionResultDeny
 
 
 @asynccontextmanager
-async def bridge(line: Line) -> AsyncIterator[str]:
+async def bridge(box_http: BoxHttp) -> AsyncIterator[str]:
     """A loopback port that leads to a unix socket, byte for byte; its URL."""
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -43,7 +43,7 @@ async def bridge(line: Line) -> AsyncIterator[str]:
             writer.close()
 
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        inner_reader, inner_writer = await asyncio.open_unix_connection(str(line.socket))
+        inner_reader, inner_writer = await asyncio.open_unix_connection(str(box_http.socket))
         await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer))
 
     server = await asyncio.start_server(connect, "127.0.0.1", 0)
@@ -124,12 +124,12 @@ class Person:
 
 
 @pytest.fixture
-async def person(house: House, process: Process, tmp_path: Path) -> AsyncIterator[Person]:
-    await house.talk(ALICE)
-    async with house.gateway():
-        line = await house.open_box(ALICE, process)
-        token = (await line("POST", "/internal/spec", {"session": "s1"})).body["token"]
-        async with bridge(line) as url:
+async def person(harness: GatewayHarness, process: Process, tmp_path: Path) -> AsyncIterator[Person]:
+    await harness.add_session(ALICE)
+    async with harness.gateway():
+        box_http = await harness.open_box(ALICE, process)
+        token = (await box_http("POST", "/internal/spec", {"session": "s1"})).body["token"]
+        async with bridge(box_http) as url:
             yield Person(tmp_path / "home", url, token)
 
 

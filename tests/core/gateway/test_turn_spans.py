@@ -11,10 +11,10 @@ from core.config.runtime_dir import Process
 from core.domain.events import AnyEvent, StateChanged, TurnFinished, UserSaid
 from core.domain.records import Session, now
 from core.domain.states import SessionState as S
-from core.gateway.turn_spans import tell_turns, turn_under_way
+from core.gateway.turn_spans import current_turn, export_turn_spans
 from core.observability import tracing
-from core.observability.tracing import Span, of_message, turn_of
-from tests.core.gateway.gateway_harness import ALICE, House
+from core.observability.tracing import Span, message_trace, turn_trace
+from tests.core.gateway.gateway_harness import ALICE, GatewayHarness
 
 ASK = {"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "안녕?"}]}
 AT = now()
@@ -43,38 +43,38 @@ def session(**fields: Any) -> Session:
 
 
 def test_each_turn_is_a_span_under_its_own_message(spans: list[Span]) -> None:
-    tell_turns(session(), TALK)
+    export_turn_spans(session(), TALK)
     assert [(one.at, one.parent, one.failed) for one in spans] == [
-        (turn_of(of_message("s1", message)), of_message("s1", message), failed)
+        (turn_trace(message_trace("s1", message)), message_trace("s1", message), failed)
         for message, failed in (("m1", False), ("m2", True))
     ]
     assert spans[0].end_ns - spans[0].start_ns == 3_000_000_000
 
 
 def test_a_turn_that_began_in_an_earlier_batch_is_known_by_the_record(spans: list[Span]) -> None:
-    tell_turns(session(turn="m1"), TALK[4:5])
-    assert [one.parent for one in spans] == [of_message("s1", "m1")]
+    export_turn_spans(session(turn="m1"), TALK[4:5])
+    assert [one.parent for one in spans] == [message_trace("s1", "m1")]
 
 
 @pytest.mark.parametrize("duration_s", [-1.0, 1e7])
 def test_an_impossible_duration_is_no_error(spans: list[Span], duration_s: float) -> None:
-    tell_turns(session(turn="m1"), [TurnFinished(seq=1, at=AT, outcome="ok", duration_s=duration_s)])
+    export_turn_spans(session(turn="m1"), [TurnFinished(seq=1, at=AT, outcome="ok", duration_s=duration_s)])
     assert spans[0].start_ns <= spans[0].end_ns
 
 
 async def test_a_model_call_lies_in_the_turn_that_its_session_is_in(
-    house: House, process: Process, spans: list[Span]
+    harness: GatewayHarness, process: Process, spans: list[Span]
 ) -> None:
-    await house.talk(ALICE)
-    async with house.gateway(watch_s=0.05):
-        line = await house.open_box(ALICE, process)
+    await harness.add_session(ALICE)
+    async with harness.gateway(watch_s=0.05):
+        line = await harness.open_box(ALICE, process)
         given = str((await line("POST", "/internal/spec", {"session": "s1"})).body["token"])
         assert (await line("POST", "/v1/messages", ASK, headers={"x-api-key": given})).status == 200
         events = [msgspec.to_builtins(event) for event in TALK[:2]]
         assert (await line("POST", "/internal/events", {"session": "s1", "events": events})).body == {"acked": 2}
         assert (await line("POST", "/v1/messages", ASK, headers={"x-api-key": given})).status == 200
-        kept = await house.store.get(Session, "s1", owner=ALICE)
+        kept = await harness.store.get(Session, "s1", owner=ALICE)
     first, second = [one for one in spans if one.name == "model call"]
     assert first.parent is None
-    assert second.parent == turn_under_way(kept) == turn_of(of_message("s1", "m1"))
+    assert second.parent == current_turn(kept) == turn_trace(message_trace("s1", "m1"))
     assert second.attributes == {"oma.session": "s1", "http.response.status_code": 200}

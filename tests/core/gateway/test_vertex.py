@@ -18,7 +18,7 @@ from core.domain.records import UserId
 from core.gateway.http_errors import errors
 from core.gateway.providers import Call
 from core.gateway.providers.passthrough import PassthroughProvider
-from core.gateway.providers.vertex import Vertex, address, named
+from core.gateway.providers.vertex import Vertex, base_url_of, vertex_model
 from core.gateway.providers.vertex_token import WorkloadToken
 from core.operations import doctor
 from tests.metadata_server import CANARY, MetadataServer
@@ -258,12 +258,12 @@ async def test_what_is_no_request_is_refused_and_without_a_token_the_model_is_aw
      ("claude-opus-4-6@default", "claude-opus-4-6@default")],
 )  # fmt: skip
 def test_dates_of_models_are_set_off(name: str, there: str) -> None:
-    assert named({"model": msgspec.Raw(msgspec.json.encode(name))}) == there
+    assert vertex_model({"model": msgspec.Raw(msgspec.json.encode(name))}) == there
 
 
 def test_a_call_without_a_model_is_none() -> None:
     with pytest.raises(BadInput):
-        named({})
+        vertex_model({})
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_a_call_without_a_model_is_none() -> None:
      ("global", "https://aiplatform.googleapis.com/v1"), ("eu", "https://aiplatform.eu.rep.googleapis.com/v1")],
 )  # fmt: skip
 def test_each_region_has_its_address(region: str, url: str) -> None:
-    assert address(region) == url
+    assert base_url_of(region) == url
 
 
 async def test_a_key_file_is_no_identity(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

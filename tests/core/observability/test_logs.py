@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.observability import tracing
-from core.observability.logs import LINE_BYTES, Entry, JsonFormat, TextFormat
+from core.observability.logs import LINE_BYTES, EntryFormatter, JsonFormat, TextFormat
 from core.observability.redaction import Redactor
 from tests.canary import KEY
 
@@ -42,7 +42,7 @@ def record(text: str, *, logger: str = "oma") -> logging.LogRecord:
 
 @FORMS
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
-def test_what_a_stranger_says_stays_one_short_visible_line(form: type[Entry], text: str) -> None:
+def test_what_a_stranger_says_stays_one_short_visible_line(form: type[EntryFormatter], text: str) -> None:
     line = form(Redactor()).format(record(text, logger="oma." + text[:300]))
     assert line.isprintable()
     assert len(line.splitlines()) == 1
@@ -59,9 +59,9 @@ def test_a_json_entry_has_our_fields_and_no_others(text: str) -> None:
 
 
 def test_an_entry_says_where_it_was_logged_and_to_which_trace_it_belongs() -> None:
-    here = tracing.of_message("s1", "m1")
+    here = tracing.message_trace("s1", "m1")
     form = JsonFormat(Redactor(), part="web", project="agents-1")
-    with tracing.inside(here):
+    with tracing.use_trace(here):
         entry, text = json.loads(form.format(record("x"))), TextFormat(Redactor()).format(record("x"))
     cloud = {
         name.partition("/")[2]: value for name, value in entry.items() if name.startswith("logging.googleapis.com/")
@@ -80,14 +80,14 @@ def test_the_longest_entry_with_all_its_fields_is_short_enough() -> None:
     entry = logging.LogRecord(
         "l" * 500, logging.CRITICAL, "/" + "한" * 500, 10**6, "x" * 10_000, (), None, "\u202e" * 500
     )
-    with tracing.inside(tracing.fresh()):
+    with tracing.use_trace(tracing.new_trace()):
         line = JsonFormat(Redactor(), part="gateway", project="p" * 30).format(entry)
     assert len(line.encode()) < LINE_BYTES
     assert json.loads(line)["severity"] == "CRITICAL"
 
 
 @FORMS
-def test_an_error_keeps_the_end_of_its_traceback_however_much_was_said(form: type[Entry]) -> None:
+def test_an_error_keeps_the_end_of_its_traceback_however_much_was_said(form: type[EntryFormatter]) -> None:
     try:
         raise ValueError("why")
     except ValueError:
@@ -99,7 +99,7 @@ def test_an_error_keeps_the_end_of_its_traceback_however_much_was_said(form: typ
 
 @FORMS
 @pytest.mark.parametrize("before", [0, 3_000, 16_370, 16_384, 50_000])
-def test_no_cut_leaves_a_part_of_a_secret(form: type[Entry], before: int) -> None:
+def test_no_cut_leaves_a_part_of_a_secret(form: type[EntryFormatter], before: int) -> None:
     line = form(Redactor([SECRET])).format(record("-" * before + SECRET + "-" * 100_000))
     assert "horse" not in line
     line = form(Redactor([SECRET])).format(record("-" * 100_000 + SECRET + "-" * before))
@@ -108,13 +108,13 @@ def test_no_cut_leaves_a_part_of_a_secret(form: type[Entry], before: int) -> Non
 
 @FORMS
 @pytest.mark.parametrize("shift", range(0, len(SECRET), 5))
-def test_no_cut_leaves_a_part_where_masking_made_a_long_text_short(form: type[Entry], shift: int) -> None:
+def test_no_cut_leaves_a_part_where_masking_made_a_long_text_short(form: type[EntryFormatter], shift: int) -> None:
     line = form(Redactor([SECRET])).format(record("-" * shift + SECRET * 5_000 + "-" * shift))
     assert not re.search("corr|horse|batt|stap|aple", line)
 
 
 @FORMS
-def test_a_secret_in_a_traceback_or_an_argument_is_masked(form: type[Entry]) -> None:
+def test_a_secret_in_a_traceback_or_an_argument_is_masked(form: type[EntryFormatter]) -> None:
     try:
         raise ValueError(f"the key {SECRET} was refused")
     except ValueError:
@@ -132,7 +132,7 @@ def test_an_entry_with_the_wrong_arguments_is_still_one() -> None:
 END = """
 import logging, sys, threading, warnings
 from core.observability import logs
-logs.install("json", ["correct-horse-battery-staple"])
+logs.configure_logging("json", ["correct-horse-battery-staple"])
 warnings.warn("correct-horse-battery-staple\\nforged")
 thread = threading.Thread(target=lambda: 1 / 0)
 thread.start(); thread.join()

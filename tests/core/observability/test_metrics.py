@@ -23,7 +23,7 @@ from core.fleet.starts import REASONS, RunnerStarts
 from core.lib.pubsub import Hub
 from core.observability import metrics
 from core.observability.event_metrics import REMEMBERED, EventMetrics, FirstTokenTimer
-from core.observability.exporters import address, telemetry
+from core.observability.exporters import metrics_address, telemetry
 from core.protocol.runner_api import SessionChange
 from core.spawner import Phase
 from core.spawner.kubernetes_view import STUCK, WORDS
@@ -229,9 +229,9 @@ async def test_the_door_serves_metrics_and_nothing_else_on_loopback() -> None:
 
 def test_on_one_machine_the_gateway_is_next_to_the_web_and_in_a_cluster_each_has_a_pod() -> None:
     local = replace(Settings(), metrics_port=9000, host="0.0.0.0")
-    assert [address(local, part) for part in ("web", "gateway")] == [("127.0.0.1", 9000), ("127.0.0.1", 9001)]
+    assert [metrics_address(local, part) for part in ("web", "gateway")] == [("127.0.0.1", 9000), ("127.0.0.1", 9001)]
     cluster = replace(local, spawner="kubernetes")
-    assert {address(cluster, part) for part in ("web", "gateway")} == {("0.0.0.0", 9000)}
+    assert {metrics_address(cluster, part) for part in ("web", "gateway")} == {("0.0.0.0", 9000)}
 
 
 async def test_a_taken_port_is_one_clear_line() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.observability import tracing
-from core.observability.otlp import END_S, exporting
+from core.observability.otlp import END_S, export_spans
 from tests.collector import Collector
 from tests.product import free_port
 
@@ -24,13 +24,13 @@ async def collector() -> AsyncIterator[Collector]:
 
 
 async def test_spans_arrive_with_their_place_in_the_trace(collector: Collector) -> None:
-    async with exporting(collector.url, service="web", project="p"):
-        with tracing.span("message", at=tracing.of_message("s1", "m1")) as message:
-            with tracing.call("runner POST"):
+    async with export_spans(collector.url, service="web", project="p"):
+        with tracing.span("message", at=tracing.message_trace("s1", "m1")) as message:
+            with tracing.client_span("runner POST"):
                 pass
             message.attributes["oma.session"] = "s1"
     outer, inner = collector.named("message"), collector.named("runner POST")
-    assert outer.trace_id.hex() == inner.trace_id.hex() == tracing.of_message("s1", "m1").trace_id
+    assert outer.trace_id.hex() == inner.trace_id.hex() == tracing.message_trace("s1", "m1").trace_id
     assert inner.parent_span_id == outer.span_id
     assert not outer.parent_span_id
     assert {one.key: one.value.string_value for one in outer.attributes} == {"oma.session": "s1"}
@@ -41,14 +41,14 @@ async def test_a_collector_that_is_away_or_deaf_does_not_hold_up_the_end() -> No
     with socket.create_server(("127.0.0.1", 0)) as deaf:  # it takes connections and never reads
         for port in (free_port(), deaf.getsockname()[1]):
             began = time.monotonic()
-            async with exporting(f"http://127.0.0.1:{port}", service="web"):
+            async with export_spans(f"http://127.0.0.1:{port}", service="web"):
                 with tracing.span("lost"):
                     pass
             assert time.monotonic() - began < END_S + 4
 
 
 async def test_more_spans_than_anybody_takes_are_dropped_and_nobody_waits() -> None:
-    async with exporting(f"http://127.0.0.1:{free_port()}", service="web"):
+    async with export_spans(f"http://127.0.0.1:{free_port()}", service="web"):
         began = time.monotonic()
         for _ in range(10_000):
             with tracing.span("flood"):

@@ -50,13 +50,13 @@ SPELLED = {
 @pytest.mark.parametrize("spelled", SPELLED.values(), ids=SPELLED.keys())
 def test_a_value_is_gone_however_it_is_spelled(value: str, spelled: "type[str]") -> None:
     written = spelled(value)
-    text = Redactor([value]).text(f"before {written} after")
+    text = Redactor([value]).mask_text(f"before {written} after")
     assert text.startswith("before ")
     assert text.endswith(" after")
     middle = text.removeprefix("before ").removesuffix(" after").replace("***", "")
     # quotes, braces and padding around it may stay, and of base64 the characters that hold its neighbours too
     assert len(middle) <= 16, middle
-    raw = Redactor([value]).raw(f"before {written} after".encode())
+    raw = Redactor([value]).mask_bytes(f"before {written} after".encode())
     assert raw == text.encode()
 
 
@@ -64,7 +64,7 @@ def test_a_value_is_gone_however_it_is_spelled(value: str, spelled: "type[str]")
 @pytest.mark.parametrize("before", ["", "TOKEN=", "a line that is longer than most of them are; "])
 def test_of_base64_in_lines_at_most_the_piece_at_a_break_is_left(value: str, before: str) -> None:
     """What `base64` and `env | base64` print: lines of 76 characters."""
-    text = Redactor([value]).text(base64.encodebytes(f"{before}{value}".encode()).decode())
+    text = Redactor([value]).mask_text(base64.encodebytes(f"{before}{value}".encode()).decode())
     left = text.removeprefix(base64.b64encode(before.encode()).decode().rstrip("="))
     runs = [len(run) for run in re.findall("[A-Za-z0-9+/]+", left)]
     assert max(runs, default=0) < 19 + 3, text  # and what stands beside it in a group of three bytes
@@ -73,24 +73,24 @@ def test_of_base64_in_lines_at_most_the_piece_at_a_break_is_left(value: str, bef
 def test_nothing_else_is_touched() -> None:
     text = json.dumps({"words": "there is a word, and a wor", "more": ["한국어", "🐴", 1.5, None]}, ensure_ascii=False)
     redactor = Redactor(["words-are-secret", "there is another"])
-    assert redactor.text(text) == text
-    assert redactor.raw(text.encode()) == text.encode()
-    assert not redactor.found(text.encode())
+    assert redactor.mask_text(text) == text
+    assert redactor.mask_bytes(text.encode()) == text.encode()
+    assert not redactor.contains_secret(text.encode())
 
 
 def test_no_part_of_overlapping_values_is_left() -> None:
     redactor = Redactor(["one-two-three", "three-four-five", "two"])
-    assert redactor.text("zero one-two-three-four-five six") == "zero *** six"
+    assert redactor.mask_text("zero one-two-three-four-five six") == "zero *** six"
 
 
 def test_short_values_are_no_secrets_and_none_means_nothing() -> None:
     assert not Redactor(["", "1234567", "   \n  "])
-    assert Redactor([]).text("anything") == "anything"
+    assert Redactor([]).mask_text("anything") == "anything"
 
 
 def test_of_a_value_of_many_lines_each_long_line_counts_by_itself() -> None:
     key = "-----BEGIN KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\nend\n-----END KEY-----\n"
-    text = Redactor([key]).text("1: MIIEvQIBADANBgkq\n2: hkiG9w0BAQEFAASC\n3: the end\n")
+    text = Redactor([key]).mask_text("1: MIIEvQIBADANBgkq\n2: hkiG9w0BAQEFAASC\n3: the end\n")
     assert text == "1: ***\n2: ***\n3: the end\n"
 
 
@@ -100,13 +100,13 @@ def test_no_spelling_is_longer_than_a_stream_waits_for() -> None:
 
 def test_masking_twice_is_masking_once() -> None:
     redactor = Redactor(VALUES.values())
-    once = redactor.text(" ".join(VALUES.values()) + json.dumps(VALUES))
-    assert redactor.text(once) == once
+    once = redactor.mask_text(" ".join(VALUES.values()) + json.dumps(VALUES))
+    assert redactor.mask_text(once) == once
 
 
 @given(st.lists(st.text(alphabet="ab", min_size=8, max_size=12), min_size=1, max_size=3), st.text("ab", max_size=80))
 def test_what_is_left_holds_no_value(values: list[str], text: str) -> None:
-    left = Redactor(values).text(f"{text}{values[0]}")
+    left = Redactor(values).mask_text(f"{text}{values[0]}")
     assert not any(value in left for value in values)
 
 
@@ -115,6 +115,6 @@ def test_a_megabyte_takes_no_time_that_anybody_notices() -> None:
     texts = [pattern * (2**20 // len(pattern)) for pattern in ("a", "1-correct-horse-battery-stapl", "correct 말 ")]
     began = time.process_time()
     for text in texts:
-        redactor.text(text)
-        redactor.raw(text.encode())
+        redactor.mask_text(text)
+        redactor.mask_bytes(text.encode())
     assert time.process_time() - began < 20  # it is 0.3 s; what went back and forth would take minutes

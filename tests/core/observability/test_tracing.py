@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from core.observability import tracing
-from core.observability.tracing import Span, Trace, of_message, parse, turn_of
+from core.observability.tracing import Span, Trace, message_trace, parse, turn_trace
 
 HERE = Trace(trace_id="4bf92f3577b34da6a3ce929d0e0e4736", span_id="00f067aa0ba902b7")
 
@@ -25,18 +25,23 @@ def test_what_is_no_header_of_ours_is_none(header: str) -> None:
 
 
 def test_every_process_knows_the_trace_of_a_message_and_nobody_elses_is_the_same() -> None:
-    assert of_message("s1", "m1") == of_message("s1", "m1")
-    places = [of_message("s1", "m1"), of_message("s1", "m2"), of_message("s2", "m1"), of_message("s1m", "1")]
+    assert message_trace("s1", "m1") == message_trace("s1", "m1")
+    places = [
+        message_trace("s1", "m1"),
+        message_trace("s1", "m2"),
+        message_trace("s2", "m1"),
+        message_trace("s1m", "1"),
+    ]
     assert len({place.trace_id for place in places}) == 4
-    assert turn_of(places[0]).trace_id == places[0].trace_id
-    assert turn_of(places[0]).span_id != places[0].span_id
-    assert parse(of_message("s\ud800", "한글").header)
+    assert turn_trace(places[0]).trace_id == places[0].trace_id
+    assert turn_trace(places[0]).span_id != places[0].span_id
+    assert parse(message_trace("s\ud800", "한글").header)
 
 
 def test_spans_lie_in_each_other_and_tell_of_failure() -> None:
     spans: list[Span] = []
     before = tracing.sink.set(spans.append)
-    with pytest.raises(ZeroDivisionError), tracing.span("outer", kind="server"), tracing.call("inner"):
+    with pytest.raises(ZeroDivisionError), tracing.span("outer", kind="server"), tracing.client_span("inner"):
         raise ZeroDivisionError
     tracing.sink.reset(before)
     inner, outer = spans
@@ -49,7 +54,7 @@ def test_spans_lie_in_each_other_and_tell_of_failure() -> None:
 def test_what_we_do_by_ourselves_is_no_trace() -> None:
     spans: list[Span] = []
     before = tracing.sink.set(spans.append)
-    with tracing.call("a sweep"):
+    with tracing.client_span("a sweep"):
         assert tracing.current.get() is None
     tracing.sink.reset(before)
     assert spans == []
@@ -57,11 +62,11 @@ def test_what_we_do_by_ourselves_is_no_trace() -> None:
 
 async def test_two_messages_at_once_have_a_trace_each() -> None:
     async def one(message: str) -> tuple[str, str]:
-        with tracing.span("message", at=of_message("s1", message)):
+        with tracing.span("message", at=message_trace("s1", message)):
             await asyncio.sleep(0)
             here = tracing.current.get()
             assert here
             return message, here.trace_id
 
     found = await asyncio.gather(*(one(f"m{n}") for n in range(5)))
-    assert all(of_message("s1", message).trace_id == trace_id for message, trace_id in found)
+    assert all(message_trace("s1", message).trace_id == trace_id for message, trace_id in found)

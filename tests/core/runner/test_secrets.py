@@ -126,7 +126,7 @@ def test_old_values_stay_known_until_there_are_too_many_and_what_is_known_costs_
     known.learn(["first-value"])
     assert known.redactor is before
     known.learn(["second-value"])
-    assert known.redactor.text("first-value second-value") == "*** ***"
+    assert known.redactor.mask_text("first-value second-value") == "*** ***"
     known.learn(f"{number:03}" * 21_000 for number in range(9))
-    assert known.redactor.text("first-value") == "first-value"
+    assert known.redactor.mask_text("first-value") == "first-value"
     assert told[0] == ["first-value"]

@@ -32,7 +32,7 @@ def test_a_secret_is_masked_wherever_the_pieces_were_cut(size: int) -> None:
 def test_the_pieces_together_are_the_masked_whole(values: list[str], pieces: list[str], at: int) -> None:
     pieces = [*pieces[:at], *values, *pieces[at:]]
     redactor = Redactor(values)
-    assert shown(redactor, pieces) == redactor.text("".join(pieces))
+    assert shown(redactor, pieces) == redactor.mask_text("".join(pieces))
 
 
 def test_no_more_waits_than_the_longest_spelling_and_mostly_nothing() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from core.domain.events import TurnFinished
 from core.observability import tracing
-from core.observability.tracing import Trace, of_message
+from core.observability.tracing import Trace, message_trace
 from tests.core.runner.box import Box
 
 
@@ -21,13 +21,13 @@ class Traces(logging.Handler):
 
 
 async def test_a_failed_start_is_logged_in_the_trace_of_the_message_that_wanted_it(tmp_path: Path) -> None:
-    logged, here = Traces(), of_message("s1", "m1")
+    logged, here = Traces(), message_trace("s1", "m1")
     logging.getLogger("oma.session").addHandler(logged)
     try:
         async with Box(tmp_path, cli="/bin/false") as box:
             session = await box.session()
             async with session.watch() as watch:
-                with tracing.inside(here):
+                with tracing.use_trace(here):
                     assert (await session.say("a"))["status"] == 200
                 await watch.until(TurnFinished)
     finally:

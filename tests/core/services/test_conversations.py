@@ -15,7 +15,7 @@ from core.domain.records import SYSTEM, Agent, Box, Request, Session, UserId, no
 from core.domain.states import SessionState
 from core.fleet.idle_reaper import IdleLimits
 from core.fleet.runner_pool import RunnerPool
-from core.observability.tracing import Span, of_message, sink
+from core.observability.tracing import Span, message_trace, sink
 from core.protocol.runner_api import PROTOCOL, SendMessage
 from core.services.agents import Agents
 from core.services.audit import Audit
@@ -510,7 +510,7 @@ async def test_a_message_takes_its_trace_along_to_the_runner(stage: Stage) -> No
     await stage.conversations.say(session.id, user=ALICE, text="a", message_id="1")
     sink.reset(before)
     call, message = spans[-2:]
-    assert (message.name, message.at) == ("message", of_message(session.id, "1"))
+    assert (message.name, message.at) == ("message", message_trace(session.id, "1"))
     assert (call.name, call.parent) == ("runner POST /v1/sessions/{id}/messages", message.at)
     runner = stage.spawner.runner_of(ALICE)
     assert runner.traces[f"POST /v1/sessions/{session.id}/messages"] == call.at.header

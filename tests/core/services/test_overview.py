@@ -22,7 +22,7 @@ from core.domain.events import (
 )
 from core.domain.records import Agent, Request, Session, UserId, now
 from core.domain.states import SessionState as S
-from core.gateway.projections import follow
+from core.gateway.projections import update_records
 from core.protocol.runner_api import SessionChange
 from core.runner.session_projection import SessionProjection
 from core.services.agents import Agents
@@ -159,7 +159,7 @@ async def test_the_news_lead_to_what_the_store_says_after_every_event(store: Cou
         happened = runner.happen(event)
         if overview.apply(runner.change):  # at once: the Store does not have it yet
             await agents.catch_up(overview, session.id, user=ALICE)
-        session = await follow(store, session, [happened], owner=ALICE)  # type: ignore[arg-type]
+        session = await update_records(store, session, [happened], owner=ALICE)  # type: ignore[arg-type]
         runner.stored = runner.seq
         if overview.apply(runner.change):
             await agents.catch_up(overview, session.id, user=ALICE)

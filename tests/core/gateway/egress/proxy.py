@@ -16,7 +16,7 @@ from core.gateway.egress.protocol_sniffer import ProtocolSniffer
 from core.gateway.identity import Caller
 from core.protocol import tokens
 from tests.core.gateway.egress.world import World
-from tests.core.gateway.gateway_harness import ALICE, House
+from tests.core.gateway.gateway_harness import ALICE, GatewayHarness
 from tests.timeouts import PATIENCE_S
 
 KEY = Secret("the key of this platform, for tests")
@@ -45,8 +45,8 @@ class Talk:
 class Proxy:
     """`await proxy.connect("example.com:443")`."""
 
-    def __init__(self, house: House, egress: Egress, path: Path) -> None:
-        self.house, self.egress, self.path = house, egress, path
+    def __init__(self, harness: GatewayHarness, egress: Egress, path: Path) -> None:
+        self.harness, self.egress, self.path = harness, egress, path
         self.token = tokens.sign({"user": ALICE, "agent": "a1", "session": "s1"}, key=KEY, audience="model:box1")
         self._talks: list[Talk] = []
 
@@ -78,25 +78,25 @@ class Proxy:
     async def rows(self) -> list[Connection]:
         """The log, after everything in it has been written."""
         await self.egress.close()
-        return await self.house.store.find(Connection, owner=ALICE, newest_by="updated_at")
+        return await self.harness.store.find(Connection, owner=ALICE, newest_by="updated_at")
 
     async def hang_up(self) -> None:
         await asyncio.gather(*(talk.close() for talk in self._talks))
 
 
 @asynccontextmanager
-async def proxy(house: House, world: World, *, limits: EgressLimits | None = None) -> AsyncIterator[Proxy]:
+async def proxy(harness: GatewayHarness, world: World, *, limits: EgressLimits | None = None) -> AsyncIterator[Proxy]:
     """The socket of alice's box1; her session is s1, with the agent a1."""
-    await house.talk(ALICE)
-    egress = Egress(store=house.store, keys=(KEY,), outside=world.outside, limits=limits)
-    place = runtime_dir.make(house.settings)
+    await harness.add_session(ALICE)
+    egress = Egress(store=harness.store, keys=(KEY,), outside=world.outside, limits=limits)
+    place = runtime_dir.make(harness.settings)
     place.make_box("box1")
     path = place.box_socket("box1")
-    take = egress.taker(Caller(box="box1", user=ALICE, key="k"))
+    take = egress.handler_for(Caller(box="box1", user=ALICE, key="k"))
     server = await asyncio.get_running_loop().create_unix_server(
         partial(ProtocolSniffer, api=asyncio.Protocol, egress=take, waiting=set()), str(path)
     )
-    it = Proxy(house, egress, path)
+    it = Proxy(harness, egress, path)
     try:
         yield it
     finally:

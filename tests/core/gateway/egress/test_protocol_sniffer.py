@@ -5,13 +5,13 @@ from functools import partial
 
 from core.config import runtime_dir
 from core.gateway.egress.protocol_sniffer import UNDECIDED, ProtocolSniffer
-from tests.core.gateway.gateway_harness import House
+from tests.core.gateway.gateway_harness import GatewayHarness
 from tests.timeouts import PATIENCE_S
 
 
-async def test_silent_connections_are_bounded_and_forgotten(house: House) -> None:
+async def test_silent_connections_are_bounded_and_forgotten(harness: GatewayHarness) -> None:
     waiting: set[ProtocolSniffer] = set()
-    place = runtime_dir.make(house.settings)
+    place = runtime_dir.make(harness.settings)
     place.make_box("box1")
     path = str(place.box_socket("box1"))
     front = partial(ProtocolSniffer, api=asyncio.Protocol, egress=lambda _: None, waiting=waiting)
@@ -30,9 +30,9 @@ async def test_silent_connections_are_bounded_and_forgotten(house: House) -> Non
     place.remove()
 
 
-async def test_connections_to_the_api_are_bounded_until_they_end(house: House) -> None:
+async def test_connections_to_the_api_are_bounded_until_they_end(harness: GatewayHarness) -> None:
     waiting: set[ProtocolSniffer] = set()
-    place = runtime_dir.make(house.settings)
+    place = runtime_dir.make(harness.settings)
     place.make_box("box1")
     path = str(place.box_socket("box1"))
     front = partial(ProtocolSniffer, api=asyncio.Protocol, egress=lambda _: None, waiting=waiting)

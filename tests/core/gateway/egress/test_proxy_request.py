@@ -4,7 +4,7 @@ import pytest
 
 from core.domain.errors import BadInput
 from core.gateway.egress.policy import Target
-from core.gateway.egress.proxy_request import PEEK_BYTES, is_for_egress, read
+from core.gateway.egress.proxy_request import PEEK_BYTES, is_for_egress, parse
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_whatever_comes_is_decided_after_a_few_bytes() -> None:
     ],
 )
 def test_where_to_is_read_from_the_first_line(line: bytes, target: Target) -> None:
-    assert read(line + b"\r\n\r\n").target == target
+    assert parse(line + b"\r\n\r\n").target == target
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_where_to_is_read_from_the_first_line(line: bytes, target: Target) -> No
 )
 def test_what_is_odd_is_refused(raw: bytes) -> None:
     with pytest.raises(BadInput):
-        read(raw + b"\r\n\r\n")
+        parse(raw + b"\r\n\r\n")
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,4 @@ def test_what_is_odd_is_refused(raw: bytes) -> None:
     ],
 )
 def test_the_token_is_the_password_said_to_the_proxy(field: bytes, token: str) -> None:
-    assert read(b"CONNECT example.com:443 HTTP/1.1\r\n" + field + b"\r\n\r\n").token == token
+    assert parse(b"CONNECT example.com:443 HTTP/1.1\r\n" + field + b"\r\n\r\n").token == token

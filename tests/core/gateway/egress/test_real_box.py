@@ -22,7 +22,7 @@ from core.spawner.local import LocalSpawner
 from tests.canary import KEY
 from tests.core.gateway.egress.proxy import server
 from tests.core.gateway.egress.world import PUBLIC, World
-from tests.core.gateway.gateway_harness import ALICE, House
+from tests.core.gateway.gateway_harness import ALICE, GatewayHarness
 from tests.model_server import ModelServer
 
 TURN_S = 60.0
@@ -50,19 +50,19 @@ class Bash:
 
 
 @asynccontextmanager
-async def box_of_alice(house: House, world: World) -> AsyncIterator[Bash]:
+async def box_of_alice(harness: GatewayHarness, world: World) -> AsyncIterator[Bash]:
     async with ModelServer() as model:
         key = Secret(KEY)
-        settings = replace(house.settings, model="anthropic", anthropic_api_key=key, anthropic_base_url=model.url)
-        spawner = LocalSpawner(replace(settings, sandbox="bubblewrap"), house.runtime)
+        settings = replace(harness.settings, model="anthropic", anthropic_api_key=key, anthropic_base_url=model.url)
+        spawner = LocalSpawner(replace(settings, sandbox="bubblewrap"), harness.runtime)
         if missing := spawner.isolation().missing:
             pytest.skip(missing[0])
-        session = await house.talk(ALICE, id=new_session_id(), kind="chat")
-        await house.store.change(Agent, "a1", owner=ALICE, rules=("Bash",))
+        session = await harness.add_session(ALICE, id=new_session_id(), kind="chat")
+        await harness.store.change(Agent, "a1", owner=ALICE, rules=("Bash",))
         async with (
-            House(settings, house.store).gateway(outside=world.outside),
+            GatewayHarness(settings, harness.store).gateway(outside=world.outside),
             LocalGateway(settings.runtime_dir / "gateway.sock", asyncio.Event().wait) as gate,
-            RunnerPool(store=house.store, spawner=spawner, gateway_link=gate, limits=IdleLimits()) as runners,
+            RunnerPool(store=harness.store, spawner=spawner, gateway_link=gate, limits=IdleLimits()) as runners,
         ):
             client = await runners.get_or_start(ALICE)
             try:
@@ -94,13 +94,15 @@ REFUSED = (
 )  # fmt: skip
 
 
-async def test_programs_reach_the_internet_through_the_gateway_and_the_user_can_read_where_to(house: House) -> None:
+async def test_programs_reach_the_internet_through_the_gateway_and_the_user_can_read_where_to(
+    harness: GatewayHarness,
+) -> None:
     async with server(page) as port:
         world = World(names={"example.com": [[PUBLIC]]}, ports={PUBLIC: port})
-        async with box_of_alice(house, world) as bash:
+        async with box_of_alice(harness, world) as bash:
             said = await bash("; echo; ".join(REACHES))
             assert said.split("\n").count(CANARY) == len(REACHES), said
-        rows = await house.store.find(Connection, owner=ALICE)
+        rows = await harness.store.find(Connection, owner=ALICE)
     assert {(row.agent, row.host, row.address, row.decision) for row in rows} == {
         ("a1", "example.com", PUBLIC, "connected")
     }, "the CLI itself went nowhere"
@@ -109,10 +111,10 @@ async def test_programs_reach_the_internet_through_the_gateway_and_the_user_can_
     assert all(row.sent_bytes and row.received_bytes > len(CANARY) for row in rows)
 
 
-async def test_this_machine_its_networks_and_its_cloud_are_not_reached_by_any_way(house: House) -> None:
+async def test_this_machine_its_networks_and_its_cloud_are_not_reached_by_any_way(harness: GatewayHarness) -> None:
     async with server(page) as port:
         world = World(names={"rebind.evil.test": [["127.0.0.1"]]}, ports={"127.0.0.1": port, "10.0.0.1": port})
-        async with box_of_alice(house, world) as bash:
+        async with box_of_alice(harness, world) as bash:
             hosts = " ".join(f"'{host.format(port=port)}'" for host in REFUSED)
             curl = "curl -sS -g -m 10 --noproxy '' --proxytunnel -w 'code %{http_connect}\\n' http://$h/"
             tried = await bash(f"for h in {hosts}; do {curl} 2>&1; done")
@@ -123,7 +125,7 @@ async def test_this_machine_its_networks_and_its_cloud_are_not_reached_by_any_wa
             )
             assert CANARY not in direct and direct.count("curl: (7)") == 3, direct
             assert "gaierror" in direct and direct.split()[-1] == "box.sock", direct
-            sock = house.settings.runtime_dir / "gateway.sock"
+            sock = harness.settings.runtime_dir / "gateway.sock"
             stolen = (
                 "curl -sS -m 5 -x http://oma:stolen@${HTTPS_PROXY##*@} -p -w 'code %{http_connect}' http://example.com/"
             )

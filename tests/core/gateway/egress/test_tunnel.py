@@ -11,7 +11,7 @@ from core.gateway.identity import Caller
 from core.protocol import tokens
 from tests.core.gateway.egress.proxy import KEY, echo, proxy, server
 from tests.core.gateway.egress.world import PUBLIC, World
-from tests.core.gateway.gateway_harness import ALICE, BOB, House, until
+from tests.core.gateway.gateway_harness import ALICE, BOB, GatewayHarness, until
 from tests.timeouts import PATIENCE_S
 
 HELD = {"example.com": [[PUBLIC]]}
@@ -21,9 +21,9 @@ def leading_to(port: int) -> World:
     return World(names={name: list(answers) for name, answers in HELD.items()}, ports={PUBLIC: port})
 
 
-async def test_bytes_go_both_ways_unchanged_and_are_counted(house: House) -> None:
+async def test_bytes_go_both_ways_unchanged_and_are_counted(harness: GatewayHarness) -> None:
     said = bytes(range(256)) * 20_000
-    async with server(echo) as port, proxy(house, leading_to(port)) as box:
+    async with server(echo) as port, proxy(harness, leading_to(port)) as box:
         talk = await box.connect("Example.com:443", early=said[:1000])
         assert (talk.status, talk.phrase) == (200, "Connection established")
         got = asyncio.create_task(talk.rest())
@@ -35,8 +35,8 @@ async def test_bytes_go_both_ways_unchanged_and_are_counted(house: House) -> Non
     assert (row.decision, row.sent_bytes, row.received_bytes, row.times) == ("connected", len(said), len(said), 1)
 
 
-async def test_a_refusal_says_host_and_reason_and_is_written_down(house: House) -> None:
-    async with proxy(house, leading_to(1)) as box:
+async def test_a_refusal_says_host_and_reason_and_is_written_down(harness: GatewayHarness) -> None:
+    async with proxy(harness, leading_to(1)) as box:
         talk = await box.connect("169.254.169.254:80")
         assert talk.status == 403
         assert "169.254.169.254 is refused: a link-local address" in talk.phrase, "Python and pip show only this line"
@@ -46,26 +46,26 @@ async def test_a_refusal_says_host_and_reason_and_is_written_down(house: House) 
     assert "link-local" in row.reason
 
 
-async def test_the_agents_list_decides(house: House) -> None:
-    async with server(echo) as port, proxy(house, leading_to(port)) as box:
-        await house.store.change(Agent, "a1", owner=ALICE, egress=("example.org",))
+async def test_the_agents_list_decides(harness: GatewayHarness) -> None:
+    async with server(echo) as port, proxy(harness, leading_to(port)) as box:
+        await harness.store.change(Agent, "a1", owner=ALICE, egress=("example.org",))
         assert (await box.connect("example.com:443")).status == 403
-        await house.store.change(Agent, "a1", owner=ALICE, egress=("example.com",))
+        await harness.store.change(Agent, "a1", owner=ALICE, egress=("example.com",))
         assert (await box.connect("example.com:443")).status == 200
 
 
-async def test_a_name_that_changes_its_mind_is_connected_to_what_was_checked(house: House) -> None:
+async def test_a_name_that_changes_its_mind_is_connected_to_what_was_checked(harness: GatewayHarness) -> None:
     async with server(echo) as port:
         world = World(names={"rebind.evil.test": [[PUBLIC], ["10.0.0.1"]]}, ports={PUBLIC: port})
-        async with proxy(house, world) as box:
+        async with proxy(harness, world) as box:
             await box.connect("rebind.evil.test:443")
         assert world.dialled == [PUBLIC]
 
 
-async def test_the_next_address_is_tried_and_nobody_at_all_is_said(house: House) -> None:
+async def test_the_next_address_is_tried_and_nobody_at_all_is_said(harness: GatewayHarness) -> None:
     async with server(echo) as port:
         world = World(names={"example.com": [["93.184.215.20", PUBLIC]]}, ports={PUBLIC: port})
-        async with proxy(house, world) as box:
+        async with proxy(harness, world) as box:
             assert (await box.connect("example.com:443")).status == 200
             world.ports.clear()
             talk = await box.connect("example.com:443")
@@ -83,22 +83,24 @@ def signed(box: str, user: str = ALICE, session: str = "s1") -> str:
     ["", "s1", "nonsense", signed("box2"), signed("box1", user=BOB), signed("box1", session="s2")],
     ids=["none", "a session's id", "nonsense", "another box's", "another user's", "no session's"],
 )
-async def test_without_a_token_of_a_session_of_this_box_nothing_is_connected(house: House, token: str) -> None:
+async def test_without_a_token_of_a_session_of_this_box_nothing_is_connected(
+    harness: GatewayHarness, token: str
+) -> None:
     world = leading_to(1)
-    async with proxy(house, world) as box:
+    async with proxy(harness, world) as box:
         talk = await box.connect("example.com:443", token=token)
         assert talk.status == 407
         assert "Proxy-Authenticate: Basic" in talk.fields
     assert world.resolved == world.dialled == []
 
 
-async def test_a_token_ends_with_its_session(house: House) -> None:
-    async with proxy(house, leading_to(1)) as box:
-        await house.store.delete(Session, "s1", owner=ALICE)
+async def test_a_token_ends_with_its_session(harness: GatewayHarness) -> None:
+    async with proxy(harness, leading_to(1)) as box:
+        await harness.store.delete(Session, "s1", owner=ALICE)
         assert (await box.connect("example.com:443")).status == 407
 
 
-async def test_a_fast_server_waits_for_a_slow_reader(house: House) -> None:
+async def test_a_fast_server_waits_for_a_slow_reader(harness: GatewayHarness) -> None:
     whole, sent, wrote = 64 << 20, 0, asyncio.Event()
 
     async def pour(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -110,7 +112,7 @@ async def test_a_fast_server_waits_for_a_slow_reader(house: House) -> None:
             wrote.set()
         writer.close()
 
-    async with server(pour) as port, proxy(house, leading_to(port)) as box:
+    async with server(pour) as port, proxy(harness, leading_to(port)) as box:
         talk = await box.connect("example.com:443")
         with pytest.raises(TimeoutError):
             while True:  # until it is stuck: nothing was written for a whole second
@@ -125,15 +127,15 @@ async def test_a_fast_server_waits_for_a_slow_reader(house: House) -> None:
 
 
 @pytest.mark.parametrize("limits", [EgressLimits(connections=3), EgressLimits(burst=3, per_s=0)], ids=["open", "new"])
-async def test_a_box_has_so_many_connections_and_no_more(house: House, limits: EgressLimits) -> None:
-    async with server(echo) as port, proxy(house, leading_to(port), limits=limits) as box:
+async def test_a_box_has_so_many_connections_and_no_more(harness: GatewayHarness, limits: EgressLimits) -> None:
+    async with server(echo) as port, proxy(harness, leading_to(port), limits=limits) as box:
         first = [await box.connect("example.com:443") for _ in range(3)]
         assert [talk.status for talk in first] == [200] * 3
         assert (await box.connect("example.com:443")).status == 429
 
 
-async def test_a_place_is_free_again_when_a_connection_has_ended(house: House) -> None:
-    async with server(echo) as port, proxy(house, leading_to(port), limits=EgressLimits(connections=1)) as box:
+async def test_a_place_is_free_again_when_a_connection_has_ended(harness: GatewayHarness) -> None:
+    async with server(echo) as port, proxy(harness, leading_to(port), limits=EgressLimits(connections=1)) as box:
         for _ in range(3):
             talk = await box.connect("example.com:443")
             assert talk.status == 200
@@ -142,8 +144,8 @@ async def test_a_place_is_free_again_when_a_connection_has_ended(house: House) -
             await talk.close()
 
 
-async def test_where_nothing_moves_the_tunnel_ends(house: House) -> None:
-    async with server(echo) as port, proxy(house, leading_to(port), limits=EgressLimits(idle_s=0.1)) as box:
+async def test_where_nothing_moves_the_tunnel_ends(harness: GatewayHarness) -> None:
+    async with server(echo) as port, proxy(harness, leading_to(port), limits=EgressLimits(idle_s=0.1)) as box:
         talk = await box.connect("example.com:443")
         assert await talk.rest() == b""
         [row] = await box.rows()
@@ -151,30 +153,30 @@ async def test_where_nothing_moves_the_tunnel_ends(house: House) -> None:
 
 
 @pytest.mark.parametrize("first", [b"CONNECT example.com:443 HTTP/1.1\r\n", b"CONNECT " + b"x" * 100_000])
-async def test_a_request_that_does_not_end_is_hung_up_on(house: House, first: bytes) -> None:
-    async with proxy(house, leading_to(1), limits=EgressLimits(head_s=0.1)) as box:
+async def test_a_request_that_does_not_end_is_hung_up_on(harness: GatewayHarness, first: bytes) -> None:
+    async with proxy(harness, leading_to(1), limits=EgressLimits(head_s=0.1)) as box:
         assert (await box.send(first)).status == 0
 
 
-async def test_a_request_that_ends_too_late_is_hung_up_on(house: House) -> None:
+async def test_a_request_that_ends_too_late_is_hung_up_on(harness: GatewayHarness) -> None:
     limits = EgressLimits(head_s=10 * PATIENCE_S)  # it is not the time that ends it
-    async with server(echo) as port, proxy(house, leading_to(port), limits=limits) as box:
+    async with server(echo) as port, proxy(harness, leading_to(port), limits=limits) as box:
         assert (await box.send(b"CONNECT " + b"x" * 100_000)).status == 0
         for long, status in ((HEAD_BYTES // 2, 200), (HEAD_BYTES, 0)):  # in one piece
             talk = await box.send(b"CONNECT example.com:443 HTTP/1.1\r\nA: %s\r\n%s\r\n" % (long * b"x", box.fields()))
             assert talk.status == status
 
 
-async def test_when_the_box_is_gone_so_are_its_connections(house: House) -> None:
-    async with server(echo) as port, proxy(house, leading_to(port)) as box:
+async def test_when_the_box_is_gone_so_are_its_connections(harness: GatewayHarness) -> None:
+    async with server(echo) as port, proxy(harness, leading_to(port)) as box:
         talk = await box.connect("example.com:443")
         box.egress.hang_up("box1")
         assert await talk.rest() == b""
         assert len(await box.rows()) == 1
 
 
-async def test_a_box_is_known_as_long_as_it_has_something_open_or_used_up(house: House) -> None:
-    async with server(echo) as port, proxy(house, leading_to(port), limits=EgressLimits(per_s=0.0)) as box:
+async def test_a_box_is_known_as_long_as_it_has_something_open_or_used_up(harness: GatewayHarness) -> None:
+    async with server(echo) as port, proxy(harness, leading_to(port), limits=EgressLimits(per_s=0.0)) as box:
         known, ask = box.egress._accounts, box.egress._account
         talk = await box.connect("example.com:443")
         ask(Caller(box="box2", user=BOB, key="k"))
@@ -189,13 +191,15 @@ async def test_a_box_is_known_as_long_as_it_has_something_open_or_used_up(house:
         assert set(known) == {"box5"}
 
 
-async def test_a_connection_that_is_open_when_the_gateway_ends_is_written_down(house: House) -> None:
-    async with server(echo) as port, proxy(house, leading_to(port)) as box:
+async def test_a_connection_that_is_open_when_the_gateway_ends_is_written_down(harness: GatewayHarness) -> None:
+    async with server(echo) as port, proxy(harness, leading_to(port)) as box:
         await box.connect("example.com:443")
         assert [row.decision for row in await box.rows()] == ["connected"]
 
 
-async def test_a_plain_http_request_is_judged_and_passed_on_without_what_was_said_to_the_proxy(house: House) -> None:
+async def test_a_plain_http_request_is_judged_and_passed_on_without_what_was_said_to_the_proxy(
+    harness: GatewayHarness,
+) -> None:
     heard: list[bytes] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -203,7 +207,7 @@ async def test_a_plain_http_request_is_judged_and_passed_on_without_what_was_sai
         writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi")
         writer.close()
 
-    async with server(answer) as port, proxy(house, leading_to(port)) as box:
+    async with server(answer) as port, proxy(harness, leading_to(port)) as box:
         fields = box.fields() + b"X-Mine: 1\r\nProxy-Connection: keep-alive\r\n"
         talk = await box.send(b"GET http://example.com/a?b=c HTTP/1.1\r\n" + fields + b"\r\n")
         assert (talk.status, await talk.rest()) == (200, b"hi")
@@ -212,7 +216,7 @@ async def test_a_plain_http_request_is_judged_and_passed_on_without_what_was_sai
     assert heard == [b"GET /a?b=c HTTP/1.1\r\nHost: example.com\r\nX-Mine: 1\r\nConnection: close\r\n\r\n"]
 
 
-async def test_a_request_that_comes_byte_by_byte_is_understood(house: House) -> None:
-    async with server(echo) as port, proxy(house, leading_to(port)) as box:
+async def test_a_request_that_comes_byte_by_byte_is_understood(harness: GatewayHarness) -> None:
+    async with server(echo) as port, proxy(harness, leading_to(port)) as box:
         raw = b"CONNECT example.com:443 HTTP/1.1\r\n" + box.fields() + b"\r\n"
         assert (await box.send(*(bytes([byte]) for byte in raw))).status == 200

@@ -1,24 +1,24 @@
-"""What the CLI asks beside the conversation: titles, topic checks, summaries, probes; each in the form it expects."""
+"""Answers the CLI's side requests (titles, topic checks, summaries, probes) in the form it expects."""
 
 import json
 from typing import Any
 
-from core.gateway.practice.talk import Replied, Said, Talk
+from core.gateway.practice.conversation import Conversation, ModelText, UserText
 
 TITLE_CHARS = 50
 SUMMARY_CHARS = 4_000
 
 
-def side_reply(body: dict[str, Any], talk: Talk) -> str | None:
-    """The answer to a request that is no talk with the person; None if it is one."""
-    said = [item.text for item in talk.items if isinstance(item, Said)]
+def side_reply(body: dict[str, Any], conversation: Conversation) -> str | None:
+    """Return the answer to a side request; None if the request is part of the conversation."""
+    said = [item.text for item in conversation.items if isinstance(item, UserText)]
     last = said[-1] if said else ""
     system = str(body.get("system") or "")
     if body.get("max_tokens") == 1:
         return "."  # a probe whether the key works
     if "summary of the conversation" in last[:2_000]:
-        return _summary(talk)
-    if talk.tools:
+        return _summary(conversation)
+    if conversation.tools:
         return None
     if schema := _schema(body):
         return json.dumps(_fill(schema, last), ensure_ascii=False)
@@ -30,7 +30,7 @@ def side_reply(body: dict[str, Any], talk: Talk) -> str | None:
 
 
 def title(text: str) -> str:
-    """A short line for what was said."""
+    """Return a short line for a text."""
     line = " ".join(text.split())
     return line if len(line) <= TITLE_CHARS else line[: TITLE_CHARS - 1].rstrip() + "…"
 
@@ -43,7 +43,7 @@ def _schema(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fill(schema: dict[str, Any], text: str) -> Any:
-    """The plainest value of a JSON schema: the title for every string, and nothing for the rest."""
+    """Return a minimal value of a JSON schema: the title for every string, empty values for the rest."""
     if choices := schema.get("enum"):
         return choices[0] if isinstance(choices, list) else None
     match schema.get("type"):
@@ -62,8 +62,8 @@ def _fill(schema: dict[str, Any], text: str) -> Any:
     return None
 
 
-def _summary(talk: Talk) -> str:
-    """For a conversation that is made shorter: what was said, in order. The last words asked for the summary."""
-    spoken = [item for item in talk.items if isinstance(item, Said | Replied)][:-1]
-    lines = [f"- {'user' if isinstance(item, Said) else 'assistant'}: {title(item.text)}" for item in spoken]
+def _summary(conversation: Conversation) -> str:
+    """Summarise a conversation that is to be shortened: its texts in order, but the one that asks for it."""
+    spoken = [item for item in conversation.items if isinstance(item, UserText | ModelText)][:-1]
+    lines = [f"- {'user' if isinstance(item, UserText) else 'assistant'}: {title(item.text)}" for item in spoken]
     return "<summary>\n" + "\n".join(lines)[:SUMMARY_CHARS] + "\n</summary>"

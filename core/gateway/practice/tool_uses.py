@@ -1,4 +1,4 @@
-"""Tool calls of the practice builder, as they stand in a conversation: which step they were and what came of them."""
+"""Classifies the tool uses of a conversation by the builder's steps, and reports their results."""
 
 import json
 import re
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from core.gateway.practice.conversation import REMINDER, PastToolUse
 from core.gateway.practice.phrasebook import Sentences
-from core.gateway.practice.talk import REMINDER, Called
 from core.protocol.platform_tools import DRAFT_AGENT_TOOL as DRAFT
 
 NUMBERED = re.compile(r"^ *\d+[\t→]", re.MULTILINE)  # a line as the CLI's Read shows it
@@ -27,25 +27,25 @@ WITHOUT_WORDS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Use:
-    """A call to be made."""
+class ToolUse:
+    """A tool use that the model asks for."""
 
     name: str
     input: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Speak:
+class TextBlock:
     """A block of text."""
 
     text: str
 
 
-Block = Speak | Use
+Block = TextBlock | ToolUse
 
 
 class Step(StrEnum):
-    """Of building an agent, in this order."""
+    """The steps of building an agent, in order."""
 
     DRAFT = "draft"
     RULES = "rules"
@@ -53,8 +53,8 @@ class Step(StrEnum):
     RUN = "run"
 
 
-def step_of(call: Called) -> Step | None:
-    """Which step a call belongs to; what the CLI does on its own belongs to none."""
+def step_of(call: PastToolUse) -> Step | None:
+    """Return the step that a call belongs to; calls that the CLI makes on its own belong to none."""
     path = str(call.input.get("file_path", ""))
     match call.name:
         case "Write" if path.endswith("CLAUDE.md"):
@@ -68,20 +68,20 @@ def step_of(call: Called) -> Step | None:
     return None
 
 
-def text_read(calls: tuple[Called, ...]) -> str:
-    """CLAUDE.md as it was read last; empty if it was not."""
+def text_read(calls: tuple[PastToolUse, ...]) -> str:
+    """Return CLAUDE.md as it was read last; empty if it was not read."""
     for call in reversed(calls):
         if call.name == "Read" and call.outcome == "ok" and str(call.input.get("file_path", "")).endswith("CLAUDE.md"):
             return NUMBERED.sub("", REMINDER.sub("", call.result))
     return ""
 
 
-def run_script(description: str) -> Use:
-    return Use(name="Bash", input={"command": "python3 main.py", "description": description})
+def run_script(description: str) -> ToolUse:
+    return ToolUse(name="Bash", input={"command": "python3 main.py", "description": description})
 
 
 def note_of(denial: str) -> str:
-    """What the person wrote when denying, if anything: the CLI may wrap it in words of its own."""
+    """Return what the person wrote with a denial, without the CLI's own words; empty if nothing."""
     _, found, said = denial.partition("the user said:")
     text = said if found else denial
     if not found and text.startswith(WITHOUT_WORDS):
@@ -90,19 +90,19 @@ def note_of(denial: str) -> str:
 
 
 def added_to(note: str) -> str:
-    """What the person wrote with a decision that a note of the platform tells of."""
+    """Return what the person wrote with a decision, from a note of the platform."""
     _, found, said = note.partition("They add: ")
     return " ".join(said.removesuffix("]").split())[:NOTE_CHARS] if found else ""
 
 
 def refusal(words: Sentences, note: str, *, of_run: bool) -> str:
-    """The answer to a denial, with what the person wrote."""
+    """Return the answer to a denial, with what the person wrote."""
     text = words.denied_run if of_run else words.denied_write
     return f"{words.denied_said.format(message=note)}\n\n{text}" if note else text
 
 
-def told(call: Called, words: Sentences, report: str) -> str:
-    """What came of a run, by itself; `report` is the template for one that ended well."""
+def run_report(call: PastToolUse, words: Sentences, report: str) -> str:
+    """Report the result of a run; `report` is the template for a run that succeeded."""
     match call.outcome:
         case "ok":
             return report.format(output=fence(call.result) if call.result.strip() else words.no_output)
@@ -111,19 +111,19 @@ def told(call: Called, words: Sentences, report: str) -> str:
     return words.failed_run.format(output=fence(call.result))
 
 
-def call_in(note: str) -> Use | None:
-    """The call that a note of the platform quotes: "the use of Bash with {…}"."""
+def call_in(note: str) -> ToolUse | None:
+    """Return the call that a note of the platform quotes: "the use of Bash with {…}"."""
     if not (found := QUOTED_CALL.search(note)):
         return None
     try:
         given, _ = json.JSONDecoder().raw_decode(found.group(2))
     except (ValueError, RecursionError):
         return None  # cut, because it was long
-    return Use(name=found.group(1), input=given) if isinstance(given, dict) else None
+    return ToolUse(name=found.group(1), input=given) if isinstance(given, dict) else None
 
 
 def fence(output: str) -> str:
-    """Output of a tool as a code block that nothing in it can close."""
+    """Return output as a code block that nothing in it can close."""
     lines = output.strip("\n")[:OUTPUT_CHARS].splitlines()
     if len(lines) > OUTPUT_LINES:
         lines = [*lines[:OUTPUT_LINES], "…"]

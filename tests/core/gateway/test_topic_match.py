@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from core.gateway.practice.conversation import Language
 from core.gateway.practice.phrasebook import phrasebook
-from core.gateway.practice.talk import Language
 from core.gateway.practice.topic_match import does_of, name_of, topic_of
-from tests.core.gateway.tool_loop import Talking
+from tests.core.gateway.tool_loop import ToolLoop
 from ui.layout.i18n import merged
 
 STARTERS = ("issues", "minutes", "deploy", "dependencies", "mail", "research")
@@ -25,7 +25,7 @@ def starter(locale: str, key: str) -> str:
 def test_a_starter_makes_the_agent_that_its_title_promises(tmp_path: Path, locale: Language, key: str) -> None:
     wish, title = starter(locale, f"{key}_say"), starter(locale, key)
     assert name_of(wish, locale) == title
-    talking = Talking(tmp_path)
+    talking = ToolLoop(tmp_path)
     talking.say(wish)
     talking.say("그냥 알아서" if locale == "ko" else "as you like")
     assert talking.drafts[0]["name"] == title
@@ -66,7 +66,7 @@ def test_what_fits_no_topic_is_described_in_its_own_words(tmp_path: Path) -> Non
         ("Please water my plants", "Water my plants", "Its job: Please water my plants"),
         ("화분에 물을 줘", "화분에 물 도우미", "맡은 일: 화분에 물을 줘"),
     ):
-        talking = Talking(tmp_path)
+        talking = ToolLoop(tmp_path)
         assert topic_of(wish) is phrasebook().anything
         talking.say(wish)
         talking.say("as you like" if name[0] == "W" else "알아서")

@@ -1,12 +1,12 @@
-"""What the person means: every utterance as one of a few kinds, from its words and what came before it."""
+"""Classifies every utterance of a person, from its words and from what came before it."""
 
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 
+from core.gateway.practice.conversation import Conversation, PlatformNote
 from core.gateway.practice.phrasebook import Names, either, phrasebook
-from core.gateway.practice.talk import Noted, Talk
 
 # A wish this long has said what the question would ask. Korean needs fewer words for the same.
 DETAILED_WORDS = 24
@@ -15,7 +15,7 @@ DETAILED_LINES = 4
 
 
 class Kind(StrEnum):
-    """What an utterance wants."""
+    """The kind of an utterance."""
 
     GREET = "greet"
     THANK = "thank"
@@ -35,7 +35,7 @@ class Kind(StrEnum):
 
 
 class Stage(StrEnum):
-    """How far the conversation has come."""
+    """The stage of the conversation."""
 
     FRESH = "fresh"
     ASKED = "asked"
@@ -44,8 +44,8 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """An utterance, where it stands in the talk, and what of its text matters for its kind."""
+class Utterance:
+    """An utterance with its position, and the part of its text that matters for its kind."""
 
     at: int
     kind: Kind
@@ -67,17 +67,17 @@ def _names() -> tuple[Names, ...]:
     return tuple(language.names for language in phrasebook().languages.values())
 
 
-def listen(talk: Talk) -> list[Heard]:
-    """Every utterance of the talk, in order."""
-    heard: list[Heard] = []
-    stage = Stage.BUILT if talk.built else Stage.FRESH
-    for at, item in talk.words():
-        if isinstance(item, Noted):
-            heard.append(Heard(at=at, kind=Kind.ALLOWED if item.allowed else Kind.DENIED, text=item.text))
+def utterances(conversation: Conversation) -> list[Utterance]:
+    """Return every utterance of the conversation, in order."""
+    heard: list[Utterance] = []
+    stage = Stage.BUILT if conversation.built else Stage.FRESH
+    for at, item in conversation.words():
+        if isinstance(item, PlatformNote):
+            heard.append(Utterance(at=at, kind=Kind.ALLOWED if item.allowed else Kind.DENIED, text=item.text))
             continue
         kind, text = _understand(item.text, stage)
         stage = _next(stage, kind)
-        heard.append(Heard(at=at, kind=kind, text=text))
+        heard.append(Utterance(at=at, kind=kind, text=text))
     return heard
 
 
@@ -132,7 +132,7 @@ def _within(text: str) -> Kind | None:
 
 
 def _asks_to_run_again(text: str) -> bool:
-    """With nothing before it, this is said of an agent that was built in another conversation."""
+    """Return whether a first utterance asks to run an agent that another conversation built."""
     return bool(either(names.run_again for names in _names()).fullmatch(_plain(text)))
 
 
@@ -143,7 +143,7 @@ def _detailed(text: str) -> bool:
 
 
 def new_name(text: str) -> str:
-    """The name that a wish to rename gives; empty if it gives none."""
+    """Return the new name in a request to rename; empty if it has none."""
     forms = [form for names in _names() for form in names.new_name]
     found = _QUOTED.search(text) or next((hit for form in forms if (hit := re.search(form, text, re.IGNORECASE))), None)
     return _clean_name(found.group(1)) if found else ""

@@ -1,4 +1,4 @@
-"""A Messages request, read as a conversation: who said what, which tools were called, and how that ended.
+"""Reads a Messages request as a conversation: texts, tool uses and their results.
 
 All of it comes from a box, so nothing is taken for granted about its shape.
 """
@@ -15,15 +15,15 @@ Outcome = Literal["ok", "failed", "denied"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """Words of the person."""
+class UserText:
+    """A text of the person."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Noted:
-    """Words of the platform: how a question that was left open has been answered meanwhile."""
+class PlatformNote:
+    """A note of the platform: how an open question was answered meanwhile."""
 
     text: str
 
@@ -34,15 +34,15 @@ class Noted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Replied:
-    """Words of the model."""
+class ModelText:
+    """A text of the model."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Called:
-    """A use of a tool and its end; `outcome` is None while there is none."""
+class PastToolUse:
+    """A tool use in the conversation; `outcome` is None while it has no result."""
 
     id: str
     name: str
@@ -51,7 +51,7 @@ class Called:
     result: str = ""
 
 
-Item = Said | Noted | Replied | Called
+Item = UserText | PlatformNote | ModelText | PastToolUse
 
 NOTES = ("[platform]", "[You were interrupted while waiting for the user's decision.")
 AGAINST = ("denied", "decided against", "not allowed")
@@ -73,8 +73,8 @@ LATIN = re.compile(r"[A-Za-z]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Talk:
-    """One request, understood."""
+class Conversation:
+    """A request as a conversation."""
 
     items: tuple[Item, ...]
     tools: frozenset[str]
@@ -83,17 +83,17 @@ class Talk:
     agent: str  # the name of the agent that talks; empty in a builder session
     built: str  # the name of the agent that was in the folder before this conversation; empty if there was none
 
-    def words(self) -> tuple[tuple[int, Said | Noted], ...]:
-        """All that was said or noted, with its place."""
-        return tuple((i, item) for i, item in enumerate(self.items) if isinstance(item, Said | Noted))
+    def words(self) -> tuple[tuple[int, UserText | PlatformNote], ...]:
+        """Return all texts of the person and notes of the platform, each with its position."""
+        return tuple((i, item) for i, item in enumerate(self.items) if isinstance(item, UserText | PlatformNote))
 
-    def calls(self, after: int) -> tuple[Called, ...]:
-        return tuple(item for item in self.items[after + 1 :] if isinstance(item, Called))
+    def calls(self, after: int) -> tuple[PastToolUse, ...]:
+        return tuple(item for item in self.items[after + 1 :] if isinstance(item, PastToolUse))
 
     def language(self, upto: int) -> Language:
-        """Of the last words up to this place that show one."""
+        """Return the language of the last text up to this position that shows one."""
         for item in reversed(self.items[: upto + 1]):
-            if isinstance(item, Said):
+            if isinstance(item, UserText):
                 if HANGUL.search(item.text):
                     return "ko"
                 if LATIN.search(item.text):
@@ -101,8 +101,8 @@ class Talk:
         return "ko"
 
 
-def read(body: dict[str, Any]) -> Talk:
-    """The conversation of a Messages request."""
+def read_conversation(body: dict[str, Any]) -> Conversation:
+    """Return the conversation of a Messages request."""
     messages = _objects(body.get("messages"))
     items: list[Item] = []
     for message in messages:
@@ -111,7 +111,7 @@ def read(body: dict[str, Any]) -> Talk:
     tools = frozenset(str(tool.get("name")) for tool in _objects(body.get("tools")))
     around = "\n".join([*_texts(body.get("system")), *_asides(messages)])
     found = FOLDER.findall(around)
-    return Talk(
+    return Conversation(
         items=tuple(items),
         tools=tools,
         later_tools=DRAFT not in tools and "ToolSearch" in tools and f"\n{DRAFT}" in around,
@@ -122,9 +122,9 @@ def read(body: dict[str, Any]) -> Talk:
 
 
 def _built(items: list[Item], around: str, folder: str) -> str:
-    """The CLI shows the folder's CLAUDE.md to the model, also one that was made earlier in the same conversation."""
+    """Return the name of the agent whose CLAUDE.md was there before; the CLI also shows one of this conversation."""
     for item in items:
-        if isinstance(item, Called) and item.name == "Write" and "created" in item.result:
+        if isinstance(item, PastToolUse) and item.name == "Write" and "created" in item.result:
             if str(item.input.get("file_path", "")).endswith("/CLAUDE.md"):
                 return ""
     shown = [name for path, name in GUIDE.findall(around) if path == f"{folder.rstrip('/')}/CLAUDE.md"]
@@ -142,39 +142,39 @@ def _items(message: dict[str, Any]) -> Iterator[Item | tuple[str, Outcome, str]]
                 text = "\n".join(_texts(block.get("content")))
                 yield str(block.get("tool_use_id", "")), _outcome(block, text), text
             case "assistant", "text":
-                yield Replied(text=str(block.get("text", "")))
+                yield ModelText(text=str(block.get("text", "")))
             case "assistant", "tool_use":
                 given = block.get("input")
-                yield Called(
+                yield PastToolUse(
                     id=str(block.get("id", "")),
                     name=str(block.get("name", "")),
                     input=given if isinstance(given, dict) else {},
                 )
 
 
-def _said(raw: str) -> Iterator[Said | Noted]:
+def _said(raw: str) -> Iterator[UserText | PlatformNote]:
     text = REMINDER.sub("", raw).strip()
     if text.startswith(NOTES):
-        yield Noted(text=text)
+        yield PlatformNote(text=text)
     elif text and not text.startswith(NOT_SAID):
-        yield Said(text=text)
+        yield UserText(text=text)
 
 
 def _add(items: list[Item], item: Item | tuple[str, Outcome, str]) -> None:
-    """Append; a result ends the call that it belongs to, in that call's own place."""
+    """Append an item; a result replaces its tool use in that one's place."""
     if not isinstance(item, tuple):
         items.append(item)
         return
     id, outcome, result = item
     for place in range(len(items) - 1, -1, -1):
         call = items[place]
-        if isinstance(call, Called) and call.id == id:
-            items[place] = Called(id=id, name=call.name, input=call.input, outcome=outcome, result=result)
+        if isinstance(call, PastToolUse) and call.id == id:
+            items[place] = PastToolUse(id=id, name=call.name, input=call.input, outcome=outcome, result=result)
             return
 
 
 def _outcome(block: dict[str, Any], text: str) -> Outcome:
-    """The CLI says of a denied call only that it is an error; a call that ran and failed says so in its own way."""
+    """Tell a denied call from one that ran and failed: the CLI marks both as errors."""
     if not block.get("is_error"):
         return "ok"
     ran = text.startswith(("Exit code", "Error", "<tool_use_error>", "Command timed out", "MCP error"))
@@ -182,7 +182,7 @@ def _outcome(block: dict[str, Any], text: str) -> Outcome:
 
 
 def _asides(messages: list[dict[str, Any]]) -> Iterator[str]:
-    """What the CLI tells the model beside the conversation."""
+    """Yield what the CLI tells the model beside the conversation."""
     for message in messages:
         content = message.get("content")
         texts = _texts(content)
