@@ -11,13 +11,17 @@ MAX_BODY_BYTES = 2 * 2**20  # the longest message, 200,000 characters, in its lo
 PART_S = 30.0  # for the next part of it
 
 
-class TooLarge(BadInput):
+class BodyUnread(BadInput):
+    """The body is not read to its end: the connection closes with the answer."""
+
+
+class TooLarge(BodyUnread):
     """The body is over the limit."""
 
     code, status = "too_large", 413
 
 
-class BodyTooSlow(BadInput):
+class BodyTooSlow(BodyUnread):
     """The rest of the body does not come."""
 
     code, status = "too_slow", 408

@@ -5,6 +5,7 @@ Passed on in `scope["state"]`: `user` and `login` (absent for strangers), `bind`
 and `address`.
 """
 
+import logging
 import re
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import ExitStack
@@ -18,8 +19,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from auth import cookies
-from auth.body_limits import Body, BodyTooSlow, TooLarge, declared
+from auth.body_limits import Body, BodyTooSlow, BodyUnread, TooLarge, declared
 from auth.cookies import Cookies
+from auth.hostile_log import quiet
 from auth.logins import Logins
 from auth.problems import headers_for, problem
 from auth.rate import DOOR, READ, STRANGER, WRITE, Rates, SlowDown
@@ -40,6 +42,9 @@ SOCKET_PREFIX, SOCKET = "/_nicegui_ws/", "/_nicegui_ws/socket.io/"
 VISIT = re.compile(r"[A-Za-z0-9_-]{20,64}")
 CLIENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # as NiceGUI makes them
 MAX_HEADERS = 100
+TWO_LENGTHS = "a request with both Content-Length and Transfer-Encoding was refused"
+
+log = logging.getLogger("oma.guard")
 
 current_user: ContextVar[User | None] = ContextVar("current_user", default=None)
 """Set while a request is answered; page builders run inside that."""
@@ -54,6 +59,10 @@ class HeadTooLarge(BadInput):
     code, status = "head_too_large", 431
 
 
+class AmbiguousLength(BodyUnread):
+    """A body whose length is said in two ways: another server in front of us may believe the other one."""
+
+
 Page = Callable[[Request, PlatformError], Response]
 """Makes a page for a person of an error."""
 
@@ -64,6 +73,7 @@ class Guard:
     def __init__(
         self, app: ASGIApp, *, site: Site, jar: Cookies, logins: Logins, rates: Rates, page: Page | None = None
     ) -> None:
+        quiet("oma.guard", TWO_LENGTHS)
         self.app, self._site, self._jar, self._logins, self._rates = app, site, jar, logins, rates
         self._page, self._seats = page, ConnectionLimiter()
 
@@ -93,6 +103,7 @@ class Guard:
         """None: go on. Raises: PlatformError: refused."""
         path, unsafe = scope["path"], scope.get("method", "GET") not in SAFE
         _short_head(scope)
+        _one_length(scope)
         headers = dict(scope["headers"])
         if moved := self._moved(scope, unsafe=unsafe):
             return moved
@@ -254,6 +265,14 @@ def _short_head(scope: Scope) -> None:
     size = sum(len(name) + len(value) for name, value in headers) + len(scope.get("query_string", b""))
     if len(headers) > MAX_HEADERS or size > MAX_HEAD_BYTES:
         raise HeadTooLarge("the headers are too large")
+
+
+def _one_length(scope: Scope) -> None:
+    """Raises: AmbiguousLength."""
+    names = {name for name, _ in scope["headers"]}
+    if {b"content-length", b"transfer-encoding"} <= names:
+        log.warning(TWO_LENGTHS)
+        raise AmbiguousLength("The request has both Content-Length and Transfer-Encoding.")
 
 
 async def _refuse(refusal: Response, scope: Scope, receive: Receive, send: Send) -> None:

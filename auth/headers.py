@@ -36,7 +36,10 @@ PAGE = (
 SCRIPT = re.compile(rb"<script(?=[\s>])(?![^>]*\bnonce=)")
 GZIP_OVER_BYTES, GZIP_LEVEL = 1000, 4  # level 4: half the time of 9 for 5 % more bytes
 PROBLEM = (b"content-type", b"application/problem+json")
-OOPS = '{{"code":"internal","incident":"{incident}","status":500}}'  # what went wrong stands in the log only
+OOPS = (  # what went wrong stands in the log only
+    '{{"type":"about:blank","title":"The platform failed.","status":500,"code":"internal",'
+    '"detail":"The log says more, under the number of the incident.","incident":"{incident}"}}'
+)
 
 
 class SecurityHeaders:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 from starlette.responses import Response
 
-from auth.body_limits import BodyTooSlow, TooLarge
+from auth.body_limits import BodyUnread
 from auth.rate import SlowDown
 from core.domain.error_catalogue import REQUESTS, Remedy
 from core.domain.errors import NotFound, PlatformError
@@ -43,7 +43,7 @@ def headers_for(error: PlatformError) -> dict[str, str]:
     """Return how long to wait, or that the connection closes because the rest of the body is not read."""
     if isinstance(error, SlowDown):
         return {"Retry-After": str(error.wait_s)}
-    return {"Connection": "close"} if isinstance(error, TooLarge | BodyTooSlow) else {}
+    return {"Connection": "close"} if isinstance(error, BodyUnread) else {}
 
 
 def _detail(error: PlatformError) -> str:

@@ -6,9 +6,11 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from auth.hostile_log import quiet
 from auth.socket_limits import MAX_FRAME_BYTES
 
 MAX_HEAD_BYTES = 32_768  # request line and headers; two cookies of ours are 300
+INVALID = "Invalid HTTP request received."  # what uvicorn says of each request that is none
 CLOSE_S = 1.0  # a socket that was closed and goes on talking is cut after this; uvicorn would listen for 10 s
 
 
@@ -24,6 +26,7 @@ def config(app: Callable[..., Any], **more: Any) -> uvicorn.Config:
     """How uvicorn serves us: no access log (it would hold client ids), no belief in forwarded headers (auth.site
     decides), h11 because it is the one of the two that bounds what comes before the body.
     """
+    quiet("uvicorn.error", INVALID)
     return uvicorn.Config(
         app,
         log_config=None,

@@ -18,6 +18,14 @@ def header(name: str, words: str) -> Guard:
 
 GUARDS = (
     Guard(
+        "a body has one length", "A10", GUARD, "    if {b\"content-length\", b\"transfer-encoding\"} <= names:", "    if False:",
+        "tests/auth/test_hostile_log.py::test_such_a_request_gets_one_400_and_the_connection_closes_and_the_log_has_one_line[two lengths]",
+    ),
+    Guard(
+        "hostile requests are one line a minute", "L1", "auth/hostile_log.py", "        if now < until:\n", "        if False:\n",
+        "tests/auth/test_hostile_log.py::test_a_message_is_said_once_a_minute_with_the_count_of_those_that_were_not_and_without_a_traceback",
+    ),
+    Guard(
         "a stranger gets nothing but what is open", "Z1", GUARD,
         'return None if "user" in state else self._stranger(scope, unsafe=unsafe)', "return None",
         f"{TEST}::TestStrangers::test_the_api_says_401_in_our_words",

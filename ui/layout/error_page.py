@@ -15,6 +15,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from auth.rate import SlowDown
 from core.domain.errors import NotFound, NotSignedIn, PlatformError
 from ui.layout.i18n import Translations
+from ui.layout.page_frame import NAME
 from ui.layout.services import Services
 from ui.layout.static_page import document, mark, words_of
 
@@ -42,8 +43,9 @@ def refusal(request: Request, error: PlatformError, *, incident: str = "") -> Re
     again = "" if isinstance(error, NotFound) else _link("", words.t("error.again"), "btn")
     number = words.t("error.incident", incident=incident) if incident else ""
     said = f'<p class="who meta" data-testid="incident">{escape(number)}</p>' if number else ""
+    home = f'<a class="row home" href="/dashboard">{mark(24)}<span class="name">{NAME}</span></a>'
     body = (
-        f'<main class="login"><div class="in">{mark(40)}<h1>{escape(title)}</h1>'
+        f'<header class="head">{home}</header><main class="login"><div class="in">{mark(40)}<h1>{escape(title)}</h1>'
         f'<p class="lead">{escape(_sentence(words, code, error))}</p>'
         f'<p class="ways">{again}{_link("/dashboard", words.t("error.home"), "btn")}</p>{said}'
         f"</div></main>"
