@@ -9,8 +9,32 @@ API, TAME, BATCH, ROOM = (f"core/gateway/{name}.py" for name in ("box_api", "san
 VERTEX = "core/gateway/providers/vertex.py"
 PASSING = "core/gateway/providers/passthrough.py"
 BOUND = f"{HOSTILE}::test_everything_has_a_bound"
+METER, PRICES = f"{HERE}/metering/test_meter.py", f"{HERE}/metering/test_prices.py"
+LIMITS = "core/gateway/metering/limits.py"
 
 GUARDS = (
+    Guard(
+        "a call that would pass a limit is not made", "R4", LIMITS, "if before + self._reserved[row] + cost > limit.usd:", "if False:",
+        f"{METER}::test_the_call_that_would_pass_a_limit_is_refused_before_it_is_made[run]",
+    ),
+    Guard(
+        "calls at once see what each other may cost", "R4", LIMITS, "if before + self._reserved[row] + cost > limit.usd:", "if before + cost > limit.usd:",
+        f"{METER}::test_twenty_calls_at_once_pass_a_limit_by_no_more_than_one_call_each",
+    ),
+    Guard(
+        "no limit is kept for a model without a price", "R4", LIMITS, "if rows and estimate_usd is None:", "if False:",
+        f"{METER}::test_a_limit_that_no_price_can_hold_refuses_the_model",
+    ),
+    Guard(
+        "a call is booked before its end is told", "R4", "core/gateway/metering/meter.py",
+        "            if self._usage.ended:\n                await self.end()\n", "",
+        f"{METER}::test_a_call_is_in_all_rows_once_with_the_model_that_answered",
+    ),
+    Guard(
+        "a model without a price is not free", "R4", "core/gateway/metering/prices.py",
+        "if price is None or used.fast:\n            return None", "if price is None or used.fast:\n            return 0.0",
+        f"{PRICES}::test_a_model_that_is_not_in_the_list_has_no_price_and_is_not_free[gpt-6]",
+    ),
     Guard(
         "a token is for one box", "S7", "core/gateway/identity.py", 'return f"model:{self.box}"', 'return "model:box1"',
         f"{BOX}::test_a_token_of_one_box_is_nothing_in_another",
