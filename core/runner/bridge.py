@@ -1,5 +1,7 @@
 """127.0.0.1:port ⇄ the gateway, byte for byte: the CLI speaks TCP, and the box has no other way out than this one.
 
+What comes back is looked through for the models' messages (model_calls.py).
+
 While the gateway is away, new connections are held, so that the CLI sees a slow answer instead of a refused one (G4).
 """
 
@@ -7,8 +9,11 @@ import asyncio
 import contextlib
 import logging
 import socket
+from collections.abc import Callable
+from functools import partial
 
 from core.runner.gateway_transport import Transport
+from core.runner.model_calls import ModelCalls
 
 log = logging.getLogger("oma.bridge")
 
@@ -21,7 +26,8 @@ CONNECTIONS = 256
 class Side(asyncio.Protocol):
     """One end of a pair; what comes in here goes out at `other`, no faster than that takes it."""
 
-    def __init__(self) -> None:
+    def __init__(self, heard: Callable[[bytes], None] | None = None) -> None:
+        self._heard = heard
         self.other: Side | None = None
         self.wire: asyncio.Transport | None = None
         self._early: list[bytes] = []
@@ -37,6 +43,8 @@ class Side(asyncio.Protocol):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
+        if self._heard:
+            self._heard(data)
         if self.other and self.other.wire:
             self.other.wire.write(data)
         elif self.wire:
@@ -66,8 +74,10 @@ class Side(asyncio.Protocol):
     def join(self, other: "Side") -> None:
         """From now on the two are one connection; what came early goes first."""
         self.other, other.other = other, self
+        self._heard, heard = None, self._heard  # it has heard these already
         for data in self._early:
             self.data_received(data)
+        self._heard = heard
         self._early.clear()
         if self.wire:
             self.wire.resume_reading()
@@ -84,6 +94,7 @@ class Bridge:
 
     def __init__(self, road: Transport, *, hold_s: float = HOLD_S) -> None:
         self._road, self._hold_s = road, hold_s
+        self.calls = ModelCalls()
         self._server: asyncio.Server | None = None
         self._pairs: set[asyncio.Task[None]] = set()
         self.port = 0
@@ -130,6 +141,6 @@ class Bridge:
         deadline = loop.time() + self._hold_s
         while loop.time() < deadline and not near.closed.done():
             with contextlib.suppress(OSError):
-                return await self._road.connect(Side)
+                return await self._road.connect(partial(Side, self.calls.answer().feed))
             await asyncio.sleep(RETRY_S)
         return None

@@ -43,7 +43,7 @@ class CliProcess(asyncio.SubprocessProtocol):
         self._errors = LineReader(STDERR_BYTES)
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
         self._process: asyncio.SubprocessTransport | None = None
-        self._stdin: asyncio.Transport | None = None
+        self._streams: list[asyncio.Transport] = []  # our ends of stdin, stdout, stderr
         self.tools: ToolLauncher | None = None
         self._exited = self._ended = False
         self.over = asyncio.Event()
@@ -77,7 +77,7 @@ class CliProcess(asyncio.SubprocessProtocol):
             tools.belongs(cli.pid)
         cli.tools = tools
         streams = [await loop.create_connection(partial(_Stream, cli, fd), sock=near) for fd, near in enumerate(ours)]
-        cli._stdin = streams[0][0]
+        cli._streams = [transport for transport, _ in streams]
         return cli
 
     @property
@@ -96,15 +96,15 @@ class CliProcess(asyncio.SubprocessProtocol):
 
     def write(self, line: bytes) -> None:
         """To its stdin, at once; a dead CLI takes it silently, its death is told by `gone`."""
-        if self._stdin and not self._stdin.is_closing():
-            self._stdin.write(line)
+        if self._streams and not self._streams[0].is_closing():
+            self._streams[0].write(line)
 
     async def close(self) -> None:
         """stdin ends, then SIGTERM, then SIGKILL; returns when it is gone, within some 1.5 s."""
         if self._process is None:
             return
-        if self._stdin:
-            self._stdin.close()
+        for stdin in self._streams[:1]:
+            stdin.close()
         for end in (self.terminate, self.kill):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.over.wait(), EXIT_GRACE_S)
@@ -113,6 +113,8 @@ class CliProcess(asyncio.SubprocessProtocol):
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.over.wait(), EXIT_GRACE_S)
         self._process.close()
+        for stream in self._streams:
+            stream.close()
         if self.tools:
             await self.tools.close()
 

@@ -14,6 +14,7 @@ from core.runner.cli_argv import CliPaths, argv, environment
 from core.runner.folder_requests import distrust, wants
 from core.runner.gateway_client import GatewayClient
 from core.runner.known_secrets import KnownSecrets
+from core.runner.model_calls import ModelCalls
 from core.runner.permission_judge import PermissionJudge
 from core.runner.permissions import ToolRequest, Verdict
 from core.runner.tool_launcher import ToolLauncher
@@ -44,8 +45,8 @@ class CliListener(Protocol):
 class CliLauncher:
     """Starts CLIs. One a runner. `known` is what it told any of them."""
 
-    def __init__(self, place: CliPaths, gateway: GatewayClient, known: KnownSecrets) -> None:
-        self.place, self.gateway, self.known = place, gateway, known
+    def __init__(self, place: CliPaths, gateway: GatewayClient, known: KnownSecrets, calls: ModelCalls) -> None:
+        self.place, self.gateway, self.known, self.calls = place, gateway, known, calls
         self._ours: set[int] = set()
 
     async def load(self) -> None:
@@ -69,9 +70,13 @@ class CliLauncher:
         except Unavailable as error:
             if _UNKNOWN_SESSION not in str(error):
                 raise
-        for transcript in self.place.transcripts(session.id):  # killed before it held anything the CLI can resume
-            transcript.rename(transcript.with_suffix(".unusable"))
+        self.put_transcript_aside(session.id)  # killed before it held anything the CLI can resume
         return await self._connect(session, spec)
+
+    def put_transcript_aside(self, session: str) -> None:
+        """The CLI's next process begins without what this session's last one remembered. Raises: OSError."""
+        for transcript in self.place.transcripts(session):
+            transcript.rename(transcript.with_suffix(".unusable"))
 
     async def _connect(self, session: CliListener, spec: Spec) -> "CliClient":
         await self.load()  # first: nobody hears what a CLI says before its client is there

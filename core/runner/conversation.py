@@ -34,11 +34,13 @@ from core.domain.states import SessionState as S
 from core.runner.cli import Json
 from core.runner.journal import Journal
 from core.runner.live_output import CommandStarted, LiveOutput
+from core.runner.model_calls import ModelCalls
 from core.runner.permissions import PendingRequests, ToolRequest, Verdict, check
 from core.runner.prompts import told_later
 from core.runner.stream_json import Began, CliOutput, TakenIn, Translator
+from core.runner.tamper_check import TamperCheck
 from core.runner.turn import Turn, plan_in, words_of
-from core.runner.turn_result import TurnResult, stopped
+from core.runner.turn_result import TAMPERED, TurnResult, stopped
 
 if TYPE_CHECKING:
     from core.runner.cli_client import CliClient as Cli
@@ -53,7 +55,7 @@ class Conversation:
     """`need_cli` is called when there is work and no CLI, `end_cli` when it is too old; `live` comes from outside."""
 
     def __init__(self, journal: Journal, *, need_cli: Callable[[], None], end_cli: Callable[[], None],
-                 finished: Callable[[], None], outputs: LiveOutput) -> None:  # fmt: skip
+                 finished: Callable[[], None], outputs: LiveOutput, calls: ModelCalls) -> None:  # fmt: skip
         self.journal, self._outputs = journal, outputs
         self.recall = journal.recall
         self.live: Cli | None = None
@@ -64,6 +66,8 @@ class Conversation:
         self.desk = PendingRequests(self._record_request)
         self._translator = Translator()
         self._need_cli, self._end_cli, self._finished = need_cli, end_cli, finished
+        self._check = TamperCheck(calls)
+        self.tampered = ""  # what was wrong with something that the CLI did; from then on nothing of it counts
         self._dropped = 0
         self.last_heard = self.last_used = time.monotonic()
 
@@ -149,13 +153,13 @@ class Conversation:
             self.finish(stopped(STOPPED))
         else:
             self.turn.words = words
-            self.turn.sent_as(live.say(words))
+            self.turn.sent_as(self._check.sent(live.say(words)))
 
     def comes(self, live: "Cli") -> None:
         """A CLI that has just been started reads what it is told in its own time: it need not be waited for."""
         self.live = live
         if self.turn is not None and not self.turn.stopping:  # the one before it did not come up: it never read this
-            self.turn.sent_as(live.say(self.turn.words))
+            self.turn.sent_as(self._check.sent(live.say(self.turn.words)))
         self.advance()
 
     def _steer(self) -> None:
@@ -166,7 +170,7 @@ class Conversation:
         handed = set(self.handed.values())
         for said in self.recall.waiting.values():
             if said.steer and said.message_id not in handed:
-                self.handed[live.say(words_of(said))] = said.message_id
+                self.handed[self._check.sent(live.say(words_of(said)))] = said.message_id
 
     def finish(self, over: TurnResult, *, then: S = S.IDLE) -> None:
         """The one end of the open turn; unfinished text is kept as partial."""
@@ -202,14 +206,15 @@ class Conversation:
         self.live, turn = None, self.turn
         self.handed.clear()
         self._outputs.clear()
-        if turn and turn.stopping == STOPPED:
+        if turn and turn.stopping in (STOPPED, TAMPERED):
             self.desk.drop()
         else:
             self.desk.park()
         if turn is None:
             self.journal.become(S.ASLEEP)
         elif turn.stopping:
-            self.finish(stopped(turn.stopping), then=S.ASLEEP)
+            wrong, self.tampered = self.tampered, ""
+            self.finish(stopped(turn.stopping, detail=wrong), then=S.ASLEEP)
         else:
             self.finish(TurnResult(outcome="error", reason="cli_died", detail=detail[-500:]), then=S.ASLEEP)
 
@@ -219,7 +224,10 @@ class Conversation:
         """One line of the CLI."""
         self.last_heard = time.monotonic()
         try:
-            for item in self._translator.feed(said):
+            for item in () if self.tampered else self._translator.feed(said):
+                if wrong := self._check.seen(item):
+                    self._tamper(wrong)
+                    break
                 self._take(item)
             self._tell_dropped()
         except StoreUnavailable:
@@ -306,12 +314,26 @@ class Conversation:
             self.live.refused = True
         self.finish(over)
 
+    def _tamper(self, wrong: str) -> None:
+        """The CLI did what nobody had told it: it ends, and all that the session has started with it."""
+        log.warning("session %s: its CLI was tampered with: %s", self.journal.session, wrong)
+        self.tampered = wrong
+        self._open_turn()
+        if self.turn:
+            self.turn.stopping = TAMPERED
+        if self.live:
+            self.live.cli.kill()
+
     # --- requests ----------------------------------------------------------------------------------------------------
 
     async def ask(self, request_id: str, wish: ToolRequest) -> Verdict:
         """What a person decides about this."""
         self._open_turn()
-        return await self.desk.ask(request_id, wish, self.turn.plan if self.turn else "")
+        if wrong := self._check.asked(wish):
+            self._tamper(wrong)
+        verdict = await self.desk.ask(request_id, wish, self.turn.plan if self.turn else "")
+        self._check.decided(wish, verdict.allow)
+        return verdict
 
     def refuse(self, request_id: str, wish: ToolRequest) -> Verdict:
         """Deny this for the agent's policy, where nobody is there to ask."""

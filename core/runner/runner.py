@@ -62,7 +62,8 @@ class Runner:
     async def open(self) -> None:
         """Everything that needs no user."""
         await self._bridge.open()
-        self._engine = CliLauncher(CliPaths(self._cli, self._home, self._bridge.port), self._gateway, self._known)
+        place = CliPaths(self._cli, self._home, self._bridge.port)
+        self._engine = CliLauncher(place, self._gateway, self._known, self._bridge.calls)
         for work in (self._engine.load(), self._look()):
             self._tasks.add(asyncio.get_running_loop().create_task(work))
 

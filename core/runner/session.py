@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("oma.session")
 
 INTERRUPT_S = 1.2  # for the CLI to end its turn by itself; it takes 40 ms
+SWEPT_S = 5.0  # for the end of what a dead CLI has left behind
 TERM_S = 0.3  # between SIGTERM and SIGKILL: both together keep a stop under 2 s
 SILENT_S = 30.0  # without a line from the CLI, a tool at work or a question to the user
 DEAF_S = 600.0  # then the turn is ended: nothing is busy for ever
@@ -45,11 +46,17 @@ class Session:
         self.id, self.journal = journal.session, journal
         outputs = LiveOutput(lambda: engine.place.folder(journal.recall.agent), show=journal.show, spawn=spawn)
         self.talk = Conversation(
-            journal, need_cli=self.warm, end_cli=self._renew, finished=self._finished, outputs=outputs
+            journal,
+            need_cli=self.warm,
+            end_cli=self._renew,
+            finished=self._finished,
+            outputs=outputs,
+            calls=engine.calls,
         )
         self._engine, self._spawn, self._room, self._rested = engine, spawn, room, rested
         self._checkpoint = Checkpoint(journal.log)
         self._starting: asyncio.Task[None] | None = None
+        self._sweeping: asyncio.Task[None] | None = None
         self.admitted = False  # it holds one of the places for CLIs
         self.closed = False
         self._held: tuple[str, ...] = ()
@@ -91,6 +98,11 @@ class Session:
             return  # while it started: whoever starts it notices
         self._leave()
         self._sweep(live)
+        try:
+            if self.talk.tampered:
+                self._engine.put_transcript_aside(self.id)  # it has the forged words, too
+        except OSError as error:
+            log.warning("session %s: a transcript stays: %s", self.id, error)
         try:
             self.talk.cli_ended(live.cli.stderr_tail)
         except StoreUnavailable:
@@ -163,6 +175,8 @@ class Session:
                     await _wait(turn.over, INTERRUPT_S)
                 await live.close()
             await end_all(self.id)
+            if self._sweeping:  # the CLI before had died: what it left behind is not given up half ended
+                await asyncio.wait([self._sweeping], timeout=SWEPT_S)
         finally:
             self.talk.held -= 1
         if not self.closed:
@@ -277,7 +291,7 @@ class Session:
     def _sweep(self, live: "CliClient | None" = None) -> None:
         """What the session's last CLI has left behind goes before a new one comes: they carry the same mark."""
         self.talk.held += 1
-        self._spawn(self._swept(live), f"sweep {self.id}")
+        self._sweeping = self._spawn(self._swept(live), f"sweep {self.id}")
 
     async def _swept(self, live: "CliClient | None") -> None:
         try:

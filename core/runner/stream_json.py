@@ -36,7 +36,13 @@ class TakenIn(msgspec.Struct, frozen=True):
 
 
 class Began(msgspec.Struct, frozen=True):
-    """An answer of the main conversation starts, asked for by us or not (a background task may have ended)."""
+    """An answer of the main conversation starts, asked for by us or not (a background task may have ended).
+
+    `api_id` is the message's name at the model's API; empty: the CLI did not say.
+    """
+
+    api_id: str = ""
+    model: str = ""
 
 
 CliOutput = AnyEvent | TakenIn | Began | CommandStarted | TurnResult
@@ -105,7 +111,7 @@ class Translator:
         match event.get("type"):
             case "message_start":
                 self._start(_dict(event.get("message")), said)
-                return [*_taken_in(said), Began()]
+                return [*_taken_in(said), _began(_dict(event.get("message")))]
             case "message_delta":
                 self._context.count(event.get("usage"))
             case "content_block_start" if isinstance(index, int):
@@ -147,7 +153,7 @@ class Translator:
         heard: list[CliOutput] = _taken_in(said)
         if _str(message.get("id")) != self._api_id or not self._message:
             self._start(message, said)
-            heard.append(Began())
+            heard.append(_began(message))
         for block in _blocks(message):
             heard.extend(self._finished(block))
         return heard
@@ -212,6 +218,10 @@ class Translator:
     def _drop(self, block: int) -> None:
         self._unfinished.pop(block, None)
         self._pieces.pop(block, None)
+
+
+def _began(message: Json) -> Began:
+    return Began(_str(message.get("id")), _str(message.get("model")))
 
 
 def _called(block: Json, parent: str) -> ToolCalled:

@@ -9,6 +9,7 @@ from msgspec import structs
 from core.domain.events import TurnFinished, Usage
 
 DETAIL_CHARS = 1000
+TAMPERED = "tampered"  # the CLI did what nobody had told it, see tamper_check.py
 Outcome = Literal["ok", "error", "interrupted", "limit"]
 
 # The first that fits decides; the text is the CLI's `result`, which quotes the gateway's or the provider's own words.
@@ -81,13 +82,13 @@ def retry_reason(status: object, error: str) -> str:
     return "model_overloaded" if "overloaded" in error or "rate_limit" in error else "no_answer"
 
 
-def stopped(reason: str, told: TurnResult | None = None) -> TurnResult:
+def stopped(reason: str, told: TurnResult | None = None, detail: str = "") -> TurnResult:
     """The end of a turn that we have ended. A model that never answered is a failure, not somebody's wish.
 
     `told`: how the CLI says that it ended; what it counted stays.
     """
-    outcome: Outcome = "error" if reason == "no_answer" else "interrupted"
-    return structs.replace(told or TurnResult(outcome=outcome), outcome=outcome, reason=reason, detail="")
+    outcome: Outcome = "error" if reason in ("no_answer", TAMPERED) else "interrupted"
+    return structs.replace(told or TurnResult(outcome=outcome), outcome=outcome, reason=reason, detail=detail)
 
 
 def _verdict(said: dict[str, Any]) -> tuple[Outcome, str]:

@@ -11,11 +11,13 @@ from tests.core.runner.box import Box
 
 PROGRAM = """#!{python}
 import json, os, sys
+NOBODY = "<synthetic>"  # the model of what a CLI says by itself: no model has been called here
 out = sys.stdout.buffer
 def line(raw): out.write(raw + b"\\n"); out.flush()
 def say(**said): line(json.dumps(said).encode())
 def assistant(text):
-    say(type="assistant", uuid="u", message={{"id": "m" + text[:3], "content": [{{"type": "text", "text": text}}]}})
+    content = [{{"type": "text", "text": text}}]
+    say(type="assistant", uuid="u", message={{"id": "m" + text[:3], "model": NOBODY, "content": content}})
 for raw in sys.stdin.buffer:
     asked = json.loads(raw)
     if asked["type"] == "control_request":
@@ -26,7 +28,7 @@ for raw in sys.stdin.buffer:
     what = asked["message"]["content"]
     if what == "corpus":
         line(b"not json at all"); line(b""); line(b"[1]"); line(b"null"); line(b'{{"type":')
-        line(b'{{"type":"assistant","uuid":"u","message":{{"id":"a","content":[{{"type":"text","text":"\\xff\\xfe"}}]}}}}')
+        line(b'{{"type":"assistant","uuid":"u","message":{{"id":"a","model":"<synthetic>","content":[{{"type":"text","text":"\\xff\\xfe"}}]}}}}')
         line(b'{{"type":"assistant","message":{{"content":' + b"[" * 5000 + b"]" * 5000 + b"}}}}")
         line(b'{{"type":"result","user_message_uuids":["other"],"is_error":true}}')
         line(b'{{"type":"assistant","t":"' + b"y" * (50 << 20) + b'"}}')
@@ -34,12 +36,14 @@ for raw in sys.stdin.buffer:
         line(b'{{"type":"control_request"}}'); line(b'{{"type":"control_response","response":7}}')
         sys.stderr.write("e" * 3_000_000); sys.stderr.flush()
         text = '{{"type":"text","text":"€😀\\u2028"}}'
-        whole = '{{"type":"assistant","uuid":"u","message":{{"id":"b","content":[' + text + ']}}}}\\n'
+        head = '{{"type":"assistant","uuid":"u","message":{{"id":"b","model":"<synthetic>","content":['
+        whole = head + text + ']}}}}\\n'
         for byte in whole.encode():
             out.write(bytes([byte])); out.flush()
     if what == "flood":
         delta = {{"type": "content_block_delta", "index": 0, "delta": {{"type": "text_delta", "text": "x"}}}}
-        say(type="stream_event", uuid="v", event={{"type": "message_start", "message": {{"id": "flood"}}}})
+        start = {{"type": "message_start", "message": {{"id": "flood", "model": NOBODY}}}}
+        say(type="stream_event", uuid="v", event=start)
         for n in range(100_000):
             out.write(json.dumps({{"type": "stream_event", "uuid": "v", "event": delta}}).encode() + b"\\n")
         out.flush()
