@@ -30,6 +30,7 @@ class AuditAction(StrEnum):
     REQUEST_ANSWERED = "request_answered"
     RULE_ADDED = "rule_added"
     RULE_REMOVED = "rule_removed"
+    SESSION_TAMPERED = "session_tampered"
     EXPORTED = "exported"
     AUDIT_EXPORTED = "audit_exported"
     ACCOUNT_DELETED = "account_deleted"

@@ -57,6 +57,11 @@ R = Remedy
 # Reasons of `turn_finished` (core.domain.events) that are not "ok".
 TURNS: dict[str, Entry] = {
     "stopped_by_user": Entry("The turn was stopped.", "A person pressed Stop.", (R.GO_ON,)),
+    "tampered": Entry(
+        "The agent's process did what nobody had told it.",
+        "A program reached into it. Its programs were ended and its memory was put aside; the audit log has it.",
+        (R.NEW_SESSION, R.ASK_ADMIN),
+    ),
     "cli_died": Entry("The agent's process ended.", "What was written until then is kept.", (R.RETRY,)),
     "cli_not_started": Entry("The agent's process did not start.", "The message is kept.", (R.RETRY, R.ASK_ADMIN)),
     "runner_lost": Entry("The agent's box was lost.", "A new box starts with the next message.", (R.RETRY,)),

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from core.domain.audit import AuditAction, AuditEntry
 from core.domain.errors import NotFound
 from core.domain.events import (
     Answered,
@@ -33,6 +34,7 @@ from core.runs.projection import follow_run
 from core.store import Store
 
 TITLE_CHARS = 60
+AUDIT_READ = 100  # newest entries, among which one that was written twice would be
 COMMAND = re.compile(r"\s*/[a-z][\w:-]*(?=\s|$)", re.A)
 DOINGS = (UserSaid, Text, ToolCalled, ToolReturned, Asked, Answered, TurnFinished)  # of somebody, person or model
 
@@ -43,6 +45,8 @@ async def update_records(store: Store, session: Session, events: Sequence[AnyEve
         await _count(store, key, amounts, session, upto=seq_of(events[-1]), owner=owner)
     for event in events:
         await _keep_inbox(store, session, event, owner)
+        if isinstance(event, TurnFinished) and event.reason == "tampered":
+            await _keep_audit(store, session, event, owner)
     await follow_run(store, session, events, owner=owner)
     return await store.change(Session, session.id, owner=owner, **changes_of(session, events))
 
@@ -86,6 +90,15 @@ async def _keep_inbox(store: Store, session: Session, event: AnyEvent, owner: Us
             await store.delete(Request, event.request_id, owner=owner)
         case Parked() if await _whose(store, event.request_id, owner) == session.id:
             await store.change(Request, event.request_id, owner=owner, parked=True)
+
+
+async def _keep_audit(store: Store, session: Session, event: TurnFinished, owner: UserId) -> None:
+    """That a session was tampered with, once: the detail has the event's number."""
+    detail = f"{session.id} {seq_of(event)} {event.detail[:100]}"
+    known = await store.audit_entries(limit=AUDIT_READ)
+    if not any(entry.what == AuditAction.SESSION_TAMPERED and entry.detail == detail for entry in known):
+        what = AuditAction.SESSION_TAMPERED
+        await store.add_audit_entry(AuditEntry(at=now(), what=what, who=owner, about=session.agent, detail=detail))
 
 
 def _entry(session: Session, asked: Asked) -> Request:

@@ -665,7 +665,7 @@ def test_a_stop_with_something_waiting_does_not_ask_to_be_told_to_go_on() -> Non
 def test_every_reason_and_every_tool_has_its_words(locale: str) -> None:
     reasons = (
         "cli_died runner_lost stopped_by_user no_answer model_key_refused model_overloaded model_error cli_not_started"
-        " stopped_for_next too_long orphaned shutdown spend_limit max_turns"
+        " tampered stopped_for_next too_long orphaned shutdown spend_limit max_turns"
     )
     here = words(locale)
     assert [code for code in reasons.split() if not here.has(f"reason.{code}")] == []

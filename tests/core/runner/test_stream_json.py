@@ -65,7 +65,7 @@ def test_deltas_and_the_final_block_have_the_same_name() -> None:
     )
     message = "msg_1.11111111"
     assert heard == [
-        Began(),
+        Began("msg_1"),
         ThinkingDelta(message=message, block=0, text="hm"),
         Thinking(message=message, block=0, text="hm"),
         TextDelta(message=message, block=1, text="a"),
@@ -89,7 +89,7 @@ def test_an_answer_that_comes_whole_discards_the_cut_one_by_a_delta_of_its_own()
     heard = hear(translator, assistant("msg_2", {"type": "text", "text": "one"}, {"type": "text", "text": "two"}))
     message = "msg_2.22222222"
     assert heard == [
-        Began(),
+        Began("msg_2"),
         TextDelta(message=message, block=0, text="one"),
         Text(message=message, block=0, text="one"),
         TextDelta(message=message, block=1, text="two"),
