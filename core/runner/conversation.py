@@ -17,6 +17,7 @@ from core.domain.events import (
     Answered,
     AnyEvent,
     Asked,
+    Decided,
     Live,
     Notice,
     Parked,
@@ -332,13 +333,19 @@ class Conversation:
         if wrong := self._check.asked(wish):
             self._tamper(wrong)
         verdict = await self.desk.ask(request_id, wish, self.turn.plan if self.turn else "")
-        self._check.decided(wish, verdict.allow)
+        self._check.decided(wish.tool_id, verdict.allow)
         return verdict
 
     def refuse(self, request_id: str, wish: ToolRequest) -> Verdict:
         """Deny this for the agent's policy, where nobody is there to ask."""
         self._open_turn()
+        self._check.decided(wish.tool_id, False)
         return self.desk.refuse(request_id, wish, self.turn.plan if self.turn else "")
+
+    def on_decided(self, decided: Decided) -> None:
+        """A rule or the policy has decided. Raises: StoreUnavailable."""
+        self.journal.record(decided)
+        self._check.decided(decided.tool_id, decided.decision == "allow")
 
     def _record_request(self, event: Asked | Answered | Parked) -> None:
         self.journal.record(event)

@@ -78,7 +78,7 @@ class Session:
 
     def on_decided(self, decided: Decided) -> None:
         """The platform decided about a use of a tool without a person. Raises: StoreUnavailable: it is not recorded."""
-        self.journal.record(decided)
+        self.talk.on_decided(decided)
 
     def on_held_back(self, wanted: tuple[str, ...]) -> None:
         """Its folder wants these of the CLI, and does not get them: said whenever it is something else than before."""

@@ -1,8 +1,8 @@
 """Whether the CLI did what it was told, and nothing else: decisions against results, messages against senders.
 
 An agent's programs are kept from the CLI by walls (tool_launcher.py). This notices when one of them does not hold: a
-tool that ran without the answer it was asked for, or against it; another command than the one that was asked about; a
-user message that nobody has sent; an answer that no model has given.
+command that ran without having been asked for, a tool that ran without the answer it waited for or against it, another
+command than the one that was asked about, a user message that nobody has sent, an answer that no model has given.
 """
 
 from collections import OrderedDict
@@ -43,16 +43,18 @@ class TamperCheck:
             else ""
         )
 
-    def decided(self, wish: ToolRequest, allow: bool) -> None:
-        """The decision is on its way to the CLI."""
-        if wish.tool_id:
-            _keep(self._decisions, wish.tool_id, allow)
+    def decided(self, tool_id: str, allow: bool) -> None:
+        """A decision, a person's or a rule's, is on its way to the CLI."""
+        if tool_id:
+            _keep(self._decisions, tool_id, allow)
 
     def seen(self, item: CliOutput) -> str:
         """The CLI says this: what is wrong with it, as a code; empty: nothing."""
         match item:
             case ToolCalled(name="Bash"):
                 _keep(self._commands, item.id, item.input.get("command"))
+            case ToolReturned(ok=True) if item.id in self._commands and item.id not in self._decisions:
+                return "unasked"
             case ToolReturned(ok=True) if self._decisions.get(item.id, True) is not True:
                 return "unanswered" if self._decisions[item.id] is None else "denied"
             case TakenIn() if not all(uuid in self._sent for uuid in item.uuids):

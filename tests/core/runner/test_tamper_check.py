@@ -42,8 +42,16 @@ def test_a_tool_that_ran_before_anybody_had_answered_is_noticed_and_one_that_was
 def test_a_tool_that_ran_is_held_against_the_decision(allow: bool, wrong: str) -> None:
     decided = check()
     decided.asked(BASH)
-    decided.decided(BASH, allow)
+    decided.decided("t1", allow)
     assert decided.seen(returned(ok=True)) == wrong
+
+
+def test_a_command_that_ran_without_having_been_asked_for_is_noticed() -> None:
+    found = check()
+    found.seen(ToolCalled(id="t1", name="Bash", input={"command": "ls"}))
+    assert found.seen(returned(ok=True)) == "unasked"
+    found.decided("t1", True)  # by a rule
+    assert found.seen(returned(ok=True)) == ""
 
 
 def test_a_request_about_another_command_than_the_model_s_is_noticed() -> None:
