@@ -1,12 +1,12 @@
 """Unfinished text, kept beside the log: what a killed runner had shown of an answer is not lost with it.
 
-Deltas are not stored. So once a second the text that is under way is written to `<session>.part`, whole, by a rename
-and without fsync: it is to survive a SIGKILL, not a power cut. The runner that opens the log again keeps it as partial
-text, and when the turn ends the file goes.
+Deltas are not stored. So each is written to `<session>.part`, a line of JSON, before it is shown: by one write without
+fsync, some ten microseconds, which is to survive a SIGKILL, not a power cut. The runner that opens the log again keeps
+what is in it as partial text, and when the turn ends the file goes.
 
-The file says after which event of the log it was written, and what was stored since tells which of its blocks are
-still unfinished: one that was finished meanwhile, or that the CLI has begun again, is left out. The agent can write in
-its home, and thus here, as it can in the log: whatever is no small plain file of this shape is as good as none.
+Each line says after which event of the log it was written, and what was stored since tells which blocks are still
+unfinished: one that was finished meanwhile, or that the CLI has begun again, is left out. The agent can write in its
+home, and thus here, as it can in the log: whatever is no small plain file of this shape is as good as none.
 """
 
 import logging
@@ -17,53 +17,65 @@ from pathlib import Path
 
 import msgspec
 
-from core.domain.events import AnyEvent, Text, TextDelta, Thinking, ThinkingDelta, ToolCalled, TurnFinished, decode
+from core.domain.events import AnyEvent, Text, TextDelta, Thinking, ToolCalled, TurnFinished, decode, seq_of
 from core.runner.log import EventLog
 
 log = logging.getLogger("oma.checkpoint")
 
-CHARS = 500_000  # of a turn's unfinished text: more than a model says in one answer
-FILE_BYTES = 4 * 1024 * 1024  # as JSON a character has six bytes at most
+FILE_BYTES = 4 * 1024 * 1024  # of a turn's unfinished text: more than a model says in one answer
 BLOCKS = 100
 OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a named pipe in its place stops nobody
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """What is in the file: `texts`, all of one message, were unfinished when the log ended with number `after`."""
+class Piece(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the file: this was shown of a block when the log ended with number `after`."""
 
     after: int
-    texts: tuple[Text, ...]
+    message: str
+    block: int
+    text: str
 
 
 class Checkpoint:
-    """Of one session. `keep` every second of a turn, `forget` at its end, `left` after opening the log."""
+    """Of one session. `keep` before each delta is shown, `forget` at a turn's end, `left` after opening the log."""
 
     def __init__(self, file: EventLog) -> None:
         self._log = file
         self._path = file.path.with_suffix(".part")
-        self._kept: tuple[Text, ...] = ()
+        self._fd = -1
+        self._message = ""
+        self._size = 0
         self._there = True  # for all we know
 
-    def keep(self, unfinished: Iterable[TextDelta | ThinkingDelta]) -> None:
-        """Write it down if it is not what stands there. A disk that does not take it costs only this net."""
-        texts = _bounded(unfinished)
-        if texts == self._kept:
+    def keep(self, delta: TextDelta) -> None:
+        """Write it down. A disk that does not take it costs only this net: the rest of the turn goes without."""
+        if self._size > FILE_BYTES:
             return
-        self._kept = texts
-        if not texts:
-            self.forget()
-            return
-        new = self._path.with_suffix(".part.new")
         try:
-            _write(new, msgspec.json.encode(Part(after=self._log.last_seq, texts=texts)))
-            os.replace(new, self._path)
-            self._there = True
+            if delta.message != self._message:  # discards what is unfinished of the one before
+                self._begin(delta.message)
+            piece = Piece(after=self._log.last_seq, message=delta.message, block=delta.block, text=delta.text)
+            line = msgspec.json.encode(piece) + b"\n"
+            self._size += len(line)
+            if self._size <= FILE_BYTES and os.write(self._fd, line) != len(line):
+                raise OSError("the disk is full")
         except (OSError, UnicodeEncodeError) as error:
+            self._size = FILE_BYTES + 1
             log.warning("unfinished text was not kept: %s", error)
+
+    def _begin(self, message: str) -> None:
+        if self._fd < 0:
+            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | OPEN, 0o600)
+            self._there = True
+        os.ftruncate(self._fd, 0)
+        self._message, self._size = message, 0
 
     def forget(self) -> None:
         """Nothing is unfinished any more."""
-        self._kept = ()
+        self._message, self._size = "", 0
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
         if self._there:
             self._there = False
             try:
@@ -74,48 +86,54 @@ class Checkpoint:
     def left(self) -> Sequence[Text]:
         """What was unfinished when the log's last writer ended, without what is in the log."""
         try:
-            part = msgspec.json.decode(_read(self._path), type=Part)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pieces = _pieces(_read(self._path))
+        except OSError:
             return ()
-        if not 0 < part.after <= self._log.last_seq or not _plausible(part.texts):
+        if not pieces or not 0 < pieces[0].after <= pieces[-1].after <= self._log.last_seq:
             return ()
-        lines = self._log.read(part.after)
-        if len(lines) < self._log.last_seq - part.after:
+        lines = self._log.read(pieces[0].after)
+        if len(lines) < self._log.last_seq - pieces[0].after:
             return ()  # so much has happened since that it cannot be unfinished
-        return _outstanding(part.texts, _known(lines))
+        return _outstanding(pieces, list(_known(lines)))
 
 
-def _bounded(unfinished: Iterable[TextDelta | ThinkingDelta]) -> tuple[Text, ...]:
-    """The unfinished texts as they would be stored, from their beginning, CHARS together."""
-    left, texts = CHARS, list[Text]()
-    for delta in unfinished:
-        if isinstance(delta, TextDelta) and (text := delta.text[:left]) and len(texts) < BLOCKS:
-            texts.append(Text(message=delta.message, block=delta.block, text=text, partial=True))
-            left -= len(text)
-    return tuple(texts)
+def _pieces(raw: bytes) -> list[Piece]:
+    """Those of the last message, in their order; nothing if there is a line that we did not write."""
+    found: list[Piece] = []
+    for line in raw.split(b"\n")[:-1]:  # what was cut off in the middle was not shown
+        try:
+            piece = msgspec.json.decode(line, type=Piece)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return []
+        if found and (piece.message != found[-1].message or piece.after < found[-1].after):
+            return []
+        found.append(piece)
+    return found if len({piece.block for piece in found}) <= BLOCKS else []
 
 
-def _plausible(texts: Sequence[Text]) -> bool:
-    """Whether we may have written this."""
-    return (
-        0 < len(texts) <= BLOCKS
-        and sum(len(text.text) for text in texts) <= CHARS
-        and all(text.partial and text.text and text.message == texts[0].message for text in texts)
-        and len({text.block for text in texts}) == len(texts)
-    )
+def _outstanding(pieces: list[Piece], since: list[AnyEvent]) -> Sequence[Text]:
+    """The blocks that were neither finished nor begun anew in what was stored since each of their pieces."""
+    texts: dict[int, list[str]] = {}
+    known: dict[tuple[int, int], bool] = {}  # there are many pieces of a block between two events
+    for piece in pieces:
+        place = (piece.after, piece.block)
+        if place not in known:
+            known[place] = _ended(piece, [event for event in since if seq_of(event) > piece.after])
+        if not known[place]:
+            texts.setdefault(piece.block, []).append(piece.text)
+    message = pieces[0].message
+    return [Text(message=message, block=block, text="".join(parts), partial=True) for block, parts in texts.items()]
 
 
-def _outstanding(texts: Sequence[Text], since: Iterable[AnyEvent]) -> Sequence[Text]:
-    """Of one message's unfinished blocks those that were neither finished nor begun anew in what was stored since."""
-    for event in since:
+def _ended(piece: Piece, later: Iterable[AnyEvent]) -> bool:
+    for event in later:
         match event:
-            case Text() | Thinking() if event.message == texts[0].message:
-                texts = [text for text in texts if text.block > event.block]
+            case Text() | Thinking() if event.message == piece.message:
+                if event.block >= piece.block:
+                    return True
             case Text() | Thinking() | ToolCalled(parent="") | TurnFinished():
-                return ()
-        if not texts:
-            break
-    return texts
+                return True
+    return False
 
 
 def _known(lines: Iterable[bytes]) -> Iterable[AnyEvent]:
@@ -124,12 +142,6 @@ def _known(lines: Iterable[bytes]) -> Iterable[AnyEvent]:
             yield decode(line)
         except msgspec.DecodeError:
             continue  # of a newer version
-
-
-def _write(path: Path, raw: bytes) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | OPEN, 0o600)
-    with open(fd, "wb") as file:
-        file.write(raw)
 
 
 def _read(path: Path) -> bytes:

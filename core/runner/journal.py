@@ -108,6 +108,7 @@ class Journal:
         self._todos = Checklist()
         self._outputs: dict[str, tuple[str, int]] = {}  # tool call → end of what it has printed, and all its characters
         self._watchers: set[Watcher] = set()
+        self.before_shown: Callable[[TextDelta], None] = lambda _: None  # called with words that are about to be shown
         self._costs: deque[TurnCost] = deque(maxlen=COSTS)
         for event in events:
             self.recall.apply(event)
@@ -161,6 +162,8 @@ class Journal:
             text, size = self.output(shown.id)
             size += shown.skipped + len(shown.text)
             self._outputs[shown.id] = (text + shown.text)[-OUTPUT_CHARS:], size
+        if isinstance(shown, TextDelta):
+            self.before_shown(shown)
         if self._watchers and shown is not None:
             self._publish(encode(shown), words=isinstance(shown, TextDelta | ThinkingDelta))
 

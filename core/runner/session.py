@@ -31,7 +31,6 @@ SWEPT_S = 5.0  # for the end of what a dead CLI has left behind
 TERM_S = 0.3  # between SIGTERM and SIGKILL: both together keep a stop under 2 s
 SILENT_S = 30.0  # without a line from the CLI, a tool at work or a question to the user
 DEAF_S = 600.0  # then the turn is ended: nothing is busy for ever
-SHORT_S = 1.0  # a turn that is younger leaves no checkpoint: it costs the first words nothing
 LATE_S = 5.0  # for a CLI to begin with what it was given as steering when the turn had just ended
 
 MakeRoom = Callable[["Session"], Coroutine[Any, Any, None]]
@@ -55,6 +54,7 @@ class Session:
         )
         self._engine, self._spawn, self._room, self._rested = engine, spawn, room, rested
         self._checkpoint = Checkpoint(journal.log)
+        journal.before_shown = self._checkpoint.keep
         self._starting: asyncio.Task[None] | None = None
         self._sweeping: asyncio.Task[None] | None = None
         self.admitted = False  # it holds one of the places for CLIs
@@ -191,10 +191,8 @@ class Session:
                 self.talk.advance()
 
     def check_idle(self, now: float) -> None:
-        """Every second: keep what is unfinished; has the CLI gone silent?"""
+        """Every second: has the CLI gone silent?"""
         talk, turn = self.talk, self.talk.turn
-        if turn and now - turn.started > SHORT_S:
-            self._checkpoint.keep(self.journal.shown(talk.unfinished()))
         silent_s = now - talk.last_heard
         if turn is None:
             if talk.handed and talk.live and silent_s > LATE_S:
