@@ -104,12 +104,12 @@ async def test_a_request_keeps_the_tool_its_exact_target_and_the_reason_apart(ha
     assert (two.tool, two.summary, two.reason) == ("mcp__x__y", "mcp__x__y", "")
 
 
-async def test_a_session_that_was_tampered_with_is_in_the_audit_log_once(house: House) -> None:
-    session = await house.talk(ALICE)
+async def test_a_session_that_was_tampered_with_is_in_the_audit_log_once(harness: GatewayHarness) -> None:
+    session = await harness.add_session(ALICE)
     ended = TurnFinished(seq=1, outcome="error", reason="tampered", detail="unanswered")
     for _ in range(2):  # a gateway that was killed in between does it again
-        await follow(house.store, session, [ended], owner=ALICE)
-    (entry,) = await house.store.audit_entries()
+        await update_records(harness.store, session, [ended], owner=ALICE)
+    (entry,) = await harness.store.audit_entries()
     assert (entry.what, entry.who, entry.about) == ("session_tampered", ALICE, session.agent)
     assert entry.detail == f"{session.id} 1 unanswered"
 
