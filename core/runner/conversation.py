@@ -17,7 +17,6 @@ from core.domain.events import (
     Answered,
     AnyEvent,
     Asked,
-    Decided,
     Live,
     Notice,
     Parked,
@@ -67,7 +66,7 @@ class Conversation:
         self.desk = PendingRequests(self._record_request)
         self._translator = Translator()
         self._need_cli, self._end_cli, self._finished = need_cli, end_cli, finished
-        self._check = TamperCheck(calls)
+        self.check = TamperCheck(calls)
         self.tampered = ""  # what was wrong with something that the CLI did; from then on nothing of it counts
         self._dropped = 0
         self.last_heard = self.last_used = time.monotonic()
@@ -76,8 +75,6 @@ class Conversation:
     def last_active(self) -> float:
         """When a person or the CLI did something."""
         return max(self.last_used, self.last_heard)
-
-    # --- what people do ----------------------------------------------------------------------------------------------
 
     def say(self, said: UserSaid) -> int:
         """Acknowledge a message: its number. The same message_id again changes nothing.
@@ -154,13 +151,13 @@ class Conversation:
             self.finish(stopped(STOPPED))
         else:
             self.turn.words = words
-            self.turn.sent_as(self._check.sent(live.say(words)))
+            self.turn.sent_as(self.check.sent(live.say(words)))
 
     def comes(self, live: "Cli") -> None:
         """A CLI that has just been started reads what it is told in its own time: it need not be waited for."""
         self.live = live
         if self.turn is not None and not self.turn.stopping:  # the one before it did not come up: it never read this
-            self.turn.sent_as(self._check.sent(live.say(self.turn.words)))
+            self.turn.sent_as(self.check.sent(live.say(self.turn.words)))
         self.advance()
 
     def _steer(self) -> None:
@@ -171,7 +168,7 @@ class Conversation:
         handed = set(self.handed.values())
         for said in self.recall.waiting.values():
             if said.steer and said.message_id not in handed:
-                self.handed[self._check.sent(live.say(words_of(said)))] = said.message_id
+                self.handed[self.check.sent(live.say(words_of(said)))] = said.message_id
 
     def finish(self, over: TurnResult, *, then: S = S.IDLE) -> None:
         """The one end of the open turn; unfinished text is kept as partial."""
@@ -226,7 +223,7 @@ class Conversation:
         self.last_heard = time.monotonic()
         try:
             for item in () if self.tampered else self._translator.feed(said):
-                if wrong := self._check.seen(item):
+                if wrong := self.check.seen(item):
                     self._tamper(wrong)
                     break
                 self._take(item)
@@ -325,27 +322,20 @@ class Conversation:
         if self.live:
             self.live.cli.kill()
 
-    # --- requests ----------------------------------------------------------------------------------------------------
-
     async def ask(self, request_id: str, wish: ToolRequest) -> Verdict:
         """What a person decides about this."""
         self._open_turn()
-        if wrong := self._check.asked(wish):
+        if wrong := self.check.asked(wish):
             self._tamper(wrong)
         verdict = await self.desk.ask(request_id, wish, self.turn.plan if self.turn else "")
-        self._check.decided(wish.tool_id, verdict.allow)
+        self.check.decided(wish.tool_id, verdict.allow)
         return verdict
 
     def refuse(self, request_id: str, wish: ToolRequest) -> Verdict:
         """Deny this for the agent's policy, where nobody is there to ask."""
         self._open_turn()
-        self._check.decided(wish.tool_id, False)
+        self.check.decided(wish.tool_id, False)
         return self.desk.refuse(request_id, wish, self.turn.plan if self.turn else "")
-
-    def on_decided(self, decided: Decided) -> None:
-        """A rule or the policy has decided. Raises: StoreUnavailable."""
-        self.journal.record(decided)
-        self._check.decided(decided.tool_id, decided.decision == "allow")
 
     def _record_request(self, event: Asked | Answered | Parked) -> None:
         self.journal.record(event)

@@ -78,7 +78,8 @@ class Session:
 
     def on_decided(self, decided: Decided) -> None:
         """The platform decided about a use of a tool without a person. Raises: StoreUnavailable: it is not recorded."""
-        self.talk.on_decided(decided)
+        self.journal.record(decided)
+        self.talk.check.decided(decided.tool_id, decided.decision == "allow")
 
     def on_held_back(self, wanted: tuple[str, ...]) -> None:
         """Its folder wants these of the CLI, and does not get them: said whenever it is something else than before."""
