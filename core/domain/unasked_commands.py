@@ -6,7 +6,6 @@ run others or are led by files of the folder (git, xargs, sed, awk, env, find -e
 """
 
 import re
-from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from core.domain import shell
@@ -84,11 +83,11 @@ def _is_doubtful(word: Word, program: Program, folder: str) -> bool:
     return bool(_LEADS_OUT.match(text)) or "/../" in text or text.endswith("/..")
 
 
-def table(text: Callable[[str], str] = lambda shown: shown) -> list[tuple[str, str]]:
+def table() -> list[tuple[str, str]]:
     """The list as rows (programs, what of them): first those with nothing to add, then each with its limits."""
     free = sorted(name for name, program in PROGRAMS.items() if not program.shown)
     limited = sorted((name, program.shown) for name, program in PROGRAMS.items() if program.shown)
-    return [(" ".join(free), ""), *((name, text(shown)) for name, shown in limited)]
+    return [(" ".join(free), ""), *limited]
 
 
 def page() -> str:

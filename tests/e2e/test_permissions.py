@@ -98,3 +98,25 @@ async def always(me: Screen) -> None:
     await me.get("allow-always").click()
     await expect(me.get("rule")).to_have_value(re.compile(r"^Bash\("))
     await me.get("allow-always").click()
+
+
+async def test_an_agents_mode_is_seen_and_changed_on_its_page_and_counts_at_once(me: Screen) -> None:
+    await me.say("TOOL(((ls))) SAY(((listed)))")
+    await me.until_turns(1)
+    await expect(me.get("policy").first).to_have_attribute("data-state", "allowed")
+    workspace = me.page.url
+    await me.get("agent-menu").click()
+    await me.get("to-mode").click()
+    await me.page.wait_for_url("**/connections#mode")
+    await me.page.wait_for_function("window.did_handshake === true")
+    await expect(me.get("mode-acceptEdits")).to_have_attribute("aria-pressed", "true")
+    await me.get("unasked-list").locator("summary").click()
+    await expect(me.get("unasked-list")).to_contain_text("grep")
+    await me.get("mode-default").click()
+    await expect(me.get("mode-default")).to_have_attribute("aria-pressed", "true")
+    await me.page.goto(workspace)
+    await me.page.wait_for_function("window.did_handshake === true")
+    await me.say("TOOL(((ls)))")
+    await expect(me.permission).to_have_count(1)
+    await me.get("allow").click()
+    await me.until_turns(2)

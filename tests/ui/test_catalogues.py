@@ -24,6 +24,7 @@ COMPLETING = (
     "domain/runs.py",
     "domain/schedules.py",
     "domain/events.py",
+    "domain/unasked_commands.py",
     "runner/conversation.py",
     "runner/session.py",
     "runner/stream_json.py",

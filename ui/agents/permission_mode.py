@@ -48,7 +48,7 @@ class PermissionMode:
                     with tag("li", classes="line"):
                         tag("code", names, classes="grow")
                         if limits:
-                            tag("span", limits, classes="meta", lang="en")
+                            tag("span", words.t(f"mode.of.{names}"), classes="meta")
 
     async def _choose(self, mode: Mode) -> None:
         if mode is mode_of(self._agent.permission_mode):

@@ -3,8 +3,8 @@ import { button, clean, element, icon, lasting } from "oma_items";
 
 const SETTLE_MS = 350; // a key pressed while the card is just appearing was meant for something else
 // What is longer is shown with its beginning and its end; the button between them opens all of it.
-const LINES = { most: 30, head: 16, tail: 8 };
-const CHARS = { most: 3000, head: 2000, tail: 1000 };
+const LINES = { most: 12, head: 6, tail: 4 };
+const CHARS = { most: 600, head: 320, tail: 200 };
 const ALONE_MS = 500; // a digit that letters follow within this began a sentence: somebody was about to write
 
 export default {
@@ -116,10 +116,10 @@ export default {
       const box = element("div", "cmd diff");
       const rows = (some) => some.map(([kind, text]) => this.line_of(kind, text));
       const said = this.words.whole_lines.replace("{lines}", lines.length.toLocaleString());
-      if (lines.length <= 2 * LINES.most) box.append(...rows(lines));
+      if (lines.length <= LINES.most) box.append(...rows(lines));
       else {
         const all = () => box.replaceChildren(...rows(lines));
-        box.append(...rows(lines.slice(0, LINES.most)), this.gap(said, all), ...rows(lines.slice(-LINES.head)));
+        box.append(...rows(lines.slice(0, LINES.head)), this.gap(said, all), ...rows(lines.slice(-LINES.tail)));
       }
       box.tabIndex = 0;
       return box;
