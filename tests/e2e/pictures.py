@@ -46,9 +46,31 @@ async def walk(screen: Screen, folder: Path) -> None:
     await picture(screen, folder / "permission.png")
     await allow_all(screen)
     await picture(screen, folder / "built.png")
+    agent = screen.agent
     await screen.page.goto(screen.product.url + "/dashboard")
     await expect(screen.get("agent-card").first).to_be_visible()
     await picture(screen, folder / "dashboard.png")
+    await operate(screen, folder, agent)
+
+
+async def operate(screen: Screen, folder: Path, agent: str) -> None:
+    """Give the agent a schedule, run it twice, and look at the day."""
+    await screen.page.goto(f"{screen.product.url}/agents/{agent}/operate")
+    await screen.page.wait_for_function("window.did_handshake === true")
+    await screen.get("schedule-new").click()
+    await screen.get("schedule-when").fill("weekdays at 9 am")
+    await expect(screen.get("next-times").locator("li")).to_have_count(5)
+    await picture(screen, folder / "schedule.png")
+    await screen.get("schedule-save").click()
+    await expect(screen.get("trigger-row")).to_have_count(1)
+    await screen.get("run-input").fill("hello")
+    await screen.get("run-now").click()
+    await screen.page.wait_for_url("**/runs/*")
+    await expect(screen.page.locator(".rh .rs")).to_have_attribute("data-state", "succeeded")
+    await picture(screen, folder / "run.png")
+    await screen.page.goto(screen.product.url + "/runs")
+    await expect(screen.get("run-row").first).to_be_visible()
+    await picture(screen, folder / "runs.png")
 
 
 async def picture(screen: Screen, path: Path) -> None:
