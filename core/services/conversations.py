@@ -34,7 +34,7 @@ from core.store import Store
 
 log = logging.getLogger("oma.conversations")
 
-HISTORY = 300  # events a page starts with; older ones on demand
+HISTORY = 120  # events a page starts with, so that a long session opens as fast as a short one; older ones on demand
 KNOWN_SESSIONS = 10_000  # owners remembered, so that a message does not cost a look into the Store
 BROKEN = (PlatformError, aiohttp.ClientError, OSError, msgspec.DecodeError)  # a connection or what came over it
 LOOK_S = (2.0, 4.0, 8.0, 15.0)  # between looks whether another web process has started the runner

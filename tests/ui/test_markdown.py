@@ -29,7 +29,7 @@ TAGS = {
     *("a", "blockquote", "br", "code", "del", "div", "em", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre"),
     *("span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul"),
 }
-ATTRIBUTES = {"href", "title", "target", "rel", "class", "start", "data-lang"}
+ATTRIBUTES = {"href", "title", "target", "rel", "class", "start", "data-lang", "dir"}
 
 ATTACKS = [
     "<script>alert(1)</script>",

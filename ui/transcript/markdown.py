@@ -219,6 +219,13 @@ class _Renderer(RendererHTML):
     def heading_close(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
         return f"</h{_below_page(tokens[at].tag)}>\n"
 
+    def bullet_list_open(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
+        """A list whose marks stand where its own words begin: on the right of Arabic and Hebrew."""
+        tokens[at].attrSet("dir", "auto")
+        return self.renderToken(tokens, at, options, env)
+
+    ordered_list_open = bullet_list_open
+
     def table_open(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
         return '<div class="table"><table>\n'
 
