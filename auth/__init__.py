@@ -1,4 +1,4 @@
-"""Who is at the browser: sign-in, login sessions, guards of requests and sockets, headers."""
+"""Sign-in, login sessions, the guards of requests and sockets, and security headers."""
 
 from auth.service import Auth, check, install, request_origin, user_of
 

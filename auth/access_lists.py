@@ -1,4 +1,4 @@
-"""Those who are signed in already, held to the lists of the settings: at every start, because lists are read then."""
+"""At every start, the lists in the settings are applied to people who are signed in already."""
 
 import asyncio
 import logging
@@ -19,21 +19,21 @@ RETRY_S = 5.0
 
 
 async def enforce(settings: Settings, *, store: Store, logins: Logins, audit: Audit) -> None:
-    """Once for everybody, however long the Store is away; pages that are open follow within 2 s."""
+    """Sign out everybody who is on no list any more. Waits while the Store is away; open pages follow within 2 s."""
     while True:
         try:
             for user in await store.find(User, owner=SYSTEM, limit=MANY):
                 await _hold(user, settings, store=store, logins=logins, audit=audit)
             return
         except StoreUnavailable as error:
-            log.warning("who may be here is looked at again: %s", error)
+            log.warning("checking the access lists again: %s", error)
             await asyncio.sleep(RETRY_S)
 
 
 async def _hold(user: User, settings: Settings, *, store: Store, logins: Logins, audit: Audit) -> None:
     if user.issuer == LOCAL:
         return
-    # Of a domain the provider has said at their sign-in that it is theirs.
+    # The provider confirmed at sign-in that the domain is theirs.
     domain = user.email.rpartition("@")[2]
     who = Identity(issuer=user.issuer, subject=user.subject, email=user.email, hosted_domain=domain)
     if user.role is Role.ADMIN and not (user.admin_granted or is_admin(who, settings)):

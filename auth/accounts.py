@@ -1,4 +1,4 @@
-"""The user's record behind a sign-in: made the first time, merged ever after."""
+"""The user record behind a sign-in: created the first time, updated at each later one."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The body of one request, counted while it comes: a bound on its size, and on how long each part may take."""
+"""Limits on a request's body while it arrives: its size, and how long each part may take."""
 
 import asyncio
 from collections.abc import Mapping
@@ -28,22 +28,22 @@ class BodyTooSlow(BodyUnread):
 
 
 def declared(headers: Mapping[bytes, bytes]) -> None:
-    """Raises: TooLarge: it says itself that it is too large, or says it in no number."""
+    """Check Content-Length. Raises: TooLarge: it is over the limit, or it is not a number."""
     length = headers.get(b"content-length", b"0")
     if not length.isdigit() or len(length) > 12 or int(length) > MAX_BODY_BYTES:
         raise TooLarge("The body is too large.")
 
 
 class Body:
-    """The `receive` of one request."""
+    """Wraps the `receive` of one request and enforces the limits."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive, self._bytes, self._more = receive, 0, True
 
     async def __call__(self) -> Message:
-        """Raises: TooLarge. TooSlow."""
+        """Return the next part. Raises: TooLarge. BodyTooSlow."""
         if not self._more:
-            return await self._receive()  # whoever asks now waits for the end of the connection
+            return await self._receive()  # after the body, this waits until the client disconnects
         try:
             async with asyncio.timeout(PART_S):
                 message = await self._receive()

@@ -1,4 +1,4 @@
-"""What an id_token must say before we believe it, who it then is, and whether they may come in."""
+"""Checks the claims of an id_token, reads the identity from them, and applies the access lists."""
 
 import re
 import unicodedata
@@ -56,7 +56,7 @@ def verify(
 
 
 def _explicit(claims: Mapping[str, Any], client_id: str) -> None:
-    """What must hold whatever the library's version does."""
+    """Repeat the checks that must not depend on the version of the library."""
     audience, party = claims["aud"], claims.get("azp")
     if not isinstance(claims["sub"], str) or not SUBJECT.fullmatch(claims["sub"]):
         raise NotSignedIn("the id_token's subject is odd", code="bad_id_token")
@@ -80,7 +80,7 @@ def _identity(claims: Mapping[str, Any], issuer: str) -> Identity:
 
 
 def _text(claims: Mapping[str, Any], name: str, longest: int) -> str:
-    """A claim as text without control characters, which have no place in a name or a log; all else stays."""
+    """Return a claim as text without control characters, which must not reach a page or a log."""
     value = claims.get(name)
     if not isinstance(value, str):
         return ""
@@ -88,7 +88,7 @@ def _text(claims: Mapping[str, Any], name: str, longest: int) -> str:
 
 
 def admit(identity: Identity, settings: Settings) -> None:
-    """Apply the lists of those who may come in; with no lists everybody with an account may.
+    """Apply the access lists; without lists everybody with an account at the provider may sign in.
 
     Raises: Forbidden.
     """
@@ -104,7 +104,7 @@ def admit(identity: Identity, settings: Settings) -> None:
 
 
 def is_admin(identity: Identity, settings: Settings) -> bool:
-    """By verified e-mail address."""
+    """Return whether the verified e-mail address is one of the administrators'."""
     return bool(identity.email) and identity.email in _lower(settings.admins)
 
 

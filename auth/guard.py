@@ -1,6 +1,6 @@
-"""The door of every request: is it addressed to us, from one of our own pages, by whom, and may they come in.
+"""Checks every request: its address, its origin, its user, and the user's right to it.
 
-It decides by `scope["path"]`, never by a URL that a Host header can bend, and whatever it cannot tell it refuses.
+The decision uses `scope["path"]`, never a URL that a Host header can change. What cannot be decided is refused.
 Passed on in `scope["state"]`: `user` and `login` (absent for strangers), `bind` (what a page's sockets must have too)
 and `address`.
 """
@@ -54,17 +54,17 @@ current_origin: ContextVar[RequestOrigin | None] = ContextVar("current_origin", 
 
 
 class HeadTooLarge(BadInput):
-    """What stands before the body is over the limit."""
+    """The request line and the headers are over the limit."""
 
     code, status = "head_too_large", 431
 
 
 class AmbiguousLength(BodyUnread):
-    """A body whose length is said in two ways: another server in front of us may believe the other one."""
+    """The body's length is given twice: a server in front of us may use the other value."""
 
 
 Page = Callable[[Request, PlatformError], Response]
-"""Makes a page for a person of an error."""
+"""Renders an error as a page for a person."""
 
 
 class Guard:
@@ -100,7 +100,7 @@ class Guard:
             current_origin.reset(origin)
 
     async def _admit(self, scope: Scope, state: MutableMapping[str, Any]) -> Response | None:
-        """None: go on. Raises: PlatformError: refused."""
+        """Return an answer that ends the request, or None to go on. Raises: PlatformError: refused."""
         path, unsafe = scope["path"], scope.get("method", "GET") not in SAFE
         _short_head(scope)
         _one_length(scope)
@@ -137,7 +137,7 @@ class Guard:
             await self._rates.hit(STRANGER, network_of(state["address"]))
 
     def _moved(self, scope: Scope, *, unsafe: bool) -> Response | None:
-        """Who asks for a page by another name of ours is sent to it by the one that sign-in and sockets know."""
+        """Redirect alias hosts to OMA_PUBLIC_URL, the only host that sign-in and sockets accept."""
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         if scope["type"] != "http" or unsafe or len(hosts) != 1 or not self._site.alias(hosts[0].decode("latin-1")):
             return None
@@ -146,7 +146,7 @@ class Guard:
         return RedirectResponse(f"{self._site.url}{path}" + (f"?{query}" if query else ""), 302)
 
     def _addressed(self, scope: Scope) -> str:
-        """Our origin, by the one Host header. Raises: BadInput: that is not our name."""
+        """Return our origin for the Host header. Raises: BadInput: the header does not name this server."""
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         origin = self._site.origin(hosts[0].decode("latin-1")) if len(hosts) == 1 else None
         if origin is None:
@@ -166,7 +166,7 @@ class Guard:
         state["bind"] = f"visit:{visit}"
 
     def _stranger(self, scope: Scope, *, unsafe: bool) -> Response | None:
-        """What somebody without a login may have. Raises: NotSignedIn."""
+        """Return how to answer a request without a login: None lets it pass. Raises: NotSignedIn."""
         path = scope["path"]
         if path in OPEN_PATHS or path.startswith(OPEN_PREFIXES):
             return None
@@ -181,7 +181,7 @@ class Guard:
         return RedirectResponse(f"/login?next={target}" if target != "%2F" else "/login", 303)
 
     async def _hold(self, scope: Scope, state: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        """A socket, for as long as it is open."""
+        """Serve a socket while it is open, within the limit of sockets per user or network."""
         user = state.get("user")
         who, most = (user.id, PER_USER) if isinstance(user, User) else (network_of(state["address"]), PER_NETWORK)
         with ExitStack() as seat:
@@ -214,7 +214,7 @@ class Guard:
             await _refuse(problem(error), scope, receive, send)
 
     def _answer(self, scope: Scope, error: PlatformError) -> Response:
-        """A page where a person looks on, else a line for a program."""
+        """Return the error as a page for a browser, or as problem+json for a program."""
         accepts = dict(scope["headers"]).get(b"accept", b"")
         if self._page is None or not isinstance(error, SlowDown) or b"text/html" not in accepts:
             return problem(error)
@@ -229,13 +229,13 @@ def _origin(scope: Scope, state: Mapping[str, Any]) -> RequestOrigin:
 
 
 def _from_our_page(headers: Mapping[bytes, bytes], origin: str) -> None:
-    """Browsers always say where a socket comes from; who does not is refused. Raises: Forbidden."""
+    """Require an Origin header of our own: browsers always send one with a socket. Raises: Forbidden."""
     if headers.get(b"origin", b"").decode("latin-1").lower() != origin:
         raise Forbidden("from another site", code="cross_site")
 
 
 def _no_forgery(headers: Mapping[bytes, bytes], origin: str) -> None:
-    """A request that changes something must come from one of our pages, and say so. Raises: Forbidden."""
+    """Require that a request which changes something comes from one of our pages (CSRF). Raises: Forbidden."""
     site, said = headers.get(b"sec-fetch-site"), headers.get(b"origin")
     if site is not None and site != b"same-origin":
         raise Forbidden("from another site", code="cross_site")
@@ -246,7 +246,7 @@ def _no_forgery(headers: Mapping[bytes, bytes], origin: str) -> None:
 
 
 def _for_a_page(scope: Scope) -> None:
-    """A socket is NiceGUI's, begins anew, and says which page it is for, before anything is kept for it.
+    """Require a new NiceGUI socket that names its page, before any state is kept for it.
 
     Raises: BadInput.
     """
@@ -257,7 +257,7 @@ def _for_a_page(scope: Scope) -> None:
 
 
 def _short_head(scope: Scope) -> None:
-    """The server stops at this size while it waits for more; what came in one piece is counted here.
+    """Limit the headers. The server limits them only while they are incomplete; here they are complete.
 
     Raises: HeadTooLarge.
     """

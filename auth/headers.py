@@ -1,4 +1,4 @@
-"""What every response says about itself: six fixed headers, a policy that no foreign script or host passes, no copies.
+"""Security headers of every response: six fixed ones, a content security policy, and no caching.
 
 NiceGUI's pages get a nonce for their scripts. They need 'unsafe-eval' (Vue compiles its templates in the browser) and
 inline styles; nothing else does, and everything else gets a policy that allows nothing.
@@ -43,7 +43,7 @@ OOPS = (  # what went wrong stands in the log only
 
 
 class SecurityHeaders:
-    """Outermost layer. Pages are compressed here and not below, because the nonce goes into the plain text."""
+    """The outermost layer. It compresses pages itself, because the nonce has to go into the plain text."""
 
     def __init__(self, app: ASGIApp, *, site: Site) -> None:
         self.app, self._site = app, site
@@ -115,7 +115,7 @@ def _is_page(headers: Headers) -> bool:
 
 
 def _complete(headers: Headers, policy: str) -> Headers:
-    """Ours replace the same ones from below, but for a policy or a cache rule that knows better."""
+    """Add our headers. They replace those of inner layers, except a policy or cache rule that is set there."""
     fixed = {name for name, _ in FIXED}
     kept = [pair for pair in headers if pair[0] not in fixed]
     there = {name for name, _ in kept}

@@ -1,4 +1,4 @@
-"""What strangers can make the server say, as often as they like, is one line a minute with a count."""
+"""Limits log messages that strangers can cause to one line a minute with a count."""
 
 import logging
 import time
@@ -19,7 +19,7 @@ class OnceAMinute(logging.Filter):
         self._held: dict[str, tuple[float, int]] = {}  # message → when it may be said again, and how many were held
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the entry is written."""
+        """Return whether the entry is written."""
         message = str(record.msg)
         if message not in self._messages:
             return True

@@ -1,4 +1,4 @@
-"""The printed link: whoever reads this machine's terminal is its owner."""
+"""Local sign-in by a printed link: a person who can read this terminal is the owner."""
 
 import secrets
 import time

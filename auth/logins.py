@@ -1,4 +1,4 @@
-"""Who is signed in: login sessions kept in the store, of which the browser holds only a signed random id."""
+"""Login sessions, kept in the store. The browser holds only a signed random id."""
 
 import time
 from collections import OrderedDict
@@ -24,7 +24,7 @@ PER_USER = 1000  # login records of one user that are looked at together
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A living login and whose it is."""
+    """A valid login and its user."""
 
     login: Login
     user: User
@@ -63,7 +63,7 @@ class Logins:
         return self._signer.sign(value).decode()
 
     async def find(self, cookie: str) -> Signed | None:
-        """The living login that this cookie stands for; being asked for is a sign of life."""
+        """Return the valid login of this cookie, and count the request as activity."""
         id = self._id(cookie)
         return await self.check(id) if id else None
 

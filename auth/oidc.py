@@ -1,4 +1,4 @@
-"""One OpenID Connect provider, seen through Authlib: where it is, the way there, and the way back."""
+"""The client of one OpenID Connect provider, by Authlib: its metadata, the redirect to it, and the callback."""
 
 import asyncio
 import secrets
@@ -32,7 +32,7 @@ ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "E
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """What one sign-in must find again when the browser comes back."""
+    """The values of one sign-in that are needed again when the browser returns."""
 
     state: str
     nonce: str
@@ -50,7 +50,7 @@ class OidcProvider:
         self._asking = asyncio.Lock()  # many sign-ins at once ask the provider about itself once
 
     async def begin(self) -> tuple[str, Flow]:
-        """Where to send the browser, and what to remember meanwhile. Raises: Unavailable."""
+        """Return the address to redirect to, and the values to keep meanwhile. Raises: Unavailable."""
         flow = Flow(
             state=secrets.token_urlsafe(32), nonce=secrets.token_urlsafe(32), verifier=secrets.token_urlsafe(48)
         )
@@ -66,7 +66,7 @@ class OidcProvider:
         return (await self._about()).get("authorization_response_iss_parameter_supported") is True
 
     async def finish(self, flow: Flow, code: str) -> Identity:
-        """Who came back with this code. Raises: NotSignedIn: the provider or we refuse. Unavailable."""
+        """Exchange the code for an identity. Raises: NotSignedIn: the provider or we refuse. Unavailable."""
         about = await self._about()
         token = await self._exchange(about, flow, code)
         id_token = token.get("id_token")
@@ -134,7 +134,7 @@ class OidcProvider:
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
-        """One asks at a time. Raises: Unavailable: those before us wait for a provider that does not answer."""
+        """Allow one request to the provider at a time. Raises: Unavailable: earlier ones got no answer."""
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 await self._asking.acquire()
@@ -172,5 +172,5 @@ class OidcProvider:
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """What certificates are checked against, read once: each time, it would hold up all pages for some 50 ms."""
+    """Return the TLS context. It is read once, because reading it blocks all pages for some 50 ms."""
     return httpx2.create_ssl_context()

@@ -1,4 +1,4 @@
-"""How often somebody may ask: strangers by their network, users by their account; counted by the `limits` package.
+"""Rate limits: strangers by network, users by account; counted by the `limits` package.
 
 The counts are this process's own. Several web processes share them by giving `Rates` another storage of that package.
 """
@@ -22,7 +22,7 @@ MOST = 20_000  # counts remembered: about 6 MB; the oldest gives way
 
 
 class SlowDown(TooMuch):
-    """Asked too often; `wait_s` later it may work again."""
+    """There were too many requests; the client may try again after `wait_s` seconds."""
 
     code = "slow_down"
 

@@ -35,7 +35,7 @@ VIEWPORT = '<meta name="viewport" content="width=device-width"><meta name="color
 
 
 class SignIn:
-    """What both ways in share, and the way out."""
+    """What both kinds of sign-in share, and signing out."""
 
     def __init__(self, *, store: Store, jar: Cookies, logins: Logins, audit: Audit) -> None:
         self._store, self._jar, self._logins, self._audit = store, jar, logins, audit
@@ -75,7 +75,7 @@ class SignIn:
         return response
 
     async def refused(self, identity: Identity, error: Forbidden) -> None:
-        """Somebody whom the provider knows may not come in: an administrator will want to know who."""
+        """Record that the provider knows somebody who may not sign in, so that administrators learn of it."""
         about = user_id(identity.issuer, identity.subject)
         await self._audit.record(
             AuditAction.SIGN_IN_REFUSED, about=about, detail=f"{error.code} {identity.email}".strip()
@@ -105,7 +105,7 @@ class ByProvider:
         ]
 
     async def login(self, request: Request) -> Response:
-        """To the provider."""
+        """Redirect to the provider."""
         try:
             url, flow = await self._provider.begin()
         except PlatformError as error:
@@ -121,7 +121,7 @@ class ByProvider:
         return response
 
     async def callback(self, request: Request) -> Response:
-        """Back from the provider."""
+        """Finish the sign-in when the browser returns from the provider."""
         if request.method != "GET":  # Starlette adds HEAD, which must not use the sign-in up
             return Response(status_code=405, headers={"Allow": "GET"})
         try:
@@ -144,7 +144,10 @@ class ByProvider:
             raise
 
     async def _flow(self, request: Request) -> tuple[Flow, str]:
-        """What this browser began, once. Raises: BadInput: not begun here, too long ago, or used already."""
+        """Return the sign-in that this browser began, once.
+
+        Raises: BadInput: it did not begin here, began too long ago, or was used already.
+        """
         given = request.query_params
         try:
             memory = self._flows.loads(request.cookies.get(self._jar.flow, ""), max_age=FLOW_S)
@@ -177,8 +180,8 @@ class ByLink:
         ]
 
     async def redeem_link(self, request: Request) -> Response:
-        """The printed link; opened again by the browser that it signed in, it simply leads home."""
-        if request.method != "GET":  # whoever only looks whether it is there must not use it up
+        """Redeem the printed link. A browser that is signed in already is sent to the dashboard."""
+        if request.method != "GET":  # Starlette adds HEAD, which must not use the link up
             return Response(status_code=405)
         try:
             self._here(request)
@@ -217,7 +220,7 @@ def landing(wanted: str | None) -> str:
 
 
 def failed(error: PlatformError) -> Response:
-    """Never with what the browser sent: the code in its URL could still be worth something."""
+    """Return a page that leads to /login. It quotes nothing that the browser sent: a code may still be valid."""
     log.warning("sign-in refused: %s", error)
     status = 400 if isinstance(error, BadInput | NotSignedIn) else error.status
     target = escape(f"/login?{urlencode({'error': error.code})}")

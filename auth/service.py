@@ -1,4 +1,4 @@
-"""Everything of sign-in put together for one web process, and what pages may ask of it."""
+"""Puts sign-in together for one web process, and offers it to pages and API."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -32,7 +32,7 @@ WATCH_S = 1.0  # a login that ended in another process loses its sockets within 
 
 
 class Auth:
-    """What pages, API and `main.py` see of sign-in."""
+    """The interface of sign-in for pages, API and `main.py`."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Auth:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """While open, sockets of logins that end are closed; at first, who is on no list any more is signed out."""
+        """Apply the access lists once, then close the sockets of logins that end, while the context is open."""
         tasks, lists = Tasks(), enforce(self._settings, store=self._store, logins=self.logins, audit=self._audit)
         tasks.spawn(lists, "hold to the lists")
         tasks.spawn(watch(self.sockets, self._check, every_s=WATCH_S), "watch logins")
@@ -117,13 +117,13 @@ def user_of(request: Request) -> User:
 
 
 def check(settings: Settings) -> None:
-    """Before anything is opened. Raises: Misconfigured: sign-in cannot work like this."""
+    """Check the settings of sign-in before anything is opened. Raises: Misconfigured."""
     _provider(settings, Site(settings))
     _links(settings)
 
 
 def request_origin() -> RequestOrigin:
-    """Where the request that is being answered came from, for the audit log."""
+    """Return address and device of the request that is being answered, for the audit log."""
     return current_origin.get() or RequestOrigin()
 
 

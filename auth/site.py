@@ -1,4 +1,4 @@
-"""Which addresses are ours, who a caller is behind trusted proxies, and what may come from where."""
+"""Our own addresses, and the address of a caller behind trusted proxies."""
 
 import re
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
@@ -31,23 +31,23 @@ class Site:
             raise Misconfigured(f"OMA_TRUSTED_PROXIES: {error}") from error
 
     def origin(self, host: str) -> str | None:
-        """The origin that goes with this Host header; None if we are not called that."""
+        """Return the origin for this Host header, or None if it is not ours."""
         host = host.lower()
         if origin := self._public.get(host) or self._public.get(_host_of("https" if self.secure else "http", host)):
             return origin
         return f"http://{host}" if self._local and self.loopback(host) else None
 
     def alias(self, host: str) -> bool:
-        """Whether a Host header is a name that only leads to ours."""
+        """Return whether a Host header is one of OMA_ALIASES."""
         return _host_of("https" if self.secure else "http", host) in self._aliases
 
     def loopback(self, host: str) -> bool:
-        """Whether a Host header names this machine to itself."""
+        """Return whether a Host header is a loopback name."""
         match = HOST.fullmatch(host.lower())
         return match is not None and match["name"] in LOOPBACK
 
     def caller(self, scope: Scope) -> str:
-        """The address that called: the peer, or what trusted proxies say in front of it."""
+        """Return the client's address: the peer's, or the one that trusted proxies report."""
         peer = (scope.get("client") or (UNKNOWN,))[0]
         if not self._trusted(peer):
             return str(peer)
@@ -63,7 +63,7 @@ class Site:
 
 
 def strip_forwarded(scope: Scope, *, scheme: str) -> None:
-    """Take what a client may have made up out of the request, and say the scheme as it is.
+    """Remove forwarding headers, which a client may have invented, and set the real scheme.
 
     NiceGUI believes X-Forwarded-Prefix of anybody; Engine.IO learns only from X-Forwarded-Proto that we are https.
     """
@@ -77,7 +77,7 @@ def strip_forwarded(scope: Scope, *, scheme: str) -> None:
 
 
 def network_of(caller: str) -> str:
-    """What is limited as one: an IPv4 address, or the /64 that one IPv6 customer has."""
+    """Return the unit of rate limits: an IPv4 address, or the /64 network of one IPv6 customer."""
     address = _address(caller)
     if isinstance(address, IPv6Address):
         return str(IPv6Network((address, 64), strict=False))

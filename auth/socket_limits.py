@@ -1,4 +1,4 @@
-"""What one browser may say over its socket, looked at before anything else reads it: not too much, not too often, and
+"""Limits on what a browser sends over its socket, checked before anything else reads it: size, rate, and
 only in the words of NiceGUI's page. A socket that says anything else is cut; its page, if there is one, connects anew.
 """
 
@@ -43,7 +43,7 @@ class FrameLimits:
         return message
 
     def _fault(self, text: str | None) -> str:
-        """What is wrong with this frame; empty: nothing."""
+        """Return why this frame is refused, or an empty text."""
         if text is None:
             return "binary"
         if len(text) > MAX_FRAME_BYTES:
@@ -60,7 +60,7 @@ class FrameLimits:
 
 
 def _understood(text: str) -> bool:
-    """Whether Socket.IO will be able to read it, with the same decoder; that one gives up on deep nesting."""
+    """Return whether Socket.IO's decoder can read it; that one fails on deep nesting."""
     # nosemgrep: half-a-match  # the rest is JSON, and read as such
     head = EVENT.match(text)
     if head is None:
@@ -73,14 +73,14 @@ def _understood(text: str) -> bool:
 
 
 class ConnectionLimiter:
-    """How many sockets everybody has open."""
+    """Counts open sockets by user or network."""
 
     def __init__(self) -> None:
         self._taken: Counter[str] = Counter()
 
     @contextmanager
     def seat(self, who: str, *, most: int) -> Iterator[None]:
-        """One more while the context is open. Raises: TooMuch."""
+        """Count one more socket while the context is open. Raises: TooMuch."""
         if self._taken[who] >= most:
             raise TooMuch(f"{most} sockets are open", code="too_many_sockets")
         self._taken[who] += 1

@@ -121,7 +121,7 @@ class SocketGuard:
             raise self._turned_away(sid) from error
 
     def _turned_away(self, sid: str) -> ConnectionRefusedError:
-        """What to raise; the connection is closed once it has been told."""
+        """Return the error that refuses the socket; its connection closes after the client was told."""
         eio_sid = self._sio.manager.eio_sid_from_sid(sid, "/")
         background_tasks.create(self._hang_up(eio_sid), name="hang up refused socket")
         return ConnectionRefusedError(REFUSED)
@@ -193,7 +193,7 @@ class SocketGuard:
 
 
 def _bind_of(client: Client) -> str:
-    """What the request that rendered the page was recognised by."""
+    """Return the binding (login or visit) of the request that rendered the page."""
     request = client._request
     return "" if request is None else str((request.scope.get("state") or {}).get("bind", ""))
 
@@ -213,7 +213,7 @@ def _forgotten(clients: Iterable[Client]) -> list[Client]:
 
 
 def _is_number(value: object) -> bool:
-    """What NiceGUI gives to int(): absent, a number, or one as text from a query."""
+    """Return whether NiceGUI can pass the value to int(): absent, a number, or digits."""
     return value is None or isinstance(value, int) or (isinstance(value, str) and value.isdigit() and len(value) < 16)
 
 

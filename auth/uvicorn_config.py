@@ -1,4 +1,4 @@
-"""The web server's own limits, so that what is too large is never held in memory: headers, frames, goodbyes."""
+"""Limits of the web server itself, so that nothing too large is held in memory: headers, frames, closing sockets."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ CLOSE_S = 1.0  # a socket that was closed and goes on talking is cut after this;
 
 
 class Sockets(WebSocketsSansIOProtocol):
-    """uvicorn's, less patient."""
+    """uvicorn's WebSocket protocol with a shorter wait for a closing peer."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

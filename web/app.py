@@ -49,7 +49,7 @@ async def front(
     gate: GatewayLink,
     draining: Callable[[], bool],
 ) -> AsyncIterator[auth.Auth]:
-    """While the context is open `app` may be served. Raises: Misconfigured."""
+    """Put everything onto `app`, which may be served while the context is open. Raises: Misconfigured."""
     audit = Audit(store, whence=auth.request_origin)
     door = auth.install(app, settings, store, keys, audit=audit, page=error_page.refusal)
     talks = Conversations(store=store, runners=runners, audit=audit)
@@ -87,7 +87,7 @@ def _people(door: auth.Auth, settings: Settings, *, store: Store, runners: Runne
 def _account(
     door: auth.Auth, talks: Conversations, *, store: Store, vault: Vault, runners: RunnerPool, audit: Audit
 ) -> Account:
-    """Whose account goes is out at once, and forgotten here."""
+    """The deletion of accounts, which ends their logins and forgets their conversations in this process."""
     return Account(
         store=store,
         vault=vault,
@@ -117,7 +117,7 @@ def _install(app: FastAPI, desk: Services, *, store: Store, gate: GatewayLink, d
 
 
 def mount(app: FastAPI) -> None:
-    """NiceGUI under everything, in the leanest form it has; around everything, guards too, who counts requests."""
+    """Mount NiceGUI below our routes, with WebSockets only, and count requests outside of all guards."""
     app.add_middleware(RequestMetrics)
     nicegui_core.sio.eio.cors_allowed_origins = None
     nicegui_core.sio.eio.transports = ["websocket"]

@@ -1,7 +1,7 @@
-"""Every request, measured from outside of all guards: counted by its route, and the beginning of a trace.
+"""Counts and times every request by its route, outside of all guards, and begins its trace.
 
-Routes are templates of ours, so that nobody can fill the memory of who counts with paths. What a browser says of a
-trace is not taken over: a stranger would choose which of our traces their requests are in.
+The labels are our own route templates, so that invented paths cannot fill the memory. A trace id that a browser sends
+is ignored: a stranger could otherwise choose the trace that a request belongs to.
 """
 
 import time
@@ -14,11 +14,11 @@ from core.observability import metrics
 from core.observability.tracing import Span, span
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-NO_ANSWER = 500  # what a person sees whose request broke before it was answered
+NO_ANSWER = 500  # the status that a client gets if the request failed before its answer began
 
 
 class RequestMetrics:
-    """Pure ASGI; the outermost. Sockets are counted where their seats are (auth.guard)."""
+    """Pure ASGI, the outermost layer. Sockets are counted in auth.guard."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -50,18 +50,18 @@ class RequestMetrics:
 
 
 def _span(scope: Scope) -> AbstractContextManager[Span | None]:
-    """Files and health checks are no story."""
+    """Return the span of a request; static files and health checks have none."""
     path = scope["path"]
     return nullcontext() if path in HEALTH or path.startswith(STATIC_PREFIXES) else span("request", kind="server")
 
 
 def route_of(scope: Scope) -> str:
-    """The template that answered; one word for all files, and one for what no route of ours took."""
+    """Return the route template, one label for all static files, or `(other)` where no route matched."""
     for prefix in STATIC_PREFIXES:
         if scope["path"].startswith(prefix):
             return prefix
     if template := getattr(scope.get("route"), "path", ""):
         return str(template)
-    endpoint = scope.get("endpoint")  # all that a plain route of Starlette says of itself
+    endpoint = scope.get("endpoint")  # a plain Starlette route leaves nothing else in the scope
     routes = getattr(scope.get("app"), "routes", ()) if endpoint else ()
     return next((str(one.path) for one in routes if getattr(one, "endpoint", None) == endpoint), "(other)")

@@ -93,7 +93,7 @@ async def _serve(settings: Settings, listener: socket.socket, *, program: Path, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Platform:
-    """What the pages are served over. `launcher` starts the gateway where that is this web's own."""
+    """The parts below the pages. `launcher` starts the gateway on one machine; in a cluster it is None."""
 
     store: Store
     spawner: Spawner
@@ -102,7 +102,7 @@ class _Platform:
     runners: RunnerPool
 
     async def end(self, *, everything: bool) -> None:
-        """Stop what is ours alone. In a cluster that is nothing: other webs hold the boxes, idle ones are swept."""
+        """Stop boxes and gateway on one machine. In a cluster other webs use them, so nothing is stopped."""
         if not isinstance(self.gate, LocalGateway) or self.launcher is None:
             return
         with contextlib.suppress(TimeoutError):
@@ -115,7 +115,7 @@ class _Platform:
 
 @asynccontextmanager
 async def _platform(settings: Settings, runtime: Runtime, program: Path) -> AsyncIterator[_Platform]:
-    """Store, gateway, runners; on the way out they are let go, not stopped."""
+    """Open store, gateway and runners. Leaving the context disconnects from them and stops none."""
     async with contextlib.AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(settings))
         spawner = await stack.enter_async_context(opened_spawner(settings, runtime, program=program.parent))
@@ -144,7 +144,7 @@ async def _platform(settings: Settings, runtime: Runtime, program: Path) -> Asyn
 
 
 def _interrupted(launcher: GatewayProcess, runtime: Runtime, kind: type[BaseException] | None, *_: object) -> None:
-    """Ctrl-C before there was a server to take it: the gateway we have just started has nobody to live for."""
+    """End the gateway that was just started if Ctrl-C came before the server could handle it."""
     if kind is not None and issubclass(kind, asyncio.CancelledError | KeyboardInterrupt):
         launcher.end(wait_s=GATEWAY_END_S)
         if not any(runtime.boxes.glob("*")):
@@ -152,13 +152,13 @@ def _interrupted(launcher: GatewayProcess, runtime: Runtime, kind: type[BaseExce
 
 
 def listening(settings: Settings) -> socket.socket:
-    """A socket on the settings' address. Raises: Misconfigured: somebody else has it."""
+    """Return a socket that listens on the address of the settings. Raises: Misconfigured: it is in use."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
-        listener.listen()  # from here on it is taken; whoever comes now is answered when all else is there
+        listener.listen()  # from now on the port is ours; early clients wait until everything is open
     except OSError as error:
         listener.close()
         raise Misconfigured(
@@ -168,14 +168,14 @@ def listening(settings: Settings) -> socket.socket:
 
 
 def _heed_interrupts() -> None:
-    """Ctrl-C while all this was opened: Python 3.11 loses a cancellation that meets the end of a `wait_for`."""
+    """Handle a Ctrl-C that came during start: Python 3.11 loses a cancellation that meets the end of `wait_for`."""
     task = asyncio.current_task()
     if task and task.cancelling():
         raise asyncio.CancelledError
 
 
 def _deaf_to_interrupts() -> None:
-    """A second Ctrl-C must not leave boxes and gateway behind: what is left to do is bounded."""
+    """Ignore further signals: a second Ctrl-C must not leave boxes and gateway behind. The rest is bounded."""
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, lambda: None)
     with contextlib.suppress(OSError):  # who reads it may have ended of the same Ctrl-C: `make run 2>&1 | tee log`
@@ -183,7 +183,7 @@ def _deaf_to_interrupts() -> None:
 
 
 def _greet(settings: Settings, door: auth.Auth, open_browser: bool) -> None:
-    """Print the way in as soon as the page is served."""
+    """Print the sign-in link, or the public address, as soon as pages are served."""
     address = settings.url if settings.production else door.local_link()
     print(f"Oh My Agent: {address}", flush=True)
     if open_browser:
@@ -191,7 +191,7 @@ def _greet(settings: Settings, door: auth.Auth, open_browser: bool) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Says when it serves, and remembers which signal ended it instead of raising it again: there is more to end."""
+    """Reports when it serves, and keeps the signal that ended it instead of raising it: more has to be closed."""
 
     signal: int = 0
 

@@ -193,7 +193,7 @@ GUARDS = (
         f"{BACK}::test_an_answer_without_issuer_of_a_provider_that_promises_one_is_refused",
     ),
     Guard(
-        "only GET uses a callback up", "A2", ROUTES, 'if request.method != "GET":  # Starlette adds HEAD', 'if request.method == "":  # Starlette adds HEAD',
+        "only GET uses a callback up", "A2", ROUTES, 'if request.method != "GET":  # Starlette adds HEAD, which must not use the sign-in up', 'if request.method == "":  # no',
         f"{BACK}::test_who_only_looks_whether_the_callback_is_there_signs_nobody_in",
     ),
     Guard(

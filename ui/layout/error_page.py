@@ -45,7 +45,7 @@ def refusal(request: Request, error: PlatformError, *, incident: str = "") -> Re
     said = f'<p class="who meta" data-testid="incident">{escape(number)}</p>' if number else ""
     home = f'<a class="row home" href="/dashboard">{mark(24)}<span class="name">{NAME}</span></a>'
     body = (
-        f'<header class="head">{home}</header><main class="login"><div class="in">{mark(40)}<h1>{escape(title)}</h1>'
+        f'<header class="head">{home}</header><main class="login"><div class="in"><h1>{escape(title)}</h1>'
         f'<p class="lead">{escape(_sentence(words, code, error))}</p>'
         f'<p class="ways">{again}{_link("/dashboard", words.t("error.home"), "btn")}</p>{said}'
         f"</div></main>"
