@@ -19,6 +19,7 @@ NAMES = {
     "disk": "disk space counted and bounded",
     "settings": "Claude settings that no folder can override",
     "fallback": "reduced isolation by Landlock, where there is no box",
+    "tools": "an agent's programs in a Landlock domain apart from the CLI that asks about them",
 }
 WHYS = {
     "no_box": "needs the box of L1",
@@ -28,8 +29,11 @@ WHYS = {
     "no_cgroups": "control groups cannot be written; only limits of single processes hold",
     "unbounded": "switched off by a setting",
     "not_needed": "not needed beside L1",
+    "no_domain": "no Landlock in the kernel: sockets, a filter on system calls and the check of each decision are left",
+    "no_signal_scope": "the kernel's Landlock is older than version 6: an agent's programs can send signals to the CLI",
     "no_landlock": "Landlock is switched off, or the kernel does not have it",
 }
+SIGNALS_SINCE = 6  # the version of Landlock that keeps signals inside a domain
 DELEGATE = "systemd-run --property=Delegate=yes"
 
 
@@ -41,8 +45,12 @@ def layers(
     controllers: Collection[str],
     caged: bool = False,
     shared: str = "shared",
+    landlock_abi: int = SIGNALS_SINCE,
 ) -> tuple[Layer, ...]:
-    """All of them. `trouble` is the code of why there is no box, `shared` of why there are no ids; empty: there are."""
+    """All of them. `trouble` is the code of why there is no box, `shared` of why there are no ids; empty: there are.
+
+    `landlock_abi` is the version of the kernel's Landlock, 0 for none.
+    """
     boxed = not trouble
     bounded = bool(settings.box_memory_mb and settings.box_pids and settings.box_cpus)
     whole = set(controllers) >= set(cgroup.CONTROLLERS)
@@ -56,7 +64,12 @@ def layers(
         _layer("L5", "disk", "" if settings.box_disk_mb and settings.box_files else "unbounded"),
         _layer("L6", "settings"),
         _layer("L7", "fallback", "" if caged else "not_needed" if boxed else "no_landlock"),
+        _layer("L8", "tools", _tools(landlock_abi)),
     )
+
+
+def _tools(landlock_abi: int) -> str:
+    return "" if landlock_abi >= SIGNALS_SINCE else "no_signal_scope" if landlock_abi else "no_domain"
 
 
 def _layer(number: str, id: str, why: str = "", mend: str = "") -> Layer:

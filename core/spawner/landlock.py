@@ -52,6 +52,11 @@ class Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("lines", ctypes.c_void_p)]
 
 
+def abi() -> int:
+    """The version of the kernel's Landlock; 0: it has none, or it is switched off."""
+    return max(0, int(LIBC.syscall(CREATE, None, 0, VERSION)))
+
+
 def enter(rules: LandlockRules) -> None:
     """From here on for this process and all it starts; there is no way back. Raises: OSError."""
     version = _call(CREATE, None, 0, VERSION)

@@ -14,6 +14,7 @@ from core.spawner import Isolation, user_ids
 from core.spawner.box import PROGRAM, Host
 from core.spawner.host import fix_command, fix_hint
 from core.spawner.isolation_report import layers
+from core.spawner.landlock import abi
 from core.spawner.process import START_S, Command, abandon, spawn_bwrap, spawn_landlock, tail
 
 # The box's own interpreter with our packages and our program, and no other way out than the loopback device.
@@ -146,7 +147,15 @@ def describe(
     caged = bool(trouble) and landlock and settings.sandbox in ("auto", "landlock")
     return Isolation(
         name="landlock" if caged else "none" if trouble else "bubblewrap",
-        layers=layers(settings, trouble=code, mend=command, controllers=controllers, caged=caged, shared=shared),
+        layers=layers(
+            settings,
+            trouble=code,
+            mend=command,
+            controllers=controllers,
+            caged=caged,
+            shared=shared,
+            landlock_abi=abi(),
+        ),
         missing=(trouble,) if trouble else (),
         code=code,
         command=command,
