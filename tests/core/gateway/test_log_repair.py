@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from core.config import runtime_dir
 from core.config.runtime_dir import Process
 from core.domain.errors import Unavailable
 from core.domain.events import (
@@ -57,6 +58,14 @@ async def box_http(harness: GatewayHarness, process: Process) -> AsyncIterator[B
     await harness.add_session(ALICE)
     async with harness.gateway(watch_s=0.05):
         yield await harness.open_box(ALICE, process)
+
+
+@pytest.fixture
+def process() -> Process:
+    """The test's own process as the box's: a runner ends children of its process that it has not started."""
+    me = runtime_dir.process()
+    assert me
+    return me
 
 
 @contextlib.asynccontextmanager
