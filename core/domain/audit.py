@@ -35,6 +35,7 @@ class AuditAction(StrEnum):
     AUDIT_EXPORTED = "audit_exported"
     ACCOUNT_DELETED = "account_deleted"
     SCHEDULE_CHANGED = "schedule_changed"
+    LIMITS_CHANGED = "limits_changed"
     RUN_STARTED = "run_started"
     RUN_CANCELLED = "run_cancelled"
     ANNOUNCED = "announced"

@@ -115,6 +115,7 @@ REQUESTS: dict[str, Entry] = {
     "bad_cron": Entry("The schedule cannot be taken.", "It is not a cron expression.", (R.FIX_REQUEST,)),
     "bad_timezone": Entry("The time zone is not known.", "It is none of the IANA names.", (R.FIX_REQUEST,)),
     "never_due": Entry("The schedule is never due.", "No time fits it.", (R.FIX_REQUEST,)),
+    "bad_limit": Entry("The limit cannot be taken.", "It is out of range.", (R.FIX_REQUEST,)),
     "not_published": Entry("The agent is a draft.", "Drafts run only on request.", (R.FIX_REQUEST,)),
     "run_open": Entry("The run has not ended.", "What has not ended is not done again.", (R.WAIT,)),
     "run_ended": Entry("The run has ended.", "Nothing of it can be answered or cancelled.", (R.RELOAD,)),

@@ -100,6 +100,16 @@ class Run(Record, frozen=True, kw_only=True):
         return self.asked_at if self.state is RunState.WAITING else None
 
 
+class Limits(Record, frozen=True, kw_only=True):
+    """What a user's unattended work may cost and take; 0 is no limit. There is one row per user, with this id."""
+
+    id: str = "limits"
+    run_usd: float = 0.0
+    agent_month_usd: float = 0.0
+    user_month_usd: float = 0.0
+    duration_s: int = 0
+
+
 class AlertKind(StrEnum):
     """What the inbox says besides requests."""
 

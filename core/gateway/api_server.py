@@ -11,6 +11,7 @@ from core.gateway.box_api import BoxApi
 from core.gateway.identity import Callers
 from core.gateway.metering.limits import SpendLimits
 from core.gateway.metering.meter import Meter
+from core.gateway.metering.stored_limits import StoredLimits
 from core.gateway.providers.factory import provider_for
 from core.lib.tasks import Tasks, repeat
 from core.runs.silence_alarm import LOOK_S, SilenceAlarm
@@ -36,7 +37,7 @@ async def box_api_server(
     async with opened_vault(settings) as vault:
         provider = await asyncio.to_thread(provider_for, settings)  # it may load Google's client
         regional = settings.provider == "vertex" and settings.vertex_region != "global"
-        meter = Meter(store, provider=settings.provider, regional=regional, limits=limits)
+        meter = Meter(store, provider=settings.provider, regional=regional, limits=limits or StoredLimits(store))
         api = BoxApi(
             store=store,
             vault=vault,

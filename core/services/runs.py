@@ -11,6 +11,7 @@ from core.domain.records import SYSTEM, Agent, UserId, now
 from core.domain.runs import (
     DRAFT,
     Alert,
+    Limits,
     OpenRun,
     Run,
     TriggerKind,
@@ -18,6 +19,8 @@ from core.domain.runs import (
     run_id_of_request,
 )
 from core.domain.states import ENDED, RunState
+from core.domain.usage import DAYS, UsageRow, usage_rows
+from core.runs.limits import change_limits, limits_of
 from core.runs.transitions import move, settle
 from core.services.audit import Audit
 from core.store import Store
@@ -131,6 +134,20 @@ class Runs:
         await self._audit.record(AuditAction.RUN_CANCELLED, who=user, about=cancelled.agent, detail=run)
         self._wake()  # the worker stops the session's turn, then settles
         return cancelled
+
+    async def limits(self, *, user: UserId) -> Limits:
+        """What this user's work may cost, and how long a run may take."""
+        return await limits_of(self._store, user)
+
+    async def set_limits(self, limits: Limits, *, user: UserId) -> Limits:
+        """Raises: BadInput."""
+        changed = await change_limits(self._store, limits, user=user)
+        await self._audit.record(AuditAction.LIMITS_CHANGED, who=user, about=user)
+        return changed
+
+    async def usage(self, *, user: UserId) -> list[UsageRow]:
+        """What was used, by day, agent and model, oldest day first."""
+        return usage_rows(await self._store.all_usage(owner=user, prefix=DAYS))
 
     async def alerts(self, *, user: UserId) -> list[Alert]:
         """What the inbox says besides requests, newest first."""

@@ -25,6 +25,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /agents/{agent}/triggers": {"cron": "0 9 * * 1-5", "timezone": "Asia/Seoul", "jitter_s": 0, "enabled": True},
     "PATCH /triggers/{trigger}": {"timezone": "Asia/Seoul"},
     "POST /triggers/{trigger}/pause": {"why": "휴가"},
+    "PUT /limits": {"duration_s": 600},
     "POST /triggers/preview": {"cron": "0 9 * * 1-5"},
 }
 NOT_OBJECTS = (b"", b"null", b"7", b'"text"', b"[]", b"{", b"\xff", b"[" * 50_000)

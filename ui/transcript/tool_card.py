@@ -86,7 +86,7 @@ def who(answer: Answered, words: Translations) -> str:
     clock = words.clock(answer.at) if isinstance(answer.at, datetime) else ""
     if answer.by == "stop":
         return clock
-    by = words.t("answered.by_rule" if answer.by.startswith("rule") else "answered.by_you")
+    by = words.t("answered.by_rule" if answer.by.startswith(("rule", "policy")) else "answered.by_you")
     return f"{by} · {clock}" if clock else by
 
 

@@ -35,7 +35,7 @@ from core.fleet.gateway_link import GatewayLink
 from core.services.connections import ConnectionHistory
 from core.store import Store
 from ui.layout.services import Services
-from web.api import agents, connections, error_answers, health, openapi, runs, sessions, triggers
+from web.api import agents, connections, error_answers, health, openapi, runs, sessions, triggers, usage
 from web.api.routing import ApiRouter
 
 PREFIX = "/api/v1"
@@ -66,4 +66,5 @@ def _routers(desk: Services, store: Store) -> tuple[ApiRouter, ...]:
         connections.router(ConnectionHistory(store)),
         runs.router(desk, store),
         triggers.router(desk),
+        usage.router(desk),
     )

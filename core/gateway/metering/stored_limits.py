@@ -1,0 +1,39 @@
+"""The limits that users have set, told to the meter before each model call."""
+
+from collections.abc import Sequence
+
+from core.domain.records import Session
+from core.gateway.metering.limits import SpendLimit
+from core.gateway.providers import Call
+from core.runs.limits import limits_of
+from core.store import Store
+
+SESSIONS = 10_000  # remembered, whether they belong to a run: that never changes
+
+
+class StoredLimits:
+    """SpendLimits of core.gateway.metering, read from the Store at every call."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._is_run: dict[str, bool] = {}
+
+    async def of(self, call: Call) -> Sequence[SpendLimit]:
+        """The limits that hold for this call: a run's only in a run's session."""
+        limits = await limits_of(self._store, call.user)
+        found = []
+        if limits.run_usd and await self._belongs_to_a_run(call):
+            found.append(SpendLimit(scope="run", usd=limits.run_usd))
+        if limits.agent_month_usd:
+            found.append(SpendLimit(scope="agent", usd=limits.agent_month_usd))
+        if limits.user_month_usd:
+            found.append(SpendLimit(scope="user", usd=limits.user_month_usd))
+        return found
+
+    async def _belongs_to_a_run(self, call: Call) -> bool:
+        if call.session not in self._is_run:
+            if len(self._is_run) >= SESSIONS:
+                self._is_run.pop(next(iter(self._is_run)))
+            session = await self._store.get(Session, call.session, owner=call.user)
+            self._is_run[call.session] = bool(session.run)
+        return self._is_run[call.session]
