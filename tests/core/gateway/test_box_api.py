@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 from aiohttp import web
+from msgspec import structs
 
 from core.config import runtime_dir
 from core.config.runtime_dir import Process
 from core.config.settings import Secret
-from core.domain.records import Agent, Box, SecretRecord, Session, now
+from core.domain.records import Agent, Box, SecretRecord, Session, Unattended, now
 from core.gateway.box_limits import CALLS, STARTS
 from core.protocol import tokens
 from core.vault.local import LocalVault
@@ -52,6 +53,19 @@ async def test_the_spec_is_what_a_cli_starts_with(box_http: BoxHttp) -> None:
         "rules": [],
         "draft": True,
     }
+
+
+async def test_a_run_starts_with_what_the_agents_policy_allows_and_is_told_whether_it_may_ask(
+    harness: GatewayHarness, box_http: BoxHttp
+) -> None:
+    session = await harness.store.get(Session, "s1", owner=ALICE)
+    await harness.store.put(structs.replace(session, kind="run", run="r1"), owner=ALICE)
+    for otherwise in ("deny", "ask"):
+        policy = Unattended(allow=("Bash(make:*)",), otherwise=otherwise)  # type: ignore[arg-type]
+        await harness.store.change(Agent, "a1", owner=ALICE, rules=("Read",), unattended=policy)
+        spec = (await box_http("POST", "/internal/spec", {"session": "s1"})).body
+        assert spec["agent"]["rules"] == ["Read", "Bash(make:*)"]
+        assert spec["session"]["unattended"] is (otherwise == "deny")
 
 
 @pytest.mark.parametrize("path", ["/internal/spec", "/internal/draft"])
