@@ -1,7 +1,9 @@
-"""What waits for a person: permissions, questions, plans. Recorded before it is shown, answered once, never by a clock.
+"""Requests that wait for a person: permissions, questions, plans.
 
-The CLI's own request ends with its process; ours does not (G5). A decision that comes later is kept as a one-shot rule
-for exactly that tool and input, and the resumed model, told of it, runs into that rule.
+Each is recorded before it is shown and answered once, never by a timer.
+
+The CLI's own request ends with its process; ours does not (G5). A decision that comes later is kept for exactly that
+tool and input; it is used once, when the resumed model, which is told of it, makes the same request again.
 """
 
 import asyncio
@@ -28,7 +30,7 @@ STOPPED = "stop"  # `by` of an answer that nobody gave: the turn it belonged to 
 
 
 class Verdict(NamedTuple):
-    """What the CLI is told. `rules`: what it may do from now on without asking, in its rule syntax."""
+    """The answer that the CLI gets. `rules` are allowed from now on without a question."""
 
     allow: bool
     message: str = ""
@@ -37,7 +39,7 @@ class Verdict(NamedTuple):
 
 
 class ToolRequest(NamedTuple):
-    """One request of the CLI, as it came."""
+    """One request of the CLI to use a tool, as it came."""
 
     tool: str
     input: dict[str, Any]
@@ -58,14 +60,18 @@ class PendingRequests:
 
     @property
     def waiting(self) -> bool:
+        """True while a request of this CLI is open."""
         return bool(self._open)
 
     def decided_before(self, asked: Asked, answered: Answered) -> None:
-        """The next request for exactly this is answered like that."""
+        """Answer the next request for exactly this tool and input with a decision that was made before."""
         self._once[_key(asked.tool, asked.input)] = (asked, answered)
 
     async def ask(self, request_id: str, wish: ToolRequest, plan: str = "") -> Verdict:
-        """Waits for ever for a person's decision; cancelled, the request is answered by STOPPED unless it is parked."""
+        """Record the request and wait, without a limit, for a person's decision.
+
+        Cancelled, it answers the request with STOPPED, unless the request was parked.
+        """
         asked = asked_for(request_id, wish, plan)
         whole = asked.input == wish.input  # what was cut is not exactly what somebody decided about
         if whole and (once := self._once.pop(_key(asked.tool, asked.input), None)):
@@ -90,7 +96,7 @@ class PendingRequests:
         return Verdict(allow=False, message=UNATTENDED)
 
     def settle(self, answered: Answered) -> bool:
-        """Hand over a decision; False: nobody waits here for it."""
+        """Hand a decision to the request that waits for it. Returns False if none does."""
         answer = self._open.pop(answered.request_id, None)
         if answer is None or answer.done():
             return False
@@ -98,7 +104,7 @@ class PendingRequests:
         return True
 
     def drop(self) -> None:
-        """The user has stopped the turn: its requests are answered by that."""
+        """Deny all open requests, because the user has stopped the turn."""
         for request_id, answer in list(self._open.items()):
             del self._open[request_id]
             answered = Answered(request_id=request_id, decision="deny", by=STOPPED)
@@ -107,14 +113,17 @@ class PendingRequests:
                 answer.set_result(answered)
 
     def park(self) -> None:
-        """The process that asks is about to end: what is open stays open, without it."""
+        """Leave all open requests open without the process that made them: it is about to end."""
         for request_id in list(self._open):
             del self._open[request_id]
             self._record(Parked(request_id=request_id))
 
 
 def asked_for(request_id: str, wish: ToolRequest, plan: str = "") -> Asked:
-    """The event that shows a wish to people. `plan` was seen before: the CLI keeps plans in files, not in requests."""
+    """Make the event that shows a request to people.
+
+    `plan` is the text that the model wrote earlier in the turn: the CLI keeps plans in files, not in requests.
+    """
     kind = KINDS.get(wish.tool, "permission")
     own_plan = wish.input.get("plan")
     return Asked(
@@ -128,18 +137,18 @@ def asked_for(request_id: str, wish: ToolRequest, plan: str = "") -> Asked:
         no_rule=wish.offer.why_none,
         folder=_folder(wish.input),
         questions=questions(wish.input) if kind == "question" else (),
-        plan=(own_plan if isinstance(own_plan, str) else plan)[: truncation.CONTENT_CHARS] if kind == "plan" else "",
+        plan=(own_plan if isinstance(own_plan, str) else plan)[: truncation.INPUT_CHARS] if kind == "plan" else "",
     )
 
 
 def check(asked: Asked, decision: str) -> None:
-    """Raises: BadInput: not a decision for this kind of request."""
+    """Check that a decision fits the kind of request. Raises: BadInput: it does not."""
     if decision not in DECISIONS[asked.kind]:
         raise BadInput(f"{decision!r} does not answer a {asked.kind}")
 
 
 def verdict(kind: Kind, original: dict[str, Any], answered: Answered) -> Verdict:
-    """A person's answer in the CLI's terms."""
+    """Translate a person's answer into what the CLI is told."""
     match answered.decision:
         case "deny":
             return Verdict(allow=False, message=answered.message or DENIED)
@@ -151,7 +160,7 @@ def verdict(kind: Kind, original: dict[str, Any], answered: Answered) -> Verdict
 
 
 def questions(raw: dict[str, Any]) -> tuple[Question, ...]:
-    """The questions of AskUserQuestion, as far as they can be understood."""
+    """Read the questions of AskUserQuestion; what has another shape is left out."""
     asked = raw.get("questions")
     return tuple(
         Question(

@@ -4,7 +4,7 @@ import { button, clean, element, icon, lasting } from "oma_items";
 const SETTLE_MS = 350; // a key pressed while the card is just appearing was meant for something else
 // What is longer is shown with its beginning and its end; the button between them opens all of it.
 const LINES = { most: 12, head: 6, tail: 4 };
-const CHARS = { most: 600, head: 320, tail: 200 };
+const CHARS = { most: 500, head: 240, tail: 150 };
 const ALONE_MS = 500; // a digit that letters follow within this began a sentence: somebody was about to write
 
 export default {
