@@ -1,4 +1,4 @@
-"""`/inbox`: everything that waits for the user, newest first, each answered where it stands."""
+"""`/inbox`: all open requests of the user, newest first, each with a card to answer it."""
 
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ SHOWN = 50  # more than anybody answers at one sitting; the rest follows as thes
 
 
 class Row:
-    """One request: who asks, the way to the conversation, and the card to answer it with."""
+    """One request: the agent's name, a link to the session, and the card to answer it."""
 
     def __init__(
         self, page: PageFrame, request: Request, agent: Agent | None, asked: Asked | None, answer: Any
@@ -43,7 +43,7 @@ class Row:
                 )
 
     def show(self, request: Request, agent: Agent | None) -> None:
-        """The same request, maybe parked by now, of an agent that may have another name."""
+        """Update the row: the request may be parked by now, and the agent renamed."""
         self._name.set_text((agent and agent.name) or self._page.words.t("dashboard.untitled"))
         if self._card and request != self._seen:
             self._card.run_method("meta", self._meta(request))
@@ -56,7 +56,7 @@ class Row:
         return Meta(state=SessionState.ASKING, shown=SessionState.ASKING, word=words.t("state.asking"), asks=cards)
 
     def _bare(self, request: Request) -> None:
-        """Of a request whose event cannot be had: what the record says; it is answered in the conversation."""
+        """Show the record of a request whose event cannot be read; it is answered in its session."""
         words = self._page.words
         with tag("div", classes="card bare"):
             tag("span", words.code("inbox", request.kind, "question"), classes="meta")
@@ -67,7 +67,7 @@ class Inbox:
     """One open inbox page."""
 
     def __init__(self, page: PageFrame) -> None:
-        self._page, self._desk = page, page.desk
+        self._page, self._services = page, page.services
         self._rows: dict[str, Row] = {}
         self._clear_place: Tag | None = None
         with tag("div", classes="page narrow"):
@@ -96,14 +96,14 @@ class Inbox:
 
     async def _asked(self, request: Request) -> Asked | None:
         try:
-            return await self._desk.conversations.asked(request, user=self._page.user_id)
+            return await self._services.conversations.asked(request, user=self._page.user_id)
         except NotFound:
             return None
 
     async def _answer(self, request: Request, request_id: str, **said: Any) -> None:
-        """Raises: PlatformError: it did not count. Somebody else's answer is told, and leaves nothing to press."""
+        """Answer the request; if it was answered elsewhere, say so and remove the row. Raises: PlatformError."""
         try:
-            await self._desk.conversations.answer(request.session, request_id, user=self._page.user_id, **said)
+            await self._services.conversations.answer(request.session, request_id, user=self._page.user_id, **said)
         except (Conflict, NotFound) as error:
             self._page.fail(error)
             await self._page.refresh()
@@ -126,13 +126,13 @@ class Inbox:
             tag("a", words.t("inbox.to_agents"), classes="btn", href="/dashboard")
 
 
-def install(desk: Services) -> None:
+def install(services: Services) -> None:
     """Serve the page."""
 
     @screen("/inbox")
     async def inbox() -> None:
-        with frame(desk, title="inbox.title") as page:
+        with frame(services, title="inbox.title") as page:
             box = Inbox(page)
-            await page.read(partial(desk.agents.overview, user=page.user_id))
+            await page.read(partial(services.agents.overview, user=page.user_id))
             await box.show()
             page.on_change(box.show)

@@ -1,4 +1,4 @@
-"""`/login`: quiet, one button: to the identity provider, or, on one's own machine, for a fresh link in the terminal."""
+"""`/login`: one button, to the identity provider or, in local mode, for a new sign-in link in the terminal."""
 
 from html import escape
 from urllib.parse import urlencode
@@ -19,32 +19,32 @@ from ui.layout.static_page import document, languages, mark, words_of
 GOOGLE = theme.HERE / "google.svg"
 
 
-def install(desk: Services) -> None:
+def install(services: Services) -> None:
     """Serve the page. `?next=` is where to go afterwards, `?error=` a code, `?link=printed`: look in the terminal."""
 
     @app.get("/login", include_in_schema=False)
     def login(request: Request, next: str = "", error: str = "", link: str = "") -> Response:
         try:
-            desk.auth.current()
+            services.auth.current()
         except NotSignedIn:
-            return _page(desk, request, next=next, error=error, printed=link == "printed")
+            return _page(services, request, next=next, error=error, printed=link == "printed")
         return RedirectResponse("/dashboard", 303)
 
 
-def _page(desk: Services, request: Request, *, next: str, error: str, printed: bool) -> Response:
+def _page(services: Services, request: Request, *, next: str, error: str, printed: bool) -> Response:
     words = words_of(request)
     body = (
         f'<main class="login"><div class="in">{mark(40)}<h1>Oh My Agent</h1>'
         f'<p class="lead">{escape(words.t("login.lead"))}</p>{_refused(words, error)}'
-        f"{_ways_in(desk, words, next=next, printed=printed)}"
-        f"{_who(desk, words)}</div></main><footer>{languages(words)}</footer>"
+        f"{_ways_in(services, words, next=next, printed=printed)}"
+        f"{_who(services, words)}</div></main><footer>{languages(words)}</footer>"
     )
     return document(request, words, title=words.t("login.title"), body=body)
 
 
-def _ways_in(desk: Services, words: Translations, *, next: str, printed: bool) -> str:
-    methods = desk.auth.sign_in_methods
-    provider = _provider(desk.settings, words, next=next) if "oidc" in methods else ""
+def _ways_in(services: Services, words: Translations, *, next: str, printed: bool) -> str:
+    methods = services.auth.sign_in_methods
+    provider = _provider(services.settings, words, next=next) if "oidc" in methods else ""
     local = (
         _local(words, next=next, printed=printed, testid="sign-in-local" if provider else "sign-in")
         if "local" in methods
@@ -87,10 +87,10 @@ def _note(kind: str, glyph: str, role: str, text: str) -> str:
     )
 
 
-def _who(desk: Services, words: Translations) -> str:
-    """Who may come in, where that is restricted."""
-    settings = desk.settings
-    if "oidc" not in desk.auth.sign_in_methods:
+def _who(services: Services, words: Translations) -> str:
+    """The sentence that says who may sign in, if that is restricted."""
+    settings = services.settings
+    if "oidc" not in services.auth.sign_in_methods:
         text = escape(words.t("login.who_local"))
     elif EVERYBODY in settings.allowed_domains:
         return ""

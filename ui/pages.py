@@ -1,4 +1,4 @@
-"""All pages, in one list: a page that is not here is not served."""
+"""The list of all pages: a page that is not in it is not served."""
 
 from ui import inbox, login, theme
 from ui.admin import page as admin_page
@@ -12,7 +12,7 @@ from ui.settings import secrets
 from ui.workspace import page as workspace_page
 
 
-def install(desk: Services) -> None:
+def install(services: Services) -> None:
     """Register every page with NiceGUI."""
     for page in (
         theme,
@@ -29,4 +29,4 @@ def install(desk: Services) -> None:
         admin_page,
         error_page,
     ):
-        page.install(desk)
+        page.install(services)

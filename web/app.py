@@ -59,7 +59,7 @@ async def front(
         _account(door, talks, store=store, vault=vault, runners=runners, audit=audit) as account,
         door.running(),
     ):
-        desk = Services(
+        services = Services(
             settings=settings,
             agents=Agents(store=store, runners=runners, forget=talks.forget, audit=audit),
             conversations=talks,
@@ -75,7 +75,7 @@ async def front(
             audit=audit,
             isolation=spawner.isolation,
         )
-        _install(app, desk, store=store, gate=gate, draining=draining)
+        _install(app, services, store=store, gate=gate, draining=draining)
         yield door
 
 
@@ -109,10 +109,12 @@ def _operation(settings: Settings, talks: Conversations, *, store: Store, runner
     return Operation(Scheduler(store), worker)
 
 
-def _install(app: FastAPI, desk: Services, *, store: Store, gate: GatewayLink, draining: Callable[[], bool]) -> None:
+def _install(
+    app: FastAPI, services: Services, *, store: Store, gate: GatewayLink, draining: Callable[[], bool]
+) -> None:
     """The API and the pages."""
-    api.install(app, desk=desk, store=store, gate=gate, draining=draining)
-    pages.install(desk)
+    api.install(app, services=services, store=store, gate=gate, draining=draining)
+    pages.install(services)
     mount(app)
 
 

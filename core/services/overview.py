@@ -64,9 +64,15 @@ class Overview:
         """The open requests, newest first."""
         return sorted(self._requests.values(), key=lambda one: one.asked_at, reverse=True)
 
-    @property
-    def is_empty(self) -> bool:
-        return not self._agents
+    def blank(self) -> tuple[Agent, Session] | None:
+        """A draft in which nobody has said anything yet, and its session: it is used before another one is made."""
+        found = (agent for agent in self._agents.values() if self.is_blank(agent))
+        return next(((agent, own[0]) for agent in found if (own := self.sessions_of(agent.id))), None)
+
+    def is_blank(self, agent: Agent) -> bool:
+        """Whether nothing was done with this agent yet, so that nobody misses it in a list."""
+        unnamed = agent.draft and not (agent.name or agent.archived)
+        return unnamed and all(map(untouched, self._sessions_by_agent[agent.id]))
 
     def agent(self, id: str) -> Agent | None:
         return self._agents.get(id)
@@ -80,15 +86,24 @@ class Overview:
 
     def sessions_of(self, agent: str) -> list[Session]:
         """The agent's sessions, newest first."""
-        own = (one for one in self._sessions.values() if one.agent == agent)
-        return sorted(own, key=lambda one: one.updated_at, reverse=True)
+        return sorted(self._sessions_by_agent[agent], key=lambda one: one.updated_at, reverse=True)
 
-    def summaries(self) -> list[AgentSummary]:
-        """All agents, archived ones too, newest activity first."""
+    @property
+    def _sessions_by_agent(self) -> defaultdict[str, list[Session]]:
         sessions: defaultdict[str, list[Session]] = defaultdict(list)
         for one in self._sessions.values():
             sessions[one.agent].append(one)
-        cards = [self._summary(agent, sessions[agent.id]) for agent in self._agents.values()]
+        return sessions
+
+    def summaries(self, *, blank: bool = True) -> list[AgentSummary]:
+        """All agents, archived ones too, newest activity first; without `blank` ones, if so asked."""
+        sessions = self._sessions_by_agent
+        shown = [
+            agent
+            for agent in self._agents.values()
+            if blank or agent.name or not agent.draft or not self.is_blank(agent)
+        ]
+        cards = [self._summary(agent, sessions[agent.id]) for agent in shown]
         return sorted(cards, key=lambda card: card.at, reverse=True)
 
     def apply(self, change: SessionChange) -> bool:
@@ -135,8 +150,14 @@ class Overview:
             del self._requests[id]
 
     def _summary(self, agent: Agent, sessions: list[Session]) -> AgentSummary:
-        """The state that matters most wins: asking, then busy, then that of the newest session."""
+        """The state that matters most wins: asking, then busy, then failed, then that of the newest session.
+
+        A failed agent is shown by the newest session that failed: it is the one to try again.
+        """
         newest = max(sessions, key=lambda one: one.updated_at, default=None)
+        failed = [one for one in sessions if one.shown_state is SessionState.FAILED]
+        if failed and not {one.state for one in sessions} & OPEN_TURN and not sum(self._asking[x.id] for x in sessions):
+            newest = max(failed, key=lambda one: one.updated_at)
         asking = sum(self._asking[one.id] for one in sessions)
         states = {one.state for one in sessions}
         state = newest.shown_state if newest else SessionState.ASLEEP
@@ -155,6 +176,11 @@ class Overview:
             sessions=len(sessions),
             reason=newest.last_reason if newest and state is SessionState.FAILED else "",
         )
+
+
+def untouched(session: Session) -> bool:
+    """Whether nobody has said anything in it yet."""
+    return not session.last_line and not session.title
 
 
 def _moved(known: Session, change: SessionChange) -> Session:

@@ -59,6 +59,12 @@ async def test_a_user_sees_what_was_refused_allows_it_with_one_press_and_it_work
     await expect(me.get("log-empty")).to_be_visible()
     await expect(me.get("reach-public")).to_have_attribute("aria-pressed", "true")
     await me.get("reach-listed").click()
+    await expect(me.get("block-all")).to_be_visible()  # an empty list is not in force before somebody says so
+    await expect(me.get("reach-note")).to_contain_text("any public host can still be reached")
+    await me.page.reload()
+    await expect(me.get("reach-public")).to_have_attribute("aria-pressed", "true")
+    await me.get("reach-listed").click()
+    await me.get("block-all").click()
     await expect(me.get("empty-list")).to_be_visible()
     await add(me, "https://shop.example/a/page")
     await expect(me.get("allowed-host")).to_have_text(["shop.exampleRemove"])

@@ -63,14 +63,14 @@ class NoRuns:
         return []
 
 
-def rest_of_desk() -> dict[str, Any]:
+def rest_of_services() -> dict[str, Any]:
     """What pages over fakes do not ask for; /settings and /admin are tested over the real thing (tests/e2e)."""
     unused = dict.fromkeys(("account", "secrets", "export", "outbound", "people", "audit", "schedules"))
     return {**unused, "announcements": Announced(), "runs": NoRuns()}
 
 
 class FakePlatform:
-    """Both use-case objects in one: `Desk(agents=it, conversations=it)`."""
+    """Both use-case objects in one: `Services(agents=it, conversations=it)`."""
 
     def __init__(self) -> None:
         self.shelf: dict[str, AgentSummary] = {}

@@ -14,7 +14,7 @@ from nicegui import core as nicegui_core
 from core.config.settings import Secret, Settings
 from core.domain.states import SessionState
 from core.fleet.session_feed import RECORDS
-from tests.ui.fakes import FakeAuth, FakePlatform, bubblewrap, nothing, rest_of_desk, six
+from tests.ui.fakes import FakeAuth, FakePlatform, bubblewrap, nothing, rest_of_services, six
 from ui import inbox, login, theme
 from ui.dashboard import page as dashboard_page
 from ui.layout import error_page
@@ -65,7 +65,7 @@ class Policy:
         await self.app(scope, receive, strict)
 
 
-def build(desk: Services, platform: FakePlatform) -> FastAPI:
+def build(services: Services, platform: FakePlatform) -> FastAPI:
     """The pages under production's conditions, and `/_fake/…` to move the world from outside the browser."""
     app = FastAPI()
 
@@ -98,7 +98,7 @@ def build(desk: Services, platform: FakePlatform) -> FastAPI:
 
     @app.get("/_fake/announce")
     async def announce(text: str) -> None:
-        desk.announcements.announce(text)  # type: ignore[unused-coroutine]  # the fake's
+        services.announcements.announce(text)  # type: ignore[unused-coroutine]  # the fake's
 
     @app.get("/_fake/put")
     async def put(name: str) -> None:
@@ -117,16 +117,16 @@ def build(desk: Services, platform: FakePlatform) -> FastAPI:
     async def heard() -> dict[str, Any]:
         names = {card.agent.name: card.agent.archived for card in platform.shelf.values()}
         found: dict[str, Any] = {"said": platform.said, "warmed": platform.warmed, "answered": platform.answered}
-        return {**found, "agents": names, "user": desk.auth.current().locale}
+        return {**found, "agents": names, "user": services.auth.current().locale}
 
     for page in (theme, login, dashboard_page, inbox, error_page):
-        page.install(desk)
+        page.install(services)
     nicegui_core.app.add_middleware(Policy)  # inside NiceGUI's gzip: outside there is nothing to read
     mount(app)
     return app
 
 
-def desk_of(platform: FakePlatform, args: argparse.Namespace) -> Services:
+def services_of(platform: FakePlatform, args: argparse.Namespace) -> Services:
     """What the flags ask for."""
     oidc: dict[str, Any] = {"oidc_client_id": "id", "allowed_domains": ("acme.co.kr",)} if args.oidc else {}
     model: dict[str, Any] = {"anthropic_api_key": Secret("x")} if args.real else {}
@@ -136,7 +136,7 @@ def desk_of(platform: FakePlatform, args: argparse.Namespace) -> Services:
         agents=platform,  # type: ignore[arg-type]
         conversations=platform,  # type: ignore[arg-type]
         auth=FakeAuth(signed_in=not args.stranger, methods=methods),
-        **rest_of_desk(),
+        **rest_of_services(),
         isolation=nothing if args.no_sandbox else bubblewrap,
     )
 
@@ -150,7 +150,7 @@ def main(words: list[str] | None = None) -> None:
     platform = FakePlatform()
     if not args.empty:
         six(platform)
-    app = build(desk_of(platform, args), platform)
+    app = build(services_of(platform, args), platform)
     listener = socket.create_server(("127.0.0.1", args.port))
     print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     config = uvicorn.Config(app, log_level="warning", ws="websockets-sansio", timeout_graceful_shutdown=1)

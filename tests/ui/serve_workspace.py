@@ -17,7 +17,7 @@ from core.domain import events as e
 from core.domain.records import UserId, now
 from core.domain.states import SessionState as S
 from core.fleet.session_feed import RECORDS
-from tests.ui.fakes import FakeAuth, bubblewrap, rest_of_desk
+from tests.ui.fakes import FakeAuth, bubblewrap, rest_of_services
 from tests.ui.fakes_conversation import FakeTalk
 from tests.ui.serve_fake import Policy
 from ui import theme
@@ -71,17 +71,17 @@ def long(talk: FakeTalk) -> None:
 def build(talk: FakeTalk) -> FastAPI:
     """The page under production's conditions, and doors to press on the world from outside."""
     app = FastAPI()
-    desk = Services(
+    services = Services(
         settings=Settings(anthropic_api_key=Secret("x")),
         agents=talk,  # type: ignore[arg-type]
         conversations=talk,  # type: ignore[arg-type]
         auth=FakeAuth(),  # type: ignore[arg-type]
-        **rest_of_desk(),
+        **rest_of_services(),
         isolation=bubblewrap,
     )
     _doors(app, talk)
     for page in (theme, workspace_page, error_page):
-        page.install(desk)
+        page.install(services)
     nicegui_core.app.add_middleware(Policy)
     mount(app)
     return app

@@ -14,7 +14,7 @@ from ui.layout.i18n import LOCALES, merged
 UI = Path(__file__).parents[2] / "ui"
 KEY = re.compile(r"[a-z_]+\.[a-z0-9_.]*[a-z0-9]")
 MADE = re.compile(r"[a-z_]+\.[a-z0-9_.]*(\0[a-z0-9_.]*)+")  # gaps after the family
-PLACE = re.compile(r"\{[a-z_]*\}")
+PLACE = re.compile(r"\{([a-z_]*)(?::[^{}]*)?\}")  # `{name:을/를}` is the place `name`
 HANGUL = re.compile(r"[가-힣]")
 SENTENCE = re.compile(r"^[A-Z][a-z]+( [a-z]+){2,}|^[A-Z][a-z]+ [a-z]+[.?]$")
 BETWEEN_MACHINES = {"gap", "seq_taken", "misconfigured", "bad_token", "bound", "dormant", "busy", "stopping"}

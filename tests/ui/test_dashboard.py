@@ -1,5 +1,6 @@
 """The dashboard, as somebody at the browser meets it."""
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -206,8 +207,11 @@ async def test_somebody_new_is_asked_what_to_automate_and_the_words_are_the_firs
     await page.keyboard.type("이슈를 요약해 줘")
     await page.keyboard.press("Enter")
     await page.wait_for_url(re.compile(r"/workspace/\w{12}\?session="))
-    [[session, text, _]] = (await ask(page, "heard"))["said"]
+    [[session, text, id]] = (await ask(page, "heard"))["said"]
     assert text == "이슈를 요약해 줘" and page.url.endswith(session)
+    # in the outbox of the next page, so that it stands there before the Store has it
+    kept = await page.evaluate("(key) => localStorage.getItem(key)", f"oma:out:local-owner:{session}")
+    assert [one["id"] for one in json.loads(kept)] == [id]
 
 
 async def test_new_agent_without_words_makes_one_too(serve: Serve, open_page: Open) -> None:
@@ -251,7 +255,7 @@ async def test_new_agent_goes_to_the_draft_in_which_nothing_was_said_yet(serve: 
     first = page.url
     await page.goto(base + "/dashboard")
     await ready(page)
-    await expect(page.get_by_test_id("agent-card")).to_have_count(8)
+    await expect(page.get_by_test_id("agent-card")).to_have_count(7)  # nothing was done with it: it is not in the list
     await page.get_by_test_id("new-agent").click()
     await page.wait_for_url(first)
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.domain.records import now
-from ui.layout.i18n import choose, words
+from ui.layout.i18n import choose, ends_in_consonant, words
 
 KO, EN = words("ko", "Asia/Seoul"), words("en", "America/New_York")
 
@@ -67,3 +67,20 @@ def test_the_language_is_the_users_then_the_browsers_then_korean(
 def test_a_time_zone_that_is_none_falls_back() -> None:
     assert str(choose(cookies={"oma_zone": "../../etc/passwd"}).zone) == "Asia/Seoul"
     assert str(choose(cookies={"oma_zone": "Europe/Berlin"}).zone) == "Europe/Berlin"
+
+
+@pytest.mark.parametrize(
+    ("word", "ends"),
+    [
+        ("비밀", True),
+        ("열쇠", False),
+        ("SLACK_TOKEN", True),
+        ("API_KEY", False),
+        ("DB1", True),
+        ("DB2", False),
+        ("", False),
+    ],
+)
+def test_a_particle_is_chosen_by_the_last_sound_of_the_word_before_it(word: str, ends: bool) -> None:
+    assert ends_in_consonant(word) is ends
+    assert KO.t("secrets.deleted", name=word) == f"{word}{'을' if ends else '를'} 삭제했어요."

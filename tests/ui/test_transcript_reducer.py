@@ -556,7 +556,7 @@ def test_what_a_stop_cancelled_is_not_said_to_be_the_persons_denial() -> None:
 def test_the_card_of_a_request_without_a_folder_shows_the_agents() -> None:
     log = Log(folder="~/agents/x")
     log.take(msgspec.structs.replace(asked(), folder=""))
-    assert log.fold.meta().asks[0].folder == "~/agents/x"
+    assert log.fold.meta().asks[0].folder == "the agent's folder"
 
 
 @pytest.mark.parametrize("tool", ["Read", "Glob", "Grep", "LS"])
@@ -567,7 +567,7 @@ def test_a_tool_that_only_looks_is_asked_about_in_plain_words(tool: str) -> None
     log.take(e.Asked(request_id="r", kind="permission", tool=tool, input={field: "/etc/x"}, reason="/etc/x"))
     (card,) = log.fold.meta().asks
     assert "tool" not in card.title
-    assert card.path == "/etc/x" if tool == "Read" else card.rows == ((field, "/etc/x"),)
+    assert card.path == "/etc/x" if tool == "Read" else card.rows == ((words("en").t(f"field.{field}"), "/etc/x"),)
     assert card.reason == "", "what the CLI repeats of the input is not Claude's own words"
 
 
@@ -612,7 +612,7 @@ def test_the_card_shows_all_of_a_long_edit_and_every_other_field() -> None:
     (card,) = log.fold.meta().asks
     assert card.path == "a.txt" and [line.text for line in card.lines] == content.splitlines()
     log.take(e.Asked(request_id="s", kind="permission", tool="Bash", input={"command": "x", "timeout": 5}))
-    assert log.fold.meta().asks[1].rows == (("timeout", "5"),)
+    assert log.fold.meta().asks[1].rows == (("time limit (ms)", "5"),)
 
 
 # ---- around it

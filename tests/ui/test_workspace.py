@@ -638,7 +638,7 @@ def test_the_card_shows_the_exact_command_and_whose_words_the_reason_is(page: Pa
     card = page.get_by_test_id("permission")
     expect(card.locator(".cmd")).to_have_text('curl "$HOOK" --json @out.json')
     expect(card).to_contain_text("Claude says Posts the summary.")
-    expect(card).to_contain_text("~/agents/a")
+    expect(card).to_contain_text("the agent's folder")
 
 
 def test_a_long_command_shows_its_end_and_its_size_and_opens_whole(page: Page, world: World) -> None:
@@ -810,6 +810,93 @@ def test_a_question_is_answered_by_option_and_in_own_words(page: Page, world: Wo
     card.get_by_test_id("answer").click()
     wait(lambda: [call["answers"] for call in answers(world, "q")] == [{"Which channel?": "dev", "When?": "at noon"}])
     expect(page.locator("[data-testid=question][data-state=answered]")).to_contain_text("at noon")
+
+
+def test_a_question_with_one_answer_takes_a_choice_or_own_words_and_never_both(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    questions = (
+        e.Question(text="Which?", options=(("dev, or test", ""), ("all", ""))),
+        e.Question(text="When?", options=(("mornings, early", ""), ("evenings", "")), many=True),
+    )
+    world.happen(session, said("go"), busy(), e.Asked(request_id="single", kind="question", questions=questions))
+    card = page.get_by_test_id("question")
+    own = card.get_by_label("Which? Another answer")
+    card.get_by_role("radio").first.check()
+    own.fill("prod")
+    expect(card.get_by_role("radio").first).not_to_be_checked()
+    card.get_by_role("radio").first.check()
+    expect(own).to_have_value("")
+    card.get_by_test_id("answer").click()  # the second question has no answer yet, and says so
+    expect(card.locator("[role=alert]").nth(1)).to_have_text("Choose an answer or write your own.")
+    assert answers(world, "single") == []
+    card.get_by_role("checkbox").first.check()
+    expect(card.locator("[role=alert]").nth(1)).to_be_empty()
+    card.get_by_role("checkbox").nth(1).check()
+    card.get_by_test_id("answer").click()
+    whole = {"Which?": "dev, or test", "When?": "mornings, early\nevenings"}  # one answer a line
+    wait(lambda: [call["answers"] for call in answers(world, "single")] == [whole])
+
+
+def test_a_question_that_goes_on_below_shows_that_it_does(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    options = tuple((f"way {n}", "what comes of it") for n in range(12))
+    questions = (e.Question(text="Which?", options=options),)
+    world.happen(session, said("go"), busy(), e.Asked(request_id="long", kind="question", questions=questions))
+    body = page.get_by_test_id("question").locator(".body")
+    expect(body).to_have_attribute("data-more", "")
+    body.evaluate("(body) => body.scrollTo(0, body.scrollHeight)")
+    expect(body).not_to_have_attribute("data-more", "")
+
+
+def test_on_a_phone_a_permission_leaves_most_of_the_screen_to_the_conversation(page: Page, world: World) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    session = world.session()
+    visit(page, world.address(session))
+    world.happen(session, said("go"), busy(), asked("phone"))
+    expect(page.get_by_test_id("permission")).to_be_visible()
+    height = page.locator(".dock").evaluate("(dock) => dock.getBoundingClientRect().height")
+    assert height / 844 < 0.40
+    composer(page).tap() if page.evaluate("navigator.maxTouchPoints") else composer(page).click()
+    expect(page.get_by_test_id("stop")).to_be_visible()
+
+
+def test_a_phones_keyboard_does_not_cover_the_text_box(page: Page, world: World) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    visit(page, world.address(world.session()))
+    shrink = "Object.defineProperty(visualViewport, 'height', { configurable: true, get: () => HEIGHT });"
+    resize = "visualViewport.dispatchEvent(new Event('resize'))"
+    page.evaluate(shrink.replace("HEIGHT", "480") + resize)
+    bottom = "document.querySelector('[data-testid=composer]').getBoundingClientRect().bottom"
+    page.wait_for_function(f"{bottom} <= 480")
+    page.evaluate(shrink.replace("HEIGHT", "innerHeight") + resize)
+    page.wait_for_function(f"{bottom} > 700")
+
+
+def test_the_list_says_of_the_open_session_what_the_header_says(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    world.happen(session, said("go"), busy(), asked("same"))
+    row = page.locator(f"[data-session='{session}']")
+    state = page.get_by_test_id("session-state")
+    expect(row).to_have_attribute("data-state", state.get_attribute("data-state") or "")
+    ended = e.TurnFinished(outcome="error", reason="cli_died")
+    world.happen(session, e.Answered(request_id="same", decision="deny"), ended, e.StateChanged(state=S.IDLE))
+    expect(state).to_have_attribute("data-state", "failed")
+    expect(row).to_have_attribute("data-state", "failed")
+
+
+def test_a_toast_covers_neither_the_last_lines_nor_the_text_box(page: Page, world: World) -> None:
+    session = world.session()
+    visit(page, world.address(session))
+    page.evaluate("document.querySelector('.crumb .whose')?.setAttribute('open', '')")
+    page.get_by_role("button", name="Archive").click()
+    toast = page.get_by_test_id("toast")
+    expect(toast).to_be_visible()
+    below = toast.evaluate("(toast) => toast.getBoundingClientRect().bottom")
+    assert below < 200
+    toast.get_by_role("button", name="Undo").click()
 
 
 def test_a_question_is_answered_with_the_keyboard_alone(page: Page, world: World) -> None:

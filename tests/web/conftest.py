@@ -21,7 +21,7 @@ from core.services.schedules import Schedules
 from core.spawner import Isolation
 from core.store.sqlite import SqliteStore
 from tests.fakes import OpenGate, ScriptedSpawner
-from tests.ui.fakes import rest_of_desk
+from tests.ui.fakes import rest_of_services
 from ui.layout.services import Services
 from web import api
 
@@ -57,19 +57,19 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
                 audit = Audit(store)
                 talks = Conversations(store=store, runners=runners, audit=audit)
                 agents = Agents(store=store, runners=runners, forget=talks.forget, audit=audit)
-                desk = Services(
+                services = Services(
                     settings=settings,
                     agents=agents,
                     conversations=talks,
                     auth=door,
-                    **rest_of_desk()
+                    **rest_of_services()
                     | {
                         "runs": Runs(store, audit=audit, wake=lambda: None),
                         "schedules": Schedules(store, audit=audit, wake=lambda: None),
                     },
                     isolation=lambda: Isolation(name="none"),
                 )
-                api.install(app, desk=desk, store=store, gate=served.gate, draining=lambda: served.draining)  # type: ignore[arg-type]
+                api.install(app, services=services, store=store, gate=served.gate, draining=lambda: served.draining)  # type: ignore[arg-type]
                 link = httpx.URL(door.local_link())
                 await served.owner.get(link.raw_path.decode())
                 yield served

@@ -1,4 +1,4 @@
-"""Who did what, as an administrator reads it: people by their names. The ids are in the title and in the file."""
+"""The audit log as administrators read it: users and agents by name, their ids in the tooltip and in the file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from ui.layout.i18n import Translations
 from ui.layout.page_frame import PageFrame
 
 EXACT_CHARS = 1_000  # of a detail on the page; the file has all of it
-ACTS = 50  # shown; the file has them all
+ACTS = 50  # entries shown; the file has all of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class AuditLine:
 
 
 class AuditLog:
-    """The newest acts. `look` reads them anew."""
+    """The section with the newest entries; `refresh` reads them again."""
 
     def __init__(self, page: PageFrame) -> None:
         self._page = page
@@ -40,11 +40,11 @@ class AuditLog:
 
     async def refresh(self) -> None:
         """Read again."""
-        page, desk = self._page, self._page.desk
-        users = await desk.people.all(by=page.user_id)
-        mine, _ = await desk.agents.index(user=page.user_id, sessions=1)
+        page, services = self._page, self._page.services
+        users = await services.people.all(by=page.user_id)
+        mine, _ = await services.agents.index(user=page.user_id, sessions=1)
         known = names(users, mine, words=page.words, me=page.user_id)
-        acts = await desk.audit.newest(limit=ACTS)
+        acts = await services.audit.newest(limit=ACTS)
         self._rows.clear()
         with self._rows:
             for act in acts:
@@ -62,14 +62,14 @@ class AuditLog:
 
 
 def names(users: Sequence[User], mine: Sequence[Agent], *, words: Translations, me: str) -> dict[str, str]:
-    """By id: everybody, and the reader's own agents. What others call theirs is no administrator's business."""
+    """Names by id: of all users and of the reader's own agents. Names of other people's agents stay private."""
     people = {user.id: user.name or user.email or (words.t("common.owner") if user.id == me else "") for user in users}
     agents = {agent.id: agent.name or words.t("dashboard.untitled") for agent in mine}
     return {id: name for id, name in (agents | people).items() if name}
 
 
 def describe(act: AuditEntry, known: dict[str, str], words: Translations) -> AuditLine:
-    """Who or what is not known any more keeps its id."""
+    """The name of this id; the id itself if it is not known any more."""
     about = act.about if act.about != act.who else ""
     parts = (known.get(act.who, act.who), known.get(about, about), act.address)
     exact = (act.who, about, act.detail[:EXACT_CHARS], act.device)

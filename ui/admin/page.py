@@ -1,4 +1,4 @@
-"""`/admin`, for administrators only: users, what stands between them, who did what, and a word to everybody."""
+"""`/admin`, for administrators only: users, the isolation of their boxes, the audit log, the announcement."""
 
 from collections.abc import AsyncIterator
 
@@ -22,7 +22,7 @@ TYPED = "(event) => emit(event.currentTarget.closest('section').querySelector('t
 
 
 class Announce:
-    """The section in which a word to everybody is written."""
+    """The section in which an administrator writes the announcement."""
 
     def __init__(self, page: PageFrame) -> None:
         self._page = page
@@ -31,7 +31,7 @@ class Announce:
             tag("h2", words.t("admin.announce"), id="announce")
             tag("label", words.t("admin.announce_text"), for_="announcement", classes="meta")
             # as its text, not its `value`: Vue sets that again with every change of the page, over what is being typed
-            area = tag("textarea", page.desk.announcements.text, classes="input area", id="announcement")
+            area = tag("textarea", page.services.announcements.text, classes="input area", id="announcement")
             area.attributes(testid="announcement", maxlength=CHARS, rows=2)
             with tag("div", classes="row"):
                 say = tag("button", words.t("admin.announce_do"), classes="btn", type="button", testid="announce")
@@ -39,29 +39,30 @@ class Announce:
                 stop = self._stop = tag("button", words.t("admin.announce_end"), classes="btn ghost", type="button")
                 stop.attributes(testid="announce-end").on("click", self._end, args=[])
 
-        page.client.on_delete(page.desk.announcements.watch(self._changed))
+        page.client.on_delete(page.services.announcements.watch(self._changed))
 
     def _changed(self, text: str) -> None:
-        """Where nothing is announced there is nothing to take down."""
+        """Show the button that ends the announcement only while there is one."""
         self._stop.set_visibility(bool(text))
 
     async def _announce(self, event: GenericEventArguments) -> None:
-        await self._page.desk.people.admin(self._page.user_id)
-        await self._page.desk.announcements.announce(str(event.args), by=self._page.user_id)
+        await self._page.services.people.admin(self._page.user_id)
+        await self._page.services.announcements.announce(str(event.args), by=self._page.user_id)
         self._page.toasts.show(self._page.words.t("admin.announced"))
 
     async def _end(self) -> None:
-        await self._page.desk.people.admin(self._page.user_id)
-        await self._page.desk.announcements.announce("", by=self._page.user_id)
+        await self._page.services.people.admin(self._page.user_id)
+        await self._page.services.announcements.announce("", by=self._page.user_id)
 
 
 def _isolation(page: PageFrame) -> None:
-    words, isolation = page.words, page.desk.isolation()
+    words, isolation = page.words, page.services.isolation()
     with tag("section", classes="part", aria_labelledby="isolation"):
         tag("h2", words.t("admin.isolation"), id="isolation")
         with tag("p", classes="row", testid="isolation", data_name=isolation.name):
             icon("alert" if isolation.missing else "lock")
             tag("span", isolation.name, classes="b")
+        tag("p", words.t("admin.layers_text"), classes="meta")
         with tag("ul", classes="rows"):
             for layer in isolation.layers:
                 with tag("li", classes="line", testid=f"layer-{layer.number}", data_live=str(layer.live).lower()):
@@ -80,13 +81,13 @@ def _layer(words: Translations, layer: Layer) -> str:
     return name if layer.live else f"{name} · {words.code('layer.why', layer.why, 'broken')}"
 
 
-def install(desk: Services) -> None:
-    """Serve the page and the log. For everybody else there is neither."""
+def install(services: Services) -> None:
+    """Serve the page and the audit log; for users who are no administrators both answer 404."""
 
     @screen("/admin")
     async def admin() -> None:
-        await desk.people.admin(UserId(desk.auth.current().id))
-        with frame(desk, title="admin.title") as page:
+        await services.people.admin(UserId(services.auth.current().id))
+        with frame(services, title="admin.title") as page:
             with tag("div", classes="page narrow settings"):
                 tag("h1", page.words.t("admin.title"))
                 users = Users(page)
@@ -98,9 +99,9 @@ def install(desk: Services) -> None:
 
     @app.get("/admin/audit.jsonl")
     async def audit(request: Request) -> StreamingResponse:
-        user = desk.auth.user_of(request)
-        await desk.people.admin(user.user_id)
-        await desk.audit.record(AuditAction.AUDIT_EXPORTED, who=user.id)
+        user = services.auth.user_of(request)
+        await services.people.admin(user.user_id)
+        await services.audit.record(AuditAction.AUDIT_EXPORTED, who=user.id)
         headers = {"Content-Disposition": f'attachment; filename="audit-{now():%Y-%m-%d}.jsonl"'}
-        lines: AsyncIterator[bytes] = desk.audit.lines()
+        lines: AsyncIterator[bytes] = services.audit.lines()
         return StreamingResponse(lines, media_type="application/jsonl", headers=headers)

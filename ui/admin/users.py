@@ -1,4 +1,4 @@
-"""Everybody who ever signed in, and what an administrator may do: give or take the role, lock out, let in."""
+"""The list of users for administrators: grant or remove the administrator role, disable or enable an account."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -10,12 +10,12 @@ from core.domain.records import Role, User
 from ui.layout.html import tag
 from ui.layout.page_frame import PageFrame
 
-SHOWN = 100  # at once; who is not among them is searched for
+SHOWN = 100  # users at once; others are found by the search field
 TYPED = "(event) => emit(event.currentTarget.value)"
 
 
 class Users:
-    """The section of /admin. `look` reads it anew."""
+    """The section of /admin; `refresh` reads the users again."""
 
     def __init__(self, page: PageFrame) -> None:
         self._page = page
@@ -31,7 +31,7 @@ class Users:
 
     async def refresh(self) -> None:
         """Read again."""
-        users = await self._page.desk.people.all(by=self._page.user_id)
+        users = await self._page.services.people.all(by=self._page.user_id)
         found = [user for user in users if self._wanted in f"{user.name} {user.email} {user.id}".casefold()]
         self._rows.clear()
         with self._rows:
@@ -66,7 +66,7 @@ class Users:
         if user.disabled:
             self._ask("enable", name, partial(self._disable, user, False))
         else:
-            if not self._page.desk.people.role_is_pinned(user):
+            if not self._page.services.people.role_is_pinned(user):
                 up = user.role is not Role.ADMIN
                 role = Role.ADMIN if up else Role.USER
                 self._ask("raise" if up else "lower", name, partial(self._role, user, role))
@@ -86,10 +86,10 @@ class Users:
                 sure.attributes(type="button", testid=f"{act}-sure").on("click", do, args=[])
 
     async def _role(self, user: User, role: Role) -> None:
-        await self._try(self._page.desk.people.set_role(user.user_id, role, by=self._page.user_id))
+        await self._try(self._page.services.people.set_role(user.user_id, role, by=self._page.user_id))
 
     async def _disable(self, user: User, disabled: bool) -> None:
-        await self._try(self._page.desk.people.disable(user.user_id, disabled, by=self._page.user_id))
+        await self._try(self._page.services.people.disable(user.user_id, disabled, by=self._page.user_id))
 
     async def _try(self, act: Awaitable[None]) -> None:
         try:

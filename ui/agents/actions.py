@@ -1,4 +1,4 @@
-"""What is done to a whole agent, from its card or workspace: rename, retry, archive with undo, delete after asking."""
+"""Actions on an agent, from its card or its workspace: rename, retry, archive with undo, delete after confirmation."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ class AgentActions:
     """The page is refreshed after each action. `deleting`: this page deletes the agent that it cannot find any more."""
 
     def __init__(self, page: PageFrame) -> None:
-        self._page, self._agents = page, page.desk.agents
+        self._page, self._agents = page, page.services.agents
         self.deleting = False
 
     async def rename(self, agent: str, name: str) -> None:
@@ -22,7 +22,7 @@ class AgentActions:
         await self._page.refresh()
 
     async def archive(self, agent: str, archived: bool) -> None:
-        """Put it away or take it out, and say so with an undo."""
+        """Archive or restore the agent, and show a toast with an undo."""
         changed = await self._agents.change(agent, user=self._page.user_id, archived=archived)
         await self._page.refresh()
 
@@ -35,11 +35,11 @@ class AgentActions:
         self._page.toasts.show(said, action=words.t("common.undo"), undo=undo)
 
     async def retry(self, session: str) -> None:
-        """Say once more what failed last in it; if nothing said did, start what could not start.
+        """Send the message of the last failed turn again; without one, start the session's CLI.
 
         Raises: NotFound. RunnerUnavailable.
         """
-        user, talk = self._page.user_id, self._page.desk.conversations
+        user, talk = self._page.user_id, self._page.services.conversations
         last = (await self._agents.session(session, user=user)).last_seq
         fold = TranscriptReducer(self._page.words)
         for event in await talk.older(session, user=user, before=last + 1):
@@ -50,8 +50,8 @@ class AgentActions:
             end, said = fold.failed
             await talk.retry(session, said, user=user, after=seq_of(end))
 
-    async def doomed(self, agent: str) -> dict[str, Any]:
-        """What to ask before it is deleted: in words that say what will be gone."""
+    async def deletion_question(self, agent: str) -> dict[str, Any]:
+        """The question before the agent is deleted, which says what will be deleted with it."""
         found = await self._agents.get(agent, user=self._page.user_id)
         sessions = await self._agents.sessions(agent, user=self._page.user_id)
         words = self._page.words
@@ -59,8 +59,8 @@ class AgentActions:
         return {"id": agent, "title": of_agent("delete_title", found.name, words), "text": text}
 
     async def delete(self, agent: str) -> None:
-        """With its sessions and files. Raises: RunnerUnavailable: nothing was deleted."""
-        self.deleting = True  # and stays so: its page may look once more while the browser leaves it
+        """Delete the agent with its sessions and files. Raises: RunnerUnavailable: nothing was deleted."""
+        self.deleting = True  # it stays True: the page may be refreshed once more while the browser leaves it
         try:
             await self._agents.delete(agent, user=self._page.user_id)
         except PlatformError:

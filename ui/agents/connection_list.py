@@ -15,7 +15,7 @@ NOT_LISTED = "egress_list"
 
 
 class ConnectionList:
-    """The section of the page. `look` reads it anew; what reads the same is left alone."""
+    """The section of the page; `refresh` reads again and redraws only what has changed."""
 
     def __init__(self, page: PageFrame, agent: str, *, allow: Callable[[str], Awaitable[None]]) -> None:
         self._page, self._agent, self._allow = page, agent, allow
@@ -29,18 +29,18 @@ class ConnectionList:
             self._body = tag("div")
 
     def show(self, agent: Agent) -> None:
-        """Its list is this from now on: what may be allowed by a press changes with it."""
+        """Take over the agent's new allow list: hosts that are on it lose their "allow" button."""
         self._egress = agent.egress
         self._draw()
 
     async def refresh(self) -> None:
         """Read again."""
         try:
-            self._found = await self._page.desk.outbound.of_agent(self._agent, user=self._page.user_id, limit=SHOWN)
+            self._found = await self._page.services.outbound.of_agent(self._agent, user=self._page.user_id, limit=SHOWN)
         except StoreUnavailable:
             self._found = None
         except NotFound:
-            return  # deleted meanwhile; the page is about to go
+            return  # the agent was deleted; the page is about to be left
         self._draw()
 
     def _draw(self) -> None:

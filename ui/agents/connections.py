@@ -16,11 +16,11 @@ from ui.layout.page_frame import PageFrame, frame, screen
 from ui.layout.services import Services
 
 UNGUARDED = ("none", "landlock")  # isolation in which programs have the network of this machine
-LOOK_S = 3.0  # the gateway writes down each half second; a page that is open shows it soon
+LOOK_S = 3.0  # between reads; the gateway writes connections every half second
 
 
 class Connections:
-    """The section of /settings: the way to each agent's page. `look` reads it anew."""
+    """The section of /settings with a link to each agent's page; `refresh` reads the agents again."""
 
     def __init__(self, page: PageFrame) -> None:
         self._page = page
@@ -31,7 +31,7 @@ class Connections:
 
     async def refresh(self) -> None:
         """Read again."""
-        cards = await self._page.desk.agents.cards(user=self._page.user_id)
+        cards = await self._page.services.agents.cards(user=self._page.user_id)
         agents = [card.agent for card in cards if not card.agent.archived]
         self._rows.clear()
         with self._rows:
@@ -53,26 +53,26 @@ class Connections:
 
 
 def path(agent: Agent) -> str:
-    """Where an agent's page is."""
+    """The path of an agent's page."""
     return f"/agents/{quote(agent.id)}/connections"
 
 
 def summary(agent: Agent, words: Translations) -> str:
-    """Where it may go, in a few words."""
+    """The agent's network access in a few words."""
     if ANYWHERE in agent.egress:
         return words.t("connections.anywhere")
     return words.t("connections.hosts", n=len(agent.egress)) if agent.egress else words.t("connections.nowhere")
 
 
-def install(desk: Services) -> None:
+def install(services: Services) -> None:
     """Serve the page."""
 
     @screen("/agents/{agent_id}/connections")
     async def connections(agent_id: str) -> None:
         """Raises: NotFound: the agent is not there, or not this user's."""
-        user = desk.auth.current()
-        agent = await desk.agents.get(agent_id, user=user.id)
-        with frame(desk, title="connections.title") as page:
+        user = services.auth.current()
+        agent = await services.agents.get(agent_id, user=user.id)
+        with frame(services, title="connections.title") as page:
             await _build(page, agent)
 
 
@@ -86,7 +86,7 @@ async def _build(page: PageFrame, agent: Agent) -> None:
             tag("span", name, classes="cut")
         tag("h1", words.t("connections.title"))
         tag("p", words.t("connections.promise"), classes="meta")
-        if page.desk.isolation().name in UNGUARDED:
+        if page.services.isolation().name in UNGUARDED:
             tag("p", words.t("connections.not_kept"), classes="meta warn", testid="not-kept")
         mode = PermissionMode(page, agent)
         allowed = HostList(page, agent)
@@ -99,6 +99,6 @@ async def _build(page: PageFrame, agent: Agent) -> None:
 
 
 async def _again(allowed: HostList, log: ConnectionList) -> None:
-    """What happened meanwhile: in the agent's box, or in another tab."""
+    """Show what has changed in the agent's box or in another tab."""
     await allowed.refresh()
     await log.refresh()

@@ -1,4 +1,4 @@
-"""Where an agent may connect to: the public internet, or the hosts of a list that its owner writes."""
+"""The network access of an agent: the public internet, or only the hosts of a list."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,10 +16,11 @@ EMPTY = "document.getElementById('new-host').value = ''"
 
 
 class HostList:
-    """The section of the page. Whoever watches is told of each change."""
+    """The section of the page; watchers are called after each change."""
 
     def __init__(self, page: PageFrame, agent: Agent) -> None:
         self._page, self._agent = page, agent
+        self._filling = False  # "only listed" was chosen, and nothing is listed yet: it is not in force
         self._watchers: list[Callable[[Agent], None]] = []
         words = page.words
         with tag("section", classes="part", aria_labelledby="allowed"):
@@ -34,13 +35,13 @@ class HostList:
         self._show()
 
     def watch(self, watcher: Callable[[Agent], None]) -> None:
-        """Call it with the agent as it is from now on."""
+        """Call `watcher` with the changed agent after each change."""
         self._watchers.append(watcher)
 
     async def refresh(self) -> None:
         """Read again: another tab may have changed it."""
         try:
-            agent = await self._page.desk.agents.get(self._agent.id, user=self._page.user_id)
+            agent = await self._page.services.agents.get(self._agent.id, user=self._page.user_id)
         except NotFound:  # deleted in another tab
             self._page.client.open("/dashboard?gone")
         except StoreUnavailable:
@@ -50,8 +51,11 @@ class HostList:
 
     async def add(self, host: str) -> None:
         """Allow one more. Raises: BadInput: it is none, or one too many."""
-        agent = await self._page.desk.agents.get(self._agent.id, user=self._page.user_id)
-        await self._change((*agent.egress, host))
+        agent = await self._page.services.agents.get(self._agent.id, user=self._page.user_id)
+        listed = tuple(one for one in agent.egress if one != ANYWHERE) if self._filling else agent.egress
+        allow_list((*listed, host))  # refuses what cannot be allowed, before the list comes into force
+        self._filling = False
+        await self._change((*listed, host))
         self._page.toasts.show(self._page.words.t("connections.added", host=allow_list([host])[0]))
 
     def _way(self, way: str) -> Tag:
@@ -84,15 +88,26 @@ class HostList:
         self._page.client.run_javascript(EMPTY)
 
     async def _choose(self, way: str) -> None:
-        """The list is kept while everything is allowed: `*` stands beside it."""
+        """Switch the access. The list is kept while everything is allowed: `*` is stored beside it."""
         rest = tuple(host for host in self._agent.egress if host != ANYWHERE)
+        if way == "listed" and not rest and ANYWHERE in self._agent.egress:
+            self._filling = True  # an empty list would block the network: it waits for a first host or a confirmation
+            self._show()
+            return
+        self._filling = False
         await self._change((ANYWHERE, *rest) if way == "public" else rest)
+        self._show()
+
+    async def _block(self) -> None:
+        """Block all connections; the user has confirmed it."""
+        self._filling = False
+        await self._change(())
 
     async def _remove(self, host: str) -> None:
         await self._change(tuple(other for other in self._agent.egress if other != host))
 
     async def _change(self, hosts: tuple[str, ...]) -> None:
-        self._take(await self._page.desk.agents.change(self._agent.id, user=self._page.user_id, egress=hosts))
+        self._take(await self._page.services.agents.change(self._agent.id, user=self._page.user_id, egress=hosts))
 
     def _take(self, agent: Agent) -> None:
         changed, self._agent = agent.egress != self._agent.egress, agent
@@ -103,17 +118,23 @@ class HostList:
 
     def _show(self) -> None:
         words, hosts = self._page.words, self._agent.egress
-        public = ANYWHERE in hosts
+        public = ANYWHERE in hosts and not self._filling
         for way, button in self._ways.items():
             button.attributes(aria_pressed=str((way == "public") == public).lower())
-        self._note.set_text(words.t("connections.public_text" if public else "connections.listed_text"))
+        note = "filling_text" if self._filling else "public_text" if public else "listed_text"
+        self._note.set_text(words.t(f"connections.{note}"))
         self._list.set_visibility(not public)
         self._error.set_text("")
         self._rows.clear()
         with self._rows:
-            for host in hosts:
+            for host in () if self._filling else hosts:
                 self._row(host)
-            if not hosts:
+            if self._filling:
+                with tag("li", classes="line"):
+                    tag("span", words.t("connections.block_text"), classes="grow meta")
+                    block = tag("button", words.t("connections.block"), classes="btn sm", type="button")
+                    block.attributes(testid="block-all").on("click", self._block, args=[])
+            elif not hosts:
                 with tag("li", classes="line"):
                     tag("span", words.t("connections.empty_list"), classes="meta", testid="empty-list")
 

@@ -54,7 +54,7 @@ class PermissionMode:
         if mode is mode_of(self._agent.permission_mode):
             return
         page = self._page
-        self._agent = await page.desk.agents.change(self._agent.id, user=page.user_id, permission_mode=str(mode))
+        self._agent = await page.services.agents.change(self._agent.id, user=page.user_id, permission_mode=str(mode))
         self._show()
         page.toasts.show(page.words.t("mode.changed", mode=page.words.t(f"mode.{NAMES[mode]}")))
 

@@ -1,4 +1,4 @@
-// The dashboard's filter row and cards. All words come from ui/dashboard/page.py; this only shows them and tells what was pressed.
+// The dashboard's filter row and cards. All texts come from ui/dashboard/page.py; this component shows them and reports what was pressed.
 export default {
   template: `<section class="agents">
     <div class="filter">
@@ -85,12 +85,12 @@ export default {
       this.$emit("make");
     },
     made() {
-      this.making = false; // it failed: the page says why
+      this.making = false; // it failed; a toast says why
     },
     closed() {
       const { id } = this.doomed;
       this.doomed = null;
-      this.focus(id); // what opened it is in a menu that has closed
+      this.focus(id); // the button that opened it is in a menu that is closed now
     },
     focus(id) {
       this.$nextTick(() => this.$el.querySelector(`[data-agent="${id}"] a.whole`)?.focus());
@@ -104,7 +104,7 @@ export default {
       this.focus(card.id);
     },
     rename(card, name) {
-      if (this.renaming !== card.id) return; // Enter was followed by blur
+      if (this.renaming !== card.id) return; // the blur after Enter
       this.stop(card);
       if (name.trim() && name.trim() !== card.name) this.$emit("rename", [card.id, name.trim()]);
     },

@@ -1,4 +1,4 @@
-"""`/dashboard`: every agent with what it is doing now, or, when there is none yet, the place to begin."""
+"""`/dashboard`: a card for every agent, or the start page if there is no agent yet."""
 
 import asyncio
 from datetime import timedelta
@@ -23,20 +23,20 @@ from ui.layout.i18n import Translations
 from ui.layout.page_frame import PageFrame, frame, screen
 from ui.layout.services import Services
 
-PATIENCE_S = 0.25  # cards that take longer come as skeletons first
-TICK_S = 30.0  # "42 minutes ago" grows older by itself
+PATIENCE_S = 0.25  # a read that takes longer shows skeletons first
+TICK_S = 30.0  # between updates of relative times ("42 minutes ago")
 LABELS = "filter create name draft answer retry resume rename archive restore delete deleting".split()
 FILTERS: tuple[tuple[str, tuple[SessionState, ...] | None, bool], ...] = (
     ("all", None, False),
     ("asking", (SessionState.ASKING,), False),
-    ("busy", (SessionState.BUSY,), False),  # not STARTING: after a restart open tabs wake what has nothing to do
+    ("busy", (SessionState.BUSY,), False),  # not STARTING: after a restart open tabs wake idle sessions
     ("failed", (SessionState.FAILED,), False),
     ("archived", None, True),
 )
 
 
 class AgentCards(Element, component="agent_cards.js"):
-    """Filter row and cards: one element, however many agents. `overview`: None while it is not known yet."""
+    """Filter row and cards in one element. `overview` is None while it is being read."""
 
     def __init__(self, words: Translations, overview: Overview | None, *, free: bool = False) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class AgentCards(Element, component="agent_cards.js"):
         self.refresh()
 
     def refresh(self) -> None:
-        """Send what reads differently now: single cards, as long as they stay where they are."""
+        """Send what has changed: single cards if their order is the same, else all of them."""
         before, self._shown = self._shown, self._read()
         if self._shown == before:
             return
@@ -65,8 +65,8 @@ class AgentCards(Element, component="agent_cards.js"):
     def _read(self) -> dict[str, Any]:
         if self._overview is None:
             return {"cards": None, "filters": _filters([], self._words), "month": ""}
-        cards = self._overview.summaries()
-        first: dict[str, Request] = {}  # agent → the request of its that was asked last
+        cards = self._overview.summaries(blank=False)
+        first: dict[str, Request] = {}  # agent → its newest request
         for request in self._overview.requests:
             first.setdefault(request.agent, request)
         month = sum(card.cost_usd for card in cards)
@@ -82,20 +82,20 @@ class Dashboard:
     """One open dashboard page."""
 
     def __init__(self, page: PageFrame) -> None:
-        self.page, self.desk = page, page.desk
+        self.page, self.services = page, page.services
         self.body = tag("div", classes="page")
         self.view: AgentCards | Start | None = None
-        self.acts = AgentActions(page)
+        self.actions = AgentActions(page)
 
     async def show(self) -> None:
         """Show what the overview says now."""
         self.draw(self.page.overview)
 
     def draw(self, overview: Overview | None) -> None:
-        """Cards, or the beginning when there are none; None: not known yet."""
+        """Draw the cards, or the start page without agents, or skeletons if `overview` is None."""
         if isinstance(self.view, Start) and self.view.begun:
             return
-        empty = overview is not None and overview.is_empty
+        empty = overview is not None and not overview.summaries(blank=False)
         if self.view is None or empty != isinstance(self.view, Start):
             self.body.clear()
             with self.body:
@@ -105,7 +105,7 @@ class Dashboard:
 
     def _cards(self, overview: Overview | None) -> AgentCards:
         tag("h1", self.page.words.t("dashboard.title"), classes="sr")
-        cards = AgentCards(self.page.words, overview, free=self.desk.settings.provider == PRACTICE)
+        cards = AgentCards(self.page.words, overview, free=self.services.settings.provider == PRACTICE)
         cards.on("make", self._make, args=[])
         cards.on("rename", self._rename)
         cards.on("archive", self._archive)
@@ -123,24 +123,25 @@ class Dashboard:
 
     async def _rename(self, event: GenericEventArguments) -> None:
         agent, name = _strings(event.args, 2)
-        await self.acts.rename(agent, name)
+        await self.actions.rename(agent, name)
 
     async def _archive(self, event: GenericEventArguments) -> None:
-        await self.acts.archive(str(event.args[0]), bool(event.args[1]))
+        await self.actions.archive(str(event.args[0]), bool(event.args[1]))
 
     async def _retry(self, event: GenericEventArguments) -> None:
-        sessions = self.page.overview.sessions_of(str(event.args))
-        if sessions:
-            await self.acts.retry(sessions[0].id)
+        cards = self.page.overview.summaries()
+        session = next((card.session for card in cards if card.agent.id == event.args), "")
+        if session:
+            await self.actions.retry(session)
 
     async def _ask(self, event: GenericEventArguments) -> None:
         (id,) = _strings([event.args], 1)
-        self._call("confirm", await self.acts.doomed(id))
+        self._call("confirm", await self.actions.deletion_question(id))
 
     async def _remove(self, event: GenericEventArguments) -> None:
         (id,) = _strings([event.args], 1)
         try:
-            await self.acts.delete(id)
+            await self.actions.delete(id)
         finally:
             self._call("removed")
         self.page.toasts.show(self.page.words.t("dashboard.deleted"))
@@ -151,7 +152,7 @@ class Dashboard:
 
 
 def view(card: AgentSummary, waiting: Request | None, words: Translations) -> dict[str, Any]:
-    """A card as it is read; `waiting` is the request that it asks for."""
+    """The texts of a card; `waiting` is the agent's newest open request."""
     here = f"/workspace/{quote(card.agent.id)}"
     name = _name(card.agent.name, words)
     return {
@@ -217,14 +218,14 @@ def _labels(words: Translations) -> dict[str, Any]:
 
 
 def _strings(args: Any, count: int) -> list[str]:
-    """What came from the browser, held to its shape."""
+    """The event's arguments as `count` strings. Raises: ValueError: they have another shape."""
     if not isinstance(args, list) or len(args) != count or not all(isinstance(one, str) for one in args):
         raise ValueError("an event of another shape than our page sends")
     return args
 
 
-def install(desk: Services) -> None:
-    """Serve the page, and lead there from the root."""
+def install(services: Services) -> None:
+    """Serve the page, and redirect to it from `/`."""
 
     @app.get("/", include_in_schema=False)
     def root() -> Response:
@@ -232,15 +233,15 @@ def install(desk: Services) -> None:
 
     @screen("/dashboard")
     async def dashboard(gone: str | None = None) -> None:
-        """`?gone`: an open page leads here because its agent is no more; it was not this page that deleted it."""
-        with frame(desk, title="dashboard.title") as page:
+        """`?gone`: another page leads here because its agent was deleted elsewhere."""
+        with frame(services, title="dashboard.title") as page:
             if gone is not None:
                 page.toasts.show(page.words.t("dashboard.gone"), "info")
                 page.client.run_javascript("history.replaceState(history.state, '', location.pathname)")  # said once
             board = Dashboard(page)
             try:
                 async with asyncio.timeout(PATIENCE_S):
-                    await page.read(partial(desk.agents.overview, user=page.user_id))
+                    await page.read(partial(services.agents.overview, user=page.user_id))
                 board.draw(page.overview)
             except TimeoutError:
                 board.draw(None)

@@ -1,4 +1,4 @@
-// The beginning: one big box. Enter sends, Shift+Enter is a new line; while a syllable is being composed Enter is the composer's own.
+// The large text box of the start page. Enter sends, Shift+Enter begins a new line; Enter that ends an IME composition does neither.
 export default {
   template: `<form class="composer big" @submit.prevent="send">
     <textarea ref="text" class="txt" rows="2" data-testid="composer" :placeholder="words.example" :aria-label="words.title"
@@ -27,17 +27,20 @@ export default {
       this.making = true;
       this.$emit("make", this.$refs.text.value);
     },
-    made(address) {
-      this.making = Boolean(address); // if it failed there is none, and the words are still here
+    made(address, session, said) {
+      this.making = Boolean(address); // without an address it failed, and the text stays
       if (!address) return;
+      if (said) this.store(`oma:out:${this.user}:${session}`, [{ ...said, at: Date.now() }]); // the next page's outbox
       this.$refs.text.value = "";
       this.keep();
       location.href = address;
     },
     keep() {
-      const text = this.$refs.text.value;
+      this.store(this.key, this.$refs.text.value);
+    },
+    store(key, value) {
       try {
-        text ? localStorage.setItem(this.key, JSON.stringify(text)) : localStorage.removeItem(this.key);
+        value ? localStorage.setItem(key, JSON.stringify(value)) : localStorage.removeItem(key);
       } catch {
         // full or forbidden
       }

@@ -1,5 +1,6 @@
-"""Making an agent: one big question, or one of six beginnings, and then the builder takes over."""
+"""The start page: a large text box and six examples that create an agent and its builder session."""
 
+from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -10,7 +11,6 @@ from nicegui.events import GenericEventArguments
 from core.domain.errors import PlatformError
 from ui.layout.html import icon, tag
 from ui.layout.page_frame import PageFrame
-from ui.workspace.greeting import untouched
 
 STARTERS = {
     "issues": "issue",
@@ -23,7 +23,7 @@ STARTERS = {
 
 
 class Begin(Element, component="start.js"):
-    """The big box."""
+    """The large text box."""
 
 
 class Start:
@@ -48,7 +48,7 @@ class Start:
 
     @property
     def begun(self) -> bool:
-        """An agent is made already, and its first words are on the way or could not be sent: stay, and keep them."""
+        """Whether an agent was created here; the page then stays until its first message is sent."""
         return self._made is not None
 
     def _starter(self, name: str, glyph: str) -> None:
@@ -66,34 +66,31 @@ class Start:
         text = str(event.args).strip()
         try:
             self._made = self._made or await _create(self._page)
-            if text:
-                await self._say(self._made[1], text)
+            said = await self._say(self._made[1], text) if text else None
         except PlatformError:
             self._box.run_method("made", "")
             raise
-        self._box.run_method("made", _address(*self._made))  # it forgets the words, then goes there
+        self._box.run_method("made", _address(*self._made), self._made[1], said)  # it forgets the words and goes there
 
-    async def _say(self, session: str, text: str) -> None:
+    async def _say(self, session: str, text: str) -> dict[str, Any]:
+        """The message as the composer's outbox knows it: the next page shows it before the Store has it."""
         if self._said[0] != text:
             self._said = (text, str(uuid4()))
-        say = self._page.desk.conversations.say
-        await say(session, user=self._page.user_id, text=text, message_id=self._said[1])
+        say = self._page.services.conversations.say
+        seq = await say(session, user=self._page.user_id, text=text, message_id=self._said[1])
+        return {"id": self._said[1], "text": text, "steer": False, "seq": seq}
 
 
 async def make(page: PageFrame) -> None:
-    """A draft agent and its builder session, and there."""
+    """Create a draft agent with its builder session, and go there."""
     ui.navigate.to(_address(*await _create(page)))
 
 
 async def _create(page: PageFrame) -> tuple[str, str]:
-    """Agent and session: the newest draft in which nothing was said yet, else a new one."""
-    agents, user = page.desk.agents, page.user_id
-    for card in await agents.cards(user=user):
-        agent = card.agent
-        if agent.draft and not (agent.name or agent.archived or card.line) and card.session:
-            sessions = await agents.sessions(agent.id, user=user)
-            if all(untouched(session) for session in sessions):
-                return agent.id, card.session
+    """Agent and session: the draft in which nothing was said yet, else a new one."""
+    agents, user = page.services.agents, page.user_id
+    if found := (await agents.overview(user=user)).blank():
+        return found[0].id, found[1].id
     made, session = await agents.create(user=user, locale=page.words.locale)
     return made.id, session.id
 

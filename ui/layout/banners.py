@@ -1,4 +1,4 @@
-"""What is said at the head of every page: what is announced, and what is not as it will be in earnest.
+"""The banners on top of every page: the announcement, missing isolation, the practice model.
 
 On a phone one line of them is enough: the gravest, and a button that opens the others.
 """
@@ -13,10 +13,10 @@ from ui.layout.services import Services
 class Banners:
     """The banners of one page, the gravest first. An announcement comes and goes while the page is open."""
 
-    def __init__(self, desk: Services, words: Translations, client: Client) -> None:
+    def __init__(self, services: Services, words: Translations, client: Client) -> None:
         self._words = words
         self._shown: list[tuple[Tag, bool]] = []
-        isolation = desk.isolation()
+        isolation = services.isolation()
         with tag("div", classes="banners") as self._place:
             if isolation.name in ("none", "landlock"):
                 kind = "no_sandbox" if isolation.name == "none" else "reduced"
@@ -24,10 +24,10 @@ class Banners:
                 self._shown.append((self._banner(kind, why, isolation.command), True))
             self._announced_at = len(self._shown)
             self._shown.append((self._announcement(), False))
-            if desk.settings.provider == "practice":
+            if services.settings.provider == "practice":
                 self._shown.append((self._banner("practice", "", "export ANTHROPIC_API_KEY=…\nmake run"), True))
             self._more = tag("button", classes="btn ghost sm plus", type="button", testid="more-banners")
-        client.on_delete(desk.announcements.watch(self._announce))
+        client.on_delete(services.announcements.watch(self._announce))
 
     def _announce(self, text: str) -> None:
         self._text.set_text(text)
@@ -37,7 +37,7 @@ class Banners:
         self._arrange()
 
     def _arrange(self) -> None:
-        """The first that is visible stands for all."""
+        """On a phone show only the first visible banner and how many more there are."""
         visible = [banner for banner, shown in self._shown if shown]
         for banner in visible:
             banner.attributes(data_rest=None if banner is visible[0] else "1")

@@ -1,4 +1,4 @@
-// Ctrl/⌘ K from anywhere, or a [data-palette] button. The rows come from ui/layout/command_palette.py; they are looked through here.
+// Ctrl/⌘ K from anywhere, or a [data-palette] button. The rows come from ui/layout/command_palette.py and are searched here.
 const SHOWN = 50;
 
 export default {
@@ -42,7 +42,7 @@ export default {
       this.at = 0;
       this.$refs.dialog.showModal();
       this.$refs.box.focus();
-      this.$emit("look");
+      this.$emit("open");
     },
     show(rows) {
       this.rows = rows;

@@ -1,4 +1,4 @@
-"""Ctrl/⌘ K: every agent, session and place of this person, found by a few letters from any page."""
+"""The command palette (Ctrl/⌘ K): search for agents, sessions and pages from anywhere."""
 
 from typing import Any, Final
 from urllib.parse import quote
@@ -7,6 +7,7 @@ from nicegui.element import Element
 
 from core.domain.records import Agent, Session, User
 from core.services.agents import Agents
+from core.services.overview import untouched
 from ui.layout.i18n import Translations
 from ui.workspace.session_list import title_of
 
@@ -16,23 +17,26 @@ PLACES: Final = (("inbox", "inbox"), ("settings", "sliders"))
 
 
 class Palette(Element, component="command_palette.js"):
-    """One per page, made by the frame; it reads when it is opened, and not before."""
+    """One per page, created by the frame. It reads from the Store only when it is opened."""
 
     def __init__(self, *, words: Translations, user: User, agents: Agents) -> None:
         super().__init__()
         self._words, self._user, self._agents = words, user, agents
         self.props["words"] = {label: words.t(f"palette.{label}") for label in LABELS}
-        self.on("look", self._look, args=[])
+        self.on("open", self._opened, args=[])
 
-    async def _look(self) -> None:
+    async def _opened(self) -> None:
         found = await self._agents.index(user=self._user.user_id, sessions=SESSIONS)
         self.run_method("show", rows(*found, words=self._words))
 
 
 def rows(agents: list[Agent], sessions: list[Session], *, words: Translations) -> list[dict[str, Any]]:
-    """Agents first, then the places, then what was talked about, each newest first; what is archived comes last."""
+    """The rows: agents, pages, sessions, each newest first, then archived agents."""
     names = {agent.id: agent.name or words.t("dashboard.untitled") for agent in agents}
-    first = [_agent(agent, names, words) for agent in agents if not agent.archived]
+    used = {one.agent for one in sessions if not untouched(one)}
+    blank = {agent.id for agent in agents if agent.draft and not agent.name and agent.id not in used}
+    sessions = [one for one in sessions if one.agent not in blank]
+    first = [_agent(agent, names, words) for agent in agents if not agent.archived and agent.id not in blank]
     last = [_agent(agent, names, words) for agent in agents if agent.archived]
     places = [_row(f"/{path}", icon, words.t(f"common.{path}"), "") for path, icon in PLACES]
     talks = [

@@ -1,4 +1,4 @@
-"""What is shown when a page cannot be: the same calm look, a sentence, and a way on.
+"""The page that is shown instead of one that failed: a sentence and a link to go on.
 
 Something of another user and something that never was give byte for byte the same answer (G8).
 """
@@ -73,13 +73,13 @@ def _wants_page(request: Request) -> bool:
 
 
 def _absent(request: Request) -> Response:
-    """The same for what never was and for what this person may not see."""
+    """The 404 page, the same for pages that do not exist and for pages of other users."""
     if _wants_page(request):
         return refusal(request, NotFound())
     return PlainTextResponse("Not Found", status_code=404)
 
 
-def install(_desk: Services) -> None:
+def install(_services: Services) -> None:
     """Take over from NiceGUI's own error pages."""
 
     @app.exception_handler(PlatformError)

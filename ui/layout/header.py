@@ -1,4 +1,4 @@
-"""The parts around a page: skip link, header, inbox link, user menu."""
+"""The header of a page: skip link, logo, search, inbox link, user menu."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ THEMES = ("system", "light", "dark")
 
 @contextmanager
 def top(client: Client, words: Translations, *, fill: bool) -> Iterator[None]:
-    """What stands above the page's `<main>`, the link that skips it first."""
+    """The area above the page's `<main>`; it begins with the link that skips it."""
     client.layout.classes("shell fill" if fill else "shell")
     client.content.props["tabindex"] = "-1"
     with client.layout, tag("div", classes="top") as above:
@@ -48,7 +48,7 @@ def header(words: Translations, *, inbox: Callable[[], object], user: Callable[[
 
 
 def search(words: Translations) -> None:
-    """What opens the palette; on a phone an icon."""
+    """The button that opens the command palette; on a phone it is an icon."""
     label = words.t("palette.label")
     with tag(
         "button", classes="input quiet search", type="button", data_palette="1", aria_label=label, testid="search"
@@ -59,7 +59,7 @@ def search(words: Translations) -> None:
 
 
 def inbox_link(words: Translations, classes: str) -> tuple[Tag, Callable[[int], None]]:
-    """The link, and what shows a new count in it."""
+    """The link to the inbox, and the function that shows a new count in it."""
     with tag("a", classes=f"{classes} inbox", href="/inbox", testid="inbox") as link:
         icon("inbox")
         tag("span", words.t("common.inbox"), classes="hide-phone")
@@ -74,7 +74,7 @@ def inbox_link(words: Translations, classes: str) -> tuple[Tag, Callable[[int], 
 
 
 def user_menu(words: Translations, user: User, *, theme: str, prefer: Prefer, classes: str = "") -> Tag:
-    """Who I am, language, theme, sign out; opens without the server."""
+    """The menu with name, language, theme and sign-out; it opens without the server."""
     name = user.name or user.email or words.t("common.owner")
     with tag("details", classes=f"menu {classes}".strip()) as menu:
         with tag(
@@ -110,13 +110,13 @@ def user_menu(words: Translations, user: User, *, theme: str, prefer: Prefer, cl
 
 
 def initial(name: str) -> str:
-    """One letter for a person: of 김하늘 it is 하, since half the country is 김."""
+    """One letter for a person. Of 김하늘 it is 하, because family names are shared by too many."""
     hangul = all("가" <= letter <= "힣" for letter in name)
     return name[1] if hangul and len(name) == 3 else name[:1].upper()
 
 
 def languages(words: Translations, prefer: Prefer) -> Tag:
-    """한국어 | English, each in its own language; the page comes again in the chosen one."""
+    """The choice 한국어 | English; the page is loaded again in the chosen language."""
     with tag("div", classes="seg", role="group", aria_label=words.t("common.language")) as group:
         for locale in LOCALES:
             one = _option(words.t(f"common.language_{locale}"), f"locale-{locale}", chosen=locale == words.locale)

@@ -1,4 +1,4 @@
-"""The reader's language: sentences from the catalogues, and numbers, money and times as they are written there.
+"""Translations: sentences from the catalogues, and numbers, money and times in the format of the language.
 
 Catalogues are `ui/locale/<language>/<page>.po`, merged and compiled in memory; a msgid is a key (`dashboard.title`).
 """
@@ -23,8 +23,9 @@ from core.domain.records import now
 
 FOLDER = Path(__file__).resolve().parents[1] / "locale"
 LOCALES = ("ko", "en")
-ZONES = {"ko": "Asia/Seoul", "en": "UTC"}  # until the browser has told its own by cookie
+ZONES = {"ko": "Asia/Seoul", "en": "UTC"}  # until the browser has sent its own by cookie
 LOCALE_COOKIE = "oma_locale"
+CONSONANT_ENDS = "013678bcklmnpqt"  # 영 일 삼 육 칠 팔, and TOKEN, HOOK, URL; but KEY, ID, USER end in a vowel
 THEME_COOKIE = "oma_theme"
 ZONE_COOKIE = "oma_zone"
 
@@ -45,10 +46,10 @@ class Translations:
             values["n"] = self.number(n)
         else:
             text = self.catalogue.gettext(key)
-        return text.format(**values) if values else text
+        return text.format(**{name: _word(value) for name, value in values.items()}) if values else text
 
     def has(self, key: str) -> bool:
-        """Whether there is a sentence: for keys made of codes that came from elsewhere (`error.<code>`)."""
+        """Whether the catalogue has this key: for keys that contain a code from elsewhere (`error.<code>`)."""
         return self.catalogue.gettext(key) != key
 
     def code(self, family: str, code: str, otherwise: str, **values: object) -> str:
@@ -57,17 +58,17 @@ class Translations:
         return self.t(f"{family}.{code if known else otherwise}", **values)
 
     def number(self, value: float) -> str:
-        """12,400."""
+        """A number with separators: 12,400."""
         return _decimal(value, "", self.locale)
 
     def money(self, usd: float) -> str:
-        """US$0.18; what is too little to show is said to be so, not rounded to nothing."""
+        """An amount of money: US$0.18. Less than a cent is shown as such and not rounded to zero."""
         if 0 < usd < 0.01:
             return "<US$0.01"
         return "US$" + _decimal(usd, "#,##0.00", self.locale)
 
     def size(self, count: int) -> str:
-        """1.2 kB, of a count of bytes."""
+        """A number of bytes: 1.2 kB."""
         value, unit = float(count), "B"
         for larger in ("kB", "MB", "GB", "TB"):
             if value < 999.5:
@@ -77,7 +78,7 @@ class Translations:
         return f"{_decimal(value, digits, self.locale)} {unit}"
 
     def when(self, at: datetime) -> str:
-        """Relative within the day, then shorter and shorter: 42분 전 · 어제 오후 2:06 · 금요일 · 11월 12일."""
+        """A time as people say it, relative within a day: 42분 전 · 어제 오후 2:06 · 금요일 · 11월 12일."""
         local, today = at.astimezone(self.zone), now().astimezone(self.zone)
         age, days = today - local, (today.date() - local.date()).days
         if age < timedelta(minutes=1):
@@ -91,12 +92,12 @@ class Translations:
         return self.day(at)
 
     def since(self, at: datetime) -> str:
-        """How long ago, as a length: 2분."""
+        """The time since then: 2분."""
         age = max(now() - at, timedelta(minutes=1))
         return format_timedelta(age, granularity="minute", threshold=1, locale=self.locale)
 
     def day(self, at: datetime) -> str:
-        """금요일 within a week, then 11월 12일, then with the year."""
+        """A day: 금요일 within a week, then 11월 12일, then with the year."""
         local, today = at.astimezone(self.zone), now().astimezone(self.zone)
         days = (today.date() - local.date()).days
         if 0 <= days < 7:
@@ -105,7 +106,7 @@ class Translations:
         return format_date(local, pattern, locale=self.locale)
 
     def clock(self, at: datetime) -> str:
-        """오전 9:00."""
+        """A time of day: 오전 9:00."""
         # a pattern of our own: CLDR's short form says PM in Korean
         return format_time(at, self.t("time.clock_pattern"), tzinfo=self.zone, locale=self.locale)
 
@@ -114,7 +115,7 @@ class Translations:
         return f"{format_date(at.astimezone(self.zone), 'full', locale=self.locale)} {self.clock(at)}"
 
     def lasting(self, seconds: float) -> str:
-        """How long something takes or took: 0.4초 · 12초 · 3분 12초 · 1시간 5분."""
+        """A duration: 0.4초 · 12초 · 3분 12초 · 1시간 5분."""
         if seconds < 10:
             return self.t("time.seconds", seconds=format_decimal(seconds, format="0.#", locale=self.locale))
         if seconds < 60:
@@ -125,16 +126,40 @@ class Translations:
         return self.t("time.hours", hours=minutes // 60, minutes=minutes % 60)
 
 
+class Word(str):
+    """A value in a sentence. `{name:을/를}` adds the Korean particle that its last sound asks for."""
+
+    __slots__ = ()
+
+    def __format__(self, spec: str) -> str:
+        after_consonant, slash, after_vowel = spec.partition("/")
+        if not slash:
+            return super().__format__(spec)
+        return self + (after_consonant if ends_in_consonant(self) else after_vowel)
+
+
+def _word(value: object) -> object:
+    return Word(value) if isinstance(value, str) else value
+
+
+def ends_in_consonant(word: str) -> bool:
+    """Whether the word, read aloud in Korean, ends in a consonant; Latin letters are read as in a loan word."""
+    last = next((letter for letter in reversed(word.lower()) if letter.isalnum()), "")
+    if "가" <= last <= "힣":
+        return (ord(last) - ord("가")) % 28 > 0
+    return bool(last) and (last in CONSONANT_ENDS or word.lower().endswith("ng"))
+
+
 @lru_cache(maxsize=2 * 64)
 def words(locale: str, zone: str = "") -> Translations:
-    """The words of a language (one of LOCALES) in a time zone; what is unknown falls back to the defaults."""
+    """The translations of a language (one of LOCALES) in a time zone; unknown values fall back to the defaults."""
     locale = locale if locale in LOCALES else LOCALES[0]
     zone = zone if zone in _zones() else ZONES[locale]
     return Translations(locale=locale, zone=ZoneInfo(zone), catalogue=_catalogue(locale))
 
 
 def choose(*, profile: str = "", cookies: Mapping[str, str], accept: str = "") -> Translations:
-    """The user's own choice, then this browser's, then what it says it prefers, then Korean."""
+    """The translations by the first of: the profile, the cookie, Accept-Language, Korean."""
     asked = [part.split(";")[0].strip().replace("-", "_") for part in accept.split(",")[:16]]
     heard = negotiate_locale(asked, list(LOCALES)) or ""
     picked = (profile, cookies.get(LOCALE_COOKIE, ""), heard, LOCALES[0])
@@ -169,5 +194,5 @@ def _zones() -> frozenset[str]:
 
 @lru_cache(maxsize=512)
 def _decimal(value: float, pattern: str, locale: str) -> str:
-    """Pages ask for the same few numbers again and again, and each costs 150 µs."""
+    """A formatted number, cached: formatting costs 150 µs, and pages show the same few numbers again and again."""
     return format_decimal(value, format=pattern or None, locale=locale)

@@ -43,13 +43,13 @@ class LiveOverview:
 
     @property
     def value(self) -> Overview:
-        """As of now; empty until it was read."""
+        """The overview as of now; empty until it was read."""
         return self._value or Overview(agents=(), sessions=(), requests=())
 
     async def load(self, read: Read | None = None) -> None:
-        """Read from the Store; from now on by `read`, if it is given. Raises: what `read` raises."""
+        """Read the overview, by `read` from now on if it is given. Raises: what `read` raises."""
         self._read = read or self._read
-        await self._subscribe()  # first: what changes meanwhile is news
+        await self._subscribe()  # before reading, so that no change is missed
         self._value = await self._read()
         self._read_at = asyncio.get_running_loop().time()
 
@@ -64,13 +64,13 @@ class LiveOverview:
             except Unavailable:
                 log.warning("a page could not be refreshed", exc_info=True)
                 self._value, wait_s = None, AGAIN_S
-            except Exception as error:  # what cannot be shown this once must not be the last thing that is shown
+            except Exception as error:  # an update that cannot be shown must not stop the next ones
                 log.exception("a page could not show what is new")
                 self._fail(error)
                 wait_s = None
 
     async def close(self) -> None:
-        """Hear no more news."""
+        """Unsubscribe from the news."""
         await self._held.aclose()
 
     async def _subscribe(self) -> Subscription[SessionChange]:
@@ -79,7 +79,7 @@ class LiveOverview:
         return self._news
 
     async def _take_in(self, changes: list[SessionChange] | None) -> None:
-        """Show these changes; None: some were missed."""
+        """Apply and show these changes; None means that some were missed, so that everything is read again."""
         old = asyncio.get_running_loop().time() - self._read_at > REREAD_S
         records_changed = changes is None or not all(change.session for change in changes)
         if self._value is None or records_changed or old:
@@ -102,7 +102,7 @@ class LiveOverview:
 
 
 async def _gathered(news: Subscription[SessionChange], wait_s: float | None) -> list[SessionChange] | None:
-    """What comes within SETTLE_S of the first piece of news, or after `wait_s` seconds; None: some were missed."""
+    """The news until SETTLE_S after the first piece, waiting `wait_s` at most; None: some were missed."""
     changes: list[SessionChange] = []
     try:
         with suppress(TimeoutError):

@@ -1,4 +1,4 @@
-"""What every page has around it: head, header, banners, toasts, the inbox count, and the way errors are shown."""
+"""The frame of every page: head, header, banners, toasts, inbox count, errors."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -20,17 +20,17 @@ from ui.layout.services import Services
 from ui.layout.toasts import Toasts
 
 NAME = "Oh My Agent"
-BUILD_S = 20.0  # then it is an error; NiceGUI's own three seconds are soon gone on a busy machine
-RELOAD = frozenset({"internal", "not_shown", "view_ended"})  # errors after which a new page may know better
-RECONNECT_S = 60.0  # a tab that comes back within this goes on where it was, with what was typed
+BUILD_S = 20.0  # the longest build of a page; NiceGUI's default of 3 s is too short on a busy machine
+RELOAD = frozenset({"internal", "not_shown", "view_ended"})  # errors that a reload of the page may mend
+RECONNECT_S = 60.0  # a tab that reconnects within this keeps its page and what was typed
 
 
 def screen(path: str) -> ui.page:
-    """`@screen("/inbox")`: a NiceGUI page as all of ours are. Its language comes with the request, not from here."""
+    """Decorator like `@ui.page` with the settings that all our pages share. The language comes with the request."""
     return ui.page(
         path,
         title=NAME,
-        viewport="width=device-width, initial-scale=1, viewport-fit=cover",
+        viewport="width=device-width, initial-scale=1, viewport-fit=cover, interactive-widget=resizes-content",
         favicon=theme.FAVICON,
         language=None,
         dark=None,
@@ -40,43 +40,43 @@ def screen(path: str) -> ui.page:
 
 
 def words_here(user: User) -> Translations:
-    """The words for whoever asked for the page that is being built."""
+    """The translations for the request of the page that is being built."""
     request = ui.context.client.request
     accept = request.headers.get("accept-language", "")
     return choose(profile=user.locale, cookies=request.cookies, accept=accept)
 
 
 class PageFrame:
-    """The page being built, for what stands inside it: words, user, news, errors."""
+    """One open page, for the elements inside it: translations, user, overview, errors."""
 
-    def __init__(self, desk: Services, *, user: User, words: Translations) -> None:
-        self.desk, self.words, self.client = desk, words, ui.context.client
+    def __init__(self, services: Services, *, user: User, words: Translations) -> None:
+        self.services, self.words, self.client = services, words, ui.context.client
         self.user, self.user_id = user, UserId(user.id)
         self._title, self._asking = "", 0
         self._links: list[Callable[[int], None]] = []
         self._watchers: list[Callable[[], Awaitable[None]]] = []
         self._task: asyncio.Task[None] | None = None
-        self._live = LiveOverview(desk, user=self.user_id, show=self._show, fail=self.fail)
+        self._live = LiveOverview(services, user=self.user_id, show=self._show, fail=self.fail)
         self.client.on_delete(self._live.close)
         with self.client.layout:
             self.toasts = Toasts(close=words.t("common.close"))
-            Palette(words=words, user=user, agents=desk.agents)
+            Palette(words=words, user=user, agents=services.agents)
 
     def retitle(self, title: str) -> None:
-        """`(2) title · Oh My Agent`: the number is what waits for the person."""
+        """Set the title: `(2) title · Oh My Agent`, with the number of open requests."""
         self._title = title
         waiting = f"({self._asking}) " if self._asking else ""
         ui.page_title(f"{waiting}{title} · {NAME}")
 
     def inbox_link(self, classes: str = "btn ghost") -> Tag:
-        """The way to what waits for the person, with its number kept up to date."""
+        """The link to the inbox, with an up-to-date count."""
         link, show = page_header.inbox_link(self.words, classes)
         self._links.append(show)
         show(self._asking)
         return link
 
     def user_menu(self, classes: str = "") -> Tag:
-        """Language, theme, sign out."""
+        """The menu with language, theme and sign-out."""
         return page_header.user_menu(self.words, self.user, theme=self.theme(), prefer=self.prefer, classes=classes)
 
     def on_change(self, watcher: Callable[[], Awaitable[None]]) -> None:
@@ -84,7 +84,7 @@ class PageFrame:
         self._watchers.append(watcher)
 
     def fail(self, error: Exception) -> None:
-        """Say what happened and what to do next; the details are in the log."""
+        """Show a toast that says what happened and what to do next; the details are in the log."""
         code = error.code if isinstance(error, PlatformError) else "internal"
         sentence = self.words.code("error", code, "internal")
         if code in RELOAD:
@@ -96,7 +96,7 @@ class PageFrame:
         self.client.run_javascript("location.reload()")
 
     def asking(self, count: int) -> None:
-        """How many requests are open."""
+        """Show how many requests are open."""
         if count != self._asking:
             self._asking = count
             self.retitle(self._title)
@@ -105,7 +105,7 @@ class PageFrame:
 
     @property
     def overview(self) -> Overview:
-        """What was read, with the news since."""
+        """The overview of the page, up to date."""
         return self._live.value
 
     async def read(self, read: Read) -> None:
@@ -130,22 +130,22 @@ class PageFrame:
             await watcher()
 
     def theme(self) -> str:
-        """The user's choice, else this browser's."""
+        """The theme of the user's profile, else of this browser's cookie."""
         chosen = self.user.theme or self.client.request.cookies.get(THEME_COOKIE, "")
         return chosen if chosen in page_header.THEMES else "system"
 
     async def prefer(self, **fields: str) -> None:
         """Remember a language or theme."""
-        await self.desk.auth.prefer(self.user, **fields)
+        await self.services.auth.prefer(self.user, **fields)
 
     def head(self) -> None:
-        """Style sheet, theme before the first paint, words for a lost connection."""
+        """Add style sheet, boot script and its values to the page's head."""
         # nosemgrep: raw-html  # theme escapes what it puts in
         ui.add_head_html(theme.head(head_values(self.words, self.theme())))
 
 
 def head_values(words: Translations, theme_choice: str) -> dict[str, str]:
-    """What boot.js needs to know before the first paint."""
+    """The values that boot.js needs before the first paint."""
     return {
         "locale": words.locale,
         "theme": theme_choice,
@@ -155,19 +155,19 @@ def head_values(words: Translations, theme_choice: str) -> dict[str, str]:
 
 
 @contextmanager
-def frame(desk: Services, *, title: str, bare: bool = False, fill: bool = False) -> Iterator[PageFrame]:
+def frame(services: Services, *, title: str, bare: bool = False, fill: bool = False) -> Iterator[PageFrame]:
     """The page of a signed-in user; `title` is a key. `bare`: it has its own header. `fill`: exactly one screen high.
 
     Raises: NotSignedIn.
     """
-    user = desk.auth.current()
+    user = services.auth.current()
     words = words_here(user)
-    page = PageFrame(desk, user=user, words=words)
+    page = PageFrame(services, user=user, words=words)
     page.head()
     page.retitle(words.t(title))
     ui.on_exception(page.fail)
     with page_header.top(page.client, words, fill=fill):
-        Banners(desk, words, page.client)
+        Banners(services, words, page.client)
         if not bare:
             page_header.header(words, inbox=page.inbox_link, user=page.user_menu)
     page.client.on_connect(page.follow)

@@ -1,4 +1,4 @@
-"""What every page needs and gets from `main.py`: one frozen value instead of module-level state."""
+"""The services that every page gets from the web process: one frozen value instead of module-level state."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Auth(Protocol):
-    """Who is at the browser, as far as a page needs to know."""
+    """The signed-in user and their logins, as far as pages need them."""
 
     @property
     def sign_in_methods(self) -> tuple[str, ...]:
@@ -44,7 +44,7 @@ class Auth(Protocol):
         """The id of the login of this request, empty for strangers."""
 
     async def devices(self, user: UserId) -> list[Login]:
-        """Where this user is signed in, last seen first."""
+        """The logins of this user, last seen first."""
 
     async def sign_out(self, login: str, *, user: UserId) -> None:
         """End one of the user's logins and its sockets. Raises: NotFound: there is no such one, or not theirs."""
@@ -55,7 +55,7 @@ class Auth(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """Each page's `install(desk)` keeps this and nothing else."""
+    """Each page's `install(services)` keeps this and nothing else."""
 
     settings: Settings
     agents: "Agents"
@@ -70,4 +70,4 @@ class Services:
     people: "UserAdmin"
     announcements: "Announcements"
     audit: "Audit"
-    isolation: Callable[[], Isolation]  # asked at each page: the spawner finds out once, and may find out later
+    isolation: Callable[[], Isolation]  # called by each page, because the spawner may learn it only later

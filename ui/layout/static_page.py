@@ -1,4 +1,4 @@
-"""A page without a socket: sign-in and errors. Whoever is not signed in never opens a connection that stays."""
+"""Pages without a WebSocket: sign-in and errors. Visitors who are not signed in hold no connection open."""
 
 from html import escape
 
@@ -17,7 +17,7 @@ POLICY = (  # stricter than that of NiceGUI's pages: no inline script, no eval, 
 
 
 def words_of(request: Request) -> Translations:
-    """The words for a browser of which we know only what it says."""
+    """The translations for a visitor who is not signed in, chosen by cookies and Accept-Language."""
     return choose(cookies=request.cookies, accept=request.headers.get("accept-language", ""))
 
 

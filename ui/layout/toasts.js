@@ -1,4 +1,4 @@
-// Short news at the bottom: read out politely, held while the pointer or the focus is on it.
+// Toasts: read out politely, kept while the pointer or the focus is on them.
 export default {
   template: `<div class="toasts" role="status" aria-live="polite">
     <div v-for="one in shown" :key="one.id" class="toast" :data-kind="one.kind" data-testid="toast"

@@ -1,4 +1,4 @@
-"""Short news at the bottom of the page, with an undo where there is one."""
+"""Toasts: short messages with an optional action, such as an undo."""
 
 from collections.abc import Awaitable, Callable
 from itertools import count

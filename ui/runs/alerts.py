@@ -26,7 +26,7 @@ class Alerts:
 
     async def refresh(self) -> None:
         """Read again, and draw if there is anything new."""
-        found = (await self._page.desk.runs.alerts(user=self._page.user_id))[:SHOWN]
+        found = (await self._page.services.runs.alerts(user=self._page.user_id))[:SHOWN]
         if found == self._seen:
             return
         self._seen = found
@@ -52,5 +52,5 @@ class Alerts:
             done.on("click", partial(self._dismiss, alert.id), args=[])
 
     async def _dismiss(self, alert: str) -> None:
-        await self._page.desk.runs.dismiss(alert, user=self._page.user_id)
+        await self._page.services.runs.dismiss(alert, user=self._page.user_id)
         await self.refresh()

@@ -73,9 +73,9 @@ class RunsPage:
 
     async def refresh(self) -> None:
         """Read again, and draw if anything reads otherwise."""
-        user, desk = self._page.user_id, self._page.desk
-        runs = await of_day(desk, user, self._start, self._end, agent=self._asked.agent)
-        agents = {card.agent.id: card.agent for card in await desk.agents.cards(user=user)}
+        user, services = self._page.user_id, self._page.services
+        runs = await of_day(services, user, self._start, self._end, agent=self._asked.agent)
+        agents = {card.agent.id: card.agent for card in await services.agents.cards(user=user)}
         planned = await self._planned(agents)
         seen = (runs, planned, f"{now():%H:%M}")
         if seen != self._seen:
@@ -88,9 +88,9 @@ class RunsPage:
         """Times to come until the day's end."""
         found: dict[str, list[datetime]] = {}
         if self._end > now():
-            for trigger in await self._page.desk.schedules.all(user=self._page.user_id):
+            for trigger in await self._page.services.schedules.all(user=self._page.user_id):
                 if trigger.agent in agents and self._asked.agent in ("", trigger.agent):
-                    times = self._page.desk.schedules.upcoming(trigger, count=48)
+                    times = self._page.services.schedules.upcoming(trigger, count=48)
                     found.setdefault(trigger.agent, []).extend(at for at in times if self._start <= at < self._end)
         return found
 
@@ -191,7 +191,7 @@ class RunsPage:
             again.on("click", partial(self._retry, row.id), args=[])
 
     async def _retry(self, run: str) -> None:
-        again = await self._page.desk.runs.retry(run, user=self._page.user_id)
+        again = await self._page.services.runs.retry(run, user=self._page.user_id)
         ui.navigate.to(f"/runs/{again.id}")
 
 
@@ -204,18 +204,18 @@ def state_mark(state: str, word: str) -> None:
         tag("span", word)
 
 
-async def of_day(desk: Services, user: UserId, start: datetime, end: datetime, *, agent: str = "") -> list[Run]:
+async def of_day(services: Services, user: UserId, start: datetime, end: datetime, *, agent: str = "") -> list[Run]:
     """Runs of a day, newest first."""
     above = start - timedelta(microseconds=1)
-    return await desk.runs.page(user=user, agent=agent, above=above, below=end, limit=MOST)
+    return await services.runs.page(user=user, agent=agent, above=above, below=end, limit=MOST)
 
 
-def install(desk: Services) -> None:
+def install(services: Services) -> None:
     """Serve the page and its files."""
 
     @screen("/runs")
     async def runs(day: str = "", state: str = "all", agent: str = "") -> None:
-        with frame(desk, title="runs.title") as page:
+        with frame(services, title="runs.title") as page:
             asked = Asked(day=day[:10], state=state if state in GROUPS else "all", agent=agent[:64])
             shown = RunsPage(page, asked)
             await shown.refresh()
@@ -227,21 +227,21 @@ def install(desk: Services) -> None:
         text = io.StringIO()
         rows = csv.DictWriter(text, COLUMNS)
         rows.writeheader()
-        rows.writerows([{name: _safe(row[name]) for name in COLUMNS} for row in await _exported(desk, request)])
+        rows.writerows([{name: _safe(row[name]) for name in COLUMNS} for row in await _exported(services, request)])
         return Response("\ufeff" + text.getvalue(), media_type="text/csv; charset=utf-8")
 
     @app.get("/runs.json", include_in_schema=False)
     async def as_json(request: Request) -> Response:
-        return Response(msgspec.json.encode(await _exported(desk, request)), media_type="application/json")
+        return Response(msgspec.json.encode(await _exported(services, request)), media_type="application/json")
 
 
-async def _exported(desk: Services, request: Request) -> list[dict[str, Any]]:
+async def _exported(services: Services, request: Request) -> list[dict[str, Any]]:
     """Raises: NotSignedIn."""
-    user = desk.auth.user_of(request)
+    user = services.auth.user_of(request)
     query = request.query_params
     asked = Asked(day=query.get("day", "")[:10], state=query.get("state", "all"), agent=query.get("agent", "")[:64])
     words = choose(profile=user.locale, cookies=request.cookies)
-    runs = await of_day(desk, user.id, *asked.bounds(words), agent=asked.agent)
+    runs = await of_day(services, user.id, *asked.bounds(words), agent=asked.agent)
     states = GROUPS.get(asked.state, GROUPS["all"])
     return [{name: getattr(run, name) for name in COLUMNS} for run in runs if run.state in states]
 

@@ -63,15 +63,15 @@ class OperatePage:
 
     async def _start(self) -> None:
         version = DRAFT if self._agent.draft else 0
-        run = await self._page.desk.runs.start(
+        run = await self._page.services.runs.start(
             self._agent.id, user=self._page.user_id, input=self._input, version=version
         )
         ui.navigate.to(f"/runs/{run.id}")
 
     async def refresh(self) -> None:
         """Read schedules and history again."""
-        desk, user, words = self._page.desk, self._page.user_id, self._page.words
-        triggers = await desk.schedules.of_agent(self._agent.id, user=user)
+        services, user, words = self._page.services, self._page.user_id, self._page.words
+        triggers = await services.schedules.of_agent(self._agent.id, user=user)
         self._triggers.clear()
         with self._triggers:
             for trigger in triggers:
@@ -79,7 +79,7 @@ class OperatePage:
             if not triggers:
                 with tag("li", classes="line"):
                     tag("span", words.t("schedules.none"), classes="meta")
-        runs = await desk.runs.page(user=user, agent=self._agent.id, limit=HISTORY)
+        runs = await services.runs.page(user=user, agent=self._agent.id, limit=HISTORY)
         self._history.clear()
         with self._history:
             for run in runs:
@@ -92,11 +92,11 @@ class OperatePage:
                     tag("span", words.t("schedules.no_history"), classes="meta")
 
     def _trigger(self, trigger: Trigger) -> None:
-        words, desk = self._page.words, self._page.desk
+        words, services = self._page.words, self._page.services
         with tag("li", classes="line", testid="trigger-row", data_enabled=str(trigger.enabled).lower()):
             with tag("div", classes="grow"):
                 tag("div", f"{spoken(trigger.schedule, words)} · {trigger.schedule.timezone}", classes="b")
-                times = desk.schedules.upcoming(trigger, count=1)
+                times = services.schedules.upcoming(trigger, count=1)
                 tag("div", self._state_of(trigger, words.full(times[0]) if times else ""), classes="meta")
             if trigger.enabled:
                 self._button("pause", partial(self._pause, trigger.id))
@@ -119,15 +119,15 @@ class OperatePage:
         return button
 
     async def _pause(self, trigger: str) -> None:
-        await self._page.desk.schedules.pause(trigger, user=self._page.user_id)
+        await self._page.services.schedules.pause(trigger, user=self._page.user_id)
         await self.refresh()
 
     async def _resume(self, trigger: str) -> None:
-        await self._page.desk.schedules.resume(trigger, user=self._page.user_id)
+        await self._page.services.schedules.resume(trigger, user=self._page.user_id)
         await self.refresh()
 
     async def _delete(self, trigger: str) -> None:
-        await self._page.desk.schedules.delete(trigger, user=self._page.user_id)
+        await self._page.services.schedules.delete(trigger, user=self._page.user_id)
         await self.refresh()
 
     # --- what it may do where nobody looks ----------------------------------------------------------------------------
@@ -171,7 +171,7 @@ class OperatePage:
     async def _change(self, **fields: object) -> None:
         before = self._agent.unattended
         now = {name: getattr(before, name) for name in before.__struct_fields__} | fields
-        self._agent = await self._page.desk.agents.change(
+        self._agent = await self._page.services.agents.change(
             self._agent.id,
             user=self._page.user_id,
             unattended=Unattended(**now),
@@ -179,15 +179,15 @@ class OperatePage:
         self._page.toasts.show(self._page.words.t("schedules.saved"), "ok")
 
 
-def install(desk: Services) -> None:
+def install(services: Services) -> None:
     """Serve the page."""
 
     @screen("/agents/{agent_id}/operate")
     async def operate(agent_id: str) -> None:
         """Raises: NotFound: the agent is not there, or not this user's."""
-        user = desk.auth.current()
-        agent = await desk.agents.get(agent_id, user=user.id)
-        with frame(desk, title="schedules.title") as page:
+        user = services.auth.current()
+        agent = await services.agents.get(agent_id, user=user.id)
+        with frame(services, title="schedules.title") as page:
             name = agent.name or page.words.t("dashboard.untitled")
             page.retitle(f"{page.words.t('schedules.title')} · {name}")
             shown = OperatePage(page, agent)

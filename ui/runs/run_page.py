@@ -55,7 +55,7 @@ class RunPage:
     async def refresh(self) -> None:
         """Read the row again; what reads the same is left alone."""
         try:
-            run = await self._page.desk.runs.get(self._run.id, user=self._page.user_id)
+            run = await self._page.services.runs.get(self._run.id, user=self._page.user_id)
         except NotFound:
             self._page.client.open("/runs")
             return
@@ -68,7 +68,7 @@ class RunPage:
         run, words = self._run, self._page.words
         if run.trigger_kind is TriggerKind.SCHEDULE:
             try:
-                trigger = await self._page.desk.schedules.get(run.trigger, user=self._page.user_id)
+                trigger = await self._page.services.schedules.get(run.trigger, user=self._page.user_id)
                 return spoken(trigger.schedule, words)
             except NotFound:
                 return words.t("runs.schedule_gone")
@@ -160,9 +160,9 @@ class RunPage:
         """What was said and done, once there is a session; it follows by itself."""
         if not self._run.session or self._session:
             return
-        user, talk = self._page.user_id, self._page.desk.conversations
+        user, talk = self._page.user_id, self._page.services.conversations
         try:
-            session = await self._page.desk.agents.session(self._run.session, user=user)
+            session = await self._page.services.agents.session(self._run.session, user=user)
         except NotFound:
             return
         self._session = session.id
@@ -185,18 +185,18 @@ class RunPage:
 
     def _view(self, session: Session) -> SharedView:
         words, user = self._page.words, self._page.user_id
-        follow: Any = partial(self._page.desk.conversations.follow, session.id, user=user)
+        follow: Any = partial(self._page.services.conversations.follow, session.id, user=user)
         return SharedView(follow=follow, fold=lambda render: _fold(session, words, render))
 
     async def _nothing(self) -> None:
         """A run goes on nowhere; its session can be opened."""
 
     async def _cancel(self) -> None:
-        await self._page.desk.runs.cancel(self._run.id, user=self._page.user_id)
+        await self._page.services.runs.cancel(self._run.id, user=self._page.user_id)
         await self.refresh()
 
     async def _retry(self) -> None:
-        again = await self._page.desk.runs.retry(self._run.id, user=self._page.user_id)
+        again = await self._page.services.runs.retry(self._run.id, user=self._page.user_id)
         ui.navigate.to(f"/runs/{again.id}")
 
 
@@ -219,20 +219,20 @@ async def _follow(screen: SharedView) -> None:
         log.info("the transcript of a run ended: %s", error)
 
 
-def install(desk: Services) -> None:
+def install(services: Services) -> None:
     """Serve the page."""
     views = SharedViews()
 
     @screen("/runs/{run_id}")
     async def run(run_id: str) -> None:
         """Raises: NotFound: the run is not there, or not this user's."""
-        user = desk.auth.current()
-        found = await desk.runs.get(run_id, user=user.id)
+        user = services.auth.current()
+        found = await services.runs.get(run_id, user=user.id)
         try:
-            agent: Agent | None = await desk.agents.get(found.agent, user=user.id)
+            agent: Agent | None = await services.agents.get(found.agent, user=user.id)
         except NotFound:
             agent = None
-        with frame(desk, title="runs.one") as page:
+        with frame(services, title="runs.one") as page:
             shown = RunPage(page, views, found, agent)
             await shown.build()
             page.on_change(shown.refresh)

@@ -103,7 +103,7 @@ class ScheduleForm:
         with self._next:
             try:
                 schedule = self._schedule()
-                times = self._page.desk.schedules.preview(schedule)
+                times = self._page.services.schedules.preview(schedule)
             except BadInput as error:
                 tag("p", words.code("error", error.code, "bad_schedule"), classes="meta warn", role="status")
                 return
@@ -117,8 +117,8 @@ class ScheduleForm:
             tag("p", f"{speak_cron(schedule.cron, words)} · {schedule.cron}", classes="meta")
 
     async def _save(self) -> None:
-        desk, user = self._page.desk, self._page.user_id
-        await desk.schedules.create(
+        services, user = self._page.services, self._page.user_id
+        await services.schedules.create(
             self._agent,
             self._schedule(),
             user=user,

@@ -1,4 +1,4 @@
-"""Taking everything with me, and leaving for good."""
+"""Export of all data of a user, and deletion of the account."""
 
 import unicodedata
 from collections.abc import AsyncGenerator
@@ -41,8 +41,8 @@ class AccountSection:
                 self._body = tag("div", classes="sure")
 
     async def refresh(self) -> None:
-        """Say how much there is to lose."""
-        holdings = await self._page.desk.account.holdings(self._page.user_id)
+        """Say how many agents, sessions and secrets would be deleted."""
+        holdings = await self._page.services.account.holdings(self._page.user_id)
         words = self._page.words
         self._body.clear()
         with self._body:
@@ -62,17 +62,17 @@ class AccountSection:
         if _plain(str(event.args)) != _plain(phrase := words.t("settings.delete_phrase")):
             self._wrong.set_text(words.t("settings.delete_wrong", phrase=phrase))
             return
-        await self._page.desk.account.delete(self._page.user_id)
+        await self._page.services.account.delete(self._page.user_id)
         ui.navigate.to("/login")
 
 
 def _plain(text: str) -> str:
-    """However a keyboard composes it."""
+    """The text in one Unicode form, because keyboards compose Hangul differently."""
     return " ".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
 class _Download(StreamingResponse):
-    """The archive is let go of at once when the browser does not want the rest."""
+    """The pieces of the archive; it is released at once when the browser disconnects."""
 
     def __init__(self, first: bytes, rest: AsyncGenerator[bytes, None]) -> None:
         self._rest = rest
@@ -91,13 +91,13 @@ async def _chain(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenera
         yield piece
 
 
-def install(desk: Services) -> None:
-    """Serve the archive. By POST, so that no other site can have it made."""
+def install(services: Services) -> None:
+    """Serve the archive. It takes a POST, so that no other site can start an export."""
 
     @app.post("/settings/export")
     async def export(request: Request) -> StreamingResponse:
-        user = desk.auth.user_of(request)
-        pieces = desk.export.of(user.user_id)
+        user = services.auth.user_of(request)
+        pieces = services.export.of(user.user_id)
         first = await anext(pieces)  # what can be refused is refused before the answer begins
-        await desk.audit.record(AuditAction.EXPORTED, who=user.id)
+        await services.audit.record(AuditAction.EXPORTED, who=user.id)
         return _Download(first, pieces)

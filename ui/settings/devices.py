@@ -1,4 +1,4 @@
-"""Where I am signed in: each login with its device, address and last sign of life; end one, or all."""
+"""The logins of a user with device, address and last activity; each can be ended, or all of them."""
 
 from functools import partial
 
@@ -12,11 +12,11 @@ from ui.settings.user_agent import described
 
 
 class Devices:
-    """The section of /settings. `look` reads it anew."""
+    """The section of /settings; `refresh` reads the logins again."""
 
     def __init__(self, page: PageFrame) -> None:
         self._page = page
-        self._here = page.desk.auth.login_of(page.client.request)
+        self._here = page.services.auth.login_of(page.client.request)
         with tag("section", classes="part", aria_labelledby="devices"):
             tag("h2", page.words.t("settings.devices"), id="devices")
             tag("p", page.words.t("settings.devices_text"), classes="meta")
@@ -26,7 +26,7 @@ class Devices:
 
     async def refresh(self) -> None:
         """Read again."""
-        logins = await self._page.desk.auth.devices(self._page.user_id)
+        logins = await self._page.services.auth.devices(self._page.user_id)
         self._rows.clear()
         with self._rows:
             for login in sorted(logins, key=lambda login: login.id != self._here):
@@ -51,12 +51,12 @@ class Devices:
 
     async def _end(self, login: str) -> None:
         try:
-            await self._page.desk.auth.sign_out(login, user=self._page.user_id)
+            await self._page.services.auth.sign_out(login, user=self._page.user_id)
         except NotFound:
             pass  # it ended by itself meanwhile
         await self.refresh()
         self._page.toasts.show(self._page.words.t("settings.out_done"))
 
     async def _everywhere(self) -> None:
-        await self._page.desk.auth.sign_out_everywhere(self._page.user_id)
+        await self._page.services.auth.sign_out_everywhere(self._page.user_id)
         ui.navigate.to("/login")

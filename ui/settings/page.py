@@ -1,4 +1,4 @@
-"""`/settings`: who I am here, how it looks, where I am signed in, what my agents may always do, and leaving."""
+"""`/settings`: profile, language and theme, logins, permission rules, secrets, export and deletion of the account."""
 
 from core.domain.records import GOOGLE, LOCAL, User
 from ui.agents.connections import Connections
@@ -48,13 +48,13 @@ def _looks(page: PageFrame) -> None:
             header.themes(words, page.theme(), page.prefer)
 
 
-def install(desk: Services) -> None:
+def install(services: Services) -> None:
     """Serve the page and the archive."""
-    account.install(desk)
+    account.install(services)
 
     @screen("/settings")
     async def settings() -> None:
-        with frame(desk, title="settings.title") as page:
+        with frame(services, title="settings.title") as page:
             with tag("div", classes="page narrow settings"):
                 tag("h1", page.words.t("settings.title"))
                 _profile(page)

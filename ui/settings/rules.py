@@ -1,4 +1,4 @@
-"""What my agents may do without asking: the rules that "always allow" wrote, each with a way to take it back."""
+"""The permission rules that "always allow" added to agents, each with a button that removes it."""
 
 from functools import partial
 
@@ -9,7 +9,7 @@ from ui.layout.page_frame import PageFrame
 
 
 class RulesSection:
-    """The section of /settings. `look` reads it anew."""
+    """The section of /settings; `refresh` reads the rules again."""
 
     def __init__(self, page: PageFrame) -> None:
         self._page = page
@@ -20,7 +20,7 @@ class RulesSection:
 
     async def refresh(self) -> None:
         """Read again."""
-        cards = await self._page.desk.agents.cards(user=self._page.user_id)
+        cards = await self._page.services.agents.cards(user=self._page.user_id)
         agents = [card.agent for card in cards if card.agent.rules]
         self._body.clear()
         with self._body:
@@ -43,7 +43,7 @@ class RulesSection:
 
     async def _remove(self, agent: str, rule: str) -> None:
         try:
-            await self._page.desk.agents.remove_rule(agent, rule, user=self._page.user_id)
+            await self._page.services.agents.remove_rule(agent, rule, user=self._page.user_id)
         except NotFound:
             pass  # the agent was deleted meanwhile, and its rules with it
         finally:

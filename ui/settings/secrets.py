@@ -1,4 +1,4 @@
-"""`/settings/secrets`: what my agents' programs need and nobody is shown again: add, replace, delete, who gets it."""
+"""`/settings/secrets`: add, replace and delete secrets, and choose the agents that get them. Values are never shown."""
 
 from functools import partial
 
@@ -20,7 +20,7 @@ EMPTY = "document.querySelectorAll('.secret-new .input').forEach(i => { i.value 
 
 
 class SecretsLink:
-    """The section of /settings: the way to the page."""
+    """The section of /settings with the link to the page."""
 
     def __init__(self, page: PageFrame) -> None:
         with tag("section", classes="part", aria_labelledby="secrets"):
@@ -33,7 +33,7 @@ class SecretsLink:
 
 
 class SecretsPage:
-    """The form, and the list below it. `look` reads it anew."""
+    """The form for a new secret and the list below it; `refresh` reads the list again."""
 
     def __init__(self, page: PageFrame) -> None:
         self._page = page
@@ -47,9 +47,9 @@ class SecretsPage:
                 name.attributes(aria_describedby="secret-error secret-hint", testid="secret-name")
                 tag("p", words.t("secrets.hint"), classes="meta", id="secret-hint")
                 self._value("secret-value", words.t("secrets.value"))
+                self._error = tag("p", classes="bad", id="secret-error", role="alert", testid="secret-error")
                 tag("button", words.t("secrets.save"), classes="btn", type="submit", testid="save-secret")
             form.on("submit", self._add, js_handler=TYPED)
-            self._error = tag("p", classes="bad", id="secret-error", role="alert", testid="secret-error")
         with tag("section", classes="part", aria_labelledby="kept"):
             tag("h2", words.t("secrets.kept"), id="kept")
             self._rows = tag("ul", classes="rows")
@@ -57,11 +57,11 @@ class SecretsPage:
     async def refresh(self) -> None:
         """Read again."""
         try:
-            kept = await self._page.desk.secrets.all(user=self._page.user_id)
+            kept = await self._page.services.secrets.all(user=self._page.user_id)
         except VaultUnavailable:
             self._unreadable()
             return
-        cards = await self._page.desk.agents.cards(user=self._page.user_id)
+        cards = await self._page.services.agents.cards(user=self._page.user_id)
         agents = [card.agent for card in cards if not card.agent.archived]
         self._rows.clear()
         with self._rows:
@@ -121,8 +121,8 @@ class SecretsPage:
             )
             with tag("form", autocomplete="off") as form:
                 self._value(f"value-{name}", words.t("secrets.new_value", name=name))
+                wrong = tag("p", classes="bad", role="alert")
                 tag("button", words.t("secrets.save"), classes="btn", type="submit", testid="save-replaced")
-            wrong = tag("p", classes="bad", role="alert")
 
             async def replaced(event: GenericEventArguments) -> None:
                 wrong.set_text(await self._put(name, event.args[0]))
@@ -141,7 +141,7 @@ class SecretsPage:
                 gone.attributes(testid="delete-secret-do").on("click", partial(self._gone, one.name), args=[])
 
     def _value(self, id: str, label: str) -> None:
-        """Several lines, because keys have them; what is typed looks like a password."""
+        """A text area that hides what is typed; it takes several lines, because keys have them."""
         tag("label", label, for_=id, classes="meta")
         field = tag("textarea", classes="input area mono hidden-text", id=id, rows=2, required=True)
         field.attributes(autocomplete="off", autocapitalize="off", autocorrect="off", spellcheck="false")
@@ -157,10 +157,10 @@ class SecretsPage:
             self._page.client.run_javascript(EMPTY)
 
     async def _put(self, name: str, value: str) -> str:
-        """What is wrong with it, in words; empty if it is kept."""
+        """Store the secret. Returns the sentence that says what is wrong, or an empty string."""
         words = self._page.words
         try:
-            new = await self._page.desk.secrets.put(name, value.strip("\r\n"), user=self._page.user_id)
+            new = await self._page.services.secrets.put(name, value.strip("\r\n"), user=self._page.user_id)
         except (BadInput, TooMuch, VaultUnavailable) as error:
             return words.code("error", error.code, "internal")
         await self.refresh()
@@ -168,7 +168,7 @@ class SecretsPage:
         return ""
 
     async def _give(self, name: str, agent: Agent, given: bool) -> None:
-        words, secrets = self._page.words, self._page.desk.secrets
+        words, secrets = self._page.words, self._page.services.secrets
         try:
             await secrets.assign(name, agent.id, given, user=self._page.user_id)
         except NotFound:
@@ -180,17 +180,17 @@ class SecretsPage:
             await self.refresh()
 
     async def _gone(self, name: str) -> None:
-        await self._page.desk.secrets.delete(name, user=self._page.user_id)
+        await self._page.services.secrets.delete(name, user=self._page.user_id)
         await self.refresh()
         self._page.toasts.show(self._page.words.t("secrets.deleted", name=name))
 
 
-def install(desk: Services) -> None:
+def install(services: Services) -> None:
     """Serve the page."""
 
     @screen("/settings/secrets")
     async def secrets() -> None:
-        with frame(desk, title="secrets.title") as page:
+        with frame(services, title="secrets.title") as page:
             with tag("div", classes="page narrow settings"):
                 with tag("a", classes="row back", href="/settings", testid="to-settings-page"):
                     icon("back")

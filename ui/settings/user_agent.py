@@ -1,4 +1,4 @@
-"""What a browser calls itself, in words a person knows: "Chrome · Windows"."""
+"""Browser and system from a User-Agent header, as people know them: "Chrome · Windows"."""
 
 BROWSERS = (  # more particular ones first: all of them claim to be Safari
     ("Edg", "Edge"),

@@ -20,12 +20,19 @@ const oma = JSON.parse(document.querySelector("meta[name=oma]").content);
     keep("oma_theme", theme);
     paint();
   };
-  // <button data-keep="cookie=value">: remember it and come again.
+  // Some browsers do not resize the page for the keyboard: a page that fills the screen then fills its visible part.
+  const view = window.visualViewport;
+  view?.addEventListener("resize", () => {
+    const covered = view.scale === 1 && innerHeight - view.height > 80;
+    covered ? root.style.setProperty("--seen", `${view.height}px`) : root.style.removeProperty("--seen");
+    if (covered) scrollTo(0, 0);
+  });
+  // <button data-keep="cookie=value">: set the cookie and reload.
   addEventListener("click", (event) => {
     const button = event.target.closest("[data-keep]");
     if (button) keep(...button.dataset.keep.split("=")), location.reload();
   });
-  // NiceGUI's own notice of a lost connection, in our words and look.
+  // NiceGUI's notice of a lost connection, with our texts and style.
   addEventListener("DOMContentLoaded", () => {
     const [lost, trying] = document.querySelectorAll("#popup > span");
     if (!lost) return;
@@ -49,7 +56,7 @@ const oma = JSON.parse(document.querySelector("meta[name=oma]").content);
     const plus = event.target.closest(".banners .plus");
     if (plus) plus.ariaExpanded = String(plus.parentElement.toggleAttribute("data-open"));
   });
-  // A letter that stands as aria-keyshortcuts presses its button, unless somebody is writing.
+  // A key presses the button that has it as aria-keyshortcuts, unless the user is typing.
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat) return;
     if (event.target.closest?.("input, textarea, [contenteditable], dialog, details.menu[open]")) return;

@@ -1,5 +1,6 @@
 """An open request as the card above the composer needs it: plain values, which the page sets as text, never as HTML."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
@@ -11,6 +12,7 @@ from ui.layout.i18n import Translations
 from ui.transcript import diff, markdown, tool_labels
 from ui.transcript.tool_details import fields
 
+AGENT_FOLDER: Final = re.compile(r"^~/agents/[a-z0-9]+")
 TITLES: Final = frozenset("run write edit read find search list fetch websearch".split())
 NO_RULES: Final = frozenset({"long", "signs", "tool"})  # of Asked.no_rule
 REASONS: Final = ("description",)  # the model's own words inside a tool's input
@@ -55,7 +57,7 @@ def card(
         title=_title(asked, words),
         since=asked.at.isoformat() if isinstance(asked.at, datetime) else "",
         parked=parked,
-        folder=_near_folder(asked.folder) or folder,
+        folder=_folder(_near_folder(asked.folder) or folder, words),
     )
     if asked.kind == "question":
         return msgspec.structs.replace(base, questions=tuple(_choice(asked)))
@@ -87,7 +89,7 @@ def _permission(base: RequestView, asked: Asked, words: Translations) -> Request
         command=tool_labels.visible(command),
         path=path,
         lines=tuple(shown),
-        rows=tuple((tool_labels.visible(key), tool_labels.visible(value)) for key, value in fields(rest)),
+        rows=tuple((tool_labels.visible(key), tool_labels.visible(value)) for key, value in fields(rest, words)),
         reason=reason,
         rule=asked.rule,
         no_rule="" if asked.rule else words.t(f"card.no_rule_{asked.no_rule if asked.no_rule in NO_RULES else 'tool'}"),
@@ -110,6 +112,11 @@ def _title(asked: Asked, words: Translations) -> str:
 
 def _choice(asked: Asked) -> list[Choice]:
     return [Choice(text=q.text, header=q.header, options=q.options, many=q.many) for q in asked.questions]
+
+
+def _folder(path: str, words: Translations) -> str:
+    """The agent's own folder is called so: its name on the disk is an id that tells a person nothing."""
+    return AGENT_FOLDER.sub(words.t("ask.agent_folder"), path)
 
 
 def _near_folder(folder: str) -> str:

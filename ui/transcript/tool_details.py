@@ -99,7 +99,7 @@ def _web(call: ToolCall, words: Translations) -> Details:
 def _search(call: ToolCall, words: Translations) -> Details:
     """Where and how it searches, apart from the pattern in the card's line."""
     given = {key: value for key, value in call.call.input.items() if key != "pattern"}
-    return Details(rows(given), CLOSED)
+    return Details(rows(given, words), CLOSED)
 
 
 def _delegate(call: ToolCall, words: Translations) -> Details:
@@ -110,7 +110,7 @@ def _delegate(call: ToolCall, words: Translations) -> Details:
 
 
 def _fields(call: ToolCall, words: Translations) -> Details:
-    return Details(rows(call.call.input), CLOSED)
+    return Details(rows(call.call.input, words), CLOSED)
 
 
 BODIES: Final[dict[str, Body]] = {
@@ -142,19 +142,31 @@ def running_output(act: ToolCall) -> str:
     return tail or ansi.render(act.output)
 
 
-def rows(given: dict[str, Any]) -> str:
+def rows(given: dict[str, Any], words: Translations) -> str:
     """A tool's input as names and values."""
     shown = (
         f"<div><dt>{escape(key)}</dt><dd>{escape(tool_labels.visible(cut(value, FIELD_CHARS)), quote=False)}</dd></div>"
-        for key, value in fields(given)
+        for key, value in fields(given, words)
     )
     return f'<dl class="fields">{"".join(shown)}</dl>' if given else ""
 
 
-def fields(given: dict[str, Any]) -> list[tuple[str, str]]:
-    """A tool's input as names and values: strings as they are, the rest as JSON."""
+# Names of a tool's inputs that have a word of ours; others are shown as they are.
+FIELDS: Final = frozenset(
+    "url prompt query pattern path file_path command subagent_type timeout run_in_background name icon".split()
+)
+
+
+def fields(given: dict[str, Any], words: Translations) -> list[tuple[str, str]]:
+    """A tool's input as names and values: names in words if we have any, strings as they are, the rest as JSON."""
     encode = msgspec.json.encode
-    return [(key, value if isinstance(value, str) else encode(value).decode()) for key, value in given.items()]
+    return [
+        (
+            words.t(f"field.{key}") if key in FIELDS else key,
+            value if isinstance(value, str) else encode(value).decode(),
+        )
+        for key, value in given.items()
+    ]
 
 
 def cut(text: str, limit: int) -> str:

@@ -1,4 +1,4 @@
-// The text box. What is sent goes into an outbox in localStorage and leaves it only when it stands in the transcript.
+// The composer. A sent message goes into an outbox in localStorage and leaves it only when the transcript shows it.
 import { button, element } from "oma_items";
 
 const AGAIN_MS = 8000; // a message that nobody has acknowledged is sent again, under the same id
@@ -58,7 +58,7 @@ export default {
       const asked = meta.asks.length > 0;
       this.stopButton.hidden = !working;
       this.steerButton.hidden = !working;
-      this.calm = working || asked; // then sending is not the one thing to press
+      this.calm = working || asked; // then the send button is not the primary one
       this.light();
       this.sendButton.querySelector("span").textContent = working ? this.words.queue : this.words.send;
       this.sendButton.querySelector(".ic").className = working ? "ic ic-queue" : "ic ic-send";
@@ -92,13 +92,13 @@ export default {
       return made;
     },
     enter(event) {
-      // 229: the key that ends a composition in Safari, where isComposing is false already.
+      // keyCode 229: the key that ends an IME composition in Safari, where isComposing is already false.
       if (event.key !== "Enter" || event.shiftKey || event.altKey || event.isComposing || event.keyCode === 229) return;
       event.preventDefault();
       this.send((event.ctrlKey || event.metaKey) && !this.steerButton.hidden);
     },
     wake() {
-      // The process takes half a second to come back; typing takes longer.
+      // The CLI takes half a second to start; typing takes longer.
       if (this.state !== "asleep" || this.woken) return;
       this.woken = true;
       this.$emit("typing");
@@ -114,7 +114,7 @@ export default {
       if (!text.trim()) return box.focus();
       const message = { id: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`, text, steer, at: Date.now() };
       this.out = [...this.out, message];
-      this.keep(); // before the box is emptied: what is typed is never in neither place
+      this.keep(); // before the box is emptied, so that the text is always in one of the two places
       box.value = "";
       this.write(this.draftKey, "");
       this.deliver(message);
@@ -209,7 +209,7 @@ export default {
     },
     fit() {
       const box = this.$refs.box;
-      box.style.height = box.value ? "auto" : ""; // empty it needs no measuring, which would cost a layout at each sending
+      box.style.height = box.value ? "auto" : ""; // an empty box needs no measuring, which would cost a layout on every send
       if (box.value) box.style.height = `${Math.min(box.scrollHeight, Math.round(innerHeight * 0.4))}px`;
     },
   },

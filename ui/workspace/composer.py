@@ -1,4 +1,4 @@
-"""Where the user writes. What leaves it is kept in the browser until it is acknowledged, and sent again if need be."""
+"""The composer. A message stays in an outbox in the browser until it is acknowledged, and is sent again if needed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""What an empty conversation shows: the question to begin with, or whom one talks to."""
+"""The greeting of an empty conversation: the agent's name and description, or for a builder some examples."""
 
 from typing import Any, Final
 
@@ -6,11 +6,6 @@ from core.domain.records import Agent, Session
 from ui.layout.i18n import Translations
 
 STARTERS: Final = {"issues": "issue", "minutes": "mic", "research": "book"}  # of those in ui/dashboard/start.py
-
-
-def untouched(session: Session) -> bool:
-    """Whether nobody has said anything in it yet."""
-    return not session.last_line and not session.title
 
 
 def welcome(agent: Agent, session: Session, words: Translations) -> dict[str, Any]:

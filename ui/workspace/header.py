@@ -29,12 +29,12 @@ class WorkspaceHead(Element, component="header.js"):
         publish: Callable[[], Awaitable[None]],
         rename: Callable[[str], Awaitable[None]],
         archive: Callable[[bool], Awaitable[None]],
-        doomed: Callable[[], Awaitable[dict[str, Any]]],
+        deletion_question: Callable[[], Awaitable[dict[str, Any]]],
         delete: Callable[[], Awaitable[None]],
     ) -> None:
         super().__init__()
         self._words, self._rename, self._archive = words, rename, archive
-        self._doomed, self._delete = doomed, delete
+        self._deletion_question, self._delete = deletion_question, delete
         start: dict[str, Any] = msgspec.to_builtins(meta)
         self.props["first"] = self._names(agent, title)
         self.props["start"] = {key: start[key] for key in ("shown", "word", "facts")}
@@ -77,7 +77,7 @@ class WorkspaceHead(Element, component="header.js"):
         await self._archive(bool(event.args))
 
     async def _asked(self) -> None:
-        self.run_method("confirm", await self._doomed())
+        self.run_method("confirm", await self._deletion_question())
 
     async def _removed(self) -> None:
         try:

@@ -8,26 +8,26 @@ import json
 from urllib.parse import quote
 
 from core.domain.records import Agent, Session
+from core.services.overview import untouched
 from ui.layout.html import tag
 from ui.layout.page_frame import PageFrame
-from ui.workspace.greeting import untouched
 
 
 async def place_to_begin(page: PageFrame, agent: Agent) -> Session:
     """Raises: NotFound: the agent is gone."""
-    sessions = await page.desk.agents.sessions(agent.id, user=page.user_id)
+    sessions = await page.services.agents.sessions(agent.id, user=page.user_id)
     kind = "builder" if agent.draft else "chat"
     found = next((one for one in sessions if one.kind == kind and untouched(one)), None)
-    return found or await page.desk.agents.new_session(agent.id, user=page.user_id, locale=page.words.locale)
+    return found or await page.services.agents.new_session(agent.id, user=page.user_id, locale=page.words.locale)
 
 
 def address(session: Session) -> str:
-    """Where it is talked in."""
+    """The address of the session's workspace."""
     return f"/workspace/{quote(session.agent)}?session={quote(session.id)}"
 
 
 def opening(page: PageFrame, agent: Agent) -> None:
-    """What stands there for the moment until the first session does."""
+    """Show a short notice, and go to the agent's first session as soon as it is created."""
     page.retitle(agent.name or page.words.t("workspace.untitled"))
     with tag("div", classes="page narrow"):
         tag("p", page.words.t("doing.starting"), classes="muted", role="status")

@@ -1,4 +1,4 @@
-"""`/workspace/{agent}`: one agent's sessions, and the talk in one of them."""
+"""`/workspace/{agent}`: the sessions of one agent and the conversation of one of them."""
 
 import asyncio
 import json
@@ -32,24 +32,24 @@ from ui.workspace.session_list import SessionList, title_of
 
 log = logging.getLogger("oma.pages")
 
-PATIENCE_S: Final = 2.0  # for history out of the store; later it comes by push
+PATIENCE_S: Final = 2.0  # the build of the page waits so long for history; later history is pushed
 
 
-def install(desk: Services) -> None:
+def install(services: Services) -> None:
     """Register the page."""
     screens = SharedViews()
 
     @screen("/workspace/{agent_id}")
     async def workspace(agent_id: str, session: str = "") -> None:
         """Raises: NotFound: the agent or session is not there, or not this user's."""
-        user = desk.auth.current()
-        if not session and not await desk.agents.sessions(agent_id, user=user.id):
-            agent = await desk.agents.get(agent_id, user=user.id)
-            with frame(desk, title="workspace.title") as page:
+        user = services.auth.current()
+        if not session and not await services.agents.sessions(agent_id, user=user.id):
+            agent = await services.agents.get(agent_id, user=user.id)
+            with frame(services, title="workspace.title") as page:
                 opening(page, agent)
             return
-        with frame(desk, title="workspace.title", bare=True, fill=True) as page:
-            await page.read(partial(desk.agents.overview_of, agent_id, user=user.id))
+        with frame(services, title="workspace.title", bare=True, fill=True) as page:
+            await page.read(partial(services.agents.overview_of, agent_id, user=user.id))
             found, here = page.overview.agent(agent_id), _chosen(page.overview.sessions_of(agent_id), session)
             if found is None:
                 raise NotFound(f"agent {agent_id}")
@@ -60,7 +60,7 @@ def install(desk: Services) -> None:
 
 
 def _chosen(sessions: list[Session], wanted: str) -> Session:
-    """The one asked for, else the newest."""
+    """The session asked for, else the newest one. Raises: NotFound."""
     found = next((one for one in sessions if not wanted or one.id == wanted), None)
     if found is None:
         raise NotFound(f"session {wanted}")
@@ -73,15 +73,15 @@ class WorkspaceChat:
     def __init__(self, page: PageFrame, screens: SharedViews, *, agent: Agent, session: Session) -> None:
         self._page, self._screens = page, screens
         self._agent, self._session = agent, session
-        self._agents, self._conversations = page.desk.agents, page.desk.conversations
+        self._agents, self._conversations = page.services.agents, page.services.conversations
         self._user: UserId = page.user.id
         self._words = page.words
-        self._acts = AgentActions(page)
+        self._actions = AgentActions(page)
         self._warmed = False
 
     async def build(self) -> None:
-        """Everything on the page; the text is there before the runner is."""
-        cursor = self._look()
+        """Build the page; the stored history does not wait for the runner."""
+        cursor = self._subscribe()
         page, id = self._page, self._session.id
         page.client.on_delete(lambda: self._screens.leave(cursor))
         try:
@@ -97,12 +97,12 @@ class WorkspaceChat:
         page.on_change(self._show)
         page.client.on_connect(self._warm)
 
-    def _look(self) -> ViewCursor:
+    def _subscribe(self) -> ViewCursor:
         session, user = self._session, self._user
 
         def make() -> SharedView:
             follow = partial(self._conversations.follow, session.id, user=user)
-            known = _known(session, practice=self._page.desk.settings.provider == PRACTICE)
+            known = _known(session, practice=self._page.services.settings.provider == PRACTICE)
             return SharedView(
                 follow=cast("Any", follow), fold=lambda render: _fold(session, known, self._words, render)
             )
@@ -142,10 +142,10 @@ class WorkspaceChat:
             meta=cursor.screen.meta,
             words=words,
             publish=self._publish,
-            rename=partial(self._acts.rename, self._agent.id),
-            archive=partial(self._acts.archive, self._agent.id),
-            doomed=partial(self._acts.doomed, self._agent.id),
-            delete=partial(self._acts.delete, self._agent.id),
+            rename=partial(self._actions.rename, self._agent.id),
+            archive=partial(self._actions.archive, self._agent.id),
+            deletion_question=partial(self._actions.deletion_question, self._agent.id),
+            delete=partial(self._actions.delete, self._agent.id),
         )
         transcript_place = tag("div", classes="place")
         with tag("div", classes="dock"), tag("div", classes="col"):
@@ -170,7 +170,7 @@ class WorkspaceChat:
                 again=self._retry,
                 handover=self._hand_over,
                 fail=self._page.fail,
-                listeners=[self._head, card, composer],
+                listeners=[self._head, self._list, card, composer],
                 hello=welcome(self._agent, self._session, words),
             )
 
@@ -202,7 +202,7 @@ class WorkspaceChat:
         return await self._conversations.older(self._session.id, user=self._user, before=before)
 
     async def _warm(self) -> None:
-        """So that the first message does not wait for the CLI; whether it works shows in the state.
+        """Start the CLI, so that the first message does not wait for it; the state shows whether that works.
 
         Only once somebody has the page open: the request for it alone starts nothing. Not at each coming back of
         its socket either: a tab that nobody looks at must not wake what has gone to sleep.
@@ -222,7 +222,7 @@ class WorkspaceChat:
         overview, here = self._page.overview, self._page.overview.session(self._session.id)
         agent = overview.agent(self._agent.id)
         if agent is None:
-            self._page.client.open("/dashboard" if self._acts.deleting else "/dashboard?gone")
+            self._page.client.open("/dashboard" if self._actions.deleting else "/dashboard?gone")
             return
         if here is None:
             self._page.client.open(f"/workspace/{quote(agent.id)}")
@@ -241,7 +241,7 @@ class WorkspaceChat:
             self._page.retitle(self._page_title())
 
     async def _publish(self) -> None:
-        """The draft is finished: from now on its sessions use it instead of building it."""
+        """Publish the draft: new sessions use the agent instead of building it."""
         await self._agents.change(self._agent.id, user=self._user, draft=False)
         await self._page.refresh()
         self._page.toasts.show(
@@ -249,7 +249,7 @@ class WorkspaceChat:
         )
 
     async def _begin(self) -> None:
-        """Another session, or the one that nobody has said anything in yet."""
+        """Go to a new session, or to an untouched one if there is one."""
         made = await place_to_begin(self._page, self._agent)
         if made.id == self._session.id:
             self._composer.run_method("begin")
@@ -276,7 +276,7 @@ class WorkspaceChat:
 
 
 def _known(session: Session, *, practice: bool) -> SessionStats:
-    """Before the first answer only one thing is certain: that it will be the practice model's."""
+    """The statistics before the first answer, from the session's record."""
     return SessionStats(
         model=session.model or (PRACTICE if practice else ""),
         context_tokens=session.context_tokens,

@@ -19,7 +19,7 @@ export default {
     this.meta(this.start);
   },
   beforeUnmount() {
-    // Answered in a list: the next one is where the keyboard goes on.
+    // In a list of requests the focus moves to the next card after an answer.
     const next = () => document.activeElement === document.body && document.querySelector(".request .permission")?.focus();
     if (this.among && this.box?.dataset.sent) requestAnimationFrame(next);
   },
@@ -69,6 +69,9 @@ export default {
       top.append(this.waiting);
       const body = element("div", "body");
       body.append(...this.what(ask));
+      const more = () => body.toggleAttribute("data-more", body.scrollHeight - body.clientHeight - body.scrollTop > 8);
+      body.addEventListener("scroll", more, { passive: true });
+      new ResizeObserver(more).observe(body);
       this.more = element("div", "more");
       box.append(top, body, this.more, this.ways(ask));
       this.box = box;
@@ -158,7 +161,18 @@ export default {
       own.placeholder = this.words.other_answer;
       own.setAttribute("aria-label", `${one.text} ${this.words.other_answer}`);
       this.keys(own, () => this.reply(), () => {});
-      set.append(own);
+      const lacking = element("p", "lacking");
+      lacking.role = "alert";
+      // One answer to a question with one answer: a choice or words of one's own, whichever came last.
+      set.addEventListener("change", (event) => {
+        lacking.textContent = "";
+        if (!one.many && event.target !== own) own.value = "";
+      });
+      own.addEventListener("input", () => {
+        lacking.textContent = "";
+        if (!one.many && own.value.trim()) for (const mark of set.querySelectorAll("input:checked")) mark.checked = false;
+      });
+      set.append(own, lacking);
       return set;
     },
     ways(ask) {
@@ -206,7 +220,7 @@ export default {
       this.more.replaceChildren(note);
     },
     lead(name) {
-      // The filled button is the one that Enter in the open field stands for.
+      // The primary button is the one that Enter in the open field presses.
       for (const one of ["allow", "allow-always", "deny"]) this.box.querySelector(`[data-testid=${one}]`)?.classList.toggle("primary", one === name);
       const more = this.box.querySelector("[data-testid=deny-with]");
       if (more) more.hidden = name === "deny"; // its field is open: "deny" sends what it says
@@ -279,9 +293,13 @@ export default {
       for (const [at, one] of this.asks[0].questions.entries()) {
         const picked = [...sets[at].querySelectorAll("input:checked")].map((mark) => mark.value);
         const own = sets[at].querySelector(".own").value.trim();
-        const said = [...picked, ...(own ? [own] : [])].join(", ");
-        if (!said) return sets[at].querySelector("input").focus();
-        answers[one.text] = said;
+        const said = [...picked, ...(own ? [own] : [])];
+        if (!said.length) {
+          sets[at].querySelector(".lacking").textContent = this.words.choose;
+          sets[at].scrollIntoView({ block: "nearest" });
+          return sets[at].querySelector("input").focus();
+        }
+        answers[one.text] = said.join("\n"); // one answer a line: a comma may be part of one
       }
       this.answer("answer", { answers });
     },
@@ -298,7 +316,7 @@ export default {
       if (this.among) return;
       const box = this.composer();
       const at = document.activeElement;
-      // Only from nowhere or from an empty text box: nobody's typing may end up on a button.
+      // Take the focus only from the body or an empty composer, so that no typing ends up on a button.
       if (box?.value || (at !== box && at !== document.body)) return;
       this.box.focus({ preventScroll: true });
       this.taken = at === box;
@@ -319,14 +337,14 @@ export default {
         if (this.taken && at === this.box) this.hold(event.key, wanted);
         else this.press(wanted);
       } else if (at === this.box && event.key.length === 1 && !wanted && event.key !== " ") {
-        this.composer()?.focus(); // the letter goes on into the text box
+        this.composer()?.focus(); // the letter is typed into the composer
       }
     },
     press(wanted) {
       this.box.querySelector(`[data-testid=${wanted}]`)?.click();
     },
     hold(key, wanted) {
-      // The card took the focus out of the text box: the digit may be the beginning of what was to be written there.
+      // The card took the focus from the composer: the digit may be the beginning of a text.
       const box = this.box;
       const decide = () => ((this.held = null), box === this.box && this.press(wanted));
       this.held = { key, timer: setTimeout(decide, ALONE_MS) };
@@ -337,7 +355,7 @@ export default {
       box.value = this.held.key;
       this.held = null;
       box.dispatchEvent(new Event("input", { bubbles: true }));
-      box.focus(); // the letter goes on into the text box
+      box.focus(); // the letter is typed into the composer
     },
     pick(event) {
       // Digits pick an option, of the question that has the focus or else of the first without an answer; Enter replies.

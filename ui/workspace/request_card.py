@@ -1,4 +1,4 @@
-"""The card above the composer: what only a person decides (G5). It asks; the answer counts once the runner has it."""
+"""The card above the composer with the oldest open request (G5). An answer counts once the runner has taken it."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -13,7 +13,7 @@ from ui.transcript.reducer import Meta
 
 LABELS: Final = (
     "allow always always_none always_now always_sure whole whole_lines show_all deny deny_with deny_message why rule "
-    "rule_hint rule_all waiting parked other_answer answer skip plan_go plan_more plan_message several s m h"
+    "rule_hint rule_all waiting parked other_answer choose answer skip plan_go plan_more plan_message several s m h"
 ).split()
 RULE_ERRORS: Final = frozenset({"bad_rule", "rule_misses"})  # said at the field of the rule
 DECISIONS: Final = frozenset({"allow", "allow_always", "deny", "answer"})

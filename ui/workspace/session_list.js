@@ -1,4 +1,4 @@
-// The session list. Words and rows come from ui/workspace/session_list.py.
+// The session list. Texts and rows come from ui/workspace/session_list.py.
 export default {
   template: `<nav class="sessions" data-testid="session-list" :aria-label="words.name">
     <div class="tools">
@@ -43,7 +43,16 @@ export default {
   },
   methods: {
     show(rows) {
-      this.now = rows;
+      this.now = rows.map((row) => (row.id === this.current && this.live ? this.lively(row) : row));
+    },
+    meta(meta) {
+      // The row of the open session shows the same state as the header.
+      this.live = { state: meta.shown, word: meta.word, telling: ["busy", "asking", "starting", "failed"].includes(meta.shown) };
+      this.now = this.now.map((row) => (row.id === this.current ? this.lively(row) : row));
+    },
+    lively(row) {
+      const { state, word, telling } = this.live;
+      return { ...row, state, word, end: telling ? word : row.stamp };
     },
     begin() {
       this.making = true;
@@ -71,7 +80,7 @@ export default {
       this.$nextTick(() => this.$refs.dialog.showModal());
     },
     closed() {
-      this.$el.querySelector(`[data-session="${this.doomed.id}"]`)?.focus(); // what opened it is in a menu that has closed
+      this.$el.querySelector(`[data-session="${this.doomed.id}"]`)?.focus(); // the button that opened it is in a menu that is closed now
       this.doomed = null;
     },
     remove() {

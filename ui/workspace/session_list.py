@@ -1,4 +1,4 @@
-"""The sessions of one agent, by day, each with its state: to switch, begin, rename, delete."""
+"""The list of an agent's sessions by day with their states: switch, create, rename, delete."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -16,7 +16,7 @@ TELLING: Final = frozenset({SessionState.BUSY, SessionState.ASKING, SessionState
 
 
 class SessionList(Element, component="session_list.js"):
-    """News come by `show`, past NiceGUI's tree: sessions change while others stream."""
+    """Updates go to the browser by `show`, not through NiceGUI's element tree: they come while sessions stream."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class SessionList(Element, component="session_list.js"):
         self.on("remove", self._removed)
 
     def show(self, sessions: list[Session], agent: Agent) -> None:
-        """Show these, if they read differently from what is shown."""
+        """Show these sessions, if that changes any row."""
         self._agent = agent
         fresh = rows(sessions, agent=self._agent, words=self._words)
         if fresh != self._shown:
@@ -60,13 +60,13 @@ class SessionList(Element, component="session_list.js"):
 
 
 def rows(sessions: list[Session], *, agent: Agent, words: Translations) -> list[dict[str, Any]]:
-    """Sessions as they are read: pinned ones first, then by day, newest first."""
+    """The rows: pinned sessions first, then by day, newest first."""
     found = [_row(session, agent=agent, words=words) for session in sessions]
     return sorted(found, key=lambda row: not row["pinned"])
 
 
 def title_of(session: Session, words: Translations, *, agent: str = "") -> str:
-    """Its title; until it has one, what it is, and so for a builder's session called like its `agent` (a name)."""
+    """The session's title. An untitled session, or a builder's that is called like its `agent`, gets a generic one."""
     if session.title and not (session.kind == "builder" and session.title == agent):
         return session.title
     return words.t("sessions.builder" if session.kind == "builder" else "sessions.untitled")
@@ -82,6 +82,7 @@ def _row(session: Session, *, agent: Agent, words: Translations) -> dict[str, An
         "state": state,
         "word": words.t(f"state.{state}"),
         "end": words.t(f"state.{state}") if telling else _stamp(session, words),
+        "stamp": _stamp(session, words),
         "full": words.full(session.updated_at),
         "group": words.t("sessions.pinned") if session.pinned else _day(session, words),
         "pinned": session.pinned,

@@ -41,30 +41,30 @@ from web.api.routing import ApiRouter
 PREFIX = "/api/v1"
 
 
-def install(app: FastAPI, *, desk: Services, store: Store, gate: GatewayLink, draining: Callable[[], bool]) -> None:
+def install(app: FastAPI, *, services: Services, store: Store, gate: GatewayLink, draining: Callable[[], bool]) -> None:
     """Mount the API and the health checks onto `app` (ARCHITECTURE.md §6.3)."""
     error_answers.install_for_platform_errors(app)
     app.router.routes += health.router(store=store, gate=gate, draining=draining).routes
-    app.mount(PREFIX, application(desk, store))
+    app.mount(PREFIX, application(services, store))
 
 
-def application(desk: Services, store: Store) -> FastAPI:
+def application(services: Services, store: Store) -> FastAPI:
     """Return the API alone, with its OpenAPI document at `/openapi.json`."""
     api = FastAPI(title="Oh My Agent", version="1", docs_url=None, redoc_url=None, openapi_url=None)
     error_answers.install(api)
-    for router in _routers(desk, store):
+    for router in _routers(services, store):
         api.router.routes += router.routes  # not `include_router`: it hides the routes from those who walk them
     openapi.install(api, prefix=PREFIX)
     return api
 
 
-def _routers(desk: Services, store: Store) -> tuple[ApiRouter, ...]:
+def _routers(services: Services, store: Store) -> tuple[ApiRouter, ...]:
     """Every resource of the API."""
     return (
-        agents.router(desk),
-        sessions.router(desk, store),
+        agents.router(services),
+        sessions.router(services, store),
         connections.router(ConnectionHistory(store)),
-        runs.router(desk, store),
-        triggers.router(desk),
-        usage.router(desk),
+        runs.router(services, store),
+        triggers.router(services),
+        usage.router(services),
     )

@@ -1,6 +1,7 @@
 """What pages know of a user's agents: few reads, and the runners' news say the same as the Store."""
 
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -204,3 +205,40 @@ async def test_news_of_a_runner_of_an_earlier_version_are_looked_up(store: Count
     assert overview.apply(SessionChange(session=session.id, agent="a", state=S.ASKING, last_seq=3))
     await agents.catch_up(overview, session.id, user=ALICE)
     assert seen(overview) == seen(await agents.overview(user=ALICE))
+
+
+async def test_an_agent_with_failed_sessions_is_not_idle_and_shows_the_one_to_try_again(
+    store: CountingStore, agents: Agents
+) -> None:
+    await agent(store, "a", title="Later", last_line="All well.")
+    failed = Session(
+        id="s-failed",
+        agent="a",
+        title="Before",
+        state=S.IDLE,
+        last_outcome="error",
+        last_reason="cli_died",
+        created_at=now(),
+        updated_at=now() - timedelta(hours=1),
+    )
+    await store.put(failed, owner=ALICE)
+    [card] = await agents.cards(user=ALICE)
+    assert (card.state, card.session, card.reason) == (S.FAILED, "s-failed", "cli_died")
+    await store.change(Session, "s-a", owner=ALICE, state=S.BUSY)
+    [card] = await agents.cards(user=ALICE)
+    assert (card.state, card.session) == (S.BUSY, "s-a")
+
+
+async def test_an_agent_with_which_nothing_was_done_is_in_no_list_and_is_used_before_another_one(
+    store: CountingStore, agents: Agents
+) -> None:
+    made = Agent(id="b", created_at=now(), updated_at=now())
+    await store.put(made, owner=ALICE)
+    session = Session(id="s-b", agent="b", kind="builder", created_at=now(), updated_at=now())
+    await store.put(session, owner=ALICE)
+    overview = await agents.overview(user=ALICE)
+    assert overview.summaries(blank=False) == [] and len(overview.summaries()) == 1
+    assert overview.blank() == (made, session)
+    await store.change(Session, "s-b", owner=ALICE, title="Summarise the issues")
+    overview = await agents.overview(user=ALICE)
+    assert len(overview.summaries(blank=False)) == 1 and overview.blank() is None
