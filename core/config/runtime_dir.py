@@ -1,4 +1,4 @@
-"""Where our processes meet on one machine: a short private directory of sockets, and who a pid really is.
+"""The runtime directory, in which our processes on one machine have their sockets, and the identity of processes.
 
 The layout is docs/internals.md's. Everything in the directory can be made anew, so it may be removed whenever nobody
 uses it; what must last is in the data directory.
@@ -18,39 +18,39 @@ from core.config.settings import Secret, Settings
 from core.domain.errors import Misconfigured
 
 SECRET_BYTES = 48  # 64 characters in base64
-BACKLOG = 128  # connections that wait until somebody takes them
+BACKLOG = 128  # connections that wait to be accepted
 LONGEST_SOCKET = 107  # sun_path of Linux without its final NUL; macOS has 103, where we only run unboxed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """A process of this machine, told apart from a later one with the same pid by when it started."""
+    """A process of this machine. Its start time tells it from a later process with the same pid."""
 
     pid: int
     start: int  # clock ticks since boot
 
     @classmethod
     def read(cls, memory: Mapping[str, Any]) -> "Process | None":
-        """The process that a JSON value names by `pid` and `start`; None if it names none."""
+        """The process in a JSON value with `pid` and `start`; None if they are not there."""
         pid, start = memory.get("pid"), memory.get("start")
         if isinstance(pid, int) and isinstance(start, int) and pid > 0:
             return cls(pid=pid, start=start)
         return None
 
     def alive(self) -> bool:
-        """Still there, still the same, and no zombie. Where that cannot be seen it is: nobody is given up for that."""
+        """True if it is still the same process and no zombie, and also where that cannot be read."""
         try:
             return self.is_it()
         except OSError:
             return True
 
     def is_it(self) -> bool:
-        """The same for sure. Raises: OSError: we have too many files open to look."""
+        """As `alive`. Raises: OSError: too many files are open to read it."""
         return started_at(self.pid) == self.start
 
 
 def started_at(pid: int) -> int:
-    """When a process started, in clock ticks since boot; 0 if there is none, or only what is left of one.
+    """When a process started, in clock ticks since boot; 0 if there is none, or a zombie.
 
     Raises: OSError: we have too many files open to look.
     """
@@ -66,7 +66,7 @@ def started_at(pid: int) -> int:
 
 
 def process(pid: int | None = None) -> Process | None:
-    """The identity of a living process (default: ourselves)."""
+    """The identity of a living process, by default of this one."""
     pid = os.getpid() if pid is None else pid
     start = started_at(pid)
     return Process(pid=pid, start=start) if start else None
@@ -97,14 +97,14 @@ class Runtime:
         return self.box(box_id) / "runner.sock"
 
     def box_out(self, box_id: str) -> Path:
-        """The only part of the directory that the box sees."""
+        """The folder that is mounted into the box: the only part of the directory that the box sees."""
         return self.box(box_id) / "out"
 
     def box_socket(self, box_id: str) -> Path:
         return self.box_out(box_id) / "box.sock"
 
     def make_box(self, box_id: str) -> Path:
-        """The directory of one box, with what the box may see of it."""
+        """Make the directory of one box, with the folder that the box sees."""
         _private(self.root)  # a gateway that ended just now may have removed it
         for folder in (self.boxes, self.box(box_id), self.box_out(box_id)):
             folder.mkdir(mode=0o700, exist_ok=True)
@@ -121,7 +121,7 @@ class Runtime:
 
 
 def make(settings: Settings) -> Runtime:
-    """The runtime directory, there and private.
+    """Make the runtime directory, or check that it is private.
 
     Raises: Misconfigured: it belongs to somebody else, others may enter it, or its path is too long for sockets.
     """
@@ -136,7 +136,7 @@ def make(settings: Settings) -> Runtime:
 
 
 def _private(folder: Path) -> None:
-    """Make `folder` with mode 0700, or check that it is ours: /tmp is everybody's, so its name could be taken."""
+    """Make `folder` with mode 0700, or check that it is ours: in /tmp another user could have made it."""
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
@@ -151,7 +151,7 @@ def _private(folder: Path) -> None:
 
 
 def listening(path: Path, *, group: int | None = None) -> socket.socket:
-    """A socket that can be connected to at once, also before anybody takes connections; by us, and a group's users."""
+    """Listen on a unix socket that we and the users of a group may connect to, also before connections are accepted."""
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -167,13 +167,13 @@ def listening(path: Path, *, group: int | None = None) -> socket.socket:
 
 
 def guests(folder: Path) -> int | None:
-    """The group that the spawner has let into a box's folder; None: nobody but us."""
+    """The group that the spawner gave access to a box's folder; None if only we have it."""
     found = folder.stat()
     return found.st_gid if found.st_mode & stat.S_IXGRP else None
 
 
 def platform_key(settings: Settings) -> Secret:
-    """What signs our tokens: the setting, or in local mode a 0600 file made once.
+    """The key that signs our tokens: the setting, or in local mode the content of a 0600 file that is made once.
 
     Web and gateway may start at the same moment: the file appears whole or not at all, and the first one made stays.
     """
@@ -193,7 +193,7 @@ def platform_key(settings: Settings) -> Secret:
 
 
 def write_once(path: Path, text: str) -> None:
-    """Write `text` to a new 0600 file; if another process was faster, theirs stays."""
+    """Write `text` to a new 0600 file; if another process has made it meanwhile, that one stays."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
         file.write(text)

@@ -63,6 +63,11 @@ TURNS: dict[str, Entry] = {
         (R.NEW_SESSION, R.ASK_ADMIN),
     ),
     "cli_died": Entry("The agent's process ended.", "What was written until then is kept.", (R.RETRY,)),
+    "background_ended": Entry(
+        "Work in the background was ended.",
+        "Its process had to end: it made room for another session, rested for hours, or was lost with its box.",
+        (R.GO_ON,),
+    ),
     "cli_not_started": Entry("The agent's process did not start.", "The message is kept.", (R.RETRY, R.ASK_ADMIN)),
     "runner_lost": Entry("The agent's box was lost.", "A new box starts with the next message.", (R.RETRY,)),
     "orphaned": Entry("The turn was stopped.", "Nobody was connected for a long time.", (R.RETRY,)),

@@ -246,7 +246,7 @@ class TurnFinished(Event, frozen=True, kw_only=True, tag="turn_finished"):
     `usage` is the sum over all calls of the model: each of them reads the conversation again.
     `model` answered last (empty: none did), `context_tokens` of `window_tokens` were full then; 0 is unknown.
     `cost_usd` is what the gateway metered, without the `unpriced_calls`, whose price nobody knows. A runner's own log
-    has 0 in both: the gateway writes them into the Store.
+    has 0 in both: the gateway writes them into the Store. `background` commands and sub-agents went on at that moment.
     """
 
     outcome: Literal["ok", "error", "interrupted", "limit"]
@@ -260,6 +260,7 @@ class TurnFinished(Event, frozen=True, kw_only=True, tag="turn_finished"):
     context_tokens: int = 0
     window_tokens: int = 0
     unpriced_calls: int = 0
+    background: int = 0
 
 
 class TurnCost(Event, frozen=True, kw_only=True, tag="turn_cost"):
@@ -297,7 +298,6 @@ PRACTICE = "practice"  # what `TurnFinished.model` says of the practice model, w
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(AnyEvent)
-_raw_list = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def numbered(event: AnyEvent, *, seq: int, at: datetime | None = None) -> AnyEvent:
@@ -332,7 +332,7 @@ def decode_many(frame: bytes | str) -> "list[AnyEvent]":
     Raises: msgspec.DecodeError: the frame is no JSON array at all.
     """
     known: list[AnyEvent] = []
-    for raw in _raw_list.decode(frame):
+    for raw in msgspec.json.decode(frame, type=list[msgspec.Raw]):
         try:
             known.append(decode(raw))
         except msgspec.ValidationError:

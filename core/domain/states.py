@@ -6,8 +6,9 @@ A session:
        ▲          │          │         │          │
        └──────────┴──────────┴─────────┴──────────┘      (the CLI ended)      any ──▶ failed ──▶ starting
 
-`asleep` has no process; `starting` waits for one; `idle` has one and no turn; `busy` has an open turn;
-`asking` has an open turn that waits for a person, which is not idleness; `failed` could not start.
+`asleep` has no process; `starting` waits for one; `idle` has one and nothing to do; `busy` has an open turn, or
+commands and sub-agents that work in the background; `asking` waits for a person's decision about either, which is not
+idleness; `failed` could not start.
 
 A run:
 

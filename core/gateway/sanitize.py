@@ -122,4 +122,5 @@ def _bounded_numbers(event: TurnFinished) -> TurnFinished:
         waited_s=min(max(event.waited_s, 0.0), SECONDS),
         context_tokens=min(max(event.context_tokens, 0), TOKENS),
         window_tokens=min(max(event.window_tokens, 0), TOKENS),
+        background=min(max(event.background, 0), ITEMS),
     )

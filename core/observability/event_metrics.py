@@ -20,7 +20,8 @@ from core.observability import metrics
 REMEMBERED = 10_000  # of each kind; the oldest gives way
 REASONS = frozenset({
     "", "cli_died", "runner_lost", "stopped_by_user", "no_answer", "model_key_refused", "model_overloaded", "disk_full",
-    "model_error", "cli_not_started", "too_long", "orphaned", "shutdown", "tampered", "spend_limit", "max_turns",
+    "model_error", "background_ended", "cli_not_started", "too_long", "orphaned", "shutdown", "tampered", "spend_limit",
+    "max_turns",
 })  # fmt: skip
 TOKENS = {"input": "input_tokens", "output": "output_tokens", "cache_read": "cache_read_tokens",
           "cache_write": "cache_write_tokens"}  # fmt: skip

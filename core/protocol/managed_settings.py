@@ -1,4 +1,4 @@
-"""Claude Code settings that no folder may override: what a repository ships must not decide what runs or who listens.
+"""Claude Code settings that no agent's folder may override: a repository must not decide what runs.
 
 Given to the CLI twice: as a read-only `managed-settings.json` in the box (core.spawner.box), which outranks everything,
 and by its arguments (core.runner.cli_argv), which outrank the folder's own settings also where there is no box.
@@ -13,7 +13,7 @@ MANAGED_PATH = "/etc/claude-code/managed-settings.json"  # where the CLI looks o
 # Programs that the CLI would run by itself, to get or renew credentials.
 _HELPERS = ("apiKeyHelper", "awsAuthRefresh", "awsCredentialExport", "gcpAuthRefresh", "otelHeadersHelper")
 
-# Ways to another model, and to another's account there: the talk would leave with them.
+# Variables that lead to another model or to another account there: the conversation would leave with them.
 _ELSEWHERE = (
     "CLAUDE_CODE_USE_BEDROCK",
     "CLAUDE_CODE_USE_VERTEX",
@@ -42,10 +42,10 @@ _ALWAYS: dict[str, Any] = {
 
 
 def file_settings() -> dict[str, Any]:
-    """The file's content. Hooks and plugin markets of a folder are not even read."""
+    """The content of the managed settings file. With it the CLI reads no hooks and plugin markets of a folder."""
     return _ALWAYS | {"allowManagedHooksOnly": True, "strictKnownMarketplaces": []}
 
 
 def cli_settings(env: dict[str, str]) -> dict[str, Any]:
-    """The arguments': the same, and values of the environment that a folder's `env` must not change."""
+    """The settings for the CLI's arguments, with environment variables that a folder's `env` must not change."""
     return _ALWAYS | {"disableAllHooks": True, "env": _ALWAYS["env"] | env}

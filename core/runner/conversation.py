@@ -31,13 +31,14 @@ from core.domain.events import (
     seq_of,
 )
 from core.domain.states import SessionState as S
+from core.runner.background import BackgroundWork
 from core.runner.cli import Json
 from core.runner.journal import Journal
-from core.runner.live_output import CommandStarted, LiveOutput
+from core.runner.live_output import CommandStarted, LiveOutput, with_output
 from core.runner.model_calls import ModelCalls
 from core.runner.permissions import PendingRequests, ToolRequest, Verdict, check
 from core.runner.prompts import told_later
-from core.runner.stream_json import Began, CliOutput, TakenIn, Translator
+from core.runner.stream_json import BackgroundChanged, Began, CliOutput, TakenIn, Translator
 from core.runner.tamper_check import TamperCheck
 from core.runner.turn import Turn, plan_in, words_of
 from core.runner.turn_result import TAMPERED, TurnResult, stopped
@@ -57,6 +58,7 @@ class Conversation:
     def __init__(self, journal: Journal, *, need_cli: Callable[[], None], end_cli: Callable[[], None],
                  finished: Callable[[], None], outputs: LiveOutput, calls: ModelCalls) -> None:  # fmt: skip
         self.journal, self._outputs = journal, outputs
+        self.background = BackgroundWork(journal)
         self.recall = journal.recall
         self.live: Cli | None = None
         self.turn: Turn | None = None
@@ -127,7 +129,7 @@ class Conversation:
             return
         if self.turn is not None:
             self._steer()
-        elif self.live is not None and self.live.stale and not self.handed:
+        elif self.live and self.live.stale and not self.handed and (not self.background or self._next()):
             self._end_cli()
         elif not self.handed and (work := self._next()):
             self._begin(self.live, *work) if self.live else self._need_cli()
@@ -152,6 +154,7 @@ class Conversation:
         else:
             self.turn.words = words
             self.turn.sent_as(self.check.sent(live.say(words)))
+            self._reflect()  # something in the background may be asking
 
     def comes(self, live: "Cli") -> None:
         """A CLI that has just been started reads what it is told in its own time: it need not be waited for."""
@@ -175,9 +178,10 @@ class Conversation:
         turn, self.turn = self.turn, None
         for left in self._translator.break_off():
             self.journal.record(left)
-        self.journal.record(over.event(turn.duration_s, turn.waited_s) if turn else over.event(over.duration_s))
+        end = over.event(turn.duration_s, turn.waited_s) if turn else over.event(over.duration_s)
+        self.journal.record(structs.replace(end, background=len(self.background) if then is S.IDLE else 0))
         self.last_used = time.monotonic()
-        self.journal.become(then)
+        self.journal.become(self.background.state(asking=self.desk.waiting) if then is S.IDLE else then)
         if turn:
             turn.over.set()
         self._finished()
@@ -209,12 +213,14 @@ class Conversation:
         else:
             self.desk.park()
         if turn is None:
+            self.background.end("background_ended", detail=detail)
             self.journal.become(S.ASLEEP)
         elif turn.stopping:
             wrong, self.tampered = self.tampered, ""
             self.finish(stopped(turn.stopping, detail=wrong), then=S.ASLEEP)
         else:
             self.finish(TurnResult(outcome="error", reason="cli_died", detail=detail[-500:]), then=S.ASLEEP)
+        self.background.end("cli_died", told=True)
 
     # --- what the CLI says -------------------------------------------------------------------------------------------
 
@@ -241,6 +247,9 @@ class Conversation:
                 self._open_turn()
             case TurnResult():
                 self._turn_over(item)
+            case BackgroundChanged():
+                self.background.change(item.tasks, ending=self.held > 0)
+                self._reflect()
             case CommandStarted():
                 self._outputs.follow(item)
             case TextDelta() | ThinkingDelta() | ToolProgress() | Live():
@@ -248,24 +257,14 @@ class Conversation:
             case Text() if self.turn and self.turn.stopping:
                 self.journal.record(structs.replace(item, partial=True))  # what the CLI had when it was stopped
             case ToolReturned():
-                returned = self._with_output(item)
+                if not item.background:
+                    self._outputs.finish(item.id)
+                returned = with_output(item, self.turn, printed=self.journal.output(item.id))
                 self.journal.record(returned)
                 self._follow_tools(returned)
             case _:
                 self.journal.record(item)
                 self._follow_tools(item)
-
-    def _with_output(self, returned: ToolReturned) -> ToolReturned:
-        """A stopped command with the end of what it had printed: the CLI does not say it."""
-        if returned.background:
-            return returned
-        self._outputs.finish(returned.id)
-        if not returned.ok and self.turn and self.turn.stopping:
-            returned = structs.replace(returned, stopped=True)  # a killed command fails, but not by its own fault
-        if not returned.stopped or returned.content:
-            return returned
-        printed, size = self.journal.output(returned.id)
-        return structs.replace(returned, content=printed, truncated=size > len(printed), full_size=size)
 
     def _tell_dropped(self) -> None:
         dropped = self.live.cli.dropped if self.live else 0
@@ -323,8 +322,9 @@ class Conversation:
             self.live.cli.kill()
 
     async def ask(self, request_id: str, wish: ToolRequest) -> Verdict:
-        """What a person decides about this."""
-        self._open_turn()
+        """What a person decides about this. What works in the background asks without a turn of its own."""
+        if not self.background:
+            self._open_turn()
         if wrong := self.check.asked(wish):
             self._tamper(wrong)
         verdict = await self.desk.ask(request_id, wish, self.turn.plan if self.turn else "")
@@ -345,3 +345,5 @@ class Conversation:
         if self.turn:
             self.turn.waits(self.desk.waiting)
             self.journal.become(S.ASKING if self.desk.waiting else S.BUSY, self.turn.name)
+        elif self.live and self.recall.state is not S.STARTING:
+            self.journal.become(self.background.state(asking=self.desk.waiting))

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
-from core.domain.events import ToolProgress
+from core.domain.events import ToolProgress, ToolReturned
+from core.runner.turn import Turn
 
 POLL_S = 0.25
 CHUNK_BYTES = 16 * 1024  # read at one poll; of what is more, the end is shown and the rest is counted
@@ -119,3 +121,15 @@ def output_path(folder: Path, started: CommandStarted) -> Path | None:
     project = re.sub(r"[^A-Za-z0-9]", "-", os.path.realpath(folder))
     base = Path(tempfile.gettempdir()) / f"claude-{os.getuid()}" / project
     return base / started.cli_session / "tasks" / f"{started.task_id}.output"
+
+
+def with_output(returned: ToolReturned, turn: Turn | None, *, printed: tuple[str, int]) -> ToolReturned:
+    """A stopped command with the end of what it had printed, and the size of all of it: the CLI does not say it."""
+    if returned.background:
+        return returned
+    if not returned.ok and turn and turn.stopping:
+        returned = structs.replace(returned, stopped=True)  # a killed command fails, but not by its own fault
+    if not returned.stopped or returned.content:
+        return returned
+    text, size = printed
+    return structs.replace(returned, content=text, truncated=size > len(text), full_size=size)

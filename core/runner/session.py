@@ -31,6 +31,7 @@ SWEPT_S = 5.0  # for the end of what a dead CLI has left behind
 TERM_S = 0.3  # between SIGTERM and SIGKILL: both together keep a stop under 2 s
 SILENT_S = 30.0  # without a line from the CLI, a tool at work or a question to the user
 DEAF_S = 600.0  # then the turn is ended: nothing is busy for ever
+BACKGROUND_S = 4 * 3600.0  # work in the background that nobody has heard of for so long does not keep a CLI alive
 LATE_S = 5.0  # for a CLI to begin with what it was given as steering when the turn had just ended
 
 MakeRoom = Callable[["Session"], Coroutine[Any, Any, None]]
@@ -119,7 +120,12 @@ class Session:
     @property
     def busy(self) -> bool:
         """Something is under way that an idle session has not: a turn, a start, an end."""
-        return self._starting is not None or self.talk.turn is not None or self.talk.held > 0
+        return self._starting is not None or self.talk.turn is not None or self.talk.held > 0 or self.has_background
+
+    @property
+    def has_background(self) -> bool:
+        """Commands or sub-agents work in the background, and not unheard and unattended for hours."""
+        return bool(self.talk.background) and time.monotonic() - self.talk.last_active < BACKGROUND_S
 
     @property
     def working(self) -> bool:
@@ -135,6 +141,8 @@ class Session:
             for text in self._checkpoint.left():
                 self.journal.record(text)
             self.journal.record(TurnFinished(outcome="interrupted", reason="runner_lost"))
+        elif recall.background:
+            self.talk.background.tell_end("background_ended")
         self._checkpoint.forget()
         if recall.state not in (S.ASLEEP, S.FAILED):
             self.journal.become(S.ASLEEP)
@@ -150,9 +158,12 @@ class Session:
             self._starting = self._spawn(self._start(), f"start {self.id}")
 
     def interrupt(self, reason: str = STOPPED) -> None:
-        """Stop (G6). Without an open turn, a message that waits for a CLI is stopped instead."""
+        """Stop (G6). Without an open turn, work in the background or a message that waits for a CLI is stopped."""
         turn = self.talk.turn
-        if turn is None:
+        if turn is None and self.talk.live and (self.talk.background or self.talk.desk.waiting):
+            self.talk.desk.drop()
+            self._spawn(self.sleep(reason), f"stop {self.id}")
+        elif turn is None:
             handed = set(self.talk.handed.values())
             self.talk.stop_next = bool(self.journal.recall.waiting.keys() - handed)
         elif not turn.stopping:
@@ -174,6 +185,9 @@ class Session:
                     turn.stopping = turn.stopping or reason
                     live.interrupt()
                     await _wait(turn.over, INTERRUPT_S)
+                self.talk.background.end(
+                    STOPPED if reason == STOPPED else "background_ended", told=self.talk.turn is not None
+                )
                 await live.close()
             await end_all(self.id)
             if self._sweeping:  # the CLI before had died: what it left behind is not given up half ended
@@ -274,6 +288,7 @@ class Session:
         if live is None:
             return
         self.talk.held += 1
+        background, self.talk.background.tasks = self.talk.background.tasks, ()
         try:
             live.interrupt()
             for end in (live.cli.terminate, live.cli.kill):
@@ -283,6 +298,8 @@ class Session:
             tools = live.cli.tools
             more = tools.programs if tools else tuple
             await end_all(self.id, spare=live.cli.pid, since=turn.started_boottime, more=more)
+            if background:
+                await live.close()  # else it would begin a turn to say that its background work has failed
         finally:
             self.talk.held -= 1
         self.talk.advance()

@@ -14,7 +14,7 @@ from core.domain.events import (
     UserSaid,
     seq_of,
 )
-from core.domain.states import SessionState
+from core.domain.states import OPEN_TURN, SessionState
 from core.domain.summaries import last_line
 
 
@@ -34,6 +34,7 @@ class SessionProjection:
         self.decided: dict[str, tuple[Asked, Answered]] = {}  # answered when parked, and not told the model yet
         self.outcome = ""  # of the last turn and why it ended so; both are empty while a turn is open
         self.reason = ""
+        self.background = 0  # commands and sub-agents that went on when the last turn ended
         self.line = ""
 
     def apply(self, event: AnyEvent, *, shown: AnyEvent | None = None) -> None:
@@ -48,6 +49,7 @@ class SessionProjection:
                 self._changed(event)
             case TurnFinished():
                 self.turn, self.outcome, self.reason = "", event.outcome, event.reason
+                self.background = event.background
             case Asked() | Answered() | Parked():
                 self._request(event)
         self.line = last_line([shown or event]) or self.line
@@ -64,6 +66,8 @@ class SessionProjection:
 
     def _changed(self, event: StateChanged) -> None:
         self.state = event.state
+        if event.state not in OPEN_TURN:
+            self.background = 0
         if event.state is SessionState.BUSY:
             self.outcome = self.reason = ""
         if event.turn:

@@ -166,8 +166,8 @@ class Sessions:
 
     @property
     def open_turns(self) -> int:
-        """Turns that are open, and messages that will be one."""
-        return sum(bool(s.talk.turn or s.journal.recall.waiting) for s in self._sessions.values())
+        """Sessions with an open turn, with messages that will be one, or with work in the background."""
+        return sum(bool(s.talk.turn or s.journal.recall.waiting or s.has_background) for s in self._sessions.values())
 
     @property
     def idle_s(self) -> float:
@@ -219,7 +219,7 @@ class Sessions:
     # --- lifetimes ---------------------------------------------------------------------------------------------------
 
     async def _make_room(self, session: Session) -> None:
-        """Until one more CLI may live. The least recently used that does nothing goes first, then one that asks."""
+        """Until one more CLI may live. The least recently used that rests goes first, then as `_age` says."""
         async with self._admission:
             while True:
                 # Not those that are only on their way here: each would wait for the others for ever.
@@ -275,6 +275,6 @@ def _agent_of(path: Path) -> str:
     return ""
 
 
-def _age(session: Session) -> tuple[bool, float]:
-    """Smallest first: without an open turn, then longest unused."""
-    return session.talk.turn is not None, session.talk.last_used
+def _age(session: Session) -> tuple[bool, bool, float]:
+    """Smallest first: what really rests, then what asks a person, then what works in the background."""
+    return bool(session.talk.background), session.talk.turn is not None, session.talk.last_used

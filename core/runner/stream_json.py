@@ -27,6 +27,7 @@ from core.runner.turn_result import TurnResult, retry_reason, turn_over
 
 Json = dict[str, Any]
 ID_CHARS = 128
+TASKS = 100  # in the background at once, as far as we count
 
 
 class TakenIn(msgspec.Struct, frozen=True):
@@ -45,7 +46,13 @@ class Began(msgspec.Struct, frozen=True):
     model: str = ""
 
 
-CliOutput = AnyEvent | TakenIn | Began | CommandStarted | TurnResult
+class BackgroundChanged(msgspec.Struct, frozen=True):
+    """All commands and sub-agents that now work in the background of the CLI, by what each is for."""
+
+    tasks: tuple[str, ...]
+
+
+CliOutput = AnyEvent | TakenIn | Began | BackgroundChanged | CommandStarted | TurnResult
 
 
 class Translator:
@@ -261,6 +268,9 @@ def _system(said: Json) -> list[CliOutput]:
             ]
         case "status":
             return _taken_in(said)
+        case "background_tasks_changed" if isinstance(tasks := said.get("tasks"), list):
+            found = [task for task in tasks[:TASKS] if isinstance(task, dict)]
+            return [BackgroundChanged(tuple(_str(task.get("description"))[:ID_CHARS] for task in found))]
         case "task_started" if said.get("task_type") == "local_bash" and (tool := _str(said.get("tool_use_id"))):
             task, session = _str(said.get("task_id")), _str(said.get("session_id"))
             return [CommandStarted(tool_id=tool, task_id=task, cli_session=session)]

@@ -91,6 +91,12 @@ def stopped(reason: str, told: TurnResult | None = None, detail: str = "") -> Tu
     return structs.replace(told or TurnResult(outcome=outcome), outcome=outcome, reason=reason, detail=detail)
 
 
+def background_end(reason: str, detail: str) -> TurnFinished:
+    """The end of work in the background, as a turn of its own. What a person has stopped is no failure."""
+    outcome: Outcome = "interrupted" if reason == "stopped_by_user" else "error"
+    return TurnFinished(outcome=outcome, reason=reason, detail=detail)
+
+
 def _verdict(said: dict[str, Any]) -> tuple[Outcome, str]:
     if str(said.get("terminal_reason", "")).startswith("aborted"):
         return "interrupted", "stopped_by_user"

@@ -764,3 +764,28 @@ def test_how_far_the_box_is_stands_below_the_conversation_with_the_time_it_takes
     assert fold.meta().doing == words(locale).t("phase.starting")
     fold.apply(e.StateChanged(state=S.ASLEEP))
     assert (fold.meta().doing, fold.meta().since) == ("", "")
+
+
+def test_what_a_sub_agent_asks_after_the_turn_has_ended_stays_on_the_card_and_its_command_runs_on() -> None:
+    """The turn ends while a sub-agent works in the background: its command is not stopped, and a person can answer."""
+    log = Log()
+    log.take(said(), busy(), e.ToolCalled(id="task", name="Task", input={"description": "look"}))
+    log.take(e.ToolReturned(id="task", ok=True, content="launched", background=True))
+    log.take(e.ToolCalled(id="t1", name="Bash", input={"command": "mkdir made"}, parent="task"), asked("r1", "t1"))
+    log.take(e.StateChanged(state=S.ASKING, turn="m1"), done(background=1))
+    for fold in (log.fold, log.again()):
+        assert [card.id for card in fold.meta().asks] == ["r1"]
+        assert fold.meta().state is S.ASKING
+        assert 'data-state="stopped"' not in shown(fold)["a:task"], "its step is inside of its card"
+    log.take(e.Answered(request_id="r1", decision="allow", by="u web"), e.StateChanged(state=S.BUSY))
+    assert log.fold.meta().doing and not log.fold.meta().asks
+    log.take(e.ToolReturned(id="t1", ok=True, content="made"), e.StateChanged(state=S.IDLE))
+    assert log.fold.meta().state is S.IDLE
+    assert 'data-state="stopped"' not in shown(log.fold)["a:task"]
+
+
+def test_work_in_the_background_is_said_to_be_that() -> None:
+    log = Log()
+    log.take(said(), busy(), done(background=1))
+    assert log.fold.meta().state is S.BUSY
+    assert log.fold.meta().doing == "Working in the background"

@@ -316,4 +316,5 @@ class TranscriptReducer:
             return self._words.t("doing.starting")
         if self.state is not SessionState.BUSY or waiting:
             return ""
-        return self._words.t("doing.writing") if self._writing else self._work.now() or self._words.t("doing.thinking")
+        otherwise = self._words.t("doing.thinking" if self._turn else "doing.background")
+        return self._words.t("doing.writing") if self._writing else self._work.now() or otherwise

@@ -139,13 +139,13 @@ class ToolActivity:
             row = []
 
     def end(self, event: e.TurnFinished) -> None:
-        """The turn is over: nothing runs any more, and only what is parked is still asked."""
+        """The turn is over: only what sub-agents do in the background goes on, and what is parked is still asked."""
         for id, act in self._acts.items():
             if act.state in ("running", "waiting", "stopped") and not self._in_background(id):
                 self._change(id, event, ended=event, waiting=False)
         self.close_row()
         self._keep_background()
-        self._open = {id: parked for id, parked in self._open.items() if parked}
+        self._open = {id: parked for id, parked in self._open.items() if parked or event.background}
 
     def end_background(self, event: e.Event) -> None:
         """The CLI has ended, and with it what went on in the background."""

@@ -20,7 +20,7 @@ from core.domain.events import (
     encode,
 )
 from core.runner import truncation
-from core.runner.stream_json import Began, TakenIn, Translator
+from core.runner.stream_json import TASKS, BackgroundChanged, Began, TakenIn, Translator
 from core.runner.turn_result import TurnResult, turn_over
 
 
@@ -261,3 +261,16 @@ def test_a_large_input_is_cut_always_the_same_way() -> None:
     assert truncation.tool_input(raw) == truncation.tool_input(raw)
     assert len(str(truncation.tool_input(raw))) < 700_000 and truncation.tool_input(raw)["n"] == 1
     assert truncation.tool_input({"command": "ls"}) == {"command": "ls"} and truncation.tool_input("no") == {}
+
+
+def test_the_work_in_the_background_is_what_the_cli_says_last_and_bounded() -> None:
+    def changed(tasks: object) -> dict[str, Any]:
+        return {"type": "system", "subtype": "background_tasks_changed", "tasks": tasks}
+
+    task = {"task_id": "b1", "task_type": "local_bash", "description": "wait"}
+    assert hear(Translator(), changed([task, task])) == [BackgroundChanged(("wait", "wait"))]
+    assert hear(Translator(), changed([{"description": 7}, "x"])) == [BackgroundChanged(("",))]
+    assert hear(Translator(), changed([])) == [BackgroundChanged(())]
+    assert hear(Translator(), changed("none")) == []
+    (many,) = hear(Translator(), changed([{"description": "d" * 9_999}] * 9_999))
+    assert len(many.tasks) == TASKS and max(map(len, many.tasks)) <= 128
