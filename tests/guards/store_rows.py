@@ -83,7 +83,7 @@ GUARDS = (
     ),
     Guard(
         "a due slot has one row", "Z6", "core/services/scheduler.py", "slot.user, run_id_of_slot(trigger.id, slot.due_at)",
-        "slot.user, run_id_of_slot(str(id(slot)), slot.due_at)",
+        'slot.user, run_id_of_slot(f"{trigger.id}{moment}", slot.due_at)',
         "tests/core/services/test_scheduler.py::test_a_week_of_schedules_leaves_one_row_a_slot_with_two_webs_that_die_anywhere",
     ),
     Guard(
