@@ -24,7 +24,7 @@ class Feed:
         self.seq = 0
         self.queue.put_nowait([self.number(event) for event in history])
         self.screen = SharedView(
-            follow=self.follow, fold=lambda render: TranscriptReducer(words("en"), render=render), **pace
+            follow=self.follow, make_reducer=lambda render: TranscriptReducer(words("en"), render=render), **pace
         )  # type: ignore[arg-type]
 
     @asynccontextmanager
@@ -149,7 +149,7 @@ async def test_an_event_that_cannot_be_shown_is_told_in_every_tab_and_ends_none(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     feed = Feed(e.UserSaid(message_id="m1", text="first"))
-    feed.screen = SharedView(follow=feed.follow, fold=lambda render: Stumbling(words("en"), render=render))
+    feed.screen = SharedView(follow=feed.follow, make_reducer=lambda render: Stumbling(words("en"), render=render))
     async with running(feed) as cursor:
         other = feed.screen.join()
         other.now()
@@ -180,7 +180,7 @@ async def test_a_view_that_ends_by_an_error_is_told_and_the_next_page_gets_a_new
         yield batches()
 
     def make() -> SharedView:
-        return SharedView(follow=follow, fold=lambda render: TranscriptReducer(words("en"), render=render))
+        return SharedView(follow=follow, make_reducer=lambda render: TranscriptReducer(words("en"), render=render))
 
     def start(view: SharedView) -> "asyncio.Task[None]":
         return asyncio.create_task(view.run())

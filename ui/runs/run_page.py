@@ -186,7 +186,7 @@ class RunPage:
     def _view(self, session: Session) -> SharedView:
         words, user = self._page.words, self._page.user_id
         follow: Any = partial(self._page.services.conversations.follow, session.id, user=user)
-        return SharedView(follow=follow, fold=lambda render: _fold(session, words, render))
+        return SharedView(follow=follow, make_reducer=lambda render: _fold(session, words, render))
 
     async def _nothing(self) -> None:
         """A run goes on nowhere; its session can be opened."""

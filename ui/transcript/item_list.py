@@ -11,7 +11,7 @@ KEPT_ITEMS: Final = 600  # of a long session; older ones come back by "show earl
 
 
 class ItemList:
-    """What stands on the page. Items marked `last` stay below all others until they are put without the mark."""
+    """The items of the page. Items marked `last` stay below all others until they are put without the mark."""
 
     def __init__(self) -> None:
         self._items: dict[str, PutItem] = {}
@@ -24,7 +24,7 @@ class ItemList:
         return key in self._items
 
     def stored(self, key: str) -> bool:
-        """Whether the item stands for an event with a number."""
+        """True if the item stands for an event with a number."""
         return key in self._numbers
 
     def put(
@@ -37,7 +37,7 @@ class ItemList:
         live: bool = False,
         last: bool = False,
     ) -> None:
-        """Show it: in its place if it is there, else at the end."""
+        """Show an item: in its place if it is there, else at the end."""
         before = "" if last or key in self._items else next(iter(self._last), "")
         put = PutItem(key=key, html=html, source=source, live=live)
         if last:
@@ -53,37 +53,37 @@ class ItemList:
         self.ops.append(Output(key=key, html=output))
 
     def move(self, key: str, html: str, event: Event, *, source: str = "") -> None:
-        """Take it away from where it stands and put it at the end."""
+        """Move an item to the end."""
         self.drop(key)
         self.put(key, html, event, source=source)
 
     def drop(self, key: str) -> None:
-        """Take it away, if it is there."""
+        """Remove an item, if it is there."""
         if self._items.pop(key, None) is not None:
             self._numbers.pop(key, None)
             self._last.pop(key, None)
             self.ops.append(Drop(key=key))
 
     def wrap(self, keys: list[str], html: str) -> None:
-        """Fold these under one line."""
+        """Fold items under one line."""
         there = tuple(key for key in keys if key in self._items)
         wrap = Wrap(key=f"w:{there[0]}", html=html, keys=there)
         self._wraps.append(wrap)
         self.ops.append(wrap)
 
     def drain(self) -> list[AnyOp]:
-        """The ops since the last drain."""
+        """Return the ops since the last drain."""
         ops, self.ops = self.ops, []
         return ops
 
     def whole(self) -> list[PutItem]:
-        """All items in the order of the page."""
+        """Return all items in the order of the page."""
         first = [put for key, put in self._items.items() if key not in self._last]
         return first + [self._items[key] for key in self._last]
 
     @property
     def wraps(self) -> list[Wrap]:
-        """What is folded."""
+        """The folded groups."""
         return self._wraps
 
     def trim(self) -> int:

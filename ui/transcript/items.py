@@ -1,4 +1,4 @@
-"""The HTML of what stands in a transcript beside acts. Every value in it is escaped here or rendered by prose.py."""
+"""The HTML of all transcript items but tool cards. Every value is escaped here or rendered by markdown.py."""
 
 from datetime import datetime
 from html import escape

@@ -1,4 +1,4 @@
-"""A session's events, folded into what stands on the page: pure, the same for every tab, without clock or network."""
+"""Reduce a session's events to what stands on the page: pure, the same for every tab, without clock or network."""
 
 import re
 from collections.abc import Callable
@@ -25,7 +25,7 @@ NO_COMMAND: Final = re.compile(r"(/[\w:-]{1,60}) isn't available in this environ
 
 
 class Meta(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands around the transcript: header, card, composer."""
+    """The values that header, request card and composer show around the transcript."""
 
     state: SessionState
     word: str
@@ -51,9 +51,9 @@ class TranscriptReducer:
     ) -> None:
         """`known` is of the turns up to event number `counted`; `folder` is the agent's, as people see it."""
         self._words, self._items, self._render = words, Items(words), render
-        self._known, self._counted, self._sheet = known, counted, ItemList()
+        self._known, self._counted, self._item_list = known, counted, ItemList()
         self.state, self.last_seq, self.first_seq = state, 0, 0
-        self._work = ToolActivity(self._sheet, self._items, words, folder=folder, render=render)
+        self._activity = ToolActivity(self._item_list, self._items, words, folder=folder, render=render)
         self._queued: dict[str, e.UserSaid] = {}
         self._cut_off: dict[str, e.Text] = {}  # texts of this turn that were not finished
         self._writing, self._musing = dict[str, StreamingText](), set[str]()  # unfinished texts, keys of thinking
@@ -63,7 +63,7 @@ class TranscriptReducer:
         self._broke = False  # the last turn ended in an error
         self._unpriced: dict[int, tuple[e.TurnFinished, dict[str, bool]]] = {}  # turns' ends without a cost as yet
         self._failed: tuple[e.TurnFinished, e.UserSaid] | None = None
-        self._takers = self._handlers()
+        self._apply_one = self._handlers()
 
     def _handlers(self) -> dict[type, Callable[[Any], None]]:
         """What each kind of event does; one that is not here changes nothing on the page."""
@@ -73,15 +73,15 @@ class TranscriptReducer:
             e.Text: self._text,
             e.ThinkingDelta: self._thinking_delta,
             e.Thinking: self._thinking,
-            e.ToolCalled: self._work.called,
-            e.ToolProgress: self._work.progress,
-            e.ToolReturned: self._work.returned,
+            e.ToolCalled: self._activity.called,
+            e.ToolProgress: self._activity.progress,
+            e.ToolReturned: self._activity.returned,
             e.Asked: self._ask,
-            e.Decided: self._work.decided,
-            e.Answered: self._work.answer,
-            e.Parked: self._work.park,
+            e.Decided: self._activity.decided,
+            e.Answered: self._activity.answer,
+            e.Parked: self._activity.park,
             e.Todos: lambda event: self._show_todos(event.items, event),
-            e.Retrying: lambda event: self._sheet.put("retry", self._items.retrying(event), event),
+            e.Retrying: lambda event: self._item_list.put("retry", self._items.retrying(event), event),
             **dict.fromkeys((e.Notice, e.UnknownEvent), self._notice),
             e.StateChanged: self._state,
             e.TurnFinished: self._finish,
@@ -90,7 +90,7 @@ class TranscriptReducer:
         }
 
     def apply(self, event: e.AnyEvent) -> None:
-        """One more event; a number that was taken before is not taken again."""
+        """Apply one event; an event with a number that was applied before changes nothing."""
         seq = e.seq_of(event)
         if 0 < seq <= self.last_seq:
             return
@@ -98,35 +98,35 @@ class TranscriptReducer:
             self.last_seq = seq
             self.first_seq = self.first_seq or seq
         if not isinstance(event, e.Retrying | e.StateChanged | e.ToolProgress):
-            self._sheet.drop("retry")
+            self._item_list.drop("retry")
         self._silent = self._silent and not isinstance(event, ANSWERS)
-        taker = self._takers.get(type(event))
-        if taker:
-            taker(event)
+        handler = self._apply_one.get(type(event))
+        if handler:
+            handler(event)
 
     def drain(self) -> list[AnyOp]:
-        """What changed since the last drain."""
-        ops = self._sheet.drain()
+        """Return the changes since the last drain."""
+        ops = self._item_list.drain()
         for writing in self._writing.values():
             ops.extend(writing.changes())
-        self.first_seq = self._sheet.trim() or self.first_seq
+        self.first_seq = self._item_list.trim() or self.first_seq
         return ops
 
     def snapshot(self) -> list[AnyOp]:
-        """All that is there as of the last drain, for a page that has nothing."""
+        """Return all items as of the last drain, for a page that has nothing."""
         ops: list[AnyOp] = []
-        for put in self._sheet.whole():
+        for put in self._item_list.whole():
             writing = self._writing.get(put.key)
             if writing is None:
                 ops.append(put)
                 continue
             html, tail = writing.whole()
             ops += [PutItem(key=put.key, html=self._items.text(html), live=True), *tail]
-        return [*ops, *self._sheet.wraps]
+        return [*ops, *self._item_list.wraps]
 
     def meta(self) -> Meta:
-        """What stands around it."""
-        cards = self._work.cards()
+        """Return the values around the transcript as they are now."""
+        cards = self._activity.cards()
         state = SessionState.ASKING if cards and self.state is not SessionState.FAILED else self.state
         shown = SessionState.FAILED if self._broke and state not in OPEN_TURN else state
         return Meta(
@@ -141,8 +141,8 @@ class TranscriptReducer:
 
     @property
     def orphans(self) -> list[e.AnyEvent]:
-        """What refers to something before the first event."""
-        return self._work.orphans
+        """Events that refer to something before the first event."""
+        return self._activity.orphans
 
     @property
     def failed(self) -> tuple[e.TurnFinished, e.UserSaid] | None:
@@ -150,19 +150,19 @@ class TranscriptReducer:
         return self._failed if self._failed and error_catalogue.may_retry(self._failed[0].reason) else None
 
     def settle(self) -> None:
-        """Something has come after: what failed before is the past."""
+        """A message has followed the failed turn, which can no longer be tried again."""
         if self._failed:
             event, self._failed = self._failed[0], None
-            if (key := f"e:{event.seq}") in self._sheet:
-                self._sheet.put(key, self._items.ended(event), event)
+            if (key := f"e:{event.seq}") in self._item_list:
+                self._item_list.put(key, self._items.ended(event), event)
 
     @property
     def fresh(self) -> bool:
-        """Whether a text has begun that no drain has shown yet: its first words should not wait."""
-        return any(isinstance(op, PutItem) and op.live for op in self._sheet.ops)
+        """True if a text has begun that no drain has shown yet: its first words should not wait."""
+        return any(isinstance(op, PutItem) and op.live for op in self._item_list.ops)
 
     def _said(self, event: e.UserSaid) -> None:
-        """A message that comes during another's turn waits below everything until it is taken in."""
+        """Show a message; during another message's turn it stays below everything until the agent takes it in."""
         self.settle()
         self._begun[event.message_id] = event
         key = f"u:{event.seq}"
@@ -170,69 +170,69 @@ class TranscriptReducer:
         if queued:
             self._queued[key] = event
         else:
-            self._work.close_row()
-        self._sheet.put(key, self._items.said(event, queued=queued), event, source=event.text, last=queued)
+            self._activity.close_row()
+        self._item_list.put(key, self._items.said(event, queued=queued), event, source=event.text, last=queued)
 
     def _text_delta(self, event: e.TextDelta) -> None:
         self._supersede(event.message)
         key = f"t:{event.message}:{event.block}"
-        if self._sheet.stored(key):
+        if self._item_list.stored(key):
             return  # finished already: what is late is a repetition
         if key not in self._writing:
-            self._work.close_row()
+            self._activity.close_row()
             self._writing[key] = StreamingText(key)
-            self._sheet.put(key, self._items.text(""), live=True)
+            self._item_list.put(key, self._items.text(""), live=True)
         self._writing[key].add(event.text)
 
     def _text(self, event: e.Text) -> None:
         self._supersede(event.message)
         key = f"t:{event.message}:{event.block}"
         self._writing.pop(key, None)
-        self._work.close_row()
+        self._activity.close_row()
         if event.partial:
             self._cut_off[key] = event
         self._put_text(key, event, partial=event.partial)
 
     def _put_text(self, key: str, event: e.Text, *, partial: bool) -> None:
         if unknown := NO_COMMAND.fullmatch(event.text):
-            self._sheet.put(key, self._items.no_command(unknown[1]), event)
+            self._item_list.put(key, self._items.no_command(unknown[1]), event)
             return
         html = self._items.text(self._render(event.text), seq=e.seq_of(event), partial=partial)
-        self._sheet.put(key, html, event, source=event.text)
+        self._item_list.put(key, html, event, source=event.text)
 
     def _thinking_delta(self, event: e.ThinkingDelta) -> None:
         self._supersede(event.message)
         key = f"h:{event.message}:{event.block}"
-        if key not in self._sheet:
+        if key not in self._item_list:
             self._musing.add(key)
-            self._sheet.put(key, self._items.thinking("", live=True))
+            self._item_list.put(key, self._items.thinking("", live=True))
 
     def _thinking(self, event: e.Thinking) -> None:
         self._supersede(event.message)
         key = f"h:{event.message}:{event.block}"
         self._musing.discard(key)
         if event.text.strip():
-            self._work.add_to_row(key)
-            self._sheet.put(key, self._items.thinking(event.text), event)
+            self._activity.add_to_row(key)
+            self._item_list.put(key, self._items.thinking(event.text), event)
         else:
-            self._sheet.drop(key)
+            self._item_list.drop(key)
 
     def _ask(self, event: e.Asked) -> None:
-        self._work.ask(event)
+        self._activity.ask(event)
         if event.kind == "plan":
-            self._work.close_row()
+            self._activity.close_row()
             html = self._items.plan(self._render(event.plan))
-            self._sheet.put(f"p:{event.request_id}", html, event, source=event.plan)
+            self._item_list.put(f"p:{event.request_id}", html, event, source=event.plan)
 
     def _notice(self, event: e.Notice | e.UnknownEvent) -> None:
-        self._work.close_row()
+        self._activity.close_row()
         notice = event if isinstance(event, e.Notice) else e.Notice(seq=event.seq, text="unknown_event")
-        self._sheet.put(f"n:{event.seq}", self._items.notice(notice), event)
+        self._item_list.put(f"n:{event.seq}", self._items.notice(notice), event)
 
     def _state(self, event: e.StateChanged) -> None:
         self.state, self._phase = event.state, event.phase
         if event.state in (SessionState.ASLEEP, SessionState.FAILED):
-            self._work.end_background(event)
+            self._activity.end_background(event)
         at = event.at.isoformat() if isinstance(event.at, datetime) else ""
         self._woken = (self._woken or at) if event.state is SessionState.STARTING else ""
         if event.turn == self._turn:
@@ -250,13 +250,13 @@ class TranscriptReducer:
         key = next((key for key, said in self._queued.items() if said.message_id == event.turn), "")
         if key:
             said = self._queued.pop(key)
-            self._work.close_row()
+            self._activity.close_row()
             html = self._items.said(said, queued=False, steered=inside)
-            self._sheet.move(key, html, said, source=said.text)
+            self._item_list.move(key, html, said, source=said.text)
 
     def _finish(self, event: e.TurnFinished) -> None:
         self._forget_unfinished()
-        self._work.end(event)
+        self._activity.end(event)
         if event.reason == "stopped_by_user":  # who has stopped it knows why it ends there
             for key, text in self._cut_off.items():
                 self._put_text(key, text, partial=False)
@@ -272,7 +272,7 @@ class TranscriptReducer:
         self._silent = False
         if not event.cost_usd and not event.unpriced_calls:
             self._unpriced[e.seq_of(event)] = event, shown
-        self._sheet.put(f"e:{event.seq}", self._items.ended(event, said=said, **shown), event)
+        self._item_list.put(f"e:{event.seq}", self._items.ended(event, said=said, **shown), event)
 
     def _cost(self, event: e.TurnCost) -> None:
         """The cost of a turn that has ended; told once more, it changes nothing."""
@@ -283,17 +283,17 @@ class TranscriptReducer:
         if event.turn > self._counted:
             self._known = charged(self._known, event.cost_usd, event.unpriced_calls)
         key = f"e:{event.turn}"
-        if key in self._sheet:
+        if key in self._item_list:
             said = self._failed[1] if self._failed and self._failed[0].seq == event.turn else None
-            self._sheet.put(key, self._items.ended(ended, said=said, **end[1]), ended)
+            self._item_list.put(key, self._items.ended(ended, said=said, **end[1]), ended)
 
     def _show_todos(self, items: tuple[e.TodoItem, ...], event: e.Event) -> None:
         if items:
             self._todos = self._todos or f"d:{e.seq_of(event)}"
-            self._sheet.move(self._todos, self._items.todos(items), event)
+            self._item_list.move(self._todos, self._items.todos(items), event)
 
     def _supersede(self, message: str) -> None:
-        """A new message: what the one before it left unfinished was cut off and is asked for again (G2)."""
+        """Drop the unfinished text of an earlier model message, which was cut off and is generated again (G2)."""
         if message != self._message:
             self._forget_unfinished()
             self._message = message
@@ -301,11 +301,11 @@ class TranscriptReducer:
     def _forget_live(self) -> None:
         """What was never stored is forgotten: all of it that still holds is told again."""
         self._forget_unfinished()
-        self._work.forget_output()
+        self._activity.forget_output()
 
     def _forget_unfinished(self) -> None:
         for key in [*self._writing, *self._musing]:
-            self._sheet.drop(key)
+            self._item_list.drop(key)
         self._writing.clear()
         self._musing.clear()
 
@@ -317,4 +317,4 @@ class TranscriptReducer:
         if self.state is not SessionState.BUSY or waiting:
             return ""
         otherwise = self._words.t("doing.thinking" if self._turn else "doing.background")
-        return self._words.t("doing.writing") if self._writing else self._work.now() or otherwise
+        return self._words.t("doing.writing") if self._writing else self._activity.now() or otherwise

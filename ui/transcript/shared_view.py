@@ -1,4 +1,4 @@
-"""One session as it is on the screen right now, folded and rendered once for all tabs that look at it.
+"""The live view of one session, reduced and rendered once for all tabs that show it.
 
 Changes leave in numbered batches. Each tab is a cursor in them: it waits for what is newer than it has seen, and one
 that lags behind the batches kept here starts over with a snapshot.
@@ -44,7 +44,7 @@ Follow = Callable[[], AbstractAsyncContextManager[AsyncIterator[list[AnyEvent]]]
 
 
 class Push(msgspec.Struct, frozen=True, kw_only=True):
-    """What a tab is sent: `ops` (JSON) lead from batch `base` to batch `n`; base 0 means forget all and start here."""
+    """A message to a tab: `ops` (JSON) lead from batch `base` to batch `n`; base 0 means start anew."""
 
     base: int
     n: int
@@ -60,18 +60,18 @@ class SharedView:
         self,
         *,
         follow: Follow,
-        fold: Callable[[Callable[[str], str]], TranscriptReducer],
+        make_reducer: Callable[[Callable[[str], str]], TranscriptReducer],
         steady_s: float = STEADY_S,
     ) -> None:
         self._follow, self._steady_s = follow, steady_s
         self._rendered: dict[str, str] = {}
-        self._fold = fold(self._render)
+        self._reducer = make_reducer(self._render)
         self._batches: deque[tuple[int, str, Meta | None]] = deque(maxlen=BATCHES)
         self._cursors: set[ViewCursor] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._flushed_at = 0.0
         self._sent_seq = 0
-        self._meta = self._fold.meta()
+        self._meta = self._reducer.meta()
         self.n = 1
         self.arrived = asyncio.Event()
         self.ended = False
@@ -96,53 +96,53 @@ class SharedView:
 
     @property
     def meta(self) -> Meta:
-        """As of the last batch."""
+        """The values around the transcript as of the last batch."""
         return self._meta
 
     @property
     def first_seq(self) -> int:
-        """The oldest event shown."""
-        return self._fold.first_seq
+        """The number of the oldest event shown."""
+        return self._reducer.first_seq
 
     @property
     def orphans(self) -> list[AnyEvent]:
         """Events that belong to something older than what is shown."""
-        return self._fold.orphans
+        return self._reducer.orphans
 
     @property
     def failed(self) -> tuple[TurnFinished, UserSaid] | None:
         """The last turn's end and its message, if it failed and nothing came after."""
-        return self._fold.failed
+        return self._reducer.failed
 
     def join(self) -> "ViewCursor":
-        """A new tab."""
+        """Open a cursor for a new tab."""
         cursor = ViewCursor(self)
         self._cursors.add(cursor)
         return cursor
 
     def leave(self, cursor: "ViewCursor") -> None:
-        """The tab is gone."""
+        """Forget the cursor of a tab that has closed."""
         self._cursors.discard(cursor)
 
     @property
     def watched(self) -> bool:
-        """Whether any tab looks on."""
+        """True while any tab shows this view."""
         return bool(self._cursors)
 
     def snapshot(self) -> Push:
-        """All there is, as of now."""
+        """Return everything as of now."""
         self._flush()
-        whole = ops.encode(self._fold.snapshot())
-        return Push(base=0, n=self.n, last_seq=self._fold.last_seq, ops=whole, meta=self._meta)
+        whole = ops.encode(self._reducer.snapshot())
+        return Push(base=0, n=self.n, last_seq=self._reducer.last_seq, ops=whole, meta=self._meta)
 
     def since(self, n: int) -> Push:
-        """What came after batch `n`; a snapshot if that is too long ago."""
+        """Return the changes after batch `n`, or a snapshot if those are no longer kept."""
         if n <= 0 or n > self.n or (n < self.n and (not self._batches or self._batches[0][0] > n + 1)):
             return self.snapshot()
         newer = [batch for batch in self._batches if batch[0] > n]
         meta = next((meta for _, _, meta in reversed(newer) if meta is not None), None)
         joined = "[].concat(" + ",".join(text for _, text, _ in newer) + ")"
-        return Push(base=n, n=self.n, last_seq=self._fold.last_seq, ops=joined, meta=meta)
+        return Push(base=n, n=self.n, last_seq=self._reducer.last_seq, ops=joined, meta=meta)
 
     async def _take(self, batch: list[AnyEvent]) -> None:
         texts = [event.plan if isinstance(event, Asked) else event.text for event in batch if isinstance(event, PROSE)]
@@ -150,7 +150,7 @@ class SharedView:
             self._rendered = await asyncio.to_thread(_rendered, texts)
         for at, event in enumerate(batch):
             try:
-                self._fold.apply(event)
+                self._reducer.apply(event)
             except Exception as error:  # noqa: BLE001  # one event that cannot be shown must not end the view of the others
                 self._failed(f"event {event.seq} cannot be shown", error)
             if at % 50 == 49:
@@ -166,9 +166,9 @@ class SharedView:
         return self._rendered.get(text) or markdown.render(text)
 
     def _schedule(self, batch: list[AnyEvent]) -> None:
-        """The first delta of a text and everything that is not a delta leave at once, the rest at a steady pace."""
+        """Send the first delta of a text and all other events at once, and further deltas at a steady pace."""
         steady = all(isinstance(event, TextDelta | ThinkingDelta | ToolProgress) for event in batch)
-        pace = self._steady_s if steady and not self._fold.fresh else BURST_S
+        pace = self._steady_s if steady and not self._reducer.fresh else BURST_S
         loop = asyncio.get_running_loop()
         due = self._flushed_at + pace
         if all(map(_opening, batch)):
@@ -197,12 +197,12 @@ class SharedView:
             self._failed("what is new cannot be shown", error)
 
     def _send(self) -> None:
-        changed = self._fold.drain()
-        meta = self._fold.meta()
+        changed = self._reducer.drain()
+        meta = self._reducer.meta()
         news = meta if meta != self._meta else None
-        if not changed and news is None and self._fold.last_seq == self._sent_seq:
+        if not changed and news is None and self._reducer.last_seq == self._sent_seq:
             return
-        self._meta, self._sent_seq = meta, self._fold.last_seq
+        self._meta, self._sent_seq = meta, self._reducer.last_seq
         self._flushed_at = asyncio.get_running_loop().time()
         self.n += 1
         self._batches.append((self.n, ops.encode(changed), news))
@@ -219,12 +219,12 @@ def _rendered(texts: list[str]) -> dict[str, str]:
 
 
 def _opening(event: AnyEvent) -> bool:
-    """Drawing these at once would take the CPU from the CLI, where browser and box share it."""
+    """True for events that only announce a turn: drawing them at once would take CPU from the CLI beside us."""
     return isinstance(event, UserSaid) or (isinstance(event, StateChanged) and event.state in OPEN_STATES)
 
 
 class ViewCursor:
-    """One tab's place in a screen's batches."""
+    """The place of one tab in the batches of a view."""
 
     def __init__(self, screen: SharedView) -> None:
         self.screen = screen
@@ -232,7 +232,7 @@ class ViewCursor:
         self._seen = self._told = 0
 
     def restart(self, n: int = 0) -> None:
-        """The tab says that it has only what led up to batch `n`."""
+        """Go back to batch `n`, the last one that the tab has."""
         self._seen = n
         self.news.set()
 
@@ -249,14 +249,14 @@ class ViewCursor:
         return new
 
     def now(self) -> Push:
-        """What this tab does not have yet, without waiting."""
+        """Return what this tab does not have yet, without waiting."""
         push = self.screen.since(self._seen)
         self._seen = push.n
         return push
 
 
 class SharedViews:
-    """All screens of this web process, by session and language; one stays a little after its last tab has left."""
+    """All live views of this web process, by session and language; a view outlives its last tab by some seconds."""
 
     def __init__(self) -> None:
         self._open: dict[tuple[str, Translations], SharedView] = {}
@@ -269,7 +269,7 @@ class SharedViews:
         make: Callable[[], SharedView],
         spawn: Callable[[SharedView], "asyncio.Task[None]"],
     ) -> ViewCursor:
-        """A cursor on this session's screen, which is made and started if nobody looks at it yet."""
+        """Return a cursor on this session's view, which is made and started for the first tab."""
         key = (session, words)
         screen = self._open.get(key)
         if screen is None or screen.ended:
@@ -278,7 +278,7 @@ class SharedViews:
         return screen.join()
 
     def leave(self, cursor: ViewCursor, *, linger_s: float = 5.0) -> None:
-        """The tab is gone; a reload comes back within `linger_s` and finds everything rendered."""
+        """Forget a tab; the view stays for `linger_s` seconds, so that a reload finds it rendered."""
         cursor.screen.leave(cursor)
         asyncio.get_running_loop().call_later(linger_s, self._close_if_empty, cursor.screen)
 

@@ -17,7 +17,7 @@ ICONS: Final = {"failed": "alert", "denied": "x", "waiting": "shield", "stopped"
 
 
 def step(act: ToolCall, words: Translations) -> str:
-    """Its line, and what is under it."""
+    """Draw a call: its line, and the details under it."""
     call, state = act.call, act.state
     kind = tool_labels.kind(call.name)
     verb = words.t(f"act.{kind.verb}")
@@ -63,7 +63,7 @@ def _is_open(act: ToolCall, lines: int) -> bool:
 
 
 def run(done: Iterable[ToolCall], words: Translations) -> str:
-    """The line under which finished acts are folded: 7단계 · 12초, and what they were."""
+    """Draw the line under which finished calls are folded: 7단계 · 12초, and what they were."""
     done = list(done)
     took = words.lasting(sum(act.took_s for act in done))
     kinds = Counter(tool_labels.kind(act.call.name).verb for act in done)
@@ -75,14 +75,14 @@ def run(done: Iterable[ToolCall], words: Translations) -> str:
 
 
 def decided(asked: Asked, answer: Answered, words: Translations) -> str:
-    """What was decided, in a word or two."""
+    """Name the decision in a word or two."""
     if answer.by == "stop":
         return words.t("answered.by_stop")
     return words.t(f"answered.{asked.kind}.{answer.decision}")
 
 
 def who(answer: Answered, words: Translations) -> str:
-    """Who decided, and when."""
+    """Name who decided, and when."""
     clock = words.clock(answer.at) if isinstance(answer.at, datetime) else ""
     if answer.by == "stop":
         return clock
@@ -106,7 +106,7 @@ def _counts(call: ToolCalled, words: Translations) -> str:
 
 
 def _decision(act: ToolCall, words: Translations) -> str:
-    """Who let it do this or did not, with the rule that came of it or what was said."""
+    """Draw the decision about a call: who made it, the rule that was added, what was said."""
     asked, answer = act.asked, act.answered
     if act.decided is not None:
         return _policy(act.decided, words)
@@ -126,7 +126,7 @@ def _decision(act: ToolCall, words: Translations) -> str:
 
 
 def _policy(decided: Decided, words: Translations) -> str:
-    """What let it pass without a question, or refused it."""
+    """Draw the decision of the platform: what let the call pass without a question, or refused it."""
     rule = f'<code class="rule">{escape(tool_labels.visible(decided.rule))}</code>' if decided.rule else ""
     state = "denied" if decided.decision == "deny" else "allowed"
     told = escape(words.t(f"decided.{decided.by}") if decided.by in POLICIES else decided.by)

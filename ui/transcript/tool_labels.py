@@ -1,4 +1,4 @@
-"""What the agent does, in words: each call of a tool as icon, verb and object, taken from the tool's own input."""
+"""Words for tool calls: icon, verb and object of each, taken from the tool's own input."""
 
 import re
 from typing import Any, Final
@@ -64,7 +64,7 @@ def kind(tool: str) -> ToolKind:
 
 
 def target(tool: str, given: dict[str, Any]) -> str:
-    """What the call is about, in full: a command, a path, a pattern; of an unknown tool its name."""
+    """Return the object of a call in full: a command, a path, a pattern; for an unknown tool its name."""
     if tool not in KINDS:
         return tool.removeprefix("mcp__").replace("__", " · ")
     found = next((given[field] for field in KINDS[tool].fields if isinstance(given.get(field), str)), "")

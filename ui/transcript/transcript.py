@@ -25,7 +25,7 @@ LABELS: Final = "copy copied earlier new end sending retry again edit handover i
 
 
 class Transcript(Element, component="transcript.js", dependencies=["oma_items.js"]):
-    """One tab's view of a screen. `listeners` are elements whose `meta` is told what changes around it."""
+    """One tab's element on a shared view. `listeners` are elements whose `meta` method gets the values around it."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
         }
 
     async def _pump(self) -> None:
-        """Send what is new while there is somebody to send it to."""
+        """Send changes while the browser is connected."""
         while not self.is_deleted:
             push = await self._cursor.next() if self._online.is_set() else None
             if push is None or not self._online.is_set():
@@ -112,7 +112,7 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
         self._cursor.restart(has)
 
     async def _retried(self, event: GenericEventArguments) -> None:
-        """Once more what failed; in another tab it may have been done already."""
+        """Try the failed turn again, unless another tab has done so."""
         failed = self._cursor.screen.failed
         if failed is None or failed[0].seq != event.args:
             return
@@ -127,22 +127,22 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
         if self._first_seq <= 1:
             return
         events = await self._older(self._first_seq)
-        fold = TranscriptReducer(self._words)
-        await asyncio.to_thread(_take_all, fold, [*events, *self._orphans])
-        fold.settle()
-        fold.drain()
-        self._first_seq = fold.first_seq if events else 1
-        self._orphans = [*fold.orphans]
-        self.run_method("earlier", msgspec.to_builtins(fold.snapshot()), self._first_seq)
+        reducer = TranscriptReducer(self._words)
+        await asyncio.to_thread(_take_all, reducer, [*events, *self._orphans])
+        reducer.settle()
+        reducer.drain()
+        self._first_seq = reducer.first_seq if events else 1
+        self._orphans = [*reducer.orphans]
+        self.run_method("earlier", msgspec.to_builtins(reducer.snapshot()), self._first_seq)
 
 
-def _take_all(fold: TranscriptReducer, events: list[AnyEvent]) -> None:
+def _take_all(reducer: TranscriptReducer, events: list[AnyEvent]) -> None:
     for event in events:
-        fold.apply(event)
+        reducer.apply(event)
 
 
 def _preloads() -> str:
-    """What the components import in turn: without a word in the head the browser hears of each only from the last."""
+    """Return preload links for modules that import each other, so that the browser loads them at once."""
     static = f"/_nicegui/{__version__}"
     urls = [f"{static}/libraries/{key}" for key, library in libraries.items() if library.name == "oma_items"]
     return "".join(f'<link rel="modulepreload" href="{url}">' for url in [f"{static}/static/dompurify.mjs", *urls])

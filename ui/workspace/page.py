@@ -104,7 +104,7 @@ class WorkspaceChat:
             follow = partial(self._conversations.follow, session.id, user=user)
             known = _known(session, practice=self._page.services.settings.provider == PRACTICE)
             return SharedView(
-                follow=cast("Any", follow), fold=lambda render: _fold(session, known, self._words, render)
+                follow=cast("Any", follow), make_reducer=lambda render: _reducer(session, known, self._words, render)
             )
 
         def start(screen: SharedView) -> "asyncio.Task[None]":
@@ -286,7 +286,7 @@ def _known(session: Session, *, practice: bool) -> SessionStats:
     )
 
 
-def _fold(session: Session, known: SessionStats, words: Translations, render: Any) -> TranscriptReducer:
+def _reducer(session: Session, known: SessionStats, words: Translations, render: Any) -> TranscriptReducer:
     folder = f"~/agents/{session.agent}"
     return TranscriptReducer(
         words, folder=folder, state=session.state, known=known, counted=session.last_seq, render=render
