@@ -63,7 +63,7 @@ class TranscriptReducer:
         self._broke = False  # the last turn ended in an error
         self._unpriced: dict[int, tuple[e.TurnFinished, dict[str, bool]]] = {}  # turns' ends without a cost as yet
         self._failed: tuple[e.TurnFinished, e.UserSaid] | None = None
-        self._apply_one = self._handlers()
+        self._handler_of = self._handlers()
 
     def _handlers(self) -> dict[type, Callable[[Any], None]]:
         """What each kind of event does; one that is not here changes nothing on the page."""
@@ -100,7 +100,7 @@ class TranscriptReducer:
         if not isinstance(event, e.Retrying | e.StateChanged | e.ToolProgress):
             self._item_list.drop("retry")
         self._silent = self._silent and not isinstance(event, ANSWERS)
-        handler = self._apply_one.get(type(event))
+        handler = self._handler_of.get(type(event))
         if handler:
             handler(event)
 

@@ -161,7 +161,7 @@ class ToolActivity:
         call = next((call for call in running if not call.in_background), None)
         if call is None:
             return ""
-        return f"{self._words.t(f'call.{tool_labels.kind(call.call.name).verb}')} · {tool_labels.short(call.target)}"
+        return f"{self._words.t(f'act.{tool_labels.kind(call.call.name).verb}')} · {tool_labels.short(call.target)}"
 
     def _show(self, id: str, event: e.Event | None = None) -> None:
         """Draw its card, which for a step of a sub-agent is the sub-agent's."""
