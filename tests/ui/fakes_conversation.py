@@ -67,6 +67,8 @@ class FakeTalk:
             if isinstance(event, e.UserSaid):
                 kept = msgspec.structs.replace(self.sessions_[session], last_line=event.text)
                 self.sessions_[session] = kept
+            if isinstance(event, e.TurnFinished):
+                self._account(session, event)
             if isinstance(event, e.Text | e.TurnFinished):
                 self.unfinished[session].clear()
             if isinstance(event, e.StateChanged):
@@ -74,6 +76,17 @@ class FakeTalk:
         for queue in self.followers[session]:
             queue.put_nowait(out)
         return len(self.logs[session])
+
+    def _account(self, session: str, event: e.TurnFinished) -> None:
+        """Keep on the record what a turn's end says, as the gateway's projection does."""
+        record = self.sessions_[session]
+        self.sessions_[session] = msgspec.structs.replace(
+            record,
+            model=event.model or record.model,
+            context_tokens=event.context_tokens or record.context_tokens,
+            window_tokens=event.window_tokens or record.window_tokens,
+            cost_usd=record.cost_usd + event.cost_usd,
+        )
 
     def reconnect(self, session: str, *, lose_unfinished: bool = False) -> None:
         """As if the runner's socket broke and came back: every follower hears `live` and the unfinished text again."""
