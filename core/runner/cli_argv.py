@@ -50,9 +50,8 @@ class CliPaths(NamedTuple):
         return [*claude.glob(f"projects/*/{session}*"), *claude.glob(f"*/{session}*")]
 
 
-def argv(spec: Spec, place: CliPaths, tools: Mapping[str, str] = NO_LAUNCHER) -> list[str]:
+def argv(spec: Spec, place: CliPaths, cli_session: str, tools: Mapping[str, str] = NO_LAUNCHER) -> list[str]:
     """Values are bound by `=`: none of them can become a flag of its own. `tools`: the variables of its launcher."""
-    session = spec.session.id
     words = [
         place.cli,
         "--output-format=stream-json",
@@ -66,7 +65,7 @@ def argv(spec: Spec, place: CliPaths, tools: Mapping[str, str] = NO_LAUNCHER) ->
         f"--permission-mode={'plan' if mode_of(spec.agent.permission_mode) is Mode.PLAN else 'default'}",
         f"--tools={','.join(TOOLS)}",
         f"--append-system-prompt={appended(spec)}",
-        f"--resume={session}" if place.transcripts(session) else f"--session-id={session}",
+        f"--resume={cli_session}" if place.transcripts(cli_session) else f"--session-id={cli_session}",
     ]
     rules = list(spec.agent.rules)
     servers = wants(place.folder(spec.agent.id), rules).servers

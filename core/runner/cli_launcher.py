@@ -33,6 +33,8 @@ class CliListener(Protocol):
 
     id: str
 
+    @property
+    def cli_session(self) -> str: ...
     def on_cli_message(self, said: Json) -> None: ...
     def on_cli_exit(self) -> None: ...
     def on_cli_starting(self, live: "CliClient") -> None: ...
@@ -70,17 +72,17 @@ class CliLauncher:
         except Unavailable as error:
             if _UNKNOWN_SESSION not in str(error):
                 raise
-        self.put_transcript_aside(session.id)  # killed before it held anything the CLI can resume
+        self.put_transcript_aside(session.cli_session)  # killed before it held anything the CLI can resume
         return await self._connect(session, spec)
 
-    def put_transcript_aside(self, session: str) -> None:
+    def put_transcript_aside(self, cli_session: str) -> None:
         """The CLI's next process begins without what this session's last one remembered. Raises: OSError."""
-        for transcript in self.place.transcripts(session):
+        for transcript in self.place.transcripts(cli_session):
             transcript.rename(transcript.with_suffix(".unusable"))
 
     async def _connect(self, session: CliListener, spec: Spec) -> "CliClient":
         await self.load()  # first: nobody hears what a CLI says before its client is there
-        cli = await self._spawn(spec)
+        cli = await self._spawn(spec, session.cli_session)
         try:
             module = importlib.import_module("core.runner.cli_client")
             judge = PermissionJudge(
@@ -101,12 +103,12 @@ class CliLauncher:
             raise Unavailable(f"{type(error).__name__}: {error}\n{cli.stderr_tail}".strip()) from error
         return live
 
-    async def _spawn(self, spec: Spec) -> CliProcess:
+    async def _spawn(self, spec: Spec, cli_session: str) -> CliProcess:
         place, folder = self.place, self.place.folder(spec.agent.id)
         try:
             tools = await ToolLauncher.start(folder, self._ours)
             variables = tools.environment()
-            words, environ = argv(spec, place, variables), environment(spec, place, variables)
+            words, environ = argv(spec, place, cli_session, variables), environment(spec, place, variables)
             return await CliProcess.start(words, env=environ, cwd=folder, tools=tools)
         except OSError as error:
             raise Unavailable(f"the CLI cannot be started: {error}") from error

@@ -13,6 +13,7 @@ from core.domain.states import SessionState as S
 from core.runner.checkpoint import Checkpoint
 from core.runner.cli import Json
 from core.runner.cli_launcher import CliLauncher
+from core.runner.cli_sessions import CliSessions
 from core.runner.conversation import STOPPED, Conversation
 from core.runner.journal import Journal
 from core.runner.live_output import LiveOutput, Spawn
@@ -45,6 +46,7 @@ class Session:
     ) -> None:
         self.id, self.journal = journal.session, journal
         outputs = LiveOutput(lambda: engine.place.folder(journal.recall.agent), show=journal.show, spawn=spawn)
+        self._cli_sessions = CliSessions(self.id, journal.log.path)
         self.talk = Conversation(
             journal,
             need_cli=self.warm,
@@ -65,7 +67,14 @@ class Session:
 
     # --- what the engine is connected to -----------------------------------------------------------------------------
 
+    @property
+    def cli_session(self) -> str:
+        """The CLI's own id of the conversation that its next process resumes."""
+        return self._cli_sessions.current
+
     def on_cli_message(self, said: Json) -> None:
+        if not self.talk.tampered:
+            self._cli_sessions.on_cli_message(said)  # first: what is told of it is so after a restart, too
         self.talk.on_cli_message(said)
 
     async def ask(self, request_id: str, wish: ToolRequest) -> Verdict:
@@ -102,7 +111,7 @@ class Session:
         self._sweep(live)
         try:
             if self.talk.tampered:
-                self._engine.put_transcript_aside(self.id)  # it has the forged words, too
+                self._engine.put_transcript_aside(self.cli_session)  # it has the forged words, too
         except OSError as error:
             log.warning("session %s: a transcript stays: %s", self.id, error)
         try:

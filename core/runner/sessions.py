@@ -16,6 +16,7 @@ from core.domain.events import SessionOpened, decode
 from core.lib.tasks import Tasks, repeat
 from core.protocol.runner_api import SessionChange, SessionLimits, SessionStatus, Status
 from core.runner.cli_launcher import CliLauncher
+from core.runner.cli_sessions import cli_sessions
 from core.runner.conversation import STOPPED
 from core.runner.journal import Journal
 from core.runner.log import EventLog
@@ -113,7 +114,9 @@ class Sessions:
             found.closed = True
             await found.sleep()
             await self._forget(found)
-        for path in (*self._folder.glob(f"{session}.*"), *self._engine.place.traces(session)):
+        known = cli_sessions(session, self._folder / f"{session}.jsonl")
+        traces = [path for each in known for path in self._engine.place.traces(each)]
+        for path in (*self._folder.glob(f"{session}.*"), *traces):
             await asyncio.to_thread(_remove, path)
 
     async def delete_agent(self, agent: str) -> None:

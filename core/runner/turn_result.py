@@ -7,6 +7,7 @@ import msgspec
 from msgspec import structs
 
 from core.domain.events import TurnFinished, Usage
+from core.protocol.gateway_api import BAD_TOKEN
 
 DETAIL_CHARS = 1000
 TAMPERED = "tampered"  # the CLI did what nobody had told it, see tamper_check.py
@@ -14,6 +15,7 @@ Outcome = Literal["ok", "error", "interrupted", "limit"]
 
 # The first that fits decides; the text is the CLI's `result`, which quotes the gateway's or the provider's own words.
 _TEXTS: tuple[tuple[str, Outcome, str], ...] = (
+    (rf"\b{BAD_TOKEN}\b", "error", "model_error"),  # the next CLI has a new token: the same may be sent again
     (r"spend_limit|spending limit|credit balance", "limit", "spend_limit"),
     (r"prompt is too long|too_long|context (window|length)|request.too.large|too_large", "error", "too_long"),
     (r"model_key_refused|(authentication|permission)_error|invalid.{0,10}api.?key|\b40[13]\b", "error",

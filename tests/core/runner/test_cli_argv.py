@@ -28,5 +28,5 @@ def test_betas_are_kept_back_where_the_provider_does_not_know_them_yet() -> None
 def test_a_kept_rule_that_the_cli_would_read_as_more_is_not_told_to_it(tmp_path: Path) -> None:
     rules = ("Bash(make test:*)", 'Bash(echo "(a) Bash b")', "Read")
     spec = Spec(token="t", agent=AgentSpec(id="a1", rules=rules), session=SessionSpec(id="s1"))
-    told = [word for word in argv(spec, CliPaths("claude", tmp_path, 1)) if word.startswith("--allowedTools")]
+    told = [word for word in argv(spec, CliPaths("claude", tmp_path, 1), "s1") if word.startswith("--allowedTools")]
     assert told == ["--allowedTools=Bash(make test:*),Read"]

@@ -194,6 +194,8 @@ def test_system_lines_that_mean_something() -> None:
         ({"is_error": True, "api_error_status": 529, "result": "Overloaded"}, "error", "model_overloaded"),
         ({"subtype": "success", "is_error": True, "api_error_status": 400, "result": "x"}, "error", "request_refused"),
         ({"is_error": True, "api_error_status": 500, "result": "x"}, "error", "model_error"),
+        ({"subtype": "success", "is_error": True, "api_error_status": 400,
+          "result": "API Error: 400 bad_token: the token is too old"}, "error", "model_error"),
         ({"subtype": "success", "is_error": True, "result": "API Error: unable to respond to this request, which "
           "appears to violate our Usage Policy"}, "error", "model_declined"),
         ({"is_error": True, "api_error_status": 403, "result": "x"}, "error", "model_key_refused"),
