@@ -65,7 +65,7 @@ class Counts(MemoryStorage):
 
 
 class Rates:
-    """Nothing heavy may come before `take`."""
+    """Counts requests against limits per minute. Call `hit` before any costly work on a request."""
 
     def __init__(self, storage: Storage | None = None) -> None:
         self._windows = SlidingWindowCounterRateLimiter(Counts() if storage is None else storage)

@@ -1,1 +1,1 @@
-"""NiceGUI pages and components, on top of everything; `theme` is the look, `words` the language."""
+"""The pages and components of the web interface, built with NiceGUI. Only the package `web` imports this one."""

@@ -17,9 +17,9 @@ from core.services.account_export import Export
 from core.services.agents import Agents
 from core.services.announcements import Announcements
 from core.services.audit import Audit
+from core.services.background_loops import BackgroundLoops
 from core.services.connections import ConnectionHistory
 from core.services.conversations import Conversations
-from core.services.operation import Operation
 from core.services.run_worker import RunWorker
 from core.services.runs import Runs
 from core.services.scheduler import Scheduler
@@ -54,7 +54,7 @@ async def front(
     door = auth.install(app, settings, store, keys, audit=audit, page=error_page.refusal)
     talks = Conversations(store=store, runners=runners, audit=audit)
     async with (
-        _operation(settings, talks, store=store, runners=runners) as operation,
+        _background_loops(settings, talks, store=store, runners=runners) as loops,
         Announcements(store=store, audit=audit) as announcements,
         _account(door, talks, store=store, vault=vault, runners=runners, audit=audit) as account,
         door.running(),
@@ -63,14 +63,14 @@ async def front(
             settings=settings,
             agents=Agents(store=store, runners=runners, forget=talks.forget, audit=audit),
             conversations=talks,
-            runs=Runs(store, audit=audit, wake=operation.wake),
-            schedules=Schedules(store, audit=audit, wake=operation.wake),
+            runs=Runs(store, audit=audit, wake=loops.wake),
+            schedules=Schedules(store, audit=audit, wake=loops.wake),
             auth=door,
             account=account,
             secrets=Secrets(vault=vault, store=store, runners=runners, audit=audit),
             export=Export(store=store, runners=runners),
             outbound=ConnectionHistory(store),
-            people=_people(door, settings, store=store, runners=runners, audit=audit),
+            people=_user_admin(door, settings, store=store, runners=runners, audit=audit),
             announcements=announcements,
             audit=audit,
             isolation=spawner.isolation,
@@ -79,8 +79,8 @@ async def front(
         yield door
 
 
-def _people(door: auth.Auth, settings: Settings, *, store: Store, runners: RunnerPool, audit: Audit) -> UserAdmin:
-    """A change of somebody's rights is in force in their open pages."""
+def _user_admin(door: auth.Auth, settings: Settings, *, store: Store, runners: RunnerPool, audit: Audit) -> UserAdmin:
+    """Build the administration of users; a changed right takes effect in pages that its user has open."""
     return UserAdmin(store=store, runners=runners, audit=audit, named=settings.admins, changed=door.logins.refresh)
 
 
@@ -98,7 +98,9 @@ def _account(
     )
 
 
-def _operation(settings: Settings, talks: Conversations, *, store: Store, runners: RunnerPool) -> Operation:
+def _background_loops(
+    settings: Settings, talks: Conversations, *, store: Store, runners: RunnerPool
+) -> BackgroundLoops:
     """The loops of this web that let agents work by themselves. Raises: Misconfigured."""
     per_user, platform = settings.run_bounds
 
@@ -106,7 +108,7 @@ def _operation(settings: Settings, talks: Conversations, *, store: Store, runner
         return runners.running(user) is not None
 
     worker = RunWorker(store, speaker=talks, is_held=is_held, per_user=per_user, platform=platform)
-    return Operation(Scheduler(store), worker)
+    return BackgroundLoops(Scheduler(store), worker)
 
 
 def _install(

@@ -135,7 +135,7 @@ def _sign_in(settings: Settings) -> Iterator[str]:
     for bad, line in (
         (not settings.oidc_client_id, "set OMA_OIDC_CLIENT_ID and OMA_OIDC_CLIENT_SECRET"),
         (not settings.oidc_client_secret, "set OMA_OIDC_CLIENT_SECRET"),
-        (_open_to_all(settings), "set OMA_ALLOWED_DOMAINS or OMA_ALLOWED_EMAILS, or everybody with an account at this"
+        (_admits_all(settings), "set OMA_ALLOWED_DOMAINS or OMA_ALLOWED_EMAILS, or everybody with an account at this"
          " public provider is let in; if that is meant, set OMA_ALLOWED_DOMAINS=*"),
         (PUBLIC_MAIL & {domain.lower() for domain in settings.allowed_domains},
          "OMA_ALLOWED_DOMAINS names a public mail service: name people with OMA_ALLOWED_EMAILS"),
@@ -182,8 +182,8 @@ def _in_the_clear(address: str) -> bool:
     return url.scheme == "http" and not inside
 
 
-def _open_to_all(settings: Settings) -> bool:
-    """A company's own provider knows its people; a public one knows everybody."""
+def _admits_all(settings: Settings) -> bool:
+    """True if anybody may sign in: the OIDC provider is a public one, and no domain or address is set as allowed."""
     issuer = urlsplit(settings.oidc_issuer)
     public = issuer.hostname in PUBLIC_PROVIDERS or (issuer.hostname == MICROSOFT and PERSONAL.search(issuer.path))
     return bool(public) and not settings.allowed_domains and not settings.allowed_emails

@@ -24,7 +24,7 @@ class Mode(StrEnum):
     LISTED = "dontAsk"
 
 
-class Decision(NamedTuple):
+class PolicyDecision(NamedTuple):
     """`by` says what decided: the reading list, the edits policy, rules (in `rules`), or the mode."""
 
     outcome: Literal["allow", "deny", "ask"]
@@ -32,7 +32,7 @@ class Decision(NamedTuple):
     rules: tuple[str, ...] = ()
 
 
-ASK: Final = Decision("ask")
+ASK: Final = PolicyDecision("ask")
 
 
 def mode_of(permission_mode: str) -> Mode:
@@ -40,16 +40,18 @@ def mode_of(permission_mode: str) -> Mode:
     return Mode(permission_mode) if permission_mode in set(Mode) else Mode.ASK
 
 
-def decide(mode: Mode, rules: tuple[str, ...], use: ToolUse, *, edits_pass: bool, reading_passes: bool) -> Decision:
+def decide(
+    mode: Mode, rules: tuple[str, ...], use: ToolUse, *, edits_pass: bool, reading_passes: bool
+) -> PolicyDecision:
     """Allow, deny or ask a person.
 
     `edits_pass`: this edit is of a file inside the agent's folder, and nothing sensitive. `reading_passes`: the shell
     is a plain one, so that the names of programs mean those programs.
     """
     if used := allowing(rules, use):
-        return Decision("allow", "rule", used)
+        return PolicyDecision("allow", "rule", used)
     if mode is not Mode.ASK and reading_passes and use.command and runs_unasked(use.command, folder=use.folder):
-        return Decision("allow", "reading")
+        return PolicyDecision("allow", "reading")
     if mode is Mode.EDITS and edits_pass and use.tool in EDITING:
-        return Decision("allow", "edits")
-    return Decision("deny", "mode") if mode is Mode.LISTED else ASK
+        return PolicyDecision("allow", "edits")
+    return PolicyDecision("deny", "mode") if mode is Mode.LISTED else ASK

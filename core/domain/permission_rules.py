@@ -98,7 +98,7 @@ def parse_rule(text: str) -> Rule | None:
 
 
 def _split(text: str) -> list[str]:
-    """At commas outside parentheses."""
+    """Split a text of several rules at its commas; a comma inside parentheses belongs to a rule's pattern."""
     parts, depth = [""], 0
     for character in text:
         depth += {"(": 1, ")": -1}.get(character, 0)

@@ -1,4 +1,4 @@
-"""What a session and a run can be, and which state may follow which.
+"""The states of a session and of a run, and which state may follow which.
 
 A session:
 
@@ -23,7 +23,7 @@ from core.domain.errors import Conflict
 
 
 class SessionState(StrEnum):
-    """Shown to users by the words of UX.md."""
+    """States of a session; the diagram above shows the allowed changes. Pages show each by a text of the catalogue."""
 
     ASLEEP = "asleep"
     STARTING = "starting"

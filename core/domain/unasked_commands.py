@@ -91,7 +91,7 @@ def table() -> list[tuple[str, str]]:
 
 
 def page() -> str:
-    """docs/permissions.md."""
+    """Build the whole text of docs/permissions.md, in Markdown."""
     rows = "\n".join(f"| {' '.join(f'`{name}`' for name in names.split())} | {limits} |" for names, limits in table())
     return f"{_INTRODUCTION}\n| commands | of them |\n|---|---|\n{rows}\n{_LIMITS}"
 

@@ -23,12 +23,12 @@ BUFFER_BYTES = 256 * 1024
 CONNECTIONS = 256
 
 
-class Side(asyncio.Protocol):
-    """One end of a pair; what comes in here goes out at `other`, no faster than that takes it."""
+class RelayEnd(asyncio.Protocol):
+    """One end of a relayed connection. Bytes received here are written to `other`, no faster than it accepts them."""
 
     def __init__(self, heard: Callable[[bytes], None] | None = None) -> None:
         self._heard = heard
-        self.other: Side | None = None
+        self.other: RelayEnd | None = None
         self.wire: asyncio.Transport | None = None
         self._early: list[bytes] = []
         self._ended = False
@@ -71,7 +71,7 @@ class Side(asyncio.Protocol):
         if not self.closed.done():
             self.closed.set_result(None)
 
-    def join(self, other: "Side") -> None:
+    def join(self, other: "RelayEnd") -> None:
         """From now on the two are one connection; what came early goes first."""
         self.other, other.other = other, self
         self._heard, heard = None, self._heard  # it has heard these already
@@ -111,8 +111,8 @@ class Bridge:
             pair.cancel()
         await asyncio.gather(*self._pairs, return_exceptions=True)
 
-    def _accept(self) -> Side:
-        near = Side()
+    def _accept(self) -> RelayEnd:
+        near = RelayEnd()
         if len(self._pairs) >= CONNECTIONS:
             log.warning("more than %d connections at once; this one waits for ever", CONNECTIONS)
             return near
@@ -121,7 +121,7 @@ class Bridge:
         pair.add_done_callback(self._pairs.discard)
         return near
 
-    async def _pair(self, near: Side) -> None:
+    async def _pair(self, near: RelayEnd) -> None:
         try:
             far = await self._reach(near)
             if far is not None:
@@ -132,7 +132,7 @@ class Bridge:
                 if side and side.wire:
                     side.wire.close()
 
-    async def _reach(self, near: Side) -> Side | None:
+    async def _reach(self, near: RelayEnd) -> RelayEnd | None:
         """The gateway's end, waited for while it is away; None: nobody waits any more.
 
         One that takes the connection and then hangs up is not asked again: whoever sent the first byte decides that.
@@ -141,6 +141,6 @@ class Bridge:
         deadline = loop.time() + self._hold_s
         while loop.time() < deadline and not near.closed.done():
             with contextlib.suppress(OSError):
-                return await self._road.connect(partial(Side, self.calls.answer().feed))
+                return await self._road.connect(partial(RelayEnd, self.calls.answer().feed))
             await asyncio.sleep(RETRY_S)
         return None

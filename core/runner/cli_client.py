@@ -16,13 +16,13 @@ import msgspec
 from msgspec import structs
 
 from core.domain.events import PRACTICE, Asked, Decided
-from core.domain.permission_policy import Decision
+from core.domain.permission_policy import PolicyDecision
 from core.protocol.gateway_api import Spec
 from core.protocol.platform_tools import PREFIX
 from core.runner.cli import CliProcess, Json
 from core.runner.gateway_client import GatewayClient
+from core.runner.pending_requests import ToolRequest, Verdict
 from core.runner.permission_judge import PermissionJudge
-from core.runner.permissions import ToolRequest, Verdict
 from core.runner.processes import boottime
 from core.runner.sdk import (
     ClaudeAgentOptions,
@@ -254,8 +254,10 @@ class CliClient:
         """True if these rules allow just what was asked. Raises: BadInput: they are no rules."""
         return self._judge.allows(rules, ToolRequest(asked.tool, asked.input, asked.tool_id, "", ()))
 
-    def _without_asking(self, wish: ToolRequest, decision: Decision) -> PermissionResultAllow | PermissionResultDeny:
-        """Recorded before it is done."""
+    def _without_asking(
+        self, wish: ToolRequest, decision: PolicyDecision
+    ) -> PermissionResultAllow | PermissionResultDeny:
+        """Turn the policy's decision into the SDK's answer; it is recorded before the CLI hears it."""
         allowed = decision.outcome == "allow"
         self._decided(Decided(tool_id=wish.tool_id, tool=wish.tool, decision="allow" if allowed else "deny",
                               by=decision.by, rule=", ".join(decision.rules)))  # fmt: skip

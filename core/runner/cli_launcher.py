@@ -15,8 +15,8 @@ from core.runner.folder_requests import distrust, wants
 from core.runner.gateway_client import GatewayClient
 from core.runner.known_secrets import KnownSecrets
 from core.runner.model_calls import ModelCalls
+from core.runner.pending_requests import ToolRequest, Verdict
 from core.runner.permission_judge import PermissionJudge
-from core.runner.permissions import ToolRequest, Verdict
 from core.runner.tool_launcher import ToolLauncher
 
 if TYPE_CHECKING:

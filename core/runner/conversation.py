@@ -36,7 +36,7 @@ from core.runner.cli import Json
 from core.runner.journal import Journal
 from core.runner.live_output import CommandStarted, LiveOutput, with_output
 from core.runner.model_calls import ModelCalls
-from core.runner.permissions import PendingRequests, ToolRequest, Verdict, check
+from core.runner.pending_requests import PendingRequests, ToolRequest, Verdict, check
 from core.runner.prompts import told_later
 from core.runner.stream_json import BackgroundChanged, Began, CliOutput, TakenIn, Translator
 from core.runner.tamper_check import TamperCheck

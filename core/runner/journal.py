@@ -1,4 +1,4 @@
-"""One session's log, what it says, and everyone who looks on: nothing is shown that was to be stored and was not."""
+"""One session's log, the state that follows from it, and its readers. An event is stored first and only then shown."""
 
 import asyncio
 from collections import deque

@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 from typing import Final
 
-from core.domain.permission_policy import Decision, Mode, decide
+from core.domain.permission_policy import Mode, PolicyDecision, decide
 from core.domain.permission_rules import EDITING, Offer, ToolUse, allowing, offer, parse_rules
 from core.runner import truncation
 from core.runner.folder_requests import sets_environment
-from core.runner.permissions import KINDS, ToolRequest
+from core.runner.pending_requests import KINDS, ToolRequest
 
 # The shell reads these first; an alias or a function in them gives the name of a reading program to another one.
 _START_FILES: Final = (".bashrc", ".bash_profile", ".bash_login", ".profile", ".bash_aliases", ".zshrc", ".zshenv")
@@ -26,12 +26,12 @@ class PermissionJudge:
         """These rules allow from now on, too."""
         self._rules = tuple(dict.fromkeys((*self._rules, *rules)))
 
-    def judge(self, wish: ToolRequest) -> Decision:
+    def judge(self, wish: ToolRequest) -> PolicyDecision:
         """Allow, deny or ask. Questions and plans are always for a person."""
         if truncation.tool_input(wish.input) != wish.input:
-            return Decision("deny", "size")
+            return PolicyDecision("deny", "size")
         if wish.tool in KINDS:
-            return Decision("ask")
+            return PolicyDecision("ask")
         return decide(
             self._mode,
             self._rules,

@@ -17,7 +17,7 @@ from core.runner.cli_sessions import CliSessions
 from core.runner.conversation import STOPPED, Conversation
 from core.runner.journal import Journal
 from core.runner.live_output import LiveOutput, Spawn
-from core.runner.permissions import ToolRequest, Verdict
+from core.runner.pending_requests import ToolRequest, Verdict
 from core.runner.processes import boottime, end_all
 from core.runner.turn import Turn
 from core.runner.turn_result import TurnResult, stopped

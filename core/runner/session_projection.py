@@ -55,7 +55,7 @@ class SessionProjection:
         self.line = last_line([shown or event]) or self.line
 
     def become(self, other: "SessionProjection") -> None:
-        """Know what the other knows, for all who look here."""
+        """Replace this object's content with the other's. Holders of a reference to this object see the new content."""
         vars(self).update(vars(other))
 
     @property

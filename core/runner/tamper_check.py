@@ -11,7 +11,7 @@ from typing import TypeVar
 from core.domain.events import ToolCalled, ToolReturned
 from core.runner import truncation
 from core.runner.model_calls import ModelCalls
-from core.runner.permissions import ToolRequest
+from core.runner.pending_requests import ToolRequest
 from core.runner.stream_json import Began, CliOutput, TakenIn
 
 REMEMBERED = 2_000  # of each kind

@@ -25,7 +25,7 @@ class Turn:
         self.started_boottime = boottime()
 
     def sent_as(self, uuid: str) -> None:
-        """Our message is on its way under this name, and a result before it was begun is not this turn's."""
+        """Note the uuid of the message sent for this turn. A result before the CLI takes it in is another turn's."""
         self.uuid, self.begun = uuid, False
 
     def waits(self, waiting: bool) -> None:

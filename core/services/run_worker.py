@@ -36,8 +36,8 @@ LONGEST = timedelta(hours=6)  # of work, waiting apart
 AT_REST = (SessionState.ASLEEP, SessionState.FAILED, SessionState.IDLE)
 
 
-class Speaker(Protocol):
-    """How a session is talked to (core.services.conversations)."""
+class SessionMessenger(Protocol):
+    """Sends messages to sessions and interrupts them; implemented by core.services.conversations.Conversations."""
 
     async def say(self, session: str, *, user: UserId, text: str, message_id: str, via: str = "web") -> int: ...
 
@@ -51,7 +51,7 @@ class RunWorker:
         self,
         store: Store,
         *,
-        speaker: Speaker,
+        speaker: SessionMessenger,
         is_held: Callable[[UserId], bool],
         per_user: int,
         platform: int,

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from core.domain.audit import AuditAction
-from core.domain.errors import BadInput, Conflict
+from core.domain.errors import BadInput, Conflict, TooMuch
 from core.domain.records import SYSTEM, Agent, UserId, now
 from core.domain.runs import (
     DRAFT,
@@ -80,7 +80,7 @@ class Runs:
 
     async def _enter(self, run: Run, *, user: UserId) -> Run:
         if await self._store.count(OpenRun, owner=SYSTEM, where={"user": user}) >= OPEN_RUNS:
-            raise Conflict(f"{OPEN_RUNS} runs are open already", code="runs_full")
+            raise TooMuch(f"{OPEN_RUNS} runs are open already", code="runs_full")
         if await enter(self._store, run, user=user):
             await self._audit.record(AuditAction.RUN_STARTED, who=user, about=run.agent, detail=run.id)
         self._wake()

@@ -92,7 +92,7 @@ class Scheduler:
             input=trigger.input,
         )
         previous = await self._open_runs(trigger, user, but=id, moment=moment)
-        state, reason = await self._fate(trigger, slot, previous, moment)
+        state, reason = await self._initial_state(trigger, slot, previous, moment)
         if state is RunState.QUEUED:
             await enter(self._store, run, user=user)
             if trigger.overlap is Overlap.CANCEL_PREVIOUS:
@@ -102,9 +102,10 @@ class Scheduler:
             ended = msgspec.structs.replace(run, state=state, reason=reason, finished_at=moment)
             await write_row(self._store, ended, user=user)
 
-    async def _fate(
+    async def _initial_state(
         self, trigger: Trigger, slot: DueSlot, previous: list[Run], moment: datetime
     ) -> tuple[RunState, str]:
+        """The state a slot's run begins in, and the reason code if it is not queued."""
         if late := caught_up(trigger, slot.due_at, moment):
             return RunState.MISSED, late
         try:

@@ -2,8 +2,8 @@
 
 from tests.guards.guard import Guard
 
-DESK, RULES = "core/runner/permissions.py", "core/domain/permission_rules.py"
-TEST = "tests/core/runner/test_permissions.py"
+DESK, RULES = "core/runner/pending_requests.py", "core/domain/permission_rules.py"
+TEST = "tests/core/runner/test_pending_requests.py"
 EXACTLY = f"{TEST}::test_a_late_decision_is_good_once_and_only_for_exactly_that_input"
 RULE_TEST = "tests/core/domain/test_permission_rules.py"
 NO_RULE = f"{RULE_TEST}::test_what_is_no_rule_is_refused"
@@ -63,7 +63,7 @@ GUARDS = (
         f"{JUDGE_TEST}::test_reading_passes_in_all_modes_but_the_one_that_asks_for_everything"),
     Guard("edits pass in one mode only", "S4", POLICY, "mode is Mode.EDITS and edits_pass", "edits_pass",
         f"{JUDGE_TEST}::test_edits_pass_inside_the_folder_in_one_mode"),
-    Guard("an allow list asks nobody", "S4", POLICY, 'return Decision("deny", "mode") if mode is Mode.LISTED else ASK', "return ASK",
+    Guard("an allow list asks nobody", "S4", POLICY, 'return PolicyDecision("deny", "mode") if mode is Mode.LISTED else ASK', "return ASK",
         f"{JUDGE_TEST}::test_what_changes_something_asks_or_is_refused"),
     Guard("an edit through a link asks", "S4", JUDGE, "os.path.realpath(self._folder / named)", "os.path.abspath(self._folder / named)",
         f"{JUDGE_TEST}::test_edits_pass_inside_the_folder_in_one_mode"),
@@ -75,7 +75,7 @@ GUARDS = (
         "tests/core/runner/test_folder_requests.py::test_both_walls_say_the_same_of_what_runs_by_itself"),
     Guard("a skill's text runs no commands", "S4", SETTINGS, '    "disableSkillShellExecution": True,', "",
         "tests/core/runner/test_folder_requests.py::test_both_walls_say_the_same_of_what_runs_by_itself"),
-    Guard("an input that nobody can read whole is refused", "S4", JUDGE, 'return Decision("deny", "size")', "pass",
+    Guard("an input that nobody can read whole is refused", "S4", JUDGE, 'return PolicyDecision("deny", "size")', "pass",
         "tests/core/runner/test_permission_judge.py::test_what_is_too_long_to_be_read_is_refused_with_a_reason"),
     Guard("no foreign code runs inside a command", "S4", SETTINGS, "(*_ELSEWHERE, *_INSIDE_COMMANDS)", "_ELSEWHERE",
         "tests/core/runner/test_folder_requests.py::test_both_walls_say_the_same_of_what_runs_by_itself"),

@@ -28,7 +28,7 @@ GUARDS = (
     refusal("no API server to try with", "settings.kubernetes_url", "an API server without a credential"),
     refusal("a provider", "not settings.oidc_client_id", "no sign-in provider"),
     refusal("the provider's password", "not settings.oidc_client_secret", "no secret at the provider"),
-    refusal("somebody named who may come in", "_open_to_all(settings)", "Google and nobody named"),
+    refusal("somebody named who may come in", "_admits_all(settings)", "Google and nobody named"),
     refusal("the proxy in front", "not settings.trusted_proxies", "no proxy named"),
     refusal("https", 'public.scheme != "https"', "a public address without TLS"),
     refusal("one host", "not _names_one_host(public)", "a public address with a user"),

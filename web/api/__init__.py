@@ -42,7 +42,7 @@ PREFIX = "/api/v1"
 
 
 def install(app: FastAPI, *, services: Services, store: Store, gate: GatewayLink, draining: Callable[[], bool]) -> None:
-    """Mount the API and the health checks onto `app` (ARCHITECTURE.md §6.3)."""
+    """Mount the API and the health checks onto `app`."""
     error_answers.install_for_platform_errors(app)
     app.router.routes += health.router(store=store, gate=gate, draining=draining).routes
     app.mount(PREFIX, application(services, store))

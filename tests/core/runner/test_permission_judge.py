@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from core.domain.permission_policy import Decision, Mode
+from core.domain.permission_policy import Mode, PolicyDecision
+from core.runner.pending_requests import ToolRequest
 from core.runner.permission_judge import PermissionJudge
-from core.runner.permissions import ToolRequest
 from core.runner.truncation import INPUT_CHARS
 
 
@@ -19,7 +19,7 @@ def judge(root: Path, mode: Mode = Mode.EDITS, *rules: str) -> PermissionJudge:
 def test_what_is_too_long_to_be_read_is_refused_with_a_reason(tmp_path: Path) -> None:
     for tool, field in (("Bash", "command"), ("Write", "content")):
         wish = ToolRequest(tool, {field: "x" * (INPUT_CHARS + 1), "file_path": "n"}, "t", "", ())
-        assert judge(tmp_path, Mode.EDITS, tool).judge(wish) == Decision("deny", "size")
+        assert judge(tmp_path, Mode.EDITS, tool).judge(wish) == PolicyDecision("deny", "size")
 
 
 def test_a_file_that_the_cli_calls_sensitive_is_asked_about(tmp_path: Path) -> None:

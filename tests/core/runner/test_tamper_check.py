@@ -12,7 +12,7 @@ import pytest
 from core.domain.events import Answered, Asked, Text, ToolCalled, ToolReturned, TurnFinished
 from core.runner.conversation import Conversation
 from core.runner.model_calls import REMEMBERED, ModelCalls
-from core.runner.permissions import ToolRequest
+from core.runner.pending_requests import ToolRequest
 from core.runner.stream_json import Began, CliOutput, TakenIn
 from core.runner.tamper_check import TamperCheck
 from tests.core.runner.box import Box, Talker

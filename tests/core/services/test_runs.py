@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.domain.errors import BadInput, Conflict, NotFound
+from core.domain.errors import BadInput, Conflict, NotFound, TooMuch
 from core.domain.records import SYSTEM, Agent, UserId
 from core.domain.runs import DRAFT, Alert, AlertKind, OpenRun, Run
 from core.domain.states import RunState
@@ -102,7 +102,7 @@ async def test_a_retry_is_a_run_of_its_own_with_the_same_input_and_two_clicks_ar
 async def test_a_loop_that_starts_runs_is_told_and_does_not_fill_the_queue(place: Place) -> None:
     for _ in range(OPEN_RUNS):
         await place.runs.start("a1", user=ALICE)
-    with pytest.raises(Conflict) as refused:
+    with pytest.raises(TooMuch) as refused:
         await place.runs.start("a1", user=ALICE)
     assert refused.value.code == "runs_full"
 

@@ -8,7 +8,7 @@ import pytest
 from core.domain.errors import BadInput
 from core.domain.events import Answered, Asked, Parked
 from core.runner import truncation
-from core.runner.permissions import PendingRequests, ToolRequest, asked_for, check
+from core.runner.pending_requests import PendingRequests, ToolRequest, asked_for, check
 
 
 def wish(tool: str, raw: dict[str, Any], *rules: str) -> ToolRequest:

@@ -18,7 +18,7 @@ AGAIN_S = 2.0  # after a round that failed, of a store that does not answer say
 SHORTEST_S = 0.2
 
 
-class Operation:
+class BackgroundLoops:
     """`async with Operation(…)`: the loops run while the context is open."""
 
     def __init__(self, scheduler: Scheduler, worker: RunWorker, *, clock: Callable[[], datetime] = now) -> None:
@@ -26,7 +26,7 @@ class Operation:
         self._tasks = Tasks()
         self._schedules, self._runs = asyncio.Event(), asyncio.Event()
 
-    async def __aenter__(self) -> "Operation":
+    async def __aenter__(self) -> "BackgroundLoops":
         self._tasks.spawn(_loop(self._schedule, self._schedules), "schedules")
         self._tasks.spawn(_loop(self._work, self._runs), "runs")
         return self

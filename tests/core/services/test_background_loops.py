@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.domain.errors import StoreUnavailable
-from core.services import operation
-from core.services.operation import Operation
+from core.services import background_loops
+from core.services.background_loops import BackgroundLoops
 from tests.timeouts import PATIENCE_S
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
@@ -43,9 +43,9 @@ class Rounds:
 
 
 async def test_what_is_made_is_looked_at_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operation, "REST_S", 3600.0)
+    monkeypatch.setattr(background_loops, "REST_S", 3600.0)
     schedules, runs = Rounds(), Rounds()
-    async with Operation(schedules, runs, clock=lambda: NOW) as loops:  # type: ignore[arg-type]
+    async with BackgroundLoops(schedules, runs, clock=lambda: NOW) as loops:  # type: ignore[arg-type]
         await asyncio.gather(schedules.once(), runs.once())
         waiting = asyncio.gather(schedules.again(), runs.again())
         await asyncio.sleep(0)
@@ -55,10 +55,10 @@ async def test_what_is_made_is_looked_at_at_once(monkeypatch: pytest.MonkeyPatch
 
 
 async def test_a_slot_that_is_due_soon_is_looked_at_when_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operation, "REST_S", 3600.0)
+    monkeypatch.setattr(background_loops, "REST_S", 3600.0)
     schedules = Rounds()
     schedules.due = NOW + timedelta(seconds=0.3)
-    async with Operation(schedules, Rounds(), clock=lambda: NOW):  # type: ignore[arg-type]
+    async with BackgroundLoops(schedules, Rounds(), clock=lambda: NOW):  # type: ignore[arg-type]
         await schedules.once()
         await schedules.again()
 
@@ -66,10 +66,10 @@ async def test_a_slot_that_is_due_soon_is_looked_at_when_it_is(monkeypatch: pyte
 async def test_a_store_that_fails_does_not_end_the_loop(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(operation, "AGAIN_S", 0.01)
+    monkeypatch.setattr(background_loops, "AGAIN_S", 0.01)
     schedules = Rounds()
     schedules.failing = True
-    async with Operation(schedules, Rounds(), clock=lambda: NOW):  # type: ignore[arg-type]
+    async with BackgroundLoops(schedules, Rounds(), clock=lambda: NOW):  # type: ignore[arg-type]
         for _ in range(3):
             await schedules.again()
     assert "a round of runs or schedules failed" in caplog.text
