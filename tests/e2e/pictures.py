@@ -28,9 +28,6 @@ async def main(folder: Path) -> None:
             chromium = await playwright.chromium.launch(executable_path=browser.chromium(), args=browser.FLAGS)
             async with Screen.open(chromium, product, locale=LOCALE) as screen:
                 await walk(screen, folder)
-            async with Screen.open(chromium, product, locale=LOCALE) as screen:
-                await screen.page.goto(product.url + "/login")
-                await picture(screen, folder / "sign-in.png")
             await chromium.close()
 
 
@@ -45,7 +42,6 @@ async def walk(screen: Screen, folder: Path) -> None:
     await screen.until_state("asking")
     await picture(screen, folder / "permission.png")
     await allow_all(screen)
-    await picture(screen, folder / "built.png")
     agent = screen.agent
     await screen.page.goto(screen.product.url + "/dashboard")
     await expect(screen.get("agent-card").first).to_be_visible()
