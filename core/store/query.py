@@ -118,8 +118,16 @@ def _equals(field: FieldInfo, wanted: Any) -> tuple[str, list[Any]]:
     value = _plain(wanted)
     if field.required:
         return f"{_path(field)} IS ?", [value]
-    # an older version may not have written this field: then it has its default
-    return f"ifnull({_path(field)}, ?) IS ?", [_plain(default_of(field)), value]
+    # An older version may not have written this field: then it has its default, which is part of the text, as SQLite
+    # uses an index only for the expression that it was made of.
+    return f"ifnull({_path(field)}, {_literal(_plain(default_of(field)))}) IS ?", [value]
+
+
+def _literal(value: str | int | float | None) -> str:
+    """Write a default of our own records as SQL."""
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return "NULL" if value is None else repr(+value)
 
 
 def _plain(value: Any) -> Any:

@@ -51,6 +51,17 @@ STEPS: tuple[tuple[str, ...], ...] = (
         """CREATE INDEX slots_due ON records (owner, rtrim(json_extract(body, '$.due_at'), 'Z'), id)
            WHERE kind = 'dueslot'""",
     ),
+    (
+        """CREATE INDEX runs_in_state ON records
+           (owner, ifnull(json_extract(body, '$.state'), 'queued'), rtrim(json_extract(body, '$.at'), 'Z'), id)
+           WHERE kind = 'run'""",
+        """CREATE INDEX runs_of_agent_in_state ON records
+           (owner, json_extract(body, '$.agent'), ifnull(json_extract(body, '$.state'), 'queued'),
+           rtrim(json_extract(body, '$.at'), 'Z'), id) WHERE kind = 'run'""",
+        """CREATE INDEX runs_of_trigger_in_state ON records
+           (owner, json_extract(body, '$.trigger'), ifnull(json_extract(body, '$.state'), 'queued'),
+           rtrim(json_extract(body, '$.at'), 'Z'), id) WHERE kind = 'run'""",
+    ),
 )
 
 
