@@ -63,10 +63,11 @@ async def furnish(store: Store) -> None:
 
 
 def add_what_only_a_newer_program_knows(database: Path) -> None:
+    assert "comet" not in KINDS
     with closing(sqlite3.connect(database)) as db:
         db.execute("UPDATE records SET body = json_set(body, '$.mascot', json('[[\"호랑이\"], 1.5]')) WHERE id = 'a1'")
         db.execute(
-            'INSERT INTO records VALUES (\'trigger\', ?, \'t1\', \'{"id":"t1","due":"2026-12-01T00:00:00Z"}\')',
+            'INSERT INTO records VALUES (\'comet\', ?, \'t1\', \'{"id":"t1","due":"2026-12-01T00:00:00Z"}\')',
             (ALICE,),
         )
         db.execute(
@@ -106,7 +107,7 @@ async def test_everything_goes_there_and_back_and_doing_it_again_changes_nothing
     moved = await migrate(furnished, to="firestore")
     assert (moved.tally, moved.already) == (before, False)
     assert moved.tally.rows == {
-        "user": 2, "login": 2, "box": 2, "agent": 500, "session": 2, "trigger": 1,
+        "user": 2, "login": 2, "box": 2, "agent": 500, "session": 2, "comet": 1,
         "events": 905, "counters": 12, "audit": 3,
     }  # fmt: skip
     assert (await migrate(furnished, to="firestore")).already
