@@ -75,7 +75,7 @@ class Guard:
     ) -> None:
         quiet("oma.guard", TWO_LENGTHS)
         self.app, self._site, self._jar, self._logins, self._rates = app, site, jar, logins, rates
-        self._page, self._seats = page, ConnectionLimiter()
+        self._page, self._connections = page, ConnectionLimiter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket") or scope["path"] in HEALTH:
@@ -110,8 +110,8 @@ class Guard:
         origin = self._addressed(scope)
         state["address"] = self._site.caller(scope)
         strip_forwarded(scope, scheme=origin.partition(":")[0])
-        door = path == "/login" or (path.startswith("/auth/") and path != "/auth/logout")
-        if door:
+        sign_in = path == "/login" or (path.startswith("/auth/") and path != "/auth/logout")
+        if sign_in:
             await self._rates.hit(DOOR, network_of(state["address"]))
         if scope["type"] == "websocket":
             _from_our_page(headers, origin)
@@ -122,7 +122,7 @@ class Guard:
         if path.startswith(STATIC_PREFIXES) and not unsafe:
             return None
         await self._recognise(headers, state)
-        if not door:
+        if not sign_in:
             await self._rate_limit(state, unsafe=unsafe)
         if "user" in state and scope["type"] == "http" and path.startswith(SOCKET_PREFIX):
             raise BadInput("sockets only", code="no_polling")
@@ -184,13 +184,13 @@ class Guard:
         """Serve a socket while it is open, within the limit of sockets per user or network."""
         user = state.get("user")
         who, most = (user.id, PER_USER) if isinstance(user, User) else (network_of(state["address"]), PER_NETWORK)
-        with ExitStack() as seat:
+        with ExitStack() as slot:
             try:
-                seat.enter_context(self._seats.seat(who, most=most))
+                slot.enter_context(self._connections.slot(who, most=most))
             except TooMuch as error:
                 await _refuse(problem(error), scope, receive, send)
                 return
-            seat.enter_context(metrics.sockets.track_inprogress())
+            slot.enter_context(metrics.sockets.track_inprogress())
             await self.app(scope, FrameLimits(receive, send, who=who), send)
 
     async def _pass(self, scope: Scope, state: Mapping[str, Any], receive: Receive, send: Send) -> None:

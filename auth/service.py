@@ -146,7 +146,7 @@ def install(
     provider, links = _provider(settings, site), _links(settings)
     logins.on_end(sockets.end)
     sockets.install()
-    audit = audit or Audit(store, whence=request_origin)
+    audit = audit or Audit(store, request_origin=request_origin)
     sign_in = SignIn(store=store, jar=jar, logins=logins, audit=audit)
     routes = sign_in.routes()
     if links:

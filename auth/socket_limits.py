@@ -79,7 +79,7 @@ class ConnectionLimiter:
         self._taken: Counter[str] = Counter()
 
     @contextmanager
-    def seat(self, who: str, *, most: int) -> Iterator[None]:
+    def slot(self, who: str, *, most: int) -> Iterator[None]:
         """Count one more socket while the context is open. Raises: TooMuch."""
         if self._taken[who] >= most:
             raise TooMuch(f"{most} sockets are open", code="too_many_sockets")

@@ -63,7 +63,7 @@ class SocketGuard:
         on("connect", self._connect)
         on("handshake", self._handshake)
         on("disconnect", self._disconnect)
-        on("event", self._about_its_page(nicegui_server._on_event, _is_event, deed=True))
+        on("event", self._about_its_page(nicegui_server._on_event, _is_event, is_action=True))
         on("javascript_response", self._about_its_page(nicegui_server._on_javascript_response, _has_request))
         on("ack", self._about_its_page(nicegui_server._on_ack, _has_number))
         on("log", self._about_its_page(self._log, _has_words))
@@ -141,7 +141,7 @@ class SocketGuard:
         nicegui_server._on_disconnect(sid)
 
     def _about_its_page(
-        self, handler: Callable[[str, Any], None], shape: Callable[[dict[str, Any]], bool], *, deed: bool = False
+        self, handler: Callable[[str, Any], None], shape: Callable[[dict[str, Any]], bool], *, is_action: bool = False
     ) -> Callable[..., None]:
         """`handler`, for well-formed messages of a bound socket about its own page. Not async: order must stay."""
 
@@ -151,7 +151,7 @@ class SocketGuard:
                 return
             client = Client.instances.get(bound.client_id)
             if client is not None and sid in client._socket_to_document_id and shape(message):
-                bound.active = bound.active or deed
+                bound.active = bound.active or is_action
                 try:
                     handler(sid, message)
                 except ValueError:  # its arguments, text in text, are no JSON or nested too deep

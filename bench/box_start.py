@@ -53,7 +53,7 @@ async def _started(spawner: KubernetesSpawner, user: UserId) -> float:
     box = Box(id=secrets.token_hex(5), user=user, key=secrets.token_urlsafe(32), started_at=now())
     began = time.monotonic()
     box = msgspec.structs.replace(box, spawner_state=await spawner.start(box, lambda _: None))
-    client = RunnerClient(box, spawner.door(box))
+    client = RunnerClient(box, spawner.endpoint(box))
     await client.init(IdleLimits().init(box), spawner=spawner)
     took_ms = (time.monotonic() - began) * 1000
     await client.close()

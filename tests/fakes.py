@@ -228,14 +228,14 @@ class ScriptedSpawner:
         tell(Phase.STARTING)
         await asyncio.sleep(self.slow_s)
         runner = ScriptedRunner(self.disks.setdefault(box.user, {}), self.unfinished)
-        await runner.listen(self.door(box).unix, box)
+        await runner.listen(self.endpoint(box).unix, box)
         self.alive[box.id] = runner
         return {"pid": 1}
 
     async def poll(self, box: Box) -> Poll:
         return Poll.RUNNING if box.id in self.alive else Poll.GONE
 
-    def door(self, box: Box) -> RunnerEndpoint:
+    def endpoint(self, box: Box) -> RunnerEndpoint:
         return RunnerEndpoint(url="http://runner", unix=str(self.folder / f"{box.id}.sock"))
 
     async def stop(self, box: Box, *, grace_s: float = 5.0) -> None:

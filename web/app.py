@@ -50,14 +50,14 @@ async def front(
     draining: Callable[[], bool],
 ) -> AsyncIterator[auth.Auth]:
     """Put everything onto `app`, which may be served while the context is open. Raises: Misconfigured."""
-    audit = Audit(store, whence=auth.request_origin)
-    door = auth.install(app, settings, store, keys, audit=audit, page=error_page.refusal)
+    audit = Audit(store, request_origin=auth.request_origin)
+    authenticator = auth.install(app, settings, store, keys, audit=audit, page=error_page.refusal)
     talks = Conversations(store=store, runners=runners, audit=audit)
     async with (
         _background_loops(settings, talks, store=store, runners=runners) as loops,
         Announcements(store=store, audit=audit) as announcements,
-        _account(door, talks, store=store, vault=vault, runners=runners, audit=audit) as account,
-        door.running(),
+        _account(authenticator, talks, store=store, vault=vault, runners=runners, audit=audit) as account,
+        authenticator.running(),
     ):
         services = Services(
             settings=settings,
@@ -65,27 +65,31 @@ async def front(
             conversations=talks,
             runs=Runs(store, audit=audit, wake=loops.wake),
             schedules=Schedules(store, audit=audit, wake=loops.wake),
-            auth=door,
+            auth=authenticator,
             account=account,
             secrets=Secrets(vault=vault, store=store, runners=runners, audit=audit),
             export=Export(store=store, runners=runners),
             outbound=ConnectionHistory(store),
-            people=_user_admin(door, settings, store=store, runners=runners, audit=audit),
+            people=_user_admin(authenticator, settings, store=store, runners=runners, audit=audit),
             announcements=announcements,
             audit=audit,
             isolation=spawner.isolation,
         )
         _install(app, services, store=store, gate=gate, draining=draining)
-        yield door
+        yield authenticator
 
 
-def _user_admin(door: auth.Auth, settings: Settings, *, store: Store, runners: RunnerPool, audit: Audit) -> UserAdmin:
+def _user_admin(
+    authenticator: auth.Auth, settings: Settings, *, store: Store, runners: RunnerPool, audit: Audit
+) -> UserAdmin:
     """Build the administration of users; a changed right takes effect in pages that its user has open."""
-    return UserAdmin(store=store, runners=runners, audit=audit, named=settings.admins, changed=door.logins.refresh)
+    return UserAdmin(
+        store=store, runners=runners, audit=audit, named=settings.admins, changed=authenticator.logins.refresh
+    )
 
 
 def _account(
-    door: auth.Auth, talks: Conversations, *, store: Store, vault: Vault, runners: RunnerPool, audit: Audit
+    authenticator: auth.Auth, talks: Conversations, *, store: Store, vault: Vault, runners: RunnerPool, audit: Audit
 ) -> Account:
     """The deletion of accounts, which ends their logins and forgets their conversations in this process."""
     return Account(
@@ -93,7 +97,7 @@ def _account(
         vault=vault,
         runners=runners,
         audit=audit,
-        locked_out=door.logins.revoke_all,
+        locked_out=authenticator.logins.revoke_all,
         forget=talks.forget_user,
     )
 
@@ -107,7 +111,7 @@ def _background_loops(
     def is_held(user: UserId) -> bool:
         return runners.running(user) is not None
 
-    worker = RunWorker(store, speaker=talks, is_held=is_held, per_user=per_user, platform=platform)
+    worker = RunWorker(store, messenger=talks, is_held=is_held, per_user=per_user, platform=platform)
     return BackgroundLoops(Scheduler(store), worker)
 
 

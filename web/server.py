@@ -81,8 +81,8 @@ async def _serve(settings: Settings, listener: socket.socket, *, program: Path, 
             draining=lambda: server.should_exit,
         )
         interrupts = asyncio.create_task(pass_on_interrupt(), name="make's interrupt")
-        async with behind as door:
-            server.serving = lambda: _greet(settings, door, open_browser)
+        async with behind as authenticator:
+            server.serving = lambda: _greet(settings, authenticator, open_browser)
             _heed_interrupts()
             await server.serve(sockets=[listener])
         interrupts.cancel()
@@ -182,9 +182,9 @@ def _deaf_to_interrupts() -> None:
         sys.stderr.write("ending…\n")
 
 
-def _greet(settings: Settings, door: auth.Auth, open_browser: bool) -> None:
+def _greet(settings: Settings, authenticator: auth.Auth, open_browser: bool) -> None:
     """Print the sign-in link, or the public address, as soon as pages are served."""
-    address = settings.url if settings.production else door.local_link()
+    address = settings.url if settings.production else authenticator.local_link()
     print(f"Oh My Agent: {address}", flush=True)
     if open_browser:
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

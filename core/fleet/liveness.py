@@ -89,7 +89,7 @@ async def confirm_dead(client: RunnerClient, spawner: Spawner, *, stopping: bool
 
 async def was_restarted(box: Box, spawner: Spawner) -> bool:
     """Return whether a box that this process does not hold has a restarted, unbound runner."""
-    client = RunnerClient(box, spawner.door(box))
+    client = RunnerClient(box, spawner.endpoint(box))
     try:
         return await is_unbound(client)
     finally:

@@ -233,7 +233,7 @@ class RunnerPool:
     async def _bind(self, box: Box) -> RunnerClient:
         """Wait until the runner answers, bind it to its user, and hold it from now on."""
         await self._gateway_link.register(box)
-        client = RunnerClient(box, self._spawner.door(box))
+        client = RunnerClient(box, self._spawner.endpoint(box))
         await client.init(self._limits.init(box), spawner=self._spawner)
         self._clients[box.user] = client
         self._tasks.spawn(self._hold(client), f"hold {box.id}")

@@ -37,7 +37,7 @@ class App:
         self._watchers = 0
 
     def application(self) -> web.Application:
-        app = web.Application(middlewares=[ignore_disconnects, self._door], client_max_size=BODY_BYTES)
+        app = web.Application(middlewares=[ignore_disconnects, self._authenticate], client_max_size=BODY_BYTES)
         app.add_routes(
             [
                 web.get(api.HEALTH, self._health),
@@ -65,7 +65,7 @@ class App:
     # --- who calls ---------------------------------------------------------------------------------------------------
 
     @web.middleware
-    async def _door(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _authenticate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             if request.path == api.HEALTH:
                 return await handler(request)
@@ -186,7 +186,7 @@ class App:
         if not 0 < len(body.message_id) <= api.MESSAGE_ID_CHARS or len(body.retry_of) > api.MESSAGE_ID_CHARS:
             raise BadInput("message_id is missing or too long")
         session = self._session(request)
-        seq = session.talk.say(body.event)
+        seq = session.conversation.say(body.event)
         await session.fsync()
         return _json(api.Recorded(seq=seq))
 
@@ -198,7 +198,7 @@ class App:
         body = await _read(request, api.Answer)
         answered = Answered(request_id=_name(request, "request"), **msgspec.structs.asdict(body))
         session = self._session(request)
-        seq = session.talk.answer(answered)
+        seq = session.conversation.answer(answered)
         await session.fsync()
         return _json(api.Recorded(seq=seq))
 
@@ -216,7 +216,7 @@ class App:
         self._watchers += 1
         try:
             socket = await open_socket(request)
-            with session.journal.watch(after, session.talk.unfinished()) as watcher:
+            with session.journal.watch(after, session.conversation.unfinished()) as watcher:
                 await until_closed(socket, show(socket, watcher))
         finally:
             self._watchers -= 1

@@ -26,31 +26,31 @@ CONNECTIONS = 256
 class RelayEnd(asyncio.Protocol):
     """One end of a relayed connection. Bytes received here are written to `other`, no faster than it accepts them."""
 
-    def __init__(self, heard: Callable[[bytes], None] | None = None) -> None:
-        self._heard = heard
+    def __init__(self, on_bytes: Callable[[bytes], None] | None = None) -> None:
+        self._on_bytes = on_bytes
         self.other: RelayEnd | None = None
-        self.wire: asyncio.Transport | None = None
+        self.transport: asyncio.Transport | None = None
         self._early: list[bytes] = []
         self._ended = False
         self.closed = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  # streams only
-        self.wire = transport
+        self.transport = transport
         transport.set_write_buffer_limits(high=BUFFER_BYTES)
         sock = transport.get_extra_info("socket")
         if sock is not None and sock.family == socket.AF_INET:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
-        if self._heard:
-            self._heard(data)
-        if self.other and self.other.wire:
-            self.other.wire.write(data)
-        elif self.wire:
+        if self._on_bytes:
+            self._on_bytes(data)
+        if self.other and self.other.transport:
+            self.other.transport.write(data)
+        elif self.transport:
             self._early.append(data)
             if sum(map(len, self._early)) > BUFFER_BYTES:
-                self.wire.pause_reading()
+                self.transport.pause_reading()
 
     def eof_received(self) -> bool:
         self._ended = True
@@ -58,35 +58,35 @@ class RelayEnd(asyncio.Protocol):
         return True  # keep our writing side: the answer is still to come
 
     def pause_writing(self) -> None:
-        if self.other and self.other.wire:
-            self.other.wire.pause_reading()
+        if self.other and self.other.transport:
+            self.other.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        if self.other and self.other.wire:
-            self.other.wire.resume_reading()
+        if self.other and self.other.transport:
+            self.other.transport.resume_reading()
 
     def connection_lost(self, _: Exception | None) -> None:
-        if self.other and self.other.wire:
-            self.other.wire.close()
+        if self.other and self.other.transport:
+            self.other.transport.close()
         if not self.closed.done():
             self.closed.set_result(None)
 
     def join(self, other: "RelayEnd") -> None:
         """From now on the two are one connection; what came early goes first."""
         self.other, other.other = other, self
-        self._heard, heard = None, self._heard  # it has heard these already
+        self._on_bytes, on_bytes = None, self._on_bytes  # it has heard these already
         for data in self._early:
             self.data_received(data)
-        self._heard = heard
+        self._on_bytes = on_bytes
         self._early.clear()
-        if self.wire:
-            self.wire.resume_reading()
+        if self.transport:
+            self.transport.resume_reading()
         self._pass_end()
 
     def _pass_end(self) -> None:
-        wire = self.other.wire if self.other else None
-        if self._ended and wire and wire.can_write_eof() and not wire.is_closing():
-            wire.write_eof()
+        transport = self.other.transport if self.other else None
+        if self._ended and transport and transport.can_write_eof() and not transport.is_closing():
+            transport.write_eof()
 
 
 class Bridge:
@@ -129,8 +129,8 @@ class Bridge:
                 await near.closed
         finally:
             for side in (near, near.other):
-                if side and side.wire:
-                    side.wire.close()
+                if side and side.transport:
+                    side.transport.close()
 
     async def _reach(self, near: RelayEnd) -> RelayEnd | None:
         """The gateway's end, waited for while it is away; None: nobody waits any more.

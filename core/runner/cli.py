@@ -34,11 +34,11 @@ STDERR_BYTES = 64 * 1024
 
 
 class CliProcess(asyncio.SubprocessProtocol):
-    """`heard` gets every JSON object of its stdout, `gone` is called once after the last of them."""
+    """`on_message` is called with every JSON object of its stdout, `on_exit` once after the last of them."""
 
     def __init__(self) -> None:
-        self.heard: Callable[[Json], None] = lambda _: None
-        self.gone: Callable[[], None] = lambda: None
+        self.on_message: Callable[[Json], None] = lambda _: None
+        self.on_exit: Callable[[], None] = lambda: None
         self._lines = LineReader()
         self._errors = LineReader(STDERR_BYTES)
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
@@ -95,7 +95,7 @@ class CliProcess(asyncio.SubprocessProtocol):
         return "\n".join(self._stderr)
 
     def write(self, line: bytes) -> None:
-        """To its stdin, at once; a dead CLI takes it silently, its death is told by `gone`."""
+        """To its stdin, at once; a dead CLI takes it silently, its death is told by `on_exit`."""
         if self._streams and not self._streams[0].is_closing():
             self._streams[0].write(line)
 
@@ -145,7 +145,7 @@ class CliProcess(asyncio.SubprocessProtocol):
         for line in self._lines.feed(data):
             said = parse(line)
             if said is not None:
-                self.heard(said)
+                self.on_message(said)
 
     def stream_ended(self, fd: int) -> None:
         """One of its streams is closed."""
@@ -161,7 +161,7 @@ class CliProcess(asyncio.SubprocessProtocol):
     def _finish_if(self, done: bool) -> None:
         if done and not self.over.is_set():
             self.over.set()
-            self.gone()
+            self.on_exit()
 
 
 class _Stream(asyncio.Protocol):

@@ -1,7 +1,7 @@
 """A CLI that can be talked to: the process, and the SDK's client for the control protocol on top of it.
 
 The SDK does what is two-sided: initialize, permission callbacks, interrupt. What the CLI says to the world goes past
-it, straight to `heard`: its types refuse lines that we have to survive, and each queue costs time; and so does what it
+it, straight to `on_message`: its types refuse lines that we have to survive, and each queue costs time. So does what it
 asks of our own tools, see core.runner.sdk. This module is imported late and in a thread: the SDK takes time to load.
 """
 
@@ -38,7 +38,7 @@ from core.runner.sdk import (
 from core.runner.tools import Tools
 from core.runner.turn_result import TurnResult
 
-log = logging.getLogger("oma.live")
+log = logging.getLogger("oma.cli_client")
 
 # The control lines, and where in each the object stands that has to have a request_id: the SDK's reader dies without.
 CONTROL: dict[object, str] = {
@@ -64,21 +64,25 @@ class SdkTransport(Transport):
     """The SDK's view of a CLI that is already running: the control lines of its stdout, and its stdin."""
 
     def __init__(
-        self, cli: CliProcess, heard: Callable[[Json], None], gone: Callable[[], None], tools: Tools | None = None
+        self,
+        cli: CliProcess,
+        on_message: Callable[[Json], None],
+        on_exit: Callable[[], None],
+        tools: Tools | None = None,
     ) -> None:
-        self._cli, self._heard, self._gone, self._tools = cli, heard, gone, tools
+        self._cli, self._forward, self._on_exit, self._tools = cli, on_message, on_exit, tools
         self._calls: set[asyncio.Task[None]] = set()
         self.opened: Callable[[], None] | None = None  # called once, when the first line, `initialize`, is on its way
         self._reasons: dict[str, str] = {}
         self.answered = False  # the CLI has answered something, and `initialize` is asked first: it came up
         self._control: asyncio.Queue[Json | None] = asyncio.Queue(CONTROL_QUEUE)
-        cli.heard, cli.gone = self._hear, self._end
+        cli.on_message, cli.on_exit = self._on_message, self._end
         if cli.over.is_set():
             self._control.put_nowait(None)
 
-    def _hear(self, said: Json) -> None:
+    def _on_message(self, said: Json) -> None:
         if said.get("type") not in CONTROL:
-            self._heard(said)
+            self._forward(said)
             return
         if not _sound(said):
             log.warning("a control line of the CLI is broken: %.200r", said)
@@ -126,7 +130,7 @@ class SdkTransport(Transport):
             call.cancel()
         if not self._control.full():
             self._control.put_nowait(None)
-        self._gone()
+        self._on_exit()
 
     async def connect(self) -> None:
         if self._cli.over.is_set():
@@ -163,37 +167,37 @@ def _sound(said: Json) -> bool:
 class CliClient:
     """One connected CLI. `say` and `interrupt` from anywhere; `connect` and `close` from the task that owns it."""
 
-    def __init__(self, cli: CliProcess, spec: Spec, *, gateway: GatewayClient, heard: Callable[[Json], None],
-                 gone: Callable[[], None], ask: PermissionCallback, judge: PermissionJudge,
+    def __init__(self, cli: CliProcess, spec: Spec, *, gateway: GatewayClient, on_message: Callable[[Json], None],
+                 on_exit: Callable[[], None], ask: PermissionCallback, judge: PermissionJudge,
                  decided: DecisionCallback) -> None:  # fmt: skip
         self.cli = cli
-        self.born = boottime()  # and so was its token
+        self.started_at = boottime()  # and so was its token
         self.refused = False  # the gateway does not take its token any more
         self._practice = spec.provider == PRACTICE
         self._connected = False
         self._closing = asyncio.Lock()
         self._ask, self._judge, self._decided = ask, judge, decided
         tools = Tools(gateway, spec.session.id) if spec.session.kind == "builder" else None
-        self._wire = SdkTransport(cli, heard, gone, tools)
-        self._client = ClaudeSDKClient(ClaudeAgentOptions(can_use_tool=self._may_use), transport=self._wire)
+        self._transport = SdkTransport(cli, on_message, on_exit, tools)
+        self._client = ClaudeSDKClient(ClaudeAgentOptions(can_use_tool=self._may_use), transport=self._transport)
 
     @property
     def stale(self) -> bool:
         """Its token is at its end: no new turn in this one."""
-        return self.refused or boottime() - self.born > TOKEN_S
+        return self.refused or boottime() - self.started_at > TOKEN_S
 
     async def connect(self, opened: Callable[[], None]) -> None:
         """Until the CLI has said that it listens; from `opened` on it may be told things, which it reads in order.
 
         It may have ended again by then. Raises: Exception: whatever the SDK makes of a CLI that does not.
         """
-        self._wire.opened = opened
+        self._transport.opened = opened
         # The SDK would wait its whole minute for the answer of a CLI that has ended.
         ended = asyncio.ensure_future(self.cli.over.wait())
         connecting = asyncio.ensure_future(self._client.connect())
         try:
             await asyncio.wait((ended, connecting), return_when=asyncio.FIRST_COMPLETED)
-            if not connecting.done() and not self._wire.answered:
+            if not connecting.done() and not self._transport.answered:
                 raise CLIConnectionError("the CLI ended before it took messages")
             await connecting
             self._connected = True
@@ -238,7 +242,7 @@ class CliClient:
             tool_id=context.tool_use_id or "",
             reason=context.description or context.decision_reason or "",
             rules=tuple(rule_text(rule) for update in context.suggestions for rule in _added(update)),
-            cli_reason=self._wire.reason(context.tool_use_id or ""),
+            cli_reason=self._transport.reason(context.tool_use_id or ""),
         )
         decision = self._judge.judge(wish)
         if decision.outcome != "ask":

@@ -22,7 +22,7 @@ from core.runner.tool_launcher import ToolLauncher
 if TYPE_CHECKING:
     from core.runner.cli_client import CliClient
 
-log = logging.getLogger("oma.engine")
+log = logging.getLogger("oma.cli_launcher")
 
 CONNECT_S = 60.0  # MCP servers of the agent may take long to start
 _UNKNOWN_SESSION = "No conversation found"
@@ -37,7 +37,7 @@ class CliListener(Protocol):
     def cli_session(self) -> str: ...
     def on_cli_message(self, said: Json) -> None: ...
     def on_cli_exit(self) -> None: ...
-    def on_cli_starting(self, live: "CliClient") -> None: ...
+    def on_cli_starting(self, cli_client: "CliClient") -> None: ...
     def on_held_back(self, wanted: tuple[str, ...]) -> None: ...
     def on_decided(self, decided: Decided) -> None: ...
     async def ask(self, request_id: str, wish: ToolRequest) -> Verdict: ...
@@ -91,17 +91,17 @@ class CliLauncher:
                 folder=self.place.folder(spec.agent.id),
                 home=self.place.home,
             )
-            live: CliClient = module.CliClient(
-                cli, spec, gateway=self.gateway, heard=session.on_cli_message, gone=session.on_cli_exit,
+            client: CliClient = module.CliClient(
+                cli, spec, gateway=self.gateway, on_message=session.on_cli_message, on_exit=session.on_cli_exit,
                 ask=session.refuse if spec.session.unattended else session.ask, judge=judge, decided=session.on_decided,
             )  # fmt: skip
-            await asyncio.wait_for(live.connect(lambda: session.on_cli_starting(live)), CONNECT_S)
+            await asyncio.wait_for(client.connect(lambda: session.on_cli_starting(client)), CONNECT_S)
         except BaseException as error:
             await cli.close()
             if not isinstance(error, Exception):
                 raise
             raise Unavailable(f"{type(error).__name__}: {error}\n{cli.stderr_tail}".strip()) from error
-        return live
+        return client
 
     async def _spawn(self, spec: Spec, cli_session: str) -> CliProcess:
         place, folder = self.place, self.place.folder(spec.agent.id)

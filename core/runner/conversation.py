@@ -1,7 +1,7 @@
 """One conversation: its queue, its turns, what the CLI says in them, and the answers people give.
 
-What is to be done next is always read from the journal's recall, never remembered apart from it: that is why a runner
-that was killed between any two lines goes on where its log ends.
+What is to be done next is always read from the journal's projection, never remembered apart from it: that is why a
+runner that was killed between any two lines goes on where its log ends.
 """
 
 import logging
@@ -46,26 +46,26 @@ from core.runner.turn_result import TAMPERED, TurnResult, stopped
 if TYPE_CHECKING:
     from core.runner.cli_client import CliClient as Cli
 
-log = logging.getLogger("oma.talk")
+log = logging.getLogger("oma.conversation")
 
 QUEUED = 100  # messages that may wait
 STOPPED = "stopped_by_user"
 
 
 class Conversation:
-    """`need_cli` is called when there is work and no CLI, `end_cli` when it is too old; `live` comes from outside."""
+    """`need_cli` is called when there is work and no CLI, `end_cli` when it is too old."""
 
     def __init__(self, journal: Journal, *, need_cli: Callable[[], None], end_cli: Callable[[], None],
                  finished: Callable[[], None], outputs: LiveOutput, calls: ModelCalls) -> None:  # fmt: skip
         self.journal, self._outputs = journal, outputs
         self.background = BackgroundWork(journal)
-        self.recall = journal.recall
-        self.live: Cli | None = None
+        self.projection = journal.projection
+        self.cli_client: Cli | None = None
         self.turn: Turn | None = None
         self.held = 0  # while above 0 nothing new begins: processes are being swept, or all ends
         self.stop_next = False  # the user stopped what has not begun yet
-        self.handed: dict[str, str] = {}  # uuid → message_id: given to the CLI as steering, not begun there yet
-        self.desk = PendingRequests(self._record_request)
+        self.steering_sent: dict[str, str] = {}  # uuid → message_id: given to the CLI as steering, not begun there yet
+        self.pending = PendingRequests(self._record_request)
         self._translator = Translator()
         self._need_cli, self._end_cli, self._finished = need_cli, end_cli, finished
         self.check = TamperCheck(calls)
@@ -84,9 +84,9 @@ class Conversation:
         Raises: TooMuch, StoreUnavailable: it was not taken.
         """
         self.last_used = time.monotonic()
-        if known := self.recall.seqs.get(said.message_id):
+        if known := self.projection.seqs.get(said.message_id):
             return known
-        if len(self.recall.waiting) >= QUEUED:
+        if len(self.projection.waiting) >= QUEUED:
             raise TooMuch(f"{QUEUED} messages are waiting already", code="queue_full")
         seq = self.journal.record(said)
         self.advance()
@@ -98,20 +98,20 @@ class Conversation:
         Raises: NotFound, BadInput. Conflict: it was answered otherwise before.
         """
         self.last_used = time.monotonic()
-        if old := self.recall.answered.get(answered.request_id):
+        if old := self.projection.answered.get(answered.request_id):
             if (old.decision, old.answers) == (answered.decision, answered.answers):
                 return seq_of(old)
             raise Conflict("it has been answered before", code="already_answered")
-        asked = self.recall.asked.get(answered.request_id)
+        asked = self.projection.asked.get(answered.request_id)
         if asked is None:
             raise NotFound("no such request")
         check(asked, answered.decision)
         if answered.decision == "allow_always" and not answered.rule:
             answered = structs.replace(answered, rule=asked.rule)
-        if answered.decision == "allow_always" and self.live and not self.live.allows(answered.rule, asked):
+        if answered.decision == "allow_always" and self.cli_client and not self.cli_client.allows(answered.rule, asked):
             raise BadInput("this rule does not allow what was asked; it would be asked again", code="rule_misses")
         seq = self.journal.record(answered)
-        if self.desk.settle(answered):
+        if self.pending.settle(answered):
             self._reflect()
         else:
             self.advance()
@@ -127,24 +127,25 @@ class Conversation:
         """Do what is next: steer the open turn, begin one, or ask for a CLI."""
         if self.held:
             return
+        client = self.cli_client
         if self.turn is not None:
             self._steer()
-        elif self.live and self.live.stale and not self.handed and (not self.background or self._next()):
+        elif client and client.stale and not self.steering_sent and (not self.background or self._next()):
             self._end_cli()
-        elif not self.handed and (work := self._next()):
-            self._begin(self.live, *work) if self.live else self._need_cli()
+        elif not self.steering_sent and (work := self._next()):
+            self._begin(client, *work) if client else self._need_cli()
 
     def _next(self) -> tuple[str, str] | None:
         """The name of the next turn and the words that open it."""
-        for request_id, (asked, answered) in self.recall.decided.items():
-            self.desk.decided_before(asked, answered)
+        for request_id, (asked, answered) in self.projection.decided.items():
+            self.pending.decided_before(asked, answered)
             return request_id, told_later(asked, answered)
-        if self.recall.waiting:  # what was to be said at once first; `min` keeps the order among equals
-            message_id, said = min(self.recall.waiting.items(), key=lambda item: not item[1].steer)
+        if self.projection.waiting:  # what was to be said at once first; `min` keeps the order among equals
+            message_id, said = min(self.projection.waiting.items(), key=lambda item: not item[1].steer)
             return message_id, words_of(said)
         return None
 
-    def _begin(self, live: "Cli", name: str, words: str) -> None:
+    def _begin(self, cli_client: "Cli", name: str, words: str) -> None:
         self.journal.become(S.BUSY, name)
         self.turn = Turn(name)
         self.last_heard = time.monotonic()
@@ -153,25 +154,25 @@ class Conversation:
             self.finish(stopped(STOPPED))
         else:
             self.turn.words = words
-            self.turn.sent_as(self.check.sent(live.say(words)))
+            self.turn.sent_as(self.check.sent(cli_client.say(words)))
             self._reflect()  # something in the background may be asking
 
-    def comes(self, live: "Cli") -> None:
-        """A CLI that has just been started reads what it is told in its own time: it need not be waited for."""
-        self.live = live
+    def attach_cli(self, cli_client: "Cli") -> None:
+        """Use this CLI, which has just been started. It may still be loading: it reads what is written, in order."""
+        self.cli_client = cli_client
         if self.turn is not None and not self.turn.stopping:  # the one before it did not come up: it never read this
-            self.turn.sent_as(self.check.sent(live.say(self.turn.words)))
+            self.turn.sent_as(self.check.sent(cli_client.say(self.turn.words)))
         self.advance()
 
     def _steer(self) -> None:
         """Into the running turn, but only while a tool is at work: else the CLI would make it a turn of its own."""
-        turn, live = self.turn, self.live
-        if turn is None or live is None or not turn.tools or turn.stopping:
+        turn, cli_client = self.turn, self.cli_client
+        if turn is None or cli_client is None or not turn.tools or turn.stopping:
             return
-        handed = set(self.handed.values())
-        for said in self.recall.waiting.values():
-            if said.steer and said.message_id not in handed:
-                self.handed[self.check.sent(live.say(words_of(said)))] = said.message_id
+        sent = set(self.steering_sent.values())
+        for said in self.projection.waiting.values():
+            if said.steer and said.message_id not in sent:
+                self.steering_sent[self.check.sent(cli_client.say(words_of(said)))] = said.message_id
 
     def finish(self, over: TurnResult, *, then: S = S.IDLE) -> None:
         """The one end of the open turn; unfinished text is kept as partial."""
@@ -181,7 +182,7 @@ class Conversation:
         end = over.event(turn.duration_s, turn.waited_s) if turn else over.event(over.duration_s)
         self.journal.record(structs.replace(end, background=len(self.background) if then is S.IDLE else 0))
         self.last_used = time.monotonic()
-        self.journal.become(self.background.state(asking=self.desk.waiting) if then is S.IDLE else then)
+        self.journal.become(self.background.state(asking=self.pending.waiting) if then is S.IDLE else then)
         if turn:
             turn.over.set()
         self._finished()
@@ -190,7 +191,7 @@ class Conversation:
     def fail(self, detail: str) -> None:
         """There is no CLI to be had: everything that waits ends here, each in a turn of its own."""
         end = TurnFinished(outcome="error", reason="cli_not_started", detail=detail[-1000:])
-        works, self.stop_next, self.live = int(self.turn is not None), False, None
+        works, self.stop_next, self.cli_client = int(self.turn is not None), False, None
         if self.turn is not None:
             self.turn.over.set()
             self.turn = None
@@ -205,13 +206,13 @@ class Conversation:
 
     def cli_ended(self, detail: str) -> None:
         """The CLI is no more. Requests outlive it, unless the user has stopped the turn they belong to."""
-        self.live, turn = None, self.turn
-        self.handed.clear()
+        self.cli_client, turn = None, self.turn
+        self.steering_sent.clear()
         self._outputs.clear()
         if turn and turn.stopping in (STOPPED, TAMPERED):
-            self.desk.drop()
+            self.pending.drop()
         else:
-            self.desk.park()
+            self.pending.park()
         if turn is None:
             self.background.end("background_ended", detail=detail)
             self.journal.become(S.ASLEEP)
@@ -236,8 +237,8 @@ class Conversation:
             self._tell_dropped()
         except StoreUnavailable:
             log.exception("session %s cannot be written; its CLI is stopped", self.journal.session)
-            if self.live:
-                self.live.cli.terminate()
+            if self.cli_client:
+                self.cli_client.cli.terminate()
 
     def _take(self, item: CliOutput) -> None:
         match item:
@@ -267,7 +268,7 @@ class Conversation:
                 self._follow_tools(item)
 
     def _tell_dropped(self) -> None:
-        dropped = self.live.cli.dropped if self.live else 0
+        dropped = self.cli_client.cli.dropped if self.cli_client else 0
         if dropped > self._dropped:
             self.journal.record(Notice(level="warn", text="output_skipped"))
         self._dropped = dropped
@@ -286,7 +287,7 @@ class Conversation:
         for name in uuids:
             if self.turn and self.turn.uuid == name:
                 self.turn.begun = True
-            elif message_id := self.handed.pop(name, None):
+            elif message_id := self.steering_sent.pop(name, None):
                 if self.turn is None:  # too late for the turn it was meant for: it is one of its own
                     self.turn = Turn(message_id)
                 self.turn.name = message_id
@@ -294,21 +295,21 @@ class Conversation:
 
     def _open_turn(self) -> None:
         """The CLI works without having been told to: something it left running in the background has ended."""
-        if self.turn is None and self.live is not None:
+        if self.turn is None and self.cli_client is not None:
             self.turn = Turn(f"cli-{uuid.uuid4()}")
             self._reflect()
 
     def _turn_over(self, over: TurnResult) -> None:
-        over = self.live.with_model_name(over) if self.live else over
+        over = self.cli_client.with_model_name(over) if self.cli_client else over
         turn = self.turn
         if turn is None or (not turn.begun and over.uuids is not None and turn.uuid not in over.uuids):
             return  # the end of a turn that was never ours
         self._taken_in(over.uuids or ())
         if turn.stopping and over.outcome != "ok":
-            self.desk.drop()
+            self.pending.drop()
             over = stopped(turn.stopping, over)
-        if self.live and over.outcome == "error" and "bad_token" in over.detail:
-            self.live.refused = True
+        if self.cli_client and over.outcome == "error" and "bad_token" in over.detail:
+            self.cli_client.refused = True
         self.finish(over)
 
     def _tamper(self, wrong: str) -> None:
@@ -318,8 +319,8 @@ class Conversation:
         self._open_turn()
         if self.turn:
             self.turn.stopping = TAMPERED
-        if self.live:
-            self.live.cli.kill()
+        if self.cli_client:
+            self.cli_client.cli.kill()
 
     async def ask(self, request_id: str, wish: ToolRequest) -> Verdict:
         """What a person decides about this. What works in the background asks without a turn of its own."""
@@ -327,7 +328,7 @@ class Conversation:
             self._open_turn()
         if wrong := self.check.asked(wish):
             self._tamper(wrong)
-        verdict = await self.desk.ask(request_id, wish, self.turn.plan if self.turn else "")
+        verdict = await self.pending.ask(request_id, wish, self.turn.plan if self.turn else "")
         self.check.decided(wish.tool_id, verdict.allow)
         return verdict
 
@@ -335,7 +336,7 @@ class Conversation:
         """Deny this for the agent's policy, where nobody is there to ask."""
         self._open_turn()
         self.check.decided(wish.tool_id, False)
-        return self.desk.refuse(request_id, wish, self.turn.plan if self.turn else "")
+        return self.pending.refuse(request_id, wish, self.turn.plan if self.turn else "")
 
     def _record_request(self, event: Asked | Answered | Parked) -> None:
         self.journal.record(event)
@@ -343,7 +344,7 @@ class Conversation:
 
     def _reflect(self) -> None:
         if self.turn:
-            self.turn.waits(self.desk.waiting)
-            self.journal.become(S.ASKING if self.desk.waiting else S.BUSY, self.turn.name)
-        elif self.live and self.recall.state is not S.STARTING:
-            self.journal.become(self.background.state(asking=self.desk.waiting))
+            self.turn.waits(self.pending.waiting)
+            self.journal.become(S.ASKING if self.pending.waiting else S.BUSY, self.turn.name)
+        elif self.cli_client and self.projection.state is not S.STARTING:
+            self.journal.become(self.background.state(asking=self.pending.waiting))

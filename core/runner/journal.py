@@ -103,15 +103,15 @@ class Journal:
         self, session: str, log: EventLog, events: list[AnyEvent], stored: Callable[[], None], known: KnownSecrets
     ) -> None:
         self.session, self.log = session, log
-        self.recall = SessionProjection()
-        self._stored, self._veil = stored, EventRedactor(known)
+        self.projection = SessionProjection()
+        self._stored, self._redactor = stored, EventRedactor(known)
         self._todos = Checklist()
         self._outputs: dict[str, tuple[str, int]] = {}  # tool call → end of what it has printed, and all its characters
         self._watchers: set[Watcher] = set()
         self.before_shown: Callable[[TextDelta], None] = lambda _: None  # called with words that are about to be shown
         self._costs: deque[TurnCost] = deque(maxlen=COSTS)
         for event in events:
-            self.recall.apply(event)
+            self.projection.apply(event)
             self._todos.apply(event)
 
     @property
@@ -123,10 +123,10 @@ class Journal:
 
         Raises: StoreUnavailable: it is neither stored nor shown.
         """
-        masked = self._veil.stored(event)
+        masked = self._redactor.stored(event)
         stored, line = self.log.append(masked)
         whole = stored if masked is event else structs.replace(event, seq=stored.seq, at=stored.at)
-        self.recall.apply(whole, shown=stored)
+        self.projection.apply(whole, shown=stored)
         self._publish(line)
         if isinstance(stored, ToolReturned) and not stored.background:
             self._outputs.pop(stored.id, None)
@@ -141,11 +141,11 @@ class Journal:
     def adopt(self, draft: Path, scanned: Scanned) -> None:
         """Go on with another log in the place of this one. Raises: OSError: nothing has changed."""
         self.log.become(draft, scanned.ends)
-        recall, self._todos = SessionProjection(), Checklist()
+        projection, self._todos = SessionProjection(), Checklist()
         for event in scanned.events:
-            recall.apply(event)
+            projection.apply(event)
             self._todos.apply(event)
-        self.recall.become(recall)
+        self.projection.replace_with(projection)
         for watcher in self._watchers:
             watcher.end()
         self._costs.clear()
@@ -157,7 +157,7 @@ class Journal:
 
     def show(self, event: AnyEvent) -> None:
         """To those who look on now; it is not stored."""
-        shown = self._veil.shown(event)  # also when nobody looks: it keeps what waits for the next piece
+        shown = self._redactor.shown(event)  # also when nobody looks: it keeps what waits for the next piece
         if isinstance(shown, ToolProgress) and shown.text:
             text, size = self.output(shown.id)
             size += shown.skipped + len(shown.text)
@@ -175,7 +175,7 @@ class Journal:
 
     def shown(self, unfinished: list[TextDelta | ThinkingDelta]) -> list[TextDelta | ThinkingDelta]:
         """Unfinished blocks as far as they may be seen by now, by a late reader or on disk."""
-        return self._veil.unfinished(unfinished)
+        return self._redactor.unfinished(unfinished)
 
     def output(self, tool_id: str) -> tuple[str, int]:
         """(the end of what this running command has printed, about how many characters it has printed in all)."""
@@ -186,8 +186,8 @@ class Journal:
 
         Raises: Conflict: the state table does not allow it.
         """
-        if state is not self.recall.state or turn != self.recall.turn:
-            self.record(StateChanged(state=step(self.recall.state, state), turn=turn))
+        if state is not self.projection.state or turn != self.projection.turn:
+            self.record(StateChanged(state=step(self.projection.state, state), turn=turn))
 
     @contextmanager
     def watch(self, after: int, unfinished: list[TextDelta | ThinkingDelta]) -> Iterator[Watcher]:

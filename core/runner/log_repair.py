@@ -44,7 +44,7 @@ async def rejoin(journal: Journal, gateway: GatewayClient, common: int) -> int:
             if len(known.ends) - 1 != last:
                 raise Unavailable("the gateway's events are not what a log can keep")
             # From here on no await: what is appended to the old log meanwhile would be lost with it.
-            for line in _continued(known, journal.recall, _lines(journal.log, common)):
+            for line in _continued(known, journal.projection, _lines(journal.log, common)):
                 draft.write(line + b"\n")
                 known.ends.append(known.ends[-1] + len(line) + 1)
                 known.events.extend(scan(line + b"\n").events)
@@ -84,14 +84,14 @@ def _settled(draft: BinaryIO, path: Path) -> Scanned:
 
 def _continued(known: Scanned, present: SessionProjection, own: Iterable[bytes]) -> Iterator[bytes]:
     """What follows the Store's events: its open ends tied up, `own` without what is there, and how things stand now."""
-    recall, seq = SessionProjection(), len(known.ends) - 1
+    projection, seq = SessionProjection(), len(known.ends) - 1
     for event in known.events:
-        recall.apply(event)
+        projection.apply(event)
     there = {_content(_said(encode(event))) for event in known.events}
-    messages = set(recall.seqs)
-    for event in _tied_up(recall):
+    messages = set(projection.seqs)
+    for event in _tied_up(projection):
         seq += 1
-        recall.apply(event)
+        projection.apply(event)
         yield encode(numbered(event, seq=seq))
     for said in _after_recovery(map(_said, own)):
         again = said.get("type") == "user_said" and said.get("message_id") in messages
@@ -100,18 +100,20 @@ def _continued(known: Scanned, present: SessionProjection, own: Iterable[bytes])
         seq += 1
         line = msgspec.json.encode({**said, "seq": seq})
         for event in scan(line + b"\n").events:
-            recall.apply(event)
+            projection.apply(event)
         yield line
-    if (recall.state, recall.turn) != (present.state, present.turn):
+    if (projection.state, projection.turn) != (present.state, present.turn):
         yield encode(numbered(StateChanged(state=present.state, turn=present.turn), seq=seq + 1))
 
 
-def _tied_up(recall: SessionProjection) -> list[AnyEvent]:
+def _tied_up(projection: SessionProjection) -> list[AnyEvent]:
     """As `Session.recover` does it: the runner that was at work there is no more."""
-    ends: list[AnyEvent] = [Parked(request_id=request_id) for request_id in sorted(recall.asked.keys() - recall.parked)]
-    if recall.turn:
+    ends: list[AnyEvent] = [
+        Parked(request_id=request_id) for request_id in sorted(projection.asked.keys() - projection.parked)
+    ]
+    if projection.turn:
         ends.append(TurnFinished(outcome="interrupted", reason="runner_lost"))
-    if recall.state not in REST:
+    if projection.state not in REST:
         ends.append(StateChanged(state=SessionState.ASLEEP))
     return ends
 

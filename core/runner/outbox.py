@@ -140,7 +140,7 @@ class Outbox:
 
     def _remember(self) -> None:
         self._cursor.size_bytes = self._log.size_bytes
-        self._cursor.at_rest = self._journal.recall.at_rest
+        self._cursor.at_rest = self._journal.projection.at_rest
         new = self._path.with_suffix(".new")
         try:
             new.write_bytes(msgspec.json.encode(self._cursor))

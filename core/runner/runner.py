@@ -63,8 +63,8 @@ class Runner:
         """Everything that needs no user."""
         await self._bridge.open()
         place = CliPaths(self._cli, self._home, self._bridge.port)
-        self._engine = CliLauncher(place, self._gateway, self._known, self._bridge.calls)
-        for work in (self._engine.load(), self._look()):
+        self._launcher = CliLauncher(place, self._gateway, self._known, self._bridge.calls)
+        for work in (self._launcher.load(), self._look()):
             self._tasks.add(asyncio.get_running_loop().create_task(work))
 
     def bind(self, init: Init) -> None:
@@ -80,7 +80,7 @@ class Runner:
             max_live_sessions=max(1, init.max_live_sessions), idle_cli_s=init.idle_cli_s, orphan_s=init.orphan_s
         )
         if self._sessions is None:
-            sessions = Sessions(self._engine, limits)
+            sessions = Sessions(self._launcher, limits)
             try:
                 sessions.open_all()
             except OSError as error:

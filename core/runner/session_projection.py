@@ -54,7 +54,7 @@ class SessionProjection:
                 self._request(event)
         self.line = last_line([shown or event]) or self.line
 
-    def become(self, other: "SessionProjection") -> None:
+    def replace_with(self, other: "SessionProjection") -> None:
         """Replace this object's content with the other's. Holders of a reference to this object see the new content."""
         vars(self).update(vars(other))
 

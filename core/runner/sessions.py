@@ -33,10 +33,10 @@ FLUSH_S = 1.5  # for the gateway to take what is left when the runner ends
 class Sessions:
     """`open_all` once, then `get`, `put`, …; `close` ends everything."""
 
-    def __init__(self, engine: CliLauncher, limits: SessionLimits) -> None:
+    def __init__(self, launcher: CliLauncher, limits: SessionLimits) -> None:
         self.limits = limits
-        self._engine = engine
-        self._folder = engine.place.home / ".oma" / "sessions"
+        self._launcher = launcher
+        self._folder = launcher.place.home / ".oma" / "sessions"
         self._sessions: dict[str, Session] = {}
         self._outboxes: dict[str, tuple[Outbox, asyncio.Task[None]]] = {}
         self._tasks = Tasks()
@@ -78,11 +78,11 @@ class Sessions:
         Raises: StoreUnavailable: one of them cannot be made.
         """
         try:
-            self._engine.place.folder(agent).mkdir(parents=True, exist_ok=True)
+            self._launcher.place.folder(agent).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreUnavailable(f"the agent's folder cannot be made: {error}") from error
         found = self._sessions.get(session) or self._open(session)
-        found.talk.last_used = time.monotonic()
+        found.conversation.last_used = time.monotonic()
         if not found.journal.log.last_seq:
             found.journal.record(SessionOpened(agent=agent, kind=kind))
         return found
@@ -92,10 +92,10 @@ class Sessions:
             file, events = EventLog.open(self._folder / f"{session}.jsonl")
         except OSError as error:
             raise StoreUnavailable(f"the log cannot be opened: {error}") from error
-        journal = Journal(session, file, events, lambda: self._stored(session), self._engine.known)
-        found = Session(journal, self._engine, spawn=self._tasks.spawn, room=self._make_room, rested=self._room.set)
+        journal = Journal(session, file, events, lambda: self._stored(session), self._launcher.known)
+        found = Session(journal, self._launcher, spawn=self._tasks.spawn, room=self._make_room, rested=self._room.set)
         kept = partial(self._tell, session)
-        outbox = Outbox(journal, self._engine.gateway, rejoined=found.talk.advance, kept=kept)
+        outbox = Outbox(journal, self._launcher.gateway, rejoined=found.conversation.advance, kept=kept)
         self._sessions[session] = found
         self._outboxes[session] = (outbox, self._tasks.spawn(outbox.run(), f"ingest {session}"))
         try:
@@ -115,7 +115,7 @@ class Sessions:
             await found.sleep()
             await self._forget(found)
         known = cli_sessions(session, self._folder / f"{session}.jsonl")
-        traces = [path for each in known for path in self._engine.place.traces(each)]
+        traces = [path for each in known for path in self._launcher.place.traces(each)]
         for path in (*self._folder.glob(f"{session}.*"), *traces):
             await asyncio.to_thread(_remove, path)
 
@@ -124,25 +124,25 @@ class Sessions:
         for path in list(self._folder.glob("*.jsonl")):
             if await asyncio.to_thread(_agent_of, path) == agent:
                 await self.delete(path.stem)
-        await asyncio.to_thread(shutil.rmtree, self._engine.place.folder(agent), ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, self._launcher.place.folder(agent), ignore_errors=True)
 
     def end_clis(self, agent: str) -> None:
         """End the agent's CLIs: what it may do without asking has changed, and the next ones know."""
         for session in self._sessions.values():
-            if session.journal.recall.agent == agent and session.alive:
+            if session.journal.projection.agent == agent and session.alive:
                 self._tasks.spawn(session.sleep(STOPPED), f"rest {session.id}")
 
     def renew_clis(self, agent: str) -> None:
         """The agent's next turns begin in CLIs that are started anew; a turn that is open ends in the one it has."""
         for session in list(self._sessions.values()):
-            if session.journal.recall.agent == agent:
+            if session.journal.projection.agent == agent:
                 session.outdate()
 
     def end_working(self, reason: str) -> None:
         """End the CLIs and all that sessions have started; where no turn is open to say why, a notice does."""
         for session in self._sessions.values():
             if session.alive:
-                if session.talk.turn is None:
+                if session.conversation.turn is None:
                     session.journal.tell(reason)
                 self._tasks.spawn(session.sleep(reason), f"{reason} {session.id}")
 
@@ -170,14 +170,17 @@ class Sessions:
     @property
     def open_turns(self) -> int:
         """Sessions with an open turn, with messages that will be one, or with work in the background."""
-        return sum(bool(s.talk.turn or s.journal.recall.waiting or s.has_background) for s in self._sessions.values())
+        return sum(
+            bool(s.conversation.turn or s.journal.projection.waiting or s.has_background)
+            for s in self._sessions.values()
+        )
 
     @property
     def idle_s(self) -> float:
         """How long nobody has done anything with any session, nor has a CLI; looking on is nothing."""
         if self.open_turns:
             return 0.0
-        return time.monotonic() - max([self._opened, *(s.talk.last_active for s in self._sessions.values())])
+        return time.monotonic() - max([self._opened, *(s.conversation.last_active for s in self._sessions.values())])
 
     @property
     def known(self) -> KeysView[str]:
@@ -187,17 +190,17 @@ class Sessions:
     def change(self, session: str) -> SessionChange:
         """Where a known session stands."""
         journal = self._sessions[session].journal
-        recall = journal.recall
+        projection = journal.projection
         outbox, _ = self._outboxes[session]
         return SessionChange(
             session=session,
-            agent=recall.agent,
-            state=recall.state,
+            agent=projection.agent,
+            state=projection.state,
             last_seq=journal.log.last_seq,
-            line=recall.line,
-            outcome=recall.outcome,
-            reason=recall.reason,
-            asking=len(recall.asked),
+            line=projection.line,
+            outcome=projection.outcome,
+            reason=projection.reason,
+            asking=len(projection.asked),
             stored_seq=outbox.stored_seq,
         )
 
@@ -243,7 +246,7 @@ class Sessions:
         for session in list(self._sessions.values()):
             with contextlib.suppress(StoreUnavailable):  # told by whatever is to be written next
                 session.check_idle(now)
-            idle_s = now - session.talk.last_used
+            idle_s = now - session.conversation.last_used
             if session.alive and not session.busy and idle_s > self.limits.idle_cli_s:
                 self._tasks.spawn(session.sleep(), f"idle {session.id}")
 
@@ -280,4 +283,4 @@ def _agent_of(path: Path) -> str:
 
 def _age(session: Session) -> tuple[bool, bool, float]:
     """Smallest first: what really rests, then what asks a person, then what works in the background."""
-    return bool(session.talk.background), session.talk.turn is not None, session.talk.last_used
+    return bool(session.conversation.background), session.conversation.turn is not None, session.conversation.last_used

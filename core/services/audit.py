@@ -24,10 +24,10 @@ READ_CHARS = 4096  # of a text, before it is cut to what its field holds
 
 
 class Audit:
-    """`whence` tells where the request that is being answered came from; the use cases need not pass it on."""
+    """`request_origin` tells where the request that is being answered came from; the use cases need not pass it on."""
 
-    def __init__(self, store: Store, *, whence: Callable[[], RequestOrigin] = RequestOrigin) -> None:
-        self._store, self._whence = store, whence
+    def __init__(self, store: Store, *, request_origin: Callable[[], RequestOrigin] = RequestOrigin) -> None:
+        self._store, self._request_origin = store, request_origin
 
     async def record(
         self, what: AuditAction, *, who: str = "", about: str = "", detail: str = "", target: str = ""
@@ -36,7 +36,7 @@ class Audit:
 
         `target` is what was decided about, whole: the command that was allowed, the file with what is written into it.
         """
-        origin = self._whence()
+        origin = self._request_origin()
         act = AuditEntry(
             at=now(),
             what=what,

@@ -42,14 +42,14 @@ class BackgroundLoops:
 
     async def _schedule(self) -> float:
         """One look at the schedules; seconds until the next one."""
-        if await self._scheduler.round():
+        if await self._scheduler.poll_once():
             self._runs.set()
             return 0.0
         due = await self._scheduler.next_due()
         return REST_S if due is None else min(max((due - self._clock()).total_seconds(), SHORTEST_S), REST_S)
 
     async def _work(self) -> float:
-        return BUSY_S if await self._worker.round() else REST_S
+        return BUSY_S if await self._worker.poll_once() else REST_S
 
 
 async def _loop(look: Callable[[], Awaitable[float]], wake: asyncio.Event) -> None:

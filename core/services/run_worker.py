@@ -51,28 +51,28 @@ class RunWorker:
         self,
         store: Store,
         *,
-        speaker: SessionMessenger,
+        messenger: SessionMessenger,
         is_held: Callable[[UserId], bool],
         per_user: int,
         platform: int,
         clock: Callable[[], datetime] = now,
     ) -> None:
-        self._store, self._speaker, self._is_held, self._clock = store, speaker, is_held, clock
+        self._store, self._messenger, self._is_held, self._clock = store, messenger, is_held, clock
         self._per_user, self._platform = per_user, platform
         self._me = secrets.token_hex(8)
         self._tasks = Tasks()
         self._busy: set[str] = set()  # runs that a task of ours is looking at
 
-    async def round(self) -> bool:
+    async def poll_once(self) -> bool:
         """Look at all open runs once; whether there are any."""
-        notes = await self._store.find(OpenRun, owner=SYSTEM, oldest_by="created_at", limit=MANY)
-        if self._next(notes):
-            notes = await self._admit() or notes
-        for note in notes:
-            if note.phase is not RunState.QUEUED and note.id not in self._busy:
-                self._busy.add(note.id)
-                self._tasks.spawn(self._look(note), f"run {note.id}")
-        return bool(notes)
+        open_runs = await self._store.find(OpenRun, owner=SYSTEM, oldest_by="created_at", limit=MANY)
+        if self._next(open_runs):
+            open_runs = await self._admit() or open_runs
+        for open_run in open_runs:
+            if open_run.phase is not RunState.QUEUED and open_run.id not in self._busy:
+                self._busy.add(open_run.id)
+                self._tasks.spawn(self._look(open_run), f"run {open_run.id}")
+        return bool(open_runs)
 
     async def close(self) -> None:
         """Leave the runs to the next web."""
@@ -83,19 +83,19 @@ class RunWorker:
         while running := list(self._tasks):
             await asyncio.wait(running)
 
-    def _next(self, notes: list[OpenRun]) -> list[OpenRun]:
-        return admitted(notes, now=self._clock(), per_user=self._per_user, platform=self._platform)
+    def _next(self, open_runs: list[OpenRun]) -> list[OpenRun]:
+        return admitted(open_runs, now=self._clock(), per_user=self._per_user, platform=self._platform)
 
     async def _admit(self) -> list[OpenRun] | None:
         """Let those begin for which there is room. One web at a time does so, for as long as that takes."""
         if not await self._store.claim(ADMISSION, holder=self._me, lease_s=ADMISSION_S):
             return None
         try:
-            notes = await self._store.find(OpenRun, owner=SYSTEM, oldest_by="created_at", limit=MANY)
-            for note in self._next(notes):
+            open_runs = await self._store.find(OpenRun, owner=SYSTEM, oldest_by="created_at", limit=MANY)
+            for open_run in self._next(open_runs):
                 with contextlib.suppress(NotFound, Conflict):  # cancelled at this moment
                     await self._store.change(
-                        OpenRun, note.id, owner=SYSTEM, expect={"phase": RunState.QUEUED}, phase=RunState.RUNNING
+                        OpenRun, open_run.id, owner=SYSTEM, expect={"phase": RunState.QUEUED}, phase=RunState.RUNNING
                     )
             return await self._store.find(OpenRun, owner=SYSTEM, oldest_by="created_at", limit=MANY)
         finally:
@@ -103,25 +103,25 @@ class RunWorker:
 
     # --- one run -----------------------------------------------------------------------------------------------------
 
-    async def _look(self, note: OpenRun) -> None:
+    async def _look(self, open_run: OpenRun) -> None:
         try:
-            await self._step(note)
+            await self._step(open_run)
         except PlatformError as error:
-            log.warning("run %s: %s", note.id, error)  # the next round looks again
+            log.warning("run %s: %s", open_run.id, error)  # the next round looks again
         finally:
-            self._busy.discard(note.id)
+            self._busy.discard(open_run.id)
 
-    async def _step(self, note: OpenRun) -> None:
-        moment, user = self._clock(), note.user
+    async def _step(self, open_run: OpenRun) -> None:
+        moment, user = self._clock(), open_run.user
         try:
-            run = await self._store.get(Run, note.id, owner=user)
+            run = await self._store.get(Run, open_run.id, owner=user)
         except NotFound:
-            if moment - note.created_at > ORPHAN:
-                await self._store.delete(OpenRun, note.id, owner=SYSTEM)
+            if moment - open_run.created_at > ORPHAN:
+                await self._store.delete(OpenRun, open_run.id, owner=SYSTEM)
             return
-        if run.state in (RunState.RUNNING, RunState.WAITING) and run.state is not note.phase:
+        if run.state in (RunState.RUNNING, RunState.WAITING) and run.state is not open_run.phase:
             with contextlib.suppress(NotFound):
-                await self._store.change(OpenRun, note.id, owner=SYSTEM, phase=run.state)
+                await self._store.change(OpenRun, open_run.id, owner=SYSTEM, phase=run.state)
         match run.state:
             case RunState.QUEUED:
                 begun = await move(
@@ -148,7 +148,7 @@ class RunWorker:
         with contextlib.suppress(Conflict):
             await self._store.create(session, owner=user)
         try:
-            await self._speaker.say(
+            await self._messenger.say(
                 run.session, user=user, text=words_of(run.input, locale=locale), message_id=f"run-{run.id}", via="run"
             )
         except PlatformError as error:
@@ -208,7 +208,7 @@ class RunWorker:
         with contextlib.suppress(NotFound):
             session = await self._store.get(Session, run.session, owner=user) if run.session else None
             if session and (session.state in OPEN_TURN or session.state is SessionState.STARTING):
-                await self._speaker.interrupt(session.id, user=user)
+                await self._messenger.interrupt(session.id, user=user)
             if session:
                 await self._store.delete_where(Request, owner=user, where={"session": session.id})
         await settle(self._store, run, owner=user, now=moment)

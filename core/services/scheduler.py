@@ -35,7 +35,7 @@ class Scheduler:
     def __init__(self, store: Store, *, clock: Callable[[], datetime] = now) -> None:
         self._store, self._clock = store, clock
 
-    async def round(self) -> int:
+    async def poll_once(self) -> int:
         """Write the rows of slots that are due now; how many schedules moved on."""
         moment = self._clock()
         due = await self._store.find(
@@ -123,12 +123,14 @@ class Scheduler:
 
     async def _open_runs(self, trigger: Trigger, user: UserId, *, but: str, moment: datetime) -> list[Run]:
         """Runs of this schedule that have not ended, by their own rows: a note may be left of one that has."""
-        notes = await self._store.find(OpenRun, owner=SYSTEM, where={"trigger": trigger.id}, limit=LONGEST_QUEUE + 1)
+        open_runs = await self._store.find(
+            OpenRun, owner=SYSTEM, where={"trigger": trigger.id}, limit=LONGEST_QUEUE + 1
+        )
         found = []
-        for note in notes:
-            if note.id != but:
+        for open_run in open_runs:
+            if open_run.id != but:
                 try:
-                    run = await self._store.get(Run, note.id, owner=user)
+                    run = await self._store.get(Run, open_run.id, owner=user)
                 except NotFound:
                     continue  # being written at this moment, or never
                 if is_open(run):

@@ -82,8 +82,8 @@ class Secrets:
         changed = await self._store.change(
             Agent, agent, owner=user, secrets=tuple(sorted(rest | {name} if given else rest))
         )
-        deed = AuditAction.SECRET_ASSIGNED if given else AuditAction.SECRET_WITHDRAWN
-        await self._audit.record(deed, who=user, about=agent, detail=name)
+        action = AuditAction.SECRET_ASSIGNED if given else AuditAction.SECRET_WITHDRAWN
+        await self._audit.record(action, who=user, about=agent, detail=name)
         await self._renew([changed], user)
 
     async def _agents(self, user: UserId) -> list[Agent]:

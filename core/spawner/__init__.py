@@ -99,7 +99,7 @@ class Spawner(Protocol):
         GONE only for certain: it is what turns are given up for.
         """
 
-    def door(self, box: Box) -> RunnerEndpoint:
+    def endpoint(self, box: Box) -> RunnerEndpoint:
         """Where its API is. Valid as long as `poll` says RUNNING or STARTING."""
 
     async def stop(self, box: Box, *, grace_s: float = 5.0) -> None:

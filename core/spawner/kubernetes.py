@@ -15,9 +15,9 @@ from core.domain.errors import Conflict, NotFound, RunnerUnavailable
 from core.domain.records import Box, UserId
 from core.spawner import Isolation, Layer, Phase, Poll, ProgressCallback, RunnerEndpoint, nobody
 from core.spawner.kubernetes_api import ClusterApi, ClusterUnreachable, opened_api
-from core.spawner.kubernetes_sandbox import CLAIMS, SandboxEngine
-from core.spawner.kubernetes_set import SERVICE, StatefulSetEngine
-from core.spawner.kubernetes_view import BOX, PORT, BoxEngine, BoxView, Progress
+from core.spawner.kubernetes_sandbox import CLAIMS, SandboxBackend
+from core.spawner.kubernetes_set import SERVICE, StatefulSetBackend
+from core.spawner.kubernetes_view import BOX, PORT, BoxBackend, BoxView, Progress
 
 log = logging.getLogger("oma.spawner")
 
@@ -45,15 +45,15 @@ class KubernetesSpawner:
     ) -> None:
         self._api, self._settings, self._boot_key = api, settings, boot_key
         self._domain, self._start_s = domain, start_s
-        self._engine: BoxEngine | None = None
+        self._backend: BoxBackend | None = None
         self._starting: set[str] = set()
         self._runtime: str | None = None  # of the boxes; None: none was seen yet
 
     async def refresh(self) -> None:
         """Find out what there is. Raises: RunnerUnavailable."""
-        engine = await self._chosen()
-        for found in await self._api.some(engine.kind):
-            self._seen(engine.view(found))
+        backend = await self._chosen()
+        for found in await self._api.some(backend.kind):
+            self._seen(backend.view(found))
 
     def isolation(self) -> Isolation:
         shared = self._runtime is not None and self._runtime != GVISOR
@@ -65,10 +65,10 @@ class KubernetesSpawner:
         progress = Progress(tell)
         try:
             async with asyncio.timeout(self._start_s):
-                engine = await self._chosen()
-                name = await engine.named(box.user, progress)
-                await self._wake(engine, box, name, progress)
-                return await self._awake(engine, box, name, progress)
+                backend = await self._chosen()
+                name = await backend.named(box.user, progress)
+                await self._wake(backend, box, name, progress)
+                return await self._awake(backend, box, name, progress)
         except BaseException as error:
             await asyncio.shield(self._undo(box))
             if isinstance(error, TimeoutError):
@@ -84,8 +84,8 @@ class KubernetesSpawner:
         if not isinstance(name, str) or not isinstance(address, str):
             return Poll.GONE
         try:
-            engine = await self._chosen()
-            view = engine.view(await self._api.get(engine.kind, name))
+            backend = await self._chosen()
+            view = backend.view(await self._api.get(backend.kind, name))
         except NotFound:
             return Poll.GONE
         except RunnerUnavailable as error:  # nothing is known, and a box that works must not be given up for that
@@ -95,16 +95,16 @@ class KubernetesSpawner:
         lives = view.awake and view.holder == box.id and not view.ended
         return Poll.RUNNING if lives and (address in view.addresses or view.unknown) else Poll.GONE
 
-    def door(self, box: Box) -> RunnerEndpoint:
+    def endpoint(self, box: Box) -> RunnerEndpoint:
         address, pod = str(box.spawner_state.get("address", "")), str(box.spawner_state.get("pod", ""))
         url, named = f"http://{_bracketed(address)}:{PORT}", address.endswith(self._domain)
         return RunnerEndpoint(url=url, boot_key=self._boot_key, pod=pod, named=named)
 
     async def stop(self, box: Box, *, grace_s: float = 5.0) -> None:
         """Its pod gets SIGTERM and the template's grace; nobody waits for that here."""
-        engine = await self._chosen()
-        if name := str(box.spawner_state.get("object") or await engine.find(box.user)):
-            await self._rest(engine, name, holder=box.id)
+        backend = await self._chosen()
+        if name := str(box.spawner_state.get("object") or await backend.find(box.user)):
+            await self._rest(backend, name, holder=box.id)
 
     async def over_quota(self, box: Box) -> bool:
         return False  # the volume is its bound
@@ -112,42 +112,43 @@ class KubernetesSpawner:
     async def forget(self, user: UserId) -> None:
         await (await self._chosen()).remove(user)
 
-    async def _chosen(self) -> BoxEngine:
-        if self._engine is None:
+    async def _chosen(self) -> BoxBackend:
+        if self._backend is None:
             sandboxes = await self._api.has(CLAIMS)
-            sets = StatefulSetEngine(self._api, domain=self._domain, disk_mb=self._settings.box_disk_mb or DISK_MB)
-            self._engine = SandboxEngine(self._api) if sandboxes else sets
-            log.info("boxes are %s", self._engine.kind.plural)
-        return self._engine
+            sets = StatefulSetBackend(self._api, domain=self._domain, disk_mb=self._settings.box_disk_mb or DISK_MB)
+            self._backend = SandboxBackend(self._api) if sandboxes else sets
+            log.info("boxes are %s", self._backend.kind.plural)
+        return self._backend
 
-    async def _wake(self, engine: BoxEngine, box: Box, name: str, progress: Progress) -> None:
+    async def _wake(self, backend: BoxBackend, box: Box, name: str, progress: Progress) -> None:
         """Written down as this box's, and awake; one that served another box, or is of an older program, ends first."""
-        async with self._api.versions(engine.kind, name) as versions:
+        async with self._api.versions(backend.kind, name) as versions:
             async for found in versions:
                 if found is None:
                     raise RunnerUnavailable(f"{name} was deleted meanwhile")
-                view = engine.view(found)
+                view = backend.view(found)
                 if not view.awake and not view.resting:
                     progress.see(Phase.ENDING)
                     continue  # its last process is still ending; one that wakes now could be taken for the new one
-                wake = await engine.wake()
+                wake = await backend.wake()
                 used = view.awake and (view.ended or (view.process and view.holder not in ("", box.id)))
-                old = view.awake and engine.images(found["spec"]) != engine.images(wake["spec"])  # a spare of last week
+                # A box that was made in advance last week has an older image.
+                old = view.awake and backend.images(found["spec"]) != backend.images(wake["spec"])
                 ours = {"metadata": {"annotations": {BOX: box.id}}}
-                patch = engine.rest() if used or old else ours if view.awake else wake | ours
+                patch = backend.rest() if used or old else ours if view.awake else wake | ours
                 try:
-                    await self._api.patch(engine.kind, name, patch, version=view.version)
+                    await self._api.patch(backend.kind, name, patch, version=view.version)
                 except Conflict:
                     continue
                 if not used and not old:
                     return
 
-    async def _awake(self, engine: BoxEngine, box: Box, name: str, progress: Progress) -> dict[str, Any]:
-        async with self._api.versions(engine.kind, name) as versions:
+    async def _awake(self, backend: BoxBackend, box: Box, name: str, progress: Progress) -> dict[str, Any]:
+        async with self._api.versions(backend.kind, name) as versions:
             async for found in versions:
                 if found is None:
                     raise RunnerUnavailable(f"{name} was deleted meanwhile")
-                view = engine.view(found)
+                view = backend.view(found)
                 self._seen(view)
                 if view.holder != box.id or not view.awake:
                     raise RunnerUnavailable(f"{name} was taken away meanwhile")
@@ -158,12 +159,12 @@ class KubernetesSpawner:
                 progress.see(view.phase, view.why)
         raise AssertionError("versions() never ends")
 
-    async def _rest(self, engine: BoxEngine, name: str, *, holder: str) -> None:
+    async def _rest(self, backend: BoxBackend, name: str, *, holder: str) -> None:
         while True:
             try:
-                view = engine.view(await self._api.get(engine.kind, name))
+                view = backend.view(await self._api.get(backend.kind, name))
                 if view.awake and view.holder == holder:
-                    await self._api.patch(engine.kind, name, engine.rest(), version=view.version)
+                    await self._api.patch(backend.kind, name, backend.rest(), version=view.version)
                 return
             except NotFound:
                 return

@@ -29,7 +29,7 @@ POOL: Final = "runners"  # k8s/base/agents.yaml
 POD: Final = "agents.x-k8s.io/pod-name"  # annotation: where the pod is not called as its sandbox
 
 
-class SandboxEngine:
+class SandboxBackend:
     """Claims and sandboxes only: what a pod is up to shows in its Sandbox's status."""
 
     kind = SANDBOXES

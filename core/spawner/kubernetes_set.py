@@ -19,7 +19,7 @@ SERVICE: Final = "runners"
 HOME: Final = "home"  # the volume that the template mounts
 
 
-class StatefulSetEngine:
+class StatefulSetBackend:
     """`domain`: what follows the pod's name in its address. `disk_mb`: of a new user's volume."""
 
     kind = SETS

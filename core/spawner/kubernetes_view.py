@@ -64,7 +64,7 @@ class BoxView:
     runtime: str = ""  # the runtime class: gvisor, or the node's own kernel
 
 
-class BoxEngine(Protocol):
+class BoxBackend(Protocol):
     """What differs between agent-sandbox and StatefulSets."""
 
     kind: ObjectKind

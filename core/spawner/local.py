@@ -99,7 +99,7 @@ class LocalSpawner:
         self._bound_log(box)
         return Poll.RUNNING
 
-    def door(self, box: Box) -> RunnerEndpoint:
+    def endpoint(self, box: Box) -> RunnerEndpoint:
         return RunnerEndpoint(url="http://runner", unix=str(self._socket(box)))
 
     async def stop(self, box: Box, *, grace_s: float = 5.0) -> None:

@@ -73,12 +73,12 @@ async def test_so_many_at_once_and_so_many_in_the_long_run(text: str, cost: int)
 
 def test_a_seat_is_taken_until_it_is_left_and_each_has_their_own() -> None:
     seats = ConnectionLimiter()
-    with seats.seat("a", most=2), seats.seat("a", most=2):
-        with pytest.raises(TooMuch), seats.seat("a", most=2):
+    with seats.slot("a", most=2), seats.seat("a", most=2):
+        with pytest.raises(TooMuch), seats.slot("a", most=2):
             pass
-        with seats.seat("b", most=2):
+        with seats.slot("b", most=2):
             pass
-    with seats.seat("a", most=1):
+    with seats.slot("a", most=1):
         pass
 
 

@@ -70,7 +70,7 @@ class InCluster:
 
     def url(self, box: Box) -> str:
         """The door's, after the cluster's own name service, which is not that of this machine."""
-        door = self.spawner.door(box).url
+        door = self.spawner.endpoint(box).url
         host = urlsplit(door).hostname or ""
         if not host.endswith(".svc"):
             return door

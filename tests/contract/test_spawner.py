@@ -55,7 +55,7 @@ async def test_a_restarted_web_finds_the_runner_by_what_it_kept_as_json(there: P
         again = box(running.user, running.id, **json.loads(json.dumps(running.spawner_state)))
         later = there.again()
         assert await later.poll(again) is Poll.RUNNING
-        assert later.door(again) == there.spawner.door(running)
+        assert later.endpoint(again) == there.spawner.endpoint(running)
         assert await there.read(again) == "something"
         await later.stop(again, grace_s=0)
         assert await later.poll(again) is Poll.GONE
@@ -98,7 +98,7 @@ async def test_two_users_are_apart(there: Place) -> None:
     async with started(there.spawner, user="google-1", id="a") as one, started(there.spawner, user="google-2") as two:
         await there.write(one, "of the first")
         assert await there.read(two) == ""
-        assert there.spawner.door(one) != there.spawner.door(two)
+        assert there.spawner.endpoint(one) != there.spawner.endpoint(two)
         await there.spawner.stop(one, grace_s=0)
         await there.spawner.forget(one.user)
         assert await there.spawner.poll(two) is Poll.RUNNING

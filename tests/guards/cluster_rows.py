@@ -14,7 +14,7 @@ GUARDS = (
     ),
     Guard(
         "cluster: nobody is given a warm box of an older program", "S2", SPAWNER,
-        'old = view.awake and engine.images(found["spec"]) != engine.images(wake["spec"])', "old = False",
+        'old = view.awake and backend.images(found["spec"]) != backend.images(wake["spec"])', "old = False",
         f"{FAULTS}::test_a_warm_box_of_an_older_image_is_not_given_to_anybody",
     ),
     Guard(

@@ -80,7 +80,7 @@ GUARDS = (
     Guard("no foreign code runs inside a command", "S4", SETTINGS, "(*_ELSEWHERE, *_INSIDE_COMMANDS)", "_ELSEWHERE",
         "tests/core/runner/test_folder_requests.py::test_both_walls_say_the_same_of_what_runs_by_itself"),
     Guard("a rule that does not allow what was asked is not taken", "S4", "core/runner/conversation.py",
-        "and self.live and not self.live.allows(answered.rule, asked):", "and False:",
+        "and self.cli_client and not self.cli_client.allows(answered.rule, asked):", "and False:",
         f"{REQUESTS}::test_a_rule_that_does_not_allow_what_was_asked_is_not_taken"),
     Guard(
         "a login that cannot be looked up keeps nobody signed in", "W5 A4", "auth/sockets.py",

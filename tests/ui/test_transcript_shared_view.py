@@ -130,7 +130,7 @@ async def test_a_screen_stays_a_little_after_its_last_tab_and_is_the_same_for_a_
     first = screens.subscribe("s", words("en"), lambda: feed.screen, spawn)
     screens.leave(first, linger_s=0.05)
     again = screens.subscribe("s", words("en"), lambda: pytest.fail("made twice"), spawn)
-    assert again.screen is first.screen
+    assert again.view is first.view
     screens.leave(again, linger_s=0.05)
     await asyncio.wait(tasks, timeout=PATIENCE_S)
     assert tasks[0].cancelled()
@@ -189,5 +189,5 @@ async def test_a_view_that_ends_by_an_error_is_told_and_the_next_page_gets_a_new
     first = views.subscribe("s", words("en"), make, start)
     await news(first)
     assert [fault.code for fault in first.new_faults()] == ["view_ended"]
-    assert views.subscribe("s", words("en"), make, start).screen is not first.screen
+    assert views.subscribe("s", words("en"), make, start).view is not first.view
     caplog.clear()

@@ -39,16 +39,16 @@ class AgentActions:
 
         Raises: NotFound. RunnerUnavailable.
         """
-        user, talk = self._page.user_id, self._page.services.conversations
+        user, conversations = self._page.user_id, self._page.services.conversations
         last = (await self._agents.session(session, user=user)).last_seq
         fold = TranscriptReducer(self._page.words)
-        for event in await talk.older(session, user=user, before=last + 1):
+        for event in await conversations.older(session, user=user, before=last + 1):
             fold.apply(event)
         if fold.failed is None:
-            await talk.warm(session, user=user)
+            await conversations.warm(session, user=user)
         else:
             end, said = fold.failed
-            await talk.retry(session, said, user=user, after=seq_of(end))
+            await conversations.retry(session, said, user=user, after=seq_of(end))
 
     async def deletion_question(self, agent: str) -> dict[str, Any]:
         """The question before the agent is deleted, which says what will be deleted with it."""

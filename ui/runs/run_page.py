@@ -160,7 +160,7 @@ class RunPage:
         """What was said and done, once there is a session; it follows by itself."""
         if not self._run.session or self._session:
             return
-        user, talk = self._page.user_id, self._page.services.conversations
+        user, conversations = self._page.user_id, self._page.services.conversations
         try:
             session = await self._page.services.agents.session(self._run.session, user=user)
         except NotFound:
@@ -169,13 +169,13 @@ class RunPage:
         cursor = self._views.subscribe(session.id, self._page.words, partial(self._view, session), _start)
         self._page.client.on_delete(lambda: self._views.leave(cursor))
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(cursor.screen.arrived.wait(), PATIENCE_S)
+            await asyncio.wait_for(cursor.view.arrived.wait(), PATIENCE_S)
 
         async def older(before: int) -> list[AnyEvent]:
-            return await talk.older(session.id, user=user, before=before)
+            return await conversations.older(session.id, user=user, before=before)
 
         async def again(said: UserSaid, after: int) -> int:
-            return await talk.retry(session.id, said, user=user, after=after)
+            return await conversations.retry(session.id, said, user=user, after=after)
 
         with self._log:
             Transcript(

@@ -87,7 +87,7 @@ class SecretsPage:
                 with tag("div", classes="grow"):
                     tag("div", one.name, classes="b mono wrap")
                     tag("div", self._times(one), classes="meta", testid="secret-times")
-            self._givens(one, agents)
+            self._agent_access(one, agents)
             with tag("div", classes="row acts"):
                 self._replace(one.name)
                 self._delete(one)
@@ -98,12 +98,12 @@ class SecretsPage:
         used = words.t("secrets.used_at", when=words.when(one.used_at)) if one.used_at else words.t("secrets.unused")
         return " · ".join(part for part in (saved, used) if part)
 
-    def _givens(self, one: SecretInfo, agents: list[Agent]) -> None:
+    def _agent_access(self, one: SecretInfo, agents: list[Agent]) -> None:
         words, having = self._page.words, {agent.id for agent in one.agents}
         if not agents:
             tag("p", words.t("connections.no_agents"), classes="meta")
             return
-        with tag("div", classes="row givens", role="group", aria_label=words.t("secrets.agents_of", name=one.name)):
+        with tag("div", classes="row access", role="group", aria_label=words.t("secrets.agents_of", name=one.name)):
             tag("span", words.t("secrets.agents"), classes="meta")
             for agent in agents:
                 given = agent.id in having
@@ -111,7 +111,7 @@ class SecretsPage:
                 with button.attributes(testid="give", data_agent=agent.id):
                     icon("check" if given else "plus")
                     tag("span", agent.name or words.t("dashboard.untitled"), classes="cut")
-                button.on("click", partial(self._give, one.name, agent, not given), args=[])
+                button.on("click", partial(self._set_access, one.name, agent, not given), args=[])
 
     def _replace(self, name: str) -> None:
         words = self._page.words
@@ -167,7 +167,7 @@ class SecretsPage:
         self._page.toasts.show(words.t("secrets.added" if new else "secrets.replaced", name=name))
         return ""
 
-    async def _give(self, name: str, agent: Agent, given: bool) -> None:
+    async def _set_access(self, name: str, agent: Agent, given: bool) -> None:
         words, secrets = self._page.words, self._page.services.secrets
         try:
             await secrets.assign(name, agent.id, given, user=self._page.user_id)

@@ -226,8 +226,8 @@ def _opening(event: AnyEvent) -> bool:
 class ViewCursor:
     """The place of one tab in the batches of a view."""
 
-    def __init__(self, screen: SharedView) -> None:
-        self.screen = screen
+    def __init__(self, view: SharedView) -> None:
+        self.view = view
         self.news = asyncio.Event()
         self._seen = self._told = 0
 
@@ -238,19 +238,19 @@ class ViewCursor:
 
     async def next(self) -> Push:
         """Wait for something this tab does not have yet, or for a fault that it has not told yet."""
-        while self._seen == self.screen.n and self._told == len(self.screen.faults):
+        while self._seen == self.view.n and self._told == len(self.view.faults):
             self.news.clear()
             await self.news.wait()
         return self.now()
 
     def new_faults(self) -> list[PlatformError]:
         """What could not be shown since this was asked last."""
-        new, self._told = self.screen.faults[self._told :], len(self.screen.faults)
+        new, self._told = self.view.faults[self._told :], len(self.view.faults)
         return new
 
     def now(self) -> Push:
         """Return what this tab does not have yet, without waiting."""
-        push = self.screen.since(self._seen)
+        push = self.view.since(self._seen)
         self._seen = push.n
         return push
 
@@ -271,22 +271,22 @@ class SharedViews:
     ) -> ViewCursor:
         """Return a cursor on this session's view, which is made and started for the first tab."""
         key = (session, words)
-        screen = self._open.get(key)
-        if screen is None or screen.ended:
-            screen = self._open[key] = make()
-            self._tasks[screen] = spawn(screen)
-        return screen.join()
+        view = self._open.get(key)
+        if view is None or view.ended:
+            view = self._open[key] = make()
+            self._tasks[view] = spawn(view)
+        return view.join()
 
     def leave(self, cursor: ViewCursor, *, linger_s: float = 5.0) -> None:
         """Forget a tab; the view stays for `linger_s` seconds, so that a reload finds it rendered."""
-        cursor.screen.leave(cursor)
-        asyncio.get_running_loop().call_later(linger_s, self._close_if_empty, cursor.screen)
+        cursor.view.leave(cursor)
+        asyncio.get_running_loop().call_later(linger_s, self._close_if_empty, cursor.view)
 
-    def _close_if_empty(self, screen: SharedView) -> None:
-        if screen.watched:
+    def _close_if_empty(self, view: SharedView) -> None:
+        if view.watched:
             return
-        task = self._tasks.pop(screen, None)
+        task = self._tasks.pop(view, None)
         if task:
             task.cancel()
-        for key in [key for key, one in self._open.items() if one is screen]:
+        for key in [key for key, one in self._open.items() if one is view]:
             del self._open[key]

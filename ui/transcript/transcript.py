@@ -49,7 +49,7 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
         self._again, self._fail = again, fail
         self._online = asyncio.Event()
         first = cursor.now()
-        self._first_seq, self._orphans = cursor.screen.first_seq, list(cursor.screen.orphans)
+        self._first_seq, self._orphans = cursor.view.first_seq, list(cursor.view.orphans)
         # nosemgrep: raw-html  # addresses of our own files
         ui.add_head_html(_preloads())
         # In the page itself, so that the text is there before the socket is. Never updated: it would be sent again.
@@ -89,12 +89,12 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
             self._send(push)
             for fault in self._cursor.new_faults()[-1:]:
                 self._fail(fault)
-            if self._cursor.screen.ended:
+            if self._cursor.view.ended:
                 return
 
     def _send(self, push: Push) -> None:
         if push.base == 0:
-            self._first_seq, self._orphans = self._cursor.screen.first_seq, list(self._cursor.screen.orphans)
+            self._first_seq, self._orphans = self._cursor.view.first_seq, list(self._cursor.view.orphans)
         self._run(f'runMethod({self.id},"push",[{push.base},{push.n},{push.last_seq},{push.ops},{self._first_seq}]);')
         if push.meta is not None:
             meta = msgspec.json.encode(push.meta).decode()
@@ -113,7 +113,7 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
 
     async def _retried(self, event: GenericEventArguments) -> None:
         """Try the failed turn again, unless another tab has done so."""
-        failed = self._cursor.screen.failed
+        failed = self._cursor.view.failed
         if failed is None or failed[0].seq != event.args:
             return
         try:

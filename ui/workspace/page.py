@@ -37,7 +37,7 @@ PATIENCE_S: Final = 2.0  # the build of the page waits so long for history; late
 
 def install(services: Services) -> None:
     """Register the page."""
-    screens = SharedViews()
+    views = SharedViews()
 
     @screen("/workspace/{agent_id}")
     async def workspace(agent_id: str, session: str = "") -> None:
@@ -53,8 +53,8 @@ def install(services: Services) -> None:
             found, here = page.overview.agent(agent_id), _chosen(page.overview.sessions_of(agent_id), session)
             if found is None:
                 raise NotFound(f"agent {agent_id}")
-            talk = WorkspaceChat(page, screens, agent=found, session=here)
-            await talk.build()
+            chat = WorkspaceChat(page, views, agent=found, session=here)
+            await chat.build()
             if not session:
                 ui.navigate.history.replace(address(here))
 
@@ -70,8 +70,8 @@ def _chosen(sessions: list[Session], wanted: str) -> Session:
 class WorkspaceChat:
     """One open workspace page."""
 
-    def __init__(self, page: PageFrame, screens: SharedViews, *, agent: Agent, session: Session) -> None:
-        self._page, self._screens = page, screens
+    def __init__(self, page: PageFrame, views: SharedViews, *, agent: Agent, session: Session) -> None:
+        self._page, self._views = page, views
         self._agent, self._session = agent, session
         self._agents, self._conversations = page.services.agents, page.services.conversations
         self._user: UserId = page.user.id
@@ -83,9 +83,9 @@ class WorkspaceChat:
         """Build the page; the stored history does not wait for the runner."""
         cursor = self._subscribe()
         page, id = self._page, self._session.id
-        page.client.on_delete(lambda: self._screens.leave(cursor))
+        page.client.on_delete(lambda: self._views.leave(cursor))
         try:
-            await asyncio.wait_for(cursor.screen.arrived.wait(), PATIENCE_S)
+            await asyncio.wait_for(cursor.view.arrived.wait(), PATIENCE_S)
         except TimeoutError:
             log.warning("history of %s is late", id)
         page.retitle(self._page_title())
@@ -110,7 +110,7 @@ class WorkspaceChat:
         def start(screen: SharedView) -> "asyncio.Task[None]":
             return background_tasks.create(_run(screen, session.id), name="screen")
 
-        return self._screens.subscribe(session.id, self._words, make, start)
+        return self._views.subscribe(session.id, self._words, make, start)
 
     def _side(self) -> None:
         with tag("div", classes="head"):
@@ -135,11 +135,11 @@ class WorkspaceChat:
             tag("span", user.name or user.email or self._words.t("common.owner"), classes="cut grow")
 
     def _mid(self, cursor: ViewCursor) -> None:
-        words, id, user, talk = self._words, self._session.id, self._user, self._conversations
+        words, id, user, meta = self._words, self._session.id, self._user, cursor.view.meta
         self._head = WorkspaceHead(
             agent=self._agent,
             title=title_of(self._session, words),
-            meta=cursor.screen.meta,
+            meta=meta,
             words=words,
             publish=self._publish,
             rename=partial(self._actions.rename, self._agent.id),
@@ -149,16 +149,15 @@ class WorkspaceChat:
         )
         transcript_place = tag("div", classes="place")
         with tag("div", classes="dock"), tag("div", classes="col"):
-            card = RequestCard(
-                words=words, answer=partial(talk.answer, id, user=user), fail=self._page.fail, meta=cursor.screen.meta
-            )
+            answer = partial(self._conversations.answer, id, user=user)
+            card = RequestCard(words=words, answer=answer, fail=self._page.fail, meta=meta)
             composer = self._composer = Composer(
                 session=id,
                 user=user,
                 words=words,
-                meta=cursor.screen.meta,
+                meta=meta,
                 say=self._say,
-                stop=partial(talk.interrupt, id, user=user),
+                stop=partial(self._conversations.interrupt, id, user=user),
                 wake=self._wake,
                 fail=self._page.fail,
             )

@@ -83,8 +83,8 @@ async def running(home: Path, box_http: BoxHttp) -> AsyncIterator[Talking]:
 async def say(session: Talking, *texts: str) -> None:
     """Each in a turn of its own."""
     for text in texts:
-        session.talk.say(UserSaid(message_id=text, text=text))
-        await until(lambda: not session.busy and not session.journal.recall.waiting)
+        session.conversation.say(UserSaid(message_id=text, text=text))
+        await until(lambda: not session.busy and not session.journal.projection.waiting)
 
 
 async def kept(harness: GatewayHarness) -> list[AnyEvent]:
@@ -166,8 +166,10 @@ async def test_a_home_that_is_lost_gets_its_log_back_before_anything_is_said(
         await until_kept(harness, session)
     shutil.rmtree(tmp_path / "home")
     async with running(tmp_path / "home", box_http) as session:
-        await until(lambda: "one" in session.journal.recall.seqs)
-        assert session.talk.say(UserSaid(message_id="one", text="one")) == 2, "said again, it is the same message"
+        await until(lambda: "one" in session.journal.projection.seqs)
+        assert session.conversation.say(UserSaid(message_id="one", text="one")) == 2, (
+            "said again, it is the same message"
+        )
         await until_kept(harness, session)
         assert messages(await kept(harness)) == ["one"]
 
@@ -261,7 +263,7 @@ async def test_the_stores_open_ends_are_tied_up_and_what_waited_there_waits_here
     with store_ahead(tmp_path) as (journal, there):
         assert await rejoin(journal, there, 3) == 8
         journal.record(Notice(text="later"))
-        recall = journal.recall
+        recall = journal.projection
         assert (recall.turn, recall.state, list(recall.waiting)) == ("", SessionState.ASLEEP, ["m"])
     events = lines(tmp_path)
     assert events[:8] == there.events

@@ -85,11 +85,11 @@ def test_what_the_log_says_is_the_same_live_and_after_opening(tmp_path: Path) ->
     ):
         book.record(event)
     again = journal(tmp_path)
-    for recall in (book.recall, again.recall):
+    for recall in (book.projection, again.projection):
         assert (recall.agent, recall.kind, recall.state, recall.turn) == ("a", "builder", SessionState.ASLEEP, "")
         assert recall.seqs == {"m1": 2, "m2": 3} and list(recall.waiting) == ["m2"]
         assert list(recall.asked) == ["r2"] and list(recall.decided) == ["r1"] and not recall.at_rest
-    assert vars(book.recall) == vars(again.recall)
+    assert vars(book.projection) == vars(again.projection)
 
 
 def test_a_state_that_may_not_follow_is_not_written(tmp_path: Path) -> None:
@@ -114,8 +114,8 @@ async def test_a_secret_is_neither_stored_nor_shown_and_what_is_done_next_still_
         "so far ", "use ***", "it is ", "***.",
     ]  # fmt: skip
     assert secret.encode() not in book.log.path.read_bytes()
-    assert book.recall.waiting["m1"].text == f"use {secret}"
+    assert book.projection.waiting["m1"].text == f"use {secret}"
     book.record(Text(message="n", block=0, text=f"it is `{secret}` then"))
-    assert book.recall.line == "it is *** then"
+    assert book.projection.line == "it is *** then"
     kept = book.shown([TextDelta(message="m", block=0, text=f"half an answer with {secret} and secr")])
     assert [delta.text for delta in kept] == ["half an answer with *** and "]  # what a checkpoint writes down

@@ -16,8 +16,8 @@ class Cli:
 
     def __init__(self) -> None:
         self.over = asyncio.Event()
-        self.heard: Any = None
-        self.gone: Any = None
+        self.on_message: Any = None
+        self.on_exit: Any = None
         self.written: list[Json] = []
         self.terminated = 0
 
@@ -73,8 +73,8 @@ async def test_each_is_answered_by_its_own_name_a_mistake_of_ours_too(
     wire: SdkTransport, cli: Cli, tools: Tools, caplog: pytest.LogCaptureFixture
 ) -> None:
     tools.may.set()
-    cli.heard(request(1))
-    cli.heard(request(2, "broken"))
+    cli.on_message(request(1))
+    cli.on_message(request(2, "broken"))
     await settled()
     good, bad = sorted(cli.written, key=lambda line: line["request_id"])
     assert good == {"request_id": "r1", "subtype": "success", "response": {"mcp_response": {"id": 1}}}
@@ -85,17 +85,17 @@ async def test_each_is_answered_by_its_own_name_a_mistake_of_ours_too(
 
 async def test_a_cli_that_asks_without_end_is_not_believed(wire: SdkTransport, cli: Cli, tools: Tools) -> None:
     for number in range(CALLS):
-        cli.heard(request(number))
+        cli.on_message(request(number))
     assert not cli.terminated
-    cli.heard(request(CALLS))
+    cli.on_message(request(CALLS))
     await settled()
     assert (cli.terminated, tools.calls) == (1, CALLS)
 
 
 async def test_with_the_cli_its_calls_end(wire: SdkTransport, cli: Cli, tools: Tools) -> None:
-    cli.heard(request(1))
+    cli.on_message(request(1))
     await settled()
-    cli.gone()
+    cli.on_exit()
     tools.may.set()
     await settled()
     assert (tools.calls, cli.written) == (1, [])
@@ -104,6 +104,6 @@ async def test_with_the_cli_its_calls_end(wire: SdkTransport, cli: Cli, tools: T
 
 @pytest.mark.parametrize("broken", ["mcp_message", ["subtype"], 7, None, {"kind": "mcp_message"}])
 async def test_a_request_that_is_none_is_dropped(wire: SdkTransport, cli: Cli, tools: Tools, broken: object) -> None:
-    cli.heard({"type": "control_request", "request_id": "r1", "request": broken})
+    cli.on_message({"type": "control_request", "request_id": "r1", "request": broken})
     await settled()
     assert (tools.calls, cli.written, cli.terminated) == (0, [], 0)

@@ -104,7 +104,7 @@ async def test_a_message_that_waits_for_a_sweep_can_be_stopped(tmp_path: Path) -
             here = box.runner.sessions.get(session.id)
             sleeping = asyncio.create_task(here.sleep())
             async with asyncio.timeout(PATIENCE_S):
-                while not here.talk.held:
+                while not here.conversation.held:
                     await asyncio.sleep(0)
             await session.say("SAY(((two)))")
             await session.interrupt()
@@ -121,7 +121,7 @@ async def test_a_cli_whose_token_is_at_its_end_makes_way_before_the_next_message
             await session.say("SAY(((one)))")
             await watch.until(TurnFinished)
             before = box.cli_pid(session.id)
-            box.runner.sessions.get(session.id).talk.live.born -= 20 * 3600 + 1
+            box.runner.sessions.get(session.id).conversation.cli_client.started_at -= 20 * 3600 + 1
             await session.say("SAY(((two)))")
             assert (await watch.until(TurnFinished)).outcome == "ok"
             assert box.cli_pid(session.id) != before

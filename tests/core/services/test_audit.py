@@ -21,7 +21,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 
 
 async def test_an_entry_says_who_what_when_and_from_where(store: SqliteStore) -> None:
-    audit = Audit(store, whence=lambda: RequestOrigin(address="192.0.2.7", device="Firefox"))
+    audit = Audit(store, request_origin=lambda: RequestOrigin(address="192.0.2.7", device="Firefox"))
     await audit.record(AuditAction.AGENT_DELETED, who="google-1", about="a1")
     [act] = await audit.newest(limit=10)
     assert (act.what, act.who, act.about, act.address, act.device) == (
@@ -35,7 +35,7 @@ EVIL = ['x\n{"what":"sign_in"}', "\x1b[2Jx", "\u202egnp.exe", "\u2028x", "\x00",
 
 @pytest.mark.parametrize("evil", EVIL, ids=["line", "escape", "rtl", "separator", "nul", "long"])
 async def test_what_strangers_send_stays_one_short_line(store: SqliteStore, evil: str) -> None:
-    audit = Audit(store, whence=lambda: RequestOrigin(address=evil, device=evil))
+    audit = Audit(store, request_origin=lambda: RequestOrigin(address=evil, device=evil))
     await audit.record(AuditAction.SIGN_IN_REFUSED, who=evil, about=evil, detail=evil)
     whole = b"".join([piece async for piece in audit.lines()])
     assert whole.count(b"\n") == 1

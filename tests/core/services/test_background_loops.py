@@ -21,7 +21,7 @@ class Rounds:
         self.due: datetime | None = None
         self.looked, self.closed = asyncio.Event(), False
 
-    async def round(self) -> int:
+    async def poll_once(self) -> int:
         self.looks += 1
         self.looked.set()
         if self.failing:

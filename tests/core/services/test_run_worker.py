@@ -22,7 +22,7 @@ ALICE, BOB = UserId("google-1"), UserId("google-2")
 START_OF_TEST = datetime(2026, 11, 2, tzinfo=UTC)
 
 
-class Speaker:
+class Messenger:
     """What the worker says, and to whom; refuses while no runner can be had."""
 
     def __init__(self) -> None:
@@ -44,20 +44,20 @@ class Place:
     """A store, a clock that the test moves, and webs that work on it."""
 
     def __init__(self, store: SqliteStore) -> None:
-        self.store, self.now, self.speaker = store, START_OF_TEST, Speaker()
+        self.store, self.now, self.messenger = store, START_OF_TEST, Messenger()
         self.held: set[UserId] = set()
         self.runs = Runs(store, audit=Audit(store), wake=lambda: None, clock=lambda: self.now)
         self.worker = self.web()
 
     def web(self) -> RunWorker:
         return RunWorker(
-            self.store, speaker=self.speaker, is_held=lambda user: user in self.held, per_user=2, platform=3,
+            self.store, messenger=self.messenger, is_held=lambda user: user in self.held, per_user=2, platform=3,
             clock=lambda: self.now,
         )  # fmt: skip
 
     async def round(self, **later: float) -> None:
         self.now += timedelta(**later)
-        await self.worker.round()
+        await self.worker.poll_once()
         await self.worker.at_rest()
 
     async def run(self, user: UserId = ALICE, **more: Any) -> Run:
@@ -129,10 +129,10 @@ async def test_a_run_begins_its_session_with_its_words_once(place: Place) -> Non
     await place.round()
     begun = await place.see(run)
     assert begun.state is RunState.RUNNING
-    assert place.speaker.said == [(f"run-{run.id}", "go")]
+    assert place.messenger.said == [(f"run-{run.id}", "go")]
     assert (await place.store.get(Session, begun.session, owner=ALICE)).run == run.id
     await place.round()
-    assert len(place.speaker.said) == 1
+    assert len(place.messenger.said) == 1
 
 
 async def test_two_webs_that_look_at_once_begin_no_more_than_there_is_room_for(place: Place) -> None:
@@ -142,10 +142,10 @@ async def test_two_webs_that_look_at_once_begin_no_more_than_there_is_room_for(p
     other = place.web()
     for _ in range(3):
         await place.round()
-        await other.round()
+        await other.poll_once()
         await other.at_rest()
     running = await place.store.count(OpenRun, owner=SYSTEM, where={"phase": RunState.RUNNING})
-    assert running == 3 == len({said for said, _ in place.speaker.said})
+    assert running == 3 == len({said for said, _ in place.messenger.said})
 
 
 async def test_a_run_that_waits_gives_its_place_to_another(place: Place) -> None:
@@ -162,18 +162,18 @@ async def test_a_web_that_dies_at_any_step_of_the_start_is_made_good_by_the_next
     run = await place.run()
     await place.store.change(OpenRun, run.id, owner=SYSTEM, phase=RunState.RUNNING)  # admitted, and no more
     await place.round()
-    assert len(place.speaker.said) == 1
+    assert len(place.messenger.said) == 1
     again = await place.run()
     await place.store.change(OpenRun, again.id, owner=SYSTEM, phase=RunState.RUNNING)
     changes = {"state": RunState.RUNNING, "session": "s", "started_at": place.now}
     await place.store.change(Run, again.id, owner=ALICE, **changes)  # type: ignore[arg-type]  # begun, and not said
     await place.round()
-    assert [said for said, _ in place.speaker.said] == [f"run-{run.id}", f"run-{again.id}"]
+    assert [said for said, _ in place.messenger.said] == [f"run-{run.id}", f"run-{again.id}"]
 
 
 async def test_a_run_that_cannot_be_started_is_tried_again_and_then_fails_with_the_reason(place: Place) -> None:
     run = await place.run()
-    place.speaker.refuse = True
+    place.messenger.refuse = True
     await place.round()
     assert (await place.see(run)).state is RunState.RUNNING
     await place.round(seconds=START.total_seconds() + 1)
@@ -189,10 +189,10 @@ async def test_a_run_whose_box_nobody_holds_is_woken_and_one_that_works_is_left_
     await place.tell(run, UserSaid(message_id="m", text="go"))
     place.held.add(ALICE)
     await place.round(seconds=QUIET.total_seconds() + 1)
-    assert len(place.speaker.said) == 1
+    assert len(place.messenger.said) == 1
     place.held.clear()
     await place.round()
-    assert len(place.speaker.said) == 2
+    assert len(place.messenger.said) == 2
 
 
 async def test_a_run_that_its_recovery_gave_up_fails(place: Place) -> None:
@@ -228,7 +228,7 @@ async def test_a_run_that_nobody_answers_in_time_fails_is_stopped_and_leaves_the
     assert (await place.see(run)).state is RunState.WAITING
     await place.round(minutes=2)
     assert ((await place.see(run)).state, (await place.see(run)).reason) == (RunState.FAILED, "nobody_answered")
-    assert place.speaker.stopped == [session]
+    assert place.messenger.stopped == [session]
     assert await place.store.find(Request, owner=ALICE) == []
 
 
@@ -239,7 +239,7 @@ async def test_a_run_that_works_for_too_long_is_stopped(place: Place) -> None:
     place.held.add(ALICE)
     await place.round(seconds=LONGEST.total_seconds() + 1)
     assert (await place.see(run)).reason == "over_time"
-    assert len(place.speaker.stopped) == 1
+    assert len(place.messenger.stopped) == 1
 
 
 async def test_a_cancelled_run_is_stopped_also_by_the_next_web(place: Place) -> None:
@@ -248,7 +248,7 @@ async def test_a_cancelled_run_is_stopped_also_by_the_next_web(place: Place) -> 
     await place.tell(run, UserSaid(message_id="m", text="go"))
     assert (await place.runs.cancel(run.id, user=ALICE)).state is RunState.CANCELLED
     await place.round()
-    assert len(place.speaker.stopped) == 1
+    assert len(place.messenger.stopped) == 1
     assert await place.store.find(OpenRun, owner=SYSTEM) == []
 
 
@@ -265,4 +265,4 @@ async def test_a_schedules_run_has_its_words_or_asks_for_the_agents_own_work(pla
     await place.round()
     await place.runs.start("a1", user=ALICE)
     await place.round()
-    assert [text for _, text in place.speaker.said] == ["city: 서울\ndays: 3", "지금 할 일을 해 주세요."]
+    assert [text for _, text in place.messenger.said] == ["city: 서울\ndays: 3", "지금 할 일을 해 주세요."]

@@ -70,14 +70,14 @@ class World:
         """One web's look, which may be its last."""
         scheduler = Scheduler(MortalStore(self.store, self.chance, deadly=deadly), clock=self.clock)  # type: ignore[arg-type]
         try:
-            while await scheduler.round():
+            while await scheduler.poll_once():
                 pass
         except* Killed:
             self.deaths += 1
 
     async def settle(self) -> None:
         scheduler = Scheduler(self.store, clock=self.clock)
-        while await scheduler.round():
+        while await scheduler.poll_once():
             pass
 
     async def rows(self, trigger: Trigger) -> list[Run]:
@@ -249,7 +249,7 @@ async def test_a_schedule_that_is_changed_while_its_slot_is_written_keeps_its_ne
             if isinstance(record, Run):
                 await world.schedules.change(trigger.id, user=ALICE, schedule=Schedule(cron="0 23 * * *"))
 
-    await Scheduler(Changing(world.store, world.chance, deadly=0), clock=world.clock).round()  # type: ignore[arg-type]
+    await Scheduler(Changing(world.store, world.chance, deadly=0), clock=world.clock).poll_once()  # type: ignore[arg-type]
     assert (await world.store.get(DueSlot, trigger.id, owner=SYSTEM)).due_at == datetime(2026, 11, 2, 23, tzinfo=UTC)
     assert len(await world.rows(trigger)) == 1
 
@@ -262,7 +262,7 @@ async def test_a_store_that_does_not_answer_loses_no_slot(world: World) -> None:
         async def change(self, *args: Any, **more: Any) -> None:
             raise StoreUnavailable("not now")
 
-    assert await Scheduler(Deaf(world.store, world.chance, deadly=0), clock=world.clock).round() == 0  # type: ignore[arg-type]
+    assert await Scheduler(Deaf(world.store, world.chance, deadly=0), clock=world.clock).poll_once() == 0  # type: ignore[arg-type]
     await world.settle()
     assert said(await world.rows(trigger)) == [("queued", "")]
 

@@ -59,7 +59,7 @@ async def started(spawner: Spawner, *, user: str = "local-owner", id: str = "b1"
 async def ask(spawner: Spawner, running: Box, **request: Any) -> Any:
     """One request to the stand-in; its answer, or its exception's text."""
     async with asyncio.timeout(PATIENCE_S):
-        reader, writer = await asyncio.open_unix_connection(spawner.door(running).unix)
+        reader, writer = await asyncio.open_unix_connection(spawner.endpoint(running).unix)
         try:
             writer.write(json.dumps(request).encode() + b"\n")
             await writer.drain()

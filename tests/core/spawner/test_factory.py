@@ -44,9 +44,9 @@ async def test_in_a_cluster_it_is_kubernetes_whose_doors_open_by_the_boot_key(tm
         )
         async with opened_spawner(settings, runtime_dir.Runtime(short_dir), program=REPOSITORY) as spawner:
             assert isinstance(spawner, KubernetesSpawner)
-            assert spawner.door(box(address="10.0.0.7")).boot_key == "k" * 40
-            assert "k" * 40 not in repr(spawner.door(box(address="10.0.0.7")))
-            assert spawner.door(box(address="fd00::7")).url == "http://[fd00::7]:8080"
+            assert spawner.endpoint(box(address="10.0.0.7")).boot_key == "k" * 40
+            assert "k" * 40 not in repr(spawner.endpoint(box(address="10.0.0.7")))
+            assert spawner.endpoint(box(address="fd00::7")).url == "http://[fd00::7]:8080"
 
 
 async def test_outside_of_a_cluster_kubernetes_is_refused_with_a_sentence(tmp_path: Path, short_dir: Path) -> None:

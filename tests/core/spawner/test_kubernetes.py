@@ -233,7 +233,7 @@ async def test_a_statefulsets_pod_is_the_clusters_template_and_nothing_else(tmp_
             mount["name"] for mount in template["spec"]["containers"][0]["volumeMounts"]
         }
         assert made["spec"]["persistentVolumeClaimRetentionPolicy"]["whenScaled"] == "Retain"
-        assert there.spawner.door(running).url == f"http://{name_of(running.user)}-0.runners.agents.svc:8080"
+        assert there.spawner.endpoint(running).url == f"http://{name_of(running.user)}-0.runners.agents.svc:8080"
 
 
 async def test_a_warm_box_of_an_older_image_is_not_given_to_anybody(there: InCluster) -> None:

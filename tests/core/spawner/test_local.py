@@ -135,7 +135,7 @@ def command_lines() -> list[str]:
 
 async def test_a_runner_that_nobody_can_reach_any_more_is_ended(spawner: LocalSpawner) -> None:
     async with started(spawner) as running:
-        Path(spawner.door(running).unix).unlink()  # by something that tidies /tmp
+        Path(spawner.endpoint(running).unix).unlink()  # by something that tidies /tmp
         assert await spawner.poll(running) is Poll.GONE
         assert not who(running).alive()
 
@@ -180,7 +180,7 @@ async def test_homes_logs_and_sockets_are_private(spawner: LocalSpawner, tmp_pat
             data / "logs",
         ):
             assert folder.stat().st_mode & 0o077 == 0, folder
-        assert Path(spawner.door(running).unix).stat().st_mode & 0o077 == 0
+        assert Path(spawner.endpoint(running).unix).stat().st_mode & 0o077 == 0
 
 
 async def test_what_a_runner_prints_is_kept_for_one_life_and_has_an_end(spawner: LocalSpawner, tmp_path: Path) -> None:
