@@ -236,7 +236,7 @@ class CliClient:
     ) -> PermissionResultAllow | PermissionResultDeny:
         if name.startswith(PREFIX):
             return PermissionResultAllow()
-        wish = ToolRequest(
+        request = ToolRequest(
             tool=name,
             input=said,
             tool_id=context.tool_use_id or "",
@@ -244,10 +244,10 @@ class CliClient:
             rules=tuple(rule_text(rule) for update in context.suggestions for rule in _added(update)),
             cli_reason=self._transport.reason(context.tool_use_id or ""),
         )
-        decision = self._judge.judge(wish)
+        decision = self._judge.judge(request)
         if decision.outcome != "ask":
-            return self._without_asking(wish, decision)
-        verdict = await self._ask(str(uuid.uuid4()), wish._replace(offer=self._judge.offer(wish)))
+            return self._without_asking(request, decision)
+        verdict = await self._ask(str(uuid.uuid4()), request._replace(offer=self._judge.offer(request)))
         if not verdict.allow:
             return PermissionResultDeny(message=verdict.message)
         self._judge.learn(verdict.rules)
@@ -259,11 +259,11 @@ class CliClient:
         return self._judge.allows(rules, ToolRequest(asked.tool, asked.input, asked.tool_id, "", ()))
 
     def _without_asking(
-        self, wish: ToolRequest, decision: PolicyDecision
+        self, request: ToolRequest, decision: PolicyDecision
     ) -> PermissionResultAllow | PermissionResultDeny:
         """Turn the policy's decision into the SDK's answer; it is recorded before the CLI hears it."""
         allowed = decision.outcome == "allow"
-        self._decided(Decided(tool_id=wish.tool_id, tool=wish.tool, decision="allow" if allowed else "deny",
+        self._decided(Decided(tool_id=request.tool_id, tool=request.tool, decision="allow" if allowed else "deny",
                               by=decision.by, rule=", ".join(decision.rules)))  # fmt: skip
         return PermissionResultAllow() if allowed else PermissionResultDeny(message=REFUSED[decision.by])
 

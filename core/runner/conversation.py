@@ -322,21 +322,21 @@ class Conversation:
         if self.cli_client:
             self.cli_client.cli.kill()
 
-    async def ask(self, request_id: str, wish: ToolRequest) -> Verdict:
+    async def ask(self, request_id: str, request: ToolRequest) -> Verdict:
         """What a person decides about this. What works in the background asks without a turn of its own."""
         if not self.background:
             self._open_turn()
-        if wrong := self.check.asked(wish):
+        if wrong := self.check.asked(request):
             self._tamper(wrong)
-        verdict = await self.pending.ask(request_id, wish, self.turn.plan if self.turn else "")
-        self.check.decided(wish.tool_id, verdict.allow)
+        verdict = await self.pending.ask(request_id, request, self.turn.plan if self.turn else "")
+        self.check.decided(request.tool_id, verdict.allow)
         return verdict
 
-    def refuse(self, request_id: str, wish: ToolRequest) -> Verdict:
+    def refuse(self, request_id: str, request: ToolRequest) -> Verdict:
         """Deny this for the agent's policy, where nobody is there to ask."""
         self._open_turn()
-        self.check.decided(wish.tool_id, False)
-        return self.pending.refuse(request_id, wish, self.turn.plan if self.turn else "")
+        self.check.decided(request.tool_id, False)
+        return self.pending.refuse(request_id, request, self.turn.plan if self.turn else "")
 
     def _record_request(self, event: Asked | Answered | Parked) -> None:
         self.journal.record(event)

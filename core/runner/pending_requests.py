@@ -67,20 +67,20 @@ class PendingRequests:
         """Answer the next request for exactly this tool and input with a decision that was made before."""
         self._once[_key(asked.tool, asked.input)] = (asked, answered)
 
-    async def ask(self, request_id: str, wish: ToolRequest, plan: str = "") -> Verdict:
+    async def ask(self, request_id: str, request: ToolRequest, plan: str = "") -> Verdict:
         """Record the request and wait, without a limit, for a person's decision.
 
         Cancelled, it answers the request with STOPPED, unless the request was parked.
         """
-        asked = asked_for(request_id, wish, plan)
-        whole = asked.input == wish.input  # what was cut is not exactly what somebody decided about
+        asked = asked_for(request_id, request, plan)
+        whole = asked.input == request.input  # what was cut is not exactly what somebody decided about
         if whole and (once := self._once.pop(_key(asked.tool, asked.input), None)):
-            return verdict(once[0].kind, wish.input, once[1])
+            return verdict(once[0].kind, request.input, once[1])
         answer: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
         self._open[request_id] = answer
         try:
             self._record(asked)
-            return verdict(asked.kind, wish.input, await answer)
+            return verdict(asked.kind, request.input, await answer)
         except asyncio.CancelledError:
             if self._open.pop(request_id, None):  # neither settled nor parked
                 self._record(Answered(request_id=request_id, decision="deny", by=STOPPED))
@@ -88,9 +88,9 @@ class PendingRequests:
         finally:
             self._open.pop(request_id, None)
 
-    def refuse(self, request_id: str, wish: ToolRequest, plan: str = "") -> Verdict:
+    def refuse(self, request_id: str, request: ToolRequest, plan: str = "") -> Verdict:
         """Answer at once for the agent's policy, where nobody is there to ask. Both stand in the log."""
-        asked = asked_for(request_id, wish, plan)
+        asked = asked_for(request_id, request, plan)
         self._record(asked)
         self._record(Answered(request_id=request_id, decision="deny", by=POLICY, message=UNATTENDED))
         return Verdict(allow=False, message=UNATTENDED)
@@ -119,24 +119,24 @@ class PendingRequests:
             self._record(Parked(request_id=request_id))
 
 
-def asked_for(request_id: str, wish: ToolRequest, plan: str = "") -> Asked:
+def asked_for(request_id: str, request: ToolRequest, plan: str = "") -> Asked:
     """Make the event that shows a request to people.
 
     `plan` is the text that the model wrote earlier in the turn: the CLI keeps plans in files, not in requests.
     """
-    kind = KINDS.get(wish.tool, "permission")
-    own_plan = wish.input.get("plan")
+    kind = KINDS.get(request.tool, "permission")
+    own_plan = request.input.get("plan")
     return Asked(
         request_id=request_id,
         kind=kind,
-        tool=wish.tool,
-        tool_id=wish.tool_id,
-        input=truncation.tool_input(wish.input),
-        reason=wish.reason[:2000],
-        rule=wish.offer.rules,
-        no_rule=wish.offer.why_none,
-        folder=_folder(wish.input),
-        questions=questions(wish.input) if kind == "question" else (),
+        tool=request.tool,
+        tool_id=request.tool_id,
+        input=truncation.tool_input(request.input),
+        reason=request.reason[:2000],
+        rule=request.offer.rules,
+        no_rule=request.offer.why_none,
+        folder=_folder(request.input),
+        questions=questions(request.input) if kind == "question" else (),
         plan=(own_plan if isinstance(own_plan, str) else plan)[: truncation.INPUT_CHARS] if kind == "plan" else "",
     )
 

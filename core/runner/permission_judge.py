@@ -26,33 +26,33 @@ class PermissionJudge:
         """These rules allow from now on, too."""
         self._rules = tuple(dict.fromkeys((*self._rules, *rules)))
 
-    def judge(self, wish: ToolRequest) -> PolicyDecision:
+    def judge(self, request: ToolRequest) -> PolicyDecision:
         """Allow, deny or ask. Questions and plans are always for a person."""
-        if truncation.tool_input(wish.input) != wish.input:
+        if truncation.tool_input(request.input) != request.input:
             return PolicyDecision("deny", "size")
-        if wish.tool in KINDS:
+        if request.tool in KINDS:
             return PolicyDecision("ask")
         return decide(
             self._mode,
             self._rules,
-            use := self.use_of(wish),
-            edits_pass=wish.tool in EDITING and wish.cli_reason in _ORDINARY and self._is_plain_file(use.path),
-            reading_passes=wish.tool == "Bash" and self._is_plain_shell(),
+            use := self.use_of(request),
+            edits_pass=request.tool in EDITING and request.cli_reason in _ORDINARY and self._is_plain_file(use.path),
+            reading_passes=request.tool == "Bash" and self._is_plain_shell(),
         )
 
-    def use_of(self, wish: ToolRequest) -> ToolUse:
+    def use_of(self, request: ToolRequest) -> ToolUse:
         """The request with the real path of its file: links are followed."""
-        named = wish.input.get("file_path") or wish.input.get("notebook_path") or ""
+        named = request.input.get("file_path") or request.input.get("notebook_path") or ""
         path = os.path.realpath(self._folder / named) if isinstance(named, str) and named and "\0" not in named else ""
-        return ToolUse(wish.tool, wish.input, path, os.path.realpath(self._folder))
+        return ToolUse(request.tool, request.input, path, os.path.realpath(self._folder))
 
-    def offer(self, wish: ToolRequest) -> Offer:
+    def offer(self, request: ToolRequest) -> Offer:
         """The rule for "always allow", or why there is none."""
-        return Offer("") if wish.tool in KINDS else offer(self.use_of(wish), wish.rules)
+        return Offer("") if request.tool in KINDS else offer(self.use_of(request), request.rules)
 
-    def allows(self, rules: str, wish: ToolRequest) -> bool:
+    def allows(self, rules: str, request: ToolRequest) -> bool:
         """True if these rules allow this very request. Raises: BadInput: they are no rules."""
-        return bool(allowing(parse_rules(rules), self.use_of(wish)))
+        return bool(allowing(parse_rules(rules), self.use_of(request)))
 
     def _is_plain_file(self, path: str) -> bool:
         """True if the file is in the agent's folder and no part of its path is hidden (.git, .claude, .mcp.json)."""

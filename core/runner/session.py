@@ -80,14 +80,14 @@ class Session:
             self._cli_sessions.on_cli_message(said)  # first: what is told of it is so after a restart, too
         self.conversation.on_cli_message(said)
 
-    async def ask(self, request_id: str, wish: ToolRequest) -> Verdict:
+    async def ask(self, request_id: str, request: ToolRequest) -> Verdict:
         self._sync()  # runs when this has been recorded and waits
-        return await self.conversation.ask(request_id, wish)
+        return await self.conversation.ask(request_id, request)
 
-    async def refuse(self, request_id: str, wish: ToolRequest) -> Verdict:
+    async def refuse(self, request_id: str, request: ToolRequest) -> Verdict:
         """Answer a request by the agent's policy for unattended work."""
         self._sync()
-        return self.conversation.refuse(request_id, wish)
+        return self.conversation.refuse(request_id, request)
 
     def on_decided(self, decided: Decided) -> None:
         """The platform decided about a use of a tool without a person. Raises: StoreUnavailable: it is not recorded."""

@@ -32,14 +32,14 @@ class TamperCheck:
         """We have given the CLI a user message of this name."""
         return _keep(self._sent, uuid, None)
 
-    def asked(self, wish: ToolRequest) -> str:
+    def asked(self, request: ToolRequest) -> str:
         """The CLI asks for a decision: what is wrong with that, if anything."""
-        if wish.tool_id:
-            _keep(self._decisions, wish.tool_id, None)
-        written = self._commands.get(wish.tool_id)
+        if request.tool_id:
+            _keep(self._decisions, request.tool_id, None)
+        written = self._commands.get(request.tool_id)
         return (
             "other_command"
-            if written is not None and written != truncation.tool_input(wish.input).get("command")
+            if written is not None and written != truncation.tool_input(request.input).get("command")
             else ""
         )
 

@@ -71,14 +71,14 @@ async def test_so_many_at_once_and_so_many_in_the_long_run(text: str, cost: int)
     assert not all([await wire.passes() for _ in range(4)])
 
 
-def test_a_seat_is_taken_until_it_is_left_and_each_has_their_own() -> None:
-    seats = ConnectionLimiter()
-    with seats.slot("a", most=2), seats.seat("a", most=2):
-        with pytest.raises(TooMuch), seats.slot("a", most=2):
+def test_a_slot_is_taken_until_it_is_left_and_each_has_their_own() -> None:
+    connections = ConnectionLimiter()
+    with connections.slot("a", most=2), connections.slot("a", most=2):
+        with pytest.raises(TooMuch), connections.slot("a", most=2):
             pass
-        with seats.slot("b", most=2):
+        with connections.slot("b", most=2):
             pass
-    with seats.slot("a", most=1):
+    with connections.slot("a", most=1):
         pass
 
 

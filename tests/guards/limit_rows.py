@@ -66,7 +66,7 @@ GUARDS = (
     ),
     Guard(
         "seats are counted", "W6 R5", FRAMES, "if self._taken[who] >= most:", "if False:",
-        f"{ALONE}::test_a_seat_is_taken_until_it_is_left_and_each_has_their_own",
+        f"{ALONE}::test_a_slot_is_taken_until_it_is_left_and_each_has_their_own",
     ),
     frame("text only", '            return "binary"\n', '            return ""\n', "binary"),
     frame("not too large", "if len(text) > MAX_FRAME_BYTES:", "if False:", "too large"),
