@@ -51,7 +51,7 @@ async def test_nobody_forges_a_line_or_fills_the_log(start: Start, visit: Visit,
 
     assert audit and all(line.isprintable() and len(line.encode()) < LINE_BYTES for line in audit)
     assert json.loads(audit[-1])["what"] == "sign_in"
-    assert "\\x" in json.loads(audit[-1])["device"]
+    assert "⟨U+0080⟩" in json.loads(audit[-1])["device"], "what cannot be seen is named"
     lines = product.log().splitlines()
     assert [line for line in lines if line and not line.startswith("{")] == ["ending…"]
     entries = [json.loads(line) for line in lines if line.startswith("{")]

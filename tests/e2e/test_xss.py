@@ -39,7 +39,20 @@ TAGS = {
     *("a", "blockquote", "br", "code", "del", "div", "em", "h3", "h4", "h5", "h6", "hr", "i", "li", "ol", "p", "pre"),
     *("span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul", "button"),
 }
-ATTRIBUTES = {"", "href", "title", "target", "rel", "class", "start", "data-lang", "type", "aria-label", "aria-hidden"}
+ATTRIBUTES = {
+    "",
+    "dir",
+    "href",
+    "title",
+    "target",
+    "rel",
+    "class",
+    "start",
+    "data-lang",
+    "type",
+    "aria-label",
+    "aria-hidden",
+}
 # Text in which nothing means anything to Markdown must be read as it was written.
 MARKDOWN = (*"*_`[]\\~&|\n", "http:", "https:", "<javascript:", "<data:")
 

@@ -73,7 +73,10 @@ def test_the_code_knows_every_variable_and_reads_it(overlay: str) -> None:
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_a_web_would_start_with_it_once_somebody_has_said_who_may_sign_in(overlay: str) -> None:
-    made = {name: "0f1e2d3c4b5a69788796a5b4c3d2e1f0" for name in ("OMA_SESSION_SECRET", "OMA_OIDC_CLIENT_SECRET")}
+    made = {
+        "OMA_SESSION_SECRET": "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+        "OMA_OIDC_CLIENT_SECRET": "f0e1d2c3b4a5968778695a4b3c2d1e0f",
+    }
     given = {**settings(overlay), **made, "OMA_OIDC_CLIENT_ID": "id", "ANTHROPIC_API_KEY": "sk-ant-of-a-test"}
     [objection] = problems(read(given))
     assert "OMA_ALLOWED_DOMAINS" in objection
