@@ -17,7 +17,7 @@ from pathlib import Path
 
 from core.runner.cli import Json
 
-log = logging.getLogger("oma.engine")
+log = logging.getLogger("oma.cli_sessions")
 
 FILE_BYTES = 64 * 1024  # some 1,700 ids
 OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a named pipe in its place stops nobody
