@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 MARK = "OMA_SESSION"
-PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
+PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 4, 36, 37
 TERM_GRACE_S = 0.4  # after SIGTERM; what is left then gets SIGKILL
 LOOK_S = 0.03
 KILL_S = 1.4  # as long it is looked again: whoever forks while being killed is found, and dying takes its time
@@ -45,6 +45,13 @@ class Marked(NamedTuple):
 def become_subreaper() -> None:
     """Orphans of the box come to us instead of to init."""
     _LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def is_subreaper() -> bool:
+    """Return True if orphans come to this process: only then is a child that it did not start an agent's program."""
+    found = ctypes.c_int(0)
+    _LIBC.prctl(PR_GET_CHILD_SUBREAPER, ctypes.byref(found), 0, 0, 0)
+    return bool(found.value)
 
 
 def hide() -> None:

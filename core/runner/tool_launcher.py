@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from core.runner.processes import Marked, below, children, dying_with_us, end_all
+from core.runner.processes import Marked, below, children, dying_with_us, end_all, is_subreaper
 
 Json = dict[str, Any]
 HERE = Path(__file__).parent / "launcher"
@@ -63,6 +63,8 @@ class ToolLauncher:
         """All that was started here and is alive. A fork server that an agent has killed leaves its orphans to us."""
         if self._process.returncode is None:
             return below([self._process.pid])
+        if not is_subreaper():
+            return []  # a runner inside another program: its other children are nobody's orphans
         orphans = [child for child in children(os.getpid()) if child.pid not in self._ours]
         return [*orphans, *below(orphan.pid for orphan in orphans)]
 

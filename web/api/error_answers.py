@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 
 from auth.problems import answer, problem
 from core.domain.error_catalogue import REQUESTS
-from core.domain.errors import PlatformError
+from core.domain.errors import PlatformError, RunnerUnavailable
 
 log = logging.getLogger("oma.api")
 
@@ -19,8 +19,9 @@ def install_for_platform_errors(app: FastAPI) -> None:
 
     @app.exception_handler(PlatformError)
     async def refused(request: Request, error: PlatformError) -> Response:
-        if error.status >= 500:
-            log.error("%s %s failed: %s", request.method, request.url.path, error)
+        if error.status >= 500:  # a runner that is away is no fault of this process, and the same again helps
+            level = logging.WARNING if isinstance(error, RunnerUnavailable) else logging.ERROR
+            log.log(level, "%s %s failed: %s", request.method, request.url.path, error)
         return problem(error)
 
 

@@ -1,5 +1,6 @@
 """The domain of an agent's programs, wall by wall, without a CLI."""
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -93,3 +94,17 @@ async def test_another_programs_request_that_makes_no_sense_ends_only_itself(tmp
         assert subprocess.run(launch, capture_output=True, timeout=60, check=True).stdout == b"fine\n"
     finally:
         await tools.close()
+
+
+async def test_a_runner_inside_another_program_takes_none_of_its_children_for_an_agents(tmp_path: Path) -> None:
+    bystander = await asyncio.create_subprocess_exec("sleep", "60")
+    launcher = await ToolLauncher.start(tmp_path, set())
+    launcher._process.kill()
+    await launcher._process.wait()
+    try:
+        assert launcher.programs() == []  # this process is no subreaper, so nobody's orphans come to it
+        await launcher.close()
+        assert bystander.returncode is None
+    finally:
+        bystander.kill()
+        await bystander.wait()
