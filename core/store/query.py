@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
@@ -135,7 +135,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, datetime):
-        return msgspec.to_builtins(value)
+        return msgspec.to_builtins(value.astimezone(UTC))  # texts are compared, so all are of one zone
     if isinstance(value, str | int | float | None):
         return value
     raise ValueError(f"cannot look for a {type(value).__name__}")

@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -299,6 +299,14 @@ class TestFind:
         assert [session.id for session in between] == ["s2", "s3", "s4"]
         newest = await store.find(Session, owner=ALICE, newest_by="updated_at", below=above)
         assert [session.id for session in newest] == ["s0"]
+
+    async def test_times_of_another_zone_bound_as_the_same_moments_do(self, store: Store) -> None:
+        for n in range(4):
+            await store.put(talk(f"s{n}", at=DAY + timedelta(hours=n)), owner=ALICE)
+        seoul = timezone(timedelta(hours=9))
+        above, below = DAY.astimezone(seoul), (DAY + timedelta(hours=3)).astimezone(seoul)
+        between = await store.find(Session, owner=ALICE, oldest_by="updated_at", above=above, below=below)
+        assert [session.id for session in between] == ["s1", "s2"]
 
     @pytest.mark.parametrize("order", [{"newest_by": "updated_at"}, {"oldest_by": "updated_at"}, {}])
     async def test_pages_leave_nothing_out_and_show_nothing_twice_also_where_times_are_equal(
