@@ -161,7 +161,7 @@ def weak(secret: str) -> bool:
 
 
 def _alike(settings: Settings) -> bool:
-    """Whether one secret is another one: who may see the one would have the other."""
+    """Return whether one secret is another one: who may see the one would have the other."""
     secrets = [*settings.session_secret, settings.oidc_client_secret, settings.anthropic_api_key]
     given = [secret for secret in secrets if secret]
     return len(set(given)) < len(given)
@@ -175,7 +175,7 @@ def _writable_by_others(folder: Path) -> bool:
 
 
 def _in_the_clear(address: str) -> bool:
-    """Whether what is sent there leaves this machine or this cluster unencrypted."""
+    """Return whether what is sent there leaves this machine or this cluster unencrypted."""
     url = urlsplit(address)
     host = url.hostname or ""
     inside = host in LOOPBACK or "." not in host or host.endswith((".svc", ".svc.cluster.local"))

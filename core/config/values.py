@@ -24,7 +24,7 @@ class Range:
     off: bool = False
 
     def holds(self, value: float) -> bool:
-        """Whether `value` is in the range; what is not a number is not."""
+        """Return whether `value` is in the range; what is not a number is not."""
         return self.low <= value <= self.high or (self.off and value == 0)
 
     def __str__(self) -> str:

@@ -8,7 +8,7 @@ import msgspec
 
 
 class AuditAction(StrEnum):
-    """What can have been done."""
+    """The actions that the audit log records."""
 
     SIGN_IN = "sign_in"
     SIGN_IN_REFUSED = "sign_in_refused"
