@@ -11,6 +11,8 @@ WRITABLE = f"{INSIDE}::test_home_and_two_places_that_vanish_are_all_that_can_be_
 EXPORT = "tests/core/runner/test_export.py::test_plain_files_are_sent_whole_and_links_and_devices_are_not_followed"
 DOORS = "tests/core/runner/test_lifetimes.py::test_every_door_asks_who_is_there"
 APP = "core/runner/app.py"
+HTTP = "core/runner/routes/http.py"
+SESSIONS = "core/runner/routes/sessions.py"
 SPARE = "tests/core/runner/test_boot.py::test_nobodys_runner_answers_its_probe_and_the_boot_key"
 
 GUARDS = (
@@ -153,13 +155,13 @@ GUARDS = (
         "runner: whose it is stays", "Z2", "core/runner/runner.py", "if bound and (bound.user, bound.box) != (init.user, init.box):", "if False:", DOORS,
         by="TimeoutError",  # with another's key the test cannot even end it
     ),
-    Guard("runner: a message has an end", "R3", APP, "if len(body.text) > api.MESSAGE_CHARS:", "if False:", DOORS),
+    Guard("runner: a message has an end", "R3", SESSIONS, "if len(body.text) > api.MESSAGE_CHARS:", "if False:", DOORS),
     Guard(
-        "runner: ids are no paths", "F1", APP, "    name = request.match_info[part]\n    if not NAME.fullmatch(name):", "    name = request.match_info[part]\n    if False:",
+        "runner: ids are no paths", "F1", HTTP, "    name = request.match_info[part]\n    if not ID.fullmatch(name):", "    name = request.match_info[part]\n    if False:",
         "tests/core/runner/test_files.py::test_ids_that_are_paths_are_refused_at_every_door",
     ),
     Guard(
-        "runner: an agent's id is no path", "F1", APP, "if not NAME.fullmatch(body.agent):", "if False:",
+        "runner: an agent's id is no path", "F1", SESSIONS, "if not ID.fullmatch(body.agent):", "if False:",
         "tests/core/runner/test_files.py::test_an_agents_id_that_is_a_path_is_refused",
     ),
     Guard(

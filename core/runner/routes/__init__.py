@@ -1,0 +1,1 @@
+"""The HTTP routes of a runner: one module for each resource, put together by core.runner.app."""
