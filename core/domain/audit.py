@@ -42,7 +42,9 @@ class AuditAction(StrEnum):
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry. `who` did it (empty: a stranger), `about` is the id of what or whom it was done to."""
+    """An entry of the audit log. `what` is the action, `who` is the user who did it (empty: not signed in) and `about`
+    is the id of the user or thing that it was done to.
+    """
 
     seq: int = 0
     at: datetime
@@ -56,7 +58,7 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestOrigin:
-    """Where a request came from: the caller's address and what their browser calls itself."""
+    """The origin of a request: the caller's network address, and the user agent that the browser sends."""
 
     address: str = ""
     device: str = ""

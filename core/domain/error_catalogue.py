@@ -1,4 +1,4 @@
-"""Every code with which something can fail in front of a person or an API client: what happened, why, what helps.
+"""Every error code that a person or an API client can meet: what happened, what it means and what helps.
 
 Pages decide by it what they offer, the API answers with its sentences, and docs/errors.md is generated from it
 (`python -m core.domain.error_catalogue`). The pages' own sentences are in ui/locale, by the same codes.
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Remedy(StrEnum):
-    """What a person, or a client, can do about it."""
+    """A step that a person or a client can take after an error."""
 
     RETRY = "retry"
     WAIT = "wait"
@@ -45,7 +45,7 @@ ADVICE: dict[Remedy, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One code. `remedies` are in the order in which they are offered."""
+    """The texts of one error code. `remedies` stand in the order in which pages offer them."""
 
     happened: str
     means: str
@@ -191,19 +191,19 @@ INTERNAL = frozenset(
 
 
 def may_retry(reason: str) -> bool:
-    """Whether saying the same again may help after a turn that ended with this reason; unknown ones may."""
+    """True if the same message may succeed after a turn that ended with `reason`. Unknown reasons count as such."""
     entry = TURNS.get(reason)
     return entry is None or bool({Remedy.RETRY, Remedy.WAIT} & set(entry.remedies))
 
 
 def remedies(code: str) -> tuple[Remedy, ...]:
-    """What helps; a retry for a code that this version does not know."""
+    """Return the remedies of a code; a retry if this version does not know the code."""
     entry = TURNS.get(code) or REQUESTS.get(code)
     return entry.remedies if entry else (Remedy.RETRY,)
 
 
 def markdown() -> str:
-    """The table as a page of the documentation."""
+    """Return the table as a page of the documentation, in Markdown."""
     lines = [
         "# Errors",
         "",

@@ -6,7 +6,9 @@ problem+json, and crosses from runner and gateway to the web. The text of the ex
 
 
 class PlatformError(Exception):
-    """Base of all errors we raise on purpose; `status` is its HTTP status at every door."""
+    """The base of all errors that we raise on purpose. `status` is the HTTP status that web, gateway and runner answer
+    with.
+    """
 
     code = "internal"
     status = 500
@@ -18,31 +20,31 @@ class PlatformError(Exception):
 
 
 class BadInput(PlatformError):
-    """What was asked cannot be understood or is over a limit."""
+    """The request cannot be understood, or a part of it is over a limit."""
 
     code, status = "bad_input", 400
 
 
 class NotSignedIn(PlatformError):
-    """Nobody is signed in, or not any more."""
+    """The request has no valid login."""
 
     code, status = "not_signed_in", 401
 
 
 class Forbidden(PlatformError):
-    """Known caller, but not allowed to do this."""
+    """The caller is known, but not allowed to do this."""
 
     code, status = "forbidden", 403
 
 
 class NotFound(PlatformError):
-    """Not there, or not yours: the two are never told apart."""
+    """The thing does not exist or belongs to another user. The answer is the same for both."""
 
     code, status = "not_found", 404
 
 
 class Conflict(PlatformError):
-    """It changed meanwhile, or is in a state that does not allow it."""
+    """The thing was changed meanwhile, or its state does not allow the request."""
 
     code, status = "conflict", 409
 
@@ -54,7 +56,7 @@ class SeqTaken(Conflict):
 
 
 class TooMuch(PlatformError):
-    """A bound was reached: a queue is full, a body too large, a rate too high."""
+    """A limit was reached: a queue is full, a body is too large or a rate is too high."""
 
     code, status = "too_much", 429
 

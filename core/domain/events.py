@@ -1,4 +1,4 @@
-"""The numbered log of a session: every kind of event, one union, one codec.
+"""The numbered log of a session: every kind of event, their union, and how they are written and read.
 
 JSON is flat: `{"seq": n, "at": "…Z", "type": "user_said", …}`. `seq` and `at` are absent on events that are shown
 but not stored (`LIVE_ONLY`). Unknown fields are ignored and unknown kinds are dropped by `decode_many`, so an older
@@ -17,7 +17,7 @@ Decision = Literal["allow", "allow_always", "deny", "answer"]  # what a person a
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
-    """What all events have; `seq` counts from 1 without gaps inside one session."""
+    """The fields that all events share. `seq` counts from 1 without gaps inside one session."""
 
     seq: int | UnsetType = UNSET
     at: datetime | UnsetType = UNSET
@@ -41,7 +41,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """One question of AskUserQuestion; `options` are (label, description) pairs."""
+    """A question of the tool AskUserQuestion; `options` are (label, description) pairs."""
 
     text: str
     header: str = ""
@@ -50,7 +50,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TodoItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the agent's own checklist."""
+    """A line of the agent's own checklist."""
 
     text: str
     status: Literal["later", "now", "done"] = "later"
@@ -78,7 +78,7 @@ class UserSaid(Event, frozen=True, kw_only=True, tag="user_said"):
 
 
 class TextDelta(Event, frozen=True, kw_only=True, tag="text_delta"):
-    """More of an unfinished block. A `message` not seen before discards all unfinished text before it (G2)."""
+    """The next part of an unfinished text block. A new `message` discards all unfinished text before it (G2)."""
 
     message: str
     block: int
@@ -86,7 +86,7 @@ class TextDelta(Event, frozen=True, kw_only=True, tag="text_delta"):
 
 
 class Text(Event, frozen=True, kw_only=True, tag="text"):
-    """A finished block, byte for byte the model's; it replaces its deltas. `partial`: the turn broke off inside it."""
+    """A finished block, byte for byte as the model wrote it; it replaces its deltas. `partial`: it was cut off."""
 
     message: str
     block: int
@@ -95,7 +95,7 @@ class Text(Event, frozen=True, kw_only=True, tag="text"):
 
 
 class ThinkingDelta(Event, frozen=True, kw_only=True, tag="thinking_delta"):
-    """More of an unfinished thinking block."""
+    """The next part of an unfinished thinking block."""
 
     message: str
     block: int
@@ -138,7 +138,7 @@ class Decided(Event, frozen=True, kw_only=True, tag="decided"):
 
 
 class ToolProgress(Event, frozen=True, kw_only=True, tag="tool_progress"):
-    """A tool is still at work. `text` is more of its output, `skipped` so many bytes before it were left out."""
+    """A tool is still at work. `text` is the next part of its output; `skipped` bytes before it were left out."""
 
     id: str
     elapsed_s: float = 0.0
@@ -154,7 +154,7 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ToolReturned(Event, frozen=True, kw_only=True, tag="tool_returned"):
-    """A tool's result; `content` is cut at the runner's cap, `full_size` is its length before that.
+    """A tool's result; `content` is cut at the runner's limit, `full_size` is its length before that.
 
     `stopped`: it did not finish because its turn was stopped; that is no failure of the tool. `background`: it goes on
     by itself, and another result with the same `id` tells its end, perhaps after the turn's.
@@ -171,7 +171,7 @@ class ToolReturned(Event, frozen=True, kw_only=True, tag="tool_returned"):
 
 
 class Asked(Event, frozen=True, kw_only=True, tag="asked"):
-    """Something only a person decides. `tool` and `input` are exact and whole; `reason` is the model's own words.
+    """A request that only a person decides. `tool` and `input` are exact and whole; `reason` is the model's own text.
 
     `rule` is what "always" would add, in the CLI's rule syntax (`Bash(npm test:*)`), for the user to edit. Where no
     rule allows just this, `no_rule` says why: `long`, `signs` (characters no rule can hold) or `tool`.
@@ -191,7 +191,7 @@ class Asked(Event, frozen=True, kw_only=True, tag="asked"):
 
 
 class Answered(Event, frozen=True, kw_only=True, tag="answered"):
-    """The one answer to a request. `by` is a user id and the way it came ("u… web")."""
+    """The only answer to a request. `by` is a user id and the way by which the answer came ("u… web")."""
 
     request_id: str
     decision: Decision
@@ -202,7 +202,7 @@ class Answered(Event, frozen=True, kw_only=True, tag="answered"):
 
 
 class Parked(Event, frozen=True, kw_only=True, tag="parked"):
-    """The process that asked is gone; the request stays open, and answering it resumes the session."""
+    """The CLI process that asked has ended. The request stays open, and answering it resumes the session."""
 
     request_id: str
 
@@ -214,7 +214,7 @@ class Todos(Event, frozen=True, kw_only=True, tag="todos"):
 
 
 class Retrying(Event, frozen=True, kw_only=True, tag="retrying"):
-    """The model did not answer and is asked again in `in_s` seconds."""
+    """The model did not answer; the CLI asks it again in `in_s` seconds."""
 
     reason: str
     in_s: float = 0.0
@@ -240,7 +240,7 @@ class StateChanged(Event, frozen=True, kw_only=True, tag="state"):
 
 
 class TurnFinished(Event, frozen=True, kw_only=True, tag="turn_finished"):
-    """Exactly one ends each turn. `reason` is a code with a sentence in the catalogues (`reason.<code>`).
+    """The only end of a turn. `reason` is a code with a sentence in the catalogues (`reason.<code>`).
 
     `duration_s` is from its beginning to its end; for `waited_s` of that a person was asked and had not answered.
     `usage` is the sum over all calls of the model: each of them reads the conversation again.
@@ -264,7 +264,7 @@ class TurnFinished(Event, frozen=True, kw_only=True, tag="turn_finished"):
 
 
 class TurnCost(Event, frozen=True, kw_only=True, tag="turn_cost"):
-    """What an ended turn cost, told to those who look on as soon as the gateway has said it; never stored.
+    """The cost of an ended turn, sent to the readers of `watch` as soon as the gateway has metered it; never stored.
 
     `turn` is the number of its `turn_finished`. In the Store that event has the same values.
     """
@@ -275,7 +275,7 @@ class TurnCost(Event, frozen=True, kw_only=True, tag="turn_cost"):
 
 
 class Live(Event, frozen=True, kw_only=True, tag="live"):
-    """Only inside `watch`: all stored events up to `last_seq` have been sent; what follows happens now."""
+    """A mark inside `watch`: all stored events up to `last_seq` have been sent, and everything after it is new."""
 
     last_seq: int
 
@@ -301,33 +301,33 @@ _decoder = msgspec.json.Decoder(AnyEvent)
 
 
 def numbered(event: AnyEvent, *, seq: int, at: datetime | None = None) -> AnyEvent:
-    """A copy of `event` as it is stored: with its number and time."""
+    """Return a copy of `event` with its number and time, as it is stored."""
     return msgspec.structs.replace(event, seq=seq, at=at or datetime.now(UTC))
 
 
 def seq_of(event: Event) -> int:
-    """The event's number, 0 if it is not stored."""
+    """Return the event's number; 0 if it is not stored."""
     return 0 if event.seq is UNSET else event.seq
 
 
 def encode(event: Event) -> bytes:
-    """One line of JSON without a newline."""
+    """Encode an event as a line of JSON, without the newline."""
     return _encoder.encode(event)
 
 
 def decode(line: bytes | str | msgspec.Raw) -> AnyEvent:
-    """Raises: msgspec.ValidationError, msgspec.DecodeError: not one of our events."""
+    """Decode an event. Raises: msgspec.ValidationError, msgspec.DecodeError: it is not one of our events."""
     event: AnyEvent = _decoder.decode(line)
     return _known_by_now(event) if isinstance(event, UnknownEvent) else event
 
 
 def encode_many(events: "list[AnyEvent]") -> bytes:
-    """A JSON array of events: one frame of `watch`, one body of ingest."""
+    """Encode events as a JSON array: a frame of `watch`, or a body of ingest."""
     return _encoder.encode(events)
 
 
 def decode_many(frame: bytes | str) -> "list[AnyEvent]":
-    """The events of a frame that we know; unknown kinds and broken ones are left out.
+    """Decode a frame and return the events that this version knows; unknown kinds and broken events are left out.
 
     Raises: msgspec.DecodeError: the frame is no JSON array at all.
     """
@@ -341,7 +341,7 @@ def decode_many(frame: bytes | str) -> "list[AnyEvent]":
 
 
 def _known_by_now(kept: UnknownEvent) -> AnyEvent:
-    """The event that `kept` stands for, if this version knows its kind; else `kept`."""
+    """Return the event that `kept` stands for if this version knows its kind, else `kept` itself."""
     head = {name: value for name in ("seq", "at") if (value := getattr(kept, name)) is not UNSET}
     try:
         event: AnyEvent = msgspec.convert({**kept.data, **head, "type": kept.kind}, AnyEvent)

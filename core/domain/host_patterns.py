@@ -1,4 +1,4 @@
-"""Names of hosts as people, agents and attackers write them: brought to one form, and compared whole.
+"""Host names as people, agents and attackers write them: brought into one canonical form and compared whole.
 
 Pure. What a name resolves to is judged elsewhere (core/gateway/egress/addresses.py).
 """
@@ -17,7 +17,7 @@ PAGE = re.compile(r"https?://(?P<host>\[[^\]]*\]|[^/:?#@]+)(?::\d+)?(?:[/?#].*)?
 LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # a last label like this makes a name an address, for some libraries
 
-# Names that mean this machine, this network or the cloud's own service wherever they are asked.
+# Wherever they are resolved, these names mean this machine, this network or the cloud's own service.
 PRIVATE_SUFFIXES = (
     "localhost", "localdomain", "local", "internal", "intranet", "lan", "home", "corp", "home.arpa", "in-addr.arpa",
     "ip6.arpa", "cluster.local", "svc",
@@ -26,14 +26,14 @@ METADATA = frozenset({"metadata.goog", "metadata.google.internal", "instance-dat
 
 
 class BadHost(BadInput):
-    """Not the name of a public host; the text is the reason."""
+    """The text is not the name of a public host. The message gives the reason."""
 
     code = "bad_host"
 
 
 def canonical(text: str) -> str:
-    """A name in lower case and ASCII without its last dot, or an address in its usual spelling (IPv6 bare or in
-    brackets). Raises: BadHost: odd characters, an address spelt oddly, or what no name may be.
+    """Return a name in lower case and ASCII without its last dot, or an address in its usual spelling (IPv6 without
+    brackets). Raises: BadHost: forbidden characters, or an address in an unusual spelling.
     """
     if text.startswith("[") and text.endswith("]"):
         text = text[1:-1]
@@ -56,7 +56,7 @@ def canonical(text: str) -> str:
 
 
 def check_public(name: str) -> None:
-    """Raises: BadHost: a canonical name that belongs to this machine, its network or its cloud."""
+    """Refuse names of this machine, its network or its cloud. `name` is canonical. Raises: BadHost."""
     if is_address(name):
         return
     if name in METADATA:
@@ -66,7 +66,7 @@ def check_public(name: str) -> None:
 
 
 def is_address(name: str) -> bool:
-    """Whether a canonical name is an IP address."""
+    """True if a canonical name is an IP address."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -75,8 +75,8 @@ def is_address(name: str) -> bool:
 
 
 def in_list(name: str, entries: Iterable[str]) -> bool:
-    """Whether a canonical name is one of the entries: `*` is everything, `*.example.com` what ends in `.example.com`
-    (not `example.com` itself), all else is compared whole.
+    """True if a canonical name matches one of `entries`. `*` matches everything, `*.example.com` every name that ends
+    in `.example.com` (not `example.com` itself); all others have to be equal.
     """
     return any(
         entry == ANYWHERE or entry == name or (entry.startswith("*.") and name.endswith(entry[1:])) for entry in entries
@@ -84,13 +84,13 @@ def in_list(name: str, entries: Iterable[str]) -> bool:
 
 
 def host_of(text: str) -> str:
-    """What people mean who paste the address of a page; other texts stay as they are."""
+    """Return the host of a web address that a person pasted; other texts are returned without outer blanks."""
     found = PAGE.fullmatch(text.strip())
     return found["host"] if found else text.strip()
 
 
 def allow_list(entries: Iterable[str]) -> tuple[str, ...]:
-    """Entries as a user typed them, in the form `in_list` compares, doubles removed.
+    """Return the entries that a user typed in the form that `in_list` compares, without duplicates.
 
     Raises: BadHost: one of them is neither `*`, a host nor `*.` and a name, or could never be allowed (code
     `private_host`). BadInput: too many.
@@ -113,7 +113,7 @@ def _entry(text: str) -> str:
 
 
 def _allowable(name: str) -> str:
-    """Raises: BadHost: the gateway would refuse it whatever the list says."""
+    """Return `name`. Raises: BadHost: the gateway refuses this name whatever the list says."""
     try:
         check_public(name)
     except BadHost as error:
@@ -124,9 +124,8 @@ def _allowable(name: str) -> str:
 
 
 def _ascii(text: str) -> str:
-    """IDNA; what it makes of look-alike dots and digits is checked like everything else.
-
-    It takes the square of the length: some kilobytes would hold up everybody.
+    """Encode a name in IDNA. The result is checked like every other name, because IDNA turns look-alike dots and digits
+    into real ones. Long names are refused first: the time grows with the square of the length.
     """
     if text.isascii():
         return text.lower()

@@ -1,9 +1,9 @@
-"""What the platform decides about a use of a tool before a person is asked. It decides, not the mode of the CLI.
+"""The platform's decision about a use of a tool, before a person is asked. The mode of the CLI does not decide.
 
 An agent's `permission_mode` keeps the names of the CLI's modes, so that records of earlier versions stay valid:
-`default` asks for every edit and every command, `acceptEdits` lets edits inside the agent's folder and commands that
-only read pass, `plan` lets only reading pass, `dontAsk` refuses what no rule allows and asks nobody. Rules that a
-person wrote count in all of them.
+`default` asks for every edit and every command, `acceptEdits` allows edits inside the agent's folder and commands
+that only read, `plan` allows reading only, `dontAsk` refuses everything that no rule allows, and asks nobody. Rules
+that a person wrote count in all of them.
 """
 
 from enum import StrEnum
@@ -16,7 +16,7 @@ ASKED_TOOLS: Final = ("Bash", "Edit", "Write", "NotebookEdit")  # the CLI is tol
 
 
 class Mode(StrEnum):
-    """How much an agent may do without a person's decision."""
+    """The permission mode of an agent: what it may do without a person's decision."""
 
     ASK = "default"
     EDITS = "acceptEdits"
@@ -25,7 +25,9 @@ class Mode(StrEnum):
 
 
 class PolicyDecision(NamedTuple):
-    """`by` says what decided: the reading list, the edits policy, rules (in `rules`), or the mode."""
+    """A decision and its ground. `by` is the reading list, the edits policy, a rule (named in `rules`), the mode, or
+    the size.
+    """
 
     outcome: Literal["allow", "deny", "ask"]
     by: Literal["", "reading", "edits", "rule", "mode", "size"] = ""
@@ -36,14 +38,14 @@ ASK: Final = PolicyDecision("ask")
 
 
 def mode_of(permission_mode: str) -> Mode:
-    """The mode of a record; a name that we do not know asks for everything."""
+    """Return the mode of an agent's record; for an unknown name, the mode that asks for everything."""
     return Mode(permission_mode) if permission_mode in set(Mode) else Mode.ASK
 
 
 def decide(
     mode: Mode, rules: tuple[str, ...], use: ToolUse, *, edits_pass: bool, reading_passes: bool
 ) -> PolicyDecision:
-    """Allow, deny or ask a person.
+    """Decide whether this use of a tool is allowed, denied, or put before a person.
 
     `edits_pass`: this edit is of a file inside the agent's folder, and nothing sensitive. `reading_passes`: the shell
     is a plain one, so that the names of programs mean those programs.

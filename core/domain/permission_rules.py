@@ -23,7 +23,7 @@ TOOLS = frozenset(
     "Bash Read Write Edit NotebookEdit Glob Grep WebFetch WebSearch Task Skill KillShell BashOutput TaskStop".split()
 )
 EDITING: Final = frozenset({"Edit", "Write", "NotebookEdit"})  # a rule for Edit counts for all of them
-# No parentheses in a pattern: the CLI splits its list of rules at the first blank or comma after any that closes.
+# No parentheses in a pattern: the CLI splits its list at the first blank or comma after a closing one.
 _RULE = re.compile(r"(?P<tool>[A-Za-z_][\w-]*)(?:\((?P<pattern>[^()]+)\))?")
 # These programs run what comes after them: `bash:*` would be a rule for every command there is.
 _RUNNERS = frozenset(
@@ -34,7 +34,7 @@ _RUNNERS = frozenset(
     " systemd-run xvfb-run tmux screen ssh rsh docker podman if then else elif while until for do case function".split()
 )
 _RUNNING = frozenset({"run", "exec", "dlx", "x"})  # uv run, npm exec, bundle exec: their second word says it
-# Of these an option before the second word hides it: `npm -s exec`, `git -c alias.x='!rm -r ~' x`.
+# With these programs an option can hide the second word: `npm -s exec`, `git -c alias.x='!rm -r ~' x`.
 _LEADERS = frozenset("npm pnpm yarn uv poetry pipenv pdm hatch conda mise bundle cargo go git kubectl make".split())
 _NAME = re.compile(r"[\w@+./-]+", re.ASCII)  # of a program: nothing quoted, set, expanded or grouped
 
@@ -42,7 +42,7 @@ NoRule = Literal["", "long", "signs", "tool"]
 
 
 class Rule(NamedTuple):
-    """One rule; without a `pattern` it allows every use of the tool."""
+    """A permission rule; without a `pattern` it allows every use of the tool."""
 
     tool: str
     pattern: str = ""
@@ -52,7 +52,9 @@ class Rule(NamedTuple):
 
 
 class ToolUse(NamedTuple):
-    """A use of a tool that is to be judged. `path` is the file it is about, absolute and without links, or empty."""
+    """A use of a tool that is to be judged. `path` is the file that it reads or writes, absolute and with links
+    resolved, or empty.
+    """
 
     tool: str
     input: dict[str, Any]
@@ -61,13 +63,13 @@ class ToolUse(NamedTuple):
 
     @property
     def command(self) -> str:
-        """The shell command, empty if this is none."""
+        """The shell command; empty if the tool is not Bash."""
         command = self.input.get("command") if self.tool == "Bash" else ""
         return command if isinstance(command, str) else ""
 
 
 class Offer(NamedTuple):
-    """The rules that "always allow" would add, as text; or none, and why."""
+    """The rules that "always allow" would add, as text; if there are none, `why_none` gives the reason."""
 
     rules: str
     why_none: NoRule = ""
@@ -77,7 +79,7 @@ class Offer(NamedTuple):
 
 
 def parse_rules(text: str) -> tuple[str, ...]:
-    """The rules of a comma list (commas inside parentheses belong to a pattern), each once.
+    """Return the rules of a list, each once. Commas inside parentheses belong to a pattern.
 
     Raises: BadInput: code `bad_rule`: empty, too long, more than one line, or not of the syntax.
     """
@@ -90,7 +92,7 @@ def parse_rules(text: str) -> tuple[str, ...]:
 
 
 def parse_rule(text: str) -> Rule | None:
-    """The one rule that this is, for the CLI as for us; None if it is none."""
+    """Parse one rule as the CLI does; None if the text is not a rule."""
     found = _RULE.fullmatch(text)
     if not found or has_hidden(text) or not (found["tool"] in TOOLS or found["tool"].startswith("mcp__")):
         return None
@@ -113,7 +115,7 @@ def _split(text: str) -> list[str]:
 
 
 def allowing(rules: tuple[str, ...], use: ToolUse) -> tuple[str, ...]:
-    """Those of the rules that together allow this use; none if they do not."""
+    """Return those of the rules that together allow this use; an empty tuple if they do not."""
     parsed = [rule for rule in map(parse_rule, rules) if rule]
     if use.tool == "Bash":
         return _allowing_command([rule for rule in parsed if rule.tool == "Bash"], use)
@@ -134,7 +136,9 @@ def _allows(rule: Rule, use: ToolUse) -> bool:
 
 
 def _is_below(path: str, pattern: str) -> bool:
-    """True for `//folder/**` and a path in it, and for `//path` itself; other patterns are not understood."""
+    """True if the pattern is `//folder/**` and the path lies in it, or the pattern is `/` and the path itself. All
+    other patterns match nothing.
+    """
     if not path or not pattern.startswith("//") or has_hidden(path):
         return False
     folder, star, rest = pattern[1:].partition("/**")
@@ -151,7 +155,9 @@ def _host(url: object) -> str:
 
 
 def _allowing_command(rules: list[Rule], use: ToolUse) -> tuple[str, ...]:
-    """A rule for all commands, or for just this text; or one for each command of the chain that does not only read."""
+    """Return the rules that allow a command: one for all commands or for this exact text, or one for each command of
+    the chain that does not only read.
+    """
     command = use.command.strip()
     for rule in rules:
         if not rule.pattern or ("*" not in rule.pattern and rule.pattern == command):
@@ -168,7 +174,9 @@ def _allowing_command(rules: list[Rule], use: ToolUse) -> tuple[str, ...]:
 
 
 def _allows_simple(pattern: str, command: SimpleCommand) -> bool:
-    """`npm test:*` and `npm test *` allow these words and any after them; a star elsewhere stands for any text."""
+    """True if the pattern allows the command. `npm test:*` and `npm test *` allow these words and any after them; a
+    star elsewhere stands for any text.
+    """
     prefix = pattern.removesuffix(":*") if pattern.endswith(":*") else pattern.removesuffix(" *")
     if "*" not in prefix:
         words = prefix.split()
@@ -183,7 +191,7 @@ def _allows_simple(pattern: str, command: SimpleCommand) -> bool:
 
 
 def offer(use: ToolUse, suggested: tuple[str, ...] = ()) -> Offer:
-    """Rules that provably allow this very use, for "always allow". `suggested` are the CLI's."""
+    """Return rules that provably allow this very use, for "always allow". The CLI proposed the `suggested` ones."""
     if use.tool == "Bash":
         return _offer_command(use)
     candidates = [", ".join(suggested)] if suggested else []
@@ -215,7 +223,9 @@ def _offer_command(use: ToolUse) -> Offer:
 
 
 def _suggestion(command: SimpleCommand) -> str:
-    """A rule by the first words; for just this command where the first word runs what follows it; or none."""
+    """Propose a rule for a command: by its first words, or for the exact text if the first word runs other programs;
+    empty if there is none.
+    """
     name, *rest = (word.raw for word in command.words)
     if _runs_others(name.rpartition("/")[2], rest[0] if rest else "") or not _NAME.fullmatch(name):
         return "" if set("*()\\,") & set(command.raw) else f"Bash({command.raw})"
@@ -224,6 +234,6 @@ def _suggestion(command: SimpleCommand) -> str:
 
 
 def _runs_others(name: str, second: str) -> bool:
-    """True if a command of these first words may run any other."""
+    """True if a command that begins with these two words may run any other program."""
     known = {name, name.rstrip("0123456789.")}  # python3.11
     return bool(known & _RUNNERS) or second in _RUNNING or (name in _LEADERS and second.startswith("-"))

@@ -1,6 +1,6 @@
-"""Schedules in plain words: "평일 오전 9시", "every hour", read and spoken in Korean and English.
+"""Schedules in plain words, such as "평일 오전 9시" and "every hour", read and written in Korean and English.
 
-A plain schedule is one view of a cron line. What cannot be said plainly has no plain schedule.
+A plain schedule is a view of a cron line. A line that cannot be said plainly has no plain schedule.
 """
 
 import re
@@ -19,7 +19,9 @@ EN_TIME = re.compile(r"(?<!\d)(\d{1,2})\s*(am|pm)\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plain:
-    """`step` counts minutes or hours; `days` are of the week, `day` is of the month."""
+    """A schedule that can be said in plain words. `step` counts minutes or hours; `days` are days of the week, `day` is
+    a day of the month.
+    """
 
     every: Every
     step: int = 1
@@ -30,7 +32,7 @@ class Plain:
 
 
 def to_cron(plain: Plain) -> str:
-    """The cron line that means the same."""
+    """Return the cron line with the same meaning."""
     at = f"{plain.minute} {plain.hour}"
     match plain.every:
         case "minutes":
@@ -46,7 +48,7 @@ def to_cron(plain: Plain) -> str:
 
 
 def from_cron(cron: str) -> Plain | None:
-    """The plain schedule of a cron line; None: it cannot be said plainly."""
+    """Return the plain schedule of a cron line; None if it cannot be said plainly."""
     parts = cron.upper().split()
     if len(parts) != 5 or parts[3] != "*":
         return None
@@ -77,7 +79,7 @@ def _at_time(minute: int, hour: int, day: str, weekday: str) -> Plain | None:
 
 
 def read(text: str) -> Plain | None:
-    """What somebody typed, in Korean or English; None: it is not understood, and nothing is guessed."""
+    """Parse a schedule that a person typed in Korean or English; None if it is not understood. Nothing is guessed."""
     said = " ".join(text.lower().replace("·", ",").split())
     if not said or len(said) > 100:
         return None
@@ -117,7 +119,7 @@ def _read_ko(said: str) -> Plain | None:
 
 
 def _ko_time(said: str) -> tuple[int, int, str] | None:
-    """Hour, minute, and the words without them."""
+    """Return the hour, the minute, and the words without them; None if there is no time."""
     for word, hour in (("자정", 0), ("정오", 12)):
         if word in said:
             return hour, 0, said.replace(word, "").strip()
@@ -189,7 +191,7 @@ def _every(minutes: bool, step: int) -> Plain | None:
 
 
 def _plain(*, every: Every, hour: int = 0, minute: int = 0, days: tuple[int, ...] = (), day: int = 1) -> Plain | None:
-    """None: a number in it is none of a clock or calendar."""
+    """Build a plain schedule; None if a number is out of the range of a clock or a calendar."""
     plain = Plain(every=every, hour=hour, minute=minute, days=days, day=day)
     return plain if from_cron(to_cron(plain)) == plain else None
 
@@ -259,13 +261,13 @@ def _is(word: str, highest: int) -> bool:
 
 
 def _step(word: str, steps: tuple[int, ...]) -> int:
-    """The step of a word like `*/5`, if it goes evenly into the hour or the day; else 0."""
+    """Return the step of a word like `*/5` if it divides the hour or the day evenly; else 0."""
     number = word.removeprefix("*/")
     return int(number) if number != word and _is(number, 59) and int(number) in steps else 0
 
 
 def _days(word: str) -> tuple[int, ...]:
-    """The days of a cron word, sorted; empty: it is more than a list of days."""
+    """Return the days of a cron word, sorted; empty if the word is more than a list of days."""
     days: set[int] = set()
     for part in word.split(","):
         first, _, last = part.partition("-")

@@ -1,4 +1,4 @@
-"""The whole domain on one page: frozen records, each owned by one user.
+"""All records of the platform: frozen values, each owned by one user.
 
 Records are written and read by the Store as JSON through msgspec; a field with a default may be missing in what an
 older version wrote. Times are aware datetimes in UTC. Money is USD.
@@ -23,12 +23,12 @@ LOCAL = "local"
 
 
 def now() -> datetime:
-    """The present, aware, in UTC."""
+    """Return the present time, aware, in UTC."""
     return datetime.now(UTC)
 
 
 def user_id(issuer: str, subject: str) -> UserId:
-    """The account's key, safe in paths and URLs: Google's real subject stays readable, all else is hashed.
+    """Return the account's key, safe in paths and URLs: Google's subject stays readable, all others are hashed.
 
     The e-mail address is never part of it: addresses are reassigned, subjects are not.
     """
@@ -43,42 +43,44 @@ AGENT_ID_SIGNS = "abcdefghijkmnpqrstuvwxyz23456789"  # 32 of them: each is 5 bit
 
 
 def new_agent_id() -> str:
-    """Twelve random letters and digits (60 bits), also the folder's name."""
+    """Return a new agent id of twelve random letters and digits (60 bits). The agent's folder has this name."""
     return "".join(secrets.choice(AGENT_ID_SIGNS) for _ in range(12))
 
 
 def derived_agent_id(user: UserId, key: str) -> str:
-    """The id of what this user makes with this idempotency key: the same request again means the same thing."""
+    """Return the agent id that follows from this user's idempotency key, so that a repeated request means the same
+    agent.
+    """
     digest = sha256(f"agent\0{user}\0{key}".encode()).digest()
     return "".join(AGENT_ID_SIGNS[byte % 32] for byte in digest[:12])
 
 
 def new_session_id() -> str:
-    """A UUID, because the CLI's session has the same id."""
+    """Return a new session id, a UUID: the CLI's session has the same id."""
     return str(uuid.uuid4())
 
 
 def derived_session_id(user: UserId, agent: str, key: str) -> str:
-    """As `derived_agent_id`, for a session with this agent."""
+    """Return the session id that follows from user, agent and idempotency key, as `derived_agent_id` does."""
     digest = sha256(f"session\0{user}\0{agent}\0{key}".encode()).digest()
     return str(uuid.UUID(bytes=digest[:16], version=5))
 
 
 class Role(StrEnum):
-    """What a user may see beyond their own things."""
+    """A user's role: it decides what they may see besides their own things."""
 
     USER = "user"
     ADMIN = "admin"
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What every row has."""
+    """The base of all records."""
 
     id: str
 
 
 class User(Record, frozen=True, kw_only=True):
-    """Somebody who signed in once. `locale` and `theme` are empty until chosen."""
+    """A person who signed in at least once. `locale` and `theme` are empty until chosen."""
 
     id: UserId
     issuer: str
@@ -99,7 +101,7 @@ class User(Record, frozen=True, kw_only=True):
 
     @property
     def user_id(self) -> UserId:
-        """The id, as the owner of what is this user's."""
+        """The id as the owner of this user's records."""
         return UserId(self.id)
 
 
@@ -116,7 +118,8 @@ class Login(Record, frozen=True, kw_only=True):
 
 
 class Unattended(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent may do in a run, where nobody looks: `allow` without asking, and all `otherwise`.
+    """The permissions of an agent in a run, which nobody watches. `allow` lists rules that need no answer; `otherwise`
+    says what happens to every other request.
 
     A request that nobody answers within `ask_deadline_s` ends the run as failed. Time never says yes.
     """
@@ -145,7 +148,8 @@ class Agent(Record, frozen=True, kw_only=True):
 
 
 class Session(Record, frozen=True, kw_only=True):
-    """One conversation with one agent. `kind`: chat, builder or run. All from `state` on follows the log (ingest).
+    """A conversation with an agent. `kind` is chat, builder or run. All fields from `state` on are projected from the
+    log by the gateway.
 
     `last_outcome` and `last_reason` are those of the last turn, empty while there is an open one. `given_title` is the
     title that the platform gave; another one was given by hand, and stays. `turn` names the newest turn.
@@ -174,7 +178,7 @@ class Session(Record, frozen=True, kw_only=True):
 
     @property
     def shown_state(self) -> SessionState:
-        """As a person sees it: what failed is not merely idle until the next turn begins."""
+        """The state that a person sees: a session whose last turn failed is shown as failed until the next turn."""
         failed = self.last_outcome == "error" and self.state not in OPEN_TURN
         return SessionState.FAILED if failed else self.state
 
@@ -198,14 +202,14 @@ class Request(Record, frozen=True, kw_only=True):
 
 
 class SecretRecord(Record, frozen=True, kw_only=True):
-    """What may be known of a secret. `id` is its name; the value is in the vault (core.vault) and nowhere else."""
+    """All that the Store knows of a secret. `id` is its name; only the vault (core.vault) has the value."""
 
     updated_at: datetime
     used_at: datetime | None = None  # when a CLI last started with it
 
 
 class Announcement(Record, frozen=True, kw_only=True):
-    """What is said to everybody at the head of every page. There is at most one, of the platform's own."""
+    """A text that stands at the head of every page, for everybody. The platform has at most one."""
 
     id: str = "announcement"
     text: str
@@ -213,7 +217,7 @@ class Announcement(Record, frozen=True, kw_only=True):
 
 
 class Connection(Record, frozen=True, kw_only=True):
-    """A connection out of a box that has ended, or was refused; `times` equal ones of one moment added up."""
+    """A connection out of a box that has ended or was refused. `times` counts equal ones of one moment."""
 
     agent: str
     session: str
@@ -231,7 +235,7 @@ class Connection(Record, frozen=True, kw_only=True):
 
 
 class Box(Record, frozen=True, kw_only=True):
-    """A runner as the spawner remembers it. `id` is the runner's id; `memory` belongs to the spawner alone."""
+    """A runner as the spawner knows it. `id` is the runner's id; only the spawner reads `spawner_state`."""
 
     user: UserId
     key: str

@@ -1,4 +1,4 @@
-"""Runs: what started an agent to work by itself, how far that is, and why it ended.
+"""Runs: what started an agent to work by itself, how far the work is, and why it ended.
 
 A row exists before anything starts. The row of a schedule's slot has an id that follows from trigger and due time, so
 that `Store.create` lets one row come into being per slot, whoever and however many try.
@@ -50,7 +50,7 @@ REASONS = dict.fromkeys(TURNS, R.FAILED) | OWN_REASONS
 
 
 class TriggerKind(StrEnum):
-    """What may start a run."""
+    """The kinds of triggers that can start a run."""
 
     PERSON = "person"
     SCHEDULE = "schedule"
@@ -60,7 +60,7 @@ class TriggerKind(StrEnum):
 
 
 class Run(Record, frozen=True, kw_only=True):
-    """One piece of unattended work. `at` orders the runs: the due time, else the time of creation.
+    """A piece of unattended work. `at` orders the runs: it is the due time, or else the time of creation.
 
     `trigger` is the schedule's id, or the person's. `version` is the published version, or "draft"; 0 says that it was
     published before versions had numbers. `asked_at` is set while the run waits for an answer, `waited_s` adds up the
@@ -96,12 +96,12 @@ class Run(Record, frozen=True, kw_only=True):
 
     @property
     def deadline_from(self) -> datetime | None:
-        """Since when somebody is waited for; None: nobody is."""
+        """The time since which the run waits for a person's answer; None if it does not wait."""
         return self.asked_at if self.state is RunState.WAITING else None
 
 
 class Limits(Record, frozen=True, kw_only=True):
-    """What a user's unattended work may cost and take; 0 is no limit. There is one row per user, with this id."""
+    """The limits of a user's unattended work; 0 means no limit. Each user has one row, with this id."""
 
     id: str = "limits"
     run_usd: float = 0.0
@@ -111,7 +111,7 @@ class Limits(Record, frozen=True, kw_only=True):
 
 
 class AlertKind(StrEnum):
-    """What the inbox says besides requests."""
+    """The kinds of inbox entries that are not requests."""
 
     FAILED = "failed"
     PAUSED = "paused"  # a schedule paused itself
@@ -119,7 +119,9 @@ class AlertKind(StrEnum):
 
 
 class Alert(Record, frozen=True, kw_only=True):
-    """An entry of the inbox that needs no answer, until somebody dismisses it. The id follows from what it is about."""
+    """An entry of the inbox that needs no answer and stays until somebody dismisses it. Its id is derived from its
+    subject, so that the same alert is not written twice.
+    """
 
     kind: AlertKind
     agent: str
@@ -131,7 +133,8 @@ class Alert(Record, frozen=True, kw_only=True):
 
 
 class OpenRun(Record, frozen=True, kw_only=True):
-    """The platform's own note of a run that has not ended, with the run's id: what any web process works off.
+    """The platform's own index entry of a run that has not ended, with the run's id. Any web process works through
+    these.
 
     It is written before the run's row and deleted after the run's end, so a run that is open is never without it.
     `queued` waits for its place among those that may work at once; `waiting` has given it back meanwhile.
@@ -146,22 +149,24 @@ class OpenRun(Record, frozen=True, kw_only=True):
 
 
 def run_id_of_slot(trigger: str, due_at: datetime) -> str:
-    """The id of the one row that a due slot has."""
+    """Return the id of the only row that a due slot has."""
     return sha256(f"{trigger}\0{due_at.timestamp():.0f}".encode()).hexdigest()[:24]
 
 
 def run_id_of_request(user: UserId, key: str) -> str:
-    """The id of a run that a person or a program asked for; the same key asks for the same run."""
+    """Return the id of a run that a person or a program asked for; the same key means the same run."""
     return sha256(f"{user}\0{key}".encode()).hexdigest()[:24]
 
 
 def session_of_run(run: str) -> str:
-    """The session's id follows from the run's, so that two who start the run start one session."""
+    """Return the id of the run's session. It follows from the run's id, so that two processes that start the same run
+    start the same session.
+    """
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"oma-run:{run}"))
 
 
 def ending(finished: TurnFinished, *, has_output: bool) -> tuple[RunState, str, str]:
-    """State, reason and detail of a run whose turn ended like this.
+    """Return the state, reason and detail of a run from the end of its turn.
 
     `succeeded` needs evidence: the turn ended well, and there is an answer or a tool call in it (`has_output`).
     """
@@ -175,12 +180,12 @@ def ending(finished: TurnFinished, *, has_output: bool) -> tuple[RunState, str, 
 
 
 def is_output(event: AnyEvent) -> bool:
-    """Whether the event is evidence of work: an answer with words in it, or a tool call."""
+    """True if the event is evidence of work: an answer with words in it, or a tool call."""
     return isinstance(event, ToolCalled) or (isinstance(event, Text) and bool(event.text.strip()))
 
 
 def written_file(event: AnyEvent) -> str:
-    """The file that a tool call writes; empty: it writes none."""
+    """Return the path of the file that a tool call writes; empty if it writes none."""
     if isinstance(event, ToolCalled) and event.name in WRITERS:
         path = event.input.get("file_path") or event.input.get("notebook_path")
         return path[:FILE_CHARS] if isinstance(path, str) else ""
@@ -188,7 +193,8 @@ def written_file(event: AnyEvent) -> str:
 
 
 def admitted(open_runs: Sequence[OpenRun], *, now: datetime, per_user: int, platform: int) -> list[OpenRun]:
-    """The queued runs that may begin now, in their order: who has fewest at work comes first, then who waited longest.
+    """Return the queued runs that may begin now, in order: users with the fewest running runs first, then by waiting
+    time.
 
     Of one trigger one run works at a time.
     """
@@ -214,7 +220,7 @@ def admitted(open_runs: Sequence[OpenRun], *, now: datetime, per_user: int, plat
 
 
 def place_in_queue(run: str, open_runs: Sequence[OpenRun]) -> int:
-    """How many runs of everybody begin before this one, and itself; 0 if it does not wait in the queue."""
+    """Return the place of a run in the queue of all users, counted from 1; 0 if it is not in the queue."""
     queue = sorted((one for one in open_runs if one.phase is RunState.QUEUED), key=lambda one: (one.created_at, one.id))
     before, places = Counter[str](), {}
     for one in queue:
@@ -224,7 +230,7 @@ def place_in_queue(run: str, open_runs: Sequence[OpenRun]) -> int:
 
 
 def words_of(given: dict[str, Any] | str, *, locale: str) -> str:
-    """The message that a run begins with."""
+    """Return the message with which a run begins."""
     if isinstance(given, str):
         words = given.strip()
     else:
@@ -233,5 +239,5 @@ def words_of(given: dict[str, Any] | str, *, locale: str) -> str:
 
 
 def tokens_of(finished: TurnFinished) -> int:
-    """All tokens of a turn, those from the cache too."""
+    """Return the number of all tokens of a turn, including those from the cache."""
     return sum(msgspec.structs.astuple(finished.usage))

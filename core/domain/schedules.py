@@ -1,4 +1,4 @@
-"""Schedules: when a trigger is due, in its own time zone, and what to do where that does not go as planned.
+"""Schedules: when a trigger is due in its own time zone, and what happens to late and overlapping slots.
 
 A cron line follows Debian's rules over a change of clock, as `cronsim` has them: what is due at a time of day happens
 once on every day that has it (a time that is left out comes right after the gap, one that comes twice counts once),
@@ -26,7 +26,7 @@ LATE_S = 60.0  # a slot that is seen later than this is caught up with, by the p
 
 
 class Overlap(StrEnum):
-    """What a due slot does while an earlier run of the same schedule has not ended."""
+    """The policy for a slot that is due while an earlier run of the same schedule has not ended."""
 
     SKIP = "skip"
     QUEUE = "queue"
@@ -34,7 +34,9 @@ class Overlap(StrEnum):
 
 
 class CatchUp(StrEnum):
-    """Which slots run that were due while the platform was down. The others are written down as missed."""
+    """The policy for slots that were due while the platform was down: which of them run. The others are recorded as
+    missed.
+    """
 
     NONE = "none"
     LAST = "last"
@@ -45,7 +47,7 @@ MAX_CAUGHT_UP = 24
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
-    """When something is due: a cron line of five fields, or once `at` a time."""
+    """The times at which something is due: a cron line of five fields, or one time (`at`)."""
 
     cron: str = ""
     at: datetime | None = None
@@ -76,7 +78,7 @@ class Trigger(Record, frozen=True, kw_only=True):
 
     @property
     def enabled(self) -> bool:
-        """Whether its slots are due at all."""
+        """True unless the schedule is paused."""
         return not self.paused_by
 
 
@@ -87,7 +89,9 @@ NEVER = datetime(9999, 1, 1, tzinfo=UTC)  # of a schedule that is paused or over
 
 
 class DueSlot(Record, frozen=True, kw_only=True):
-    """The next slot of a schedule, owned by the platform, with the trigger's id; NEVER while it is paused or over."""
+    """The next slot of a schedule, owned by the platform. It has the trigger's id; its time is NEVER while the schedule
+    is paused or over.
+    """
 
     user: UserId
     agent: str
@@ -95,7 +99,7 @@ class DueSlot(Record, frozen=True, kw_only=True):
 
 
 def zone(name: str) -> ZoneInfo:
-    """Raises: BadInput: there is no such time zone."""
+    """Return the time zone of this IANA name. Raises: BadInput: there is none."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -103,7 +107,9 @@ def zone(name: str) -> ZoneInfo:
 
 
 def check(schedule: Schedule) -> Schedule:
-    """The schedule as it is kept. Raises: BadInput: code bad_cron, bad_timezone, bad_schedule or never_due."""
+    """Return the schedule in the form in which it is stored. Raises: BadInput: code bad_cron, bad_timezone,
+    bad_schedule or never_due.
+    """
     zone(schedule.timezone)
     cron = " ".join(schedule.cron.split())
     if bool(cron) == (schedule.at is not None):
@@ -125,22 +131,22 @@ def check(schedule: Schedule) -> Schedule:
 
 
 def next_after(schedule: Schedule, after: datetime) -> datetime | None:
-    """The first due time later than `after`, in UTC; None if there is none."""
+    """Return the first due time later than `after`, in UTC; None if there is none."""
     return next(_times(schedule, after), None)
 
 
 def upcoming(schedule: Schedule, after: datetime, *, count: int) -> list[datetime]:
-    """The next `count` due times later than `after`, in UTC."""
+    """Return the next `count` due times later than `after`, in UTC."""
     return list(itertools.islice(_times(schedule, after), count))
 
 
 def between(schedule: Schedule, after: datetime, until: datetime, *, limit: int) -> list[datetime]:
-    """The due times later than `after` and not later than `until`, at most `limit` of them."""
+    """Return the due times later than `after` and not later than `until`, at most `limit` of them."""
     return list(itertools.islice(itertools.takewhile(lambda due: due <= until, _times(schedule, after)), limit))
 
 
 def _times(schedule: Schedule, after: datetime) -> Iterator[datetime]:
-    """Due times later than `after`, each once and in order."""
+    """Yield the due times later than `after`, each once and in order."""
     if schedule.at is not None:
         if schedule.at > after:
             yield schedule.at
@@ -155,7 +161,9 @@ def _times(schedule: Schedule, after: datetime) -> Iterator[datetime]:
 
 
 def not_before(trigger: Trigger, due_at: datetime) -> datetime:
-    """The due time and the slot's own share of the jitter, the same whoever asks."""
+    """Return the due time plus the slot's share of the jitter. The share follows from the slot's id, so that every
+    process computes the same.
+    """
     if not trigger.jitter_s:
         return due_at
     drawn = int.from_bytes(sha256(f"{trigger.id}\0{due_at.timestamp():.0f}".encode()).digest()[:4], "big")
@@ -163,7 +171,7 @@ def not_before(trigger: Trigger, due_at: datetime) -> datetime:
 
 
 def caught_up(trigger: Trigger, due_at: datetime, now: datetime) -> str:
-    """The reason for which a slot that is late does not run; empty: it runs."""
+    """Return the reason why a late slot does not run; empty if it runs."""
     if (now - due_at).total_seconds() <= LATE_S:
         return ""
     if trigger.catch_up is CatchUp.NONE:

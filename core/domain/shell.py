@@ -26,7 +26,9 @@ _DOUBLE: Final = re.compile(r'"([^"$`\\\n]*)"')
 
 
 class Word(NamedTuple):
-    """One word of a command: `text` without its quotes, `raw` as it was written, `pattern` with bare `*`, `?`, `[`."""
+    """A word of a command: `text` without its quotes, `raw` as it was written; `pattern` is true if it has a bare `*`,
+    `?` or `[`.
+    """
 
     text: str
     raw: str
@@ -34,7 +36,7 @@ class Word(NamedTuple):
 
 
 class SimpleCommand(NamedTuple):
-    """One program with its arguments, as it stands in a chain."""
+    """A program with its arguments, as it stands in a chain."""
 
     words: tuple[Word, ...]
 
@@ -49,7 +51,7 @@ class _Refused(Exception):
 
 
 def read(text: str) -> tuple[SimpleCommand, ...] | None:
-    """The simple commands of a chain in order; None if any part of it is more than this reader understands."""
+    """Return the simple commands of a chain in order; None if this reader does not understand a part of it."""
     if len(text) > LONGEST or has_hidden(text) or not text.replace("\n", "").replace("\t", "").isprintable():
         return None
     try:
@@ -87,7 +89,7 @@ def _chain(text: str) -> tuple[SimpleCommand, ...]:
 
 
 def _word(text: str, start: int) -> tuple[Word, int]:
-    """The word that begins here, and where it ends."""
+    """Return the word that begins at `start`, and the position after it."""
     at, parts, pattern = start, [], False
     while at < len(text) and text[at] not in " \t\n;|&":
         if found := _BARE.match(text, at):

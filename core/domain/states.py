@@ -70,12 +70,12 @@ RUN_NEXT: dict[RunState, frozenset[RunState]] = {
 
 
 def may_become(now: RunState, then: RunState) -> bool:
-    """Whether a run may go from one state to the other."""
+    """True if a run may go from state `now` to state `then`."""
     return then in RUN_NEXT[now]
 
 
 def step(now: SessionState, then: SessionState) -> SessionState:
-    """`then`, if it may follow `now`.
+    """Return `then` if it may follow `now`.
 
     Raises: Conflict: the table does not allow it.
     """

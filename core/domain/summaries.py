@@ -1,4 +1,4 @@
-"""One line of what was said, for lists: plain words, without Markdown's marks.
+"""Short summaries of messages for lists: one line of plain words, without Markdown's marks.
 
 The runner's news and the Store's records use the same functions, so that a list reads the same from either of them.
 """
@@ -25,7 +25,7 @@ MARKED = re.compile(r"(\*\*|__|~~|`{1,2}|(?<![\w*])[*_](?=[^\s*_]))([^\n]{1,500}
 
 
 def last_line(events: Sequence[AnyEvent]) -> str:
-    """What was said or asked last, in one line; empty if these events say nothing."""
+    """Return a line of the last thing that was said or asked; empty if these events have none."""
     for event in reversed(events):
         line = ""
         if isinstance(event, Text):
@@ -38,7 +38,7 @@ def last_line(events: Sequence[AnyEvent]) -> str:
 
 
 def target(asked: Asked) -> str:
-    """One line for the inbox: what exactly is asked, without the tool's name."""
+    """Return the exact target of a request in one line for the inbox, without the tool's name."""
     if asked.questions:
         return first_line(asked.questions[0].text, SUMMARY_CHARS)
     if asked.plan:
@@ -48,7 +48,7 @@ def target(asked: Asked) -> str:
 
 
 def gist(text: str, limit: int) -> str:
-    """What the text comes to: the first sentence of its last paragraph of prose; empty if it has none.
+    """Return the main sentence of a text: the first of its last paragraph of prose; empty if it has none.
 
     Words that only lead to a list or to code are passed over as long as there are others.
     """
@@ -60,7 +60,7 @@ def gist(text: str, limit: int) -> str:
 
 
 def first_line(text: str, limit: int) -> str:
-    """The first line with something in it, without Markdown's marks at its beginning, at most `limit` characters."""
+    """Return the first line with a word in it, without Markdown's marks at its beginning, cut to `limit` characters."""
     for line in text[:TAIL_CHARS].splitlines():
         if shown := _printable(visible(line)).strip().lstrip("#>*- ").strip():
             return cut(shown, limit)
@@ -72,7 +72,7 @@ def cut(line: str, limit: int) -> str:
 
 
 def _paragraphs(text: str) -> tuple[list[str], list[str], list[str]]:
-    """Of the text's end: paragraphs of prose, those that lead to a list right below them, and the items of lists."""
+    """Split the end of the text into paragraphs of prose, paragraphs that introduce a list, and items of lists."""
     prose: list[str] = []
     leading: list[str] = []
     items: list[str] = []
@@ -94,7 +94,9 @@ def _paragraphs(text: str) -> tuple[list[str], list[str], list[str]]:
 
 
 def _first_sentence(part: str) -> str:
-    """Not one that ends in a colon: what it leads to is not here."""
+    """Return the first sentence, together with the next one if it is very short. A sentence that ends in a colon is
+    left out, because what it introduces is not part of the summary.
+    """
     line = ""
     for sentence in SENTENCE.split(part):
         if sentence.endswith((":", "：")):

@@ -13,7 +13,7 @@ from core.domain.shell import SimpleCommand, Word
 
 
 class Program(NamedTuple):
-    """What one program may be given. `options`: a pattern for each word that begins with `-`; None allows all."""
+    """The limits of a program on the list. `options` has to match each word that begins with `-`; None allows all."""
 
     options: re.Pattern[str] | None = None
     operands: int = 1_000  # words that are no options
@@ -59,7 +59,7 @@ def runs_unasked(command: str, *, folder: str = "") -> bool:
 
 
 def is_reading(command: SimpleCommand, *, folder: str = "") -> bool:
-    """True if this one command of a chain is on the list."""
+    """True if this simple command is on the list."""
     name, *words = command.words
     program = PROGRAMS.get(name.raw)
     if program is None:
@@ -75,7 +75,7 @@ def is_reading(command: SimpleCommand, *, folder: str = "") -> bool:
 
 
 def _is_doubtful(word: Word, program: Program, folder: str) -> bool:
-    """True if the word may lead out of the folder, or the shell may make an option of it."""
+    """True if the word may lead out of the folder, or if the shell may turn it into an option."""
     if word.pattern and (_HIDDEN_GLOB.search(word.text) or (program.options and word.text[:1] in "*?[")):
         return True
     inside = folder and (word.text == folder or word.text.startswith(f"{folder}/"))
@@ -84,7 +84,7 @@ def _is_doubtful(word: Word, program: Program, folder: str) -> bool:
 
 
 def table() -> list[tuple[str, str]]:
-    """The list as rows (programs, what of them): first those with nothing to add, then each with its limits."""
+    """Return the list as rows of (programs, limits): first the programs without limits, then each with its own."""
     free = sorted(name for name, program in PROGRAMS.items() if not program.shown)
     limited = sorted((name, program.shown) for name, program in PROGRAMS.items() if program.shown)
     return [(" ".join(free), ""), *limited]

@@ -1,4 +1,4 @@
-"""Where usage is counted in the Store: the keys of its counter rows, and a row of the usage list.
+"""The keys of usage counters in the Store, and the rows of the usage list.
 
 The gateway adds every model call to four rows of its user at once (core.gateway.metering.meter), and to one row of the
 platform. All rows have the same counters: `calls`, `input_tokens`, `output_tokens`, `cache_write_tokens`,
@@ -18,32 +18,32 @@ MODEL_CHARS = 60
 
 
 def month_key(at: date) -> str:
-    """The row of a user's (or, with the owner SYSTEM, the platform's) month."""
+    """Return the key of a user's month, or with the owner SYSTEM of the platform's."""
     return f"{at:%Y-%m}"
 
 
 def agent_month_key(agent: str, at: date) -> str:
-    """The row of an agent's month."""
+    """Return the key of an agent's month."""
     return f"agent/{agent}/{at:%Y-%m}"
 
 
 def session_key(session: str) -> str:
-    """The row of a session, and so of a run, for all its life."""
+    """Return the key of a session, and so of a run, for all its life."""
     return f"session/{session}"
 
 
 def day_key(agent: str, model: str, at: date) -> str:
-    """The row of one agent and one model on one day (UTC): the finest row, which the usage list shows."""
+    """Return the key of an agent and a model on a day (UTC): the finest row, which the usage list shows."""
     return f"{DAYS}{at:%Y-%m-%d}/{agent}/{model[:MODEL_CHARS].replace('/', '_')}"
 
 
 def days_prefix(at: date, *, whole_month: bool = True) -> str:
-    """What the keys of all rows of a month, or of a day, begin with: for one `Store.all_usage`."""
+    """Return the prefix that the keys of all rows of a month, or of a day, share: for one `Store.all_usage`."""
     return f"{DAYS}{at:%Y-%m}" if whole_month else f"{DAYS}{at:%Y-%m-%d}/"
 
 
 class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What one agent used of one model on one day. `cost_usd` is a lower bound if `unpriced_calls` is not 0."""
+    """The usage of one model by one agent on one day. `cost_usd` is a lower bound if `unpriced_calls` is not 0."""
 
     day: date
     agent: str
@@ -58,7 +58,7 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def usage_rows(found: Mapping[str, Mapping[str, float]]) -> list[UsageRow]:
-    """The rows of days among what `Store.all_usage` returned, oldest day first; all others are left out."""
+    """Return the rows of days from what `Store.all_usage` returned, oldest day first; others are left out."""
     rows = []
     for key, amounts in sorted(found.items()):
         if key.startswith(DAYS):

@@ -1,4 +1,4 @@
-"""One function for every text that is a command, a path, a name or a title: what a reader cannot see is named.
+"""Replaces invisible characters in every text that is a command, a path, a name or a title by their code points.
 
 Invisible characters and those that change the direction of writing make a text read as another one. `visible` writes
 each as `⟨U+202E⟩`; the joiner inside an emoji is left alone. Prose of people and models is not escaped.
@@ -19,15 +19,15 @@ _HIDDEN: Final = re.compile(
 
 
 def visible(text: str) -> str:
-    """The text with each character that a reader cannot see replaced by its code point in brackets."""
+    """Return the text with each invisible character replaced by its code point in brackets."""
     return _HIDDEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
 
 
 def has_hidden(text: str) -> bool:
-    """True if a character of the text cannot be seen."""
+    """True if the text has an invisible character."""
     return bool(_HIDDEN.search(text))
 
 
 def escape_in_json(text: str) -> str:
-    """The same JSON with those characters as `\\u` escapes: they can stand in its strings only."""
+    """Return the same JSON with invisible characters as `\\u` escapes. They can stand in its strings only."""
     return _HIDDEN.sub(lambda found: json.dumps(found[0])[1:-1], text)

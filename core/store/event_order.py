@@ -1,4 +1,4 @@
-"""What every store asks of the events it is given: whole numbers, in order, each once."""
+"""The order that every store demands of events: whole numbers without gaps, each number once."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from core.domain.events import AnyEvent, seq_of
 
 
 def in_order(events: Sequence[AnyEvent]) -> list[AnyEvent]:
-    """Sorted, doubles removed.
+    """Return the events sorted and without duplicates.
 
     Raises: BadInput: not numbered. SeqTaken: a number is there twice, with other content. Conflict: a gap inside.
     """
@@ -24,7 +24,7 @@ def in_order(events: Sequence[AnyEvent]) -> list[AnyEvent]:
 
 
 def same(again: Sequence[AnyEvent], stored: Sequence[AnyEvent]) -> None:
-    """Raises: SeqTaken: one of the numbers of `again` is stored with other content."""
+    """Compare events with the stored ones. Raises: SeqTaken: a number of `again` is stored with other content."""
     there = {seq_of(event): event for event in stored}
     for event in again:
         if there.get(seq_of(event)) != event:

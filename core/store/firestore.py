@@ -1,8 +1,8 @@
-"""The store of many machines: Google's Firestore, through its own client.
+"""The store for platforms of several machines: Google's Firestore, through its own client.
 
-No verb needs a transaction: what must happen once is a `create`, what must not be overtaken has a precondition, what
-adds up is an `Increment`, and what is changed names just its fields. So nobody waits for anybody's lock, and no
-document is written by everybody (the layout is core.store.firestore_values's).
+No verb needs a transaction. A write that may happen once is a `create`, a write that must not overwrite a newer one
+has a precondition, an addition is an `Increment`, and a change names just its fields. So no call waits for another
+one's lock, and no document is written by all processes (core.store.firestore_values has the layout).
 """
 
 import secrets
@@ -29,21 +29,21 @@ from core.store.query import Query, equals, table_name
 
 R = TypeVar("R", bound=Record)
 
-TRIES = 20  # of a claim that others take and give back meanwhile
+TRIES = 20  # of a claim that other processes take and give back meanwhile
 PINGS_KEPT_S = 3600.0
 
 
 class FirestoreStore(FirestoreAudit):
-    """The Store of core.store; any number of processes may have one."""
+    """The Store of core.store in Firestore; any number of processes may use it."""
 
     def __init__(self, connection: FirestoreConnection, *, clock: Callable[[], float]) -> None:
         super().__init__(connection)
         self._clock = clock
-        self._me = f"ping/{secrets.token_hex(8)}"  # each process its own: probes come often and from everywhere
+        self._me = f"ping/{secrets.token_hex(8)}"  # one document per process: all processes probe often
 
     @classmethod
     async def open(cls, project: str, *, emulator: bool = False, clock: Callable[[], float] = time.time) -> Self:
-        """`clock` is what leases are measured with. Raises: Misconfigured: nobody who may be let in."""
+        """Open the store; leases are measured with `clock`. Raises: Misconfigured: no project or no identity."""
         return cls(await FirestoreConnection.open(project, emulator=emulator), clock=clock)
 
     async def __aenter__(self) -> Self:
@@ -72,7 +72,7 @@ class FirestoreStore(FirestoreAudit):
     async def put(self, record: Record, *, owner: UserId) -> None:
         document = stored(record)
         async with self._connection.call() as client:
-            # these fields whole, and no other: `merge=True` would merge inside a field, no `merge` would drop the rest
+            # replaces just these fields: `merge=True` would merge inside a field, no `merge` would drop the others
             these: Any = list(document)
             await document_of(client, type(record), record.id, owner).set(document, merge=these, **ANY_TIMES)
 
@@ -94,7 +94,7 @@ class FirestoreStore(FirestoreAudit):
     async def _change_if(
         self, reference: AsyncDocumentReference, kind: type[Record], expect: Mapping[str, Any], document: dict[str, Any]
     ) -> None:
-        """Raises: Conflict: the record has other values. NotFound: there is none."""
+        """Change a record if it has the expected values. Raises: Conflict: it has others. NotFound: there is none."""
         for _ in range(TRIES):
             there = await reference.get(**ANY_TIMES)
             if not there.exists:
@@ -106,7 +106,7 @@ class FirestoreStore(FirestoreAudit):
                 await reference.update(document, option=option, **ONCE)
                 return
             except FailedPrecondition:
-                continue  # another field was changed, or one of these: the next look tells
+                continue  # a field was changed meanwhile; the next read tells which
         raise StoreUnavailable(f"too many change {table_name(kind)} {reference.id} at once")
 
     async def get(self, kind: type[R], id: str, *, owner: UserId) -> R:
@@ -190,7 +190,7 @@ class FirestoreStore(FirestoreAudit):
                     await document.update(mine, option=client.write_option(last_update_time=_version(there)), **ONCE)
                     return True
                 except (FailedPrecondition, Missing):
-                    continue  # somebody was faster: look again
+                    continue  # another process was faster: read again
         raise StoreUnavailable(f"too many claim {name} at once")
 
     async def release(self, name: str, *, holder: str) -> None:
@@ -201,7 +201,7 @@ class FirestoreStore(FirestoreAudit):
                 try:
                     await document.delete(option=client.write_option(last_update_time=_version(there)), **ONCE)
                 except (FailedPrecondition, Missing):
-                    return  # it ran out, and is another's
+                    return  # the lease ran out, and another holder has it
 
     def _claim(self, name: str) -> AsyncDocumentReference:
         return self._connection.client.collection(CLAIMS).document(name_of(name))
@@ -218,9 +218,9 @@ class FirestoreStore(FirestoreAudit):
 
 
 async def _created(reference: AsyncDocumentReference, document: dict[str, Any]) -> None:
-    """Made once. An answer that was lost is told from somebody else's document by what it says.
+    """Create a document once. If an answer was lost, the document's content tells whether it is ours.
 
-    Raises: AlreadyExists: it was there before.
+    Raises: AlreadyExists: another process created it before.
     """
     try:
         await reference.create(document, **ONCE)
@@ -234,5 +234,5 @@ async def _created(reference: AsyncDocumentReference, document: dict[str, Any]) 
 
 
 def _version(found: DocumentSnapshot[Any]) -> Any:
-    """What a write may name, so that it is refused once anybody else wrote."""
+    """Return the version of a document. A write that names it is refused if the document was written since."""
     return found.update_time

@@ -1,11 +1,11 @@
-"""Counters, the audit log and forgetting, in Firestore.
+"""Usage counters, the audit log and the deletion of users, in Firestore.
 
-Counters are added with `Increment`, which needs no look at the old value, on one of SHARDS documents taken at random:
-a document takes about one write a second for long, and whoever reads adds the shards up. All amounts of one addition
-go to one shard, so they are there together or not at all.
+Counters grow by `Increment`, which needs no read of the old value, in one of SHARDS documents chosen at random: one
+document takes only about one write a second. A read adds the shards up. All amounts of one addition go to one shard,
+so they are stored together or not at all.
 
-Audit entries are made by `create` and changed by no verb. Firestore itself has no append-only collection: who may
-write to it may delete. Give the entries' copies in Cloud Logging another owner if that matters to you.
+Audit entries are made by `create`, and no verb changes them. Firestore has no append-only collection: an account that
+may write may delete. If that matters to you, give the entries' copies in Cloud Logging another owner.
 """
 
 import math
@@ -31,11 +31,11 @@ from core.store.firestore_values import AUDIT, COUNTERS, LOGS, below, document_o
 
 SHARDS = 8
 KEYS_AT_ONCE = 30  # values that Firestore takes in one `in`
-TRIES = 50  # numbers that others took first
+TRIES = 50  # numbers that other processes took first
 
 
 class FirestoreAudit(FirestoreLog):
-    """The verbs that are about neither a record nor a session."""
+    """The verbs of the Store about usage, the audit log and whole users."""
 
     async def add_usage(self, key: str, *, owner: UserId, **amounts: float) -> None:
         await self.add_usage_rows({key: amounts}, owner=owner)
@@ -75,7 +75,7 @@ class FirestoreAudit(FirestoreLog):
             return await _summed(counters)
 
     async def add_audit_entry(self, act: AuditEntry) -> int:
-        """Numbers are microseconds, or the next free one: no counter that all processes fight for."""
+        """Number the entry with the present microsecond or the next free number: there is no shared counter."""
         async with self._connection.call() as client:
             audit = client.collection(AUDIT)
             newest = await _newest(audit).limit(1).select(["seq"]).get(**ANY_TIMES)
@@ -122,7 +122,7 @@ class FirestoreAudit(FirestoreLog):
             await document_of(client, User, owner, SYSTEM).delete(**ANY_TIMES)
 
     async def _empty(self, query: AsyncQuery) -> None:
-        """Delete all that it finds, some at a time."""
+        """Delete everything that a query finds, in batches."""
         found = True
         while found:
             async with self._connection.call() as client:
@@ -138,7 +138,7 @@ class FirestoreAudit(FirestoreLog):
 
 
 def _newest(audit: AsyncCollectionReference) -> AsyncQuery:
-    return audit.order_by("seq", direction=BaseQuery.DESCENDING)  # names alone are not indexed backwards
+    return audit.order_by("seq", direction=BaseQuery.DESCENDING)  # Firestore has no descending index of names
 
 
 async def _summed(shards: AsyncCollectionReference | AsyncQuery) -> dict[str, dict[str, float]]:

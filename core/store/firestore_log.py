@@ -1,10 +1,11 @@
-"""A session's log in Firestore: chunks, each named by its first number and made by `create`, which refuses a taken one.
+"""A session's log in Firestore: chunks that are named by their first number. `create` refuses a name that is taken.
 
-Whoever appends reads the highest number N and creates the chunk N+1. Of two who do so at once one wins, and the other
-finds that chunk there, reads again and compares. Nothing is counted in a shared document, so nothing is contended but
-the session's own next number. Events of one `append` share chunks of up to PIECE_BYTES (a document may have 1 MiB, and
-each write is paid for); a larger event is cut into parts. All of one `append` is one atomic commit, unless it has more
-than COMMIT_BYTES: then a failure in the middle leaves its beginning, which is a whole log too and goes on from there.
+To append, a process reads the highest number N and creates the chunk N+1. If two do so at once, one wins, and the
+other finds the chunk there, reads again and compares. There is no shared counter, so the only thing that processes
+compete for is the next number of one session. Events of one `append` share chunks of up to PIECE_BYTES (a document
+may have 1 MiB, and each write is paid for); a larger event is cut into parts. An `append` is one atomic commit, unless
+it has more than COMMIT_BYTES: then a failure in the middle leaves its beginning, which is a valid log and can be
+continued.
 """
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -31,11 +32,11 @@ COMMIT_BYTES = 4_000_000  # Firestore takes 10 MiB, its emulator 4
 EVENT_BYTES = 9_500_000  # one event is never in two commits
 DELETED_AT_ONCE = 500  # writes of one commit
 PAGE = 50  # documents read at once; more than EVENT_BYTES / PIECE_BYTES
-TRIES = 20  # each lost to somebody who appended meanwhile
+TRIES = 20  # each lost to another process that appended meanwhile
 
 
 class FirestoreLog:
-    """The four verbs of the Store that are about events."""
+    """The verbs of the Store about events."""
 
     def __init__(self, connection: FirestoreConnection) -> None:
         self._connection = connection
@@ -72,7 +73,7 @@ class FirestoreLog:
         return [event for events in reversed(newest) for event in events][-limit:]
 
     async def delete_events(self, session: str, *, owner: UserId) -> None:
-        """From the end, so that what is left at any moment has no gap."""
+        """Delete from the end, so that the rest of the log has no gap at any moment."""
         async with self._connection.call() as client:
             newest = self._chunks(session, owner).order_by("last", direction=BaseQuery.DESCENDING).select(["last"])
             while found := await newest.limit(DELETED_AT_ONCE).get(**ANY_TIMES):
@@ -91,14 +92,14 @@ class FirestoreLog:
         return int(found[0].get("last")) if found else 0
 
     async def _create(self, session: str, fresh: Sequence[AnyEvent], owner: UserId) -> bool:
-        """False: somebody else has written one of these numbers meanwhile."""
+        """Write events. Returns False if another process has written one of these numbers meanwhile."""
         chunks = self._chunks(session, owner)
         for commit in commits_of([(seq_of(event), log.encode(event)) for event in fresh]):
             batch = self._connection.client.batch()
             for name, document in commit:
                 batch.create(chunks.document(name), document)
             try:
-                await batch.commit(**ANY_TIMES)  # done twice, the second finds the first and compares
+                await batch.commit(**ANY_TIMES)  # if a commit is sent twice, the second finds the first and compares
             except AlreadyExists:
                 return False
         return True
@@ -115,9 +116,9 @@ class FirestoreLog:
     async def _walk(
         self, session: str, owner: UserId, *, limit: int, edge: int = 0, back: bool = False
     ) -> AsyncGenerator[list[AnyEvent], None]:
-        """The events of one chunk after the other, from the number `edge` on or back from the end.
+        """Yield the events of one chunk after the other, from the number `edge` on, or back from the end.
 
-        Asked for a page at a time: what is streamed is paid for, also if nobody reads it.
+        Reads in pages: Firestore charges for all that a stream delivers, read or not.
         """
         direction, beyond = (BaseQuery.DESCENDING, "<") if back else (BaseQuery.ASCENDING, ">")
         query: Any = self._chunks(session, owner).order_by("last", direction=direction)
@@ -130,11 +131,11 @@ class FirestoreLog:
                 yield log.decode_many(frame)
             if len(documents) < size:
                 return
-            size = PAGE  # more than the parts of any event, or a cut one would never be whole
+            size = PAGE  # more than the parts of any event: one that is cut has to be whole in a page
 
 
 def commits_of(lines: Sequence[Line]) -> list[list[tuple[str, dict[str, Any]]]]:
-    """Documents with their names, of numbered lines of JSON, by commit. Raises: BadInput: a line is too long."""
+    """Return the documents of numbered lines with their names, by commit. Raises: BadInput: a line is too long."""
     if any(len(text) > EVENT_BYTES for _, text in lines):
         raise BadInput("an event is larger than Firestore takes", code="too_large")
     commits = _gathered(lines, COMMIT_BYTES)
@@ -142,7 +143,7 @@ def commits_of(lines: Sequence[Line]) -> list[list[tuple[str, dict[str, Any]]]]:
 
 
 def _gathered(lines: Sequence[Line], most: int) -> list[list[Line]]:
-    """Neighbours together up to `most` bytes; what is larger by itself is alone."""
+    """Group neighbouring lines up to `most` bytes; a larger line forms its own group."""
     groups: list[list[Line]] = []
     size = most
     for line in lines:
@@ -163,7 +164,9 @@ def _documents(chunk: Sequence[Line]) -> list[tuple[str, dict[str, Any]]]:
 
 
 def whole_chunks(documents: Sequence[DocumentSnapshot[Any]]) -> Iterator[tuple[int, bytes]]:
-    """The last number and the body of each chunk, cut ones put together again; the documents may go either way."""
+    """Yield the last number and the body of each chunk; the parts of cut chunks are joined. The documents may be in
+    ascending or descending order.
+    """
     parts: dict[int, bytes] = {}
     for document in documents:
         parts[document.get("part")] = document.get("body")

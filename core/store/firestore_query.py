@@ -1,6 +1,6 @@
-"""`find` in Firestore's terms: what the server compares, what we compare, and the index that the server needs.
+"""`find` in Firestore's terms: the part that the server compares, the part that we compare, and the index it needs.
 
-The emulator wants no indexes, production refuses a query without its own: tests hold firestore.indexes.json against
+The emulator needs no indexes, but production refuses a query without one. A test compares firestore.indexes.json with
 every call of `find` in the program, by `index_of`.
 """
 
@@ -21,14 +21,16 @@ R = TypeVar("R", bound=Record)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """`here`: fields that an older version may not have written. No query finds what a document does not have."""
+    """A query split in two. The server compares the fields in `there`. We compare those in `here`: an older version may
+    not have written them, and Firestore finds no document by a field that it lacks.
+    """
 
     there: dict[str, Any]
     here: dict[str, Any]
     asked: Query
 
     def query(self, collection: AsyncCollectionReference, *, limit: int) -> AsyncQuery:
-        """In the order that was asked for, or by name, which is by id."""
+        """Return the query in the order that was asked for, or else by document name, which is the order of ids."""
         query = self._equal(collection)
         by, asked = self.asked.order_by, self.asked
         direction = BaseQuery.DESCENDING if asked.newest_by else BaseQuery.ASCENDING
@@ -48,7 +50,7 @@ class Plan:
         return found
 
     def all(self, collection: AsyncCollectionReference) -> AsyncQuery:
-        """Everything that the server finds, in no order."""
+        """Return the query for everything that the server finds, without an order."""
         found: AsyncQuery = self._equal(collection)
         return found
 
@@ -59,12 +61,14 @@ class Plan:
         return query
 
     def fits(self, record: Record) -> bool:
-        """What the server was not asked."""
+        """True if the record has the values in `here`, which the server did not compare."""
         return all(stored_value(getattr(record, name)) == wanted for name, wanted in self.here.items())
 
 
 def plan(kind: type[Record], asked: Query) -> Plan:
-    """Raises: ValueError: a field that this kind does not have, or that nothing can be looked for by."""
+    """Split a query for the server and us. Raises: ValueError: the kind has no such field, or it cannot be searched by
+    it.
+    """
     known = asked_for(kind, asked)
     if asked.order_by and (not known[asked.order_by].required or known[asked.order_by].encode_name != asked.order_by):
         raise ValueError(f"{asked.order_by} of {kind.__name__} may not be written: nothing can be ordered by it")
@@ -82,7 +86,9 @@ def plan(kind: type[Record], asked: Query) -> Plan:
 
 
 def index_of(kind: type[Record], where: Collection[str], asked: Query) -> dict[str, Any] | None:
-    """The composite index of such a query, as firestore.indexes.json has it; None: Firestore's own ones do."""
+    """Return the composite index of a query as firestore.indexes.json has it; None if Firestore's automatic ones
+    suffice.
+    """
     if not where or not asked.order_by:
         return None  # equalities alone are merged from the fields' own indexes, and so is an order alone
     ascending = [{"fieldPath": name, "order": "ASCENDING"} for name in sorted(where)]

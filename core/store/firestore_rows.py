@@ -1,4 +1,4 @@
-"""Firestore's side of a copy."""
+"""Reads and writes all rows of Firestore, for copies between stores."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
@@ -36,7 +36,7 @@ GROUP = 200
 
 
 class FirestoreRows:
-    """Rows of core.store.rows."""
+    """The Rows of core.store.rows in Firestore."""
 
     def __init__(self, store: FirestoreStore) -> None:
         self._store = store
@@ -47,7 +47,9 @@ class FirestoreRows:
 
     async def owners(self) -> list[UserId]:
         async with self._store._connection.call() as client:
-            listed = client.collection(OWNERS).list_documents(**ANY_TIMES)  # also those that are only a path
+            listed = client.collection(OWNERS).list_documents(
+                **ANY_TIMES
+            )  # also owners without a document of their own
             return sorted([UserId(id_of(owner.id)) async for owner in listed])
 
     async def records(self, owner: UserId) -> AsyncIterator[list[Row]]:
@@ -120,7 +122,7 @@ class FirestoreRows:
         await self._write([(audit.document(f"{seq:020d}"), {"seq": seq, "body": text}) for seq, text in lines])
 
     async def _groups(self, query: AsyncQuery) -> AsyncIterator[list[DocumentSnapshot[Any]]]:
-        """All that a query by name finds, some at a time."""
+        """Yield everything that a query finds, ordered by name, in groups."""
         found: list[DocumentSnapshot[Any]] = []
         while True:
             async with self._store._connection.call():

@@ -1,4 +1,4 @@
-"""Firestore's client as every call of ours wants it: without key files, bounded in time, and with our errors."""
+"""Firestore's client for all our calls: without key files, with time limits, and with our own errors."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,18 +12,18 @@ from core.domain.errors import BadInput, Misconfigured, StoreUnavailable
 from core.google.identity import workload_identity
 from core.google.retries import UNCERTAIN, cause, repeated
 
-CALL_S = 6.0  # one attempt, and how long it is repeated
+CALL_S = 6.0  # for one attempt, and for all its repetitions
 WAIT_S = 12.0  # a whole verb
 SCOPE = "https://www.googleapis.com/auth/datastore"
 NOT_DONE = (exceptions.Aborted, exceptions.ResourceExhausted)  # refused before anything was written
 
-# What may be done twice is repeated whenever that may help; what must be done once, only if it was surely not done.
+# ANY_TIMES is for calls that may happen twice. ONCE repeats a call only if it surely did not happen.
 ANY_TIMES = repeated(*NOT_DONE, *UNCERTAIN, within_s=CALL_S)
 ONCE = repeated(*NOT_DONE, within_s=CALL_S)
 
 
 class FirestoreConnection:
-    """The client, and whether it may still be used."""
+    """Firestore's client, and whether it is still open."""
 
     def __init__(self, client: AsyncClient) -> None:
         self.client = client
@@ -31,9 +31,9 @@ class FirestoreConnection:
 
     @classmethod
     async def open(cls, project: str, *, emulator: bool) -> "FirestoreConnection":
-        """`emulator`: the library finds it by itself (FIRESTORE_EMULATOR_HOST) and needs no identity for it.
+        """Open the client. With `emulator` the library finds it in FIRESTORE_EMULATOR_HOST, without an identity.
 
-        Raises: Misconfigured: no project, no identity, or one that lies in a file.
+        Raises: Misconfigured: there is no project or no identity, or the identity is a file.
         """
         if not project:
             raise Misconfigured("OMA_STORE=firestore needs OMA_GCP_PROJECT")
@@ -43,16 +43,16 @@ class FirestoreConnection:
         return cls(AsyncClient(project=project, credentials=who))
 
     async def close(self) -> None:
-        """Idempotent."""
+        """Close the client; a second call does nothing."""
         if not self._closed:
             self._closed = True
             await self.client._firestore_api.transport.close()  # the client has no close of its own
 
     @asynccontextmanager
     async def call(self) -> AsyncIterator[AsyncClient]:
-        """Around everything that is asked of Firestore.
+        """Surround every use of the client, with a limit of WAIT_S seconds.
 
-        Raises: StoreUnavailable: it did not answer, or refused. BadInput: it cannot keep this.
+        Raises: StoreUnavailable: it did not answer, or refused. BadInput: it cannot store this.
         """
         if self._closed:
             raise StoreUnavailable("the store is closed")
@@ -66,4 +66,4 @@ class FirestoreConnection:
             raise StoreUnavailable(f"Firestore refuses us ({error.message}): {said}"[:500]) from error
         except (exceptions.GoogleAPIError, GoogleAuthError, TimeoutError) as error:
             why = cause(error)
-            raise StoreUnavailable(f"Firestore did not do it: {type(why).__name__} {why}"[:500]) from error
+            raise StoreUnavailable(f"Firestore failed: {type(why).__name__} {why}"[:500]) from error

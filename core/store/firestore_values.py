@@ -1,12 +1,12 @@
-"""How records lie in Firestore, and under which names.
+"""The layout of records in Firestore, and the names of documents.
 
     owners/<owner>/<kind>/<id>                       a record; the platform's own ones have the owner `system`
     owners/<owner>/logs/<session>/chunks/<number>    a piece of a session's log (core.store.firestore_log)
     owners/<owner>/counters/<key>~<n>                a shard of a row of counters
     claims/<name>   audit/<number>
 
-A record's fields are the document's: scalars as they are (times as timestamps, which sort, and which TTL policies
-want), everything else as bytes of JSON, because Firestore has no list in a list and takes not every key in a map.
+A record's fields are the document's fields: scalars as they are (times as timestamps, which sort and which TTL
+policies need), everything else as bytes of JSON, because Firestore has no nested lists and refuses some map keys.
 """
 
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ LONGEST_NAME = 1000  # bytes; Firestore takes 1,500
 
 
 def name_of(id: str) -> str:
-    """A document's name for this id; `id_of` turns it back. Raises: BadInput: longer than a name may be."""
+    """Return the document name of an id; `id_of` is the inverse. Raises: BadInput: the id is too long."""
     name = id.replace("%", "%25").replace("/", "%2F")
     if not name or name.startswith((".", "__")):  # `.`, `..` and `__x__` are Firestore's own
         name = f"%{ord(name[0]):02X}{name[1:]}" if name else "%"
@@ -41,23 +41,23 @@ def name_of(id: str) -> str:
 
 
 def id_of(name: str) -> str:
-    """What `name_of` was given."""
+    """Return the id from which `name_of` made this document name."""
     return "" if name == "%" else unquote(name)
 
 
 def owner_document(client: AsyncClient, owner: UserId) -> AsyncDocumentReference:
-    """Never written itself: what is below it is the owner's."""
+    """Return the document above everything of an owner. It is never written itself."""
     return client.collection(OWNERS).document(name_of(owner))
 
 
 def below(document: AsyncDocumentReference, name: str) -> AsyncCollectionReference:
-    """A collection of what belongs to a document."""
+    """Return the collection `name` below a document."""
     found: AsyncCollectionReference = document.collection(name)
     return found
 
 
 def collection_of(client: AsyncClient, kind: type[Record], owner: UserId) -> AsyncCollectionReference:
-    """Where an owner's records of a kind are."""
+    """Return the collection of an owner's records of a kind."""
     return below(owner_document(client, owner), table_name(kind))
 
 
@@ -66,12 +66,12 @@ def document_of(client: AsyncClient, kind: type[Record], id: str, owner: UserId)
 
 
 def stored(record: Record) -> dict[str, Any]:
-    """The document of a record."""
+    """Return the document of a record."""
     return {field.encode_name: stored_value(getattr(record, field.name)) for field in fields(record)}
 
 
 def stored_value(value: Any) -> Any:
-    """One field. Raises: BadInput: an integer beyond 64 bits."""
+    """Return a field's value as Firestore stores it. Raises: BadInput: an integer beyond 64 bits."""
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, bool) or value is None:
@@ -86,9 +86,9 @@ def stored_value(value: Any) -> Any:
 
 
 def changed(kind: type[Record], values: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a change, as a document has them.
+    """Return the changed fields as a document has them.
 
-    Raises: TypeError: the kind has no such field. BadInput: a value of the wrong type.
+    Raises: TypeError: the kind has no such field. BadInput: a value has the wrong type.
     """
     known = {field.name: field for field in fields(kind)}
     found = {}
@@ -104,20 +104,20 @@ def changed(kind: type[Record], values: dict[str, Any]) -> dict[str, Any]:
 
 
 def plain(document: dict[str, Any]) -> dict[str, Any]:
-    """A document as JSON's values and times."""
+    """Return a document with JSON's values and with standard times."""
     return {name: _plain_value(value) for name, value in document.items()}
 
 
 def _plain_value(value: Any) -> Any:
     if isinstance(value, bytes):
         return msgspec.json.decode(value)
-    if isinstance(value, datetime):  # the client's own kind of datetime stays in here
+    if isinstance(value, datetime):  # replaces the client's own subclass of datetime
         return datetime.combine(value.date(), value.timetz()).astimezone(UTC)
     return value
 
 
 def record_of(kind: type[R], document: dict[str, Any]) -> R:
-    """Raises: StoreUnavailable: not a record of this kind."""
+    """Return the record in a document. Raises: StoreUnavailable: it is not a record of this kind."""
     try:
         return msgspec.convert(plain(document), kind)
     except msgspec.MsgspecError as error:

@@ -1,4 +1,4 @@
-"""`find` as SQL: names come from the record's own fields, values are always parameters."""
+"""`find` as SQL. Names come from the record's own fields, and values are always parameters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ def table_name(kind: type[Record]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """What `find` was asked: fields that equal `where`, in one order, between two values of the field that orders."""
+    """The arguments of `find`: fields that equal `where`, at most one order, and bounds of the field that orders."""
 
     where: Mapping[str, Any]
     newest_by: str = ""
@@ -33,12 +33,12 @@ class Query:
 
     @property
     def order_by(self) -> str:
-        """The field that orders the records; empty: they come by id."""
+        """The field that orders the records; empty if they are ordered by id."""
         return self.newest_by or self.oldest_by
 
 
 def select(kind: type[Record], query: Query, *, owner: UserId, limit: int) -> tuple[str, list[Any]]:
-    """The statement and its parameters. Raises: ValueError: a field that this kind does not have."""
+    """Return the statement and its parameters. Raises: ValueError: the kind has no such field."""
     known = asked_for(kind, query)
     terms, values = _conditions(kind, query.where, owner=owner)
     field, direction, sign = known.get(query.order_by), "ASC", ">"
@@ -64,14 +64,14 @@ def select(kind: type[Record], query: Query, *, owner: UserId, limit: int) -> tu
 
 
 def matching(kind: type[Record], where: Mapping[str, Any], *, owner: UserId) -> tuple[str, list[Any]]:
-    """The condition of `count` and `delete_where`. Raises: ValueError: a field that this kind does not have."""
+    """Return the condition of `count` and `delete_where`, and its parameters. Raises: ValueError: no such field."""
     asked_for(kind, Query(where=where))
     terms, values = _conditions(kind, where, owner=owner)
     return " AND ".join(terms), values
 
 
 def asked_for(kind: type[Record], query: Query) -> dict[str, FieldInfo]:
-    """The fields of a kind. Raises: ValueError: the query names one that is not among them, or makes no sense."""
+    """Return the fields of a kind. Raises: ValueError: the query names another field, or contradicts itself."""
     known = {field.name: field for field in fields(kind)}
     for name in (*query.where, *([query.order_by] if query.order_by else [])):
         if name not in known:
@@ -84,7 +84,7 @@ def asked_for(kind: type[Record], query: Query) -> dict[str, FieldInfo]:
 
 
 def equals(record: Record, expect: Mapping[str, Any]) -> bool:
-    """Whether the record has these values. Raises: ValueError: a field that its kind does not have."""
+    """True if the record has these values. Raises: ValueError: its kind has no such field."""
     asked_for(type(record), Query(where=expect))
     return all(getattr(record, name) == value for name, value in expect.items())
 
@@ -101,12 +101,14 @@ def _conditions(kind: type[Record], where: Mapping[str, Any], *, owner: UserId) 
 
 
 def _sortable(field: FieldInfo) -> str:
-    """A time as text that sorts: without its Z, a time with a fraction sorts after the same second without one."""
+    """Return the SQL of a time as sortable text, without its Z: with it, a time with a fraction of a second would sort
+    after the full second.
+    """
     return f"rtrim({_path(field)}, 'Z')"
 
 
 def default_of(field: FieldInfo) -> Any:
-    """What a field has that an older version did not write."""
+    """Return the default of a field, for records that an older version wrote without it."""
     return field.default_factory() if field.default is msgspec.NODEFAULT else field.default
 
 
@@ -131,11 +133,11 @@ def _literal(value: str | int | float | None) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """As json_extract gives it back."""
+    """Return a value in the form that json_extract returns."""
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, datetime):
-        return msgspec.to_builtins(value.astimezone(UTC))  # texts are compared, so all are of one zone
+        return msgspec.to_builtins(value.astimezone(UTC))  # SQLite compares texts, so all times need one zone
     if isinstance(value, str | int | float | None):
         return value
     raise ValueError(f"cannot look for a {type(value).__name__}")

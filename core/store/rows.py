@@ -1,6 +1,6 @@
-"""All that a store has, row by row and owner by owner, for whoever copies it into another store.
+"""All rows of a store, owner by owner, for copies into another store.
 
-A row's body is JSON with everything in it, also what this version of the program does not know.
+A row's body is JSON with all fields, including those that this version of the program does not know.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -19,12 +19,12 @@ KINDS: dict[str, type[Record]] = {
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, Record) and kind is not Record
 }
-Line = tuple[int, bytes]  # a number and the JSON that has it: an event's, or an entry's of the audit log
+Line = tuple[int, bytes]  # the number and the JSON of an event or of an entry of the audit log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A record."""
+    """A stored record."""
 
     kind: str
     id: str
@@ -32,41 +32,41 @@ class Row:
 
 
 class Rows(Protocol):
-    """What may be copied. Claims are leases of minutes and stay behind.
+    """Everything of a store that can be copied. Claims are leases of minutes and are not copied.
 
-    Reading goes in groups that one write takes. Each write may be done again and then changes nothing.
+    Reads come in groups that fit into one write. Each write may be repeated and then changes nothing.
     """
 
     async def owners(self) -> list[UserId]:
-        """Everybody who has anything here, `system` included."""
+        """Return every owner of a row, `system` included."""
 
     def records(self, owner: UserId) -> AsyncIterator[list[Row]]: ...
 
     async def write_records(self, rows: Sequence[Row], *, owner: UserId) -> None: ...
 
     async def sessions(self, owner: UserId) -> list[str]:
-        """The sessions of which there is a log."""
+        """Return the sessions that have a log."""
 
     def lines(self, session: str, *, owner: UserId, after: int) -> AsyncIterator[list[Line]]: ...
 
     async def last(self, session: str, *, owner: UserId) -> int:
-        """The highest number of a log, 0 if there is none."""
+        """Return the highest number of a log; 0 if there is none."""
 
     async def write_lines(self, session: str, lines: Sequence[Line], *, owner: UserId) -> None:
-        """They go on after `last`."""
+        """Write lines of a log, which continue after `last`."""
 
     async def counters(self, owner: UserId) -> dict[str, dict[str, float]]: ...
 
     async def write_counters(self, counters: dict[str, dict[str, float]], *, owner: UserId) -> None: ...
 
     def audit(self) -> AsyncIterator[list[Line]]:
-        """In no order in particular."""
+        """Yield the audit log's lines in no particular order."""
 
     async def write_audit(self, lines: Sequence[Line]) -> None: ...
 
 
 def is_complete(kind: str, body: bytes) -> tuple[Record | None, dict[str, Any]]:
-    """The record, if we know its kind, and the fields beside it that we do not know, or all."""
+    """Return the record if we know its kind, and the fields that we do not know (all fields of an unknown kind)."""
     everything: dict[str, Any] = msgspec.json.decode(body)
     if kind not in KINDS:
         return None, everything
@@ -76,7 +76,7 @@ def is_complete(kind: str, body: bytes) -> tuple[Record | None, dict[str, Any]]:
 
 
 def canonical_json(kind: str, body: bytes) -> bytes:
-    """The same bytes for the same record, whichever store it comes from and whichever defaults were left out."""
+    """Return the same bytes for equal records, whichever store they come from and whichever defaults they omit."""
     record, more = is_complete(kind, body)
     known = msgspec.to_builtins(record) if record else {}
     return msgspec.json.encode(known | more, order="deterministic")

@@ -1,4 +1,4 @@
-"""How the embedded database's file is opened, checked and brought to the present form."""
+"""Opens the file of the embedded database, checks it and migrates it to the present schema."""
 
 import asyncio
 import contextlib
@@ -11,14 +11,14 @@ import aiosqlite
 
 from core.domain.errors import Misconfigured, StoreUnavailable
 
-BUSY_S = 10.0  # web and gateway write to the same file: how long one waits for the other
+BUSY_S = 10.0  # web and gateway write to the same file; one waits this long for the other
 WAL_RETRY_S = 0.05  # SQLite does not wait by itself while another process changes the journal mode
 MIN_FREE_BYTES = 64 * 2**20  # opening a WAL database on a full disk kills the process with SIGBUS
-COMPACT_BYTES = 256 * 2**20  # written anew in one to two seconds
+COMPACT_BYTES = 256 * 2**20  # rewriting this takes one to two seconds
 DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
-# Each step is run once, in order, inside one transaction; `PRAGMA user_version` counts them. Never edit one that was
-# released: add another. The expressions in the indexes must be letter for letter those that core.store.query makes.
+# Each step runs once, in order, inside one transaction; `PRAGMA user_version` counts them. Never edit a step that was
+# released: add another one. The expressions of the indexes must equal those of core.store.query letter for letter.
 STEPS: tuple[tuple[str, ...], ...] = (
     (
         """CREATE TABLE records (kind TEXT NOT NULL, owner TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL,
@@ -66,14 +66,14 @@ STEPS: tuple[tuple[str, ...], ...] = (
 
 
 async def connect(path: Path) -> aiosqlite.Connection:
-    """A connection as we want every one of them: durable, patient, without implicit transactions."""
+    """Open a connection: durable, without implicit transactions, waiting up to BUSY_S for a lock."""
     db = await aiosqlite.connect(path, isolation_level=None, timeout=BUSY_S)
     try:
         await _write_ahead(db)
-        # FULL: what was acknowledged is on the disk, also after a power cut
+        # FULL: acknowledged writes survive a power cut
         await db.execute("PRAGMA synchronous = FULL")
         await db.execute("PRAGMA journal_size_limit = 67108864")
-        await db.execute("PRAGMA secure_delete = ON")  # what is deleted is not left readable in the file
+        await db.execute("PRAGMA secure_delete = ON")  # deleted data cannot be read in the file
     except BaseException:
         await db.close()
         raise
@@ -81,15 +81,15 @@ async def connect(path: Path) -> aiosqlite.Connection:
 
 
 async def compact(db: aiosqlite.Connection) -> None:
-    """Leave nothing readable of what was deleted, in the database file or in the log beside it.
+    """Remove all readable traces of deleted data from the database file and the log beside it.
 
-    `secure_delete` alone forgets the space between the rows of a page that was put together anew. In a database of
-    more than COMPACT_BYTES such traces stay, as to write it anew would make everybody wait.
+    `secure_delete` alone leaves the space between the rows of a reorganised page. In a database of more than
+    COMPACT_BYTES such traces stay, because rewriting it would make every write wait.
     """
     [(pages,)] = await db.execute_fetchall("PRAGMA page_count")
     [(page_bytes,)] = await db.execute_fetchall("PRAGMA page_size")
     if pages * page_bytes <= COMPACT_BYTES:
-        with contextlib.suppress(sqlite3.OperationalError):  # busy or no room: it was deleted all the same
+        with contextlib.suppress(sqlite3.OperationalError):  # busy or no room: the rows are deleted all the same
             await db.execute("VACUUM")
     await db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -108,7 +108,7 @@ async def _write_ahead(db: aiosqlite.Connection) -> None:
 
 
 async def migrate(db: aiosqlite.Connection) -> None:
-    """Run the steps this file has not seen.
+    """Run the steps that this file has not seen.
 
     Raises: Misconfigured: a newer program than this one wrote the file.
     """
@@ -117,7 +117,7 @@ async def migrate(db: aiosqlite.Connection) -> None:
         [(version,)] = await db.execute_fetchall("PRAGMA user_version")
         if version > len(STEPS):
             raise Misconfigured(
-                f"the database is of form {version}, and this program knows only {len(STEPS)}: "
+                f"the database has schema version {version}, and this program knows only {len(STEPS)}: "
                 "start the newer program, or restore a backup made with this one"
             )
         for step in STEPS[version:]:
@@ -131,7 +131,7 @@ async def migrate(db: aiosqlite.Connection) -> None:
 
 
 def prepare(path: Path, *, min_free_bytes: int = MIN_FREE_BYTES) -> None:
-    """The folder and the file, for our eyes only, on a disk with room.
+    """Create the folder and the file, readable for this user only, and check the free space.
 
     Raises: StoreUnavailable: no room, or no right to write there.
     """
@@ -149,11 +149,11 @@ def prepare(path: Path, *, min_free_bytes: int = MIN_FREE_BYTES) -> None:
 
 
 def explain(error: Exception, path: Path) -> StoreUnavailable:
-    """What SQLite said, as a sentence with a next step."""
+    """Turn an error of SQLite into a sentence with a next step."""
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None and code & 0xFF in DAMAGED:
         return StoreUnavailable(
             f"the database {path} is damaged: stop the platform, move the file away and bring back a copy with "
             "`python main.py restore FILE` (copies are made by `python main.py backup FILE`)"
         )
-    return StoreUnavailable(f"the database did not do it: {error}")
+    return StoreUnavailable(f"the database failed: {error}")

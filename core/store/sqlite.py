@@ -32,7 +32,7 @@ ADD = "INSERT INTO usage VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET amount = 
 
 
 class SqliteStore(SqliteAudit):
-    """The Store of core.store over two connections: one that writes, and one whose reads never wait for the disk."""
+    """The Store of core.store in SQLite, with two connections: a writer, and a reader that never waits for it."""
 
     def __init__(
         self, path: Path, writer: aiosqlite.Connection, reader: aiosqlite.Connection, *, clock: Callable[[], float]
@@ -45,7 +45,7 @@ class SqliteStore(SqliteAudit):
     async def open(
         cls, path: Path, *, clock: Callable[[], float] = time.time, min_free_bytes: int = schema.MIN_FREE_BYTES
     ) -> Self:
-        """Make or open the database; `clock` is what leases are measured with.
+        """Create or open the database; leases are measured with `clock`.
 
         Raises: StoreUnavailable: no space, no right, or damaged. Misconfigured: written by a newer program.
         """
@@ -196,7 +196,7 @@ class SqliteStore(SqliteAudit):
     async def claim(self, name: str, *, holder: str, lease_s: float) -> bool:
         now = self._clock()
         async with self._transaction() as db:
-            # what ran out is nobody's: the table stays as small as what is claimed now
+            # remove expired claims, so that the table stays small
             await db.execute("DELETE FROM claims WHERE until <= ? AND name <> ?", (now, name))
             cursor = await db.execute(CLAIM, {"name": name, "holder": holder, "until": now + lease_s, "now": now})
             return cursor.rowcount == 1
@@ -224,11 +224,11 @@ class SqliteStore(SqliteAudit):
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[aiosqlite.Connection]:
-        """All or nothing. An exception inside, a cancellation too, leaves the database as it was."""
+        """Run a transaction: an exception or a cancellation inside leaves the database as it was."""
         await self._wait_turn()
         try:
             try:
-                await self._writer.execute("BEGIN IMMEDIATE")  # inside: cancelled here, it still happens
+                await self._writer.execute("BEGIN IMMEDIATE")  # inside `try`: SQLite runs it even if this is cancelled
                 yield self._writer
                 await self._writer.commit()
             except BaseException:
@@ -274,7 +274,7 @@ class SqliteStore(SqliteAudit):
 
     @staticmethod
     async def _merge(db: aiosqlite.Connection, old: str, record: Record, owner: UserId) -> str:
-        """Write `record` over `old`, whose fields that this version does not know stay."""
+        """Write `record` over `old`; fields of `old` that this version does not know stay. Returns the new body."""
         merged = _fields.decode(old) | _fields.decode(msgspec.json.encode(record))
         body = msgspec.json.encode(merged).decode()
         await db.execute(PUT, (query.table_name(type(record)), owner, record.id, body))
@@ -282,7 +282,7 @@ class SqliteStore(SqliteAudit):
 
     @staticmethod
     async def _compare(db: aiosqlite.Connection, session: str, again: list[AnyEvent], owner: UserId) -> None:
-        """Raises: SeqTaken: one of these numbers is there with other content."""
+        """Raise SeqTaken if one of these numbers is stored with other content."""
         if not again:
             return
         rows = await db.execute_fetchall(

@@ -1,4 +1,4 @@
-"""What the embedded store keeps beside records and logs, and how it forgets: audit log, counters, a whole user."""
+"""The verbs of the embedded store about usage, the audit log and the deletion of whole users."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -13,24 +13,24 @@ from core.domain.errors import BadInput
 from core.domain.records import SYSTEM, UserId
 from core.store import AFTER_ALL
 
-FORGOTTEN_AT_ONCE = 2000  # events of one transaction: nobody else's write waits longer than for these
+FORGOTTEN_AT_ONCE = 2000  # events deleted in one transaction, so that other writes do not wait long
 SOME_EVENTS = "SELECT rowid FROM events WHERE owner = ? LIMIT ?"
 
 
 class SqliteAudit(ABC):
-    """Half of SqliteStore: the verbs that need nothing but a transaction and a reader."""
+    """The half of SqliteStore whose verbs need only a transaction and a reader."""
 
     @abstractmethod
     def _transaction(self) -> AbstractAsyncContextManager[aiosqlite.Connection]:
-        """All or nothing."""
+        """Run a transaction: all or nothing."""
 
     @abstractmethod
     def _reading(self) -> AbstractAsyncContextManager[aiosqlite.Connection]:
-        """The connection for reads."""
+        """Return the connection for reads."""
 
     @abstractmethod
     async def _settle(self) -> None:
-        """Bring what was written into the database file, so that nothing older lies beside it."""
+        """Move everything from the write-ahead log into the database file and remove traces of deleted data."""
 
     async def usage_of(self, keys: Sequence[str], *, owner: UserId) -> dict[str, dict[str, float]]:
         async with self._reading() as db:

@@ -1,4 +1,4 @@
-"""The embedded store's side of a copy."""
+"""Reads and writes all rows of the embedded store, for copies between stores."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ class _Dated(msgspec.Struct):
 
 
 class SqliteRows:
-    """Rows of core.store.rows."""
+    """The Rows of core.store.rows in SQLite."""
 
     def __init__(self, store: SqliteStore) -> None:
         self._store = store
