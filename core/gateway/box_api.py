@@ -1,4 +1,4 @@
-"""The HTTP API for boxes: specs, drafts, events of the log, and model calls."""
+"""The HTTP API for boxes: specs, platform tools, events of the log, and model calls."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,6 @@ from core.config.settings import Secret, Settings, secrets_of
 from core.domain.errors import BadInput, NotFound
 from core.domain.events import encode
 from core.domain.records import Agent, SecretRecord, Session, UserId, now
-from core.domain.visible_text import visible
 from core.gateway.batch import ReadBatch, is_light, read_batch
 from core.gateway.http_errors import errors, read_body
 from core.gateway.identity import Caller, Callers, verified_claims, verify_runner
@@ -26,8 +25,9 @@ from core.observability.tracing import Trace, span
 from core.protocol import gateway_api as api
 from core.protocol import tokens
 from core.protocol.gateway_api import BATCH_BYTES, Gap, LogBehind
-from core.protocol.platform_tools import DESCRIPTION_CHARS, ICONS, NAME_CHARS
 from core.store import Store
+from core.tools import registry
+from core.tools.tool import ToolContext
 from core.vault import Vault
 
 MODEL_BYTES = 32 * 1024 * 1024  # as much as the Messages API takes
@@ -67,7 +67,8 @@ class BoxApi:
         app.add_routes(
             [
                 web.post(api.SPEC, self.spec),
-                web.post(api.DRAFT, self.draft),
+                web.post(api.TOOL, self.tool),
+                web.post(api.TOOL_CHECK, self.tool_check),
                 web.post(api.EVENTS, self.events),
                 web.post(api.LOG, self.log),
                 web.post(api.MODEL, self.model),
@@ -93,6 +94,7 @@ class BoxApi:
             agent=_agent_spec(session, agent),
             session=_session_spec(session, agent),
             secrets=await self._secrets(agent, caller.user),
+            tools=registry.tools_of(session),
         )
         return _json(spec)
 
@@ -106,21 +108,25 @@ class BoxApi:
                 await self._store.change(SecretRecord, name, owner=user, used_at=now())
         return {name: str(value) for name, value in found.items()}
 
-    async def draft(self, request: web.Request) -> web.Response:
+    async def tool(self, request: web.Request) -> web.Response:
+        """Carry out a call of a platform tool."""
+        context, call = await self._tool_call(request)
+        return _json(await registry.carry_out(context, call.name, call.arguments))
+
+    async def tool_check(self, request: web.Request) -> web.Response:
+        """Say whether a person has to decide about a call of a platform tool."""
+        context, call = await self._tool_call(request)
+        return _json(await registry.check(context, call.name, call.arguments))
+
+    async def _tool_call(self, request: web.Request) -> tuple[ToolContext, api.ToolCall]:
         caller = self._runner(request)
         caller.limits.count_start()
-        draft = await _read(request, api.DraftRequest)
-        _, agent = await self._mine(draft.session, caller)
-        changes: dict[str, Any] = {}
-        if name := _line(draft.name, NAME_CHARS):
-            changes["name"] = name
-        if description := _line(draft.description, DESCRIPTION_CHARS):
-            changes["description"] = description
-        if draft.icon in ICONS:
-            changes["icon"] = draft.icon
-        if changes:
-            await self._store.change(Agent, agent.id, owner=caller.user, updated_at=now(), **changes)
-        return web.json_response({})
+        call = await _read(request, api.ToolCall)
+        session, agent = await self._mine(call.session, caller)
+        context = ToolContext(
+            store=self._store, vault=self._vault, user=caller.user, session=session, agent=agent, call=call.call
+        )
+        return context, call
 
     async def events(self, request: web.Request) -> web.Response:
         caller = self._runner(request)
@@ -218,12 +224,6 @@ async def _read(request: web.Request, kind: type[T]) -> T:
 
 def _json(body: msgspec.Struct, status: int = 200) -> web.Response:
     return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")
-
-
-def _line(text: str, limit: int) -> str:
-    """Return the text as one printable line of at most `limit` characters."""
-    shown = visible(text)
-    return " ".join("".join(c if c.isprintable() else " " for c in shown).split())[:limit].strip()
 
 
 def _agent_spec(session: Session, agent: Agent) -> api.AgentSpec:

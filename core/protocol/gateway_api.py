@@ -4,7 +4,7 @@ A runner signs each call as the box's own (core.protocol.tokens.box_audience); a
 The web speaks to gateway.sock, which boxes cannot reach.
 """
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -13,7 +13,8 @@ from core.domain.errors import Conflict
 # --- runner → gateway ------------------------------------------------------------------------------------------------
 
 SPEC: Final = "/internal/spec"
-DRAFT: Final = "/internal/draft"
+TOOL: Final = "/internal/tool"
+TOOL_CHECK: Final = "/internal/tool/check"
 EVENTS: Final = "/internal/events"
 LOG: Final = "/internal/log"
 MODEL: Final = "/v1/messages"
@@ -57,6 +58,15 @@ class SessionSpec(msgspec.Struct, frozen=True, kw_only=True):
     unattended: bool = False  # nobody is there to ask, and the agent's policy is to deny
 
 
+class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A platform tool of a session, as MCP's `tools/list` describes it. `asks`: a call may wait for a person."""
+
+    name: str
+    description: str
+    input_schema: dict[str, Any]
+    asks: bool = False
+
+
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
     """Answer of POST /internal/spec: what the CLI of a session starts with. `token` opens this session's model calls.
 
@@ -68,18 +78,37 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     agent: AgentSpec
     session: SessionSpec
     secrets: dict[str, str] = {}
+    tools: tuple[ToolSpec, ...] = ()
 
     def __repr__(self) -> str:
         return f"Spec({self.session.id})"
 
 
-class DraftRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Body of POST /internal/draft: a builder session describes its agent; an empty field changes nothing."""
+class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of POST /internal/tool and of /internal/tool/check: the model of this session calls a platform tool.
+
+    `call` is the same if the runner asks again about the same call.
+    """
 
     session: str
-    name: str = ""
-    description: str = ""
-    icon: str = ""
+    name: str
+    call: str = ""
+    arguments: dict[str, Any] = {}
+
+
+class ToolCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer of POST /internal/tool/check: a person has to decide first, or why the call is not carried out at all."""
+
+    ask: bool = False
+    refusal: str = ""
+
+
+class ToolAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer of POST /internal/tool: what the model is told. `unfinished`: ask again with the same `call` later."""
+
+    text: str = ""
+    is_error: bool = False
+    unfinished: bool = False
 
 
 class EventBatch(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from core.domain.permission_policy import Mode, mode_of
 from core.domain.permission_rules import parse_rule
 from core.protocol import managed_settings
 from core.protocol.gateway_api import Spec
-from core.protocol.platform_tools import DRAFT_AGENT_TOOL, SERVER
+from core.protocol.platform_tools import PREFIX, SERVER
 from core.runner.folder_requests import wants
 from core.runner.processes import MARK
 from core.runner.prompts import appended
@@ -67,12 +67,12 @@ def argv(spec: Spec, place: CliPaths, cli_session: str, tools: Mapping[str, str]
         f"--append-system-prompt={appended(spec)}",
         f"--resume={cli_session}" if place.transcripts(cli_session) else f"--session-id={cli_session}",
     ]
-    rules = list(spec.agent.rules)
+    rules = [rule for rule in spec.agent.rules if not rule.startswith(PREFIX)]  # those are decided call by call
     servers = wants(place.folder(spec.agent.id), rules).servers
     if tools:
         servers = behind_launcher(servers, tools)
-    if spec.session.kind == "builder":
-        rules.append(DRAFT_AGENT_TOOL)
+    if spec.tools:
+        rules += [PREFIX + tool.name for tool in spec.tools if not tool.asks]
         servers = servers | {SERVER: {"type": "sdk", "name": SERVER}}
     if servers:
         words.append("--mcp-config=" + json.dumps({"mcpServers": servers}))

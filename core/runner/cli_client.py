@@ -17,7 +17,8 @@ from msgspec import structs
 
 from core.domain.events import PRACTICE, Asked, Decided
 from core.domain.permission_policy import PolicyDecision
-from core.protocol.gateway_api import Spec
+from core.domain.permission_rules import Offer
+from core.protocol.gateway_api import Spec, ToolCheck
 from core.protocol.platform_tools import PREFIX
 from core.runner.cli import CliProcess, Json
 from core.runner.gateway_client import GatewayClient
@@ -177,8 +178,8 @@ class CliClient:
         self._connected = False
         self._closing = asyncio.Lock()
         self._ask, self._judge, self._decided = ask, judge, decided
-        tools = Tools(gateway, spec.session.id) if spec.session.kind == "builder" else None
-        self._transport = SdkTransport(cli, on_message, on_exit, tools)
+        self._tools = Tools(gateway, spec.session.id, spec.tools) if spec.tools else None
+        self._transport = SdkTransport(cli, on_message, on_exit, self._tools)
         self._client = ClaudeSDKClient(ClaudeAgentOptions(can_use_tool=self._may_use), transport=self._transport)
 
     @property
@@ -234,8 +235,6 @@ class CliClient:
     async def _may_use(
         self, name: str, said: dict[str, Any], context: ToolPermissionContext
     ) -> PermissionResultAllow | PermissionResultDeny:
-        if name.startswith(PREFIX):
-            return PermissionResultAllow()
         request = ToolRequest(
             tool=name,
             input=said,
@@ -244,10 +243,22 @@ class CliClient:
             rules=tuple(rule_text(rule) for update in context.suggestions for rule in _added(update)),
             cli_reason=self._transport.reason(context.tool_use_id or ""),
         )
+        if name.startswith(PREFIX):
+            return await self._may_use_ours(request)
         decision = self._judge.judge(request)
         if decision.outcome != "ask":
             return self._without_asking(request, decision)
-        verdict = await self._ask(str(uuid.uuid4()), request._replace(offer=self._judge.offer(request)))
+        return await self._by_person(request._replace(offer=self._judge.offer(request)))
+
+    async def _may_use_ours(self, request: ToolRequest) -> PermissionResultAllow | PermissionResultDeny:
+        """Have the gateway say whether a person decides about this call of a platform tool; no rule does."""
+        check = await self._tools.check(request.tool, request.input) if self._tools else ToolCheck()
+        if check.refusal:
+            return PermissionResultDeny(message=check.refusal)
+        return await self._by_person(request._replace(offer=Offer(""))) if check.ask else PermissionResultAllow()
+
+    async def _by_person(self, request: ToolRequest) -> PermissionResultAllow | PermissionResultDeny:
+        verdict = await self._ask(str(uuid.uuid4()), request)
         if not verdict.allow:
             return PermissionResultDeny(message=verdict.message)
         self._judge.learn(verdict.rules)

@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import Callable
+from typing import TypeVar
 
 import aiohttp
 import msgspec
@@ -15,6 +16,8 @@ from core.runner.gateway_transport import Connector, Transport
 CALL_S = 10.0
 AWAY_S = 120.0  # how long a start waits for a gateway that is away, as the bridge does (G4)
 RETRY_S = 0.2
+
+T = TypeVar("T")
 
 
 class GatewayClient:
@@ -47,10 +50,13 @@ class GatewayClient:
                     raise
             await asyncio.sleep(RETRY_S)
 
-    async def draft(self, session: str, name: str, description: str, icon: str) -> None:
-        """Change the agent's record from inside its builder session."""
-        body = api.DraftRequest(session=session, name=name, description=description, icon=icon)
-        await self._call(api.DRAFT, body)
+    async def check_tool(self, call: api.ToolCall) -> api.ToolCheck:
+        """Whether a person has to decide about a platform tool's call. Raises: NotFound, Unavailable."""
+        return _read(await self._call(api.TOOL_CHECK, call), api.ToolCheck)
+
+    async def call_tool(self, call: api.ToolCall) -> api.ToolAnswer:
+        """Have the gateway carry out a platform tool's call. Raises: NotFound, Unavailable."""
+        return _read(await self._call(api.TOOL, call), api.ToolAnswer)
 
     async def ingest(self, session: str, lines: list[bytes]) -> api.Acknowledged:
         """Hand over stored events; says up to which number the gateway has them, and what their turns cost.
@@ -58,7 +64,7 @@ class GatewayClient:
         Raises: Gap, LogBehind, NotFound (the session was deleted), Unavailable.
         """
         batch = api.EventBatch(session=session, events=[msgspec.Raw(line) for line in lines])
-        return _acknowledged(await self._call(api.EVENTS, batch))
+        return _read(await self._call(api.EVENTS, batch), api.Acknowledged)
 
     async def tail(self, session: str, after: int) -> list[bytes]:
         """Some of the stored events after that number, in order; none if there are no more.
@@ -97,8 +103,9 @@ def _refusal(path: str, status: int, raw: bytes) -> PlatformError:
     return (LogBehind if refusal.code == LogBehind.code else Gap)(refusal.acked)
 
 
-def _acknowledged(raw: bytes) -> api.Acknowledged:
+def _read(raw: bytes, kind: type[T]) -> T:
+    """Raises: Unavailable: it is not what the gateway answers."""
     try:
-        return msgspec.json.decode(raw, type=api.Acknowledged)
+        return msgspec.json.decode(raw, type=kind)
     except msgspec.DecodeError as error:
         raise Unavailable("the gateway's answer is not one") from error

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 from core.domain.errors import BadInput
 from core.domain.events import Answered, Asked, Parked, Question
 from core.domain.permission_rules import Offer, parse_rules
+from core.protocol.platform_tools import PREFIX
 from core.runner import truncation
 
 Kind = Literal["permission", "question", "plan"]
@@ -145,6 +146,8 @@ def check(asked: Asked, decision: str) -> None:
     """Check that a decision fits the kind of request. Raises: BadInput: it does not."""
     if decision not in DECISIONS[asked.kind]:
         raise BadInput(f"{decision!r} does not answer a {asked.kind}")
+    if decision == "allow_always" and asked.tool.startswith(PREFIX):
+        raise BadInput("each call of a platform tool is decided by itself")
 
 
 def verdict(kind: Kind, original: dict[str, Any], answered: Answered) -> Verdict:

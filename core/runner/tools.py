@@ -1,34 +1,34 @@
-"""The platform's own tools, served to the CLI from inside the runner: so far the builder's `draft_agent`.
+"""The platform's own tools, served to the CLI from inside the runner: which they are is in the session's spec.
 
 MCP as the CLI speaks it over its control protocol, one JSON-RPC message a request. `mcp` itself would cost every runner
-a second and 30 MB for one tool that takes three strings (core.runner.sdk); the tests hold its models against this.
+a second and 30 MB for three methods (core.runner.sdk); the tests hold its models against this. The runner knows nothing
+of a tool but its name and schema: the gateway checks each call and carries it out.
 """
 
+import asyncio
+import time
+import uuid
 from typing import Any
 
-from core.domain.errors import PlatformError
-from core.protocol.platform_tools import (
-    DESCRIPTION_CHARS,
-    DRAFT_AGENT,
-    ICONS,
-    NAME_CHARS,
-    SERVER,
-    draft_agent_schema,
-)
-from core.runner.gateway_client import GatewayClient
+from core.domain.errors import NotFound, PlatformError, Unavailable
+from core.protocol.gateway_api import ToolAnswer, ToolCall, ToolCheck, ToolSpec
+from core.protocol.platform_tools import PREFIX, SERVER
+from core.runner.gateway_client import AWAY_S, GatewayClient
 
 Json = dict[str, Any]
 
-LIMITS = {"name": NAME_CHARS, "description": DESCRIPTION_CHARS}
 NO_METHOD, BAD_PARAMS = -32601, -32602  # of JSON-RPC
+LONGEST_S = 3600.0  # of one call
+AGAIN_S = 1.0  # between two questions whether a call has been carried out
 _VERSION = "2025-06-18"  # of MCP, for a client that names none
 
 
 class Tools:
-    """The MCP server `oma` of a builder session."""
+    """The MCP server `oma` of a session."""
 
-    def __init__(self, gateway: GatewayClient, session: str) -> None:
+    def __init__(self, gateway: GatewayClient, session: str, specs: tuple[ToolSpec, ...]) -> None:
         self._gateway, self._session = gateway, session
+        self._specs = {spec.name: spec for spec in specs}
 
     async def answer(self, message: object) -> Json:
         """The answer to a JSON-RPC message; to a notification an empty one, which is not sent on."""
@@ -41,9 +41,11 @@ class Tools:
                 about = {"capabilities": {"tools": {}}, "serverInfo": {"name": SERVER, "version": "1.0.0"}}
                 return _result(asked, {"protocolVersion": version if isinstance(version, str) else _VERSION, **about})
             case "tools/list":
-                return _result(asked, {"tools": [draft_agent_schema()]})
-            case "tools/call" if params.get("name") == DRAFT_AGENT:
-                return _result(asked, await self._draft_agent(params.get("arguments")))
+                return _result(asked, {"tools": [_listed(spec) for spec in self._specs.values()]})
+            case "tools/call" if params.get("name") in self._specs:
+                answer = await self._call(str(params["name"]), params.get("arguments"))
+                content = [{"type": "text", "text": answer.text}]
+                return _result(asked, {"content": content, "isError": answer.is_error})
             case "tools/call":
                 return _error(asked, BAD_PARAMS, "There is no such tool.")
             case "ping":
@@ -52,27 +54,50 @@ class Tools:
                 return {"jsonrpc": "2.0", "result": {}}
         return _error(asked, NO_METHOD, "There is no such method.")
 
-    async def _draft_agent(self, given: object) -> Json:
-        fields = given if isinstance(given, dict) else {}
-        texts = {name: " ".join(text.split()) for name, text in fields.items() if isinstance(text, str)}
-        for name, limit in LIMITS.items():
-            if name not in texts:
-                return _text(f"It was not saved: {name} has to be a text.", is_error=True)
-            if (size := len(texts[name])) > limit:
-                return _text(f"It was not saved: {name} has {size} characters, at most {limit} fit.", is_error=True)
-        icon = texts.get("icon", "")
+    async def check(self, tool: str, arguments: Json) -> ToolCheck:
+        """Whether a person has to decide about this call; `tool` is the name that the CLI has for it."""
+        spec = self._specs.get(tool.removeprefix(PREFIX))
+        if spec is None or not spec.asks:
+            return ToolCheck()
         try:
-            await self._gateway.draft(self._session, texts["name"], texts["description"], icon)
+            return await self._gateway.check_tool(ToolCall(session=self._session, name=spec.name, arguments=arguments))
         except PlatformError as error:
-            return _text(f"It was not saved: {error}", is_error=True)
-        unknown = (
-            f" There is no icon {icon[:40]!r}: choose from {', '.join(ICONS)}." if icon not in ("", *ICONS) else ""
-        )
-        return _text(f"Saved. The user sees it at the head of this conversation.{unknown}")
+            return ToolCheck(refusal=f"It was not done: {error}")
+
+    async def _call(self, name: str, given: object) -> ToolAnswer:
+        arguments = given if isinstance(given, dict) else {}
+        call = ToolCall(session=self._session, name=name, call=str(uuid.uuid4()), arguments=arguments)
+        try:
+            answer = await self._gateway.call_tool(call)
+            return await self._finished(call) if answer.unfinished else answer
+        except PlatformError as error:
+            return ToolAnswer(text=f"It was not done: {error}", is_error=True)
+
+    async def _finished(self, call: ToolCall) -> ToolAnswer:
+        """Ask until the call has been carried out; a gateway that is being replaced is waited for.
+
+        Raises: Unavailable: it takes too long, or no gateway answers. NotFound: the session was deleted.
+        """
+        deadline = time.monotonic() + LONGEST_S
+        heard = time.monotonic()
+        while time.monotonic() < deadline:
+            await asyncio.sleep(AGAIN_S)
+            try:
+                answer = await self._gateway.call_tool(call)
+            except NotFound:
+                raise
+            except Unavailable:
+                if time.monotonic() - heard > AWAY_S:
+                    raise
+                continue
+            heard = time.monotonic()
+            if not answer.unfinished:
+                return answer
+        raise Unavailable(f"it has not ended within {LONGEST_S:.0f} s")
 
 
-def _text(text: str, *, is_error: bool = False) -> Json:
-    return {"content": [{"type": "text", "text": text}], "isError": is_error}
+def _listed(spec: ToolSpec) -> Json:
+    return {"name": spec.name, "description": spec.description, "inputSchema": spec.input_schema}
 
 
 def _result(asked: Json, result: Json) -> Json:

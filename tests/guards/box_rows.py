@@ -165,6 +165,10 @@ GUARDS = (
         "tests/core/runner/test_files.py::test_an_agents_id_that_is_a_path_is_refused",
     ),
     Guard(
+        "a platform tool is never allowed always", "S4", "core/runner/pending_requests.py", 'decision == "allow_always" and asked.tool.startswith(PREFIX)', "False",
+        "tests/core/runner/test_requests.py::test_a_platform_tool_that_asks_waits_for_a_person_and_is_never_allowed_always",
+    ),
+    Guard(
         "runner: a CLI has no environment but what it needs", "S1 S3", "core/runner/cli_argv.py", "        **spec.secrets,  #", "        **__import__(\"os\").environ,\n        **spec.secrets,  #",
         "tests/core/runner/test_files.py::test_a_cli_is_told_nothing_of_the_runners_environment",
     ),

@@ -11,6 +11,7 @@ PASSING = "core/gateway/providers/passthrough.py"
 BOUND = f"{HOSTILE}::test_everything_has_a_bound"
 METER, PRICES = f"{HERE}/metering/test_meter.py", f"{HERE}/metering/test_prices.py"
 LIMITS = "core/gateway/metering/limits.py"
+TOOLS, TOOL = "core/tools", "tests/core/tools/test_registry.py"
 
 GUARDS = (
     Guard(
@@ -106,16 +107,20 @@ GUARDS = (
         f"{HERE}/test_local_server.py::test_a_box_that_lives_keeps_it_and_one_that_dies_is_buried", by="TimeoutError",
     ),
     Guard(
-        "a builder's words are cut", "R3", API, "(draft.name, NAME_CHARS)", "(draft.name, 10_000)",
-        f"{BOX}::test_what_a_draft_leaves_out_stays_and_what_is_too_much_is_cut",
+        "the words of a draft are short", "R3", f"{TOOLS}/draft_agent.py", "name: Annotated[str, Meta(max_length=NAME_CHARS)]", "name: Annotated[str, Meta()]",
+        f"{TOOL}::test_a_text_that_does_not_fit_is_refused_and_not_cut_without_a_word",
     ),
     Guard(
-        "a builder's words are plain", "L1", API, 'c if c.isprintable() else " " for c in shown', "c for c in text",
-        f"{BOX}::test_what_a_draft_leaves_out_stays_and_what_is_too_much_is_cut",
+        "the words of a draft are plain", "L1", f"{TOOLS}/tool.py", "in visible(text)).split())", "in text).split())",
+        f"{BOX}::test_the_builder_changes_the_agents_record",
     ),
     Guard(
-        "an icon is one of ours", "X3", API, "if draft.icon in ICONS:", "if draft.icon:",
-        f"{BOX}::test_what_a_draft_leaves_out_stays_and_what_is_too_much_is_cut",
+        "an icon is one of ours", "X3", f"{TOOLS}/draft_agent.py", "if given.icon in ICONS:", "if given.icon:",
+        f"{TOOL}::test_what_a_draft_leaves_out_stays_and_an_icon_that_there_is_not_is_said",
+    ),
+    Guard(
+        "only a builder session has platform tools", "Z2", f"{TOOLS}/registry.py", "if context.session.kind != BUILDER or name not in TOOLS:", "if name not in TOOLS:",
+        f"{BOX}::test_a_tool_that_a_session_does_not_have_is_not_found",
     ),
     Guard(
         "a box has so many calls at once", "R4", ROOM, "        async with self._slot(self._calls, OVERLOADED):\n", "        if True:\n",
@@ -177,7 +182,7 @@ GUARDS = (
         f"{BOX}::test_a_box_asks_store_and_vault_so_often_and_no_more",
     ),
     Guard(
-        "a box writes so many drafts in a time", "R4", API, "        caller.limits.count_start()\n        draft", "        draft",
+        "a box writes so many drafts in a time", "R4", API, "        caller.limits.count_start()\n        call", "        call",
         f"{BOX}::test_a_box_asks_store_and_vault_so_often_and_no_more",
     ),
     Guard(

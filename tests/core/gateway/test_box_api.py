@@ -19,6 +19,8 @@ from tests.canary import KEY
 from tests.core.gateway.gateway_harness import ALICE, BOB, Answer, BoxHttp, GatewayHarness
 from tests.core.gateway.test_anthropic import served
 
+STOLEN = {"name": "draft_agent", "arguments": {"name": "Stolen"}}
+TWICE = {"name": "draft_agent", "arguments": {"name": "Twice"}}
 ASK = {"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "안녕?"}]}
 
 
@@ -68,7 +70,7 @@ async def test_a_run_starts_with_what_the_agents_policy_allows_and_is_told_wheth
         assert spec["session"]["unattended"] is (otherwise == "deny")
 
 
-@pytest.mark.parametrize("path", ["/internal/spec", "/internal/draft"])
+@pytest.mark.parametrize("path", ["/internal/spec", "/internal/tool"])
 async def test_a_box_asks_store_and_vault_so_often_and_no_more(box_http: BoxHttp, path: str) -> None:
     async with box_http.session() as http:
         for _ in range(2 * STARTS):  # some come back while they are used up
@@ -108,7 +110,8 @@ async def test_another_users_session_and_one_that_never_was_look_the_same(
     assert theirs.body["code"] == nobodys.body["code"]
     assert theirs.body["detail"].replace("s2", "") == nobodys.body["detail"].replace("s3", "")
     for path, body in (
-        ("/internal/draft", {"session": "s2", "name": "Stolen"}),
+        ("/internal/tool", {"session": "s2", **STOLEN}),
+        ("/internal/tool/check", {"session": "s2", **STOLEN}),
         ("/internal/events", {"session": "s2", "events": []}),
         ("/internal/log", {"session": "s2", "after": 0}),
     ):
@@ -116,11 +119,13 @@ async def test_another_users_session_and_one_that_never_was_look_the_same(
     assert (await harness.store.get(Agent, "a2", owner=BOB)).name == "Old"
 
 
-@pytest.mark.parametrize("path", ["/internal/spec", "/internal/draft", "/internal/events", "/internal/log"])
+@pytest.mark.parametrize(
+    "path", ["/internal/spec", "/internal/tool", "/internal/tool/check", "/internal/events", "/internal/log"]
+)
 async def test_what_is_the_runners_no_other_program_in_its_box_gets(
     harness: GatewayHarness, box_http: BoxHttp, path: str
 ) -> None:
-    asked = {"session": "s1", "name": "Stolen", "events": [], "after": 0}
+    asked = {"session": "s1", **STOLEN, "events": [], "after": 0}
     assert (await box_http("POST", path, asked)).status == 200
     assert box_http.box
     model = await token(box_http)
@@ -131,12 +136,14 @@ async def test_what_is_the_runners_no_other_program_in_its_box_gets(
         tokens.sign({}, key=box_http.box.key, audience=tokens.box_audience("box2")),
         tokens.sign({}, key=box_http.box.key, audience=f"runner:{box_http.box.id}"),
     ):
-        refused = await box_http("POST", path, asked | {"name": "Twice"}, headers={"Authorization": f"Bearer {said}"})
+        refused = await box_http("POST", path, asked | TWICE, headers={"Authorization": f"Bearer {said}"})
         assert (refused.status, refused.body["code"]) == (401, "bad_token"), said
     assert (await harness.store.get(Agent, "a1", owner=ALICE)).name in ("Old", "Stolen")
 
 
-@pytest.mark.parametrize("path", ["/internal/spec", "/internal/draft", "/internal/events", "/internal/log"])
+@pytest.mark.parametrize(
+    "path", ["/internal/spec", "/internal/tool", "/internal/tool/check", "/internal/events", "/internal/log"]
+)
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"session":5}', b"\xff\xfe", b'{"session":"s1"', b"[" * 100_000])
 async def test_what_is_no_request_is_refused(box_http: BoxHttp, path: str, body: bytes) -> None:
     answer = await box_http("POST", path, data=body)
@@ -145,26 +152,25 @@ async def test_what_is_no_request_is_refused(box_http: BoxHttp, path: str, body:
 
 
 async def test_the_builder_changes_the_agents_record(harness: GatewayHarness, box_http: BoxHttp) -> None:
-    draft = {"session": "s1", "name": "  Rate\n watcher ", "description": "Looks at rates.", "icon": "globe"}
-    assert (await box_http("POST", "/internal/draft", draft)).body == {}
+    draft = {"name": "  Rate\n watcher ", "description": "Looks at rates.\u202e", "icon": "globe"}
+    answer = await box_http("POST", "/internal/tool", {"session": "s1", "name": "draft_agent", "arguments": draft})
+    assert answer.body["text"].startswith("Saved.") and not answer.body["is_error"]
     agent = await harness.store.get(Agent, "a1", owner=ALICE)
     assert (agent.name, agent.description, agent.icon, agent.draft) == (
         "Rate watcher",
-        "Looks at rates.",
+        "Looks at rates.⟨U+202E⟩",
         "globe",
         True,
     )
 
 
-async def test_what_a_draft_leaves_out_stays_and_what_is_too_much_is_cut(
-    harness: GatewayHarness, box_http: BoxHttp
-) -> None:
-    await box_http("POST", "/internal/draft", {"session": "s1", "name": "n" * 500, "icon": "https://evil.test/x.png"})
-    await box_http("POST", "/internal/draft", {"session": "s1", "description": "\x1b[31m\u202ered" + "d" * 900})
-    agent = await harness.store.get(Agent, "a1", owner=ALICE)
-    assert agent.name == "n" * 60
-    assert agent.icon == "spark"
-    assert len(agent.description) <= 300 and agent.description.isprintable()
+async def test_a_tool_that_a_session_does_not_have_is_not_found(harness: GatewayHarness, box_http: BoxHttp) -> None:
+    assert (await box_http("POST", "/internal/tool", {"session": "s1", "name": "rm"})).status == 404
+    session = await harness.store.get(Session, "s1", owner=ALICE)
+    await harness.store.put(structs.replace(session, kind="chat"), owner=ALICE)
+    assert (await box_http("POST", "/internal/tool", {"session": "s1", **STOLEN})).status == 404
+    assert "tools" in (await box_http("POST", "/internal/spec", {"session": "s1"})).body
+    assert (await box_http("POST", "/internal/spec", {"session": "s1"})).body["tools"] == []
 
 
 @pytest.mark.parametrize("header", ["x-api-key", "Authorization"])

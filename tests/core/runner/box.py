@@ -38,17 +38,24 @@ from tests.timeouts import PATIENCE_S
 CLI = str(Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude")
 ROOT = Path(__file__).resolve().parents[3]
 BOOT_KEY, KEY, USER, BOX = "boot-key", "the-key", "google-1", "box1"
+# One that does what it is told, and one that a person decides about; the runner knows no others than it is given.
+TOOLS = [
+    {"name": "draft_agent", "description": "Draft.", "input_schema": {"type": "object"}},
+    {"name": "ask_first", "description": "Ask.", "input_schema": {"type": "object"}, "asks": True},
+]
 LIVE_KINDS = ("text_delta", "thinking_delta", "tool_progress", "turn_cost", "live")
 
 
 class Gateway:
-    """What the runner needs of a gateway: specs, ingest, drafts, and model calls passed on byte for byte."""
+    """What the runner needs of a gateway: specs, ingest, platform tools, and model calls passed on byte for byte."""
 
     def __init__(self, path: Path, model_url: str) -> None:
         self.path, self.model_url = path, model_url
         self.specs: dict[str, dict[str, Any]] = {}
         self.events: dict[str, dict[int, dict[str, Any]]] = {}
-        self.drafts: list[dict[str, Any]] = []
+        self.calls: list[dict[str, Any]] = []  # of platform tools
+        self.checks: list[dict[str, Any]] = []
+        self.unfinished = 0  # so many times a call is said to go on
         self.refuse_ingest = False
         self.refused: set[str] = set()  # model tokens
         self.turn_cost_usd = 0.0  # what it says of every turn that ends
@@ -62,7 +69,8 @@ class Gateway:
         app.router.add_post("/internal/spec", self._spec)
         app.router.add_post("/internal/events", self._ingest)
         app.router.add_post("/internal/log", self._log)
-        app.router.add_post("/internal/draft", self._draft)
+        app.router.add_post("/internal/tool", self._tool)
+        app.router.add_post("/internal/tool/check", self._check)
         app.router.add_route("*", "/{rest:.*}", self._model)
         self._http = aiohttp.ClientSession()
         self._runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True, access_log=None)
@@ -106,9 +114,17 @@ class Gateway:
         have = self.events.get(asked["session"], {})
         return web.json_response({"events": [have[seq] for seq in sorted(have) if seq > asked["after"]][:50]})
 
-    async def _draft(self, request: web.Request) -> web.Response:
-        self.drafts.append(await request.json())
-        return web.json_response({})
+    async def _tool(self, request: web.Request) -> web.Response:
+        self.calls.append(await request.json())
+        if self.unfinished:
+            self.unfinished -= 1
+            return web.json_response({"unfinished": True})
+        return web.json_response({"text": "Done."})
+
+    async def _check(self, request: web.Request) -> web.Response:
+        self.checks.append(await request.json())
+        refusal = str(self.checks[-1]["arguments"].get("refusal", ""))
+        return web.json_response({"ask": not refusal, "refusal": refusal})
 
     async def _model(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("x-api-key") in self.refused:
@@ -223,6 +239,7 @@ class Box:
             "provider": "anthropic",
             "agent": {"id": talker.agent, "name": "A", "permission_mode": "acceptEdits", "rules": [], **agent},
             "session": {"id": talker.id, "kind": kind, "locale": "en"},
+            "tools": TOOLS if kind == "builder" else [],
         }
         body = {"agent": talker.agent, "kind": kind, "locale": "en", "title": ""}
         assert (await self.call("PUT", f"/v1/sessions/{talker.id}", body))["status"] == 200

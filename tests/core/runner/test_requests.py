@@ -141,11 +141,44 @@ async def test_the_builders_tool_changes_the_draft_without_asking(tmp_path: Path
             await session.say(f"USE(((mcp__oma__draft_agent)))((({draft})))")
             assert (await watch.until(TurnFinished)).outcome == "ok"
         system = json.dumps(box.model.turns[0].body["system"], ensure_ascii=False)
-    assert box.gateway.drafts == [
-        {"session": session.id, "name": "News", "description": "Reads the news", "icon": "newspaper"}
-    ]
+    ((name, arguments),) = [(call["name"], call["arguments"]) for call in box.gateway.calls]
+    assert (name, arguments) == ("draft_agent", json.loads(draft)) and not box.gateway.checks
     assert not watch.of(Asked) and watch.of(ToolReturned)[0].ok
     assert "What would you like to automate" in system
+
+
+async def test_a_platform_tool_that_asks_waits_for_a_person_and_is_never_allowed_always(tmp_path: Path) -> None:
+    async with Box(tmp_path) as box:
+        session = await box.session(kind="builder", rules=["mcp__oma__ask_first"])
+        async with session.watch() as watch:
+            for decision in ("deny", "allow"):
+                await session.say(f'USE(((mcp__oma__ask_first)))((({{"what": "{decision}"}})))')
+                asked = await watch.until(Asked)
+                assert (asked.kind, asked.tool, asked.rule) == ("permission", "mcp__oma__ask_first", "")
+                assert (await session.answer(asked.request_id, "allow_always", rule=asked.tool))["status"] == 400
+                await session.answer(asked.request_id, decision)
+                await watch.until(TurnFinished)
+            await session.say('USE(((mcp__oma__ask_first)))((({"refusal": "There is no such time zone."})))')
+            await watch.until(TurnFinished)
+    assert [call["arguments"]["what"] for call in box.gateway.calls] == ["allow"], "what was denied is not carried out"
+    assert [returned.ok for returned in watch.of(ToolReturned)] == [False, True, False]
+    assert "no such time zone" in watch.of(ToolReturned)[-1].content and len(watch.of(Asked)) == 2
+
+
+async def test_a_platform_tools_request_outlives_its_runner_and_is_carried_out_once(tmp_path: Path) -> None:
+    async with Box(tmp_path, apart=True) as box:
+        session = await box.session(kind="builder")
+        async with session.watch() as watch:
+            await session.say('USE(((mcp__oma__ask_first)))((({"what": "late"})))')
+            asked = await watch.until(Asked)
+        await box.kill()
+        await box.start()
+        async with session.watch() as watch:
+            await watch.until(TurnFinished)
+            assert not box.gateway.calls, "no timer and no restart has said yes"
+            await session.answer(asked.request_id, "allow")
+            assert (await watch.until(TurnFinished)).outcome == "ok"
+    assert [call["arguments"] for call in box.gateway.calls] == [{"what": "late"}]
 
 
 async def test_the_checklist_follows_the_agents_task_tools(tmp_path: Path) -> None:

@@ -8,23 +8,40 @@ import mcp_types
 import pytest
 
 from core.domain.errors import Unavailable
-from core.protocol.platform_tools import DESCRIPTION_CHARS, NAME_CHARS
+from core.protocol.gateway_api import ToolAnswer, ToolCall, ToolCheck, ToolSpec
+from core.runner import tools as runner_tools
 from core.runner.tools import BAD_PARAMS, NO_METHOD, Tools
 
-Drafts = list[tuple[str, ...]]
+SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+SPECS = (
+    ToolSpec(name="free", description="Does it.", input_schema=SCHEMA),
+    ToolSpec(name="asking", description="Asks.", input_schema=SCHEMA, asks=True),
+)
 
 
 class Gateway:
-    """Takes drafts, or does not."""
+    """Carries calls out, or is away. The first answers are those in `before`."""
 
     def __init__(self) -> None:
-        self.drafts: Drafts = []
+        self.calls: list[ToolCall] = []
+        self.before: list[ToolAnswer | Unavailable] = []
         self.away = False
 
-    async def draft(self, *said: str) -> None:
+    async def call_tool(self, call: ToolCall) -> ToolAnswer:
+        self.calls.append(call)
         if self.away:
             raise Unavailable("the gateway is away")
-        self.drafts.append(said)
+        if self.before:
+            answer = self.before.pop(0)
+            if isinstance(answer, Unavailable):
+                raise answer
+            return answer
+        return ToolAnswer(text=f"{call.name} is done")
+
+    async def check_tool(self, call: ToolCall) -> ToolCheck:
+        if self.away:
+            raise Unavailable("the gateway is away")
+        return ToolCheck(ask=True)
 
 
 @pytest.fixture
@@ -34,7 +51,7 @@ def gateway() -> Gateway:
 
 @pytest.fixture
 def tools(gateway: Gateway) -> Tools:
-    return Tools(gateway, "s1")  # type: ignore[arg-type]  # what it needs of one
+    return Tools(gateway, "s1", SPECS)  # type: ignore[arg-type]  # what it needs of one
 
 
 async def asked(tools: Tools, method: str, params: object = None) -> Any:
@@ -53,52 +70,70 @@ async def test_it_greets_in_the_clients_version(tools: Tools) -> None:
     assert await asked(tools, "ping") == {}
 
 
-async def test_its_tool_is_described_and_sets_the_draft(tools: Tools, gateway: Gateway) -> None:
+async def test_its_tools_are_those_of_the_spec_and_calls_go_to_the_gateway(tools: Tools, gateway: Gateway) -> None:
     listed = mcp_types.ListToolsResult.model_validate(await asked(tools, "tools/list"))
-    assert [tool.name for tool in listed.tools] == ["draft_agent"]
-    assert listed.tools[0].input_schema["required"] == ["name", "description"]
-    words = {"name": " 날씨 \n 알림", "description": "비가 오면 알린다", "icon": "globe"}
-    said = await asked(tools, "tools/call", {"name": "draft_agent", "arguments": words})
-    assert not mcp_types.CallToolResult.model_validate(said).is_error
-    assert gateway.drafts == [("s1", "날씨 알림", "비가 오면 알린다", "globe")]
+    assert [(tool.name, tool.description, tool.input_schema) for tool in listed.tools] == [
+        ("free", "Does it.", SCHEMA),
+        ("asking", "Asks.", SCHEMA),
+    ]
+    said = await asked(tools, "tools/call", {"name": "free", "arguments": {"name": "n"}})
+    assert said == {"content": [{"type": "text", "text": "free is done"}], "isError": False}
+    mcp_types.CallToolResult.model_validate(said)
+    (call,) = gateway.calls
+    assert (call.session, call.name, call.arguments) == ("s1", "free", {"name": "n"}) and call.call
 
 
-async def test_a_text_that_does_not_fit_is_refused_and_not_cut_without_a_word(tools: Tools, gateway: Gateway) -> None:
-    for name, limit in (("name", NAME_CHARS), ("description", DESCRIPTION_CHARS)):
-        fits = {"name": "n", "description": "d"} | {name: "가" * limit}
-        await asked(tools, "tools/call", {"name": "draft_agent", "arguments": fits})
-        said = await asked(tools, "tools/call", {"name": "draft_agent", "arguments": fits | {name: "가" * (limit + 1)}})
-        assert said["isError"] and f"{name} has {limit + 1} characters, at most {limit}" in said["content"][0]["text"]
-    assert len(gateway.drafts) == 2
+@pytest.mark.parametrize("given", [None, [], "x"])
+async def test_arguments_that_are_none_are_for_the_gateway_to_refuse(
+    tools: Tools, gateway: Gateway, given: object
+) -> None:
+    await asked(tools, "tools/call", {"name": "free", "arguments": given})
+    assert gateway.calls[0].arguments == {}
 
 
-async def test_an_icon_that_there_is_not_is_said_to_the_model(tools: Tools, gateway: Gateway) -> None:
-    words = {"name": "n", "description": "d", "icon": "cloud"}
-    said = await asked(tools, "tools/call", {"name": "draft_agent", "arguments": words})
-    assert not said["isError"] and "There is no icon 'cloud'" in said["content"][0]["text"]
-    assert len(gateway.drafts) == 1, "the rest is saved"
+async def test_a_long_call_is_asked_about_with_the_same_id_until_it_has_ended(
+    tools: Tools, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_tools, "AGAIN_S", 0.0)
+    gateway.before = [ToolAnswer(unfinished=True), Unavailable("it is being replaced"), ToolAnswer(unfinished=True)]
+    said = await asked(tools, "tools/call", {"name": "free", "arguments": {}})
+    assert said["content"][0]["text"] == "free is done" and not said["isError"]
+    assert len(gateway.calls) == 4 and len({call.call for call in gateway.calls}) == 1
 
 
-@pytest.mark.parametrize("words", [None, [], {"name": "n"}, {"name": 1, "description": "d"}, {"description": "d"}])
-async def test_what_is_missing_is_said_and_nothing_is_saved(tools: Tools, gateway: Gateway, words: object) -> None:
-    said = await asked(tools, "tools/call", {"name": "draft_agent", "arguments": words})
-    result = mcp_types.CallToolResult.model_validate(said)
-    assert result.is_error
-    assert not gateway.drafts
+async def test_a_long_call_has_an_end_and_so_has_the_wait_for_a_gateway(
+    tools: Tools, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_tools, "AGAIN_S", 0.0)
+    monkeypatch.setattr(runner_tools, "LONGEST_S", 0.0)
+    gateway.before = [ToolAnswer(unfinished=True)]
+    assert (await asked(tools, "tools/call", {"name": "free", "arguments": {}}))["isError"]
+    monkeypatch.setattr(runner_tools, "LONGEST_S", 60.0)
+    monkeypatch.setattr(runner_tools, "AWAY_S", 0.0)
+    gateway.before = [ToolAnswer(unfinished=True), Unavailable("away"), Unavailable("away")]
+    said = await asked(tools, "tools/call", {"name": "free", "arguments": {}})
+    assert said["isError"] and "away" in said["content"][0]["text"]
 
 
 async def test_a_gateway_that_refuses_is_told_to_the_model(tools: Tools, gateway: Gateway) -> None:
     gateway.away = True
-    said = await asked(tools, "tools/call", {"name": "draft_agent", "arguments": {"name": "n", "description": "d"}})
+    said = await asked(tools, "tools/call", {"name": "free", "arguments": {"name": "n"}})
     assert said["isError"]
     assert "the gateway is away" in said["content"][0]["text"]
+    assert "the gateway is away" in (await tools.check("mcp__oma__asking", {})).refusal, "nobody is asked for nothing"
+
+
+async def test_only_a_tool_that_asks_is_checked_before_its_call(tools: Tools, gateway: Gateway) -> None:
+    assert await tools.check("mcp__oma__asking", {}) == ToolCheck(ask=True)
+    gateway.away = True
+    assert await tools.check("mcp__oma__free", {}) == ToolCheck()
 
 
 @pytest.mark.parametrize(
     ("method", "params", "code"),
     [
         ("tools/call", {"name": "rm"}, BAD_PARAMS),
-        ("tools/call", "draft_agent", BAD_PARAMS),
+        ("tools/call", "free", BAD_PARAMS),
         ("resources/list", {}, NO_METHOD),
         (None, {}, NO_METHOD),
         (["tools/list"], {}, NO_METHOD),

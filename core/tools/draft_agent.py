@@ -1,0 +1,46 @@
+"""`draft_agent`: the builder gives the agent that is being built its name, description and icon."""
+
+from typing import Annotated, Any, Final
+
+from msgspec import Meta, Struct
+
+from core.domain.records import Agent, now
+from core.protocol.gateway_api import ToolAnswer
+from core.tools.tool import PlatformTool, ToolContext, one_line
+
+NAME_CHARS: Final = 60
+DESCRIPTION_CHARS: Final = 300
+ICONS: Final = (
+    "spark", "issue", "mic", "rocket", "box", "mail", "book", "chart", "clock", "globe", "search", "pen",
+)  # fmt: skip
+
+
+class DraftAgent(Struct, frozen=True, kw_only=True):
+    """Arguments of `draft_agent`; what is left out or empty stays as it is."""
+
+    name: Annotated[str, Meta(max_length=NAME_CHARS)] = ""
+    description: Annotated[str, Meta(max_length=DESCRIPTION_CHARS)] = ""
+    icon: Annotated[str, Meta(description=f"One of: {', '.join(ICONS)}")] = ""
+
+
+async def _draft(context: ToolContext, given: DraftAgent) -> ToolAnswer:
+    changes: dict[str, Any] = {}
+    if name := one_line(given.name):
+        changes["name"] = name
+    if description := one_line(given.description):
+        changes["description"] = description
+    if given.icon in ICONS:
+        changes["icon"] = given.icon
+    if changes:
+        await context.store.change(Agent, context.agent.id, owner=context.user, updated_at=now(), **changes)
+    unknown = given.icon not in ("", *ICONS)
+    hint = f" There is no icon {given.icon[:40]!r}: choose from {', '.join(ICONS)}." if unknown else ""
+    return ToolAnswer(text=f"Saved. The user sees it at the head of this conversation.{hint}")
+
+
+TOOL: Final = PlatformTool(
+    name="draft_agent",
+    description="Set the name, description and icon of the agent being built.",
+    arguments=DraftAgent,
+    handle=_draft,
+)
