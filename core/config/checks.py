@@ -1,4 +1,4 @@
-"""Configurations that would leave a door open: each is one line that names the setting and what mends it.
+"""Refuses unsafe configurations. Each refusal is one line that names the setting and how to correct it.
 
 A warning would not be enough: two thirds of the public servers of a well-known product ran for years with the secret of
 its documentation, warning at every start.
@@ -18,13 +18,13 @@ from core.config.values import HOST_NAME
 from core.domain.errors import Misconfigured
 
 NAME_AT_GOOGLE = {"vertex_project": re.compile(r"[a-z0-9:.-]{1,100}"), "vertex_region": re.compile(r"[a-z0-9-]{1,40}")}
-EVERYBODY = "*"  # said on purpose, as opposed to an empty list
+EVERYBODY = "*"  # a deliberate choice, unlike an empty list
 SECRET_CHARS, DIFFERENT_CHARS = 32, 10
-# Words of documentation and of keyboards; a random secret has none of them, but once in a billion.
+# Words of documentation and keyboard patterns; a random secret has one of them once in a billion.
 WELL_KNOWN = re.compile(r"change|example|secret|password|default|for.?test|qwerty|012345|abcdef.?ghij", re.IGNORECASE)
-DIFFERENT_PART = 0.7  # of all runs of three characters; random text has nearly only different ones
-STEPS_PART = 0.4  # of all neighbours that are equal or next to each other ("abcdef…"); random text has some 5 %
-# Providers at which anybody can make an account.
+DIFFERENT_PART = 0.7  # of all groups of three characters; in random text nearly all are different
+STEPS_PART = 0.4  # of all neighbours that are equal or consecutive ("abcdef…"); random text has about 5 %
+# Providers at which anybody can create an account.
 PUBLIC_PROVIDERS = frozenset(
     {
         *("accounts.google.com", "appleid.apple.com", "login.live.com", "gitlab.com", "slack.com", "discord.com"),
@@ -44,8 +44,10 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def check(settings: Settings, part: Part = "web") -> None:
-    """Refuse to start half-configured (G10). In a cluster each part has what it needs and no more; on one machine the
-    gateway inherits all from the web. Raises: Misconfigured: one clear line.
+    """Refuse to start with an incomplete or unsafe configuration (G10). In a cluster each part is checked for what it
+    needs;
+
+    on one machine the gateway inherits all settings from the web. Raises: Misconfigured: one clear line.
     """
     apart = settings.spawner == "kubernetes"
     _check_google(settings)
@@ -76,7 +78,9 @@ def _check_google(settings: Settings) -> None:
 
 
 def problems(settings: Settings, *, people: bool = True) -> Iterator[str]:
-    """What must be mended before the platform may be reached by others than its owner; `people`: that has pages."""
+    """Yield everything that has to be corrected before others than the owner may reach the platform. `people`: this
+    part serves pages.
+    """
     yield from _everywhere(settings)
     if settings.production:
         yield from _production(settings)
@@ -149,7 +153,9 @@ def _sign_in(settings: Settings) -> Iterator[str]:
 
 
 def weak(secret: str) -> bool:
-    """Shorter than 32 characters, of fewer than 10 different ones, or with a pattern: repeated or counted up."""
+    """True if a secret has less than 32 characters, less than 10 different ones, or a repeated or
+    consecutive pattern.
+    """
     triples = [secret[at : at + 3] for at in range(len(secret) - 2)]
     steps = sum(ord(after) - ord(before) in (1, -1, 0) for before, after in pairwise(secret))
     return (
@@ -161,7 +167,7 @@ def weak(secret: str) -> bool:
 
 
 def _alike(settings: Settings) -> bool:
-    """Return whether one secret is another one: who may see the one would have the other."""
+    """True if two of the secrets are equal: a person who may know one would know the other."""
     secrets = [*settings.session_secret, settings.oidc_client_secret, settings.anthropic_api_key]
     given = [secret for secret in secrets if secret]
     return len(set(given)) < len(given)
@@ -175,7 +181,7 @@ def _writable_by_others(folder: Path) -> bool:
 
 
 def _in_the_clear(address: str) -> bool:
-    """Return whether what is sent there leaves this machine or this cluster unencrypted."""
+    """True if data for this address leaves the machine or the cluster unencrypted."""
     url = urlsplit(address)
     host = url.hostname or ""
     inside = host in LOOPBACK or "." not in host or host.endswith((".svc", ".svc.cluster.local"))
@@ -190,6 +196,6 @@ def _admits_all(settings: Settings) -> bool:
 
 
 def _names_one_host(url: SplitResult) -> bool:
-    """No wildcard, no user, no path: it becomes the one Host and Origin that we answer to."""
+    """True if the address is one plain host, without wildcard, user or path: it becomes our only Host and Origin."""
     plain = not (url.username or url.password or url.query or url.fragment) and url.path in ("", "/")
     return plain and HOST_NAME.fullmatch(url.hostname or "") is not None

@@ -1,4 +1,4 @@
-"""One `serve` per data directory: a second one would end the boxes of the first with its own end."""
+"""The lock that allows one `serve` per data directory. A second one would stop the boxes of the first when it ends."""
 
 import fcntl
 import os
@@ -14,13 +14,13 @@ HOLDER_CHARS = 200
 
 @contextmanager
 def data_lock(settings: Settings) -> Iterator[None]:
-    """Hold the data directory while the context is open; the kernel lets it go when this process dies.
+    """Hold the data directory while the context is open. The kernel releases it if this process dies.
 
-    Raises: Misconfigured: another process holds it; the text says which one, and where it serves.
+    Raises: Misconfigured: another process holds it; the text names that process and its address.
     """
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = settings.data_dir / NAME
-    # Not inherited by what we start: a gateway or a runner that outlives us must not keep it.
+    # Not inherited by our child processes: a gateway or a runner that outlives us must not hold it.
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,10 +1,12 @@
-"""How much of the internet is trusted to say who a caller is: a proxy of ours has few addresses."""
+"""Checks that OMA_TRUSTED_PROXIES names few addresses. A trusted proxy's word about the caller's address is
+believed.
+"""
 
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
 Network = IPv4Network | IPv6Network
-MAPPED = IPv6Network("::ffff:0:0/96")  # IPv4 addresses as sockets that listen on both write them
+MAPPED = IPv6Network("::ffff:0:0/96")  # IPv4 addresses as dual-stack sockets show them
 OURS = tuple(
     ip_network(text)
     for text in (
@@ -12,7 +14,7 @@ OURS = tuple(
         *("fc00::/7", "fe80::/10", "::1/128"),
     )
 )
-# Of public addresses, in all: the largest content networks have fewer, a single /8 of IPv4 has more.
+# Largest number of public addresses: the largest content networks have fewer, a single /8 of IPv4 has more.
 MOST = {4: 2**23, 6: 2**104}
 
 
@@ -33,7 +35,7 @@ def too_trusting(names: Iterable[str]) -> Iterator[str]:
 
 
 def _plain(network: Network) -> Network:
-    """An IPv4 network that is written as IPv6 counts as what it is, and so does whatever holds all of them."""
+    """Return an IPv6 network that holds IPv4 addresses as the IPv4 network that it means."""
     if isinstance(network, IPv6Network) and network.overlaps(MAPPED):
         bits = max(0, network.prefixlen - MAPPED.prefixlen)
         return IPv4Network((int(network.network_address) & 0xFFFFFFFF if bits else 0, bits))

@@ -1,7 +1,7 @@
-"""The runtime directory, in which our processes on one machine have their sockets, and the identity of processes.
+"""The runtime directory, which holds the sockets of our processes on one machine, and the identity of processes.
 
-The layout is docs/internals.md's. Everything in the directory can be made anew, so it may be removed whenever nobody
-uses it; what must last is in the data directory.
+docs/internals.md has the layout. Everything in the directory can be created again, so it may be removed while no
+process uses it. Permanent files are in the data directory.
 """
 
 import os
@@ -24,35 +24,35 @@ LONGEST_SOCKET = 107  # sun_path of Linux without its final NUL; macOS has 103, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """A process of this machine. Its start time tells it from a later process with the same pid."""
+    """A process of this machine. The start time distinguishes it from a later process with the same pid."""
 
     pid: int
     start: int  # clock ticks since boot
 
     @classmethod
     def read(cls, memory: Mapping[str, Any]) -> "Process | None":
-        """The process in a JSON value with `pid` and `start`; None if they are not there."""
+        """Return the process in a JSON value with `pid` and `start`; None if they are missing."""
         pid, start = memory.get("pid"), memory.get("start")
         if isinstance(pid, int) and isinstance(start, int) and pid > 0:
             return cls(pid=pid, start=start)
         return None
 
     def alive(self) -> bool:
-        """True if it is still the same process and no zombie, and also where that cannot be read."""
+        """True if this process still runs and is no zombie; also True if that cannot be read."""
         try:
             return self.is_it()
         except OSError:
             return True
 
     def is_it(self) -> bool:
-        """As `alive`. Raises: OSError: too many files are open to read it."""
+        """True if this process still runs and is no zombie. Raises: OSError: too many open files to read it."""
         return started_at(self.pid) == self.start
 
 
 def started_at(pid: int) -> int:
-    """When a process started, in clock ticks since boot; 0 if there is none, or a zombie.
+    """Return the start time of a process in clock ticks since boot; 0 if it does not exist or is a zombie.
 
-    Raises: OSError: we have too many files open to look.
+    Raises: OSError: too many open files to read it.
     """
     try:
         line = Path(f"/proc/{pid}/stat").read_bytes()
@@ -66,7 +66,7 @@ def started_at(pid: int) -> int:
 
 
 def process(pid: int | None = None) -> Process | None:
-    """The identity of a living process, by default of this one."""
+    """Return the identity of a living process, by default of this one; None if it does not exist."""
     pid = os.getpid() if pid is None else pid
     start = started_at(pid)
     return Process(pid=pid, start=start) if start else None
@@ -105,7 +105,7 @@ class Runtime:
 
     def make_box(self, box_id: str) -> Path:
         """Make the directory of one box, with the folder that the box sees."""
-        _private(self.root)  # a gateway that ended just now may have removed it
+        _private(self.root)  # a gateway that just ended may have removed it
         for folder in (self.boxes, self.box(box_id), self.box_out(box_id)):
             folder.mkdir(mode=0o700, exist_ok=True)
         return self.box(box_id)
@@ -121,9 +121,9 @@ class Runtime:
 
 
 def make(settings: Settings) -> Runtime:
-    """Make the runtime directory, or check that it is private.
+    """Create the runtime directory, or check that it is private.
 
-    Raises: Misconfigured: it belongs to somebody else, others may enter it, or its path is too long for sockets.
+    Raises: Misconfigured: another user owns it or may enter it, or its path is too long for sockets.
     """
     root = settings.runtime_dir
     longest = os.fsencode(root / "b" / ("x" * 12) / "runner.sock")
@@ -151,7 +151,9 @@ def _private(folder: Path) -> None:
 
 
 def listening(path: Path, *, group: int | None = None) -> socket.socket:
-    """Listen on a unix socket that we and the users of a group may connect to, also before connections are accepted."""
+    """Return a socket that listens at `path`, for us and the users of `group`; clients may connect before
+    it accepts.
+    """
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -167,15 +169,16 @@ def listening(path: Path, *, group: int | None = None) -> socket.socket:
 
 
 def guests(folder: Path) -> int | None:
-    """The group that the spawner gave access to a box's folder; None if only we have it."""
+    """Return the group that the spawner gave access to a box's folder; None if only we have access."""
     found = folder.stat()
     return found.st_gid if found.st_mode & stat.S_IXGRP else None
 
 
 def platform_key(settings: Settings) -> Secret:
-    """The key that signs our tokens: the setting, or in local mode the content of a 0600 file that is made once.
+    """Return the key that signs our tokens: the setting, or in local mode the content of a file that is created once.
 
-    Web and gateway may start at the same moment: the file appears whole or not at all, and the first one made stays.
+    The file has mode 0600. Web and gateway may start at the same moment: the file appears complete or not at all, and
+    the first one stays.
     """
     if settings.session_secret:
         return settings.session_secret[0]
@@ -193,7 +196,7 @@ def platform_key(settings: Settings) -> Secret:
 
 
 def write_once(path: Path, text: str) -> None:
-    """Write `text` to a new 0600 file; if another process has made it meanwhile, that one stays."""
+    """Write `text` to a new file of mode 0600. If another process created it meanwhile, that file stays."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
         file.write(text)

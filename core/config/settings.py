@@ -1,6 +1,6 @@
-"""The only reader of the environment: every setting once, with its unit and meaning.
+"""The only reader of the environment: all settings with their units and meanings.
 
-Documented in docs/settings.md, and tests/core/config/test_settings.py holds that table to this file.
+docs/settings.md documents them; tests/core/config/test_settings.py compares that table with this file.
 """
 
 import os
@@ -19,7 +19,7 @@ from core.domain.records import GOOGLE
 
 
 class Secret(str):
-    """A string that does not show itself in a repr, a log or a traceback."""
+    """A string whose value does not appear in a repr, a log or a traceback."""
 
     __slots__ = ()
 
@@ -34,21 +34,21 @@ NONE = Secret("")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Each field is `OMA_<FIELD>` unless `STANDARD` names it otherwise."""
+    """All settings. The variable of a field is `OMA_<FIELD>`, unless `STANDARD` has another name."""
 
     env: Literal["local", "production"] = "local"
     host: str = "127.0.0.1"
     port: int = 8080
-    gateway_port: int = 0  # where boxes of a cluster find the gateway; 0: unix sockets only
-    boot_key_file: Path = Path("/run/secrets/oma/boot-key")  # what spare boxes of a cluster are opened with
-    metrics_port: int = 0  # 0: off; never reachable from a box. On one machine the gateway has the next one
-    public_url: str = ""  # how people reach us; empty: http://host:port
-    aliases: Names = ()  # other host names that lead here: who comes by one is sent to public_url
+    gateway_port: int = 0  # the gateway's port for boxes of a cluster; 0: unix sockets only
+    boot_key_file: Path = Path("/run/secrets/oma/boot-key")  # the key that opens spare boxes of a cluster
+    metrics_port: int = 0  # 0: off; never reachable from a box. On one machine the gateway uses the next port
+    public_url: str = ""  # the address that people use; empty: http://host:port
+    aliases: Names = ()  # other host names of this server: requests for them are redirected to public_url
     data_dir: Path = field(default_factory=lambda: Path(platformdirs.user_data_dir("oh-my-agent")))
-    orphan_s: float = 900  # a runner nobody connects to ends an open turn after this
+    orphan_s: float = 900  # a runner without any connected web ends an open turn after this
     max_live_sessions: int = 4  # CLI processes per runner; the least recently used stops first
-    max_runs: Names = ("3", "20")  # runs at work at once: of one user, of the platform
-    session_secret: tuple[Secret, ...] = ()  # first signs, all verify
+    max_runs: Names = ("3", "20")  # runs that may work at once: of one user, of the platform
+    session_secret: tuple[Secret, ...] = ()  # the first signs, all verify
     oidc_issuer: str = GOOGLE
     oidc_client_id: str = ""
     oidc_client_secret: Secret = NONE
@@ -58,11 +58,11 @@ class Settings:
     store: Literal["sqlite", "firestore"] = "sqlite"
     vault: Literal["local", "google"] = "local"
     spawner: Literal["local", "kubernetes"] = "local"
-    kubernetes_url: str = ""  # an API server to try with; empty: that of the cluster we run in
+    kubernetes_url: str = ""  # an API server for trials; empty: that of the cluster we run in
     gcp_project: str = ""
-    gcp_region: str = "asia-northeast3"  # where Secret Manager keeps what it is given
+    gcp_region: str = "asia-northeast3"  # where Secret Manager keeps the secrets
     sandbox: Literal["auto", "bubblewrap", "landlock", "none"] = "auto"
-    box_memory_mb: int = 4096  # of one user's box, with what it has in /tmp; 0: no bound, here and below
+    box_memory_mb: int = 4096  # of one user's box, including its files in /tmp; 0: no limit, here and below
     box_pids: int = 1024  # processes and threads of a box; a CLI has about 20
     box_cpus: float = 2.0  # processors that a box may keep busy
     box_disk_mb: int = 10_240  # of a user's home
@@ -76,7 +76,7 @@ class Settings:
     anthropic_base_url: str = "https://api.anthropic.com"
     vertex_project: str = ""
     vertex_region: str = ""
-    vertex_base_url: str = ""  # instead of Google's own, to try; never in production
+    vertex_base_url: str = ""  # instead of Google's own, for trials; never in production
     firestore_emulator: str = ""
     secret_manager_emulator: str = ""
     otlp_endpoint: str = ""  # a collector of traces, OTLP over HTTP; empty: none
@@ -87,26 +87,28 @@ class Settings:
 
     @property
     def url(self) -> str:
-        """How people reach us, without a trailing slash."""
+        """The address that people use, without a trailing slash."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
     @property
     def provider(self) -> Literal["anthropic", "vertex", "practice"]:
-        """The model that `auto` stands for: a real one if there is a key, else practice (local only)."""
+        """The model provider; `auto` means a real one if there is a key, else the practice model (local mode only)."""
         if self.model != "auto":
             return self.model
         return "anthropic" if self.anthropic_api_key or self.production else "practice"
 
     @property
     def run_bounds(self) -> tuple[int, int]:
-        """How many runs may work at once: of one user, of the platform. Raises: Misconfigured."""
+        """The numbers of runs that may work at once: of one user, of the platform. Raises: Misconfigured."""
         if len(self.max_runs) != 2 or not all(part.isdigit() and int(part) > 0 for part in self.max_runs):
             raise Misconfigured(f"OMA_MAX_RUNS is {','.join(self.max_runs)!r}; it must be two numbers, as in 3,20")
         return int(self.max_runs[0]), int(self.max_runs[1])
 
     @property
     def runtime_dir(self) -> Path:
-        """Short (108-byte limit of socket paths), mode 0700, one per data directory; made by runtime_dir.py."""
+        """The runtime directory: one per data directory, mode 0700 and short, because socket paths have at most 108
+        bytes. core.config.runtime_dir creates it.
+        """
         base = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp")  # noqa: S108  # 0700 and owner-checked when made
         digest = sha256(str(self.data_dir.resolve()).encode()).hexdigest()[:8]
         return base / f"oma-{os.getuid()}-{digest}"
@@ -125,15 +127,15 @@ STANDARD = {
 
 
 def variable(name: str) -> str:
-    """The environment variable of a field."""
+    """Return the environment variable of a field."""
     return STANDARD.get(name, f"OMA_{name.upper()}")
 
 
 def read(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from the environment; unset and empty variables leave the default.
+    """Read the settings from the environment; unset and empty variables leave the default.
 
-    Raises: Misconfigured: a value that cannot be read, or an `OMA_` variable we do not know (a typing error in a
-    setting must not silently mean its default).
+    Raises: Misconfigured: a value cannot be read, or an `OMA_` variable is unknown, because a typing error in a name
+    must not silently mean the default.
     """
     hints = get_type_hints(Settings)
     known = {variable(name): name for name in hints}
@@ -150,7 +152,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
 
 
 def overridden(words: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment with fields said on the command line put over it."""
+    """Return the environment with the fields given on the command line put over it."""
     return dict(environ) | {variable(name): word for name, word in words.items()}
 
 
@@ -178,7 +180,7 @@ def _parse(name: str, key: str, text: str, kind: object) -> Any:
 
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:
-    """Every value that must never be seen: all fields that are secrets, and passwords inside of URLs."""
+    """Return every value that must never be seen: all secret fields, and the passwords inside URLs."""
     return tuple(secret for one in fields(settings) for secret in _secrets_in(getattr(settings, one.name)))
 
 

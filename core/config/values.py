@@ -1,4 +1,6 @@
-"""What a single setting may be: the range of a number, and the form of an address, a domain and an e-mail address."""
+"""The valid values of a single setting: the range of a number, the form of an address, a domain or an
+e-mail address.
+"""
 
 import re
 from collections.abc import Callable
@@ -16,7 +18,7 @@ DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?")
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The smallest and the largest value, and what the number is. `off`: 0 is allowed and means no bound."""
+    """The smallest and the largest value of a number, and its unit. `off`: 0 is allowed and means no limit."""
 
     low: float
     high: float
@@ -24,7 +26,7 @@ class Range:
     off: bool = False
 
     def holds(self, value: float) -> bool:
-        """Return whether `value` is in the range; what is not a number is not."""
+        """True if `value` is in the range; NaN is not."""
         return self.low <= value <= self.high or (self.off and value == 0)
 
     def __str__(self) -> str:
@@ -49,7 +51,7 @@ RANGES: dict[str, Range] = {
 
 
 def number(text: str, *, whole: bool) -> float | int | None:
-    """Return the number that a text is, None if it is none: no signs of other scripts, no `nan`, no `1_000`."""
+    """Parse a number; None if it is not plain ASCII digits: no other scripts' digits, no `nan`, no `1_000`."""
     if not (WHOLE if whole else DECIMAL).fullmatch(text):
         return None
     return int(text) if whole else float(text)
@@ -94,7 +96,7 @@ def _hosts(texts: tuple[str, ...]) -> str:
     return f"{wrong} is no name of a host" if wrong else ""
 
 
-# What is wrong with the value of a setting, empty if nothing is.
+# Functions that say what is wrong with the value of a setting; empty if nothing is.
 FORMS: dict[str, Callable[..., str]] = {
     "host": _host,
     "public_url": _url,

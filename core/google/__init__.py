@@ -1,1 +1,1 @@
-"""How this program identifies itself to Google, and how it retries calls to Google's services."""
+"""The platform's identity at Google, and the retries of calls to Google's services."""

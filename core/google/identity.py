@@ -1,4 +1,4 @@
-"""Who this workload is at Google: what its platform vouches for, and no file that could be copied."""
+"""This workload's identity at Google: vouched for by its platform, without a key file that could be copied."""
 
 import google.auth
 from google.auth import compute_engine, identity_pool
@@ -7,14 +7,14 @@ from google.auth.exceptions import GoogleAuthError
 
 from core.domain.errors import Misconfigured
 
-CLOUD = "https://www.googleapis.com/auth/cloud-platform"  # what it may do there is said by its roles
+CLOUD = "https://www.googleapis.com/auth/cloud-platform"  # its roles limit what it may do
 
 
 def workload_identity(scope: str, *, otherwise: str) -> Credentials:
-    """As GKE's metadata server says, or identity federation. It asks the network, so call it in a thread.
+    """Return credentials from GKE's metadata server or identity federation. It uses the network: call it in a thread.
 
-    A key file is a password that never ends and is copied: it is refused, and so is a person's own gcloud login.
-    `otherwise` ends the sentence for whoever has none. Raises: Misconfigured.
+    A key file is a password that never expires and can be copied, so it is refused, and so is a person's gcloud login.
+    `otherwise` ends the error's sentence with an alternative. Raises: Misconfigured.
     """
     try:
         credentials, _ = google.auth.default(scopes=(scope,))

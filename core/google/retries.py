@@ -1,4 +1,4 @@
-"""How calls of Google's clients are repeated, and which of their errors leave open whether the call was done."""
+"""The retries of calls by Google's clients, and the errors after which it is unknown whether a call was carried out."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ UNCERTAIN = (exceptions.ServiceUnavailable, exceptions.InternalServerError, exce
 
 
 def repeated(*errors: type[Exception], within_s: float) -> dict[str, Any]:
-    """Arguments of a call: one attempt takes so long at most, and so do all of them together."""
+    """Return the arguments of a call that is retried after `errors`. `within_s` limits one attempt and all together."""
     retry = AsyncRetry(
         predicate=if_exception_type(*errors), initial=0.05, maximum=1.0, multiplier=2.0, timeout=within_s
     )
@@ -18,5 +18,5 @@ def repeated(*errors: type[Exception], within_s: float) -> dict[str, Any]:
 
 
 def cause(error: Exception) -> Exception:
-    """What it was about, where the client only says that it has given up repeating."""
+    """Return the underlying error of a client that only says that it has given up retrying."""
     return (error.cause if isinstance(error, exceptions.RetryError) else None) or error

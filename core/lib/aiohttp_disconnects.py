@@ -11,7 +11,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def hung_up(request: web.Request) -> bool:
-    """Return whether the caller has disconnected."""
+    """True if the caller has disconnected."""
     return request.transport is None or request.transport.is_closing()
 
 
@@ -22,6 +22,6 @@ async def ignore_disconnects(request: web.Request, handler: Handler) -> web.Stre
         return await handler(request)
     except ConnectionError:  # aiohttp raises three kinds of it
         if not hung_up(request):
-            raise  # somebody else's connection
+            raise  # it is another connection that broke
         log.info("%s %s: the caller went away", request.method, request.rel_url.path[:200])
-        return web.Response(status=499)  # goes nowhere
+        return web.Response(status=499)  # nobody receives it

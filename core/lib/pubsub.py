@@ -10,11 +10,11 @@ T = TypeVar("T")
 
 
 class Lagging(Exception):
-    """The subscription's queue was full: it has missed something, and its owner must read the whole state again."""
+    """The subscription's queue was full and it has missed a message: its owner has to read the whole state again."""
 
 
 class Subscription(Generic[T]):
-    """An endless asynchronous iterator of what is published; raises Lagging once it has missed something."""
+    """An endless asynchronous iterator of published messages. It raises Lagging once it has missed one."""
 
     def __init__(self, size: int) -> None:
         self._queue: asyncio.Queue[T] = asyncio.Queue(size)
@@ -37,7 +37,9 @@ class Subscription(Generic[T]):
 
 
 class Hub(Generic[T]):
-    """Topics exist while they have subscriptions; publishing to a topic without any costs nothing."""
+    """The topics of one kind of message. A topic exists while it has subscriptions; publishing to another costs
+    nothing.
+    """
 
     def __init__(self, *, size: int = 500) -> None:
         self._size = size
@@ -56,6 +58,6 @@ class Hub(Generic[T]):
                 del self._topics[topic]
 
     def publish(self, topic: str, word: T) -> None:
-        """Never waits."""
+        """Deliver a message to all subscriptions of a topic; never waits."""
         for listener in tuple(self._topics.get(topic, ())):
             listener.offer(word)

@@ -9,7 +9,7 @@ log = logging.getLogger("oma.tasks")
 
 
 class Tasks:
-    """The tasks of one owner, on its loop."""
+    """The background tasks of one owner, on its event loop."""
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[None]] = set()
@@ -43,5 +43,5 @@ async def repeat(check: Callable[[], Awaitable[None]], *, every_s: float, name: 
         await asyncio.sleep(every_s)
         try:
             await check()
-        except Exception:  # one check that failed must not be the last one
+        except Exception:  # the next check has to happen all the same
             log.exception("%s went wrong this time", name)

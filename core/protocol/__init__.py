@@ -1,1 +1,1 @@
-"""What our own processes say to each other, declared once for both ends."""
+"""The APIs between our own processes, declared once for both ends."""

@@ -1,6 +1,7 @@
-"""The HTTP API of the gateway: what a runner asks of it, and what the web on the same machine tells it, declared once.
+"""The HTTP API of the gateway: the calls of runners, and the calls of the web on the same machine.
 
-A runner signs each call as the box's own (core.protocol.tokens.box_audience); a session's token opens model calls only.
+A runner signs each call as the box's own (core.protocol.tokens.box_audience); a session's token is good for model calls
+only.
 The web speaks to gateway.sock, which boxes cannot reach.
 """
 
@@ -24,7 +25,7 @@ HIGHEST_SEQ: Final = 2**31
 BATCH_EVENTS: Final = 500  # in one EventBatch
 BATCH_BYTES: Final = 8 * 1024 * 1024
 
-# Codes that the gateway puts into the text of the model's errors, because the CLI passes nothing else on; the runner
+# Codes that the gateway puts into the text of the model's errors, because the CLI passes on nothing else. The runner
 # looks for them there.
 KEY_REFUSED: Final = "model_key_refused"
 OVERLOADED: Final = "model_overloaded"
@@ -55,7 +56,7 @@ class SessionSpec(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     kind: str = "chat"
     locale: str = "ko"
-    unattended: bool = False  # nobody is there to ask, and the agent's policy is to deny
+    unattended: bool = False  # a run whose agent denies everything that would need a person
 
 
 class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,9 +69,10 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer of POST /internal/spec: what the CLI of a session starts with. `token` opens this session's model calls.
+    """The answer of POST /internal/spec: everything that the CLI of a session starts with.
 
-    `secrets` are the agent's, by name. Runner and CLI have them in memory; nobody writes them down.
+    `token` is good for this session's model calls. `secrets` are the agent's, by name; runner and CLI have them in
+    memory only, and nothing writes them down.
     """
 
     token: str
@@ -119,7 +121,7 @@ class EventBatch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TurnPrice(msgspec.Struct, frozen=True, kw_only=True):
-    """What the turn cost that ended with event `seq`, without the calls whose price nobody knows."""
+    """The cost of the turn that ended with event `seq`, without calls of unknown price."""
 
     seq: int
     cost_usd: float = 0.0
@@ -127,9 +129,8 @@ class TurnPrice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Acknowledged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Answer of POST /internal/events, and of its refusals `gap` and `log_behind`: the Store has all up to `acked`.
-
-    `turns` are those that ended in the batch.
+    """The answer of POST /internal/events, and of its refusals `gap` and `log_behind`: the Store has all events up to
+    `acked`. `turns` are the turns that ended in the batch.
     """
 
     acked: int
@@ -144,13 +145,13 @@ class LogRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LogPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer of POST /internal/log: some events in order; none if there are no more."""
+    """The answer of POST /internal/log: events in order; an empty list if there are no more."""
 
     events: list[msgspec.Raw]
 
 
 class IngestRefusal(msgspec.Struct, frozen=True, kw_only=True):
-    """Body of the 409 that `Gap` and `LogBehind` become."""
+    """The body of the 409 answer for `Gap` and `LogBehind`."""
 
     code: str
     acked: int
@@ -158,7 +159,7 @@ class IngestRefusal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Gap(Conflict):
-    """The gateway lacks events before the batch; it has all up to `acked`."""
+    """The gateway lacks events before the batch; it has all events up to `acked`."""
 
     code = "gap"
 
@@ -168,7 +169,7 @@ class Gap(Conflict):
 
 
 class LogBehind(Conflict):
-    """The gateway has other events after `acked`: the runner's log lost its end and gave the numbers again."""
+    """The gateway has other events after `acked`: the runner's log lost its end and used the numbers again."""
 
     code = "log_behind"
 
@@ -186,7 +187,9 @@ STOP: Final = "/stop"
 
 
 class RegisterBox(msgspec.Struct, frozen=True, kw_only=True):
-    """Body of PUT /boxes/{id}: whose box, the key of its runner, and which process it is (start: clock ticks)."""
+    """The body of PUT /boxes/{id}: the box's user, its runner's key, and its process (`start` in clock ticks since
+    boot).
+    """
 
     user: str
     key: str
@@ -198,7 +201,7 @@ class RegisterBox(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GatewayHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer of GET /healthz. `digest` is the fingerprint of the program and settings it was started with."""
+    """The answer of GET /healthz. `digest` is the fingerprint of program and settings at the gateway's start."""
 
     status: str = "ok"
     boxes: int = 0

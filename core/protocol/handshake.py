@@ -1,4 +1,4 @@
-"""The first line of every connection from a box to a gateway on another machine: it names the box and proves it.
+"""The handshake of a box with a gateway on another machine: a first line that names the box and proves it.
 
     OMA/1 <token>\\r\\n      the token is tokens.sign({"box": id}, key of the box, audience="gateway")
 
@@ -13,19 +13,19 @@ from core.domain.errors import BadInput
 from core.protocol import tokens
 
 AUDIENCE = "gateway"
-TOKEN_S = 60  # it is made when the connection is
+TOKEN_S = 60  # each connection makes a new one
 LINE_BYTES = 512
-# Three parts and no dot before them, which would mean compressed: nothing is unpacked that nobody has proven.
+# Three parts without a dot before them, which would mean compression: nothing unverified is decompressed.
 LINE = re.compile(rb"OMA/1 ([A-Za-z0-9_-]{1,256}\.[A-Za-z0-9_-]{1,16}\.[A-Za-z0-9_-]{1,128})\r\n")
 
 
 def encode(box: str, key: str) -> bytes:
-    """The line for one connection that is opened now."""
+    """Return the line for a connection that is opened now."""
     return b"OMA/1 %s\r\n" % tokens.sign({"box": box}, key=key, audience=AUDIENCE).encode()
 
 
 def token_of(line: bytes) -> str:
-    """The token in the line. Raises: BadInput: this is no such line."""
+    """Return the token in the line. Raises: BadInput: it is no such line."""
     match = LINE.fullmatch(line)
     if not match:
         raise BadInput("not the first line of a box's connection")
@@ -33,7 +33,7 @@ def token_of(line: bytes) -> str:
 
 
 def claimed_box(token: str) -> str:
-    """The box that the token names, not yet verified. Raises: BadInput: it names none."""
+    """Return the box that the token names, not yet verified. Raises: BadInput: it names none."""
     box = tokens.unproven(token).get("box")
     if not isinstance(box, str) or not box:
         raise BadInput("the token names no box")
@@ -41,7 +41,7 @@ def claimed_box(token: str) -> str:
 
 
 def verify(token: str, *, key: str) -> None:
-    """Check that the box's key has signed the token lately. Raises: NotSignedIn: it has not."""
+    """Check that the box's key signed the token within the last minute. Raises: NotSignedIn: it did not."""
     tokens.verify(token, key=key, audience=AUDIENCE, max_age_s=TOKEN_S)
 
 

@@ -12,8 +12,8 @@ import msgspec
 from core.domain.events import Attachment, Decision, UserSaid
 from core.domain.states import SessionState
 
-# The version of this API. A runner of another version is ended in good order and started anew when a web meets it, so
-# raise it only if the web cannot work with a runner of the version before: raising it breaks off turns that are open.
+# The version of this API. A web ends a runner of another version in good order and starts a new one. Raise it only if
+# the web cannot work with a runner of the version before, because this interrupts open turns.
 PROTOCOL: Final = 1
 
 MESSAGE_CHARS: Final = 200_000
@@ -39,7 +39,7 @@ RENEW_CLIS: Final = AGENT + "/renew"
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer of GET /healthz. Runners that came before `protocol` speak version 1."""
+    """The answer of GET /healthz. Runners from before the field `protocol` speak version 1."""
 
     status: str = "ok"
     bound: bool = False
@@ -47,7 +47,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How many CLIs may live, how long an unused one stays, and how long a turn goes on without a web; in seconds."""
+    """The largest number of CLIs, and the seconds that an unused CLI and a turn without any web may last."""
 
     max_live_sessions: int = 4
     idle_cli_s: float = 600.0
@@ -55,7 +55,7 @@ class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Init(SessionLimits, frozen=True, kw_only=True):
-    """Body of POST /v1/init: whose runner this is, and the key that signs all later calls."""
+    """The body of POST /v1/init: the runner's user and box, and the key that signs all later calls."""
 
     user: str
     box: str
@@ -66,7 +66,7 @@ class Init(SessionLimits, frozen=True, kw_only=True):
 
 
 class SessionStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Where one session stands, in `Status`."""
+    """The state of a session, in `Status`."""
 
     id: str
     agent: str
@@ -75,7 +75,7 @@ class SessionStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer of GET /v1/status. `open_turns` counts open turns, waiting messages and work in the background."""
+    """The answer of GET /v1/status. `open_turns` counts open turns, waiting messages and background work."""
 
     user: str = ""
     open_turns: int = 0
@@ -85,7 +85,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True):
-    """Body of POST /v1/stop, if there is one: stop only if nothing has been done for `idle_s` seconds."""
+    """The optional body of POST /v1/stop: stop only if nothing was done for `idle_s` seconds."""
 
     idle_s: float
 
@@ -125,17 +125,17 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer to a message or a decision: its number in the session's log."""
+    """The answer to a message or a decision: its event number in the session's log."""
 
     seq: int
 
 
 class SessionChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A frame of `hold`: something about a session changed.
+    """A frame of `hold`: a session has changed.
 
-    `line` is the last thing said or asked in it, `asking` the number of its open requests; `outcome` and `reason` are
-    those of its last turn, empty while a turn is open. The Store has the events up to `stored_seq`. Runners of an
-    earlier version do not send the last two.
+    `line` is a summary of its last message or request, `asking` the number of its open requests; `outcome` and
+    `reason` are those of its last turn, empty while a turn is open. The Store has the events up to `stored_seq`.
+    Runners of an earlier version do not send the last two.
     """
 
     session: str
@@ -157,5 +157,5 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def path(template: str, **ids: str) -> str:
-    """`template` with its ids filled in; whatever an id holds, it stays one part of the path."""
+    """Return `template` with its ids filled in. Each id is quoted, so it stays one part of the path."""
     return template.format(**{name: quote(value, safe="") for name, value in ids.items()})

@@ -11,29 +11,29 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from core.domain.errors import NotSignedIn
 
-RUNNER_TOKEN_S = 60  # the web makes a new one for every connection
+RUNNER_TOKEN_S = 60  # the web signs a new one for every connection
 SKEW_S = 5  # the clocks of two machines; and times in tokens are whole seconds
 
 
 def boot_audience(pod: str = "") -> str:
-    """The audience of the token that binds an unbound runner; with a pod's name where all pods share one boot key."""
+    """Return the audience of the token that binds an unbound runner; with a pod's name if all pods share a boot key."""
     return f"runner:boot:{pod}" if pod else "runner:boot"
 
 
 def box_audience(box: str) -> str:
-    """The audience of a runner's own calls: other programs in the box use the same connection to the gateway."""
+    """Return the audience of a runner's own calls. Other programs in the box share its connection to the gateway."""
     return f"gateway:own:{box}"
 
 
 def sign(claims: dict[str, Any], *, key: str, audience: str) -> str:
-    """`claims` as a URL-safe token for `audience` (for example `runner:<id>` or `model:<runner id>`)."""
+    """Return `claims` as a URL-safe token for `audience` (for example `runner:<id>` or `model:<runner id>`)."""
     return URLSafeTimedSerializer(key, salt=audience).dumps(claims)
 
 
 def verify(token: str, *, key: str, audience: str, max_age_s: int) -> dict[str, Any]:
-    """The claims of a token made for this audience not longer ago than `max_age_s`.
+    """Return the claims of a token that was made for this audience at most `max_age_s` seconds ago.
 
-    Raises: NotSignedIn: forged, for somebody else, or too old.
+    Raises: NotSignedIn: it is forged, for another audience, or too old.
     """
     try:
         claims, made_at = URLSafeTimedSerializer(key, salt=audience).loads(token, return_timestamp=True)
@@ -48,6 +48,6 @@ def verify(token: str, *, key: str, audience: str, max_age_s: int) -> dict[str, 
 
 
 def unproven(token: str) -> dict[str, Any]:
-    """The claims of a token without verifying it: only to find the key that verifies it."""
+    """Return the claims of a token without verifying it, only to find the key that verifies it."""
     _, claims = URLSafeTimedSerializer("").loads_unsafe(token)
     return claims if isinstance(claims, dict) else {}

@@ -1,1 +1,1 @@
-"""How runs go from state to state in the Store: the web starts them, the gateway follows them."""
+"""The life of a run in the Store: the web starts runs, the gateway projects their logs onto them."""

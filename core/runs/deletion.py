@@ -1,4 +1,4 @@
-"""What goes with an agent: its schedules, its runs, and the platform's own notes about both."""
+"""Deletes everything that belongs to an agent's unattended work."""
 
 from core.domain.records import SYSTEM, UserId
 from core.domain.runs import Alert, OpenRun, Run
@@ -7,7 +7,10 @@ from core.store import Store
 
 
 async def delete_for_agent(store: Store, agent: str, *, user: UserId) -> None:
-    """Delete them. Idempotent. What makes more of them goes first."""
+    """Delete an agent's schedules, runs and alerts, and the platform's own rows about them. Idempotent.
+
+    The rows from which new runs would be made go first.
+    """
     for kind in (DueSlot, OpenRun):
         await store.delete_where(kind, owner=SYSTEM, where={"user": user, "agent": agent})
     for own in (Trigger, Run, Alert):

@@ -1,4 +1,4 @@
-"""The limits of a user, as they are kept and changed."""
+"""Reads and changes a user's limits."""
 
 import math
 
@@ -12,7 +12,7 @@ MOST_S = 7 * 24 * 3600
 
 
 async def limits_of(store: Store, user: UserId) -> Limits:
-    """The user's limits; none are set until they set some."""
+    """Return the user's limits; all are 0 (no limit) until the user sets some."""
     try:
         return await store.get(Limits, Limits().id, owner=user)
     except NotFound:
@@ -20,7 +20,7 @@ async def limits_of(store: Store, user: UserId) -> Limits:
 
 
 async def change_limits(store: Store, limits: Limits, *, user: UserId) -> Limits:
-    """Set all of them. In force from the next model call on. Raises: BadInput: one is negative or no number."""
+    """Replace all limits; they apply from the next model call on. Raises: BadInput: one is negative or not finite."""
     for usd in (limits.run_usd, limits.agent_month_usd, limits.user_month_usd):
         if not math.isfinite(usd) or not 0 <= usd <= MOST_USD:
             raise BadInput(f"a limit is 0 to {MOST_USD:,.0f} US dollars", code="bad_limit")

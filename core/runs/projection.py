@@ -1,6 +1,6 @@
-"""A run's row follows the log of its session: called by the gateway for stored events, by the web to catch up.
+"""Projects the log of a session onto its run's row. The gateway calls it for stored events, the web to catch up.
 
-Events up to the row's own `seq` have been followed already, so the same events again change nothing.
+The row's `seq` is the last event that it reflects, so the same events again change nothing.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from core.store import Store
 
 
 async def follow_run(store: Store, session: Session, events: Sequence[AnyEvent], *, owner: UserId) -> None:
-    """Bring the row of the session's run up to these events."""
+    """Update the row of the session's run from these events. Raises: Conflict: too many processes change it."""
     if not session.run:
         return
     for _ in range(TRIES):
@@ -40,11 +40,11 @@ async def follow_run(store: Store, session: Session, events: Sequence[AnyEvent],
         if changed.state in ENDED:
             await settle(store, changed, owner=owner, now=now())
         return
-    raise Conflict(f"run {session.run} is changed by too many at once")
+    raise Conflict(f"too many processes change run {session.run} at once")
 
 
 def followed(run: Run, events: Sequence[AnyEvent]) -> dict[str, Any]:
-    """The fields of a run that these events change; empty: none."""
+    """Return the fields of a run that these events change; empty if none."""
     then = run
     for event in events:
         if seq_of(event) <= then.seq or then.state not in AT_WORK:
@@ -79,7 +79,9 @@ def _after(run: Run, event: AnyEvent) -> dict[str, Any]:
 
 
 def _at_end(run: Run, end: TurnFinished, *, at: datetime) -> dict[str, Any]:
-    """A turn's end ends the run, unless a request stays open: whoever answers it goes on with the work."""
+    """Return the changes that a turn's end makes. It ends the run, unless a request is open: its answer continues the
+    work.
+    """
     spent = {"cost_usd": run.cost_usd + end.cost_usd, "tokens": run.tokens + tokens_of(end)}
     if run.open_requests:
         return spent

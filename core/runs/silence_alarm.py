@@ -1,7 +1,7 @@
-"""The dead man's alarm of schedules: it runs in the gateway, because the web is what should have written the rows.
+"""The dead man's switch of schedules. It runs in the gateway, because the web is the process that may be down.
 
-A slot that is due for longer than SILENT and still is the schedule's next one has been written by nobody. Its owner
-reads so in the inbox, once per slot.
+If a slot is due for longer than SILENT and still is the schedule's next slot, no web has written its row. Its owner
+gets an alert in the inbox, once per slot.
 """
 
 from collections.abc import Callable
@@ -20,13 +20,13 @@ AT_ONCE = 500
 
 
 class SilenceAlarm:
-    """One per gateway process; holds nothing."""
+    """The check for overdue slots; it holds no state."""
 
     def __init__(self, store: Store, *, clock: Callable[[], datetime] = now) -> None:
         self._store, self._clock = store, clock
 
     async def look(self) -> None:
-        """Raise an alert for every schedule whose slot nobody has written. Raises: Unavailable."""
+        """Write an alert for every schedule with an overdue slot. Raises: Unavailable."""
         moment = self._clock()
         overdue = await self._store.find(
             DueSlot, owner=SYSTEM, oldest_by="due_at", below=moment - SILENT, limit=AT_ONCE

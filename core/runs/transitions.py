@@ -1,8 +1,8 @@
-"""Moving a run to another state, and what follows from its end.
+"""Moves a run to another state, and does what has to follow from its end.
 
-A run's state is changed by compare-and-set only, so of several processes that see an end one writes it. What follows
-from an end (`settle`) may be done twice and then changes nothing; the note that the run is open goes last, so that
-somebody does it again if we are killed on the way.
+A run's state is changed by compare-and-set only: if several processes see an end, one of them writes it. `settle` may
+run twice and then changes nothing; it deletes the OpenRun row last, so that another process repeats it if this one is
+killed in between.
 """
 
 from datetime import datetime
@@ -15,19 +15,19 @@ from core.domain.schedules import ITSELF, NEVER, DueSlot, Trigger
 from core.domain.states import AT_WORK, ENDED, RunState, may_become
 from core.store import Store
 
-TRIES = 20  # of a change while others change the same run
+TRIES = 20  # to change a run that other processes change as well
 COUNTED = (
     RunState.SUCCEEDED,
     RunState.FAILED,
-)  # what a row of failures is made of: the others say nothing of the agent
+)  # states that count for "failures in a row"; the others tell nothing about the agent
 
 
 async def move(
     store: Store, run: str, state: RunState, *, owner: UserId, now: datetime, reason: str = "", **fields: Any
 ) -> Run | None:
-    """The run after it went to `state`; None: it may not go there from where it is.
+    """Move a run to `state` and return it; None if its present state does not allow that.
 
-    Raises: NotFound. Conflict: too many change it at once.
+    Raises: NotFound. Conflict: too many processes change it at once.
     """
     for _ in range(TRIES):
         found = await store.get(Run, run, owner=owner)
@@ -40,11 +40,13 @@ async def move(
             )  # fmt: skip
         except Conflict:
             continue
-    raise Conflict(f"run {run} is changed by too many at once")
+    raise Conflict(f"too many processes change run {run} at once")
 
 
 def changes_of_move(run: Run, state: RunState, *, now: datetime, reason: str = "") -> dict[str, Any]:
-    """The fields of a run that change as it goes to `state`. Raises: ValueError: a reason of another state."""
+    """Return the fields of a run that change with its move to `state`. Raises: ValueError: `reason` belongs to another
+    state.
+    """
     if state in ENDED and REASONS.get(reason) is not state:
         raise ValueError(f"{reason!r} is no reason of {state}")
     changes: dict[str, Any] = {"state": state, "reason": reason}
@@ -61,7 +63,9 @@ def changes_of_move(run: Run, state: RunState, *, now: datetime, reason: str = "
 
 
 async def settle(store: Store, run: Run, *, owner: UserId, now: datetime) -> None:
-    """What follows from a run's end: the inbox, the schedule that pauses itself, the note that the run is open."""
+    """Do what follows from a run's end: write the alert, pause the schedule if it keeps failing, delete the OpenRun
+    row.
+    """
     if run.state is RunState.FAILED:
         await alert(store, Alert(id=f"failed-{run.id}", kind=AlertKind.FAILED, agent=run.agent, run=run.id,
                                  trigger=run.trigger, reason=run.reason, at=now), owner=owner)  # fmt: skip
@@ -71,7 +75,7 @@ async def settle(store: Store, run: Run, *, owner: UserId, now: datetime) -> Non
 
 
 async def alert(store: Store, one: Alert, *, owner: UserId) -> None:
-    """Put an entry into the inbox, once."""
+    """Put an entry into the inbox unless it is there already."""
     try:
         await store.create(one, owner=owner)
     except Conflict:
@@ -97,7 +101,7 @@ async def _pause_if_it_keeps_failing(store: Store, run: Run, *, owner: UserId, n
 
 
 async def pause(store: Store, trigger: Trigger, *, owner: UserId, by: str, why: str, now: datetime) -> Trigger:
-    """Nothing of the schedule is due until somebody resumes it. Raises: NotFound."""
+    """Pause a schedule: none of its slots is due until somebody resumes it. Raises: NotFound."""
     paused = await store.change(
         Trigger, trigger.id, owner=owner, paused_by=by, paused_why=why, paused_at=now, updated_at=now
     )
@@ -109,5 +113,5 @@ async def pause(store: Store, trigger: Trigger, *, owner: UserId, by: str, why: 
 
 
 def is_open(run: Run) -> bool:
-    """Whether the run has not ended."""
+    """True if the run has not ended."""
     return run.state is RunState.QUEUED or run.state in AT_WORK

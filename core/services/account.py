@@ -1,4 +1,4 @@
-"""A user's own account: what it would take with it when it goes, and its going, which nothing stops once it began."""
+"""A user's own account: a summary of what it holds, and its deletion, which nothing stops once it has begun."""
 
 import asyncio
 import logging
@@ -17,22 +17,22 @@ log = logging.getLogger("oma.account")
 
 MANY = 100_000
 RETRY_S = 5.0
-SETTLE_S = 2.0  # what a box said and did last is on its way to the Store; the gateway gathers connections for 0.5 s
-END_S = 1.0  # for a deletion under way when the web ends; the next web goes on with it
+SETTLE_S = 2.0  # the box's last events are on their way to the Store; the gateway collects connections for 0.5 s
+END_S = 1.0  # for a deletion under way when the web ends; the next web continues it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSummary:
-    """How much there is to lose."""
+    """The number of things that a deletion of the account would delete."""
 
     agents: int
     sessions: int
 
 
 class Account:
-    """While the context is open, accounts that are leaving are deleted, also those that an earlier web began with.
+    """Deletes accounts for as long as the context is open, also those that an earlier web began to delete.
 
-    `locked_out` ends all logins of a user, here at once; `forget` drops what this process remembers of one.
+    `locked_out` ends all logins of a user at once; `forget` removes the user from this process's caches.
     """
 
     def __init__(
@@ -61,18 +61,18 @@ class Account:
             task.cancel()
 
     async def holdings(self, user: UserId) -> AccountSummary:
-        """What a deletion would take."""
+        """Return how much a deletion of the account would delete."""
         agents = await self._store.find(Agent, owner=user, limit=MANY)
         sessions = await self._store.find(Session, owner=user, limit=MANY)
         return AccountSummary(agents=len(agents), sessions=len(sessions))
 
     async def delete(self, user: UserId) -> None:
-        """From this moment nobody is signed in to it; within a minute there is nothing left but the audit log's lines.
+        """Delete an account. From now on nobody can sign in to it; within a minute only audit log entries are left.
 
-        Raises: StoreUnavailable: nothing happened, or all that was not written is the audit log's line.
+        Raises: StoreUnavailable: nothing happened, or only the audit log's entry was not written.
         """
         await self._store.change(User, user, owner=SYSTEM, deleting=True, disabled=True)
-        self._begin(user)  # before anything that may fail: it is promised now
+        self._begin(user)  # before anything that may fail: the Store now says that it will be deleted
         await self._locked_out(user)
         await self._audit.record(AuditAction.ACCOUNT_DELETED, who=user, about=user)
 
@@ -95,6 +95,6 @@ class Account:
                 return
             except (PlatformError, OSError) as error:
                 log.warning("an account is not deleted yet: %s", error)
-            except Exception:  # whatever it was: what was promised is tried again, not forgotten until the next start
+            except Exception:  # whatever failed: a promised deletion is retried and does not wait for the next start
                 log.exception("an account is not deleted yet")
             await asyncio.sleep(RETRY_S)

@@ -1,7 +1,7 @@
-"""Everything that is a user's, as one ZIP that is made while it is sent: nothing of it is kept here.
+"""The export of a user's data: a ZIP archive that is built while it is sent. Nothing of it is stored here.
 
-profile.json                who they are, their devices, agents, sessions, names of secrets, connections, usage
-sessions/<id>.jsonl         each conversation, an event a line
+profile.json                the user, devices, agents, sessions, names of secrets, connections, usage
+sessions/<id>.jsonl         each conversation, one event per line
 agents/<id>/…               each agent's folder, read by the user's own runner
 """
 
@@ -34,26 +34,26 @@ PATH_CHARS = 1000
 
 
 class Stream(Protocol):
-    """What is read of the runner's answer."""
+    """The part of the runner's answer that is read here."""
 
     async def readline(self) -> bytes:
-        """One line with its end."""
+        """Return a line with its end."""
 
     async def readexactly(self, n: int) -> bytes:
-        """So many bytes, or asyncio.IncompleteReadError."""
+        """Return exactly `n` bytes. Raises: asyncio.IncompleteReadError."""
 
 
 class Export:
-    """One per web process; one archive at a time for each user."""
+    """Makes archives, one at a time for each user. The web process has one Export."""
 
     def __init__(self, *, store: Store, runners: RunnerPool) -> None:
         self._store, self._runners = store, runners
         self._busy: set[UserId] = set()
 
     async def of(self, user: UserId) -> AsyncGenerator[bytes, None]:
-        """The archive, in pieces. It breaks off without its directory if anything of it cannot be had.
+        """Yield the archive in pieces. If a part cannot be read, it ends without its directory, so it does not open.
 
-        Raises: TooMuch: one is being made already. RunnerUnavailable: the folders cannot be read.
+        Raises: TooMuch: an export of this user is under way. RunnerUnavailable: the folders cannot be read.
         """
         if user in self._busy:
             raise TooMuch("an export is under way", code="export_under_way")
@@ -72,14 +72,16 @@ class Export:
             self._busy.discard(user)
 
     async def _entries(self, archive: zipfile.ZipFile, user: UserId, folders: Stream) -> AsyncGenerator[None, None]:
-        """Write one piece after the other into `archive`; after each the caller may send what has come together."""
+        """Write the entries into `archive`. After each piece the caller can send what has been written."""
         archive.writestr(_entry("profile.json"), await self._profile(user))
         for session in await self._store.find(Session, owner=user, limit=MANY):
             with archive.open(_entry(f"sessions/{session.id}.jsonl"), "w", force_zip64=True) as entry:
                 after = 0
                 while events := await self._store.events(session.id, owner=user, after=after, limit=EVENTS):
                     lines = b"".join(escape_in_json(encode(event).decode()).encode() + b"\n" for event in events)
-                    await asyncio.to_thread(entry.write, lines)  # to deflate takes longer than others should wait
+                    await asyncio.to_thread(
+                        entry.write, lines
+                    )  # compression takes longer than the event loop may be blocked
                     after = seq_of(events[-1])
                     yield
         async with aclosing(_folders(archive, folders)) as pieces:
@@ -109,7 +111,9 @@ class Export:
 
 
 async def _folders(archive: zipfile.ZipFile, stream: Stream) -> AsyncGenerator[None, None]:
-    """What core.runner.export sends. Raises: RunnerUnavailable: it is not of that form, or ends too early."""
+    """Write the folders that core.runner.export sends. Raises: RunnerUnavailable: the stream is damaged or
+    too short.
+    """
     while True:
         try:
             head = msgspec.json.decode(await _line(stream), type=dict[str, str | int])
@@ -139,14 +143,14 @@ def _number(line: bytes) -> int:
 
 
 def _inside(path: str) -> str:
-    """A name that leads nowhere else when it is unpacked, on any system."""
+    """Return a path that cannot lead out of the folder when it is unpacked, on any system."""
     clean = "".join(sign if sign.isprintable() and sign not in '\\:*?"<>|' else "_" for sign in path[:PATH_CHARS])
     parts = [part for part in PurePosixPath(clean).parts if part not in ("/", ".", "..")]
     return "/".join(parts) or "_"
 
 
 def _entry(name: str, mtime: object = None) -> zipfile.ZipInfo:
-    """ZIP knows years from 1980 to 2107."""
+    """Return an archive entry. ZIP can store the years 1980 to 2107; other times are clamped."""
     seconds = mtime if isinstance(mtime, int) else int(time.time())
     at = datetime.fromtimestamp(min(max(seconds, 315_619_200), 4_354_732_800), UTC)
     info = zipfile.ZipInfo(name, at.timetuple()[:6])
@@ -156,7 +160,7 @@ def _entry(name: str, mtime: object = None) -> zipfile.ZipInfo:
 
 
 class _Sink:
-    """A file that cannot be read or wound back: what was written waits to be sent."""
+    """A file that can only be written; what was written waits to be sent."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -168,12 +172,12 @@ class _Sink:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing waits anywhere else."""
+        """Do nothing: no other buffer exists."""
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing: there is nothing to close."""
 
     def take(self) -> bytes:
-        """All of it, once."""
+        """Return everything written since the last call."""
         whole, self._parts, self.size = b"".join(self._parts), [], 0
         return whole

@@ -1,4 +1,4 @@
-"""What a user does with agents and their sessions, apart from talking: list, make, change, delete."""
+"""The use cases about agents and their sessions, apart from talking: list, create, change, delete."""
 
 import asyncio
 import logging
@@ -36,17 +36,17 @@ MANY = 1000  # agents or sessions read at once
 
 
 class Agents:
-    """Use cases over the Store; the user is checked by being the owner in every call."""
+    """Use cases over the Store. Every call names the user as owner, which is the permission check."""
 
     def __init__(self, *, store: Store, runners: RunnerPool, forget: Callable[[str], None], audit: Audit) -> None:
         self._store, self._runners, self._forget, self._audit = store, runners, forget, audit
 
     async def cards(self, *, user: UserId) -> list[AgentSummary]:
-        """All agents, archived ones too, newest activity first."""
+        """Return summaries of all agents, including archived ones, newest activity first."""
         return (await self.overview(user=user)).summaries()
 
     async def overview(self, *, user: UserId) -> Overview:
-        """All agents with all that the dashboard shows: four reads, however many agents there are."""
+        """Return all agents with everything that the dashboard shows, in four reads for any number of agents."""
         agents, sessions, requests = await asyncio.gather(
             self._store.find(Agent, owner=user, newest_by="updated_at", limit=MANY),
             self._store.find(Session, owner=user, newest_by="updated_at", limit=MANY),
@@ -56,7 +56,7 @@ class Agents:
         return Overview(agents=agents, sessions=sessions, requests=requests, costs=costs, whole=True)
 
     async def overview_of(self, agent: str, *, user: UserId) -> Overview:
-        """One agent and its sessions, if it is there, and the open requests of all agents."""
+        """Return one agent with its sessions (empty if it does not exist), and the open requests of all agents."""
         try:
             agents = [await self.get(agent, user=user)]
         except NotFound:
@@ -65,35 +65,37 @@ class Agents:
         return Overview(agents=agents, sessions=sessions, requests=requests)
 
     async def overview_of_requests(self, *, user: UserId) -> Overview:
-        """Only what waits for the user."""
+        """Return only the user's open requests."""
         return Overview(agents=(), sessions=(), requests=await self.inbox(user=user))
 
     async def catch_up(self, overview: Overview, session: str, *, user: UserId) -> None:
-        """Read what the news of a session does not tell. Raises: NotFound: it was deleted."""
+        """Read the parts of a session that the runner's news does not have. Raises: NotFound: it was deleted."""
         requests = await self._store.find(Request, owner=user, where={"session": session}, limit=MANY)
         found = await self.session(session, user=user)
-        named = found.kind == "builder" or overview.agent(found.agent) is None  # a builder names its agent as it goes
+        named = (
+            found.kind == "builder" or overview.agent(found.agent) is None
+        )  # a builder session may have renamed its agent
         agent = await self.get(found.agent, user=user) if named and overview.covers(found.agent) else None
         costs = await self._costs([found.agent], user=user) if overview.whole else {}
         overview.replace(found, requests, agent=agent, costs=costs)
 
     async def _costs(self, agents: list[str], *, user: UserId) -> dict[str, float]:
-        """What each of these agents has cost this month, in USD."""
+        """Return the cost of each of these agents this month, in USD."""
         keys = {f"agent/{agent}/{now():%Y-%m}": agent for agent in agents}
         rows = await self._store.usage_of(tuple(keys), owner=user)
         return {keys[key]: row.get("cost_usd", 0.0) for key, row in rows.items()}
 
     async def index(self, *, user: UserId, sessions: int) -> tuple[list[Agent], list[Session]]:
-        """All agents, and so many sessions of any of them, each newest first: what a search looks through."""
+        """Return all agents and the newest `sessions` sessions of any agent, newest first, for the search."""
         agents = await self._store.find(Agent, owner=user, newest_by="updated_at", limit=MANY)
         return agents, await self._store.find(Session, owner=user, newest_by="updated_at", limit=sessions)
 
     async def get(self, agent: str, *, user: UserId) -> Agent:
-        """Raises: NotFound."""
+        """Return an agent. Raises: NotFound."""
         return await self._store.get(Agent, agent, owner=user)
 
     async def create(self, *, user: UserId, locale: str, key: str = "") -> tuple[Agent, Session]:
-        """Make a draft agent and its builder session; with the same idempotency `key`, return what was made first."""
+        """Create a draft agent and its builder session; the same idempotency `key` returns the first ones."""
         at = now()
         agent = Agent(id=derived_agent_id(user, key) if key else new_agent_id(), created_at=at, updated_at=at)
         try:
@@ -107,8 +109,8 @@ class Agents:
     async def change(self, agent: str, *, user: UserId, **fields: Any) -> Agent:
         """Set some of name, description, icon, archived, model, permission_mode, rules, egress, draft.
 
-        Raises: NotFound. BadInput: a text is empty where it must not be, or too long; a host or a mode is none.
-        RunnerUnavailable: the mode is changed, but a CLI may still decide by the one before.
+        Raises: NotFound. BadInput: a text is empty or too long, or a host or mode is invalid. RunnerUnavailable: the
+        mode is changed, but a running CLI may still use the old one.
         """
         fields = _checked(fields)
         before = await self.get(agent, user=user)
@@ -123,19 +125,19 @@ class Agents:
             await self._audit.record(AuditAction.MODE_CHANGED, who=user, about=agent, detail=changed.permission_mode)
         self._runners.changes.records(user)
         if "permission_mode" in fields and (runner := self._runners.running(user)):
-            await runner.end_clis(agent)  # they decide by the mode that they started with
+            await runner.end_clis(agent)  # a CLI keeps the mode that it started with
         return changed
 
     async def _follow_name(self, before: Agent, name: str, *, user: UserId) -> None:
-        """Sessions that are called like their agent because it was made in them, and not by anybody's hand."""
+        """Rename the builder sessions that got their agent's name automatically; titles given by hand stay."""
         for one in await self.sessions(before.id, user=user):
             if one.kind == "builder" and one.title == one.given_title == before.name:
                 await self._store.change(Session, one.id, owner=user, title=name, given_title=name)
 
     async def remove_rule(self, agent: str, rule: str, *, user: UserId) -> None:
-        """What was always allowed is asked about again, from this moment: CLIs that know the rule end.
+        """Remove a rule; from now on the agent asks again. CLIs that know the rule end.
 
-        Raises: NotFound: the agent. RunnerUnavailable: the rule is gone, but a CLI may still know it.
+        Raises: NotFound: the agent. RunnerUnavailable: the rule is removed, but a running CLI may still know it.
         """
         found = await self.get(agent, user=user)
         if rule not in found.rules:
@@ -148,7 +150,7 @@ class Agents:
             await runner.end_clis(agent)
 
     async def delete(self, agent: str, *, user: UserId) -> None:
-        """The record, its sessions and their logs, and the folder in the box. Raises: NotFound."""
+        """Delete the agent's record, its sessions with their logs, and its folder in the box. Raises: NotFound."""
         await self.get(agent, user=user)
         runner = await self._runners.get_or_start(user)
         await runner.delete_agent(agent)
@@ -161,15 +163,15 @@ class Agents:
         await self._audit.record(AuditAction.AGENT_DELETED, who=user, about=agent)
 
     async def sessions(self, agent: str, *, user: UserId) -> list[Session]:
-        """Newest first."""
+        """Return the agent's sessions, newest first."""
         return await self._store.find(Session, owner=user, where={"agent": agent}, newest_by="updated_at", limit=MANY)
 
     async def session(self, session: str, *, user: UserId) -> Session:
-        """Raises: NotFound."""
+        """Return a session. Raises: NotFound."""
         return await self._store.get(Session, session, owner=user)
 
     async def new_session(self, agent: str, *, user: UserId, locale: str, key: str = "") -> Session:
-        """Open a session, or return the one opened with the same idempotency `key`. Raises: NotFound: the agent."""
+        """Open a session; the same idempotency `key` returns the first one. Raises: NotFound: the agent."""
         found = await self.get(agent, user=user)
         return await self._open(found, user=user, locale=locale, kind="builder" if found.draft else "chat", key=key)
 
@@ -184,7 +186,7 @@ class Agents:
         return changed
 
     async def delete_session(self, session: str, *, user: UserId) -> None:
-        """Its log here and in the box; the agent's folder stays. Raises: NotFound."""
+        """Delete a session with its log here and in the box; the agent's folder stays. Raises: NotFound."""
         await self.session(session, user=user)
         runner = await self._runners.get_or_start(user)
         await runner.delete(session)
@@ -192,7 +194,7 @@ class Agents:
         self._runners.changes.records(user)
 
     async def inbox(self, *, user: UserId) -> list[Request]:
-        """What waits for the user, newest first."""
+        """Return the user's open requests, newest first."""
         return await self._store.find(Request, owner=user, newest_by="asked_at", limit=MANY)
 
     async def _open(self, agent: Agent, *, user: UserId, locale: str, kind: str, key: str = "") -> Session:
@@ -214,7 +216,7 @@ class Agents:
 
 
 def _checked(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields of an agent as they may be kept. Raises: BadInput."""
+    """Return an agent's fields in the form in which they are stored. Raises: BadInput."""
     fields = dict(fields)
     for name, limit in (("name", NAME_CHARS), ("description", TEXT_CHARS)):
         if name in fields:

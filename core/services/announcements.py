@@ -1,4 +1,4 @@
-"""One sentence from the administrators for everybody, at the head of every page until it is taken away."""
+"""An administrator's announcement: one sentence at the head of every page until it is removed."""
 
 import asyncio
 import contextlib
@@ -15,12 +15,12 @@ from core.store import Store
 log = logging.getLogger("oma.announcements")
 
 CHARS = 500
-LOOK_S = 5.0  # another web process may have set it
+LOOK_S = 5.0  # between reads: another web process may have set it
 ID = "announcement"
 
 
 class Announcements:
-    """While the context is open `text` is what is to be shown now, and watchers hear of every change."""
+    """Keeps `text` up to date while the context is open, and tells watchers about every change."""
 
     def __init__(self, *, store: Store, audit: Audit) -> None:
         self._store, self._audit = store, audit
@@ -40,7 +40,7 @@ class Announcements:
                 await self._task
 
     async def announce(self, text: str, *, by: UserId) -> None:
-        """Show `text` to everybody; nothing takes it away. Raises: BadInput: too long."""
+        """Show `text` to everybody; an empty text removes the announcement. Raises: BadInput: too long."""
         text = " ".join(text.split())
         if len(text) > CHARS:
             raise BadInput(f"an announcement has up to {CHARS} characters", code="bad_announcement")
@@ -52,7 +52,7 @@ class Announcements:
         self._tell(text)
 
     def watch(self, watcher: Callable[[str], None]) -> Callable[[], None]:
-        """`watcher` is called with the text now and at every change, until what is returned is called."""
+        """Call `watcher` with the present text and at every change. Returns a function that ends this."""
         self._watchers.add(watcher)
         watcher(self.text)
         return lambda: self._watchers.discard(watcher)

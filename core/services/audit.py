@@ -1,9 +1,9 @@
-"""Who did what, when and from where: a log of the acts that somebody may have to answer for. It only grows.
+"""The audit log: who did what, when and from where. It only grows.
 
-An entry names accounts and things by their ids. Of content it holds what was decided (a rule, hosts, an announcement)
-and what was decided about (the whole command, the file and what is written into it), names of secrets, and the address
-of somebody who was refused, without what looks like a key. What passed without a question stands in the session's own
-log with what let it pass.
+An entry names accounts and things by their ids. Of content it holds the decision (a rule, hosts, an announcement), the
+subject of the decision (the whole command, the file and its new content), names of secrets, and the e-mail address of a
+person who was refused. Text that looks like a key is masked. Tool calls that passed without a question are in the
+session's own log, with the rule or policy that allowed them.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -19,12 +19,14 @@ from core.observability.secret_patterns import mask
 from core.store import Store
 
 PAGE = 500  # entries read at once while exporting
-WHOLE_CHARS = 200_000  # of what a decision was about; a record in Firestore has at most 1 MiB
+WHOLE_CHARS = 200_000  # of the subject of a decision; a record in Firestore has at most 1 MiB
 READ_CHARS = 4096  # of a text, before it is cut to what its field holds
 
 
 class Audit:
-    """`request_origin` tells where the request that is being answered came from; the use cases need not pass it on."""
+    """Writes and reads the audit log. `request_origin` returns the origin of the request that is being handled, so that
+    the use cases need not pass it on.
+    """
 
     def __init__(self, store: Store, *, request_origin: Callable[[], RequestOrigin] = RequestOrigin) -> None:
         self._store, self._request_origin = store, request_origin
@@ -32,9 +34,9 @@ class Audit:
     async def record(
         self, what: AuditAction, *, who: str = "", about: str = "", detail: str = "", target: str = ""
     ) -> None:
-        """Write it down, as one line each whatever the texts hold. Raises: StoreUnavailable.
+        """Append an entry whose texts are one line each, whatever they contain. Raises: StoreUnavailable.
 
-        `target` is what was decided about, whole: the command that was allowed, the file with what is written into it.
+        `target` is the whole subject of a decision: the command that was allowed, or the file with its new content.
         """
         origin = self._request_origin()
         act = AuditEntry(
@@ -49,11 +51,11 @@ class Audit:
         await self._store.add_audit_entry(act)
 
     async def newest(self, *, limit: int) -> list[AuditEntry]:
-        """Newest first."""
+        """Return the newest `limit` entries, newest first."""
         return await self._store.audit_entries(limit=limit)
 
     async def lines(self) -> AsyncIterator[bytes]:
-        """The whole log as JSON lines, newest first."""
+        """Yield the whole log as JSON lines, newest first."""
         before = 0
         while acts := await self._store.audit_entries(before=before, limit=PAGE):
             yield b"".join(msgspec.json.encode(act) + b"\n" for act in acts)
@@ -61,7 +63,9 @@ class Audit:
 
 
 def _whole(text: str) -> str:
-    """One line of all of it; of what is longer than WHOLE_CHARS beginning, end, length and SHA-256."""
+    """Return the whole text as one line; a text longer than WHOLE_CHARS is shortened to its beginning and end, with its
+    length and SHA-256.
+    """
     line = escape_line(visible(mask(text)), 12 * len(text) + 1)
     if len(line) <= WHOLE_CHARS:
         return line
@@ -71,5 +75,5 @@ def _whole(text: str) -> str:
 
 
 def _line(text: str, longest: int) -> str:
-    """One line without signs that could pose as another, without keys, and no more of it than anybody reads."""
+    """Return the text as one line of at most `longest` characters, with invisible characters shown and keys masked."""
     return escape_line(visible(mask(text[:READ_CHARS])), longest)

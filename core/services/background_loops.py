@@ -1,4 +1,4 @@
-"""The loops that let agents work by themselves: slots that are due get their rows, open runs are worked off."""
+"""The loops behind unattended work: they write rows for due slots, and work through the open runs."""
 
 import asyncio
 import logging
@@ -12,14 +12,14 @@ from core.services.scheduler import Scheduler
 
 log = logging.getLogger("oma.runs")
 
-REST_S = 5.0  # longest sleep: another web may have made a schedule that is due before
+REST_S = 5.0  # longest sleep: another web may have added a schedule that is due earlier
 BUSY_S = 1.0  # between looks while runs are open
-AGAIN_S = 2.0  # after a round that failed, of a store that does not answer say
+AGAIN_S = 2.0  # after a round that failed, for example because the Store does not answer
 SHORTEST_S = 0.2
 
 
 class BackgroundLoops:
-    """`async with Operation(…)`: the loops run while the context is open."""
+    """Runs the loops of scheduler and worker while the context is open."""
 
     def __init__(self, scheduler: Scheduler, worker: RunWorker, *, clock: Callable[[], datetime] = now) -> None:
         self._scheduler, self._worker, self._clock = scheduler, worker, clock
@@ -36,12 +36,12 @@ class BackgroundLoops:
         await self._worker.close()
 
     def wake(self) -> None:
-        """Something was made or changed in this web: look now."""
+        """Start the next round of both loops now, because this web has created or changed something."""
         self._schedules.set()
         self._runs.set()
 
     async def _schedule(self) -> float:
-        """One look at the schedules; seconds until the next one."""
+        """Run the scheduler once. Returns the seconds until the next round."""
         if await self._scheduler.poll_once():
             self._runs.set()
             return 0.0
@@ -53,12 +53,14 @@ class BackgroundLoops:
 
 
 async def _loop(look: Callable[[], Awaitable[float]], wake: asyncio.Event) -> None:
-    """Look, then sleep as long as the look says, or until it is woken."""
+    """Call `look` again and again. Between calls it sleeps as many seconds as `look` returned, or until
+    `wake` is set.
+    """
     while True:
         try:
             wake.clear()
             rest_s = await look()
-        except Exception:  # whatever it was: without the next look no schedule of anybody would start any more
+        except Exception:  # whatever failed: if this loop ended, no user's schedules would start any more
             log.exception("a round of runs or schedules failed")
             rest_s = AGAIN_S
         try:

@@ -1,7 +1,7 @@
-"""Talking with an agent, from the web's side: say, stop, answer, and follow what happens.
+"""The web's side of a conversation with an agent: send messages, stop, answer requests, and follow the events.
 
-History comes from the Store, the present from the user's runner; a follower never sees a number twice and never
-misses one, whatever goes away and comes back in between.
+History comes from the Store, the present from the user's runner. A follower sees each numbered event exactly once,
+also when runner, Store or connection fail and return in between.
 """
 
 import asyncio
@@ -34,29 +34,29 @@ from core.store import Store
 
 log = logging.getLogger("oma.conversations")
 
-HISTORY = 120  # events a page starts with, so that a long session opens as fast as a short one; older ones on demand
-KNOWN_SESSIONS = 10_000  # owners remembered, so that a message does not cost a look into the Store
+HISTORY = 120  # events that a page starts with, so that a long session opens as fast as a short one
+KNOWN_SESSIONS = 10_000  # cached records, so that a message costs no read of the Store
 BROKEN = (PlatformError, aiohttp.ClientError, OSError, msgspec.DecodeError)  # a connection or what came over it
-LOOK_S = (2.0, 4.0, 8.0, 15.0)  # between looks whether another web process has started the runner
+LOOK_S = (2.0, 4.0, 8.0, 15.0)  # between checks whether another web process has started the runner
 BACKOFF_S = (0.05, 0.2, 0.5, 1.0, 2.0)
 
 T = TypeVar("T")
 
 
 class Conversations:
-    """One per web process; holds no state of a session."""
+    """The use cases of conversations. It holds no state of a session besides caches."""
 
     def __init__(self, *, store: Store, runners: RunnerPool, audit: Audit) -> None:
         self._store, self._runners, self._audit = store, runners, audit
         self._sessions: dict[tuple[UserId, str], Session] = {}
-        self._opened: dict[str, str] = {}  # session → box in which it is known to be open
+        self._opened: dict[str, str] = {}  # session → id of the box in which it is open
         self._openings: Hub[None] = Hub()
         self._first_words = FirstTokenTimer()
 
     async def say(
         self, session: str, *, user: UserId, text: str, message_id: str, steer: bool = False, via: str = "web"
     ) -> int:
-        """Send a message and return its number: from then on it is in the log (G1). Idempotent by `message_id`.
+        """Send a message and return its event number. From then on it is in the log (G1). Idempotent by `message_id`.
 
         Raises: NotFound. BadInput: empty or too long. RunnerUnavailable: not sent; try again with the same id.
         """
@@ -66,9 +66,8 @@ class Conversations:
         return await self._send(session, message, user=user)
 
     async def retry(self, session: str, said: UserSaid, *, user: UserId, after: int) -> int:
-        """Say `said` again after its turn failed; `after` is the number of that turn's end, and once is enough.
-
-        Raises: as `say`.
+        """Send `said` again after its turn failed. `after` is the event number of that turn's end: two retries of the
+        same turn are one message. Raises: as `say`.
         """
         first = said.retry_of or said.message_id
         message_id = f"{first[:100]}~{after}"
@@ -82,7 +81,9 @@ class Conversations:
             return await self._call(session, lambda runner: runner.say(session, message), user=user)
 
     async def interrupt(self, session: str, *, user: UserId) -> None:
-        """Stop the open turn and all it started (G6); nothing to stop is fine. Raises: NotFound, RunnerUnavailable."""
+        """Stop the open turn and everything that it started (G6). No error if nothing runs. Raises: NotFound,
+        RunnerUnavailable.
+        """
         await self._call(session, lambda runner: runner.interrupt(session), user=user)
 
     async def answer(
@@ -96,9 +97,9 @@ class Conversations:
         rule: str = "",
         answers: dict[str, str] | None = None,
     ) -> None:
-        """Answer a request, once (G5). `allow_always` also writes `rule` to the agent's record, if the answer counted.
+        """Answer a request, once (G5). `allow_always` also adds `rule` to the agent's record if this answer counted.
 
-        Raises: NotFound. BadInput: the decision or rule makes no sense. Conflict: somebody answered otherwise.
+        Raises: NotFound. BadInput: the decision or rule is invalid. Conflict: the request has another answer already.
         """
         if decision not in get_args(Decision):
             raise BadInput(f"unknown decision {decision!r}")
@@ -113,7 +114,9 @@ class Conversations:
         await self._add_rules(session, rules, user=user)
 
     async def _target(self, request_id: str, *, user: UserId) -> str:
-        """What a permission is asked for, whole, for the audit log; empty if the Store does not have it (yet)."""
+        """Return the whole subject of a permission request for the audit log; empty if the Store does not have it
+        (yet).
+        """
         try:
             asked = await self.asked(await self._store.get(Request, request_id, owner=user), user=user)
         except PlatformError as error:
@@ -125,9 +128,9 @@ class Conversations:
         return f"{asked.tool}: {told}" if asked.kind == "permission" else ""
 
     async def asked(self, request: Request, *, user: UserId) -> Asked:
-        """What an entry of the inbox is about, whole: nobody should answer what is not before their eyes.
+        """Return the whole request of an inbox entry, because nobody should answer what they cannot read in full.
 
-        Raises: NotFound: it is not there any more, or older than this version.
+        Raises: NotFound: it no longer exists, or is older than this version.
         """
         events = await self._store.events(request.session, owner=user, after=request.seq - 1, limit=1)
         for event in events if request.seq else ():
@@ -136,18 +139,18 @@ class Conversations:
         raise NotFound(f"request {request.id}")
 
     async def warm(self, session: str, *, user: UserId) -> None:
-        """Start or resume the session's CLI, because somebody is about to speak."""
+        """Start or resume the session's CLI in advance, because the user is about to send a message."""
         await self._call(session, lambda runner: runner.warm(session), user=user)
 
     async def older(self, session: str, *, user: UserId, before: int, limit: int = 200) -> list[AnyEvent]:
-        """Stored events with numbers below `before`, in order. Raises: NotFound."""
+        """Return stored events with numbers below `before`, in order. Raises: NotFound."""
         await self._known(session, user=user)
         after = max(0, before - limit - 1)
         return await self._store.events(session, owner=user, after=after, limit=before - after - 1)
 
     @asynccontextmanager
     async def changes(self, *, user: UserId) -> AsyncIterator[Subscription[SessionChange]]:
-        """News of all the user's sessions while the context is open."""
+        """Subscribe to the news of all the user's sessions while the context is open."""
         with self._runners.changes.listen(user) as listener:
             yield listener
 
@@ -155,10 +158,10 @@ class Conversations:
     async def follow(
         self, session: str, *, user: UserId, after: int | None = None
     ) -> AsyncIterator[AsyncGenerator[list[AnyEvent], None]]:
-        """Batches of events: history (the newest ones, or all `after` a number), then `live`, then what happens.
+        """Yield batches of events: history (the newest events, or all `after` a number), then `live`, then new events.
 
-        A `live` event says: forget unfinished text, what follows is the truth. A `state` without a number is ours:
-        the runner is gone or unreachable. Raises: NotFound.
+        After a `live` event a reader drops unfinished text, because it is sent again. A `state` without a number comes
+        from the web: the runner is gone or cannot be reached. Raises: NotFound.
         """
         await self._known(session, user=user)
         batches = self._batches(session, user, after)
@@ -174,7 +177,7 @@ class Conversations:
         failures = 0
         with self._runners.arrivals.listen(user) as arrivals, self._openings.listen(session) as openings:
             if not seen and session not in self._opened:
-                await openings.__anext__()  # nothing has happened in it, and who only looks on makes nothing happen
+                await openings.__anext__()  # the session is empty; a mere reader must not start a runner
             while True:
                 async for waiting in self._awaited(user, arrivals):
                     yield [waiting]
@@ -201,7 +204,7 @@ class Conversations:
                 failures += 1
 
     async def _awaited(self, user: UserId, arrivals: Subscription[News]) -> AsyncGenerator[StateChanged, None]:
-        """How far the user's runner is, until there is one."""
+        """Yield the progress of the runner's start until the runner is there."""
         news, told, pauses = self._runners.waiting(user), False, itertools.chain(LOOK_S, itertools.repeat(LOOK_S[-1]))
         while not self._runners.running(user):
             if news or told:
@@ -239,7 +242,7 @@ class Conversations:
         return known
 
     async def _open(self, session: str, *, user: UserId, runner: RunnerClient | None = None) -> RunnerClient:
-        """The user's runner with this session open in it."""
+        """Return the user's runner, with this session opened in it."""
         known = await self._known(session, user=user)
         runner = runner or await self._runners.get_or_start(user)
         if self._opened.get(session) != runner.box.id:
@@ -248,17 +251,19 @@ class Conversations:
         return runner
 
     def _begun(self, session: str, box: str) -> None:
-        """Something happens in it from now on."""
+        """Remember that the session is open in this box, and wake its followers."""
         if len(self._opened) >= KNOWN_SESSIONS:
             self._opened.pop(next(iter(self._opened)))
         self._opened[session] = box
         self._openings.publish(session, None)
 
     async def _call(self, session: str, call: Callable[[RunnerClient], Awaitable[T]], *, user: UserId) -> T:
-        """An idempotent call to the user's runner; if that one is ending or dead, once more to its successor."""
+        """Make an idempotent call to the user's runner; if the runner is ending or dead, repeat it once with the next
+        one.
+        """
         await self._known(session, user=user)
         if session not in self._opened:
-            self._begun(session, "")  # in no box yet: followers see how far its start is
+            self._begun(session, "")  # no box yet: followers see the progress of its start
         runner = await self._runners.get_or_start(user)
         try:
             await self._open(session, user=user, runner=runner)
@@ -270,7 +275,7 @@ class Conversations:
             return await call(runner)
 
     async def _check_run(self, session: Session, *, user: UserId) -> None:
-        """Raises: Conflict: the session's run has ended, nobody having answered in time say; a late yes is no yes."""
+        """Refuse an answer to a run that has ended, for example because nobody answered in time. Raises: Conflict."""
         if session.run and (await self._store.get(Run, session.run, owner=user)).state in ENDED:
             raise Conflict("the run has ended", code="run_ended")
 
@@ -283,12 +288,12 @@ class Conversations:
                 await self._audit.record(AuditAction.RULE_ADDED, who=user, about=agent.id, detail=rule)
 
     def forget_user(self, user: UserId) -> None:
-        """An account was deleted: nothing of it is remembered here."""
+        """Remove a deleted account's sessions from the caches."""
         for session in [session for owner, session in self._sessions if owner == user]:
             self.forget(session)
 
     def forget(self, session: str) -> None:
-        """A session was deleted: nothing of it is remembered here."""
+        """Remove a deleted session from the caches."""
         self._opened.pop(session, None)
         for key in [key for key in self._sessions if key[1] == session]:
             del self._sessions[key]

@@ -1,4 +1,4 @@
-"""What a user's pages show of their agents, read from the Store once and then changed in place by the runners' news."""
+"""The data that a user's pages show about agents: read from the Store once, then updated by the runners' news."""
 
 import sys
 from collections import Counter, defaultdict
@@ -17,7 +17,9 @@ NEVER = sys.maxsize
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentSummary:
-    """An agent as the dashboard shows it. `session` is its newest one, or empty; `reason` says why that one failed."""
+    """An agent as the dashboard shows it. `session` is its newest session or empty; `reason` tells why that
+    one failed.
+    """
 
     agent: Agent
     state: SessionState
@@ -31,10 +33,10 @@ class AgentSummary:
 
 
 class Overview:
-    """Agents, their sessions, the open requests and this month's cost of one user, as one page needs them.
+    """The agents, sessions, open requests and costs of this month of one user, as far as one page needs them.
 
-    It is about all agents (`whole`), about one, or about none; open requests are always those of all agents. `apply`
-    takes in the runners' news without reading the Store; `Agents.catch_up` reads what they do not tell.
+    It covers all agents (`whole`), one or none; the open requests are always those of all agents. `apply` takes the
+    runners' news without reading the Store; `Agents.catch_up` reads what the news does not contain.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class Overview:
 
     @property
     def asking(self) -> int:
-        """How many requests wait for the user."""
+        """The number of requests that wait for the user."""
         return sum(self._asking.values())
 
     @property
@@ -65,12 +67,14 @@ class Overview:
         return sorted(self._requests.values(), key=lambda one: one.asked_at, reverse=True)
 
     def blank(self) -> tuple[Agent, Session] | None:
-        """A draft in which nobody has said anything yet, and its session: it is used before another one is made."""
+        """Return a draft without any message, and its session, so that it is used before a new one is created; else
+        None.
+        """
         found = (agent for agent in self._agents.values() if self.is_blank(agent))
         return next(((agent, own[0]) for agent in found if (own := self.sessions_of(agent.id))), None)
 
     def is_blank(self, agent: Agent) -> bool:
-        """Whether nothing was done with this agent yet, so that nobody misses it in a list."""
+        """True if nothing was done with this agent yet, so that lists can leave it out."""
         unnamed = agent.draft and not (agent.name or agent.archived)
         return unnamed and all(map(untouched, self._sessions_by_agent[agent.id]))
 
@@ -78,14 +82,14 @@ class Overview:
         return self._agents.get(id)
 
     def covers(self, agent: str) -> bool:
-        """Whether this is about the agent."""
+        """True if this overview includes the agent."""
         return self.whole or agent in self._agents
 
     def session(self, id: str) -> Session | None:
         return self._sessions.get(id)
 
     def sessions_of(self, agent: str) -> list[Session]:
-        """The agent's sessions, newest first."""
+        """Return the agent's sessions, newest first."""
         return sorted(self._sessions_by_agent[agent], key=lambda one: one.updated_at, reverse=True)
 
     @property
@@ -96,7 +100,7 @@ class Overview:
         return sessions
 
     def summaries(self, *, blank: bool = True) -> list[AgentSummary]:
-        """All agents, archived ones too, newest activity first; without `blank` ones, if so asked."""
+        """Return all agents, including archived ones, newest activity first. `blank=False` leaves blank ones out."""
         sessions = self._sessions_by_agent
         shown = [
             agent
@@ -107,9 +111,9 @@ class Overview:
         return sorted(cards, key=lambda card: card.at, reverse=True)
 
     def apply(self, change: SessionChange) -> bool:
-        """Take in one piece of news. Returns whether the session is to be read from the Store (`replace`) now.
+        """Apply a piece of news. Returns True if the session has to be read from the Store now, for `replace`.
 
-        That is so when the Store has what the news does not say: a title, a cost, what is asked.
+        That is so if the Store has something that the news does not contain: a title, a cost, a request.
         """
         id, told = change.session, change.asking is not None and change.stored_seq is not None
         asked = self._asking[id]
@@ -135,7 +139,7 @@ class Overview:
     def replace(
         self, session: Session, requests: Iterable[Request], *, agent: Agent | None, costs: Mapping[str, float]
     ) -> None:
-        """Take over what the Store says of a session: its record, its open requests, its agent, this month's cost."""
+        """Take over the Store's data about a session: its record, its open requests, its agent, this month's cost."""
         if self.covers(session.agent):
             self._sessions[session.id] = session
         self._drop_requests(session.id)
@@ -150,9 +154,9 @@ class Overview:
             del self._requests[id]
 
     def _summary(self, agent: Agent, sessions: list[Session]) -> AgentSummary:
-        """The state that matters most wins: asking, then busy, then failed, then that of the newest session.
+        """Return a summary with the state that matters most: asking, then busy, then failed, then the newest session's.
 
-        A failed agent is shown by the newest session that failed: it is the one to try again.
+        A failed agent is shown by its newest failed session, because a person would retry that one.
         """
         newest = max(sessions, key=lambda one: one.updated_at, default=None)
         failed = [one for one in sessions if one.shown_state is SessionState.FAILED]
@@ -179,12 +183,12 @@ class Overview:
 
 
 def untouched(session: Session) -> bool:
-    """Whether nobody has said anything in it yet."""
+    """True if the session has no message yet."""
     return not session.last_line and not session.title
 
 
 def _moved(known: Session, change: SessionChange) -> Session:
-    """The session's record, as far as the news tells it."""
+    """Return the session's record with the changes that the news contains."""
     line = change.line or known.last_line
     grew = change.last_seq > known.last_seq
     done = change.state in OPEN_TURN or line != known.last_line or change.outcome != known.last_outcome

@@ -1,9 +1,9 @@
-"""Works off the open runs: lets them begin in fair order, starts their sessions, and sees that each one ends.
+"""Works through the open runs: admits queued runs in fair order, starts their sessions, and makes sure that each ends.
 
-Every web process does this for all users, and none holds a run. To begin is a compare-and-set; to start the session
-may be done twice, because session and message have ids that follow from the run. How a run ends is decided by its
-session's log (core.runs.projection); what is seen here is what no log can tell: that nothing was started, that nobody
-answered, that it takes too long, or that its box is gone and has to be woken to say so.
+Every web process does this for all users, and no process owns a run. Admission is a compare-and-set. The session may
+be started twice, because the ids of session and message follow from the run's id. A run's end comes from its session's
+log (core.runs.projection). This module handles only what a log cannot show: nothing was started, nobody answered, the
+run takes too long, or its box is gone and has to be started to report the end.
 """
 
 import asyncio
@@ -26,13 +26,13 @@ from core.store import Store
 
 log = logging.getLogger("oma.runs")
 
-MANY = 5000  # open runs looked at in one round
+MANY = 5000  # open runs read in one round
 ADMISSION, ADMISSION_S = "runs/admission", 10.0
-START = timedelta(seconds=120)  # a run whose session cannot be started for so long has failed
-QUIET = timedelta(seconds=15)  # without news of a run that nobody here is connected to; then its box is woken
-GIVEN_UP = timedelta(seconds=45)  # in which a session that its recovery gave up says nothing more
-ORPHAN = timedelta(seconds=60)  # older than any process needs to write a run's row
-LONGEST = timedelta(hours=6)  # of work, waiting apart
+START = timedelta(seconds=120)  # a run fails if its session cannot be started for this long
+QUIET = timedelta(seconds=15)  # without news of a run whose box this web has no connection to; then it starts the box
+GIVEN_UP = timedelta(seconds=45)  # without news of a session whose recovery has failed
+ORPHAN = timedelta(seconds=60)  # longer than any process needs to write a run's row
+LONGEST = timedelta(hours=6)  # of work, without the time of waiting for answers
 AT_REST = (SessionState.ASLEEP, SessionState.FAILED, SessionState.IDLE)
 
 
@@ -45,7 +45,7 @@ class SessionMessenger(Protocol):
 
 
 class RunWorker:
-    """One per web process. `is_held` tells whether this web is connected to a user's runner."""
+    """The worker of a web process. `is_held` tells whether this web is connected to a user's runner."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class RunWorker:
         self._busy: set[str] = set()  # runs that a task of ours is looking at
 
     async def poll_once(self) -> bool:
-        """Look at all open runs once; whether there are any."""
+        """Handle all open runs once. Returns True if there are any."""
         open_runs = await self._store.find(OpenRun, owner=SYSTEM, oldest_by="created_at", limit=MANY)
         if self._next(open_runs):
             open_runs = await self._admit() or open_runs
@@ -75,11 +75,11 @@ class RunWorker:
         return bool(open_runs)
 
     async def close(self) -> None:
-        """Leave the runs to the next web."""
+        """End this worker's tasks; the runs are left to the next web."""
         await self._tasks.cancel()
 
     async def at_rest(self) -> None:
-        """Until nothing that a round has begun is under way."""
+        """Wait until every task of the last round has ended."""
         while running := list(self._tasks):
             await asyncio.wait(running)
 
@@ -87,13 +87,13 @@ class RunWorker:
         return admitted(open_runs, now=self._clock(), per_user=self._per_user, platform=self._platform)
 
     async def _admit(self) -> list[OpenRun] | None:
-        """Let those begin for which there is room. One web at a time does so, for as long as that takes."""
+        """Admit the queued runs for which there is room. A lease makes sure that one web at a time does so."""
         if not await self._store.claim(ADMISSION, holder=self._me, lease_s=ADMISSION_S):
             return None
         try:
             open_runs = await self._store.find(OpenRun, owner=SYSTEM, oldest_by="created_at", limit=MANY)
             for open_run in self._next(open_runs):
-                with contextlib.suppress(NotFound, Conflict):  # cancelled at this moment
+                with contextlib.suppress(NotFound, Conflict):  # it was cancelled at this moment
                     await self._store.change(
                         OpenRun, open_run.id, owner=SYSTEM, expect={"phase": RunState.QUEUED}, phase=RunState.RUNNING
                     )
@@ -137,7 +137,7 @@ class RunWorker:
                 await self._close(run, user, moment)
 
     async def _start(self, run: Run, user: UserId, moment: datetime) -> None:
-        """Say the run's words in its session. To do so again changes nothing."""
+        """Send the run's message in its session. A second call changes nothing."""
         try:
             locale = (await self._store.get(User, user, owner=SYSTEM)).locale or "ko"
         except NotFound:
@@ -158,7 +158,7 @@ class RunWorker:
                 raise
 
     async def _watch(self, run: Run, user: UserId, moment: datetime) -> None:
-        """A run that works: is it over, without its row saying so; has it begun at all; does it take too long?"""
+        """Check a running run: has it ended without its row showing it, has it started, does it take too long?"""
         try:
             session = await self._store.get(Session, run.session, owner=user)
         except NotFound:
@@ -174,15 +174,15 @@ class RunWorker:
         if session.state is SessionState.FAILED and session.last_seq and quiet > GIVEN_UP:
             await self._fail(run, user, moment, "runner_lost")
         elif (not session.last_seq or session.state in AT_REST or not self._is_held(user)) and quiet > QUIET:
-            await self._start(run, user, moment)  # a runner that is woken ends what its predecessor left open
+            await self._start(run, user, moment)  # a started runner ends the turns that the runner before it left open
 
     async def _longest(self, user: UserId) -> timedelta:
-        """How long a run of this user may work."""
+        """Return how long a run of this user may work."""
         limits = await limits_of(self._store, user)
         return min(LONGEST, timedelta(seconds=limits.duration_s)) if limits.duration_s else LONGEST
 
     async def _catch_up(self, run: Run, session: Session, user: UserId) -> None:
-        """Events that are stored and that the row has not followed."""
+        """Project stored events that the row does not reflect yet."""
         if session.last_seq > run.seq and session.state in AT_REST:
             events = await self._store.events(session.id, owner=user, after=run.seq)
             while events:
@@ -204,7 +204,7 @@ class RunWorker:
             await self._close(failed, user, moment)
 
     async def _close(self, run: Run, user: UserId, moment: datetime) -> None:
-        """After an end that its session does not know of: stop the work, take its requests back, settle."""
+        """Stop the work of a run that this worker ended, withdraw its requests, and settle it."""
         with contextlib.suppress(NotFound):
             session = await self._store.get(Session, run.session, owner=user) if run.session else None
             if session and (session.state in OPEN_TURN or session.state is SessionState.STARTING):

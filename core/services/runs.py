@@ -1,4 +1,4 @@
-"""What a person or a program does with runs: start, look at, cancel, do again."""
+"""The use cases of runs for people and programs: start, read, cancel, retry."""
 
 import secrets
 from collections.abc import Callable
@@ -27,12 +27,12 @@ from core.store import Store
 
 INPUT_CHARS = 50_000
 KEY_CHARS = 200
-OPEN_RUNS = 200  # of one user at once; a loop that starts runs is told instead of filling the queue
+OPEN_RUNS = 200  # of one user; a program that starts runs in a loop gets an error before it fills the queue
 MANY = 10_000
 
 
 class Runs:
-    """`wake` tells this web's worker that there is something to do; every other web finds it by itself."""
+    """Use cases over the Store. `wake` wakes this web's worker; every other web finds new runs by itself."""
 
     def __init__(
         self, store: Store, *, audit: Audit, wake: Callable[[], None], clock: Callable[[], datetime] = now
@@ -49,7 +49,7 @@ class Runs:
         kind: TriggerKind = TriggerKind.PERSON,
         key: str = "",
     ) -> Run:
-        """A new run, queued. The same `key` again returns the run that it started.
+        """Create a queued run. The same `key` again returns the run that it created first.
 
         Raises: NotFound. BadInput. Conflict: not_published. TooMuch: too many of this user's runs are open.
         """
@@ -66,7 +66,7 @@ class Runs:
         return await self._enter(run, user=user)
 
     async def retry(self, run: str, *, user: UserId, key: str = "") -> Run:
-        """The same input once more, as a run of its own. Raises: NotFound. Conflict: it has not ended."""
+        """Start a new run with the same input. Raises: NotFound. Conflict: the run has not ended."""
         old = await self.get(run, user=user)
         if old.state not in ENDED:
             raise Conflict("the run has not ended", code="run_open")
@@ -87,7 +87,7 @@ class Runs:
         return await self.get(run.id, user=user)
 
     async def get(self, run: str, *, user: UserId) -> Run:
-        """Raises: NotFound."""
+        """Return a run. Raises: NotFound."""
         return await self._store.get(Run, run, owner=user)
 
     async def page(
@@ -102,7 +102,7 @@ class Runs:
         after: str = "",
         limit: int = 100,
     ) -> list[Run]:
-        """Newest first, from the run `after` on. Raises: NotFound: there is no run `after`."""
+        """Return runs, newest first, from the run `after` on. Raises: NotFound: there is no run `after`."""
         last = await self.get(after, user=user) if after else None
         page: dict[str, Any] = {"owner": user, "above": above, "below": below, "after": last, "limit": limit}
         match bool(agent), state is not None, bool(trigger):
@@ -119,13 +119,13 @@ class Runs:
         return await self._store.find(Run, newest_by="at", **page)
 
     async def place(self, run: Run) -> int:
-        """The place of a queued run in the platform's queue, from 1; 0 if it does not wait there."""
+        """Return the place of a queued run in the platform's queue, counted from 1; 0 if it is not in the queue."""
         if run.state is not RunState.QUEUED:
             return 0
         return place_in_queue(run.id, await self._store.find(OpenRun, owner=SYSTEM, limit=MANY))
 
     async def cancel(self, run: str, *, user: UserId) -> Run:
-        """End a run that has not ended; its work is stopped (G6). Raises: NotFound. Conflict: it has ended."""
+        """Cancel a run and stop its work (G6). Raises: NotFound. Conflict: it has ended."""
         cancelled = await move(self._store, run, RunState.CANCELLED, owner=user, now=self._clock(), reason="by_person")
         if cancelled is None:
             raise Conflict("the run has ended", code="run_ended")
@@ -136,30 +136,30 @@ class Runs:
         return cancelled
 
     async def limits(self, *, user: UserId) -> Limits:
-        """What this user's work may cost, and how long a run may take."""
+        """Return the user's limits of cost and duration."""
         return await limits_of(self._store, user)
 
     async def set_limits(self, limits: Limits, *, user: UserId) -> Limits:
-        """Raises: BadInput."""
+        """Replace the user's limits. Raises: BadInput."""
         changed = await change_limits(self._store, limits, user=user)
         await self._audit.record(AuditAction.LIMITS_CHANGED, who=user, about=user)
         return changed
 
     async def usage(self, *, user: UserId) -> list[UsageRow]:
-        """What was used, by day, agent and model, oldest day first."""
+        """Return the usage by day, agent and model, oldest day first."""
         return usage_rows(await self._store.all_usage(owner=user, prefix=DAYS))
 
     async def alerts(self, *, user: UserId) -> list[Alert]:
-        """What the inbox says besides requests, newest first."""
+        """Return the inbox entries that are not requests, newest first."""
         return await self._store.find(Alert, owner=user, newest_by="at", limit=200)
 
     async def dismiss(self, alert: str, *, user: UserId) -> None:
-        """Idempotent."""
+        """Delete an alert. Idempotent."""
         await self._store.delete(Alert, alert, owner=user)
 
 
 async def enter(store: Store, run: Run, *, user: UserId) -> bool:
-    """Write a queued run: first the note that it is open, then its row. False: somebody has written the row before."""
+    """Write a queued run: first its OpenRun row, then its own row. Returns False if the run's row exists already."""
     note = OpenRun(
         id=run.id,
         user=user,
@@ -171,12 +171,12 @@ async def enter(store: Store, run: Run, *, user: UserId) -> bool:
     try:
         await store.create(note, owner=SYSTEM)
     except Conflict:
-        pass  # somebody else is writing the same run, or was ended while doing so
+        pass  # another process writes the same run, or was killed while doing so
     return await write_row(store, run, user=user)
 
 
 async def write_row(store: Store, run: Run, *, user: UserId) -> bool:
-    """Write the one row that a run has. False: it is there."""
+    """Write the run's row. Returns False if it exists already."""
     try:
         await store.create(run, owner=user)
     except Conflict:

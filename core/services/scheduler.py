@@ -1,8 +1,8 @@
-"""Writes the row of every slot of a schedule that is due, whichever of the web processes looks first.
+"""Writes a run's row for every due slot of a schedule. Any web process may do it.
 
-There is no leader and no lock. A slot's row has an id that follows from the slot, so `Store.create` lets one be made.
-The schedule's next slot is moved on by compare-and-set after that. Whoever is ended in between leaves a slot that is
-due, and the next look finds the row there and only moves on.
+There is no leader and no lock. The id of a slot's row follows from the slot, so `Store.create` succeeds only once.
+After that the schedule's next slot is set by compare-and-set. If a process is killed in between, the slot is still due;
+the next round finds the row and only sets the next slot.
 """
 
 import asyncio
@@ -24,19 +24,19 @@ from core.store import Store
 log = logging.getLogger("oma.runs")
 
 AT_ONCE = 200  # schedules of one round
-SIDE_BY_SIDE = 8  # of them worked on at the same time
-ORPHAN = timedelta(seconds=60)  # a slot without its schedule may belong to one that is just being made
+SIDE_BY_SIDE = 8  # schedules handled at the same time
+ORPHAN = timedelta(seconds=60)  # a younger slot without a schedule may belong to one that is just being written
 LONGEST_QUEUE = 100  # open runs of one schedule whose overlap policy is to queue
 
 
 class Scheduler:
-    """One per web process; holds nothing."""
+    """The scheduler of a web process; it holds no state."""
 
     def __init__(self, store: Store, *, clock: Callable[[], datetime] = now) -> None:
         self._store, self._clock = store, clock
 
     async def poll_once(self) -> int:
-        """Write the rows of slots that are due now; how many schedules moved on."""
+        """Write the rows of all due slots. Returns the number of schedules that got a new next slot."""
         moment = self._clock()
         due = await self._store.find(
             DueSlot, owner=SYSTEM, oldest_by="due_at", below=moment + timedelta(microseconds=1), limit=AT_ONCE
@@ -47,7 +47,7 @@ class Scheduler:
             async with room:
                 try:
                     return await self._handle(slot, moment)
-                except PlatformError as error:  # one schedule must not stop those of everybody else
+                except PlatformError as error:  # one schedule's error must not stop all others
                     log.warning("slot %s of schedule %s: %s", slot.due_at, slot.id, error)
                     return False
 
@@ -56,7 +56,7 @@ class Scheduler:
         return sum(task.result() for task in tasks)
 
     async def next_due(self) -> datetime | None:
-        """When the earliest slot of all is due; None: no schedule is in force."""
+        """Return when the earliest slot of all schedules is due; None if no schedule is active."""
         first = await self._store.find(DueSlot, owner=SYSTEM, oldest_by="due_at", below=NEVER, limit=1)
         return first[0].due_at if first else None
 
@@ -74,11 +74,11 @@ class Scheduler:
         try:
             await self._store.change(DueSlot, slot.id, owner=SYSTEM, expect={"due_at": slot.due_at}, due_at=then)
         except (Conflict, NotFound):
-            pass  # somebody else has moved it on, or the schedule was changed or deleted meanwhile
+            pass  # another web has set the next slot, or the schedule was changed or deleted
         return True
 
     async def _write(self, trigger: Trigger, slot: DueSlot, moment: datetime) -> None:
-        """The row of one slot: queued, or missed or skipped with the reason."""
+        """Write the row of a slot: queued, or missed or skipped with the reason."""
         user, id = slot.user, run_id_of_slot(trigger.id, slot.due_at)
         run = Run(
             id=id,
@@ -105,7 +105,7 @@ class Scheduler:
     async def _initial_state(
         self, trigger: Trigger, slot: DueSlot, previous: list[Run], moment: datetime
     ) -> tuple[RunState, str]:
-        """The state a slot's run begins in, and the reason code if it is not queued."""
+        """Return the state in which a slot's run begins, and the reason code if it is not queued."""
         if late := caught_up(trigger, slot.due_at, moment):
             return RunState.MISSED, late
         try:
@@ -122,7 +122,9 @@ class Scheduler:
         return RunState.QUEUED, ""
 
     async def _open_runs(self, trigger: Trigger, user: UserId, *, but: str, moment: datetime) -> list[Run]:
-        """Runs of this schedule that have not ended, by their own rows: a note may be left of one that has."""
+        """Return this schedule's runs that have not ended, judged by their own rows: an OpenRun row may be
+        left over.
+        """
         open_runs = await self._store.find(
             OpenRun, owner=SYSTEM, where={"trigger": trigger.id}, limit=LONGEST_QUEUE + 1
         )

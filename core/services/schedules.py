@@ -1,4 +1,4 @@
-"""What a person does with schedules: make, change, pause, resume, delete, look ahead."""
+"""The use cases of schedules: create, change, pause, resume, delete, preview."""
 
 import secrets
 from collections.abc import Callable
@@ -33,7 +33,7 @@ MANY = 1000
 
 
 class Schedules:
-    """Use cases over the Store; the user is checked by being the owner in every call."""
+    """Use cases over the Store. Every call names the user as owner, which is the permission check."""
 
     def __init__(
         self, store: Store, *, audit: Audit, wake: Callable[[], None], clock: Callable[[], datetime] = now
@@ -52,7 +52,9 @@ class Schedules:
         jitter_s: int = 0,
         enabled: bool = True,
     ) -> Trigger:
-        """Raises: NotFound: the agent. BadInput: the schedule, or another value. Conflict: the agent has too many."""
+        """Create a schedule. Raises: NotFound: the agent. BadInput: a value is invalid. Conflict: the agent has too
+        many.
+        """
         await self._store.get(Agent, agent, owner=user)
         if await self._store.count(Trigger, owner=user, where={"agent": agent}) >= SCHEDULES:
             raise Conflict(f"an agent has at most {SCHEDULES} schedules", code="too_many_schedules")
@@ -77,7 +79,7 @@ class Schedules:
         return trigger
 
     async def change(self, trigger: str, *, user: UserId, **fields: Any) -> Trigger:
-        """Set some of schedule, input, overlap, catch_up, jitter_s, pause_after. In force from the next slot on.
+        """Set some of schedule, input, overlap, catch_up, jitter_s, pause_after; they apply from the next slot on.
 
         Raises: NotFound. BadInput.
         """
@@ -94,7 +96,7 @@ class Schedules:
         return changed
 
     async def pause(self, trigger: str, *, user: UserId, why: str = "") -> Trigger:
-        """Raises: NotFound."""
+        """Pause a schedule. Raises: NotFound."""
         found = await self.get(trigger, user=user)
         paused = await transitions.pause(
             self._store, found, owner=user, by=user, why=" ".join(why.split())[:200], now=self._clock()
@@ -103,7 +105,7 @@ class Schedules:
         return paused
 
     async def resume(self, trigger: str, *, user: UserId) -> Trigger:
-        """In force again from now on; failures count anew. Raises: NotFound."""
+        """Resume a schedule from now on; failures count anew. Raises: NotFound."""
         found = await self.get(trigger, user=user)
         at = self._clock()
         fields: dict[str, Any] = {"paused_by": "", "paused_why": "", "paused_at": None, "counted_from": at}
@@ -115,30 +117,30 @@ class Schedules:
         return resumed
 
     async def delete(self, trigger: str, *, user: UserId) -> None:
-        """Its runs stay. Raises: NotFound."""
+        """Delete a schedule; its runs stay. Raises: NotFound."""
         found = await self.get(trigger, user=user)
         await self._store.delete(Trigger, trigger, owner=user)
         await self._store.delete(DueSlot, trigger, owner=SYSTEM)
         await self._audit.record(AuditAction.SCHEDULE_CHANGED, who=user, about=found.agent, detail=f"deleted {trigger}")
 
     async def get(self, trigger: str, *, user: UserId) -> Trigger:
-        """Raises: NotFound."""
+        """Return a schedule. Raises: NotFound."""
         return await self._store.get(Trigger, trigger, owner=user)
 
     async def of_agent(self, agent: str, *, user: UserId) -> list[Trigger]:
-        """By their ids."""
+        """Return an agent's schedules, ordered by id."""
         return await self._store.find(Trigger, owner=user, where={"agent": agent}, limit=MANY)
 
     async def all(self, *, user: UserId) -> list[Trigger]:
-        """Of all the user's agents."""
+        """Return the schedules of all the user's agents."""
         return await self._store.find(Trigger, owner=user, limit=MANY)
 
     def preview(self, schedule: Schedule, *, count: int = PREVIEW) -> list[datetime]:
-        """The next times of a schedule that somebody is typing. Raises: BadInput: it is none."""
+        """Return the next times of a schedule that a person is typing. Raises: BadInput: it is invalid."""
         return upcoming(check(schedule), self._clock(), count=count)
 
     def upcoming(self, trigger: Trigger, *, count: int = PREVIEW) -> list[datetime]:
-        """The next times of a schedule in force; none while it is paused."""
+        """Return the next times of an active schedule; none while it is paused."""
         return upcoming(trigger.schedule, self._clock(), count=count) if trigger.enabled else []
 
     def _checked(self, schedule: Schedule, at: datetime) -> Schedule:
@@ -148,8 +150,9 @@ class Schedules:
         return checked
 
     async def _with_due_slot(self, trigger: Trigger, user: UserId, write: Callable[[], Any]) -> None:
-        """Write a schedule with its next slot. The slot comes first and again after that: whoever is ended on the way
-        leaves a slot without its schedule, which is swept, and never a schedule that is silent."""
+        """Write a schedule with its next slot. The slot is written before the schedule and again after it: a process
+        that is killed in between leaves a slot without a schedule, which is swept, and never a schedule without a slot.
+        """
         due_at = (next_after(trigger.schedule, self._clock()) if trigger.enabled else None) or NEVER
         slot = DueSlot(id=trigger.id, user=user, agent=trigger.agent, due_at=due_at)
         await self._store.put(slot, owner=SYSTEM)

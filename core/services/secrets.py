@@ -1,7 +1,7 @@
-"""What a user does with their secrets: add, replace, delete, and say which agents get them. No use case shows a value.
+"""The use cases of secrets: add, replace, delete, and choose which agents get them. No use case returns a value.
 
-The value is in the vault, the rest in the Store: which agents get it (`Agent.secrets`), and when it was written and
-used. A CLI that was started with what has changed since ends as soon as it has nothing to do; the next one knows.
+The value is in the vault. The Store has the agents that get it (`Agent.secrets`), and the times when it was written and
+used. A CLI that was started with an old value ends as soon as it is idle; the next one gets the new value.
 """
 
 import logging
@@ -23,7 +23,7 @@ MANY = 1000  # agents of one user, and secrets
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretInfo:
-    """A secret as it may be shown. `agents` get it; times are None where nothing is known."""
+    """The data about a secret that pages may show. Unknown times are None."""
 
     name: str
     agents: tuple[Agent, ...]
@@ -32,13 +32,13 @@ class SecretInfo:
 
 
 class Secrets:
-    """Use cases over vault and Store; the user is checked by being the owner in every call."""
+    """Use cases over vault and Store. Every call names the user as owner, which is the permission check."""
 
     def __init__(self, *, vault: Vault, store: Store, runners: RunnerPool, audit: Audit) -> None:
         self._vault, self._store, self._runners, self._audit = vault, store, runners, audit
 
     async def all(self, *, user: UserId) -> list[SecretInfo]:
-        """In the order of their names. Raises: VaultUnavailable."""
+        """Return the secrets in the order of their names. Raises: VaultUnavailable."""
         notes = {note.id: note for note in await self._store.find(SecretRecord, owner=user, limit=MANY)}
         agents = await self._store.find(Agent, owner=user, limit=MANY)
         return [
@@ -52,7 +52,9 @@ class Secrets:
         ]
 
     async def put(self, name: str, value: str, *, user: UserId) -> bool:
-        """Add or replace; True if it is new. Raises: BadInput, TooMuch (core.vault.limits), VaultUnavailable."""
+        """Add or replace a secret. Returns True if it is new. Raises: BadInput, TooMuch (core.vault.limits),
+        VaultUnavailable.
+        """
         new = name not in await self._vault.names(owner=user)
         await self._vault.put(name, value, owner=user)
         await self._store.put(SecretRecord(id=name, updated_at=now()), owner=user)
@@ -61,7 +63,7 @@ class Secrets:
         return new
 
     async def delete(self, name: str, *, user: UserId) -> None:
-        """The value, and the name at every agent. Idempotent. Raises: VaultUnavailable."""
+        """Delete the value, and the name at every agent. Idempotent. Raises: VaultUnavailable."""
         await self._vault.delete(name, owner=user)
         await self._store.delete(SecretRecord, name, owner=user)
         await self._audit.record(AuditAction.SECRET_DELETED, who=user, about=name)
@@ -72,7 +74,9 @@ class Secrets:
         await self._renew(had, user)
 
     async def assign(self, name: str, agent: str, given: bool, *, user: UserId) -> None:
-        """Let an agent have it or not, from its next start on. Raises: NotFound: the secret, or the agent."""
+        """Give a secret to an agent or take it away, from the agent's next start on. Raises: NotFound:
+        secret or agent.
+        """
         if given and name not in await self._vault.names(owner=user):
             raise NotFound("no such secret")
         found = await self._store.get(Agent, agent, owner=user)
@@ -90,7 +94,9 @@ class Secrets:
         return await self._store.find(Agent, owner=user, limit=MANY)
 
     async def _renew(self, agents: list[Agent], user: UserId) -> None:
-        """What is done is done: a runner that does not hear of it is told by its end, or by its CLI's."""
+        """Tell the running runner to replace CLIs with old values. Errors are only logged: a runner that is not told
+        gets the change when it or its CLI ends.
+        """
         if not (runner := self._runners.running(user)):
             return
         for agent in agents:

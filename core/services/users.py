@@ -1,4 +1,4 @@
-"""What administrators may do about users: see who there is, give and take the role, lock out and let in again."""
+"""The use cases of administrators about users: list, give and take the role, disable and enable."""
 
 from collections.abc import Callable
 
@@ -13,9 +13,11 @@ MANY = 10_000
 
 
 class UserAdmin:
-    """Every call asks the Store anew whether `by` is an administrator: a page that is still open proves nothing.
+    """Use cases about users. Every call reads from the Store whether `by` is an administrator, because an open page
+    proves nothing.
 
-    `named` are the addresses that the settings make administrators. `changed` hears of every changed record, at once.
+    `named` are the e-mail addresses that the settings make administrators. `changed` is called with every changed
+    record.
     """
 
     def __init__(
@@ -31,23 +33,27 @@ class UserAdmin:
         self._named, self._changed = frozenset(name.lower() for name in named), changed
 
     async def admin(self, by: UserId) -> User:
-        """Raises: NotFound: that is no administrator, and for them there is nothing here."""
+        """Return the administrator. Raises: NotFound: `by` is not one, and for others these pages do not exist."""
         user = await self._store.get(User, by, owner=SYSTEM)
         if user.role is not Role.ADMIN or user.disabled:
             raise NotFound("not an administrator")
         return user
 
     async def all(self, *, by: UserId) -> list[User]:
-        """Everybody, last seen first. Raises: NotFound."""
+        """Return all users, last seen first. Raises: NotFound."""
         await self.admin(by)
         return await self._store.find(User, owner=SYSTEM, newest_by="seen_at", limit=MANY)
 
     def role_is_pinned(self, user: User) -> bool:
-        """Whether the settings, or owning this machine, make them an administrator: then nobody here can change it."""
+        """True if the settings or the ownership of this machine make the user an administrator: nobody can change that
+        here.
+        """
         return user.issuer == LOCAL or (bool(user.email) and user.email in self._named)
 
     async def set_role(self, user: UserId, role: Role, *, by: UserId) -> None:
-        """Open pages of theirs follow within 2 s. Raises: NotFound. Conflict: oneself, or named in the settings."""
+        """Change a user's role; their open pages follow within 2 s. Raises: NotFound. Conflict: `by` themselves, or
+        named in the settings.
+        """
         known = await self._other(user, by=by)
         if self.role_is_pinned(known):
             raise Conflict("the settings make them an administrator", code="admin_by_settings")
@@ -58,9 +64,9 @@ class UserAdmin:
             await self._audit.record(AuditAction.ROLE_CHANGED, who=by, about=user, detail=role)
 
     async def disable(self, user: UserId, disabled: bool, *, by: UserId) -> None:
-        """Lock out: their pages close within 2 s, their box stops, nothing is deleted. Or let them in again.
+        """Disable an account: its pages close within 2 s, its box stops, nothing is deleted. Or enable it again.
 
-        Raises: NotFound. Conflict: oneself.
+        Raises: NotFound. Conflict: `by` themselves.
         """
         known = await self._other(user, by=by)
         if known.disabled == disabled:

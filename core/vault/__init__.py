@@ -1,4 +1,4 @@
-"""The seam to whatever keeps the users' secrets: values that an agent's programs need and no page shows again."""
+"""The seam to the store of users' secrets: values that an agent's programs need and no page shows again."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -8,7 +8,7 @@ from core.domain.records import UserId
 
 
 class Vault(Protocol):
-    """One map of names and values a user. What else there is to say of a secret is in the Store: it is none.
+    """A map of names and values for each user. The Store has all other data about secrets.
 
     All implementations pass tests/contract/test_vault.py. Every verb raises VaultUnavailable when the vault does not
     answer or cannot be read; then nothing was written, as far as a vault behind a network can know. Several processes
@@ -16,19 +16,19 @@ class Vault(Protocol):
     """
 
     async def names(self, *, owner: UserId) -> tuple[str, ...]:
-        """In order; empty for somebody who has none."""
+        """Return the names in order; empty if the user has none."""
 
     async def get(self, names: Iterable[str], *, owner: UserId) -> dict[str, Secret]:
-        """The values of those that are there. Only what starts a CLI asks for them."""
+        """Return the values of those names that exist. Only the start of a CLI calls this."""
 
     async def put(self, name: str, value: str, *, owner: UserId) -> None:
-        """Add or replace. Raises: BadInput: no name or value for an environment. TooMuch: there is no room for it."""
+        """Add or replace a value. Raises: BadInput: not valid in an environment. TooMuch: there is no room for it."""
 
     async def delete(self, name: str, *, owner: UserId) -> None:
-        """Idempotent."""
+        """Delete a value. Idempotent."""
 
     async def forget(self, owner: UserId) -> None:
-        """Everything of this user. Idempotent."""
+        """Delete everything of this user. Idempotent."""
 
     async def close(self) -> None:
-        """Idempotent."""
+        """Close the vault. Idempotent."""

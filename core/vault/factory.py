@@ -1,4 +1,4 @@
-"""Which vault the settings mean."""
+"""Opens the vault that the settings name."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,13 +10,13 @@ from core.vault.local import FOLDER, LocalVault
 
 @asynccontextmanager
 async def opened_vault(settings: Settings) -> AsyncIterator[Vault]:
-    """Open while the context is; what an old key encrypted is encrypted anew. Raises: Misconfigured."""
+    """Open the vault while the context is open; values under an old key are encrypted anew. Raises: Misconfigured."""
     if settings.vault == "local":
         local = LocalVault(settings.data_dir)
         await local.renew()
         yield local
         return
-    # Google's client weighs 25 MB and a second of start: only who chose it pays
+    # imported only if chosen: Google's client costs 25 MB and a second of start
     from core.vault.google import GoogleVault
 
     emulator, region = settings.secret_manager_emulator, settings.gcp_region
@@ -28,7 +28,7 @@ async def opened_vault(settings: Settings) -> AsyncIterator[Vault]:
 
 
 def whereabouts(settings: Settings) -> str:
-    """In words for a person."""
+    """Say for a person where the secrets are kept."""
     if settings.vault == "local":
         return str(settings.data_dir / FOLDER)
     emulator = f" (emulator at {settings.secret_manager_emulator})" if settings.secret_manager_emulator else ""

@@ -1,12 +1,10 @@
-"""The vault of many machines: Google's Secret Manager, one secret a user, whose payload is their whole map.
+"""The vault for platforms of several machines: Google's Secret Manager. Each user has one secret; its payload is a map.
 
-Adding a version asks for nothing, so two who add at once would undo each other. Which version counts therefore stands
-in an annotation of the secret (its head), and the head is moved only from the etag it was read with. A change
-
-    reads the head, adds a version, reads that back, moves the head, and destroys all older versions;
-
-whoever comes too late begins anew with what is there then. A version below the head can never become it: it was added,
-and its etag read, before the head's was. What a change that lost or died has added is destroyed by the next one.
+Adding a version has no precondition, so two processes that add at once would undo each other's change. The valid
+version therefore stands in an annotation of the secret (the head), and the head is moved only with the etag with which
+it was read. A change reads the head, adds a version, reads that back, moves the head, and destroys all older versions.
+If the head has changed meanwhile, it begins again. A version below the head can never become the head, because its etag
+is older than the head's. Versions that were added in vain are destroyed by the next change.
 """
 
 import asyncio
@@ -40,8 +38,8 @@ log = logging.getLogger("oma.vault")
 PREFIX = "oma-user-"  # k8s/setup.sh grants rights on secrets of this name alone
 HEAD = "oma-head"
 OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
-TRIES = 20  # of a change that others overtake; one of those who race gets through each time
-LOOKS = 5  # for the head: Google's answer may be older than what was destroyed since
+TRIES = 20  # to change a secret that other processes change as well; in each round one of them succeeds
+LOOKS = 5  # reads of the head: Google's answer may name a version that has been destroyed since
 PAUSE_S = 0.1
 LIVING = "state:ENABLED OR state:DISABLED"
 
@@ -51,7 +49,7 @@ Edit = Callable[[Values], Values]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSecret:
-    """A secret as it was read: by its etag it is changed only if nobody else did. `head` is 0 before any version."""
+    """A secret as it was read. A change with its etag fails if it was changed since. `head` is 0 before any version."""
 
     name: str
     etag: str
@@ -60,14 +58,16 @@ class StoredSecret:
 
 
 class GoogleVault:
-    """The Vault of core.vault; any number of processes may have one."""
+    """The Vault of core.vault in Secret Manager; any number of processes may use it."""
 
     def __init__(self, connection: SecretManagerConnection, *, project: str, region: str) -> None:
         self._connection, self._parent, self._region = connection, named(project), region
 
     @classmethod
     async def open(cls, project: str, *, region: str, emulator: str = "") -> Self:
-        """Asks nothing of Secret Manager yet. Raises: Misconfigured: no project, or nobody who may be let in."""
+        """Open the vault without a call to Secret Manager. Raises: Misconfigured: there is no project or no
+        identity.
+        """
         named(project)
         return cls(await SecretManagerConnection.open(emulator=emulator), project=project, region=region)
 
@@ -115,20 +115,20 @@ class GoogleVault:
             await self._sweep(name, done)
 
     async def _changed(self, client: SecretManagerServiceAsyncClient, name: str, edit: Edit) -> int:
-        """The head that has the change; 0: there is none, and nothing to change.
+        """Apply `edit` and return the head that has the change; 0 if there is no secret and nothing to change.
 
-        An answer that was lost is no question: what is read next has the change, and making it again changes nothing.
+        After a lost answer it reads again and edits again, which changes nothing if the first change was made.
         """
         for tried in range(TRIES):
             if tried:
-                await asyncio.sleep(random.uniform(0, PAUSE_S * min(tried, 5)))  # noqa: S311  # so that they part
+                await asyncio.sleep(random.uniform(0, PAUSE_S * min(tried, 5)))  # noqa: S311  # so that competing processes spread
             found = await _found(client, name)
             old = found.values if found else {}
             new = edit(old)
             raw = packed(new)
             try:
                 if new == old:
-                    if not found or await _moved(client, found, found.head):  # to itself: what was read is no old news
+                    if not found or await _moved(client, found, found.head):  # proves that the read was current
                         return found.head if found else 0
                     continue
                 found = found or await self._made(client, name)
@@ -136,11 +136,11 @@ class GoogleVault:
                 if await _moved(client, found, version):
                     return version
             except (AlreadyExists, NotFound):
-                continue  # somebody else made it, or forgot it, just now
+                continue  # another process has just made or deleted it
         raise VaultUnavailable("somebody else changes these secrets all the time: try again")
 
     async def _made(self, client: SecretManagerServiceAsyncClient, name: str) -> StoredSecret:
-        """Raises: AlreadyExists."""
+        """Create the secret. Raises: AlreadyExists."""
         replicas = {"user_managed": {"replicas": [{"location": self._region}]}}
         parent, _, id = name.rpartition("/secrets/")
         request = {"parent": parent, "secret_id": id, "secret": {"replication": replicas}}
@@ -148,7 +148,7 @@ class GoogleVault:
         return StoredSecret(name=name, etag=made.etag, head=0, values={})
 
     async def _sweep(self, name: str, head: int) -> None:
-        """Destroy what is older. The change is done: who fails here leaves it to the next one, and says so."""
+        """Destroy older versions. The change itself is done: an error is logged, and the next change does it."""
         try:
             async with self._connection.call() as client:
                 request = {"parent": name, "filter": LIVING, "page_size": 100}
@@ -161,7 +161,9 @@ class GoogleVault:
 
 
 async def _found(client: SecretManagerServiceAsyncClient, name: str) -> StoredSecret | None:
-    """The secret with what its head holds. Raises: VaultUnavailable: that cannot be read."""
+    """Return the secret with the values at its head; None if there is none. Raises: VaultUnavailable: it cannot be
+    read.
+    """
     for look in range(LOOKS):
         await asyncio.sleep(PAUSE_S * look)
         try:
@@ -172,7 +174,7 @@ async def _found(client: SecretManagerServiceAsyncClient, name: str) -> StoredSe
         try:
             values = unpacked(await _payload(client, name, head)) if head else {}
         except (NotFound, FailedPrecondition):
-            continue  # it was moved on meanwhile, or what we were told is old
+            continue  # the head was moved meanwhile, or the answer is outdated
         return StoredSecret(name=name, etag=secret.etag, head=head, values=values)
     raise VaultUnavailable(
         f"version {head} of {name.rpartition('/')[2]} cannot be read: see in Secret Manager whether it is disabled"
@@ -180,9 +182,9 @@ async def _found(client: SecretManagerServiceAsyncClient, name: str) -> StoredSe
 
 
 async def _payload(client: SecretManagerServiceAsyncClient, name: str, version: int) -> bytes:
-    """By its number, which Google promises to be there as soon as it was added; of `latest` it does not.
+    """Read a version by its number: Google promises that it is readable at once, but not that `latest` is current.
 
-    Raises: VaultUnavailable: it came damaged.
+    Raises: VaultUnavailable: it arrived damaged.
     """
     read: AccessSecretVersionResponse = await client.access_secret_version(
         name=f"{name}/versions/{version}", **ANY_TIMES
@@ -193,7 +195,7 @@ async def _payload(client: SecretManagerServiceAsyncClient, name: str, version: 
 
 
 async def _added(client: SecretManagerServiceAsyncClient, name: str, raw: bytes) -> int:
-    """The number of the new version, which has been read back."""
+    """Add a version, read it back, and return its number."""
     payload = SecretPayload(data=raw, data_crc32c=google_crc32c.value(raw))
     added = await client.add_secret_version(parent=name, payload=payload, **ANY_TIMES)
     version = int(added.name.rpartition("/")[2])
@@ -203,7 +205,9 @@ async def _added(client: SecretManagerServiceAsyncClient, name: str, raw: bytes)
 
 
 async def _moved(client: SecretManagerServiceAsyncClient, found: StoredSecret, version: int) -> bool:
-    """Whether the head is this version now; after False it has to be looked at again."""
+    """Move the head to `version`. Returns False if it has changed meanwhile or the outcome is unknown: read
+    it again.
+    """
     wanted = GoogleSecret(name=found.name, etag=found.etag, annotations={HEAD: str(version)})
     request = {"secret": wanted, "update_mask": "annotations"}
     try:
@@ -217,4 +221,4 @@ async def _destroyed(client: SecretManagerServiceAsyncClient, version: str) -> N
     try:
         await client.destroy_secret_version(name=version, **ANY_TIMES)
     except (NotFound, FailedPrecondition):
-        return  # somebody else was faster
+        return  # another process was faster

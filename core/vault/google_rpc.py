@@ -1,4 +1,4 @@
-"""Secret Manager's client as every call of ours wants it: without key files, bounded in time, and with our errors."""
+"""Secret Manager's client for all our calls: without key files, with time limits, and with our own errors."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,17 +16,17 @@ from core.domain.errors import Misconfigured, VaultUnavailable
 from core.google.identity import CLOUD, workload_identity
 from core.google.retries import UNCERTAIN, cause, repeated
 
-CALL_S = 4.0  # one attempt, and how long it is repeated
+CALL_S = 4.0  # for one attempt, and for all its repetitions
 WAIT_S = 12.0  # a whole verb
 NOT_DONE = (exceptions.ResourceExhausted,)  # the quota is by the minute
 
-# Every call but the one that moves the head may be done twice.
+# Every call except the one that moves the head may happen twice.
 ANY_TIMES = repeated(*NOT_DONE, *UNCERTAIN, within_s=CALL_S)
 ONCE = repeated(*NOT_DONE, within_s=CALL_S)
 
 
 class SecretManagerConnection:
-    """The client, and whether it may still be used. It is grpc.aio's: no thread outlives a call that was given up."""
+    """The client, and whether it is still open. It uses grpc.aio, so that a cancelled call leaves no thread behind."""
 
     def __init__(self, client: SecretManagerServiceAsyncClient) -> None:
         self._client = client
@@ -34,7 +34,9 @@ class SecretManagerConnection:
 
     @classmethod
     async def open(cls, *, emulator: str = "") -> "SecretManagerConnection":
-        """`emulator`: where one listens; it needs no identity. Raises: Misconfigured: no identity, or one in a file."""
+        """Open the client. `emulator` is its address and needs no identity. Raises: Misconfigured: there is no
+        identity, or it is a file.
+        """
         if emulator:
             channel = grpc.aio.insecure_channel(emulator)
             transport = SecretManagerServiceGrpcAsyncIOTransport(channel=channel)
@@ -43,14 +45,16 @@ class SecretManagerConnection:
         return cls(SecretManagerServiceAsyncClient(credentials=who))
 
     async def close(self) -> None:
-        """Idempotent."""
+        """Close the client. Idempotent."""
         if not self._closed:
             self._closed = True
             await self._client.transport.close()  # type: ignore[no-untyped-call]
 
     @asynccontextmanager
     async def call(self) -> AsyncIterator[SecretManagerServiceAsyncClient]:
-        """Around everything that is asked of Secret Manager. Raises: VaultUnavailable: why, and what mends it."""
+        """Surround every use of the client, with a limit of WAIT_S seconds. Raises: VaultUnavailable: with the reason
+        and its remedy.
+        """
         if self._closed:
             raise VaultUnavailable("the vault is closed")
         try:
@@ -74,7 +78,7 @@ def _why(error: Exception) -> str:
 
 
 def named(project: str) -> str:
-    """As a parent. Raises: Misconfigured."""
+    """Return the project as a parent of secrets. Raises: Misconfigured: it is empty."""
     if not project:
         raise Misconfigured("OMA_VAULT=google needs OMA_GCP_PROJECT, the Google Cloud project it is in")
     return f"projects/{project}"

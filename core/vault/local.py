@@ -1,9 +1,9 @@
-"""The vault of one machine: a file a user in the data directory, encrypted, whole at every moment.
+"""The vault of one machine: an encrypted file for each user in the data directory, complete at every moment.
 
-vault.key     0600, a key a line: the first encrypts, all decrypt. Made with the first secret
-vault/<id>    0600, Fernet (AES-128-CBC, HMAC-SHA256) over the owner and the map, so that no file passes for another's
+vault.key     0600, one key per line: the first encrypts, all decrypt. Created with the first secret
+vault/<id>    0600, Fernet (AES-128-CBC, HMAC-SHA256) over owner and map, so that no file can pass as another user's
 
-It keeps what is copied without the key from being read: a stray file, a disk image. Whoever reads the key reads all.
+It protects copies without the key, such as a stray file or a disk image. A process that can read the key can read all.
 """
 
 import asyncio
@@ -29,13 +29,13 @@ from core.vault.limits import check, packed, unpacked
 log = logging.getLogger("oma.vault")
 
 KEY_FILE, FOLDER = "vault.key", "vault"
-LOCK_S = 5.0  # a change takes milliseconds; who holds the lock longer hangs
+LOCK_S = 5.0  # a change takes milliseconds; a process that holds the lock longer hangs
 LOCK_LOOK_S = 0.01
 OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
 class LocalVault:
-    """The Vault of core.vault. The key is read at each call: a new one needs no restart of the gateway."""
+    """The Vault of core.vault in files. The key is read at each call, so a new key needs no restart of the gateway."""
 
     def __init__(self, data_dir: Path) -> None:
         self._key_file, self._folder = data_dir / KEY_FILE, data_dir / FOLDER
@@ -58,12 +58,13 @@ class LocalVault:
         await asyncio.to_thread(self._forget, owner)
 
     async def close(self) -> None:
-        """Nothing is open between two calls."""
+        """Do nothing: no file stays open between two calls."""
 
     async def renew(self) -> int:
-        """Encrypt with the first key whatever is not; how many that were. After it the others may be taken away.
+        """Encrypt with the first key everything that is under another one; return how many files. After it the other
+        keys may be removed.
 
-        What cannot be read stays as it is, and is named in the log.
+        A file that cannot be read stays as it is, and the log names it.
         """
         return await asyncio.to_thread(self._renew)
 
@@ -121,7 +122,7 @@ class LocalVault:
             raise VaultUnavailable(f"no key in {self._key_file} opens the vault, or it is damaged") from error
 
     def _cipher(self) -> MultiFernet:
-        """To encrypt with; the first secret makes the key, unless there is something that it could not open."""
+        """Return the cipher to encrypt with. The first secret creates the key, unless files of an unknown key exist."""
         if not self._key_file.exists() and not any(self._folder.iterdir()):
             write_once(self._key_file, Fernet.generate_key().decode())
         return MultiFernet(self._keys())
@@ -145,7 +146,9 @@ class LocalVault:
         return self._folder / owner
 
     def _write(self, path: Path, token: bytes) -> None:
-        """Whole or not at all; the draft is not in the folder, where every file is somebody's."""
+        """Write a file completely or not at all. The draft lies outside the folder, in which every file belongs to a
+        user.
+        """
         draft = self._folder.with_name(f"{FOLDER}.{secrets.token_hex(6)}")
         try:
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -161,7 +164,9 @@ class LocalVault:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """Nobody else changes anything meanwhile, in this process or another one; the lock goes with its holder."""
+        """Hold the vault's lock against other changes, in this process or another one. The kernel releases it with its
+        holder.
+        """
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
