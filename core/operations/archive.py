@@ -1,7 +1,7 @@
-"""Users' folders into a tar archive; unarchive.py is the way back. The folders are hostile.
+"""Writes users' folders into a tar archive; unarchive.py unpacks it. The folders are hostile.
 
-Nothing is opened through a link, only plain files, folders and links are taken, and what changes or vanishes meanwhile
-is no error. What cannot be read, or could not be put back, is left out and named.
+No link is followed, and only plain files, folders and links are archived. A file may change or vanish meanwhile.
+Entries that cannot be read, or could not be restored, are left out and named.
 """
 
 import io
@@ -16,14 +16,14 @@ from pathlib import PurePosixPath
 HOLLOW_BYTES = 2**30  # a larger file that is nearly all holes is left out
 TOP = PurePosixPath()
 DEEPEST = 200  # folders in folders; each costs an open file while one is in it
-PATH_BYTES = 16 * 1024  # of an entry's path: each entry's header has it whole, and a folder may hold a million entries
-NAMED = 1_000  # entries that were left out and are named; the others are counted
+PATH_BYTES = 16 * 1024  # of an entry's path: each header has the whole path, and a folder may hold a million entries
+NAMED = 1_000  # left-out entries that are named; further ones are only counted
 READ_ONLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @dataclass(slots=True)
 class LeftOut:
-    """Entries that are missing: how many, and the paths of the first of them."""
+    """Entries that are missing: their number, and the paths of the first ones."""
 
     count: int = 0
     paths: list[str] = field(default_factory=list)
@@ -36,7 +36,7 @@ class LeftOut:
 
 @dataclass(slots=True)
 class ArchiveSummary:
-    """What went into the archive; `left_out` could not be read."""
+    """The contents of a written archive. Entries in `left_out` could not be read."""
 
     files: int = 0
     size_bytes: int = 0
@@ -45,7 +45,7 @@ class ArchiveSummary:
 
 
 class Packer:
-    """Writes into an open archive and counts."""
+    """Writes entries into an open archive and counts them."""
 
     def __init__(self, archive: tarfile.TarFile) -> None:
         self._archive = archive
@@ -63,12 +63,12 @@ class Packer:
         self.taken.entries += 1
 
     def add(self, name: str, *, folder: int, inside: PurePosixPath = TOP, depth: int = 0) -> None:
-        """The entry `name` of the open folder, and all below it, under the path `inside`/`name`."""
+        """Add the entry `name` of the open folder, and everything below it, under the path `inside`/`name`."""
         path = inside / name
         try:
             self._add(path, name, folder, depth)
         except FileNotFoundError:
-            return  # gone while we looked
+            return  # it was deleted meanwhile
         except _Unreadable:
             self.taken.left_out.add(path)
 
@@ -112,7 +112,7 @@ class Packer:
 
 
 class _Exactly(io.RawIOBase):
-    """As many bytes as the file had when it was opened, whatever happens to it: zeros for what was cut off."""
+    """A file's content with the size that it had when it was opened. Zeros replace what is missing at the end."""
 
     def __init__(self, file: int, size: int) -> None:
         self._file, self._left = file, size
@@ -124,7 +124,7 @@ class _Exactly(io.RawIOBase):
         while len(found) < wanted:
             try:
                 piece = os.read(self._file, wanted - len(found))
-            except OSError:  # a bad block, a file system that went away: the archive's form must hold all the same
+            except OSError:  # a bad block or a lost file system: the archive has to stay well-formed
                 piece = b""
             if not piece:
                 return found.ljust(wanted, b"\0")
@@ -142,7 +142,7 @@ def _reading() -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise
-    except OSError as error:  # no right to it, or another kind of thing by now
+    except OSError as error:  # no permission, or it is another kind of entry by now
         raise _Unreadable from error
 
 

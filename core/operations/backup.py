@@ -1,8 +1,8 @@
-"""`python main.py backup FILE`: everything a platform on one machine is, in one archive, while it runs.
+"""`python main.py backup FILE`: copies everything of a platform on one machine into one archive, while it runs.
 
-The order makes it consistent: first the database, as it was at one instant (SQLite's backup API), then the homes. A
-session's log in a home may thus be ahead of the database, never behind it, and what the database lacks the runner sends
-again. A file that grows meanwhile is taken as it was when its turn came; a torn last line is cut off by its reader.
+The order makes the copy consistent: first the database, as it was at one instant (SQLite's backup API), then the homes.
+So a session's log in a home may be ahead of the database but never behind it, and the runner sends the missing events
+again. A file that grows meanwhile is copied as it is when its turn comes; its reader cuts off a torn last line.
 """
 
 import os
@@ -24,15 +24,17 @@ from core.operations.unarchive import verify
 from core.store.factory import DATABASE
 from core.store.schema import STEPS
 
-FORM = 1  # of the archive; a program knows its own and all before it
+FORM = 1  # version of the archive's format; a program can read its own and all earlier ones
 MANIFEST = "manifest.json"
-BESIDE = ("restoring-", "replaced-")  # what core.operations.restore makes beside the rest
-DISKS_OWN = "lost+found"  # ext4's, at the root of every volume: not ours, and an empty volume has it
+BESIDE = ("restoring-", "replaced-")  # folders that core.operations.restore creates in the data directory
+DISKS_OWN = "lost+found"  # of ext4: every volume has it at its root, also an empty one
 BUSY_S = 10.0
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """First in the archive. `database` is the form of the database (core.store.schema), `rows` what is in it."""
+    """The first entry of an archive. `database` is its schema version (core.store.schema), `rows` the number of rows by
+    table.
+    """
 
     form: int = FORM
     database: int
@@ -41,9 +43,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def backup(settings: Settings, file: Path, *, force: bool = False) -> tuple[Manifest, ArchiveSummary]:
-    """Write the archive and read it again: it is there whole and readable, or not at all.
+    """Write the archive and read it again. Afterwards it is complete and readable, or it does not exist.
 
-    Raises: Misconfigured: there is a file already, or nothing to back up. StoreUnavailable: it cannot be done.
+    Raises: Misconfigured: the file exists, or there is nothing to back up. StoreUnavailable: it failed.
     """
     if settings.store != "sqlite":
         raise Misconfigured(
@@ -68,10 +70,10 @@ def backup(settings: Settings, file: Path, *, force: bool = False) -> tuple[Mani
 
 
 def snapshot(database: Path, copy: Path) -> Manifest:
-    """The database as it is at this instant, whoever else uses it. Raises: StoreUnavailable, Misconfigured."""
+    """Copy the database as it is at this instant, while others use it. Raises: StoreUnavailable, Misconfigured."""
     try:
         with closing(sqlite3.connect(database, timeout=BUSY_S)) as live, closing(sqlite3.connect(copy)) as still:
-            live.backup(still)  # in one step; whoever reads keeps no writer waiting
+            live.backup(still)  # in one step; a reader does not block writers
             still.execute("PRAGMA journal_mode = DELETE")
         return examined(copy)
     except sqlite3.Error as error:
@@ -79,7 +81,9 @@ def snapshot(database: Path, copy: Path) -> Manifest:
 
 
 def examined(database: Path) -> Manifest:
-    """What is in a database that nobody uses. Raises: StoreUnavailable: damaged. Misconfigured: a newer program's."""
+    """Check a database that no process uses, and describe it. Raises: StoreUnavailable: it is damaged. Misconfigured: a
+    newer program wrote it.
+    """
     try:
         with closing(sqlite3.connect(database)) as db:
             form = known_form(db)
@@ -95,11 +99,11 @@ def examined(database: Path) -> Manifest:
 
 
 def known_form(db: sqlite3.Connection) -> int:
-    """Raises: Misconfigured: a newer program made it."""
+    """Return the database's schema version. Raises: Misconfigured: a newer program wrote it."""
     [(form,)] = db.execute("PRAGMA user_version").fetchall()
     if form > len(STEPS):
         raise Misconfigured(
-            f"the database is of form {form}, and this program knows only {len(STEPS)}: use the newer program"
+            f"the database has schema version {form}, and this program knows only {len(STEPS)}: use the newer program"
         )
     return int(form)
 
@@ -128,7 +132,7 @@ def _add_all(packer: Packer, folder: Path, names: list[str]) -> None:
 
 
 def _belongs(name: str, data_dir: Path, draft: Path) -> bool:
-    """Not the live database, nor logs, nor another archive that happens to lie there."""
+    """True unless it is the live database, a log, or another archive that happens to lie there."""
     if name.startswith((DATABASE, ".backup-", *BESIDE)) or name in ("logs", DISKS_OWN, draft.name):
         return False
     return True

@@ -1,4 +1,4 @@
-"""The commands that keep, bring back and move what the platform has, and what they say to the terminal."""
+"""Runs the commands backup, restore and migrate, and prints their results to the terminal."""
 
 import argparse
 import asyncio
@@ -15,7 +15,7 @@ INCOMPLETE = 3  # exit status of a restore that left something out
 
 
 async def run(command: str, settings: Settings, given: argparse.Namespace) -> int:
-    """The exit status. Raises: PlatformError: with one line for the terminal."""
+    """Run a command and return its exit status. Raises: PlatformError: with one line for the terminal."""
     if command == "backup":
         manifest, taken = await asyncio.to_thread(backup, settings, given.file, force=given.force)
         print(f"{given.file}: {_rows(manifest)}, {taken.files:,} files of {taken.size_bytes / 2**20:,.1f} MiB")
@@ -52,7 +52,7 @@ def _complain(left_out: LeftOut, what: str) -> None:
 
 
 def shown(path: str) -> str:
-    """A path as it may go to a terminal: a user has chosen it, and it may hold anything. Its end tells most."""
+    """Return a path that is safe to print: a user chose it, so it may hold any character. A long path keeps its end."""
     plain = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in path)
     return plain if len(plain) <= SHOWN_CHARS else f"…{plain[-SHOWN_CHARS:]}"
 

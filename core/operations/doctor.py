@@ -1,4 +1,4 @@
-"""`python main.py doctor`: what this machine lacks to run the platform, a line each with the command that mends it."""
+"""`python main.py doctor`: checks whether this machine can run the platform; each problem is a line with its remedy."""
 
 import asyncio
 import os
@@ -31,8 +31,8 @@ from core.store.factory import open_store, whereabouts
 from core.vault.factory import opened_vault
 from core.vault.factory import whereabouts as vault_whereabouts
 
-CHECK_S = 20.0  # any one of them; the model's answer is what takes longest
-VERSION_S = 15.0  # less than CHECK_S, so that the process is not left
+CHECK_S = 20.0  # for each check; the model's answer takes longest
+VERSION_S = 15.0  # less than CHECK_S, so that the process is not left running
 FREE_BYTES = 1024**3  # below this agents soon cannot write
 PROBE_MODEL = "claude-haiku-4-5-20251001"
 PROBE = Call(
@@ -44,13 +44,13 @@ PROBE = Call(
     headers={"anthropic-version": "2023-06-01", "content-type": "application/json"},
     body=msgspec.json.encode({"model": PROBE_MODEL, "max_tokens": 1, "messages": [{"role": "user", "content": "."}]}),
 )
-NOBODY = UserId("doctor")  # has no secrets; that they cannot be had would be said all the same
+NOBODY = UserId("doctor")  # a user without secrets; an unreachable vault fails all the same
 BUSY = (429, 503, 529)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One line of the report. What is bad and not `needed` is a remark."""
+    """A line of the report. A failed check that is not `needed` is a remark."""
 
     name: str
     ok: bool
@@ -60,12 +60,12 @@ class Finding:
 
 
 async def examine(settings: Settings) -> list[Finding]:
-    """All checks at once, in the order of CHECKS; each ends within CHECK_S."""
+    """Run all checks at once and return them in the order of CHECKS; each ends within CHECK_S."""
     return list(await asyncio.gather(*(_bounded(name, each, settings) for name, each in CHECKS.items())))
 
 
 def report(findings: list[Finding]) -> int:
-    """Print them; the exit status is 1 if anything needed is bad."""
+    """Print the findings. Returns the exit status: 1 if a needed check failed."""
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
         sign = "ok  " if finding.ok else "BAD " if finding.needed else "note"
@@ -107,7 +107,7 @@ def _version(program: str) -> subprocess.CompletedProcess[str]:
 
 
 async def model(name: str, settings: Settings) -> Finding:
-    """The credential is tried with the smallest possible request."""
+    """Check the model credential with the smallest possible request."""
     if settings.provider == "practice":
         return Finding(name=name, ok=True, found="practice model: no key needed; set ANTHROPIC_API_KEY for a real one")
     upstream = await asyncio.to_thread(upstream_for, settings)
@@ -160,7 +160,7 @@ async def disk(name: str, settings: Settings) -> Finding:
 async def sockets(name: str, settings: Settings) -> Finding:
     there = settings.runtime_dir.exists()
     made = runtime_dir.make(settings)
-    if not there:  # rmdir, because a platform that starts meanwhile may have put something there
+    if not there:  # rmdir keeps the files of a platform that starts meanwhile
         with suppress(OSError):
             made.boxes.rmdir()
             made.root.rmdir()
@@ -168,7 +168,7 @@ async def sockets(name: str, settings: Settings) -> Finding:
 
 
 async def cluster(name: str, settings: Settings) -> Finding:
-    """The API server answers, and says what boxes there are; with our own credential and rights."""
+    """Check that the API server answers our credential and rights, and describe the cluster's boxes."""
     from core.spawner.factory import boot_key
     from core.spawner.kubernetes import opened
 
@@ -193,7 +193,7 @@ async def sandbox(name: str, settings: Settings) -> Finding:
 
 
 async def layers(name: str, settings: Settings) -> Finding:
-    """Which of the walls L0-L7 stand; production needs those of FLOOR. In a cluster they are the pods'."""
+    """Report which layers L0-L7 hold; production needs those of FLOOR. In a cluster the pods provide them."""
     if settings.spawner == "kubernetes":
         return Finding(name=name, ok=True, found="those of the pods: see sandbox, and /admin")
     tried = await asyncio.to_thread(isolation_probe.examine, settings, inspect_host())

@@ -1,7 +1,7 @@
-"""SIGINT for `make run`: make passes SIGTERM on to us, but at SIGINT it only waits for us to end, and would for ever.
+"""SIGINT for `make run`. make passes SIGTERM on to us, but at SIGINT it only waits until we end, which would be never.
 
-In a terminal Ctrl-C reaches both, because they are one process group. Whoever signals make alone (a supervisor, a test)
-is served by this: make stops catching SIGINT when it has got one, and that can be seen.
+In a terminal, Ctrl-C reaches both, because they are one process group. This module serves a supervisor or a test that
+signals only make: make stops catching SIGINT after it received one, and that is visible in /proc.
 """
 
 import asyncio
@@ -9,11 +9,13 @@ import os
 import signal
 from pathlib import Path
 
-LOOK_S = 0.5  # between looks; one costs 30 µs
+LOOK_S = 0.5  # between two reads of /proc; one costs 30 µs
 
 
 async def pass_on_interrupt() -> None:
-    """Run as a task: sends SIGINT to ourselves once the make that started us got one. Ends at once without make."""
+    """Run as a task: send SIGINT to this process once the make that started it received one. Ends at once
+    without make.
+    """
     make = os.getppid()
     if not _catches_interrupts(make) or _name(make) not in ("make", "gmake"):
         return
@@ -25,7 +27,7 @@ async def pass_on_interrupt() -> None:
 
 
 def _catches_interrupts(pid: int) -> bool | None:
-    """None: it cannot be seen, for example because the process is gone."""
+    """True if the process catches SIGINT; None if that cannot be read, for example because it has ended."""
     for line in _read(pid, "status").splitlines():
         if line.startswith("SigCgt:"):
             return bool(int(line.split()[1], 16) & 1 << signal.SIGINT - 1)

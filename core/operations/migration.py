@@ -1,7 +1,8 @@
-"""`python main.py migrate --to firestore|sqlite`: everything from one store into the other, checked to the last row.
+"""`python main.py migrate --to firestore|sqlite`: copies everything from one store into the other and compares every
+row.
 
-It may be ended at any moment and started again: what is there already is not written twice. The source is only read.
-While it is under way the target holds a claim that says so; a target with rows and without the claim is somebody's.
+It may be stopped and started again at any moment: rows that exist are not written twice. The source is only read.
+During the migration the target holds a claim. A target with rows but without the claim belongs to another platform.
 """
 
 from collections import Counter
@@ -24,7 +25,7 @@ CLAIM_S = 90 * 86400.0
 
 @dataclass(slots=True)
 class RowCounts:
-    """How many rows of each sort, and one number that changes with any of their contents, whatever the order."""
+    """The number of rows by kind, and a checksum over all rows that does not depend on their order."""
 
     rows: Counter[str] = field(default_factory=Counter)
     sum: int = 0
@@ -37,7 +38,7 @@ class RowCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationResult:
-    """`already`: the target was the same as the source before anything was done."""
+    """The result of a migration. `already`: the target equalled the source before anything was done."""
 
     tally: RowCounts
     source: str
@@ -46,7 +47,7 @@ class MigrationResult:
 
 
 async def migrate(settings: Settings, *, to: Literal["firestore", "sqlite"]) -> MigrationResult:
-    """Raises: Misconfigured, Conflict: it may not be done; the target is as it was."""
+    """Copy all rows to the other store. Raises: Misconfigured, Conflict: not allowed; the target is unchanged."""
     ours, firestore = replace(settings, store="sqlite"), replace(settings, store="firestore")
     source, target = (ours, firestore) if to == "firestore" else (firestore, ours)
     if source.store == "sqlite" and not (settings.data_dir / DATABASE).is_file():
@@ -60,7 +61,7 @@ async def migrate(settings: Settings, *, to: Literal["firestore", "sqlite"]) -> 
 
 
 async def _move(here: Rows, there: Rows, store: Store, *, name: str, mark: str) -> bool:
-    """Whether there was nothing to do."""
+    """Copy all rows unless the target has them. Returns True if there was nothing to do."""
     expected = await tally(here)
     found = await tally(there)
     if found == expected:
@@ -83,7 +84,7 @@ async def _move(here: Rows, there: Rows, store: Store, *, name: str, mark: str) 
 
 
 async def _ours(store: Store, mark: str) -> bool:
-    """Whether it is an earlier run of this migration that left something in the target."""
+    """True if the rows in the target come from an earlier attempt of this migration."""
     if await store.claim(CLAIM, holder="nobody", lease_s=0):
         await store.release(CLAIM, holder="nobody")
         return False
@@ -91,7 +92,7 @@ async def _ours(store: Store, mark: str) -> bool:
 
 
 async def copy(here: Rows, there: Rows) -> None:
-    """Everything, owner by owner; logs from where an earlier copy ended."""
+    """Copy everything, owner by owner; logs from where an earlier copy ended."""
     for owner in await here.owners():
         async for records in here.records(owner):
             await there.write_records(records, owner=owner)
@@ -105,7 +106,7 @@ async def copy(here: Rows, there: Rows) -> None:
 
 
 async def tally(rows: Rows) -> RowCounts:
-    """Read everything."""
+    """Read all rows and count them."""
     found = RowCounts()
     for owner in await rows.owners():
         await _tally_owner(rows, owner, found)
@@ -129,7 +130,7 @@ async def _tally_owner(rows: Rows, owner: UserId, found: RowCounts) -> None:
 
 
 def rows_of(store: Store) -> Rows:
-    """The rows of a store that has been opened."""
+    """Return the rows of an open store. Raises: Misconfigured: this store cannot be copied."""
     if isinstance(store, SqliteStore):
         return SqliteRows(store)
     from core.store.firestore import FirestoreStore

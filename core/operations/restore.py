@@ -1,8 +1,8 @@
-"""`python main.py restore FILE`: a backup becomes the data directory of a platform that does not run.
+"""`python main.py restore FILE`: turns a backup into the data directory of a platform that does not run.
 
-Everything is unpacked and examined beside what is there before anything is moved; what was there is kept, in a folder
-whose name is told. The remembered boxes belong to the machine of the backup: they are made unknown here, so that the
-platform ends what they had open, and never takes a living process of this machine for one of them.
+Everything is unpacked and examined beside the present data before anything is moved. The old data is kept in a folder
+whose name is printed. Boxes in the backup belong to the machine of the backup: their processes are forgotten, so that
+the platform ends their open turns and never mistakes a process of this machine for one of them.
 """
 
 import shutil
@@ -31,7 +31,7 @@ FORGET_PROCESSES = "UPDATE records SET body = json_set(body, '$.memory', json('{
 
 
 class Restored(NamedTuple):
-    """What the backup was, where what it replaced is now (None: there was nothing), and what did not come back."""
+    """The backup's manifest, the folder with the replaced data (None: there was none), and the entries left out."""
 
     manifest: Manifest
     kept: Path | None
@@ -39,9 +39,9 @@ class Restored(NamedTuple):
 
 
 def restore(settings: Settings, file: Path, *, force: bool = False) -> Restored:
-    """Put a backup in the place of what is there. An entry of a home that cannot be made keeps no other back.
+    """Replace the present data with a backup. An entry of a home that cannot be created does not stop the others.
 
-    Raises: Misconfigured: it may not be done here; nothing was changed. BadInput: no backup. StoreUnavailable.
+    Raises: Misconfigured: not allowed here; nothing was changed. BadInput: it is no backup. StoreUnavailable.
     """
     if settings.store != "sqlite":
         raise Misconfigured("restore fills the embedded store: unset OMA_STORE, restore, then `migrate --to firestore`")
@@ -73,7 +73,9 @@ def _ours(path: Path) -> bool:
 
 
 def at_rest(settings: Settings) -> None:
-    """Raises: Misconfigured: the platform is running here, or its database was made by a newer program."""
+    """Check that the platform does not run here. Raises: Misconfigured: it runs, or a newer program wrote
+    its database.
+    """
     database, gateway = settings.data_dir / DATABASE, Runtime(settings.runtime_dir).gateway_file
     try:
         process = Process.read(msgspec.json.decode(gateway.read_bytes(), type=dict[str, Any]))
@@ -86,17 +88,17 @@ def at_rest(settings: Settings) -> None:
     try:
         with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as db:
             known_form(db)
-            db.execute("PRAGMA journal_mode = DELETE")  # refused as long as any other process has it open
+            db.execute("PRAGMA journal_mode = DELETE")  # refused while another process has it open
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise StoreUnavailable(f"the database that is there cannot be looked at: {error}") from error
         raise Misconfigured(RUNNING) from error
     except sqlite3.DatabaseError:
-        return  # damaged: that is what a backup is for
+        return  # damaged: the backup will replace it
 
 
 def _stage(file: Path, staged: Path) -> tuple[Manifest, LeftOut]:
-    """Unpack and examine. Raises: BadInput: not a whole backup. Misconfigured: a newer program made it."""
+    """Unpack and examine a backup. Raises: BadInput: it is incomplete. Misconfigured: a newer program wrote it."""
     with tarfile.open(file, "r:gz") as archive:
         manifest = _manifest(archive)
         left_out = unpack(archive, staged)
@@ -124,7 +126,9 @@ def _manifest(archive: tarfile.TarFile) -> Manifest:
 
 
 def _swap(staged: Path, data_dir: Path) -> Path | None:
-    """The new for the old; the database last, so that a platform never starts with half of it."""
+    """Move the old data away and the new data in. The database comes last, so that a platform never starts
+    with half.
+    """
     old = sorted(path for path in data_dir.iterdir() if _ours(path))
     kept = data_dir / f"{BESIDE[1]}{now():%Y%m%dT%H%M%S%f}" if old else None
     if kept:

@@ -1,8 +1,8 @@
-"""An archive of ours back into folders, and the check that one can be; the archive may be of a hostile home.
+"""Unpacks an archive of the platform, and checks one that was written. The archive may hold a hostile home.
 
-Everything is made by open folders (`dir_fd`), one name at a time: no path is too long, and nothing is written through
-a link. An entry that cannot be made is left out and named, and the others come all the same; only a disk that is full
-or broken ends it.
+Everything is created relative to open folders (`dir_fd`), one name at a time: no path is too long, and nothing is
+written through a link. An entry that cannot be created is left out and named, and the others follow; only a disk that
+is full or broken ends it.
 """
 
 import errno
@@ -18,14 +18,14 @@ from core.operations.archive import DEEPEST, ArchiveSummary, LeftOut
 
 ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-LEVELS = DEEPEST + 10  # `homes/<user>` and what an older program wrote
+LEVELS = DEEPEST + 10  # for `homes/<user>` and the layout of older programs
 PIECE_BYTES = 2**20
 # With these the next entry would fail as well.
 FATAL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 class _Folder(NamedTuple):
-    """A folder that we are in. Its times and rights are set when we leave it: it may be locked from then on."""
+    """An open folder on the present path. Its times and mode are set when it is left, because they may lock it."""
 
     name: str
     fd: int
@@ -33,16 +33,16 @@ class _Folder(NamedTuple):
 
 
 def members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """What is left of an archive, without remembering what was read."""
+    """Yield the remaining members of an archive without keeping those that were read."""
     while (member := archive.next()) is not None:
         archive.members.clear()  # type: ignore[attr-defined]
         yield member
 
 
 def unpack(archive: tarfile.TarFile, into: Path) -> LeftOut:
-    """All that is left of an archive, into an empty folder; what could not be made.
+    """Unpack the rest of an archive into an empty folder. Returns the entries that could not be created.
 
-    Raises: BadInput: it is no archive of ours. OSError: the disk takes no more.
+    Raises: BadInput: it is no archive of this platform. OSError: the disk takes no more.
     """
     left_out = LeftOut()
     way = [_Folder("", os.open(into, ENTER), None)]
@@ -76,7 +76,7 @@ def _make(archive: tarfile.TarFile, member: tarfile.TarInfo, path: PurePosixPath
 
 
 def _go(way: list[_Folder], parts: tuple[str, ...]) -> None:
-    """Leave and enter folders until we are in the one of this path."""
+    """Leave and enter folders until the present one is the folder of this path."""
     same = 0
     while same < len(parts) and same + 1 < len(way) and way[same + 1].name == parts[same]:
         same += 1
@@ -91,7 +91,7 @@ def _enter(way: list[_Folder], name: str, member: tarfile.TarInfo | None) -> Non
     try:
         os.mkdir(name, 0o700, dir_fd=above)
     except FileExistsError:
-        pass  # made for something below it; what is no folder cannot be opened as one
+        pass  # created for an entry below it; anything but a folder fails to open
     way.append(_Folder(name, os.open(name, ENTER, dir_fd=above), member))
 
 
@@ -126,7 +126,7 @@ def _inside(name: str) -> PurePosixPath:
 
 
 def verify(archive: tarfile.TarFile, written: ArchiveSummary) -> None:
-    """Read an archive to its end, as a restore would. Raises: BadInput: it is not what was written into it."""
+    """Read an archive to its end, as a restore would. Raises: BadInput: it differs from what was written."""
     entries = size_bytes = 0
     for member in members(archive):
         _inside(member.name)

@@ -1,4 +1,6 @@
-"""The seam to whatever starts, finds and stops runners: bubblewrap on one machine, agent-sandbox on Kubernetes."""
+"""The seam to the isolation of users: it starts, finds and stops runners, in bubblewrap on one machine or on
+Kubernetes.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,7 +11,7 @@ from core.domain.records import Box, UserId
 
 
 class Poll(StrEnum):
-    """What there is to say of a runner at this moment; `GONE` also for one that was never started."""
+    """The state of a runner at this moment; `GONE` also if it was never started."""
 
     STARTING = "starting"
     RUNNING = "running"
@@ -17,40 +19,44 @@ class Poll(StrEnum):
 
 
 class Phase(StrEnum):
-    """How far a start is, for who waits (`phase.<phase>` in the catalogues). A spawner tells those that it has."""
+    """The progress of a start, for the person who waits (`phase.<phase>` in the catalogues). Each spawner has some of
+    them.
+    """
 
-    ASKED = "asked"  # nothing is there yet
-    ENDING = "ending"  # its last process has not ended yet
-    UNMADE = "unmade"  # the cluster does not make it: as many may be awake as may be, or a rule of its own
-    QUOTA = "quota"  # as many are awake as may be
-    MACHINE = "machine"  # no machine has taken it so far
-    DISK = "disk"  # its disk is not there, or not where there is room
-    IMAGE = "image"  # a machine has it, fetches the program and attaches the disk
+    ASKED = "asked"  # nothing exists yet
+    ENDING = "ending"  # the box's previous process has not ended yet
+    UNMADE = "unmade"  # the cluster does not create it: its quota is used up, or one of its rules forbids it
+    QUOTA = "quota"  # the quota of running boxes is used up
+    MACHINE = "machine"  # no machine has been assigned so far
+    DISK = "disk"  # its disk does not exist, or no machine with room can attach it
+    IMAGE = "image"  # the assigned machine fetches the program and attaches the disk
     STARTING = "starting"  # the program is being started
-    ANSWERING = "answering"  # it runs, and is not heard yet
+    ANSWERING = "answering"  # the program runs but does not answer yet
 
 
 ProgressCallback = Callable[[Phase], None]
 
 
 def nobody(_: Phase) -> None:
-    """Who is told of phases where nobody wants to know."""
+    """Do nothing: the callback for a caller that does not show phases."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerEndpoint:
-    """How the web reaches a runner: a unix socket on this machine, or an address."""
+    """The address of a runner for the web: a unix socket on this machine, or a network address."""
 
     url: str  # base URL without a trailing slash; the host is made up when `unix` is set
     unix: str = ""
-    boot_key: str = field(default="", repr=False)  # what a runner that nobody has yet goes by; empty: the box's own key
-    pod: str = ""  # the only one that may take what the boot key signs; empty: the key opens this one alone
-    named: bool = False  # by a name that may, for a while, lead to whoever had the address before
+    boot_key: str = field(default="", repr=False)  # the key of a runner without a user; empty: the box's own key
+    pod: str = ""  # the only pod that may accept the boot key's signature; empty: only this runner has the key
+    named: bool = False  # the URL has a DNS name, which may lead to the previous pod for a while
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """One of the walls around a user's agents. `why` it is not there is a code, `mend` a command, where one helps."""
+    """A layer of isolation around a user's agents. `why` is the code of why it is missing, `mend` a command
+    that helps.
+    """
 
     number: str
     id: str
@@ -61,9 +67,9 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Isolation:
-    """What stands between a user's agents and the rest. `missing` are sentences with the command that mends.
+    """The isolation between a user's agents and everything else. `missing` are sentences with the command that helps.
 
-    For pages: `layers` one by one; `code` is why there is no box, and `command` mends it, where one does.
+    For pages: `layers` one by one; `code` tells why there is no box, and `command` helps, if any does.
     """
 
     name: str  # bubblewrap | none | kubernetes
@@ -74,42 +80,43 @@ class Isolation:
 
 
 class Spawner(Protocol):
-    """start / poll / stop, as in JupyterHub: what it must remember is one JSON value, kept by the caller in `Box`.
+    """start / poll / stop, as in JupyterHub. Its state of a runner is one JSON value, which the caller keeps in `Box`.
 
-    A restarted web process gives the same Box and finds the same runner. No method but `start` waits longer than 30 s.
-    Where the spawner cannot know (its cluster does not answer), every method but `poll` raises RunnerUnavailable.
+    A restarted web process passes the same Box and finds the same runner. No method except `start` waits longer than 30
+    s. If the spawner cannot know the answer (its cluster does not answer), every method except `poll` raises
+    RunnerUnavailable.
     """
 
     shared: bool  # other web processes start, find and stop the same runners
 
     def isolation(self) -> Isolation:
-        """What protects users from each other here, as found out by running it, not by looking for a program."""
+        """Return the isolation between users, as found by running a probe, not by looking for a program."""
 
     async def start(self, box: Box, tell: ProgressCallback = nobody) -> dict[str, Any]:
-        """Start a dormant runner for this box (it is bound later by POST /v1/init) and return its memory.
+        """Start an unbound runner for this box and return its state. POST /v1/init binds it later.
 
-        Takes minutes where a machine has to come first, 5 at most; may be cancelled. However it ends without an answer,
-        nothing of it is left running. One start of a user at a time, in whatever process: core.fleet sees to it.
-        Raises: RunnerUnavailable: with a code for a person who can act on it.
+        Takes up to 5 minutes if a machine has to be added first; may be cancelled. If it fails or is cancelled, nothing
+        is left running. core.fleet makes sure that a user has one start at a time, in whatever process. Raises:
+        RunnerUnavailable: with a code for a person.
         """
 
     async def poll(self, box: Box) -> Poll:
-        """Answer at every odd moment: before start, half started, after a reboot, with a reused pid.
+        """Return the state at any moment: before the start, half started, after a reboot, with a reused pid.
 
-        GONE only for certain: it is what turns are given up for.
+        GONE means certainty, because the caller then gives up the open turns.
         """
 
     def endpoint(self, box: Box) -> RunnerEndpoint:
-        """Where its API is. Valid as long as `poll` says RUNNING or STARTING."""
+        """Return the address of the runner's API. Valid while `poll` returns RUNNING or STARTING."""
 
     async def stop(self, box: Box, *, grace_s: float = 5.0) -> None:
-        """POST /v1/stop has been tried by the caller; end what is left, at once after `grace_s`. Idempotent.
+        """End what is left of a runner after `grace_s`. The caller has already tried POST /v1/stop. Idempotent.
 
-        A runner that another box has been started for meanwhile is left alone.
+        A runner that was started for another box meanwhile is left alone.
         """
 
     async def over_quota(self, box: Box) -> bool:
-        """Its home is over its bounds and not less than when this was asked before. Asked often; cheap as a rule."""
+        """True if the home is over its limits and has grown since the last call. Called often, and usually cheap."""
 
     async def forget(self, user: UserId) -> None:
         """Delete everything of the user that the box kept: home, volumes. Only for a deleted account."""

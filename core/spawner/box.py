@@ -1,6 +1,6 @@
-"""The walls of a box, as arguments of bubblewrap: what of this machine is inside, and that all of it is read-only.
+"""The box as arguments of bubblewrap: which files of this machine are inside, and that they are read-only.
 
-Pure: nothing here looks at the machine or runs anything (host.py looks, process.py runs).
+This module is pure: host.py examines the machine, process.py runs the command.
 """
 
 import json
@@ -14,8 +14,8 @@ HOME = "/home/agent"
 OUT = "/run/oma"
 PROGRAM = "/opt/oma"
 VENV = "/opt/venv"
-UID = "1000"  # inside; outside it is the user's own (owner.py) or who we are, so one line works for all of them
-# What main.py imports for `runner`, of the program's folder: nothing of the web, the gateway or the store is in a box.
+UID = "1000"  # inside the box; outside it is the user's own id (user_ids.py) or the platform's
+# The files that main.py imports for `runner`: a box has nothing of the web, the gateway or the store.
 PARTS = (
     "main.py",
     "core/__init__.py",
@@ -29,12 +29,12 @@ PARTS = (
     "core/protocol",
     "core/runner",
 )
-LISTED = ("", "core", "core/observability")  # the folders around them, which Python lists to find a module
-TMP_BYTES = 256 * 1024**2  # of memory: /tmp inside, and again /dev/shm
+LISTED = ("", "core", "core/observability")  # their parent folders, which Python lists to find a module
+TMP_BYTES = 256 * 1024**2  # of memory, for /tmp and again for /dev/shm
 ENVIRONMENT = {"HOME": HOME, "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
 
-# Of /etc only what programs need to start, resolve names of time zones and check certificates. Never a whole directory
-# that may hold keys: as root we would be their owner inside, too.
+# Of /etc only the files that programs need to start, to find time zones and to check certificates. Never a whole
+# directory that may hold keys: if the platform is root, the box could read them.
 ETC = (
     "/etc/alternatives",
     "/etc/ca-certificates",
@@ -49,7 +49,7 @@ ETC = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """What a box takes from this machine."""
+    """The paths of this machine that a box needs."""
 
     python: Path  # the real interpreter, no symlink
     prefix: Path  # its installation
@@ -58,30 +58,30 @@ class Host:
     system: tuple[tuple[str, str], ...]  # (/bin, usr/bin): symlinks into /usr; ("/lib", "") where it is a real folder
 
     def inside(self, path: Path) -> str:
-        """Where a file of the environment is found in the box."""
+        """Return the path that a file of the Python environment has in the box."""
         if self.venv and path.is_relative_to(self.venv):
             return f"{VENV}/{path.relative_to(self.venv)}"
         return str(path)
 
     @property
     def interpreter(self) -> str:
-        """Python as the box calls it, with our packages."""
+        """The path of Python in the box, with our packages."""
         return f"{VENV}/bin/python" if self.venv else str(self.python)
 
 
 def own(host: Host) -> list[Path]:
-    """What a box has of this machine that may lie in a folder of somebody's."""
+    """Return the paths of this machine that a box needs and that may lie in a private folder."""
     return [host.prefix, *([host.venv] if host.venv else []), *(host.program / part for part in PARTS)]
 
 
 def readable(host: Host) -> list[str]:
-    """What a box has of this machine, for where it is only allowed and not made."""
+    """Return all paths that a process may read where access is only restricted, not mounted (Landlock)."""
     names = ("/etc/passwd", "/etc/group", "/etc/hosts", "/etc/nsswitch.conf", "/etc/mime.types")
     return ["/usr", *(path for path, _ in host.system), *ETC, *names, *map(str, own(host))]
 
 
 def files(host: Host) -> dict[str, str]:
-    """Small files that exist only inside: the machine's own would tell its users and names."""
+    """Return small files that exist only in the box. The machine's own would reveal its users and names."""
     made = {
         "/etc/passwd": f"agent:x:{UID}:{UID}:agent:{HOME}:/bin/bash\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n",
         "/etc/group": f"agent:x:{UID}:\nnogroup:x:65534:\n",
@@ -96,21 +96,21 @@ def files(host: Host) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BwrapFds:
-    """Descriptors that bubblewrap reads, writes and closes before the command runs."""
+    """The descriptors that bubblewrap reads, writes and closes before the command runs."""
 
-    info: int  # it writes the pid of the box's init here
-    block: int  # and waits for a byte from here
+    info: int  # bubblewrap writes the pid of the box's init here
+    block: int  # bubblewrap waits for a byte from here
     seccomp: int | None  # the filter of seccomp.py
     files: Mapping[str, int]  # path inside → its content
 
 
 def arguments(host: Host, *, home: Path, wires: BwrapFds) -> list[str]:
-    """Everything before the command but `way_out`."""
+    """Return the arguments before the command, except those of `way_out`."""
     seccomp = [] if wires.seccomp is None else ["--seccomp", str(wires.seccomp)]
     return [
         *("--unshare-user", "--unshare-all", "--disable-userns", "--uid", UID, "--gid", UID, "--cap-drop", "ALL"),
         *("--new-session", "--hostname", "box", "--clearenv"),
-        "--as-pid-1",  # the runner, which hides itself: bubblewrap's own init could be looked into and taken over
+        "--as-pid-1",  # the runner protects itself; bubblewrap's own init could be traced and taken over
         *_system(host),
         *_private(),
         *(word for path in ETC for word in ("--ro-bind-try", path, path)),
@@ -124,7 +124,7 @@ def arguments(host: Host, *, home: Path, wires: BwrapFds) -> list[str]:
 
 
 def way_out(out: Path) -> list[str]:
-    """Before all other arguments: the folder of the gateway's socket."""
+    """Return the first arguments: they mount the folder of the gateway's socket."""
     return ["--ro-bind", str(out), OUT]
 
 
@@ -137,7 +137,8 @@ def _system(host: Host) -> list[str]:
 
 def _private() -> list[str]:
     size = ("--perms", "1777", "--size", str(TMP_BYTES), "--tmpfs")
-    # /proc read-only: as root we would own the kernel's settings inside, too, and core_pattern runs programs outside.
+    # /proc is read-only: if the platform is root, the box could change the kernel's settings, and core_pattern runs
+    # programs outside.
     system = ("--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev")
     return [*system, *size, "/dev/shm", "--remount-ro", "/dev", *size, "/tmp"]  # noqa: S108  # the box's own
 

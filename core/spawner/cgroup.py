@@ -1,8 +1,8 @@
-"""What a box may take of this machine: memory, processes and processor time, held by the kernel's control groups.
+"""The limits of a box for memory, processes and processor time, enforced by the kernel's control groups.
 
-All boxes of a platform are groups inside one group that has the weight of a single process, so that agents who spin on
-every core leave the pages their share. Version 1 has a tree for each controller, version 2 one tree for all; a machine
-may have both. Where none can be written there are still the limits of process.py, and the doctor says so.
+All boxes of a platform are groups inside one group that has the weight of a single process, so that pages keep their
+share while agents use every core. Version 1 has a tree for each controller, version 2 one tree for all; a machine may
+have both. If no tree can be written, the limits of process.py still hold, and the doctor reports it.
 """
 
 import errno
@@ -17,16 +17,16 @@ from pathlib import Path
 from core.config.settings import Settings
 
 MEMORY, PIDS, CPU = CONTROLLERS = ("memory", "pids", "cpu")
-LEAF = "platform"  # version 2 has no processes beside groups: ours go there
+LEAF = "platform"  # version 2 allows no processes beside groups, so our own processes go into this one
 PERIOD_US = 100_000
 REMOVE_S = 2.0  # the kernel needs a moment after the last process has been reaped
 LOOK_S = 0.02
-TRIES = 3  # of making a group whose parent somebody tidies up at the same moment
+TRIES = 3  # to create a group whose parent another process removes at the same moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """Of one user's box; 0 is no bound."""
+    """The limits of one user's box; 0 means no limit."""
 
     memory_bytes: int = 0
     pids: int = 0
@@ -41,7 +41,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CgroupTree:
-    """A hierarchy in which we may make groups: `home` is the group we are in ourselves."""
+    """A hierarchy in which we may create groups. `home` is the group of our own process."""
 
     version: int
     home: Path
@@ -49,7 +49,7 @@ class CgroupTree:
 
 
 class Groups:
-    """The groups of one platform's boxes. `name` tells it from others on the machine."""
+    """The groups of a platform's boxes. `name` distinguishes them from those of other platforms on the machine."""
 
     def __init__(self, name: str, bounds: Bounds, trees: Sequence[CgroupTree]) -> None:
         self._name, self._bounds = name, bounds
@@ -57,13 +57,13 @@ class Groups:
 
     @property
     def live(self) -> tuple[str, ...]:
-        """Which controllers hold here."""
+        """The controllers that work here."""
         return tuple(name for tree in self._trees for name in tree.controllers)
 
     def make(self, box_id: str) -> list[str]:
-        """One group in each tree, with its bounds; what to remember of them.
+        """Create a group with its limits in each tree, and return their paths.
 
-        Raises: OSError: a tree that could be written before refuses now.
+        Raises: OSError: a tree that was writable before refuses now.
         """
         made: list[str] = []
         for tree in self._trees:
@@ -75,18 +75,18 @@ class Groups:
         return made
 
     def tidy(self) -> None:
-        """Remove groups of boxes that nobody has ended: those that are empty."""
+        """Remove the empty groups of boxes that were never ended properly."""
         for tree in self._trees:
             remove([str(path.parent) for path in (tree.home / self._name).glob("*/cgroup.procs")], within_s=0)
 
 
 def bounds(tree: CgroupTree, wanted: Bounds) -> list[tuple[str, str]]:
-    """(file, value) for a group; without a bound, nothing."""
+    """Return (file, value) pairs with the limits of a group; none without limits."""
     memory, pids = str(wanted.memory_bytes), str(wanted.pids)
     quota = str(int(wanted.cpus * PERIOD_US))
     found: list[tuple[str, str]] = []
     if MEMORY in tree.controllers and wanted.memory_bytes:
-        # Swap counts: a box that swaps slows everybody's disk. The plain bound first, the sum may not be below it.
+        # Swap counts too: a box that swaps slows the disk for all. Memory first: the sum may not be below it.
         v1 = [("memory.limit_in_bytes", memory), ("memory.memsw.limit_in_bytes", memory)]
         found += v1 if tree.version == 1 else [("memory.max", memory), ("memory.swap.max", "0")]
     if PIDS in tree.controllers and wanted.pids:
@@ -98,13 +98,13 @@ def bounds(tree: CgroupTree, wanted: Bounds) -> list[tuple[str, str]]:
 
 
 def enter(groups: Iterable[str], pid: int) -> None:
-    """The process, and all it will start, is in these groups. Raises: OSError."""
+    """Put a process and all its future children into these groups. Raises: OSError."""
     for group in groups:
         _write(Path(group, "cgroup.procs"), str(pid))
 
 
 def kill(groups: Iterable[str]) -> None:
-    """SIGKILL to all that is in them, also to what is being forked meanwhile."""
+    """Send SIGKILL to all processes in these groups, including those that are being forked meanwhile."""
     for group in groups:
         end = time.monotonic() + REMOVE_S
         while (pids := _members(group)) and time.monotonic() < end:
@@ -115,7 +115,7 @@ def kill(groups: Iterable[str]) -> None:
 
 
 def remove(groups: Iterable[str], *, within_s: float = REMOVE_S) -> list[str]:
-    """Remove them, and the platform's own when these were the last; those that are still not empty are given back."""
+    """Remove groups, and the platform's own group after the last of them. Returns those that are still not empty."""
     end, left = time.monotonic() + within_s, []
     for group in groups:
         while not _removed(group):
@@ -128,7 +128,7 @@ def remove(groups: Iterable[str], *, within_s: float = REMOVE_S) -> list[str]:
 
 
 def find(proc: Path = Path("/proc/self")) -> list[CgroupTree]:
-    """The trees of this machine, as far as we are in them."""
+    """Return the trees of this machine that our process is in."""
     try:
         mounts = (proc / "mountinfo").read_text().splitlines()
         mine = [line.split(":", 2) for line in (proc / "cgroup").read_text().splitlines()]
@@ -158,7 +158,7 @@ def _mount(line: str) -> tuple[str, str, str, tuple[str, ...]]:
 
 
 def _home(point: str, root: str, path: str) -> Path:
-    """Our own group's folder; what is mounted may be only a part of the tree, as in a container."""
+    """Return the folder of our own group. In a container only a part of the tree may be mounted."""
     inside = path.removeprefix(root.rstrip("/")) if path.startswith(root) else "/"
     home = Path(point + inside)
     return home.parent if home.name == LEAF else home
@@ -172,7 +172,7 @@ def _offered(home: Path) -> tuple[str, ...]:
 
 
 def _usable(tree: CgroupTree, name: str) -> bool:
-    """By doing it: the files' modes say nothing where a container has them read-only."""
+    """True if groups can really be created. Modes of files say nothing in a container that has them read-only."""
     group = tree.home / name / "box"
     try:
         _make(group, tree)
@@ -191,7 +191,7 @@ def _make(group: Path, tree: CgroupTree) -> None:
             if tree.version == 2:
                 _delegate(tree.home, tree.controllers)
             group.parent.mkdir(exist_ok=True)
-            if CPU in tree.controllers:  # all boxes together weigh as much as one process of the platform
+            if CPU in tree.controllers:  # all boxes together have the weight of one process of the platform
                 _write(
                     group.parent / ("cpu.shares" if tree.version == 1 else "cpu.weight"),
                     {1: "1024", 2: "100"}[tree.version],
@@ -204,7 +204,7 @@ def _make(group: Path, tree: CgroupTree) -> None:
 
 
 def _delegate(group: Path, controllers: Iterable[str]) -> None:
-    """Let children have the controllers, which the kernel does only where no process is beside them."""
+    """Let child groups use the controllers. The kernel allows that only if no process is beside them."""
     file, words = group / "cgroup.subtree_control", " ".join(f"+{name}" for name in controllers)
     try:
         _write(file, words)
@@ -226,7 +226,7 @@ def _members(group: str) -> list[int]:
 
 
 def _removed(group: str) -> bool:
-    """Not there any more; only empty groups can be removed."""
+    """True if the group is gone. Only empty groups can be removed."""
     try:
         os.rmdir(group)
     except FileNotFoundError:

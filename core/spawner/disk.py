@@ -1,7 +1,8 @@
-"""How much of the disk a home has: counted in a process of its own, which is this file as a program.
+"""Counts how much disk a home uses, in a process of its own that runs this file as a program.
 
-A home is not a volume, so nothing stops a write. Somebody looks instead: cheaply as long as the whole file system has
-not grown by what the user has left, and by counting when it has. Who is over and still grows is stopped (core.fleet).
+A home is not a volume, so no write is stopped. Instead a check runs often: it is cheap as long as the whole file system
+has not grown by the user's remaining space, and counts the home when it has. A box that is over and still grows is
+stopped (core.fleet).
 """
 
 import asyncio
@@ -16,26 +17,26 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-INSIDE = "/home/agent"  # where a box has it, box.py's HOME: as a program this file has the standard library only
-DEEPEST = 500  # folders in folders; each costs an open file, and who has more counts as over
+INSIDE = "/home/agent"  # box.HOME; as a program, this file can import the standard library only
+DEEPEST = 500  # nested folders; each costs an open file, and a home with more counts as over
 LOOK = 0o500
-COUNT_S = 30.0  # of a cold disk full of small files; who is slower than that counts as over
-RECOUNT_S = 60.0  # others may delete what this one writes, and the sum stays the same
+COUNT_S = 30.0  # enough for a cold disk full of small files; a home that takes longer counts as over
+RECOUNT_S = 60.0  # others may delete as much as this home writes, so that the sum stays the same
 BLOCK_BYTES = 512  # of st_blocks, whatever the file system
 
 
 class Used(NamedTuple):
-    """Bytes on the disk (holes are none), and files, folders and links."""
+    """Bytes on the disk (without holes), and the number of files, folders and links."""
 
     bytes: int = 0
     files: int = 0
 
 
-SLACK = Used(4 * 1024**2, 100)  # what a conversation writes about itself while its agent tidies up
+SLACK = Used(4 * 1024**2, 100)  # the log that a conversation writes while its agent deletes files
 
 
 class Counted(NamedTuple):
-    """What a home had, what its file system had then, when that was; and above which it is told to stop."""
+    """A count of a home, of its file system at that moment, the time, and the mark above which the box is stopped."""
 
     home: Used
     system: Used
@@ -44,14 +45,16 @@ class Counted(NamedTuple):
 
 
 class Quota:
-    """Of every home; 0 is no bound. One home is asked for at one time."""
+    """The quota of every home; 0 means no limit. A home is asked about by one caller at a time."""
 
     def __init__(self, most: Used) -> None:
         self._most = most
         self._counted: dict[Path, Counted] = {}
 
     async def exceeded(self, home: Path) -> bool:
-        """It is over a bound and has grown, or is over twice the bound; who is over and tidies up is left in peace."""
+        """True if the home is over a limit and has grown, or is over twice the limit. A home that shrinks is left
+        alone.
+        """
         before = self._counted.get(home)
         if not any(self._most) or (before and self._surely_within(before, home)):
             return False
@@ -71,7 +74,7 @@ class Quota:
         self._counted.pop(home, None)
 
     def _surely_within(self, before: Counted, home: Path) -> bool:
-        """Even if all that has come to the file system since then were this home's."""
+        """True if the home is within its limits even if all growth of the file system were its own."""
         with suppress(OSError):
             grown = [now - then for now, then in zip(system(home), before.system, strict=True)]
             return time.monotonic() - before.at < RECOUNT_S and all(
@@ -86,15 +89,15 @@ def _over(used: int, most: int, mark: int) -> bool:
 
 
 def system(home: Path) -> Used:
-    """What is used of the file system that a home is on. Raises: OSError."""
+    """Return the used space of the file system of a home. Raises: OSError."""
     found = os.statvfs(home)
     return Used((found.f_blocks - found.f_bfree) * found.f_frsize, found.f_files - found.f_ffree)
 
 
 async def counted(home: Path, most: Used) -> Counted:
-    """Count now. Raises: OSError: there is no such home, or no process to be had."""
+    """Count a home now. Raises: OSError: it does not exist, or no process can be started."""
     before, at = system(home), time.monotonic()
-    # Twice the bound is far enough: ten million files need not be counted to the end.
+    # Count to twice the limit only: ten million files need not be counted to the end.
     words = [sys.executable, "-I", "-S", __file__, str(home), *(str(2 * bound) for bound in most)]
     process = await asyncio.create_subprocess_exec(
         *words,
@@ -102,7 +105,7 @@ async def counted(home: Path, most: Used) -> Counted:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         env={},
-        start_new_session=True,  # Ctrl-C is for whoever waits for it
+        start_new_session=True,  # Ctrl-C must not reach this process
     )
     try:
         async with asyncio.timeout(COUNT_S):
@@ -115,11 +118,11 @@ async def counted(home: Path, most: Used) -> Counted:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    return Counted(Used(sys.maxsize, sys.maxsize), before, at)  # whoever makes that impossible hides something
+    return Counted(Used(sys.maxsize, sys.maxsize), before, at)  # a home that prevents counting counts as over
 
 
 def used(home: str, most: Used) -> Used:
-    """Count, and stop above `most`. Links are not followed, and a file with many names counts once.
+    """Count a home, and stop above `most`. Links are not followed; a file with several names counts once.
 
     Raises: OSError: it cannot be counted.
     """
@@ -138,7 +141,9 @@ def used(home: str, most: Used) -> Used:
 
 
 def _named(home: str) -> Iterator[os.stat_result]:
-    """All that has a name. By descriptor and without following: folders may be exchanged for links meanwhile."""
+    """Yield all entries with a name. Works on descriptors without following links: folders may be replaced
+    meanwhile.
+    """
     way: list[tuple[int, int, list[str]]] = []  # folders that are open: the mode they had, and which in them are left
     try:
         name, above = home, None
@@ -165,7 +170,7 @@ def _named(home: str) -> Iterator[os.stat_result]:
 
 
 def _opened(name: str, above: int | None) -> tuple[int, int]:
-    """A folder, and the mode it had: where its owner is who we are and has locked it, it is open while we look."""
+    """Open a folder and return its mode. A folder that our own user has locked is unlocked while it is read."""
     handle = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
     try:
         way, mode = f"/proc/self/fd/{handle}", stat.S_IMODE(os.fstat(handle).st_mode)
@@ -189,14 +194,14 @@ def _stats(folder: int) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def _deleted(home: str) -> Iterator[os.stat_result]:
-    """Files of its user that have no name any more and take room as long as a process has them open."""
+    """Yield deleted files of this user, which use space as long as a process has them open."""
     place = os.stat(home)
     for pid in filter(str.isdigit, os.listdir("/proc")):
         with suppress(OSError):  # ended meanwhile, or hidden from us
             if _user(pid) != place.st_uid:
                 continue
             if place.st_uid == os.geteuid() and not os.path.samestat(place, os.stat(f"/proc/{pid}/root{INSIDE}")):
-                continue  # files of all users have one owner here; only in this user's box is this home at that place
+                continue  # here all users' files have one owner; only this user's box has this home mounted there
             # Open, or closed again and still in somebody's memory, which the kernel shows to root alone.
             for file in chain(glob(f"/proc/{pid}/task/*/fd/*"), glob(f"/proc/{pid}/map_files/*")):
                 with suppress(OSError):
@@ -206,7 +211,7 @@ def _deleted(home: str) -> Iterator[os.stat_result]:
 
 
 def _user(pid: str) -> int:
-    """Whose process it is, whatever it has done to the owner of its folder in /proc. Raises: OSError."""
+    """Return the user id of a process, which cannot be faked by the owner of its folder in /proc. Raises: OSError."""
     status = Path(f"/proc/{pid}/status").read_text(errors="replace")
     return int(status.partition("\nUid:")[2].split(maxsplit=1)[0])
 

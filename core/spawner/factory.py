@@ -1,4 +1,4 @@
-"""Which spawner the settings mean."""
+"""Opens the spawner that the settings name."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ KEY_CHARS = 16
 
 
 def boot_key(settings: Settings) -> str:
-    """What a box of a cluster goes by before it is anybody's; the same for all of them. Raises: Misconfigured."""
+    """Return the key of boxes in a cluster that have no user yet; all of them share it. Raises: Misconfigured."""
     file = settings.boot_key_file
     try:
         key = file.read_text(encoding="ascii").strip()
@@ -28,9 +28,9 @@ def boot_key(settings: Settings) -> str:
 
 @asynccontextmanager
 async def opened_spawner(settings: Settings, runtime: Runtime, *, program: Path) -> AsyncIterator[Spawner]:
-    """Open while the context is; `program` is the folder that runners are started from, where that is here.
+    """Open the spawner while the context is open. On one machine runners are started from the folder `program`.
 
-    Raises: Misconfigured: what the settings demand does not run here.
+    Raises: Misconfigured: the sandbox that the settings demand does not run here.
     """
     if settings.spawner == "kubernetes":
         from core.spawner.kubernetes import opened  # 3 s of imports, and only here

@@ -1,4 +1,4 @@
-"""What this machine has for a box: the interpreter, the Claude CLI, and what to type where bubblewrap does not run."""
+"""Examines this machine for boxes: its interpreter, the Claude CLI, and the command that makes bubblewrap run."""
 
 import compileall
 import os
@@ -19,7 +19,7 @@ INSTALL = {
     "zypper": "zypper install bubblewrap",
     "apk": "apk add bubblewrap",
 }
-# Kernel switches that forbid user namespaces: (file, the value that forbids, the command that mends).
+# Kernel switches that forbid user namespaces: (file, forbidding value, command that corrects it).
 SWITCHES = (
     ("/proc/sys/kernel/unprivileged_userns_clone", "0", "sysctl -w kernel.unprivileged_userns_clone=1"),
     (
@@ -32,7 +32,7 @@ SWITCHES = (
 
 
 def inspect_host(program: Path = REPOSITORY) -> Host:
-    """This interpreter and its packages, as a box will see them."""
+    """Return the paths of this interpreter and its packages."""
     venv = Path(sys.prefix)
     return Host(
         python=Path(sys.executable).resolve(),
@@ -48,14 +48,16 @@ def _link(path: str) -> str:
 
 
 def compiled(program: Path) -> None:
-    """Bytecode of what a runner imports: its program is read-only, so it would compile it at every start."""
+    """Compile the modules that a runner imports. A runner cannot write its program's folder, so it would compile at
+    every start.
+    """
     for part in PARTS:
         if (path := program / part).is_dir():
-            compileall.compile_dir(path, quiet=2)  # 2: where it cannot be written nothing is lost but time
+            compileall.compile_dir(path, quiet=2)  # 2: errors do not matter, a start is only slower
 
 
 def claude_cli() -> Path:
-    """The CLI that the SDK's wheel brings; found without importing the SDK, which takes a second.
+    """Return the CLI in the SDK's wheel. It does not import the SDK, which would take a second.
 
     Raises: RunnerUnavailable: it is not there.
     """
@@ -68,7 +70,7 @@ def claude_cli() -> Path:
 
 
 def fix_command() -> tuple[str, str]:
-    """(why bubblewrap does not run here, as a code; the command that mends it, if there is one)."""
+    """Return (code of why bubblewrap does not run here, command that corrects it or empty)."""
     if not sys.platform.startswith("linux"):
         return "no_linux", ""
     sudo = "" if os.getuid() == 0 else "sudo "
@@ -82,7 +84,7 @@ def fix_command() -> tuple[str, str]:
 
 
 def fix_hint(said: str) -> str:
-    """A sentence with the command that gets bubblewrap running here; `said` is what it answered when tried."""
+    """Return a sentence with the command that makes bubblewrap run. `said` is bubblewrap's output from the probe."""
     code, command = fix_command()
     if code == "no_linux":
         return "boxes need Linux; here agents run as you do, with all that you can reach"

@@ -1,7 +1,7 @@
-"""The walls around a user's agents, one by one: which stand here, and what mends those that do not.
+"""The layers of isolation around a user's agents: which of them hold here, and what corrects those that do not.
 
-Values for people's screens: `id` and `why` are codes with sentences in the catalogues (`layer.<id>`,
-`layer.why.<why>`); the doctor, which speaks English only, has its own below.
+The values are for pages: `id` and `why` are codes with sentences in the catalogues (`layer.<id>`, `layer.why.<why>`).
+The doctor speaks English only and has its own sentences below.
 """
 
 from collections.abc import Collection
@@ -47,7 +47,8 @@ def layers(
     shared: str = "shared",
     landlock_abi: int = SIGNALS_SINCE,
 ) -> tuple[Layer, ...]:
-    """All of them. `trouble` is the code of why there is no box, `shared` of why there are no ids; empty: there are.
+    """Return all layers. `trouble` tells why there is no box, `shared` why users have no ids of their own; empty: they
+    do.
 
     `landlock_abi` is the version of the kernel's Landlock, 0 for none.
     """

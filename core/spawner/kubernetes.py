@@ -1,7 +1,8 @@
-"""Runners on Kubernetes: one object a user whose pod sleeps and wakes; found again by what is written on it.
+"""Runners on Kubernetes: each user has one object whose pod sleeps and wakes, found again by its annotations.
 
-Who a box belongs to is an annotation on the object itself (`BOX`), changed together with its state and only against the
-version that was looked at. So whatever a late or second web does with an old Box finds that it is not its own any more.
+The annotation `BOX` names the Box that the object serves. It is changed together with the object's state, and only
+against the version that was read. So a late or second web that acts with an old Box finds that the object serves
+another one.
 """
 
 import asyncio
@@ -23,14 +24,14 @@ log = logging.getLogger("oma.spawner")
 
 NAMESPACE: Final = "agents"
 DOMAIN: Final = f"{SERVICE}.{NAMESPACE}.svc"
-START_S: Final = 300.0  # a cold node, the image with its 400 MB, a volume that moves: minutes, but not for ever
+START_S: Final = 300.0  # a cold node, an image of 400 MB and a moving volume take minutes
 UNDO_S: Final = 10.0
-DISK_MB: Final = 10_240  # where no bound is set: a volume always has one
+DISK_MB: Final = 10_240  # without a limit in the settings: a volume needs one
 GVISOR: Final = "gvisor"
 
 
 class KubernetesSpawner:
-    """Which engine is used, the cluster says: agent-sandbox where its kinds are, StatefulSets elsewhere."""
+    """The Spawner of core.spawner on Kubernetes: with agent-sandbox if the cluster has it, else with StatefulSets."""
 
     shared = True
 
@@ -50,7 +51,7 @@ class KubernetesSpawner:
         self._runtime: str | None = None  # of the boxes; None: none was seen yet
 
     async def refresh(self) -> None:
-        """Find out what there is. Raises: RunnerUnavailable."""
+        """Read which engine and runtime the cluster has. Raises: RunnerUnavailable."""
         backend = await self._chosen()
         for found in await self._api.some(backend.kind):
             self._seen(backend.view(found))
@@ -88,7 +89,7 @@ class KubernetesSpawner:
             view = backend.view(await self._api.get(backend.kind, name))
         except NotFound:
             return Poll.GONE
-        except RunnerUnavailable as error:  # nothing is known, and a box that works must not be given up for that
+        except RunnerUnavailable as error:  # the state is unknown, and a working box must not be given up for that
             log.warning("box %s: %s", box.id, error)
             return Poll.RUNNING
         self._seen(view)
@@ -101,7 +102,7 @@ class KubernetesSpawner:
         return RunnerEndpoint(url=url, boot_key=self._boot_key, pod=pod, named=named)
 
     async def stop(self, box: Box, *, grace_s: float = 5.0) -> None:
-        """Its pod gets SIGTERM and the template's grace; nobody waits for that here."""
+        """End the pod with SIGTERM and the grace period of its template; this call does not wait for it."""
         backend = await self._chosen()
         if name := str(box.spawner_state.get("object") or await backend.find(box.user)):
             await self._rest(backend, name, holder=box.id)
@@ -121,7 +122,7 @@ class KubernetesSpawner:
         return self._backend
 
     async def _wake(self, backend: BoxBackend, box: Box, name: str, progress: Progress) -> None:
-        """Written down as this box's, and awake; one that served another box, or is of an older program, ends first."""
+        """Assign the object to this box and wake it. A process of another box or of an older program ends first."""
         async with self._api.versions(backend.kind, name) as versions:
             async for found in versions:
                 if found is None:
@@ -129,7 +130,7 @@ class KubernetesSpawner:
                 view = backend.view(found)
                 if not view.awake and not view.resting:
                     progress.see(Phase.ENDING)
-                    continue  # its last process is still ending; one that wakes now could be taken for the new one
+                    continue  # the old process is still ending and could be mistaken for the new one
                 wake = await backend.wake()
                 used = view.awake and (view.ended or (view.process and view.holder not in ("", box.id)))
                 # A box that was made in advance last week has an older image.
@@ -169,15 +170,15 @@ class KubernetesSpawner:
             except NotFound:
                 return
             except Conflict:
-                continue  # every round somebody else has got on
+                continue  # it changed meanwhile: another process made progress
 
     async def _undo(self, box: Box) -> None:
-        """What a start that failed has left would cost money and serve nobody."""
+        """Stop what a failed start left behind; it would cost money and serve nobody."""
         try:
             async with asyncio.timeout(UNDO_S):
                 await self.stop(box, grace_s=0)
         except (RunnerUnavailable, TimeoutError) as error:
-            log.warning("what was begun of box %s may still run: %s", box.id, error)
+            log.warning("a failed start of box %s may still run: %s", box.id, error)
 
     def _seen(self, view: BoxView) -> None:
         self._runtime = view.runtime
@@ -197,11 +198,11 @@ def _bracketed(address: str) -> str:
 
 @asynccontextmanager
 async def opened(settings: Settings, *, boot_key: str) -> AsyncIterator[KubernetesSpawner]:
-    """Connected to the cluster. Raises: Misconfigured: there is none."""
+    """Connect to the cluster. Raises: Misconfigured: there is none."""
     async with opened_api(settings.kubernetes_url, NAMESPACE) as api:
         spawner = KubernetesSpawner(api, settings, boot_key=boot_key)
         try:
             await spawner.refresh()
-        except ClusterUnreachable as error:  # pages are served all the same, and the next call finds out
+        except ClusterUnreachable as error:  # pages work without it, and the next call tries again
             log.warning("the cluster's API server does not answer yet: %s", error)
         yield spawner

@@ -1,6 +1,6 @@
-"""A few verbs on the objects of one namespace; the only module that knows the Kubernetes client.
+"""The verbs on objects of one namespace. This is the only module that knows the Kubernetes client.
 
-Every call is short and bounded. What a person can act on comes out as an error of ours with a code of its own.
+Every call is short and has a time limit. Errors that a person can act on are raised as our own, with a code.
 """
 
 import asyncio
@@ -20,21 +20,21 @@ log = logging.getLogger("oma.kubernetes")
 
 CALL_S: Final = 10.0
 WATCH_S: Final = 60.0  # the API server ends a watch after this; then the object is read again
-PAUSES_S: Final = (0.1, 0.3, 1.0, 2.0)  # between two looks at what is not there, or does not answer
-CONNECTIONS: Final = 1000  # a watch each for everybody who is waiting
+PAUSES_S: Final = (0.1, 0.3, 1.0, 2.0)  # between two reads of an object that is missing or does not answer
+CONNECTIONS: Final = 1000  # each waiting start has a watch
 
 Object = dict[str, Any]
 
 
 class ClusterUnreachable(RunnerUnavailable):
-    """The API server does not answer, or not sensibly: nothing is known, and nothing was done as far as we know."""
+    """The API server does not answer, or answers nonsense. The state is unknown, and probably nothing was done."""
 
     code = "cluster_away"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectKind:
-    """A kind of object."""
+    """A kind of Kubernetes objects."""
 
     group: str
     version: str
@@ -50,7 +50,7 @@ class ClusterApi:
         self._namespace = namespace
 
     async def has(self, kind: ObjectKind) -> bool:
-        """The cluster knows this kind. Raises: ClusterAway."""
+        """True if the cluster knows this kind. Raises: ClusterUnreachable."""
         try:
             found = await self._call("get_api_resources", kind.group, kind.version)
         except NotFound:
@@ -58,15 +58,15 @@ class ClusterApi:
         return any(one.name == kind.plural for one in found.resources)
 
     async def get(self, kind: ObjectKind, name: str) -> Object:
-        """Raises: NotFound, RunnerUnavailable."""
+        """Return an object. Raises: NotFound, RunnerUnavailable."""
         return dict(await self._on("get", kind, name))
 
     async def some(self, kind: ObjectKind) -> list[Object]:
-        """One or none. Raises: RunnerUnavailable."""
+        """Return one object of this kind, or an empty list. Raises: RunnerUnavailable."""
         return list((await self._on("list", kind, limit=1))["items"])
 
     async def create(self, kind: ObjectKind, body: Object) -> Object:
-        """Raises: Conflict: it is there. RunnerUnavailable: the quota, our rights, the API server."""
+        """Create an object. Raises: Conflict: it exists. RunnerUnavailable: the quota, our rights, the API server."""
         return dict(await self._on("create", kind, body))
 
     async def patch(self, kind: ObjectKind, name: str, patch: Object, *, version: str) -> Object:
@@ -79,15 +79,18 @@ class ClusterApi:
         return dict(await self._on("patch", kind, name, checked, _content_type=merge))
 
     async def delete(self, kind: ObjectKind, name: str) -> None:
-        """Idempotent. Raises: RunnerUnavailable."""
+        """Delete an object. Idempotent. Raises: RunnerUnavailable."""
         try:
             await self._on("delete", kind, name)
         except NotFound:
             return
 
     async def pod_template(self, name: str) -> Object:
-        """Raises: NotFound, RunnerUnavailable."""
-        async with _errors(), asyncio.timeout(CALL_S):  # raw: fields that this client is too old for stay
+        """Return a PodTemplate. Raises: NotFound, RunnerUnavailable."""
+        async with (
+            _errors(),
+            asyncio.timeout(CALL_S),
+        ):  # raw, because this client would drop fields that it does not know
             answer = await self._core.read_namespaced_pod_template(name, self._namespace, _preload_content=False)
             body = await answer.read()
             if answer.status != 200:
@@ -96,9 +99,9 @@ class ClusterApi:
 
     @asynccontextmanager
     async def versions(self, kind: ObjectKind, name: str) -> AsyncIterator[AsyncIterator[Object | None]]:
-        """The object now and whenever it changes, for ever; None: it is not there.
+        """Yield the object now and after every change, without end; None if it does not exist.
 
-        Every end of a watch (its time, a cut, 410, a restart of the API server) is answered by reading again.
+        If a watch ends (its time limit, a lost connection, 410, a restart of the API server), the object is read again.
         Raises: RunnerUnavailable: our rights.
         """
         async with aclosing(self._versions(kind, name)) as versions:
@@ -122,7 +125,7 @@ class ClusterApi:
             idle += 1
 
     async def _watch(self, kind: ObjectKind, name: str, version: str) -> AsyncGenerator[Object | None, None]:
-        """Until the stream ends. Raises: ClusterAway."""
+        """Yield changes until the stream ends. Raises: ClusterUnreachable."""
         async with _errors():
             only = {"field_selector": f"metadata.name={name}", "resource_version": version}
             timeout = aiohttp.ClientTimeout(sock_connect=CALL_S, sock_read=WATCH_S + CALL_S)
@@ -135,7 +138,7 @@ class ClusterApi:
                     raise client.ApiException(status=answer.status, reason="watch")
                 async for line in answer.content:
                     event = json.loads(line)
-                    if event["type"] == "ERROR":  # 410: what we have seen is too old
+                    if event["type"] == "ERROR":  # 410: our version is too old
                         return
                     if event["type"] != "BOOKMARK":
                         yield None if event["type"] == "DELETED" else event["object"]
@@ -151,9 +154,9 @@ class ClusterApi:
 
 @asynccontextmanager
 async def opened_api(url: str, namespace: str) -> AsyncIterator[ClusterApi]:
-    """The cluster that this pod is in, or the one at `url` (tests: no credential is sent).
+    """Connect to the cluster of this pod, or to the one at `url` (for tests; no credential is sent).
 
-    Raises: Misconfigured: neither is there.
+    Raises: Misconfigured: there is neither.
     """
     settings = client.Configuration()
     if url:
@@ -170,7 +173,7 @@ async def opened_api(url: str, namespace: str) -> AsyncIterator[ClusterApi]:
 
 @asynccontextmanager
 async def _errors() -> AsyncIterator[None]:
-    """The client's errors as ours."""
+    """Turn the client's errors into ours."""
     try:
         yield
     except client.ApiException as error:

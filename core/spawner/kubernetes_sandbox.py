@@ -1,4 +1,6 @@
-"""Boxes by agent-sandbox: a claim a user, from the warm pool; its Sandbox is `Suspended` and set `Running` again."""
+"""Boxes by agent-sandbox: each user has a claim from the warm pool, whose Sandbox is set to `Suspended` and
+`Running`.
+"""
 
 from contextlib import suppress
 from typing import Final
@@ -26,11 +28,11 @@ TEMPLATES: Final = ObjectKind(group=CLAIMS.group, version=CLAIMS.version, plural
 TEMPLATE: Final = "runner"  # k8s/base/agents.yaml
 HEAD: Final = {"apiVersion": f"{CLAIMS.group}/{CLAIMS.version}", "kind": "SandboxClaim"}
 POOL: Final = "runners"  # k8s/base/agents.yaml
-POD: Final = "agents.x-k8s.io/pod-name"  # annotation: where the pod is not called as its sandbox
+POD: Final = "agents.x-k8s.io/pod-name"  # annotation: the pod's name if it differs from its sandbox's
 
 
 class SandboxBackend:
-    """Claims and sandboxes only: what a pod is up to shows in its Sandbox's status."""
+    """The backend that uses claims and sandboxes only. The state of a pod shows in its Sandbox's status."""
 
     kind = SANDBOXES
 
@@ -42,12 +44,12 @@ class SandboxBackend:
             async for claim in versions:
                 if claim is None:
                     with suppress(Conflict):  # another web was faster
-                        # No environment, no volumes: either starts cold. No `shutdownTime`: it takes the volume along.
+                        # No environment or volumes: they mean a cold start. No `shutdownTime`: it deletes the volume.
                         spec = {"warmPoolRef": {"name": POOL}}
                         await self._api.create(CLAIMS, {**HEAD, "metadata": meta_of(user), "spec": spec})
                     continue
                 if "deletionTimestamp" in claim["metadata"]:
-                    progress.see(Phase.ASKED, "the last one of this user is still being deleted")
+                    progress.see(Phase.ASKED, "the user's previous one is still being deleted")
                     continue
                 if name := _sandbox(claim):
                     return name
@@ -90,7 +92,7 @@ class SandboxBackend:
         return {"spec": {"operatingMode": "Suspended"}}
 
     async def wake(self) -> Object:
-        """A Sandbox has a copy of the template of its first day: who wakes gets the program of today."""
+        """Return the patch that wakes a Sandbox, with today's template: the Sandbox has a copy from its first day."""
         try:
             template = await self._api.get(TEMPLATES, TEMPLATE)
         except NotFound as error:
@@ -102,12 +104,12 @@ class SandboxBackend:
         return images_of(spec["podTemplate"]["spec"])
 
     async def remove(self, user: UserId) -> None:
-        await self._api.delete(CLAIMS, name_of(user))  # which takes Sandbox, pod and volume along
+        await self._api.delete(CLAIMS, name_of(user))  # this also deletes Sandbox, pod and volume
 
 
 def _progress(found: Object, addresses: tuple[str, ...]) -> tuple[Phase, str]:
-    """How far it is. Of a pod's containers a Sandbox tells nothing: an image that cannot be fetched, a disk that is not
-    attached and a program that ends at once all look like waiting.
+    """Return how far the start is, and the cluster's words. A Sandbox tells nothing about a pod's containers: a missing
+    image, a detached disk and a program that ends at once all look like waiting.
     """
     ready, scheduled = of_now(found, "Ready"), of_now(found, "PodScheduled")
     why = str(ready.get("message", ""))

@@ -1,7 +1,8 @@
-"""Boxes where nobody has installed agent-sandbox: a StatefulSet a user, with no replica or one, and its volume.
+"""Boxes in clusters without agent-sandbox: each user has a StatefulSet with no replica or one, and its volume.
 
-Its pod is the cluster's PodTemplate `runner` (k8s/overlays/minimal), read anew at every wake: a new image reaches who
-sleeps. Its address is a name of the headless Service `runners`, so it outlives the pod.
+Its pod is the cluster's PodTemplate `runner` (k8s/overlays/minimal), read again at every wake, so that a sleeping box
+gets a new image. Its address is a name of the headless Service `runners`, so it stays the same when the pod is
+replaced.
 """
 
 from contextlib import suppress
@@ -20,7 +21,9 @@ HOME: Final = "home"  # the volume that the template mounts
 
 
 class StatefulSetBackend:
-    """`domain`: what follows the pod's name in its address. `disk_mb`: of a new user's volume."""
+    """The backend that uses StatefulSets. `domain` follows the pod's name in its address; `disk_mb` is the size of a
+    new user's volume.
+    """
 
     kind = SETS
 
@@ -37,7 +40,7 @@ class StatefulSetBackend:
                     continue
                 if "deletionTimestamp" not in found["metadata"]:
                     return name
-                progress.see(Phase.ASKED, "the last one of this user is still being deleted")
+                progress.see(Phase.ASKED, "the user's previous one is still being deleted")
         raise AssertionError("versions() never ends")
 
     async def find(self, user: UserId) -> str:
@@ -46,7 +49,7 @@ class StatefulSetBackend:
     def view(self, found: Object) -> BoxView:
         meta, spec, status = found["metadata"], found["spec"], found.get("status", {})
         awake, pods = spec.get("replicas", 1) > 0, int(status.get("replicas", 0))
-        # Why there is no pod although it was asked for, or why it is not ready, a set does not tell.
+        # A StatefulSet does not tell why its pod is missing or not ready.
         current = int(status.get("observedGeneration", 0)) >= int(meta.get("generation", 0))
         return BoxView(
             name=meta["name"],
@@ -74,7 +77,7 @@ class StatefulSetBackend:
         return images_of(spec["template"]["spec"])
 
     async def remove(self, user: UserId) -> None:
-        await self._api.delete(SETS, name_of(user))  # the volume goes with it: see the retention policy
+        await self._api.delete(SETS, name_of(user))  # this also deletes the volume, by its retention policy
 
     async def _template(self) -> Object:
         try:
@@ -83,7 +86,7 @@ class StatefulSetBackend:
             raise RunnerUnavailable(f"the cluster has no PodTemplate {TEMPLATE}", code="box_refused") from error
 
     async def _new(self, user: UserId) -> Object:
-        """Asleep: it is woken as every other."""
+        """Return a new StatefulSet without a replica; it is woken like every other."""
         template, meta = await self._template(), meta_of(user)
         mine = {USER: meta["labels"][USER]}
         own = template.get("metadata", {})

@@ -1,4 +1,4 @@
-"""What both ways of having a box on Kubernetes look like from above: one object a user that sleeps and wakes."""
+"""The common view of both kinds of boxes on Kubernetes: each user has one object that sleeps and wakes."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -9,13 +9,13 @@ from core.domain.records import UserId
 from core.spawner import Phase, ProgressCallback
 from core.spawner.kubernetes_api import Object, ObjectKind
 
-BOX: Final = "oh-my-agent.info/box"  # annotation: the Box that the process in it belongs to
+BOX: Final = "oh-my-agent.info/box"  # annotation: the Box that the object's process belongs to
 USER: Final = "oh-my-agent.info/user"
 PORT: Final = 8080
 REFUSED: Final = "box_refused"
-# Of a pod, what our template may have on one day and not on the next.
+# Fields of a pod that our template may have in one version and not in the next.
 OURS: Final = ("affinity", "initContainers", "nodeSelector", "priorityClassName", "runtimeClassName", "tolerations")
-# What is said of a start that goes on too long: by the phase it got stuck in, or the words of who knows better.
+# The error codes of a start that takes too long, by the phase in which it stopped.
 STUCK: Final = {
     Phase.ASKED: "box_none",
     Phase.ENDING: "box_lingers",
@@ -26,7 +26,7 @@ STUCK: Final = {
     Phase.IMAGE: "box_unprepared",
     Phase.STARTING: "box_ends",
 }
-# The scheduler's words and the API server's, the first that fit: of a volume in a zone without room both are said.
+# Words of scheduler and API server with their codes. The first match counts, because a message may have several.
 WORDS: Final = (
     ("quota", "box_quota"),
     ("is forbidden", REFUSED),
@@ -42,22 +42,21 @@ PHASES: Final = {"box_quota": Phase.QUOTA, "box_no_machine": Phase.MACHINE, "box
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoxView:
-    """One look. `resting`: asleep, and no process of it is left. `address`: of a process that is ready, or was.
-
-    `pod`: what the process's pod is called.
+    """The state of a box's object. `resting`: it sleeps, and no process of it is left. `addresses` are those of a
+    process that is ready or was. `pod` is the name of its pod.
     """
 
     name: str
     pod: str
     version: str
     generation: int
-    holder: str  # id of the Box, "" if nobody has had it yet
-    awake: bool  # as it should be
+    holder: str  # id of the Box; empty if it has never served one
+    awake: bool  # the desired state
     resting: bool
-    process: bool  # there is one, or may be
+    process: bool  # a process exists, or may exist
     ready: bool
     addresses: tuple[str, ...]
-    unknown: bool = False  # its controller could not see: nothing follows from what is missing
+    unknown: bool = False  # its controller could not observe it, so nothing follows from missing fields
     ended: str = ""  # why its process ended for good
     phase: Phase = Phase.STARTING
     why: str = ""  # in the cluster's words
@@ -65,43 +64,43 @@ class BoxView:
 
 
 class BoxBackend(Protocol):
-    """What differs between agent-sandbox and StatefulSets."""
+    """The differences between agent-sandbox and StatefulSets."""
 
     kind: ObjectKind
 
     async def named(self, user: UserId, progress: "Progress") -> str:
-        """The name of the user's object; there is one from now on. Raises: RunnerUnavailable."""
+        """Return the name of the user's object, which is created if it does not exist. Raises: RunnerUnavailable."""
 
     async def find(self, user: UserId) -> str:
-        """Its name, or nothing if there is none. Raises: RunnerUnavailable."""
+        """Return the name of the user's object; empty if there is none. Raises: RunnerUnavailable."""
 
     def view(self, found: Object) -> BoxView:
-        """Pure."""
+        """Return the state of an object, without asking the cluster."""
 
     def rest(self) -> Object:
-        """The patch that ends the process and keeps the volume."""
+        """Return the patch that ends the process and keeps the volume."""
 
     async def wake(self) -> Object:
-        """The patch that starts one, by the cluster's template of now. Raises: RunnerUnavailable."""
+        """Return the patch that starts a process by the cluster's present template. Raises: RunnerUnavailable."""
 
     def images(self, spec: Object) -> list[str]:
-        """Of an object, or of `wake`: what its containers run."""
+        """Return the images of an object's containers. `spec` is the object's or that of `wake`."""
 
     async def remove(self, user: UserId) -> None:
-        """The object, with its volume; idempotent. Raises: RunnerUnavailable."""
+        """Delete the object with its volume. Idempotent. Raises: RunnerUnavailable."""
 
 
 class Progress:
-    """Tells each phase once, and keeps what to say if it never ends."""
+    """Reports each phase once, and keeps the error for a start that takes too long."""
 
     def __init__(self, tell: ProgressCallback) -> None:
         self._tell, self.phase, self.why = tell, Phase.ASKED, ""
         tell(self.phase)
 
     def see(self, phase: Phase, why: str = "") -> None:
-        """`phase`: as far as it goes without the cluster's words, which may be more exact.
+        """Report a phase. `why` has the cluster's words, which may name a more exact phase.
 
-        Raises: RunnerUnavailable: it will not go on however long one waits.
+        Raises: RunnerUnavailable: the start can never succeed.
         """
         code = code_of(why)
         if code == REFUSED:
@@ -117,26 +116,26 @@ class Progress:
 
 
 def code_of(why: str) -> str:
-    """What the cluster's words mean for a person; nothing if they mean nothing to us."""
+    """Return our code for the cluster's words; empty if we do not know them."""
     return next((code for word, code in WORDS if word in why), "")
 
 
 def name_of(user: UserId) -> str:
-    """A name for Kubernetes, whatever the user id has in it: 2 + 32 characters, the same for ever."""
+    """Return a valid Kubernetes name for any user id: 2 + 32 characters, always the same."""
     return "u-" + sha256(user.encode()).hexdigest()[:32]
 
 
 def meta_of(user: UserId) -> Object:
-    """For the operator: `kubectl get … -o yaml` says whose it is; a label could not hold every id."""
+    """Return metadata with the user's id as an annotation, for the operator: a label could not hold every id."""
     name = name_of(user)
     labels = {"app.kubernetes.io/managed-by": "oh-my-agent", USER: name}
     return {"name": name, "labels": labels, "annotations": {USER: user}}
 
 
 def anew(pod: Object) -> Object:
-    """A pod's spec as it is merged over an older one of ours: what the template does not have any more goes.
+    """Return a pod's spec for merging over an older one: fields that the template has no longer are removed.
 
-    Only what we give: what a controller or a cluster's own rules have added stays.
+    Only our own fields change; fields that a controller or the cluster's rules added stay.
     """
     return {**dict.fromkeys(OURS), **pod}
 
@@ -146,13 +145,13 @@ def images_of(pod: Object) -> list[str]:
 
 
 def condition(of: Object, kind: str) -> Object:
-    """Empty if it is not there."""
+    """Return a condition of an object; empty if it does not have it."""
     found = of.get("status", {}).get("conditions") or []
     return next((one for one in found if one.get("type") == kind), {})
 
 
 def of_now(of: Object, kind: str) -> Object:
-    """Empty also if something has been changed since: an older observation says nothing of now."""
+    """Return a condition; empty also if it was observed before the object's last change."""
     found, generation = condition(of, kind), int(of["metadata"].get("generation", 0))
     return found if int(found.get("observedGeneration", generation)) >= generation else {}
 

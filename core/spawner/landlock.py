@@ -1,10 +1,9 @@
 """The second-best box, for machines without user namespaces: Landlock and a filter on system calls, then a command.
 
-`python -I -S landlock.py RULES -- COMMAND…`: RULES is a JSON object of `LandlockRules`. It runs before our packages are
-there, so
-it has the standard library only. What it does not give: a network of its own, a process list of its own, protection
-from sockets in files that the platform's user may open, and, without ids of users, from changes of the mode and times
-of files (not of what is in them) that belong to that user. That is why it counts as reduced isolation.
+`python -I -S landlock.py RULES -- COMMAND…`: RULES is a JSON object of `LandlockRules`. It runs before our packages can
+be imported, so it uses the standard library only. It gives no network and no process list of its own, and it does not
+protect sockets in files that the platform's user may open. Without ids of users it also does not prevent changes of the
+mode and times of files that belong to that user. That is why it counts as reduced isolation.
 """
 
 import ctypes
@@ -21,22 +20,22 @@ PR_CAPBSET_DROP, CAPABILITY_VERSION, CAPABILITIES = 24, 0x20080522, 64
 VERSION, PATH_BENEATH = 1, 1
 OLDEST = 3  # of the kernel's Landlock: before it, files could be truncated against the rules
 
-# Rights on files, by the bit the kernel gives them, and since which version they can be taken away.
+# Rights on files by the kernel's bits, and the versions since which they can be restricted.
 EXECUTE, WRITE, READ, LIST = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 TRUNCATE, DEVICE = 1 << 14, 1 << 15
 ALL = {3: (1 << 15) - 1, 5: (1 << 16) - 1}
 ON_A_FILE = EXECUTE | WRITE | READ | TRUNCATE | DEVICE
-SCOPES = {6: 0b11}  # abstract sockets of others, signals to others
+SCOPES = {6: 0b11}  # abstract sockets and signals of processes outside the domain
 
 
 class LandlockRules(NamedTuple):
-    """Folders and files that may be read and run, those of which names alone may be seen, those that are all theirs."""
+    """Paths that may be read and executed, folders that may only be listed, and paths with full access."""
 
     read: list[str]
     names: list[str]
     write: list[str]
     filter: str = ""  # the program of seccomp.py, in hexadecimal digits
-    temporary: str = ""  # made if it is not there
+    temporary: str = ""  # a folder that is created if it does not exist
 
 
 class RulesetAttr(ctypes.Structure):
@@ -53,12 +52,12 @@ class Program(ctypes.Structure):
 
 
 def abi() -> int:
-    """The version of the kernel's Landlock; 0: it has none, or it is switched off."""
+    """Return the version of the kernel's Landlock; 0 if it has none or it is switched off."""
     return max(0, int(LIBC.syscall(CREATE, None, 0, VERSION)))
 
 
 def enter(rules: LandlockRules) -> None:
-    """From here on for this process and all it starts; there is no way back. Raises: OSError."""
+    """Restrict this process and all that it will start, for good. Raises: OSError."""
     version = _call(CREATE, None, 0, VERSION)
     if version < OLDEST:
         raise OSError(f"Landlock is too old here: version {version}")
@@ -83,9 +82,9 @@ def enter(rules: LandlockRules) -> None:
 
 
 def _drop_capabilities() -> None:
-    """Root's own: with CAP_PERFMON it would read every environment of the machine, whatever Landlock says."""
+    """Drop all capabilities of root: with CAP_PERFMON it could read every environment, in spite of Landlock."""
     for number in range(CAPABILITIES):
-        LIBC.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)  # an ordinary user may not, and has none
+        LIBC.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)  # fails for an ordinary user, who has none
     header, none = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0), (ctypes.c_uint32 * 6)()
     _check(LIBC.capset(header, none))
 
@@ -115,6 +114,6 @@ def _check(result: int) -> int:
 if __name__ == "__main__":
     rules = LandlockRules(**json.loads(sys.argv[1]))
     enter(rules)
-    with suppress(OSError):  # only now: what is in the home may be a link that leads out
+    with suppress(OSError):  # only inside the domain: in the home there may be a link that leads out
         os.makedirs(rules.temporary, 0o700, exist_ok=True)
     os.execv(sys.argv[3], sys.argv[3:])  # noqa: S606  # no shell is meant

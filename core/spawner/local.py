@@ -1,4 +1,4 @@
-"""Runners on this machine: a bubblewrap box for each user, found again after a restart of the web by its init's pid."""
+"""Runners on this machine: a bubblewrap box for each user, found after a restart of the web by the pid of its init."""
 
 import asyncio
 import json
@@ -32,14 +32,16 @@ from core.spawner.user_ids import UserIds, admit, give, read_owner
 
 log = logging.getLogger("oma.spawner")
 
-KILLED_S = 5.0  # from SIGKILL to gone: the kernel has to free a box's memory first
+KILLED_S = 5.0  # after SIGKILL: the kernel has to free the box's memory first
 LOG_BYTES = 8 * 1024**2  # a runner's log is emptied above this
 LOGS_KEPT = 100
-NO_USER_SITE = "-s"  # of Python: ~/.local is the agent's, and what lies there would run in its runner
+NO_USER_SITE = "-s"  # Python's option: the agent owns ~/.local, and its modules must not run in the runner
 
 
 class LocalSpawner:
-    """`program` is the folder whose main.py is run as the runner; the environment is that of this interpreter."""
+    """The Spawner of core.spawner on this machine. `program` is the folder whose main.py is run as the runner, in the
+    environment of this interpreter.
+    """
 
     shared = False
 
@@ -61,7 +63,7 @@ class LocalSpawner:
         return describe(self._settings, found.trouble, self._groups.live, landlock=found.landlock, shared=found.shared)
 
     def check(self) -> None:
-        """Raises: Misconfigured: the sandbox that the settings demand does not run here."""
+        """Check the sandbox. Raises: Misconfigured: the one that the settings demand does not run here."""
         self._choose()
 
     def _choose(self) -> Sandbox:
@@ -75,7 +77,7 @@ class LocalSpawner:
         starting = asyncio.ensure_future(asyncio.to_thread(self._start, box))
         try:
             return await asyncio.shield(starting)
-        except asyncio.CancelledError:  # a thread goes on: what it has started is ended
+        except asyncio.CancelledError:  # the thread continues; what it starts is ended
             await self.stop(msgspec.structs.replace(box, spawner_state=await starting), grace_s=0)
             raise
         except Misconfigured as error:
@@ -93,7 +95,7 @@ class LocalSpawner:
         if who is None or not who.alive():
             cgroup.remove(_groups(box), within_s=0)
             return Poll.GONE
-        if not self._socket(box).exists():  # somebody cleaned up: nobody can reach it ever again
+        if not self._socket(box).exists():  # the socket was deleted, so the runner cannot be reached any more
             await self.stop(box, grace_s=0)
             return Poll.GONE
         self._bound_log(box)
@@ -108,13 +110,13 @@ class LocalSpawner:
             if who and not await ended(who, within_s=grace_s):
                 kill(who)
                 await ended(who, within_s=KILLED_S)
-        except asyncio.CancelledError:  # whoever waits has no more time: then at once
+        except asyncio.CancelledError:  # the caller cannot wait any longer: kill at once
             if who:
                 kill(who)
             self._runtime.remove_box(box.id)
             raise
         unknown = [] if who else await asyncio.to_thread(holders, self._runtime.box_out(box.id))
-        for one in unknown:  # whoever started it died before it could be written down
+        for one in unknown:  # the web that started it died before it saved the pid
             kill(one)
             await ended(one, within_s=KILLED_S)
         if unknown or box.spawner_state.get("sandbox") in ("none", "landlock"):
@@ -129,7 +131,7 @@ class LocalSpawner:
         self._runtime.remove_box(box.id)
 
     async def over_quota(self, box: Box) -> bool:
-        self._bound_log(box)  # it is on the same disk, and can be reached from the box
+        self._bound_log(box)  # the log is on the same disk, and the box can make it grow
         return await self._quota.exceeded(self._home(box.user))
 
     async def forget(self, user: UserId) -> None:
@@ -153,7 +155,7 @@ class LocalSpawner:
         return self._data / "homes" / user
 
     def _socket(self, box: Box) -> Path:
-        # As remembered: XDG_RUNTIME_DIR may be another one at this start of the web.
+        # The saved path: XDG_RUNTIME_DIR may have changed since.
         folder = box.spawner_state.get("dir")
         return Path(folder, "runner.sock") if folder else self._runtime.runner_socket(box.id)
 
@@ -189,7 +191,7 @@ class LocalSpawner:
         return {"pid": who.pid, "start": who.start, "dir": str(folder), "sandbox": sandbox, "groups": groups}
 
     def _uid(self, home: Path, sandbox: Sandbox) -> int | None:
-        """Who its user is on this machine; None: nobody else than we."""
+        """Return the user id of this home on this machine; None means the platform's own."""
         return None if sandbox == "none" or self._tried().shared else self._owners.assign(home)
 
     def _boxed(self, box: Box, home: Path, command: Command) -> Process:
@@ -220,11 +222,13 @@ class LocalSpawner:
                 self._children.pop(id, None)
 
     def _log(self, box: Box) -> BinaryIO:
-        """Emptied at every start, and appended to: so it can be emptied again under a running writer."""
+        """Open the runner's log, emptied, for appending, so that it can be emptied again while the runner writes."""
         folder = self._data / "logs"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in sorted(folder.glob("runner-*.log"), key=_written_at, reverse=True)[LOGS_KEPT - 1 :]:
-            if not self._runtime.box_out(path.stem.rpartition("-")[2]).exists():  # else somebody writes into it
+            if not self._runtime.box_out(
+                path.stem.rpartition("-")[2]
+            ).exists():  # otherwise a runner still writes into it
                 path.unlink(missing_ok=True)
         file = self._log_path(box).open("ab", 0)
         file.truncate(0)
@@ -240,7 +244,7 @@ class LocalSpawner:
 
 
 def _written_at(path: Path) -> float:
-    with suppress(FileNotFoundError):  # another start has just tidied up
+    with suppress(FileNotFoundError):  # another start has just deleted it
         return path.stat().st_mtime
     return 0.0
 

@@ -1,7 +1,8 @@
-"""The way for another user id to folders of ours that lie below private ones: in a mount namespace of its process.
+"""Lets another user id reach folders of ours below private ones, in a mount namespace of its own process.
 
-bubblewrap and the kernel open a path as who they run as. So an empty folder that everybody may pass is put over each
-private one on the way, and in it only what is wanted. Nobody else on the machine sees that.
+bubblewrap and the kernel open a path with the user id of the process. So an empty folder that everybody may pass is
+mounted over each private folder on the way, with only the needed entries in it. No other process of the machine sees
+that.
 """
 
 import ctypes
@@ -22,9 +23,10 @@ T = TypeVar("T")
 
 
 def staged(paths: Iterable[Path], run: Callable[[], T]) -> T:
-    """Call `run`, which starts a process of any user id, where all of these can be reached. Raises: OSError.
+    """Call `run`, which starts a process of another user id, in a namespace where all `paths` can be reached. Raises:
+    OSError.
 
-    In a thread that ends with it: a namespace is a thread's, and none that is used again may keep this one.
+    It uses a thread that ends afterwards, because a namespace belongs to a thread and must not be used again.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="stage") as alone:
         return alone.submit(_staged, list(paths), run).result()
@@ -38,13 +40,13 @@ def _staged(paths: list[Path], run: Callable[[], T]) -> T:
         for path, fd in _opened(paths, opened):
             _open_the_way(path, fd)
     os.umask(usual)
-    for number in range(CAPABILITIES):  # what is started can never have one again; ours end with this thread
+    for number in range(CAPABILITIES):  # the started process can never get one again; ours end with this thread
         LIBC.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)
     return run()
 
 
 def _opened(paths: list[Path], opened: ExitStack) -> list[tuple[Path, int]]:
-    """As they are called and as they are, the upper ones first; open before any of them vanishes behind a cover."""
+    """Open all paths, as given and resolved, upper ones first, before any of them vanishes behind a mount."""
     every = {Path(os.path.abspath(path)) for path in (*paths, *(path.resolve() for path in paths)) if path.exists()}
     found = [(path, os.open(path, os.O_PATH | os.O_CLOEXEC)) for path in sorted(every)]
     for _, fd in found:

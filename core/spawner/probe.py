@@ -1,4 +1,4 @@
-"""What protects users from each other on this machine, found out by making a box and looking around in it."""
+"""Finds out what isolates users from each other on this machine, by creating a box and running a program in it."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ from core.spawner.isolation_report import layers
 from core.spawner.landlock import abi
 from core.spawner.process import START_S, Command, abandon, spawn_bwrap, spawn_landlock, tail
 
-# The box's own interpreter with our packages and our program, and no other way out than the loopback device.
+# The box has to have its interpreter, our packages and our program, and no network device except loopback.
 LOOK = f"""
 import os, socket, msgspec
 assert os.path.exists("{PROGRAM}/main.py"), "the program is not in the box"
@@ -27,7 +27,7 @@ print("fine")
 
 
 def try_box(host: Host, uid: int | None = None) -> str:
-    """Make one box and run Python in it; the sentence that mends, or nothing if all is well."""
+    """Create a box and run Python in it. Returns a sentence with the remedy; empty if it works."""
     with tempfile.TemporaryDirectory(prefix="oma-trial-") as folder, tempfile.TemporaryFile() as output:
         home, out = _folders(folder, uid)
         command = Command(words=[host.interpreter, "-c", LOOK], output=output, uid=uid)
@@ -42,7 +42,7 @@ def try_box(host: Host, uid: int | None = None) -> str:
 
 
 def _ended(child: subprocess.Popen[bytes]) -> bool:
-    """In time; else it is ended now."""
+    """Wait for the process. Returns False if it took too long; then it is killed."""
     try:
         child.wait(START_S)
     except subprocess.TimeoutExpired:
@@ -61,7 +61,7 @@ def _folders(folder: str, uid: int | None) -> tuple[Path, Path]:
     return home, out
 
 
-# Under Landlock: what is ours can be read, and nothing beside it.
+# Under Landlock: the process can use its own files and nothing beside them.
 LOOK_AROUND = """
 import os, sys, msgspec
 open(sys.argv[1] + "/home/new", "w").close()
@@ -74,10 +74,10 @@ except PermissionError:
 
 @cache
 def try_cage(host: Host, uid: int | None = None) -> bool:
-    """Landlock holds here."""
+    """True if Landlock works here."""
     with tempfile.TemporaryDirectory(prefix="oma-trial-") as folder, tempfile.TemporaryFile() as output:
         home, out = _folders(folder, uid)
-        Path(folder).chmod(0o755)  # so that nothing but Landlock refuses
+        Path(folder).chmod(0o755)  # so that only Landlock can refuse
         command = Command(words=[sys.executable, "-c", LOOK_AROUND, folder], output=output, uid=uid)
         try:
             in_time = _ended(spawn_landlock(command, host=host, home=home, out=out))
@@ -87,7 +87,9 @@ def try_cage(host: Host, uid: int | None = None) -> bool:
 
 
 class ProbeResult(NamedTuple):
-    """What was tried: why there is no box (nothing: there is), why no user has an id of their own, if Landlock runs."""
+    """The result of the probe: why there is no box (empty: there is), why users have no ids of their own, and whether
+    Landlock works.
+    """
 
     trouble: str = ""
     shared: str = "shared"
@@ -95,7 +97,9 @@ class ProbeResult(NamedTuple):
 
 
 def examine(settings: Settings, host: Host) -> ProbeResult:
-    """Try what the settings allow, the better first; with an id that is nobody's, if ids can be given here."""
+    """Try the sandboxes that the settings allow, the better first; with an id of its own if the machine can
+    give ids.
+    """
     if settings.sandbox == "none":
         return ProbeResult(shared="no_box")
     shared = user_ids.trouble(settings.data_dir.resolve() / "homes")
@@ -114,9 +118,9 @@ Sandbox = Literal["bubblewrap", "landlock", "none"]
 
 
 def choose(settings: Settings, trouble: str, *, landlock: bool = False) -> Sandbox:
-    """Which sandbox is used, when trying bubblewrap gave `trouble` (nothing: it works).
+    """Return the sandbox to use. `trouble` is the result of trying bubblewrap (empty: it works).
 
-    Raises: Misconfigured: one that is less than what is demanded would have to be used.
+    Raises: Misconfigured: only a weaker sandbox than demanded is available.
     """
     if settings.sandbox == "none":
         return "none"
@@ -137,7 +141,7 @@ def describe(
     landlock: bool = False,
     shared: str = "shared",
 ) -> Isolation:
-    """The same for people: what stands, or what is missing and how to mend it."""
+    """Describe the isolation for people: what holds, or what is missing and its remedy."""
     code, command = "", ""
     if settings.sandbox in ("none", "landlock"):
         trouble = f"agents run without a box because of OMA_SANDBOX={settings.sandbox}: unset it"

@@ -1,4 +1,4 @@
-"""Start a command behind the walls of a box, or without walls; nothing of ours leaks in, and limits hold first."""
+"""Starts a command in a box, or without one. It inherits nothing of ours, and its limits hold before it runs."""
 
 import fcntl
 import json
@@ -22,10 +22,10 @@ from core.spawner.box import BwrapFds, Host
 from core.spawner.mount_namespace import staged
 from core.spawner.process_tree import children
 
-START_S = 10.0  # bubblewrap makes a box in 10 ms; a machine that swaps may need seconds
-SAID_BYTES = 4000  # of its complaint
+START_S = 10.0  # bubblewrap creates a box in 10 ms; a machine that swaps may need seconds
+SAID_BYTES = 4000  # of an error message
 GIB = 1024**3
-FILE_BYTES = 8 * GIB  # of one file; also what bounds the runner's log in the worst case
+FILE_BYTES = 8 * GIB  # of one file; in the worst case it also limits the runner's log
 LIMITS = {
     resource.RLIMIT_CORE: (0, 0),
     resource.RLIMIT_NOFILE: (4096, 65536),
@@ -42,7 +42,7 @@ TOOLS = {"bwrap": "bubblewrap", "prlimit": "util-linux"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What is run and what it inherits: one descriptor, one line on its stdin, one file for what it prints."""
+    """A command and what it inherits: one descriptor, one line on its stdin, one file for its output."""
 
     words: Sequence[str]
     fd: int | None = None
@@ -50,13 +50,13 @@ class Command:
     output: IO[bytes]
     enter: Callable[[int], None] = lambda pid: None  # called with its pid before it runs: control groups
     file_bytes: int = FILE_BYTES
-    uid: int | None = None  # who it is on this machine; None: who we are
+    uid: int | None = None  # its user id on this machine; None: ours
 
 
 def spawn_bwrap(command: Command, *, host: Host, home: Path, out: Path) -> tuple[subprocess.Popen[bytes], int]:
-    """Run it in a box; our child, which is bubblewrap's outer half, and the pid of the box's init.
+    """Run a command in a box. Returns our child, which is bubblewrap's outer half, and the pid of the box's init.
 
-    Raises: RunnerUnavailable: bubblewrap did not make the box; the text is what it said.
+    Raises: RunnerUnavailable: bubblewrap did not create the box; the text is its output.
     """
     with ExitStack() as open_files:
         info, info_end = _pipe(open_files)
@@ -69,11 +69,11 @@ def spawn_bwrap(command: Command, *, host: Host, home: Path, out: Path) -> tuple
             files={path: _memory(open_files, text.encode()) for path, text in box.files(host).items()},
         )
         words = box.arguments(host, home=home, wires=wires)
-        # By descriptor, and with no environment: both of pid 1 can be read inside.
+        # The arguments go by descriptor and the environment is empty, because the box can read both of pid 1.
         words_fd = _memory(open_files, "\0".join(words).encode())
         pass_fds = [words_fd, wires.info, wires.block, *wires.files.values()]
         pass_fds += [] if wires.seccomp is None else [wires.seccomp]
-        # But for one that is seen outside only: by it a box is found that nobody has written down (ending.holders).
+        # One argument is visible outside only: it finds a box whose pid was not saved (process_tree.holders).
         line = [_tool("bwrap"), *box.way_out(out), "--args", str(words_fd), "--", *command.words]
         child = _popen(line, command, pass_fds, [*box.own(host), home, out], env={})
         info_end.close()
@@ -93,7 +93,7 @@ def spawn_bwrap(command: Command, *, host: Host, home: Path, out: Path) -> tuple
 
 
 def unboxed(command: Command, *, home: Path) -> subprocess.Popen[bytes]:
-    """Run it as we are, with nothing but limits and an empty environment."""
+    """Run a command as our own user, with only limits and an empty environment."""
     child = _popen(list(command.words), command, [], [], env=box.ENVIRONMENT | {"HOME": str(home)}, cwd=home)
     _limit(child.pid, command)
     command.enter(child.pid)
@@ -102,7 +102,7 @@ def unboxed(command: Command, *, home: Path) -> subprocess.Popen[bytes]:
 
 
 def spawn_landlock(command: Command, *, host: Host, home: Path, out: Path) -> subprocess.Popen[bytes]:
-    """Run it under Landlock: with nothing of our files. Temporary files are in the home."""
+    """Run a command under Landlock, without access to our files. Its temporary files are in the home."""
     temporary = str(home / ".oma" / "tmp")
     rules = {
         "read": [*box.readable(host), "/proc", "/dev/urandom", "/dev/random", "/dev/zero", str(out)],
@@ -121,14 +121,14 @@ def spawn_landlock(command: Command, *, host: Host, home: Path, out: Path) -> su
 
 
 def _limit(pid: int, command: Command) -> None:
-    """Resource limits of one process and all it will start. One of another user id has come with them."""
+    """Set the resource limits of a process and its future children. With another user id, prlimit(1) has set them."""
     if command.uid is None:
         for what, bounds in _limits(command).items():
             resource.prlimit(pid, what, bounds)
 
 
 def _limits(command: Command) -> dict[int, tuple[int, int]]:
-    """What it is bounded by; never above what we are bounded by ourselves."""
+    """Return the limits of a command; none is above our own."""
     found: dict[int, tuple[int, int]] = {}
     for what, wanted in (LIMITS | {resource.RLIMIT_FSIZE: (command.file_bytes, command.file_bytes)}).items():
         _, most = resource.getrlimit(what)
@@ -146,19 +146,19 @@ def _tool(name: str) -> str:
 def _popen(
     words: list[str], command: Command, pass_fds: list[int], reached: list[Path], **more: Any
 ) -> subprocess.Popen[bytes]:
-    """`reached` are folders that another user id must be able to open."""
+    """Start a process. Another user id has to be able to open the folders `reached`."""
     options: dict[str, Any] = {
         "stdin": subprocess.PIPE,
         "stdout": command.output,
         "stderr": command.output,
         "pass_fds": [*pass_fds, *([] if command.fd is None else [command.fd])],
-        "start_new_session": True,  # it outlives us
+        "start_new_session": True,  # it has to outlive us
         **more,
     }
     try:
         if command.uid is None:
             return subprocess.Popen(words, **options)
-        # Root in a container has no right to limit others, so they do it themselves before anything else.
+        # Root in a container may not limit other users' processes, so the process limits itself first, by prlimit(1).
         bounds = [f"--{NAMED[what]}={soft}:{hard}" for what, (soft, hard) in _limits(command).items()]
         options |= {"user": command.uid, "group": command.uid, "extra_groups": []}
         limited = [_tool("prlimit"), *bounds, "--", *words]
@@ -169,7 +169,7 @@ def _popen(
 
 def _say(child: subprocess.Popen[bytes], line: bytes) -> None:
     assert child.stdin is not None  # noqa: S101  # asked for in _popen
-    with suppress(BrokenPipeError), child.stdin as stdin:  # one that has ended already is told of by what it printed
+    with suppress(BrokenPipeError), child.stdin as stdin:  # if it has ended already, its output tells why
         stdin.write(line)
 
 
@@ -186,9 +186,9 @@ def _memory(open_files: ExitStack, content: bytes) -> int:
 
 
 def _init(info: IO[bytes]) -> int:
-    """The pid of the box's init, which bubblewrap tells in several pieces of one JSON object.
+    """Return the pid of the box's init, which bubblewrap writes as a JSON object in several pieces.
 
-    Raises: ValueError: it ended, or took too long, before it had made the box.
+    Raises: ValueError: bubblewrap ended, or took too long, before the box was complete.
     """
     said = b""
     while not said.endswith(b"}\n") and select.select([info], [], [], START_S)[0] and (piece := info.read(4096)):
@@ -197,9 +197,9 @@ def _init(info: IO[bytes]) -> int:
 
 
 def _let(go: IO[bytes]) -> None:
-    """Let the command run, once the walls stand: bubblewrap reads the byte after the last of them, or ends unread.
+    """Let the command run once the box is complete: bubblewrap then reads the byte, or it ends without reading it.
 
-    Raises: ValueError: it ended, or took too long, while it made the box.
+    Raises: ValueError: bubblewrap ended, or took too long, before the box was complete.
     """
     go.write(b"\n")
     hung_up = select.poll()
@@ -209,7 +209,7 @@ def _let(go: IO[bytes]) -> None:
 
 
 def abandon(child: subprocess.Popen[bytes]) -> None:
-    """End a box that is half made or only tried: killing bubblewrap's outer half would not end the inner one."""
+    """End a box that is incomplete or was only a probe. Killing bubblewrap's outer half would not end the inner one."""
     for pid in (*children(child.pid), child.pid):
         try:
             os.kill(pid, signal.SIGKILL)
@@ -221,6 +221,6 @@ def abandon(child: subprocess.Popen[bytes]) -> None:
 
 
 def tail(output: IO[bytes]) -> str:
-    """The end of what a command printed into this file."""
+    """Return the end of a command's output in this file."""
     said = Path(f"/proc/self/fd/{output.fileno()}").read_bytes()[-SAID_BYTES:]
     return said.decode(errors="replace").strip() or "it said nothing"

@@ -1,4 +1,4 @@
-"""How a runner ends: watched by pidfd, killed only if it is still the process we remember, with all it started."""
+"""Ends a runner with everything it started: watched by pidfd, and killed only if it is still the same process."""
 
 import asyncio
 import errno
@@ -10,16 +10,18 @@ from pathlib import Path
 
 from core.config.runtime_dir import Process, process
 
-ROUNDS = 20  # of looking for what an unboxed runner left; a process that forks faster than this is not ours to win
+ROUNDS = 20  # of searching for children of an unboxed runner; a process that forks faster than this escapes
 
 
 async def ended(who: Process, *, within_s: float) -> bool:
-    """Wait until the process has ended, at most `within_s`. Raises: OSError: we have too many files open to look."""
+    """Wait until the process has ended, at most `within_s`. Returns True if it has. Raises: OSError: too many open
+    files.
+    """
     if (fd := _opened(who)) is None:
         return True
     loop, exited = asyncio.get_running_loop(), asyncio.Event()
     try:
-        if not who.alive():  # after opening: from here on `fd` is that process, whoever gets its number later
+        if not who.alive():  # after opening: `fd` stays that process, even if its number is reused
             return True
         loop.add_reader(fd, exited.set)
         async with asyncio.timeout(within_s):
@@ -38,28 +40,30 @@ def _opened(who: Process) -> int | None:
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
             raise
-        return None  # nobody, or a thread has the number now
+        return None  # the process has ended, or a thread has its number now
 
 
 def kill(who: Process) -> None:
-    """SIGKILL to exactly this process; in a box it is the init, and the kernel ends everything with it.
+    """Send SIGKILL to exactly this process. In a box it is the init, and the kernel ends everything with it.
 
-    Raises: OSError: we have too many files open to look.
+    Raises: OSError: too many open files.
     """
     if (fd := _opened(who)) is None:
         return
     try:
         if who.is_it():
-            with suppress(ProcessLookupError):  # it ended just now
+            with suppress(ProcessLookupError):  # it has just ended
                 signal.pidfd_send_signal(fd, signal.SIGKILL)
     finally:
         os.close(fd)
 
 
 def holders(folder: Path) -> list[Process]:
-    """The processes of a box whose pid nobody has noted: they have its folder in their arguments, as bubblewrap's
-    outer half does, or are children of those, as its init is. What they have mounted does not always tell: only whom
-    we could trace as well shows it, and without the mount point of the file system that the folder is on.
+    """Return the processes of a box whose pid was not saved.
+
+    They have the box's folder in their arguments, as bubblewrap's outer half does, or are children of such a process,
+    as the init is. Mounts alone are not enough: they are readable only for processes that we could trace, and they do
+    not show the mount point of the folder's file system.
     """
     mark = os.fsencode(folder)
     named = [pid for pid in _pids() if mark in _read(pid, "cmdline") or mark in _read(pid, "mountinfo")]
@@ -68,7 +72,7 @@ def holders(folder: Path) -> list[Process]:
 
 
 def children(pid: int) -> list[int]:
-    """The living children of a process."""
+    """Return the living children of a process."""
     found: list[int] = []
     for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
         with suppress(OSError):
@@ -77,13 +81,14 @@ def children(pid: int) -> list[int]:
 
 
 def sweep(home: Path, uid: int | None = None) -> None:
-    """SIGKILL to everything that an unboxed runner of this home left: no other process has this HOME, or this user id.
+    """Send SIGKILL to everything that an unboxed runner of this home left: only those processes have this HOME or user
+    id.
 
-    Shells of the CLI are sessions of their own, and what outlived its runner has another parent, so neither groups
-    nor parents lead to them.
+    The CLI's shells are sessions of their own, and orphans have another parent, so neither process groups nor parents
+    lead to them.
     """
     if uid is not None:
-        # The kernel's own "all of this user": also what is being forked just now, whatever it looks like.
+        # The kernel's own "all processes of this user" includes those that are being forked.
         everything = ["/bin/sh", "-c", "kill -s KILL -- -1"]
         subprocess.run(everything, user=uid, group=uid, extra_groups=[], env={}, check=False, stderr=subprocess.DEVNULL)
     mark = f"HOME={home}".encode()
@@ -107,5 +112,5 @@ def _environment(pid: int) -> list[bytes]:
 def _read(pid: int, name: str) -> bytes:
     try:
         return Path(f"/proc/{pid}/{name}").read_bytes()
-    except OSError:  # ended, or somebody else's
+    except OSError:  # it has ended, or belongs to another user
         return b""

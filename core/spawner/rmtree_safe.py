@@ -1,4 +1,4 @@
-"""Deleting a home: its user may have locked folders of it, and put them deeper into each other than anybody can go."""
+"""Deletes a home. Its user may have locked folders in it, or nested them deeper than any path can reach."""
 
 import os
 import secrets
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def remove(home: Path) -> None:
-    """Delete it whole; links are not followed. Nothing of its user may run. Raises: OSError."""
+    """Delete a whole home without following links. No process of its user may run. Raises: OSError."""
     if not home.is_dir():
         return
     with _unlocked(str(home), None) as top:
@@ -20,7 +20,7 @@ def remove(home: Path) -> None:
 
 
 def _is_file(name: str, folder: int) -> bool:
-    """Delete it, if it is no folder."""
+    """Delete an entry and return True, unless it is a folder."""
     try:
         os.unlink(name, dir_fd=folder)
     except IsADirectoryError:
@@ -29,11 +29,11 @@ def _is_file(name: str, folder: int) -> bool:
 
 
 def _dissolve(name: str, top: int) -> None:
-    """Delete a folder; those in it come to the top, where they are found again."""
+    """Delete a folder; its subfolders are moved to the top, where the caller finds them."""
     with _unlocked(name, top) as folder:
         for inner in os.listdir(folder):
             if not _is_file(inner, folder):
-                with _unlocked(inner, folder):  # one that is locked cannot be moved
+                with _unlocked(inner, folder):  # a locked folder cannot be moved
                     os.rename(inner, secrets.token_hex(16), src_dir_fd=folder, dst_dir_fd=top)
     os.rmdir(name, dir_fd=top)
 

@@ -1,8 +1,8 @@
-"""System calls that nobody in a box needs and that lead to the kernel's darker corners, refused by a small BPF program.
+"""Refuses system calls that a box does not need and that have often led to kernel bugs, by a small BPF program.
 
-What a box may see is decided by namespaces; this is for what they do not cover. Kernel keyrings belong to a uid, which
-all boxes of a platform share; the rest is a large part of the kernel's bugs that mattered. The list is of what is
-refused, not of what is allowed: agents run compilers, debuggers and browsers.
+Namespaces decide what a box can see; this filter is for what they do not cover. Kernel keyrings belong to a uid, which
+all boxes of a platform may share; the other calls account for many serious bugs of the kernel. It lists the refused
+calls, not the allowed ones, because agents run compilers, debuggers and browsers.
 """
 
 import platform
@@ -26,7 +26,7 @@ REFUSED = {
     "delete_module": (176, 106),
     "kexec_load": (246, 104),
     "kexec_file_load": (320, 294),
-    "syslog": (103, 116),  # what the kernel says of other boxes, where anybody may read it
+    "syslog": (103, 116),  # the kernel's log may tell about other boxes
     "mount": (165, 40),
     "umount2": (166, 39),
     "pivot_root": (155, 41),
@@ -41,27 +41,27 @@ REFUSED = {
     "unshare": (272, 97),
     "setns": (308, 268),
 }
-# Answered as by a kernel or a file system that has them not, so that programs and their libraries do without: of
-# clone3 the flags cannot be seen; fallocate fills a disk before anybody has looked (disk.py), and no limit bounds it.
+# These are answered as if kernel or file system lacked them, so that programs do without: a filter cannot see the
+# flags of clone3, and fallocate fills a disk faster than disk.py looks, without any limit.
 CLONE3, FALLOCATE = (435, 435), (285, 47)
 CLONE, NAMESPACES = (56, 220), 0x7E020000  # the way around unshare: what it can make, as flags
 IOCTL, RESERVE = (16, 29), (0x40305828, 0x4030582A, 0x40305839)  # the way around fallocate: FS_IOC_RESVSP and others
-# Kinds of sockets that no network namespace keeps in: to the hypervisor and its other guests, to the kernel's ciphers.
+# Sockets that a network namespace does not confine: to the hypervisor and its other guests, to the kernel's ciphers.
 FAMILIES = {"AF_VSOCK": 40, "AF_ALG": 38}
 SOCKETS = {"socket": (41, 198), "socketpair": (53, 199)}
-X32 = 0x40000000  # x86_64 numbers from here on are another table of the same calls: a way around the list
+X32 = 0x40000000  # x86_64 numbers from here on are a second table of the same calls, which would bypass the list
 
 LOAD, EQUAL, AT_LEAST, ANY_OF, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-NUMBER, ARCHITECTURE, FIRST, SECOND = 0, 4, 16, 24  # where struct seccomp_data has them; of an argument, the lower half
+NUMBER, ARCHITECTURE, FIRST, SECOND = 0, 4, 16, 24  # offsets in struct seccomp_data; of an argument, the lower half
 ALLOW, REFUSE, UNKNOWN, UNSUPPORTED = 0x7FFF0000, 0x00050001, 0x00050026, 0x0005005F  # EPERM, ENOSYS, EOPNOTSUPP
 
 
 def program(machine: str = platform.machine()) -> bytes:
-    """The filter for bubblewrap's `--seccomp`; empty for a machine whose call numbers we do not know."""
+    """Return the filter for bubblewrap's `--seccomp`; empty for a machine whose call numbers we do not know."""
     if machine not in ARCHITECTURES:
         return b""
     column = list(ARCHITECTURES).index(machine)
-    # Each step: what to do, and what follows when it is so and when not. None is the next step.
+    # A step has an operation, its operand, and the labels to go to if it is true or false. None is the next step.
     steps: list[tuple[int, int, str | None, str | None]] = [
         (LOAD, ARCHITECTURE, None, None),
         (EQUAL, ARCHITECTURES[machine], None, "refuse"),  # a 32-bit call: all other numbers
