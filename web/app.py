@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from nicegui import core as nicegui_core
@@ -14,6 +15,7 @@ from core.fleet.gateway_link import GatewayLink
 from core.fleet.runner_pool import RunnerPool
 from core.services.account import Account
 from core.services.account_export import Export
+from core.services.agent_definitions import AgentDefinitions
 from core.services.agents import Agents
 from core.services.announcements import Announcements
 from core.services.audit import Audit
@@ -61,22 +63,33 @@ async def front(
     ):
         services = Services(
             settings=settings,
-            agents=Agents(store=store, runners=runners, forget=talks.forget, audit=audit),
-            conversations=talks,
-            runs=Runs(store, audit=audit, wake=loops.wake),
-            schedules=Schedules(store, audit=audit, wake=loops.wake),
             auth=authenticator,
             account=account,
-            secrets=Secrets(vault=vault, store=store, runners=runners, audit=audit),
-            export=Export(store=store, runners=runners),
-            outbound=ConnectionHistory(store),
+            conversations=talks,
             people=_user_admin(authenticator, settings, store=store, runners=runners, audit=audit),
             announcements=announcements,
             audit=audit,
             isolation=spawner.isolation,
+            **_use_cases(talks, loops, store=store, vault=vault, runners=runners, audit=audit),
         )
         _install(app, services, store=store, gate=gate, draining=draining)
         yield authenticator
+
+
+def _use_cases(
+    talks: Conversations, loops: BackgroundLoops, *, store: Store, vault: Vault, runners: RunnerPool, audit: Audit
+) -> dict[str, Any]:
+    """What a person can do with agents and their work, by the fields of Services."""
+    agents = Agents(store=store, runners=runners, forget=talks.forget, audit=audit)
+    return {
+        "agents": agents,
+        "definitions": AgentDefinitions(agents),
+        "runs": Runs(store, audit=audit, wake=loops.wake),
+        "schedules": Schedules(store, audit=audit, wake=loops.wake),
+        "secrets": Secrets(vault=vault, store=store, runners=runners, audit=audit),
+        "export": Export(store=store, runners=runners),
+        "outbound": ConnectionHistory(store),
+    }
 
 
 def _user_admin(

@@ -98,6 +98,10 @@ REQUESTS: dict[str, Entry] = {
     "bad_message": Entry("The message cannot be taken.", "It is empty, too long or has no id.", (R.FIX_REQUEST,)),
     "bad_name": Entry("The name cannot be taken.", "It is empty or too long.", (R.FIX_REQUEST,)),
     "bad_description": Entry("The description cannot be taken.", "It is empty or too long.", (R.FIX_REQUEST,)),
+    "bad_model": Entry("The model cannot be taken.", "This is no name of a model.", (R.FIX_REQUEST,)),
+    "bad_effort": Entry("The effort cannot be taken.", "There is no such level.", (R.FIX_REQUEST,)),
+    "bad_inputs": Entry("The inputs cannot be taken.", "A name, a choice or a default does not fit.", (R.FIX_REQUEST,)),
+    "definition_changed": Entry("The agent has changed meanwhile.", "Nothing was written over.", (R.RELOAD,)),
     "bad_mode": Entry("The mode cannot be taken.", "There is no mode of this name.", (R.FIX_REQUEST,)),
     "rule_misses": Entry(
         "The rule was not kept.", "It does not allow what was asked; the same would ask again.", (R.FIX_REQUEST,)

@@ -13,6 +13,7 @@ from typing import Any, Literal, NewType
 
 import msgspec
 
+from core.domain.agent_inputs import AgentInput, AgentLimits
 from core.domain.states import OPEN_TURN, SessionState
 
 UserId = NewType("UserId", str)
@@ -130,17 +131,27 @@ class Unattended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Agent(Record, frozen=True, kw_only=True):
-    """A folder plus this record. `rules` are what "always allow" wrote, in the CLI's rule syntax."""
+    """A folder plus this record. `rules` are what it does without asking, in the CLI's rule syntax.
+
+    `revision` counts the changes of its definition (core.domain.agent_definition). `published` is the number of the
+    version that runs use; 0: none, or it was published before versions had numbers.
+    """
 
     name: str = ""
     description: str = ""
     icon: str = "spark"
     model: str = ""
+    effort: str = ""
+    inputs: tuple[AgentInput, ...] = ()
     permission_mode: str = "acceptEdits"
     rules: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()  # names of its owner's: what its programs get as environment variables
     egress: tuple[str, ...] = ("*",)  # hosts it may reach (host_patterns.py): `*` the public internet, empty nothing
     unattended: Unattended = Unattended()
+    limits: AgentLimits = AgentLimits()
+    tests: tuple[str, ...] = ()  # names of the test cases in its folder
+    revision: int = 0
+    published: int = 0
     draft: bool = True
     archived: bool = False
     created_at: datetime

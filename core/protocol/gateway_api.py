@@ -45,6 +45,7 @@ class AgentSpec(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     description: str = ""
     model: str = ""
+    effort: str = ""
     permission_mode: str = "acceptEdits"
     rules: tuple[str, ...] = ()
     draft: bool = False

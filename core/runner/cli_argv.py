@@ -82,6 +82,8 @@ def argv(spec: Spec, place: CliPaths, cli_session: str, tools: Mapping[str, str]
         words.append(f"--allowedTools={','.join(known)}")
     if spec.agent.model:
         words.append(f"--model={spec.agent.model}")
+    if spec.agent.effort:
+        words.append(f"--effort={spec.agent.effort}")
     return words
 
 

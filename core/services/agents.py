@@ -5,10 +5,10 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from core.agents.changes import Change, change_agent
+from core.domain.agent_definition import NAME_CHARS, checked
 from core.domain.audit import AuditAction
 from core.domain.errors import BadInput, Conflict, NotFound
-from core.domain.host_patterns import allow_list
-from core.domain.permission_policy import Mode
 from core.domain.records import (
     Agent,
     Request,
@@ -23,6 +23,7 @@ from core.domain.records import (
 from core.domain.visible_text import visible
 from core.fleet.runner_pool import RunnerPool
 from core.runs import deletion
+from core.services.agent_effects import audited, is_narrower, starts_otherwise
 from core.services.audit import Audit
 from core.services.connections import ConnectionHistory
 from core.services.overview import AgentSummary, Overview
@@ -30,8 +31,6 @@ from core.store import Store
 
 log = logging.getLogger("oma.agents")
 
-NAME_CHARS = 80
-TEXT_CHARS = 2000
 MANY = 1000  # agents or sessions read at once
 
 
@@ -107,26 +106,34 @@ class Agents:
         return agent, await self._open(agent, user=user, locale=locale, kind="builder", key=key)
 
     async def change(self, agent: str, *, user: UserId, **fields: Any) -> Agent:
-        """Set some of name, description, icon, archived, model, permission_mode, rules, egress, draft.
+        """Set fields of the definition, `archived` or `draft`, whatever others have changed meanwhile.
 
-        Raises: NotFound. BadInput: a text is empty or too long, or a host or mode is invalid. RunnerUnavailable: the
-        mode is changed, but a running CLI may still use the old one.
+        Raises: as `apply`.
         """
-        fields = _checked(fields)
-        before = await self.get(agent, user=user)
-        changed = await self._store.change(Agent, agent, owner=user, updated_at=now(), **fields)
-        if changed.name != before.name:
-            await self._follow_name(before, changed.name, user=user)
-        if "egress" in fields:
-            await self._audit.record(AuditAction.EGRESS_CHANGED, who=user, about=agent, detail=" ".join(changed.egress))
-        if fields.get("draft") is False:
-            await self._audit.record(AuditAction.AGENT_PUBLISHED, who=user, about=agent)
-        if "permission_mode" in fields:
-            await self._audit.record(AuditAction.MODE_CHANGED, who=user, about=agent, detail=changed.permission_mode)
+        state = {name: fields.pop(name) for name in ("archived", "draft") if name in fields}
+        values = checked(fields)
+        return await self.apply(agent, lambda _: values | state, user=user)
+
+    async def apply(self, agent: str, change: Change, *, user: UserId, revision: int | None = None) -> Agent:
+        """Set what `change` returns for the agent as it is, and let all see it that the change concerns.
+
+        Raises: NotFound. BadInput: from `change`. DefinitionChanged: it does not have this `revision`.
+        RunnerUnavailable: it is changed, but a CLI may still decide by what was before.
+        """
+        before, after = await change_agent(self._store, agent, change, owner=user, revision=revision)
+        if before is after:
+            return after
+        if after.name != before.name:
+            await self._follow_name(before, after.name, user=user)
+        for action, detail in audited(before, after):
+            await self._audit.record(action, who=user, about=agent, detail=detail)
         self._runners.changes.records(user)
-        if "permission_mode" in fields and (runner := self._runners.running(user)):
-            await runner.end_clis(agent)  # a CLI keeps the mode that it started with
-        return changed
+        if runner := self._runners.running(user):
+            if is_narrower(before, after):
+                await runner.end_clis(agent)  # they decide by what they started with
+            elif starts_otherwise(before, after):
+                await runner.renew_clis(agent)
+        return after
 
     async def _follow_name(self, before: Agent, name: str, *, user: UserId) -> None:
         """Rename the builder sessions that got their agent's name automatically; titles given by hand stay."""
@@ -139,15 +146,11 @@ class Agents:
 
         Raises: NotFound: the agent. RunnerUnavailable: the rule is removed, but a running CLI may still know it.
         """
-        found = await self.get(agent, user=user)
-        if rule not in found.rules:
-            return
-        rules = tuple(other for other in found.rules if other != rule)
-        await self._store.change(Agent, agent, owner=user, rules=rules)
-        await self._audit.record(AuditAction.RULE_REMOVED, who=user, about=agent, detail=rule)
-        self._runners.changes.records(user)
-        if runner := self._runners.running(user):
-            await runner.end_clis(agent)
+
+        def without(found: Agent) -> dict[str, Any]:
+            return {"rules": tuple(other for other in found.rules if other != rule)}
+
+        await self.apply(agent, without, user=user)
 
     async def delete(self, agent: str, *, user: UserId) -> None:
         """Delete the agent's record, its sessions with their logs, and its folder in the box. Raises: NotFound."""
@@ -213,18 +216,3 @@ class Agents:
         await self._store.delete(Session, session, owner=user)
         await self._store.delete_events(session, owner=user)
         self._forget(session)
-
-
-def _checked(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return an agent's fields in the form in which they are stored. Raises: BadInput."""
-    fields = dict(fields)
-    for name, limit in (("name", NAME_CHARS), ("description", TEXT_CHARS)):
-        if name in fields:
-            fields[name] = visible(" ".join(str(fields[name]).split()))
-            if len(fields[name]) > limit or (name == "name" and not fields[name]):
-                raise BadInput(f"{name} must have 1 to {limit} characters", code=f"bad_{name}")
-    if "egress" in fields:
-        fields["egress"] = allow_list(fields["egress"])
-    if "permission_mode" in fields and fields["permission_mode"] not in set(Mode):
-        raise BadInput(f"permission_mode is one of {', '.join(Mode)}", code="bad_mode")
-    return fields

@@ -14,6 +14,7 @@ from typing import TypeVar, cast, get_args
 import aiohttp
 import msgspec
 
+from core.agents.changes import change_agent
 from core.domain.audit import AuditAction
 from core.domain.errors import BadInput, Conflict, NotFound, PlatformError, RunnerUnavailable, StoreUnavailable
 from core.domain.events import AnyEvent, Asked, Decision, Live, StateChanged, UserSaid, decode_many, seq_of
@@ -281,11 +282,15 @@ class Conversations:
 
     async def _add_rules(self, session: str, rules: tuple[str, ...], *, user: UserId) -> None:
         known = await self._known(session, user=user)
-        agent = await self._store.get(Agent, known.agent, owner=user)
-        if fresh := tuple(rule for rule in rules if rule not in agent.rules):
-            await self._store.change(Agent, agent.id, owner=user, rules=(*agent.rules, *fresh))
-            for rule in fresh:
-                await self._audit.record(AuditAction.RULE_ADDED, who=user, about=agent.id, detail=rule)
+
+        def with_them(agent: Agent) -> dict[str, tuple[str, ...]]:
+            return {"rules": tuple(dict.fromkeys((*agent.rules, *rules)))}
+
+        before, after = await change_agent(self._store, known.agent, with_them, owner=user)
+        for rule in after.rules[len(before.rules) :]:
+            await self._audit.record(AuditAction.RULE_ADDED, who=user, about=after.id, detail=rule)
+        if before is not after:
+            self._runners.changes.records(user)
 
     def forget_user(self, user: UserId) -> None:
         """Remove a deleted account's sessions from the caches."""

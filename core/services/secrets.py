@@ -7,7 +7,10 @@ used. A CLI that was started with an old value ends as soon as it is idle; the n
 import logging
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from typing import Any
 
+from core.agents.changes import change_agent
 from core.domain.audit import AuditAction
 from core.domain.errors import NotFound, PlatformError
 from core.domain.records import Agent, SecretRecord, UserId, now
@@ -69,8 +72,7 @@ class Secrets:
         await self._audit.record(AuditAction.SECRET_DELETED, who=user, about=name)
         had = [agent for agent in await self._agents(user) if name in agent.secrets]
         for agent in had:
-            rest = tuple(other for other in agent.secrets if other != name)
-            await self._store.change(Agent, agent.id, owner=user, secrets=rest)
+            await change_agent(self._store, agent.id, partial(_given, name, False), owner=user)
         await self._renew(had, user)
 
     async def assign(self, name: str, agent: str, given: bool, *, user: UserId) -> None:
@@ -79,15 +81,12 @@ class Secrets:
         """
         if given and name not in await self._vault.names(owner=user):
             raise NotFound("no such secret")
-        found = await self._store.get(Agent, agent, owner=user)
-        if (name in found.secrets) == given:
+        before, changed = await change_agent(self._store, agent, partial(_given, name, given), owner=user)
+        if before is changed:
             return
-        rest = {other for other in found.secrets if other != name}
-        changed = await self._store.change(
-            Agent, agent, owner=user, secrets=tuple(sorted(rest | {name} if given else rest))
-        )
         action = AuditAction.SECRET_ASSIGNED if given else AuditAction.SECRET_WITHDRAWN
         await self._audit.record(action, who=user, about=agent, detail=name)
+        self._runners.changes.records(user)
         await self._renew([changed], user)
 
     async def _agents(self, user: UserId) -> list[Agent]:
@@ -104,3 +103,9 @@ class Secrets:
                 await runner.renew_clis(agent.id)
             except PlatformError as error:
                 log.warning("a runner was not told of a changed secret: %s", error)
+
+
+def _given(name: str, given: bool, agent: Agent) -> dict[str, Any]:
+    """The agent's secrets with this one, or without it."""
+    rest = {other for other in agent.secrets if other != name}
+    return {"secrets": tuple(sorted(rest | {name} if given else rest))}

@@ -4,15 +4,13 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
-from core.domain.records import Agent, now
+from core.agents.changes import change_agent
+from core.domain.agent_definition import ICONS
 from core.protocol.gateway_api import ToolAnswer
 from core.tools.tool import PlatformTool, ToolContext, one_line
 
 NAME_CHARS: Final = 60
 DESCRIPTION_CHARS: Final = 300
-ICONS: Final = (
-    "spark", "issue", "mic", "rocket", "box", "mail", "book", "chart", "clock", "globe", "search", "pen",
-)  # fmt: skip
 
 
 class DraftAgent(Struct, frozen=True, kw_only=True):
@@ -31,8 +29,7 @@ async def _draft(context: ToolContext, given: DraftAgent) -> ToolAnswer:
         changes["description"] = description
     if given.icon in ICONS:
         changes["icon"] = given.icon
-    if changes:
-        await context.store.change(Agent, context.agent.id, owner=context.user, updated_at=now(), **changes)
+    await change_agent(context.store, context.agent.id, lambda _: changes, owner=context.user)
     unknown = given.icon not in ("", *ICONS)
     hint = f" There is no icon {given.icon[:40]!r}: choose from {', '.join(ICONS)}." if unknown else ""
     return ToolAnswer(text=f"Saved. The user sees it at the head of this conversation.{hint}")

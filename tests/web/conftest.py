@@ -13,6 +13,7 @@ import auth
 from core.config.settings import Settings
 from core.fleet.idle_reaper import IdleLimits
 from core.fleet.runner_pool import RunnerPool
+from core.services.agent_definitions import AgentDefinitions
 from core.services.agents import Agents
 from core.services.audit import Audit
 from core.services.conversations import Conversations
@@ -64,6 +65,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
                     auth=door,
                     **rest_of_services()
                     | {
+                        "definitions": AgentDefinitions(agents),
                         "runs": Runs(store, audit=audit, wake=lambda: None),
                         "schedules": Schedules(store, audit=audit, wake=lambda: None),
                     },

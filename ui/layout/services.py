@@ -13,6 +13,7 @@ from core.spawner import Isolation
 if TYPE_CHECKING:
     from core.services.account import Account
     from core.services.account_export import Export
+    from core.services.agent_definitions import AgentDefinitions
     from core.services.agents import Agents
     from core.services.announcements import Announcements
     from core.services.audit import Audit
@@ -59,6 +60,7 @@ class Services:
 
     settings: Settings
     agents: "Agents"
+    definitions: "AgentDefinitions"
     conversations: "Conversations"
     runs: "Runs"
     schedules: "Schedules"

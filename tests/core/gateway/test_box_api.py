@@ -51,6 +51,7 @@ async def test_the_spec_is_what_a_cli_starts_with(box_http: BoxHttp) -> None:
         "name": "Old",
         "description": "",
         "model": "",
+        "effort": "",
         "permission_mode": "acceptEdits",
         "rules": [],
         "draft": True,
