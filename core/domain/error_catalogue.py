@@ -159,6 +159,8 @@ REQUESTS: dict[str, Entry] = {
     "export_under_way": Entry("An export is under way.", "One at a time is made.", (R.WAIT,)),
     "too_much": Entry("Too much at once.", "A bound was reached.", (R.WAIT,)),
     "slow_down": Entry("Too many requests.", "`Retry-After` says how many seconds to wait.", (R.WAIT,)),
+    "not_queued": Entry("The message does not wait any more.", "The agent has it, or it was removed.", (R.RELOAD,)),
+    "queue_changed": Entry("The message was edited meanwhile.", "Somebody else was first.", (R.RELOAD,)),
     "queue_full": Entry("The queue is full.", "Too many messages wait in this session.", (R.WAIT,)),
     "too_many_sockets": Entry("Too many pages are open.", "A bound was reached.", (R.WAIT,)),
     "log_behind": Entry("The session's log is behind.", "The box holds less than was stored.", (R.NEW_SESSION,)),

@@ -11,6 +11,11 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from core.domain.event_values import Attachment as Attachment
+from core.domain.event_values import Picture as Picture
+from core.domain.event_values import Question as Question
+from core.domain.event_values import TodoItem as TodoItem
+from core.domain.event_values import Usage as Usage
 from core.domain.states import SessionState
 
 Decision = Literal["allow", "allow_always", "deny", "answer"]  # what a person answers to a request
@@ -21,39 +26,6 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
     seq: int | UnsetType = UNSET
     at: datetime | UnsetType = UNSET
-
-
-class Attachment(msgspec.Struct, frozen=True, kw_only=True):
-    """A file the user put into the agent's folder together with a message."""
-
-    name: str
-    path: str
-    size_bytes: int = 0
-
-
-class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens of one turn, as the CLI's result reports them."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_read_tokens: int = 0
-    cache_write_tokens: int = 0
-
-
-class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """A question of the tool AskUserQuestion; `options` are (label, description) pairs."""
-
-    text: str
-    header: str = ""
-    options: tuple[tuple[str, str], ...] = ()
-    many: bool = False
-
-
-class TodoItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of the agent's own checklist."""
-
-    text: str
-    status: Literal["later", "now", "done"] = "later"
 
 
 class SessionOpened(Event, frozen=True, kw_only=True, tag="session_opened"):
@@ -75,6 +47,19 @@ class UserSaid(Event, frozen=True, kw_only=True, tag="user_said"):
     via: str = "web"
     steer: bool = False
     retry_of: str = ""
+
+
+class QueueChanged(Event, frozen=True, kw_only=True, tag="queue_changed"):
+    """A person changed a message that waits for its turn.
+
+    `kind`: edit (it says `text` now), move (it now stands before the message `before`; empty: at the end), steer (the
+    agent gets it as soon as possible), remove (the agent does not get it).
+    """
+
+    message_id: str
+    kind: Literal["edit", "move", "steer", "remove"]
+    text: str = ""
+    before: str = ""
 
 
 class TextDelta(Event, frozen=True, kw_only=True, tag="text_delta"):
@@ -144,13 +129,6 @@ class ToolProgress(Event, frozen=True, kw_only=True, tag="tool_progress"):
     elapsed_s: float = 0.0
     text: str = ""
     skipped: int = 0
-
-
-class Picture(msgspec.Struct, frozen=True, kw_only=True):
-    """A picture that a tool returned, in base64. Both are a stranger's words until they are checked."""
-
-    media_type: str
-    data: str
 
 
 class ToolReturned(Event, frozen=True, kw_only=True, tag="tool_returned"):
@@ -288,9 +266,9 @@ class UnknownEvent(Event, frozen=True, kw_only=True, tag="unknown"):
 
 
 AnyEvent = (
-    SessionOpened | UserSaid | TextDelta | Text | ThinkingDelta | Thinking | ToolCalled | Decided | ToolProgress
-    | ToolReturned | Asked | Answered | Parked | Todos | Retrying | Notice | StateChanged | TurnFinished | TurnCost
-    | Live | UnknownEvent
+    SessionOpened | UserSaid | QueueChanged | TextDelta | Text | ThinkingDelta | Thinking | ToolCalled | Decided
+    | ToolProgress | ToolReturned | Asked | Answered | Parked | Todos | Retrying | Notice | StateChanged | TurnFinished
+    | TurnCost | Live | UnknownEvent
 )  # fmt: skip
 LIVE_ONLY = (TextDelta, ThinkingDelta, ToolProgress, TurnCost, Live)
 

@@ -165,6 +165,10 @@ class RunnerClient:
         answer = await self._call("POST", api.path(api.MESSAGES, session=session), message, answer=api.Recorded)
         return answer.seq
 
+    async def change_queue(self, session: str, change: api.ChangeQueue) -> None:
+        """Change a message that waits. Raises: Conflict: it does not wait any more, or was edited meanwhile."""
+        await self._call("POST", api.path(api.QUEUE, session=session), change)
+
     async def interrupt(self, session: str) -> None:
         """Stop the open turn and all it started (G6)."""
         await self._call("POST", api.path(api.INTERRUPT, session=session))

@@ -4,12 +4,12 @@ Every request carries `Authorization: Bearer <token>` (core.protocol.tokens). An
 core/domain/errors.py. `watch` and `hold` are WebSockets on which only the runner sends.
 """
 
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import quote
 
 import msgspec
 
-from core.domain.events import Attachment, Decision, UserSaid
+from core.domain.events import Attachment, Decision, QueueChanged, UserSaid
 from core.domain.states import SessionState
 
 # The version of this API. A web ends a runner of another version in good order and starts a new one. Raise it only if
@@ -29,6 +29,7 @@ EXPORT: Final = "/v1/export"
 SESSION: Final = "/v1/sessions/{session}"
 WARM: Final = SESSION + "/warm"
 MESSAGES: Final = SESSION + "/messages"
+QUEUE: Final = SESSION + "/queue"
 INTERRUPT: Final = SESSION + "/interrupt"
 REQUEST: Final = SESSION + "/requests/{request}"
 EVENTS: Final = SESSION + "/events"  # ?after=&limit=
@@ -112,6 +113,20 @@ class SendMessage(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def event(self) -> UserSaid:
         return UserSaid(**msgspec.structs.asdict(self))
+
+
+class ChangeQueue(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of POST …/queue: a `queue_changed` event without its number. `seen` is the text that was edited."""
+
+    message_id: str
+    kind: Literal["edit", "move", "steer", "remove"]
+    text: str = ""
+    before: str = ""
+    seen: str = ""
+
+    @property
+    def event(self) -> QueueChanged:
+        return QueueChanged(message_id=self.message_id, kind=self.kind, text=self.text, before=self.before)
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

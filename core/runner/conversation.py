@@ -140,10 +140,8 @@ class Conversation:
         for request_id, (asked, answered) in self.projection.decided.items():
             self.pending.decided_before(asked, answered)
             return request_id, told_later(asked, answered)
-        if self.projection.waiting:  # what was to be said at once first; `min` keeps the order among equals
-            message_id, said = min(self.projection.waiting.items(), key=lambda item: not item[1].steer)
-            return message_id, words_of(said)
-        return None
+        said = next(iter(self.projection.waiting), None)
+        return (said.message_id, words_of(said)) if said else None
 
     def _begin(self, cli_client: "Cli", name: str, words: str) -> None:
         self.journal.become(S.BUSY, name)
@@ -170,7 +168,7 @@ class Conversation:
         if turn is None or cli_client is None or not turn.tools or turn.stopping:
             return
         sent = set(self.steering_sent.values())
-        for said in self.projection.waiting.values():
+        for said in self.projection.waiting:
             if said.steer and said.message_id not in sent:
                 self.steering_sent[self.check.sent(cli_client.say(words_of(said)))] = said.message_id
 

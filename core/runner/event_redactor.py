@@ -29,7 +29,7 @@ OUTPUT = -1  # the number of a command's output among streams, where a text has 
 # Codes and what ties events together: never words of anybody.
 NAMES = frozenset({
     "type", "at", "id", "name", "kind", "state", "turn", "level", "status", "outcome", "decision", "agent", "by", "via",
-    "message_id", "request_id", "tool_id", "parent",
+    "message_id", "request_id", "tool_id", "parent", "before",
 })  # fmt: skip
 
 

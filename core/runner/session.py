@@ -180,7 +180,8 @@ class Session:
             self._spawn(self.sleep(reason), f"stop {self.id}")
         elif turn is None:
             steering_sent = set(self.conversation.steering_sent.values())
-            self.conversation.stop_next = bool(self.journal.projection.waiting.keys() - steering_sent)
+            waiting = {said.message_id for said in self.journal.projection.waiting}
+            self.conversation.stop_next = bool(waiting - steering_sent)
         elif not turn.stopping:
             turn.stopping = reason
             self._spawn(self._stop(turn), f"stop {self.id}")

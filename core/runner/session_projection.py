@@ -8,12 +8,14 @@ from core.domain.events import (
     AnyEvent,
     Asked,
     Parked,
+    QueueChanged,
     SessionOpened,
     StateChanged,
     TurnFinished,
     UserSaid,
     seq_of,
 )
+from core.domain.message_queue import MessageQueue
 from core.domain.states import OPEN_TURN, SessionState
 from core.domain.summaries import last_line
 
@@ -27,7 +29,7 @@ class SessionProjection:
         self.state = SessionState.ASLEEP
         self.turn = ""  # what StateChanged.turn said last, until the turn was finished
         self.seqs: dict[str, int] = {}  # of every message_id there ever was
-        self.waiting: dict[str, UserSaid] = {}  # acknowledged, and in no turn yet
+        self.waiting = MessageQueue()  # acknowledged, and in no turn yet
         self.asked: dict[str, Asked] = {}  # and not answered
         self.parked: set[str] = set()
         self.answered: dict[str, Answered] = {}
@@ -44,7 +46,9 @@ class SessionProjection:
                 self.agent, self.kind = event.agent, event.kind
             case UserSaid():
                 self.seqs[event.message_id] = seq_of(event)
-                self.waiting[event.message_id] = event
+                self.waiting.add(event)
+            case QueueChanged():
+                self.waiting.apply(event)
             case StateChanged():
                 self._changed(event)
             case TurnFinished():
@@ -72,7 +76,7 @@ class SessionProjection:
             self.outcome = self.reason = ""
         if event.turn:
             self.turn = event.turn
-            self.waiting.pop(event.turn, None)
+            self.waiting.take(event.turn)
             self.decided.pop(event.turn, None)
 
     def _request(self, event: Asked | Answered | Parked) -> None:

@@ -29,7 +29,7 @@ from core.lib.pubsub import Hub, Subscription
 from core.observability import metrics
 from core.observability.event_metrics import FirstTokenTimer
 from core.observability.tracing import message_trace, span
-from core.protocol.runner_api import MESSAGE_CHARS, MESSAGE_ID_CHARS, Answer, SendMessage, SessionChange
+from core.protocol.runner_api import MESSAGE_CHARS, MESSAGE_ID_CHARS, Answer, ChangeQueue, SendMessage, SessionChange
 from core.services.audit import Audit
 from core.store import Store
 
@@ -80,6 +80,12 @@ class Conversations:
             one.attributes["oma.session"] = session
             self._first_words.sent(message.message_id)
             return await self._call(session, lambda runner: runner.say(session, message), user=user)
+
+    async def change_queue(self, session: str, change: ChangeQueue, *, user: UserId) -> None:
+        """Change a message that waits for its turn. Raises: NotFound, BadInput. Conflict: it waits no more, or was
+        edited by somebody else. RunnerUnavailable: nothing has changed.
+        """
+        await self._call(session, lambda runner: runner.change_queue(session, change), user=user)
 
     async def interrupt(self, session: str, *, user: UserId) -> None:
         """Stop the open turn and everything that it started (G6). No error if nothing runs. Raises: NotFound,

@@ -6,6 +6,7 @@ from aiohttp import web
 from core.domain.errors import BadInput, TooMuch
 from core.domain.events import Answered
 from core.protocol import runner_api as api
+from core.runner.queue_edits import change_queue
 from core.runner.routes.http import ID, json_answer, json_body, path_id, query_count
 from core.runner.runner import Runner
 from core.runner.session import Session
@@ -27,6 +28,7 @@ class SessionRoutes:
             web.delete(api.SESSION, self._delete),
             web.post(api.WARM, self._warm),
             web.post(api.MESSAGES, self._say),
+            web.post(api.QUEUE, self._change_queue),
             web.post(api.INTERRUPT, self._interrupt),
             web.post(api.REQUEST, self._answer),
             web.get(api.EVENTS, self._events),
@@ -61,6 +63,12 @@ class SessionRoutes:
         seq = session.conversation.say(body.event)
         await session.fsync()
         return json_answer(api.Recorded(seq=seq))
+
+    async def _change_queue(self, request: web.Request) -> web.Response:
+        session = self._session(request)
+        change_queue(session.conversation, await json_body(request, api.ChangeQueue))
+        await session.fsync()
+        return json_answer()
 
     async def _interrupt(self, request: web.Request) -> web.Response:
         self._session(request).interrupt()
