@@ -10,11 +10,13 @@ import msgspec
 
 from core.domain import events as e
 from core.domain.errors import Conflict, NotFound, RunnerUnavailable
+from core.domain.message_queue import MessageQueue
 from core.domain.permission_rules import parse_rules
 from core.domain.records import Agent, Session, UserId, new_session_id, now
 from core.domain.states import SessionState as S
 from core.lib.pubsub import Hub, Subscription
-from core.protocol.runner_api import SessionChange
+from core.protocol.runner_api import ChangeQueue, SessionChange
+from core.runner.queue_edits import check
 from core.services.overview import Overview
 
 HISTORY = 300
@@ -180,6 +182,19 @@ class FakeTalk:
         self.calls.append(("retry", {"message_id": said.message_id, "after": after}))
         again = msgspec.structs.replace(said, message_id=f"{said.message_id}~{after}", retry_of=said.message_id)
         return self.happen(session, again)
+
+    async def change_queue(self, session: str, change: ChangeQueue, *, user: UserId) -> None:
+        self._own(session, user)
+        queue = MessageQueue()
+        for event in self.logs[session]:
+            if isinstance(event, e.UserSaid):
+                queue.add(event)
+            elif isinstance(event, e.QueueChanged):
+                queue.apply(event)
+            elif isinstance(event, e.StateChanged):
+                queue.take(event.turn)
+        if check(change, queue, sent=()):
+            self.happen(session, change.event)
 
     async def interrupt(self, session: str, *, user: UserId) -> None:
         self._own(session, user)

@@ -47,6 +47,16 @@ class ItemList:
             self._numbers.setdefault(key, seq_of(event))
         self.ops.append(msgspec.structs.replace(put, before=before) if before else put)
 
+    def put_last(self, key: str, html: str, event: Event, *, source: str, before: str = "") -> None:
+        """Show an item that stays below all others: in its place if it is there, else before `before`, else last."""
+        new = key not in self._items
+        self.put(key, html, event, source=source, last=True)
+        if not new or before not in self._last:
+            return
+        self.ops[-1] = msgspec.structs.replace(self._items[key], before=before)
+        del self._last[key]
+        self._last = dict.fromkeys(part for one in self._last for part in ((key, one) if one == before else (one,)))
+
     def print(self, key: str, html: str, output: str) -> None:
         """More output of a running command: pages that have the item are sent `output`, others the item's `html`."""
         self._items[key] = msgspec.structs.replace(self._items[key], html=html)

@@ -35,11 +35,13 @@ class Items:
         marks += [("info", t("say.via", via=event.via))] if event.via != "web" else []
         notes = "".join(f'<span class="tiny">{icon(name)}{escape(text)}</span>' for name, text in marks)
         files = "".join(f'<span class="chip">{icon("clip")}{escape(file.name)}</span>' for file in event.attachments)
-        return (
+        row = (
             f'<div class="said-row" data-testid="message" data-role="user" data-seq="{event.seq}"'
             f' data-message="{escape(event.message_id)}">{self._bubble(event.text)}'
             f"{files}{notes}</div>"
         )
+        state = "steer" if event.steer else "queue"
+        return f'<div class="queued" data-testid="queue-item" data-state="{state}">{row}</div>' if queued else row
 
     def _bubble(self, text: str) -> str:
         """What was said; of a long text the beginning, and the rest under a line that opens it."""

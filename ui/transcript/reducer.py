@@ -15,6 +15,7 @@ from ui.transcript import markdown
 from ui.transcript.item_list import ItemList
 from ui.transcript.items import Items
 from ui.transcript.ops import AnyOp, PutItem
+from ui.transcript.queued_messages import QueuedMessages, key_of
 from ui.transcript.request_view import RequestView
 from ui.transcript.session_stats import NOTHING, Facts, SessionStats, after, charged, facts
 from ui.transcript.streaming_text import StreamingText
@@ -54,7 +55,7 @@ class TranscriptReducer:
         self._known, self._counted, self._item_list = known, counted, ItemList()
         self.state, self.last_seq, self.first_seq = state, 0, 0
         self._activity = ToolActivity(self._item_list, self._items, words, folder=folder, render=render)
-        self._queued: dict[str, e.UserSaid] = {}
+        self._queued = QueuedMessages(self._item_list, self._items)
         self._cut_off: dict[str, e.Text] = {}  # texts of this turn that were not finished
         self._writing, self._musing = dict[str, StreamingText](), set[str]()  # unfinished texts, keys of thinking
         self._message = self._turn = self._since = self._woken = self._todos = self._phase = ""
@@ -69,6 +70,7 @@ class TranscriptReducer:
         """What each kind of event does; one that is not here changes nothing on the page."""
         return {
             e.UserSaid: self._said,
+            e.QueueChanged: self._queue_changed,
             e.TextDelta: self._text_delta,
             e.Text: self._text,
             e.ThinkingDelta: self._thinking_delta,
@@ -165,13 +167,25 @@ class TranscriptReducer:
         """Show a message; during another message's turn it stays below everything until the agent takes it in."""
         self.settle()
         self._begun[event.message_id] = event
-        key = f"u:{event.seq}"
-        queued = bool(self._turn) and self._turn != event.message_id
-        if queued:
-            self._queued[key] = event
-        else:
-            self._activity.close_row()
-        self._item_list.put(key, self._items.said(event, queued=queued), event, source=event.text, last=queued)
+        if self._turn and self._turn != event.message_id:
+            self._queued.add(event)
+            return
+        self._activity.close_row()
+        self._item_list.put(key_of(event), self._items.said(event, queued=False), event, source=event.text)
+
+    def _queue_changed(self, event: e.QueueChanged) -> None:
+        """Show a person's change of a waiting message; a removed one is not shown any more."""
+        said = self._begun.get(event.message_id)
+        if said is None:
+            self._activity.orphan(event)
+        elif now := self._queued.apply(event):
+            self._begun[event.message_id] = now
+        elif event.kind == "remove":
+            del self._begun[event.message_id]
+            self._item_list.drop(key_of(said))
+        elif event.kind == "edit":
+            self._begun[event.message_id] = said = msgspec.structs.replace(said, text=event.text)
+            self._item_list.put(key_of(said), self._items.said(said, queued=False), said, source=said.text)
 
     def _text_delta(self, event: e.TextDelta) -> None:
         self._supersede(event.message)
@@ -247,12 +261,10 @@ class TranscriptReducer:
             self.settle()
         if not inside:
             self._since = at if event.turn else ""
-        key = next((key for key, said in self._queued.items() if said.message_id == event.turn), "")
-        if key:
-            said = self._queued.pop(key)
+        if said := self._queued.take(event.turn):
             self._activity.close_row()
             html = self._items.said(said, queued=False, steered=inside)
-            self._item_list.move(key, html, said, source=said.text)
+            self._item_list.move(key_of(said), html, said, source=said.text)
 
     def _finish(self, event: e.TurnFinished) -> None:
         self._forget_unfinished()

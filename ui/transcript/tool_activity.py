@@ -61,7 +61,7 @@ class ToolActivity:
         if event.id in self._calls:
             self._change(event.id, event, result=event, waiting=False)
         else:
-            self._orphan(event)
+            self.orphan(event)
 
     def progress(self, event: e.ToolProgress) -> None:
         """More of a running command's output."""
@@ -97,7 +97,7 @@ class ToolActivity:
         if event.tool_id in self._calls:
             self._change(event.tool_id, event, decided=event)
         else:
-            self._orphan(event)
+            self.orphan(event)
 
     def answer(self, event: e.Answered) -> None:
         """A person has decided."""
@@ -105,7 +105,7 @@ class ToolActivity:
         self._cards.pop(event.request_id, None)
         asked = self._asked.get(event.request_id)
         if asked is None:
-            self._orphan(event)
+            self.orphan(event)
             return
         if asked.tool_id in self._calls and asked.kind == "permission":
             self._change(asked.tool_id, event, waiting=False, answered=event)  # said at the end of its own line
@@ -118,7 +118,7 @@ class ToolActivity:
         if event.request_id in self._asked:
             self._open[event.request_id] = True
         else:
-            self._orphan(event)
+            self.orphan(event)
 
     def add_to_row(self, key: str) -> None:
         """Add an item that is folded together with the calls around it."""
@@ -219,7 +219,7 @@ class ToolActivity:
         if len(done) >= FOLDED_FROM:
             self._item_list.wrap(row, run(done, self._words))
 
-    def _orphan(self, event: e.AnyEvent) -> None:
+    def orphan(self, event: e.AnyEvent) -> None:
         if len(self.orphans) < ORPHANS:
             self.orphans.append(event)
 

@@ -1,5 +1,6 @@
 // The transcript: a list of keyed items in plain DOM. Vue only mounts the frame; everything in it comes by push().
 import { bubble, button, clean, copy, element, greeting, lasting } from "oma_items";
+import { arrange, queueTools, refocus, spill, typedIn, typeOn } from "oma_queue";
 
 const NEAR = 100; // px from the bottom within which the reader is followed
 const MOVING_MS = 400; // a scroll event this long after wheel, finger or key is the reader's
@@ -17,11 +18,12 @@ export default {
         <div ref="pending" class="items"></div><div ref="working" class="working act" hidden></div></div>
     </div>
     <div ref="foot" class="foot-pill"></div><div ref="spoken" class="sr" aria-live="polite"></div></div>`,
-  props: { start: Object, words: Object, hello: Object },
+  props: { start: Object, words: Object, hello: Object, queue: Object },
   mounted() {
     this.n = 0;
     this.items = new Map();
     this.sources = new Map();
+    this.typing = new Map(); // what somebody types into a waiting message while it is dropped and put elsewhere
     this.following = true;
     this.end = 0; // scrollTop, and the sizes of what scrolls, when we were last at the end
     this.sizesAtEnd = "";
@@ -60,6 +62,7 @@ export default {
       }
       if (base === 0) this.putAll(ops.filter((op) => op.o === "put"));
       for (const op of ops) if (base !== 0 || op.o !== "put") this[op.o](op, live);
+      if (this.queue && ops.some((op) => op.key[0] === "u")) (arrange(this.$refs.now), refocus(this.$refs.now), spill(this.typing));
       this.n = n;
       box.dataset.lastSeq = seq;
       window.dispatchEvent(new CustomEvent("oma-seq", { detail: seq }));
@@ -100,6 +103,8 @@ export default {
       const was = this.items.get(op.key);
       const item = was || element("div");
       item.className = `item k-${op.key[0]}`;
+      const typed = was ? typedIn(item) : (this.typing.get(op.key) ?? null);
+      this.typing.delete(op.key);
       const opened = was && [...was.querySelectorAll("details[data-touched]")].map((one) => one.open);
       item.innerHTML = clean(op.html);
       if (opened?.length) item.querySelectorAll("details").forEach((one, at) => at < opened.length && ((one.open = opened[at]), (one.dataset.touched = "1")));
@@ -109,6 +114,7 @@ export default {
         anchor && anchor.parentNode === this.$refs.now ? anchor.before(item) : this.$refs.now.append(item);
       }
       this.finish(item, op, live);
+      if (typed !== null) typeOn(item, typed, op.source, this.queue, (change) => this.$emit("queue", change));
     },
     putAll(ops, box = this.$refs.now, before = null) {
       // One pass of the sanitiser for a whole history: it is most of what opening a long session costs.
@@ -147,6 +153,7 @@ export default {
         pressed.dataset.testid = "retry";
         again.append(pressed);
       }
+      if (this.queue && item.querySelector("[data-testid=queue-item]")) queueTools(item, op.source, this.queue, (change) => this.$emit("queue", change));
       if (!op.source) return;
       this.sources.set(op.key, op.source);
       if (op.key[0] !== "t") return;
@@ -191,7 +198,10 @@ export default {
       if (atEnd) box.scrollTop = box.scrollHeight;
     },
     drop(op) {
-      this.items.get(op.key)?.remove();
+      const item = this.items.get(op.key);
+      const typed = item && typedIn(item);
+      if (typed) this.typing.set(op.key, typed);
+      item?.remove();
       this.items.delete(op.key);
       this.sources.delete(op.key);
     },

@@ -16,15 +16,18 @@ from nicegui.events import GenericEventArguments
 from core.domain.errors import PlatformError
 from core.domain.events import AnyEvent, UserSaid, seq_of
 from core.domain.records import now
+from core.protocol.runner_api import ChangeQueue
 from ui.layout.i18n import Translations
 from ui.transcript.reducer import TranscriptReducer
 from ui.transcript.shared_view import Push, ViewCursor
 
 Older = Callable[[int], Awaitable[list[AnyEvent]]]
+ChangeQueued = Callable[[ChangeQueue], Awaitable[None]]
+QUEUE_LABELS: Final = "up down steer edit remove save cancel".split()
 LABELS: Final = "copy copied earlier new end sending retry again edit handover in_s s m h".split()
 
 
-class Transcript(Element, component="transcript.js", dependencies=["oma_items.js"]):
+class Transcript(Element, component="transcript.js", dependencies=["oma_items.js", "oma_queue.js"]):
     """One tab's element on a shared view. `listeners` are elements whose `meta` method gets the values around it."""
 
     def __init__(
@@ -38,15 +41,17 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
         fail: Callable[[Exception], None],
         listeners: list[Element],
         hello: dict[str, Any],
+        queue: ChangeQueued | None = None,
     ) -> None:
         """`again` says a message once more after the failed turn that ended with this number; `handover` goes on in a
         new session.
 
+        `queue` changes a message that waits for its turn; without it they are only shown.
         `hello` is what an empty one shows: `title`, `text`, and `starters` of `{text, say, icon}`.
         """
         super().__init__()
         self._cursor, self._words, self._older, self._listeners = cursor, words, older, listeners
-        self._again, self._fail = again, fail
+        self._again, self._fail, self._change_queue = again, fail, queue
         self._online = asyncio.Event()
         first = cursor.now()
         self._first_seq, self._orphans = cursor.view.first_seq, list(cursor.view.orphans)
@@ -56,16 +61,21 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
         self.props["start"] = self._start(first)
         self.props["words"] = {label: words.t(f"transcript.{label}") for label in LABELS}
         self.props["hello"] = hello
-        self.on("sync", self._sync)
-        self.on("earlier", self._earlier, args=[])
-        self.on("again", self._retried)
-        self.on("handover", handover, args=[])
+        self.props["queue"] = {label: words.t(f"queue.{label}") for label in QUEUE_LABELS} if queue else None
+        self._listen(handover)
         if self.client.has_socket_connection:  # made in a page that is open already, as a run's is once it begins
             self._online.set()
         self.client.on_connect(self._online.set)
         self.client.on_disconnect(self._online.clear)
         task = background_tasks.create(self._pump(), name="transcript", context=self.client)
         self.client.on_delete(task.cancel)
+
+    def _listen(self, handover: Callable[[], Awaitable[None]]) -> None:
+        self.on("sync", self._sync)
+        self.on("queue", self._queue_changed)
+        self.on("earlier", self._earlier, args=[])
+        self.on("again", self._retried)
+        self.on("handover", handover, args=[])
 
     def _start(self, push: Push) -> dict[str, Any]:
         return {
@@ -122,6 +132,18 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
             self._fail(error)
             self.run_method("retryable")
 
+    async def _queue_changed(self, event: GenericEventArguments) -> None:
+        """Change a waiting message, as somebody has pressed. What becomes of it comes with the session's events."""
+        told = {key: str(value) for key, value in event.args.items()} if isinstance(event.args, dict) else {}
+        try:
+            change = msgspec.convert({**told, "message_id": told.get("id", "")}, ChangeQueue)
+            if self._change_queue:
+                await self._change_queue(change)
+        except msgspec.ValidationError:
+            return
+        except PlatformError as error:
+            self._fail(error)
+
     async def _earlier(self) -> None:
         """The 200 events before the first one here."""
         if self._first_seq <= 1:
@@ -144,5 +166,7 @@ def _take_all(reducer: TranscriptReducer, events: list[AnyEvent]) -> None:
 def _preloads() -> str:
     """Return preload links for modules that import each other, so that the browser loads them at once."""
     static = f"/_nicegui/{__version__}"
-    urls = [f"{static}/libraries/{key}" for key, library in libraries.items() if library.name == "oma_items"]
+    urls = [
+        f"{static}/libraries/{key}" for key, library in libraries.items() if library.name in ("oma_items", "oma_queue")
+    ]
     return "".join(f'<link rel="modulepreload" href="{url}">' for url in [f"{static}/static/dompurify.mjs", *urls])

@@ -60,7 +60,9 @@ export default {
       this.steerButton.hidden = !working;
       this.calm = working || asked; // then the send button is not the primary one
       this.light();
-      this.sendButton.querySelector("span").textContent = working ? this.words.queue : this.words.send;
+      const label = this.sendButton.querySelector("span");
+      label.textContent = working ? this.words.queue : this.words.send;
+      working ? (label.dataset.testid = "queue") : delete label.dataset.testid;
       this.sendButton.querySelector(".ic").className = working ? "ic ic-queue" : "ic ic-send";
       this.stopButton.querySelector("span").textContent = this.words.stop;
       this.$refs.hint.hidden = working;

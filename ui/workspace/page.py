@@ -167,6 +167,7 @@ class WorkspaceChat:
                 words=words,
                 older=self._older,
                 again=self._retry,
+                queue=partial(self._conversations.change_queue, id, user=user),
                 handover=self._hand_over,
                 fail=self._page.fail,
                 listeners=[self._head, self._list, card, composer],

@@ -29,9 +29,11 @@ CONTRACT = {
     "tool_returned", "asked", "answered", "parked", "todos", "decided", "retrying", "notice", "state", "turn_finished",
 }  # fmt: skip
 
+ADDED = {"live", "turn_cost", "unknown", "queue_changed"}
+
 
 def test_the_kinds_are_those_of_the_contract_and_those_of_watch() -> None:
-    assert {kind.__struct_config__.tag for kind in get_args(AnyEvent)} == CONTRACT | {"live", "turn_cost", "unknown"}
+    assert {kind.__struct_config__.tag for kind in get_args(AnyEvent)} == CONTRACT | ADDED
 
 
 def test_an_event_comes_back_as_it_was_with_korean_and_emoji() -> None:
