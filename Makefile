@@ -9,7 +9,7 @@ WORKERS ?= $(shell expr $$(nproc) + 1)
 # Wherever this is set, every worker of the tests would compile all of them anew, and every server they start itself.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test proofs check format guards bench soak-box observatory security secrets audit sbom lock pictures image manifests system-packages
+.PHONY: run test proofs check format guards bench soak-box observatory security secrets audit sbom lock pictures screenshots image manifests system-packages
 
 run:
 	@scripts/environment run
@@ -88,6 +88,11 @@ soak-box: system-packages
 pictures: system-packages
 	@scripts/environment dev
 	@exec $(BIN)/python -m tests.e2e.pictures
+
+# Every page in both languages and themes at three widths, with what axe finds. TO=folder: where they go.
+screenshots: system-packages
+	@scripts/environment dev
+	@exec $(BIN)/python -m tests.e2e.screenshots $(or $(TO),screenshots)
 
 lock:
 	scripts/lock
