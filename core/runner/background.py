@@ -1,4 +1,4 @@
-"""The commands and sub-agents that a session's CLI runs in the background, and how their end is told."""
+"""The commands and sub-agents that a session's CLI runs in the background, and the record of their end."""
 
 import uuid
 
@@ -8,7 +8,7 @@ from core.runner.turn_result import background_end
 
 
 class BackgroundWork:
-    """`tasks` says what each of them is for; the CLI tells whenever they change."""
+    """The background work of one CLI. `tasks` describes each piece; the CLI reports every change."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -18,7 +18,7 @@ class BackgroundWork:
         return len(self.tasks)
 
     def change(self, tasks: tuple[str, ...], *, ending: bool) -> None:
-        """The CLI says what works now. While its processes are `ending`, that is known better here."""
+        """Take over the CLI's list of running work. It is ignored while the CLI's processes are `ending`."""
         if not ending:
             self.tasks = tasks
 
@@ -29,7 +29,9 @@ class BackgroundWork:
         return SessionState.BUSY if self.tasks else SessionState.IDLE
 
     def end(self, reason: str, *, detail: str = "", told: bool = False) -> None:
-        """It ends here, for `reason` (a code as in TurnFinished). `told`: the end of an open turn says so."""
+        """End all background work for `reason` (a code as in TurnFinished). `told`: the end of an open turn
+        reports it.
+        """
         tasks, self.tasks = self.tasks, ()
         if tasks and not told:
             self.tell_end(reason, "; ".join(filter(None, tasks)) or detail[-500:])

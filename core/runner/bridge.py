@@ -1,8 +1,7 @@
-"""127.0.0.1:port ⇄ the gateway, byte for byte: the CLI speaks TCP, and the box has no other way out than this one.
+"""A relay between 127.0.0.1:port and the gateway: the CLI speaks TCP, and the box has no other way out.
 
-What comes back is looked through for the models' messages (model_calls.py).
-
-While the gateway is away, new connections are held, so that the CLI sees a slow answer instead of a refused one (G4).
+The bytes from the gateway are searched for ids of model messages (model_calls.py). While the gateway is away, new
+connections are held, so that the CLI sees a slow answer instead of a refused one (G4).
 """
 
 import asyncio
@@ -24,7 +23,7 @@ CONNECTIONS = 256
 
 
 class RelayEnd(asyncio.Protocol):
-    """One end of a relayed connection. Bytes received here are written to `other`, no faster than it accepts them."""
+    """An end of a relayed connection. Bytes received here are written to `other`, no faster than it accepts them."""
 
     def __init__(self, on_bytes: Callable[[bytes], None] | None = None) -> None:
         self._on_bytes = on_bytes
@@ -55,7 +54,7 @@ class RelayEnd(asyncio.Protocol):
     def eof_received(self) -> bool:
         self._ended = True
         self._pass_end()
-        return True  # keep our writing side: the answer is still to come
+        return True  # keep our writing side open: the answer is still to come
 
     def pause_writing(self) -> None:
         if self.other and self.other.transport:
@@ -72,9 +71,9 @@ class RelayEnd(asyncio.Protocol):
             self.closed.set_result(None)
 
     def join(self, other: "RelayEnd") -> None:
-        """From now on the two are one connection; what came early goes first."""
+        """Connect the two ends; bytes that came early go first."""
         self.other, other.other = other, self
-        self._on_bytes, on_bytes = None, self._on_bytes  # it has heard these already
+        self._on_bytes, on_bytes = None, self._on_bytes  # it has received these already
         for data in self._early:
             self.data_received(data)
         self._on_bytes = on_bytes
@@ -90,7 +89,7 @@ class RelayEnd(asyncio.Protocol):
 
 
 class Bridge:
-    """`await Bridge(road).open()`; `port` is where the CLIs are sent."""
+    """The relay of a runner. `await Bridge(road).open()` starts it; CLIs connect to `port`."""
 
     def __init__(self, road: Transport, *, hold_s: float = HOLD_S) -> None:
         self._road, self._hold_s = road, hold_s
@@ -114,7 +113,7 @@ class Bridge:
     def _accept(self) -> RelayEnd:
         near = RelayEnd()
         if len(self._pairs) >= CONNECTIONS:
-            log.warning("more than %d connections at once; this one waits for ever", CONNECTIONS)
+            log.warning("more than %d connections at once; this one waits without end", CONNECTIONS)
             return near
         pair = asyncio.get_running_loop().create_task(self._pair(near), name="bridge")
         self._pairs.add(pair)
@@ -133,9 +132,10 @@ class Bridge:
                     side.transport.close()
 
     async def _reach(self, near: RelayEnd) -> RelayEnd | None:
-        """The gateway's end, waited for while it is away; None: nobody waits any more.
+        """Return the gateway's end, retrying while the gateway is away; None if the near end closed or the time is
+        over.
 
-        One that takes the connection and then hangs up is not asked again: whoever sent the first byte decides that.
+        An accepted connection that the gateway closes is not retried: the first byte may have been sent.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._hold_s

@@ -1,12 +1,11 @@
-"""Unfinished text, kept beside the log: what a killed runner had shown of an answer is not lost with it.
+"""A file of unfinished text beside the log, so that text that was shown survives a killed runner.
 
-Deltas are not stored. So each is written to `<session>.part`, a line of JSON, before it is shown: by one write without
-fsync, some ten microseconds, which is to survive a SIGKILL, not a power cut. The runner that opens the log again keeps
-what is in it as partial text, and when the turn ends the file goes.
-
-Each line says after which event of the log it was written, and what was stored since tells which blocks are still
-unfinished: one that was finished meanwhile, or that the CLI has begun again, is left out. The agent can write in its
-home, and thus here, as it can in the log: whatever is no small plain file of this shape is as good as none.
+Deltas are not stored as events. Instead each is written to `<session>.part` as a line of JSON before it is shown: by
+one write without fsync, some ten microseconds. That survives a SIGKILL, but not a power cut. The runner that opens the
+log again keeps the file's text as partial, and the file is deleted when the turn ends. Each line names the last event
+of the log at its time. The events since then tell which blocks are still unfinished: a block that was finished, or that
+the CLI has begun again, is left out. The agent can write in its home and thus here, as it can in the log: anything but
+a small plain file of this form is ignored.
 """
 
 import logging
@@ -22,13 +21,13 @@ from core.runner.log import EventLog
 
 log = logging.getLogger("oma.checkpoint")
 
-FILE_BYTES = 4 * 1024 * 1024  # of a turn's unfinished text: more than a model says in one answer
+FILE_BYTES = 4 * 1024 * 1024  # of a turn's unfinished text: more than a model writes in one answer
 BLOCKS = 100
-OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a named pipe in its place stops nobody
+OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a named pipe in its place must not block
 
 
 class Piece(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of the file: this was shown of a block when the log ended with number `after`."""
+    """A line of the file: text of a block that was shown when the log ended with number `after`."""
 
     after: int
     message: str
@@ -37,7 +36,9 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Checkpoint:
-    """Of one session. `keep` before each delta is shown, `forget` at a turn's end, `left` after opening the log."""
+    """The checkpoint of one session. Call `keep` before showing a delta, `forget` at a turn's end, `left` after opening
+    the log.
+    """
 
     def __init__(self, file: EventLog) -> None:
         self._log = file
@@ -45,10 +46,10 @@ class Checkpoint:
         self._fd = -1
         self._message = ""
         self._size = 0
-        self._there = True  # for all we know
+        self._there = True  # it may exist
 
     def keep(self, delta: TextDelta) -> None:
-        """Write it down. A disk that does not take it costs only this net: the rest of the turn goes without."""
+        """Write a delta to the file. If the disk refuses, the rest of the turn goes on without a checkpoint."""
         if self._size > FILE_BYTES:
             return
         try:
@@ -71,7 +72,7 @@ class Checkpoint:
         self._message, self._size = message, 0
 
     def forget(self) -> None:
-        """Nothing is unfinished any more."""
+        """Delete the file, because nothing is unfinished any more."""
         self._message, self._size = "", 0
         if self._fd >= 0:
             os.close(self._fd)
@@ -81,10 +82,12 @@ class Checkpoint:
             try:
                 self._path.unlink(missing_ok=True)
             except OSError as error:
-                log.warning("a checkpoint stays: %s", error)  # the log has the turn's end: nobody will believe it
+                log.warning(
+                    "a checkpoint stays: %s", error
+                )  # the log has the turn's end, so its content will be ignored
 
     def left(self) -> Sequence[Text]:
-        """What was unfinished when the log's last writer ended, without what is in the log."""
+        """Return the text that was unfinished when the log's last writer ended, without what is in the log."""
         try:
             pieces = _pieces(_read(self._path))
         except OSError:
@@ -93,14 +96,14 @@ class Checkpoint:
             return ()
         lines = self._log.read(pieces[0].after)
         if len(lines) < self._log.last_seq - pieces[0].after:
-            return ()  # so much has happened since that it cannot be unfinished
+            return ()  # with so many events since, it cannot be unfinished
         return _outstanding(pieces, list(_known(lines)))
 
 
 def _pieces(raw: bytes) -> list[Piece]:
-    """Those of the last message, in their order; nothing if there is a line that we did not write."""
+    """Return the pieces of the last message in order; none if any line is not ours."""
     found: list[Piece] = []
-    for line in raw.split(b"\n")[:-1]:  # what was cut off in the middle was not shown
+    for line in raw.split(b"\n")[:-1]:  # an incomplete line was not shown
         try:
             piece = msgspec.json.decode(line, type=Piece)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -112,7 +115,7 @@ def _pieces(raw: bytes) -> list[Piece]:
 
 
 def _outstanding(pieces: list[Piece], since: list[AnyEvent]) -> Sequence[Text]:
-    """The blocks that were neither finished nor begun anew in what was stored since each of their pieces."""
+    """Return the blocks that were neither finished nor begun again by the events stored since their pieces."""
     texts: dict[int, list[str]] = {}
     known: dict[tuple[int, int], bool] = {}  # there are many pieces of a block between two events
     for piece in pieces:
@@ -141,11 +144,11 @@ def _known(lines: Iterable[bytes]) -> Iterable[AnyEvent]:
         try:
             yield decode(line)
         except msgspec.DecodeError:
-            continue  # of a newer version
+            continue  # a kind of a newer version
 
 
 def _read(path: Path) -> bytes:
-    """Raises: OSError: there is none, or it is no file of ours."""
+    """Return the file's content. Raises: OSError: there is no such file, or it is not one of ours."""
     fd = os.open(path, os.O_RDONLY | OPEN)
     try:
         about = os.fstat(fd)

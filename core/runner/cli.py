@@ -1,8 +1,8 @@
-"""One CLI process: started, written to, read line by line as it speaks, and certainly ended.
+"""One CLI process: start it, write to it, read its lines, and end it in every case.
 
-Reading is by protocol callbacks: what the CLI prints is heard in the same step of the loop in which it arrives. Its
-standard streams are socket pairs: a pipe can be opened again by any process of its user through /proc/PID/fd, to read
-what we ask and to answer in our place; a socket cannot.
+Reading is by protocol callbacks, so that a line is handled in the same step of the event loop in which it arrives. Its
+standard streams are socket pairs: any process of its user could open a pipe again through /proc/PID/fd, read our
+messages and answer in our place; a socket cannot be opened so.
 """
 
 import asyncio
@@ -27,14 +27,14 @@ from core.runner.tool_launcher import ToolLauncher
 log = logging.getLogger("oma.cli")
 
 Json = dict[str, Any]
-LAST_WORDS_S = 0.2  # after its exit, for what is still in the pipe; a grandchild may hold that open for ever
+LAST_WORDS_S = 0.2  # after its exit, for output still in the stream; a grandchild may keep that open without end
 EXIT_GRACE_S = 0.5  # after stdin closes, and again after SIGTERM
 STDERR_LINES = 20
 STDERR_BYTES = 64 * 1024
 
 
 class CliProcess(asyncio.SubprocessProtocol):
-    """`on_message` is called with every JSON object of its stdout, `on_exit` once after the last of them."""
+    """A CLI process. `on_message` is called with every JSON object of its stdout, `on_exit` once after the last."""
 
     def __init__(self) -> None:
         self.on_message: Callable[[Json], None] = lambda _: None
@@ -50,7 +50,9 @@ class CliProcess(asyncio.SubprocessProtocol):
 
     @classmethod
     async def start(cls, argv: list[str], *, env: dict[str, str], cwd: Path, tools: ToolLauncher | None = None) -> Self:
-        """`tools` end with it, also when it does not start. Raises: OSError: there is no such program or folder."""
+        """Start the program. `tools` end with it, also if it does not start. Raises: OSError: no such program or
+        folder.
+        """
         loop, ours, theirs = asyncio.get_running_loop(), list[socket.socket](), list[socket.socket]()
         try:
             if not os.access(argv[0], os.X_OK):
@@ -86,21 +88,21 @@ class CliProcess(asyncio.SubprocessProtocol):
 
     @property
     def dropped(self) -> int:
-        """Lines that were too long to be read."""
+        """The number of lines that were too long to be read."""
         return self._lines.dropped
 
     @property
     def stderr_tail(self) -> str:
-        """The end of its stderr."""
+        """The last lines of its stderr."""
         return "\n".join(self._stderr)
 
     def write(self, line: bytes) -> None:
-        """To its stdin, at once; a dead CLI takes it silently, its death is told by `on_exit`."""
+        """Write to its stdin, at once. A dead CLI ignores it; `on_exit` reports its death."""
         if self._streams and not self._streams[0].is_closing():
             self._streams[0].write(line)
 
     async def close(self) -> None:
-        """stdin ends, then SIGTERM, then SIGKILL; returns when it is gone, within some 1.5 s."""
+        """Close stdin, then send SIGTERM, then SIGKILL. Returns when the process has ended, within about 1.5 s."""
         if self._process is None:
             return
         for stdin in self._streams[:1]:
@@ -119,11 +121,11 @@ class CliProcess(asyncio.SubprocessProtocol):
             await self.tools.close()
 
     def terminate(self) -> None:
-        """SIGTERM, if it lives."""
+        """Send SIGTERM if it is alive."""
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """SIGKILL, if it lives."""
+        """Send SIGKILL if it is alive."""
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -138,7 +140,7 @@ class CliProcess(asyncio.SubprocessProtocol):
         self._process = transport
 
     def stream_data_received(self, fd: int, data: bytes) -> None:
-        """Something of its stdout (1) or stderr (2)."""
+        """Handle bytes of its stdout (1) or stderr (2)."""
         if fd == 2:
             self._stderr.extend(line.decode(errors="replace")[:500] for line in self._errors.feed(data))
             return
@@ -148,7 +150,7 @@ class CliProcess(asyncio.SubprocessProtocol):
                 self.on_message(said)
 
     def stream_ended(self, fd: int) -> None:
-        """One of its streams is closed."""
+        """Handle the end of one of its streams."""
         if fd == 1:
             self._ended = True
             self._finish_if(self._exited)
@@ -165,7 +167,7 @@ class CliProcess(asyncio.SubprocessProtocol):
 
 
 class _Stream(asyncio.Protocol):
-    """Our end of one of its standard streams."""
+    """Our end of one of the CLI's standard streams."""
 
     def __init__(self, cli: CliProcess, fd: int) -> None:
         self._cli, self._fd = cli, fd
@@ -179,7 +181,7 @@ class _Stream(asyncio.Protocol):
 
 
 def parse(line: bytes) -> Json | None:
-    """The object in a line. Bytes that are no UTF-8 and half characters are replaced; what is no object is None."""
+    """Return the JSON object in a line; None if it is none. Invalid UTF-8 and half characters are replaced."""
     if not line.startswith(b"{"):
         return None
     try:

@@ -1,4 +1,4 @@
-"""The line that starts a CLI and the environment it starts in: built from nothing, so that nothing leaks into it."""
+"""The arguments and the environment of a CLI. They are built from nothing, so that nothing of ours leaks into it."""
 
 import json
 import tempfile
@@ -17,21 +17,21 @@ from core.runner.processes import MARK
 from core.runner.prompts import appended
 from core.runner.tool_launcher import behind_launcher
 
-# What an agent needs: the CLI's whole set makes every request three times as large.
+# The tools that an agent needs: all of the CLI's tools would make every request three times as large.
 TOOLS = (
     "Bash", "Read", "Write", "Edit", "NotebookEdit", "Glob", "Grep", "WebFetch", "WebSearch", "Task", "TaskStop",
     "TaskCreate", "TaskUpdate", "TaskList", "TaskGet", "TodoWrite", "Skill", "AskUserQuestion", "EnterPlanMode",
     "ExitPlanMode",
 )  # fmt: skip
 PATH = "/usr/local/bin:/usr/bin:/bin"
-# What is not yet there at Google makes it refuse whole messages; the gateway leaves out what the CLI says all the same.
+# Google refuses messages with features that it does not have yet; the gateway removes those that the CLI still sends.
 BEHIND = {"vertex": {"CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1"}}
 NO_LAUNCHER: Mapping[str, str] = MappingProxyType({})
 _OURSELVES = "127.0.0.1,localhost,::1"
 
 
 class CliPaths(NamedTuple):
-    """Where a runner's CLIs are started: the program, the user's home, the bridge's port."""
+    """The paths for a runner's CLIs: the program, the user's home, and the bridge's port."""
 
     cli: str
     home: Path
@@ -41,17 +41,19 @@ class CliPaths(NamedTuple):
         return self.home / "agents" / agent
 
     def transcripts(self, session: str) -> list[Path]:
-        """The CLI's own record of a session; without one it cannot be resumed."""
+        """Return the CLI's own record of a session. Without one it cannot be resumed."""
         return [path for path in self.home.glob(f".claude/projects/*/{session}.jsonl") if path.stat().st_size]
 
     def traces(self, session: str) -> list[Path]:
-        """Everything the CLI keeps by the session's id: the transcript, tool results, its tasks."""
+        """Return everything that the CLI stores under the session's id: transcript, tool results, tasks."""
         claude = self.home / ".claude"
         return [*claude.glob(f"projects/*/{session}*"), *claude.glob(f"*/{session}*")]
 
 
 def argv(spec: Spec, place: CliPaths, cli_session: str, tools: Mapping[str, str] = NO_LAUNCHER) -> list[str]:
-    """Values are bound by `=`: none of them can become a flag of its own. `tools`: the variables of its launcher."""
+    """Return the arguments of a CLI. Values follow `=`, so none can become an option. `tools` has the launcher's
+    variables.
+    """
     words = [
         place.cli,
         "--output-format=stream-json",
@@ -88,9 +90,9 @@ def argv(spec: Spec, place: CliPaths, cli_session: str, tools: Mapping[str, str]
 
 
 def environment(spec: Spec, place: CliPaths, tools: Mapping[str, str] = NO_LAUNCHER) -> dict[str, str]:
-    """All the CLI is told besides its arguments. The token opens the model for this session and nothing else."""
+    """Return the CLI's whole environment. The token opens the model for this session and nothing else."""
     return {
-        **spec.secrets,  # first: whatever they are called, they are not in the place of ours
+        **spec.secrets,  # first, so that no secret can replace a variable of ours
         "PATH": PATH,
         "HOME": str(place.home),
         "LANG": "C.UTF-8",
@@ -107,7 +109,9 @@ def environment(spec: Spec, place: CliPaths, tools: Mapping[str, str] = NO_LAUNC
 
 
 def _pinned_env(place: CliPaths) -> dict[str, str]:
-    """What a folder's settings must not change: where the model is. No secret: these stand in the arguments, too."""
+    """Return the variables that a folder's settings must not change: the model's address. They stand in the arguments,
+    so none is secret.
+    """
     return {
         "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{place.port}",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
@@ -119,7 +123,7 @@ def _pinned_env(place: CliPaths) -> dict[str, str]:
 
 
 def _proxies(spec: Spec, place: CliPaths) -> dict[str, str]:
-    """How programs find the only way out. Some know the variables in capitals only, some only the others."""
+    """Return the proxy variables in capitals and in small letters, because each program knows only one spelling."""
     way = f"http://oma:{spec.token}@127.0.0.1:{place.port}"
     ours = {"HTTPS_PROXY": way, "HTTP_PROXY": way, "ALL_PROXY": way}
     return ours | {name.lower(): value for name, value in ours.items()}

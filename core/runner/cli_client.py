@@ -1,8 +1,9 @@
-"""A CLI that can be talked to: the process, and the SDK's client for the control protocol on top of it.
+"""A connected CLI: its process, and the SDK's client for the control protocol on top of it.
 
-The SDK does what is two-sided: initialize, permission callbacks, interrupt. What the CLI says to the world goes past
-it, straight to `on_message`: its types refuse lines that we have to survive, and each queue costs time. So does what it
-asks of our own tools, see core.runner.sdk. This module is imported late and in a thread: the SDK takes time to load.
+The SDK handles the two-sided parts: initialize, permission callbacks, interrupt. All other lines go straight to
+`on_message`, because the SDK's types refuse lines that we have to survive, and each of its queues costs time. Calls of
+our own tools also bypass it, see core.runner.sdk. This module is imported late and in a thread, because the SDK loads
+slowly.
 """
 
 import asyncio
@@ -41,17 +42,17 @@ from core.runner.turn_result import TurnResult
 
 log = logging.getLogger("oma.cli_client")
 
-# The control lines, and where in each the object stands that has to have a request_id: the SDK's reader dies without.
+# The control lines, and the key of the object that needs a request_id: without one the SDK's reader dies.
 CONTROL: dict[object, str] = {
     "control_request": "request",
     "control_response": "response",
     "control_cancel_request": "",
 }
-TOKEN_S = 20 * 3600.0  # the model token is good for 24 h: a CLI this old makes way for a new one between two turns
-CONTROL_QUEUE = 1_000  # requests the CLI may have open before we stop believing it
+TOKEN_S = 20 * 3600.0  # the model token is valid for 24 h: a CLI this old is replaced between two turns
+CONTROL_QUEUE = 1_000  # open requests of a CLI; more than that is a fault
 CALLS = 100  # of them to our own tools
 
-REASONS = 1_000  # of open requests; why the CLI asks is not among what the SDK hands on
+REASONS = 1_000  # of open requests; the SDK does not pass on why the CLI asks
 REFUSED = {
     "mode": "This agent does only what its rules allow; nobody is asked. Go on without it, and say what was left out.",
     "size": "This is longer than anybody could read before deciding. Do it in smaller parts, or from a file.",
@@ -62,7 +63,7 @@ DecisionCallback = Callable[[Decided], None]
 
 
 class SdkTransport(Transport):
-    """The SDK's view of a CLI that is already running: the control lines of its stdout, and its stdin."""
+    """The SDK's view of a running CLI: the control lines of its stdout, and its stdin."""
 
     def __init__(
         self,
@@ -73,9 +74,9 @@ class SdkTransport(Transport):
     ) -> None:
         self._cli, self._forward, self._on_exit, self._tools = cli, on_message, on_exit, tools
         self._calls: set[asyncio.Task[None]] = set()
-        self.opened: Callable[[], None] | None = None  # called once, when the first line, `initialize`, is on its way
+        self.opened: Callable[[], None] | None = None  # called once, after the first line (`initialize`) was written
         self._reasons: dict[str, str] = {}
-        self.answered = False  # the CLI has answered something, and `initialize` is asked first: it came up
+        self.answered = False  # the CLI has answered its first request, `initialize`: it is running
         self._control: asyncio.Queue[Json | None] = asyncio.Queue(CONTROL_QUEUE)
         cli.on_message, cli.on_exit = self._on_message, self._end
         if cli.over.is_set():
@@ -105,7 +106,7 @@ class SdkTransport(Transport):
             self._reasons[tool_id] = str(asked.get("decision_reason_type", ""))[:80]
 
     def reason(self, tool_id: str) -> str:
-        """Why the CLI asks about this use of a tool, in its own code; `unknown` if it did not say what it is about."""
+        """Return the CLI's code of why it asks about this use of a tool; `unknown` if it named none."""
         return self._reasons.pop(tool_id, "unknown")
 
     def _call(self, request_id: str, message: object, tools: Tools) -> None:
@@ -120,7 +121,7 @@ class SdkTransport(Transport):
         answer: Json
         try:
             answer = {"subtype": "success", "response": {"mcp_response": await tools.answer(message)}}
-        except Exception as error:  # whatever a tool of ours does wrong: unanswered, the CLI would wait for ever
+        except Exception as error:  # whatever failed: without an answer the CLI would wait without end
             log.exception("a tool of ours")
             answer = {"subtype": "error", "error": f"{type(error).__name__}: {error}"}
         line = {"type": "control_response", "response": {"request_id": request_id, **answer}}
@@ -154,7 +155,7 @@ class SdkTransport(Transport):
         return not self._cli.over.is_set()
 
     async def end_input(self) -> None:
-        """Never: the CLI's stdin is open as long as it lives."""
+        """Do nothing: the CLI's stdin stays open as long as it lives."""
 
 
 def _sound(said: Json) -> bool:
@@ -166,14 +167,16 @@ def _sound(said: Json) -> bool:
 
 
 class CliClient:
-    """One connected CLI. `say` and `interrupt` from anywhere; `connect` and `close` from the task that owns it."""
+    """A connected CLI. Any task may call `say` and `interrupt`; `connect` and `close` belong to the task
+    that owns it.
+    """
 
     def __init__(self, cli: CliProcess, spec: Spec, *, gateway: GatewayClient, on_message: Callable[[Json], None],
                  on_exit: Callable[[], None], ask: PermissionCallback, judge: PermissionJudge,
                  decided: DecisionCallback) -> None:  # fmt: skip
         self.cli = cli
-        self.started_at = boottime()  # and so was its token
-        self.refused = False  # the gateway does not take its token any more
+        self.started_at = boottime()  # its token is as old
+        self.refused = False  # the gateway refuses its token
         self._practice = spec.provider == PRACTICE
         self._connected = False
         self._closing = asyncio.Lock()
@@ -184,13 +187,13 @@ class CliClient:
 
     @property
     def stale(self) -> bool:
-        """Its token is at its end: no new turn in this one."""
+        """True if its token is about to expire or was refused: no new turn begins in this CLI."""
         return self.refused or boottime() - self.started_at > TOKEN_S
 
     async def connect(self, opened: Callable[[], None]) -> None:
-        """Until the CLI has said that it listens; from `opened` on it may be told things, which it reads in order.
+        """Connect, and wait until the CLI takes messages. From `opened` on it can be written to; it reads in order.
 
-        It may have ended again by then. Raises: Exception: whatever the SDK makes of a CLI that does not.
+        It may have ended again afterwards. Raises: Exception: the SDK's error if the CLI does not answer.
         """
         self._transport.opened = opened
         # The SDK would wait its whole minute for the answer of a CLI that has ended.
@@ -208,7 +211,7 @@ class CliClient:
             await asyncio.wait((ended, connecting))
 
     async def close(self) -> None:
-        """Ends the CLI; bounded, and once only: a second caller waits for the first."""
+        """End the CLI, in limited time and only once: a second caller waits for the first."""
         async with self._closing:
             if self._connected:
                 self._connected = False
@@ -216,7 +219,7 @@ class CliClient:
             await self.cli.close()
 
     def say(self, text: str) -> str:
-        """A user message, written at once; the uuid by which the CLI reports on it."""
+        """Write a user message at once. Returns the uuid by which the CLI reports on it."""
         name = str(uuid.uuid4())
         message = {"role": "user", "content": text}
         line = {"type": "user", "message": message, "parent_tool_use_id": None, "session_id": "default", "uuid": name}
@@ -224,11 +227,11 @@ class CliClient:
         return name
 
     def with_model_name(self, over: TurnResult) -> TurnResult:
-        """The end of a turn with the name of the model that answered. The CLI does not know the practice model's."""
+        """Return the result with the model's name. The CLI does not know that of the practice model."""
         return structs.replace(over, model=PRACTICE) if self._practice and over.model else over
 
     def interrupt(self) -> None:
-        """Ask the CLI to end its turn; that it does so is seen by its result."""
+        """Ask the CLI to end its turn; its result shows that it did."""
         line = {"type": "control_request", "request_id": f"stop_{uuid.uuid4()}", "request": {"subtype": "interrupt"}}
         self.cli.write(json.dumps(line).encode() + b"\n")
 
@@ -266,13 +269,13 @@ class CliClient:
         return PermissionResultAllow(updated_input=verdict.input, updated_permissions=updates)
 
     def allows(self, rules: str, asked: Asked) -> bool:
-        """True if these rules allow just what was asked. Raises: BadInput: they are no rules."""
+        """True if these rules allow exactly this request. Raises: BadInput: they are not valid rules."""
         return self._judge.allows(rules, ToolRequest(asked.tool, asked.input, asked.tool_id, "", ()))
 
     def _without_asking(
         self, request: ToolRequest, decision: PolicyDecision
     ) -> PermissionResultAllow | PermissionResultDeny:
-        """Turn the policy's decision into the SDK's answer; it is recorded before the CLI hears it."""
+        """Turn the policy's decision into the SDK's answer, after recording it."""
         allowed = decision.outcome == "allow"
         self._decided(Decided(tool_id=request.tool_id, tool=request.tool, decision="allow" if allowed else "deny",
                               by=decision.by, rule=", ".join(decision.rules)))  # fmt: skip

@@ -1,4 +1,4 @@
-"""How a session gets its CLI: what it starts with from the gateway, the process, and the SDK's client around it."""
+"""Starts CLIs: it gets their settings from the gateway, starts the process, and connects the SDK's client."""
 
 import asyncio
 import importlib
@@ -29,7 +29,7 @@ _UNKNOWN_SESSION = "No conversation found"
 
 
 class CliListener(Protocol):
-    """What a CLI is connected to."""
+    """The session that a CLI is connected to."""
 
     id: str
 
@@ -45,24 +45,24 @@ class CliListener(Protocol):
 
 
 class CliLauncher:
-    """Starts CLIs. One a runner. `known` is what it told any of them."""
+    """Starts the CLIs of a runner. `known` learns the secrets that they get."""
 
     def __init__(self, place: CliPaths, gateway: GatewayClient, known: KnownSecrets, calls: ModelCalls) -> None:
         self.place, self.gateway, self.known, self.calls = place, gateway, known, calls
         self._ours: set[int] = set()
 
     async def load(self) -> None:
-        """Import what a CLI needs in this process, in a thread: a second that nobody should wait for twice."""
+        """Import the modules that a CLI needs, in a thread: it takes a second."""
         await asyncio.to_thread(importlib.import_module, "core.runner.cli_client")
 
     async def start(self, session: CliListener) -> "CliClient":
-        """A CLI that takes messages.
+        """Start and connect a CLI.
 
         Raises: Unavailable, NotFound: the gateway does not know the session or does not answer. Unavailable: the CLI
-        did not come up; the text has its last words. OSError: the folder or a transcript is not what it should be.
+        did not start; the text has its last output. OSError: the folder or a transcript is not as it should be.
         """
         spec = await self.gateway.spec(session.id)
-        self.known.learn(spec.secrets.values())  # before there is a CLI that could say any of them
+        self.known.learn(spec.secrets.values())  # before a CLI exists that could print them
         folder = self.place.folder(spec.agent.id)
         folder.mkdir(parents=True, exist_ok=True)
         distrust(self.place.home)
@@ -72,16 +72,16 @@ class CliLauncher:
         except Unavailable as error:
             if _UNKNOWN_SESSION not in str(error):
                 raise
-        self.put_transcript_aside(session.cli_session)  # killed before it held anything the CLI can resume
+        self.put_transcript_aside(session.cli_session)  # it was killed before it held anything that the CLI can resume
         return await self._connect(session, spec)
 
     def put_transcript_aside(self, cli_session: str) -> None:
-        """The CLI's next process begins without what this session's last one remembered. Raises: OSError."""
+        """Move the CLI's transcript away, so that its next process starts without memory. Raises: OSError."""
         for transcript in self.place.transcripts(cli_session):
             transcript.rename(transcript.with_suffix(".unusable"))
 
     async def _connect(self, session: CliListener, spec: Spec) -> "CliClient":
-        await self.load()  # first: nobody hears what a CLI says before its client is there
+        await self.load()  # first, because nobody reads a CLI's output before its client exists
         cli = await self._spawn(spec, session.cli_session)
         try:
             module = importlib.import_module("core.runner.cli_client")

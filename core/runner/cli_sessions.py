@@ -1,11 +1,9 @@
-"""The CLI's own session ids of one of our sessions, kept beside its log: `/clear` gives the CLI a new one.
+"""The CLI's own session ids of one of our sessions, kept beside its log, because `/clear` gives the CLI a new one.
 
-The first id is ours, and as long as there is no other there is no file. Each further id is appended to `<session>.cli`
-as a line, so that the next CLI resumes the last of them, also under another runner. The ids before it are kept because
-a deleted session takes the transcripts of all of them with it.
-
-The agent can write in its home, and thus here: a line that is not a UUID is skipped, and a file that is not a small
-plain one is not read.
+The first id is ours; as long as there is no other there is no file. Each further id is appended to `<session>.cli` as a
+line. The next CLI resumes the last of them, also under another runner. Earlier ids are kept, because deleting a session
+deletes the transcripts of all of them. The agent can write in its home and thus here: lines that are not UUIDs are
+skipped, and only a small plain file is read.
 """
 
 import logging
@@ -20,22 +18,22 @@ from core.runner.cli import Json
 log = logging.getLogger("oma.cli_sessions")
 
 FILE_BYTES = 64 * 1024  # some 1,700 ids
-OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a named pipe in its place stops nobody
+OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a named pipe in its place must not block
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class CliSessions:
-    """`current` is the id that the next CLI resumes."""
+    """The ids of one session. `current` is the one that the next CLI resumes."""
 
     def __init__(self, session: str, log_path: Path) -> None:
         self._path = log_path.with_suffix(".cli")
         self.current = cli_sessions(session, log_path)[-1]
 
     def on_cli_message(self, said: Json) -> None:
-        """Follow the CLI to another session.
+        """Follow the CLI to a new session.
 
-        It says that the old conversation is over before it says the new id. Until then the id is one that nobody has
-        used: a CLI that is killed in between is followed by one that knows nothing, and not by the old conversation.
+        The CLI reports the end of the old conversation before it reports the new id. Until then `current` is an unused
+        id: if the CLI is killed in between, the next one starts empty instead of with the old conversation.
         """
         if said.get("type") == "conversation_reset":
             self._follow(str(uuid.uuid4()))
@@ -51,16 +49,16 @@ class CliSessions:
         try:
             fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | OPEN, 0o600)
             try:
-                os.write(fd, f"\n{id}\n".encode())  # the line before may be torn
+                os.write(fd, f"\n{id}\n".encode())  # the line before may be incomplete
                 os.fdatasync(fd)
             finally:
                 os.close(fd)
-        except OSError as error:  # this runner knows it all the same
+        except OSError as error:  # this runner still knows it
             log.warning("%s: the CLI's new session id was not kept: %s", self._path.name, error)
 
 
 def cli_sessions(session: str, log_path: Path) -> list[str]:
-    """All ids under which the CLI has kept this session, the present one last."""
+    """Return all ids under which the CLI has stored this session, the present one last."""
     try:
         text = _read(log_path.with_suffix(".cli")).decode("ascii", errors="replace")
     except OSError:

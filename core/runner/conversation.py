@@ -1,7 +1,7 @@
-"""One conversation: its queue, its turns, what the CLI says in them, and the answers people give.
+"""A conversation: its queue of messages, its turns, the CLI's output, and people's answers.
 
-What is to be done next is always read from the journal's projection, never remembered apart from it: that is why a
-runner that was killed between any two lines goes on where its log ends.
+The next step is always read from the journal's projection and never remembered apart from it. That is why a runner that
+was killed between any two lines continues where its log ends.
 """
 
 import logging
@@ -75,11 +75,11 @@ class Conversation:
 
     @property
     def last_active(self) -> float:
-        """When a person or the CLI did something."""
+        """The time of the last action of a person or the CLI (monotonic clock, seconds)."""
         return max(self.last_used, self.last_heard)
 
     def say(self, said: UserSaid) -> int:
-        """Acknowledge a message: its number. The same message_id again changes nothing.
+        """Acknowledge a message and return its number. The same message_id again changes nothing.
 
         Raises: TooMuch, StoreUnavailable: it was not taken.
         """
@@ -93,7 +93,7 @@ class Conversation:
         return seq
 
     def answer(self, answered: Answered) -> int:
-        """A person's decision: its number.
+        """Record a person's decision and return its number.
 
         Raises: NotFound, BadInput. Conflict: it was answered otherwise before.
         """
@@ -118,13 +118,13 @@ class Conversation:
         return seq
 
     def unfinished(self) -> list[TextDelta | ThinkingDelta]:
-        """What has been shown of blocks that are not finished."""
+        """Return the shown text of unfinished blocks."""
         return self._translator.unfinished()
 
     # --- turns -------------------------------------------------------------------------------------------------------
 
     def advance(self) -> None:
-        """Do what is next: steer the open turn, begin one, or ask for a CLI."""
+        """Do the next step: steer the open turn, begin a turn, or ask for a CLI."""
         if self.held:
             return
         client = self.cli_client
@@ -136,7 +136,7 @@ class Conversation:
             self._begin(client, *work) if client else self._need_cli()
 
     def _next(self) -> tuple[str, str] | None:
-        """The name of the next turn and the words that open it."""
+        """Return the name of the next turn and the words that open it; None if nothing waits."""
         for request_id, (asked, answered) in self.projection.decided.items():
             self.pending.decided_before(asked, answered)
             return request_id, told_later(asked, answered)
@@ -153,17 +153,17 @@ class Conversation:
         else:
             self.turn.words = words
             self.turn.sent_as(self.check.sent(cli_client.say(words)))
-            self._reflect()  # something in the background may be asking
+            self._reflect()  # background work may have an open request
 
     def attach_cli(self, cli_client: "Cli") -> None:
-        """Use this CLI, which has just been started. It may still be loading: it reads what is written, in order."""
+        """Use this CLI, which has just been started. It may still be loading, but reads its input in order."""
         self.cli_client = cli_client
-        if self.turn is not None and not self.turn.stopping:  # the one before it did not come up: it never read this
+        if self.turn is not None and not self.turn.stopping:  # the CLI before it did not start and never read this
             self.turn.sent_as(self.check.sent(cli_client.say(self.turn.words)))
         self.advance()
 
     def _steer(self) -> None:
-        """Into the running turn, but only while a tool is at work: else the CLI would make it a turn of its own."""
+        """Send steering messages into the open turn while a tool runs; at other times the CLI makes a turn of them."""
         turn, cli_client = self.turn, self.cli_client
         if turn is None or cli_client is None or not turn.tools or turn.stopping:
             return
@@ -173,7 +173,7 @@ class Conversation:
                 self.steering_sent[self.check.sent(cli_client.say(words_of(said)))] = said.message_id
 
     def finish(self, over: TurnResult, *, then: S = S.IDLE) -> None:
-        """The one end of the open turn; unfinished text is kept as partial."""
+        """Record the end of the open turn; unfinished text is kept as partial."""
         turn, self.turn = self.turn, None
         for left in self._translator.break_off():
             self.journal.record(left)
@@ -187,7 +187,7 @@ class Conversation:
         self.advance()
 
     def fail(self, detail: str) -> None:
-        """There is no CLI to be had: everything that waits ends here, each in a turn of its own."""
+        """End everything that waits, each in a turn of its own, because no CLI can be started."""
         end = TurnFinished(outcome="error", reason="cli_not_started", detail=detail[-1000:])
         works, self.stop_next, self.cli_client = int(self.turn is not None), False, None
         if self.turn is not None:
@@ -203,7 +203,7 @@ class Conversation:
         self.journal.become(S.FAILED)
 
     def cli_ended(self, detail: str) -> None:
-        """The CLI is no more. Requests outlive it, unless the user has stopped the turn they belong to."""
+        """Handle the end of the CLI. Requests stay open, unless the user has stopped their turn."""
         self.cli_client, turn = None, self.turn
         self.steering_sent.clear()
         self._outputs.clear()
@@ -221,10 +221,10 @@ class Conversation:
             self.finish(TurnResult(outcome="error", reason="cli_died", detail=detail[-500:]), then=S.ASLEEP)
         self.background.end("cli_died", told=True)
 
-    # --- what the CLI says -------------------------------------------------------------------------------------------
+    # --- output of the CLI -------------------------------------------------------------------------------------------
 
     def on_cli_message(self, said: Json) -> None:
-        """One line of the CLI."""
+        """Handle a line of the CLI."""
         self.last_heard = time.monotonic()
         try:
             for item in () if self.tampered else self._translator.feed(said):
@@ -254,7 +254,9 @@ class Conversation:
             case TextDelta() | ThinkingDelta() | ToolProgress() | Live():
                 self.journal.show(item)
             case Text() if self.turn and self.turn.stopping:
-                self.journal.record(structs.replace(item, partial=True))  # what the CLI had when it was stopped
+                self.journal.record(
+                    structs.replace(item, partial=True)
+                )  # the text that the CLI had when it was stopped
             case ToolReturned():
                 if not item.background:
                     self._outputs.finish(item.id)
@@ -286,13 +288,13 @@ class Conversation:
             if self.turn and self.turn.uuid == name:
                 self.turn.begun = True
             elif message_id := self.steering_sent.pop(name, None):
-                if self.turn is None:  # too late for the turn it was meant for: it is one of its own
+                if self.turn is None:  # its turn has ended: it becomes a turn of its own
                     self.turn = Turn(message_id)
                 self.turn.name = message_id
                 self._reflect()
 
     def _open_turn(self) -> None:
-        """The CLI works without having been told to: something it left running in the background has ended."""
+        """Open a turn that the CLI began by itself, because its background work has ended."""
         if self.turn is None and self.cli_client is not None:
             self.turn = Turn(f"cli-{uuid.uuid4()}")
             self._reflect()
@@ -301,7 +303,7 @@ class Conversation:
         over = self.cli_client.with_model_name(over) if self.cli_client else over
         turn = self.turn
         if turn is None or (not turn.begun and over.uuids is not None and turn.uuid not in over.uuids):
-            return  # the end of a turn that was never ours
+            return  # the end of a turn that we did not begin
         self._taken_in(over.uuids or ())
         if turn.stopping and over.outcome != "ok":
             self.pending.drop()
@@ -311,7 +313,7 @@ class Conversation:
         self.finish(over)
 
     def _tamper(self, wrong: str) -> None:
-        """The CLI did what nobody had told it: it ends, and all that the session has started with it."""
+        """End the CLI and everything that the session started, because the CLI did what nobody had told it."""
         log.warning("session %s: its CLI was tampered with: %s", self.journal.session, wrong)
         self.tampered = wrong
         self._open_turn()
@@ -321,7 +323,7 @@ class Conversation:
             self.cli_client.cli.kill()
 
     async def ask(self, request_id: str, request: ToolRequest) -> Verdict:
-        """What a person decides about this. What works in the background asks without a turn of its own."""
+        """Wait for a person's decision. Background work asks without a turn of its own."""
         if not self.background:
             self._open_turn()
         if wrong := self.check.asked(request):
@@ -331,7 +333,7 @@ class Conversation:
         return verdict
 
     def refuse(self, request_id: str, request: ToolRequest) -> Verdict:
-        """Deny this for the agent's policy, where nobody is there to ask."""
+        """Deny a request by the agent's policy for unattended work."""
         self._open_turn()
         self.check.decided(request.tool_id, False)
         return self.pending.refuse(request_id, request, self.turn.plan if self.turn else "")

@@ -1,7 +1,7 @@
-"""`python main.py runner`: the process in the box. Beside the web it inherits a listening socket; a pod has a port.
+"""`python main.py runner`: the process in the box. On one machine it inherits a listening socket; a pod has a port.
 
---fd N --box-sock PATH                             one JSON line on stdin has the boot key
---listen HOST:PORT --gateway URL --boot-key FILE   a spare that waits until somebody becomes its user
+--fd N --box-sock PATH                             the boot key is a JSON line on stdin
+--listen HOST:PORT --gateway URL --boot-key FILE   a spare runner that waits until it gets a user
 """
 
 import argparse
@@ -25,13 +25,13 @@ from core.runner.runner import Runner
 
 log = logging.getLogger("oma.daemon")
 
-SHUTDOWN_S = 1.0  # for answers under way when the runner ends; sockets are simply closed
+SHUTDOWN_S = 1.0  # for open answers when the runner ends; WebSockets are closed at once
 BACKLOG = 128
-KEY_CHARS = 16  # an empty file must not become a key that everybody knows
+KEY_CHARS = 16  # an empty file must not become a known key
 
 
 def main(argv: list[str]) -> int:
-    """0 after an orderly end; 2 if it could not start."""
+    """Run the runner. Returns 0 after an orderly end; 2 if it could not start."""
     options = _options(argv)
     logs.configure_logging("json", part="runner")
     hide()  # before there is a key in our memory
@@ -41,8 +41,8 @@ def main(argv: list[str]) -> int:
         listening = _listening(options)
         become_subreaper()
         limit_ourselves()
-    except EOFError:  # it was interrupted in between, which is nothing to look for
-        log.info("whoever started this runner has ended without a word")
+    except EOFError:  # its starter was interrupted, which is no error
+        log.info("the process that started this runner has ended without a boot key")
         return 2
     except (ValueError, KeyError, TypeError, OSError) as error:
         log.error("the runner cannot start: %s", error)
@@ -76,7 +76,9 @@ def _url(text: str) -> str:
 
 
 def _boot_key(options: argparse.Namespace) -> str:
-    """Raises: EOFError: nobody says it any more. OSError, ValueError, KeyError, TypeError: there is none."""
+    """Read the boot key. Raises: EOFError: the starter has ended. OSError, ValueError, KeyError, TypeError: it is
+    invalid.
+    """
     if not options.boot_key:
         if not (line := sys.stdin.readline()):
             raise EOFError
@@ -99,7 +101,7 @@ def _listening(options: argparse.Namespace) -> socket.socket:
 
 
 async def serve(listening: socket.socket, options: argparse.Namespace, boot_key: str) -> None:
-    """Until the runner has ended, by itself, by POST /v1/stop or by a signal."""
+    """Serve until the runner has ended: by itself, by POST /v1/stop or by a signal."""
 
     def learned(values: Sequence[str]) -> None:
         logs.configure_logging("json", [boot_key, *values])
@@ -109,7 +111,7 @@ async def serve(listening: socket.socket, options: argparse.Namespace, boot_key:
         home=options.home,
         gateway=options.gateway,
         boot_key=boot_key,
-        pod="" if options.fd is not None else options.pod or socket.gethostname(),  # which is the pod's, in a pod
+        pod="" if options.fd is not None else options.pod or socket.gethostname(),  # in a pod, the pod's name
         spare=options.fd is None,
         known=KnownSecrets(learned=learned),
     )

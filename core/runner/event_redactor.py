@@ -1,7 +1,7 @@
-"""Events without the secrets in their texts: what is stored, what is shown as it comes, what a late reader is told.
+"""Removes secrets from the texts of events: stored ones, live ones, and those for late readers.
 
-It stands between a conversation and its journal. What decides something (a tool's input, an answer) is kept as it is
-in memory; only what is written and sent goes through here.
+It stands between a conversation and its journal. Values that a decision depends on (a tool's input, an answer) stay
+unchanged in memory; only what is written or sent is masked.
 """
 
 from typing import Any
@@ -25,8 +25,8 @@ from core.runner.known_secrets import KnownSecrets
 from core.runner.streaming_redactor import StreamingRedactor
 
 Delta = TextDelta | ThinkingDelta
-OUTPUT = -1  # the number of a command's output among streams, where a text has its block
-# Codes and what ties events together: never words of anybody.
+OUTPUT = -1  # the block number of a command's output
+# Codes and ids; these fields never hold free text.
 NAMES = frozenset({
     "type", "at", "id", "name", "kind", "state", "turn", "level", "status", "outcome", "decision", "agent", "by", "via",
     "message_id", "request_id", "tool_id", "parent", "before",
@@ -34,14 +34,14 @@ NAMES = frozenset({
 
 
 class EventRedactor:
-    """Of one session; without values it costs nothing."""
+    """Masks the events of one session; without known secrets it costs nothing."""
 
     def __init__(self, known: KnownSecrets) -> None:
         self._known = known
         self._streams: dict[tuple[str, int], StreamingRedactor] = {}
 
     def stored(self, event: AnyEvent) -> AnyEvent:
-        """The event as it may be kept."""
+        """Return the event as it may be stored."""
         if not (redactor := self._known.redactor):
             return event
         if isinstance(event, Text | Thinking):
@@ -56,7 +56,7 @@ class EventRedactor:
         return decode(msgspec.json.encode(self._masked(msgspec.json.decode(line))))
 
     def shown(self, event: AnyEvent) -> AnyEvent | None:
-        """The event as it may be shown now; None if all of it waits for what follows."""
+        """Return the event as it may be shown now; None if its whole text waits for the next piece."""
         if not isinstance(event, Delta | ToolProgress):
             return self.stored(event)
         if not self._known.redactor:
@@ -68,7 +68,9 @@ class EventRedactor:
         return msgspec.structs.replace(event, text=text) if text else None
 
     def _output(self, event: ToolProgress) -> ToolProgress | None:
-        """More of a command's output. After a gap it begins later: the first characters may be the end of a value."""
+        """Mask more of a command's output. After a gap its first characters are dropped: they may be the end of a
+        secret.
+        """
         key = (event.id, OUTPUT)
         if event.skipped:
             self._streams.pop(key, None)
@@ -77,7 +79,7 @@ class EventRedactor:
         return msgspec.structs.replace(event, text=shown) if shown else None
 
     def unfinished(self, deltas: list[Delta]) -> list[Delta]:
-        """Unfinished blocks, each in one delta from its beginning, as far as they have been shown."""
+        """Return unfinished blocks as far as they have been shown, each as one delta."""
         if not (redactor := self._known.redactor):
             return deltas
         seen = [(delta, StreamingRedactor(redactor).feed(delta.text)) for delta in deltas]

@@ -1,8 +1,8 @@
-"""A user's agents' folders as one stream, for the archive they asked for: plain files only, no link is followed.
+"""Streams the folders of a user's agents for the export archive: plain files only, and no link is followed.
 
 Each file is a line of JSON (`path`, `mtime`), then its bytes in pieces, each after a line with its length, then a line
-`0`. What is left out is named in a last file, MISSING. A last line `{}` says that the stream is whole. The form has no
-names, links or lengths that a reader must trust.
+`0`. Omitted entries are named in a last file, MISSING. A final line `{}` marks a complete stream. A reader need not
+trust any name, link or length in it.
 """
 
 import asyncio
@@ -18,16 +18,16 @@ from aiohttp import web
 
 PIECE_BYTES = 64 * 1024
 DEEPEST = 100  # folders in folders
-PATH_CHARS = 1000  # as core.services.account_export reads it, which refuses longer lines
+PATH_CHARS = 1000  # core.services.account_export refuses longer lines
 ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # not blocking: a FIFO would wait for a writer
 MISSING = "left-out.txt"  # beside the agents' folders
-NAMED = 10_000  # entries that are named there; the others are counted
+NAMED = 10_000  # omitted entries that are named; further ones are only counted
 HOLLOW_BYTES = 64 * 2**20  # a larger file that is nearly all holes is left out: it would take minutes to send zeros
 
 
 class _Missing:
-    """What the archive does not have, a line each."""
+    """The entries that the archive does not have, one line each."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -40,7 +40,7 @@ class _Missing:
             self._lines.append(f"{why}: {plain}\n")
 
     def file(self) -> Iterator[bytes]:
-        """As the stream has it; nothing if nothing is missing."""
+        """Yield MISSING in the form of the stream; nothing if no entry is missing."""
         if not self._count:
             return
         more = self._count - len(self._lines)
@@ -54,7 +54,7 @@ class _Missing:
 
 
 async def send(request: web.Request, root: Path) -> web.StreamResponse:
-    """Answer with everything under `root`; a disk that is slow holds up nobody else."""
+    """Answer with everything under `root`. The files are read in threads, so that a slow disk blocks nothing else."""
     response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
     await response.prepare(request)
     pieces = _grouped(archive(root))
@@ -65,7 +65,9 @@ async def send(request: web.Request, root: Path) -> web.StreamResponse:
 
 
 def archive(root: Path) -> Iterator[bytes]:
-    """The stream. What cannot be read, or is no file, is named at its end; what vanishes meanwhile is not."""
+    """Yield the stream. Unreadable entries and special files are named at its end; entries that vanish meanwhile are
+    not.
+    """
     missing = _Missing()
     with suppress(OSError):
         yield from _folder(os.open(root, ENTER), "", DEEPEST, missing)
@@ -74,7 +76,7 @@ def archive(root: Path) -> Iterator[bytes]:
 
 
 def _folder(handle: int, path: str, deeper: int, missing: _Missing) -> Iterator[bytes]:
-    """By handles all the way down: nobody can put a link into the way while we go. Closes `handle`."""
+    """Yield a folder's files. It works on handles, so that no link can be put in the way meanwhile. Closes `handle`."""
     try:
         names = sorted(os.listdir(handle))
         if not names and path:
@@ -98,7 +100,7 @@ def _folder(handle: int, path: str, deeper: int, missing: _Missing) -> Iterator[
 
 
 def _note(name: str, folder: int, path: str, error: OSError, missing: _Missing) -> None:
-    with suppress(FileNotFoundError):  # gone meanwhile
+    with suppress(FileNotFoundError):  # it was deleted meanwhile
         try:
             missing.add(f"{path} -> {os.readlink(name, dir_fd=folder)}", "link")
         except FileNotFoundError:
@@ -122,7 +124,7 @@ def _file(name: str, folder: int, path: str, missing: _Missing) -> Iterator[byte
             missing.add(path, f"nearly empty file of {about.st_size:,} bytes")
             return
         yield _head(path, about.st_mtime)
-        left = about.st_size  # no more than it had: somebody may be writing for ever
+        left = about.st_size  # no more than its size now: a process may write without end
         while left > 0 and (piece := _read(file.fileno(), min(left, PIECE_BYTES))):
             left -= len(piece)
             yield b"%d\n%b" % (len(piece), piece)
@@ -141,7 +143,7 @@ def _read(handle: int, size: int) -> bytes:
 
 
 def _grouped(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Small files together, so that each costs no hop between threads."""
+    """Join small pieces, so that each costs no hop between threads."""
     group, size = [], 0
     for piece in pieces:
         group.append(piece)

@@ -1,7 +1,8 @@
-"""What an agent's folder asks for beyond files: hooks, helpers, servers. It came from anywhere, so a person decides.
+"""The hooks, helpers and servers that an agent's folder asks for. Its files may come from anywhere, so a person
+decides.
 
-Hooks and helpers never run (core.protocol.managed_settings). A server of `.mcp.json` runs when one of the agent's
-rules names it, which only a person can add: `mcp__github` is both the yes to the server and the leave to use its tools.
+Hooks and helpers never run (core.protocol.managed_settings). A server of `.mcp.json` runs if one of the agent's rules
+names it, and only a person can add a rule: `mcp__github` allows both the server and the use of its tools.
 """
 
 import contextlib
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 
 Json = dict[str, Any]
 
-SETTINGS_BYTES = 256 * 1024  # what is larger is no settings file; the CLI's own state may be
+SETTINGS_BYTES = 256 * 1024  # a larger file is no settings file; the CLI's own state may be larger
 STATE_BYTES = 4 * 1024**2
 SERVERS = 20
 _HELD = ("hooks", "apiKeyHelper", "awsAuthRefresh", "awsCredentialExport", "gcpAuthRefresh", "otelHeadersHelper")
@@ -22,14 +23,14 @@ _TRUST = "hasTrustDialogAccepted"
 
 
 class FolderRequests(NamedTuple):
-    """`servers` may be started; `held` are words for what is not done."""
+    """The requests of a folder. `servers` may be started; `held` names those that are refused."""
 
     servers: Json
     held: tuple[str, ...]
 
 
 def wants(folder: Path, rules: Iterable[str]) -> FolderRequests:
-    """What the folder asks for, judged by the agent's rules."""
+    """Return what the folder asks for, judged by the agent's rules."""
     settings = _read(folder / ".claude" / "settings.json", SETTINGS_BYTES)
     held = [name for name in _HELD if settings.get(name)]
     env = settings.get("env")
@@ -51,9 +52,9 @@ def sets_environment(folder: Path) -> bool:
 
 
 def distrust(home: Path) -> None:
-    """Nobody but a person at a terminal has ever accepted the CLI's trust dialog: whoever says so was an agent.
+    """Remove recorded acceptances of the CLI's trust dialog: only an agent can have written them.
 
-    In a trusted folder the CLI obeys `permissions.allow` of the folder's settings, and asks nobody.
+    In a trusted folder the CLI follows `permissions.allow` of the folder's settings without asking.
     """
     path = home / ".claude.json"
     state = _read(path, STATE_BYTES)
@@ -72,12 +73,12 @@ def _named(server: str, rules: Iterable[str]) -> bool:
 
 
 def _word(server: str) -> str:
-    """A server's name as it stands in the names of its tools."""
+    """Return a server's name as it appears in the names of its tools."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", server)
 
 
 def _read(path: Path, most_bytes: int) -> Json:
-    """The object in a small plain file; what is anything else is no settings."""
+    """Return the JSON object in a small plain file; an empty one for anything else."""
     with contextlib.suppress(OSError, ValueError, RecursionError):
         if path.is_file() and path.stat().st_size <= most_bytes:
             said = json.loads(path.read_text())

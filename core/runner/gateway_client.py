@@ -1,4 +1,4 @@
-"""The runner's client of the gateway (core.protocol.gateway_api): what a CLI starts with, and ingest."""
+"""The runner's client of the gateway (core.protocol.gateway_api): the settings of a CLI, and the ingest of events."""
 
 import asyncio
 import io
@@ -14,17 +14,17 @@ from core.protocol.gateway_api import Gap, LogBehind, Spec
 from core.runner.gateway_transport import Connector, Transport
 
 CALL_S = 10.0
-AWAY_S = 120.0  # how long a start waits for a gateway that is away, as the bridge does (G4)
+AWAY_S = 120.0  # a start waits this long for a gateway that is away, as the bridge does (G4)
 RETRY_S = 0.2
 
 T = TypeVar("T")
 
 
 class GatewayClient:
-    """One instance a runner; it reconnects by itself.
+    """The client of a runner; it reconnects by itself.
 
     `sign` makes the token that marks a call as the runner's own, because other programs in the box can reach the
-    gateway too; it raises ConnectionError while the runner is nobody's.
+    gateway too. It raises ConnectionError while the runner has no user.
     """
 
     def __init__(self, transport: Transport, *, sign: Callable[[], str]) -> None:
@@ -37,21 +37,23 @@ class GatewayClient:
         await self._http.close()
 
     async def spec(self, session: str, *, patience_s: float = AWAY_S) -> Spec:
-        """Raises: NotFound: no such session. Unavailable: no gateway for `patience_s`."""
+        """Return everything that a session's CLI starts with. Raises: NotFound: no such session. Unavailable: no
+        gateway for `patience_s`.
+        """
         deadline = asyncio.get_running_loop().time() + patience_s
         while True:
             try:
                 raw = await self._call(api.SPEC, api.SpecRequest(session=session))
                 return msgspec.json.decode(raw, type=Spec)
             except msgspec.DecodeError as error:
-                raise Unavailable(f"the gateway's spec is not one: {error}") from error
+                raise Unavailable(f"the gateway's spec is invalid: {error}") from error
             except Unavailable:
                 if asyncio.get_running_loop().time() >= deadline:
                     raise
             await asyncio.sleep(RETRY_S)
 
     async def check_tool(self, call: api.ToolCall) -> api.ToolCheck:
-        """Whether a person has to decide about a platform tool's call. Raises: NotFound, Unavailable."""
+        """Return whether a person has to decide about a platform tool's call. Raises: NotFound, Unavailable."""
         return _read(await self._call(api.TOOL_CHECK, call), api.ToolCheck)
 
     async def call_tool(self, call: api.ToolCall) -> api.ToolAnswer:
@@ -59,7 +61,7 @@ class GatewayClient:
         return _read(await self._call(api.TOOL, call), api.ToolAnswer)
 
     async def ingest(self, session: str, lines: list[bytes]) -> api.Acknowledged:
-        """Hand over stored events; says up to which number the gateway has them, and what their turns cost.
+        """Hand over stored events. Returns the number up to which the Store has them, and the costs of their turns.
 
         Raises: Gap, LogBehind, NotFound (the session was deleted), Unavailable.
         """
@@ -67,7 +69,7 @@ class GatewayClient:
         return _read(await self._call(api.EVENTS, batch), api.Acknowledged)
 
     async def tail(self, session: str, after: int) -> list[bytes]:
-        """Some of the stored events after that number, in order; none if there are no more.
+        """Return a page of the stored events after a number, in order; none if there are no more.
 
         Raises: NotFound (the session was deleted), Unavailable.
         """
@@ -75,7 +77,7 @@ class GatewayClient:
         try:
             return [bytes(line) for line in msgspec.json.decode(raw, type=api.LogPage).events]
         except msgspec.DecodeError as error:
-            raise Unavailable(f"the gateway's page is not one: {error}") from error
+            raise Unavailable(f"the gateway's page is invalid: {error}") from error
 
     async def _call(self, path: str, body: msgspec.Struct) -> bytes:
         data = io.BytesIO(msgspec.json.encode(body))
@@ -108,4 +110,4 @@ def _read(raw: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.DecodeError as error:
-        raise Unavailable("the gateway's answer is not one") from error
+        raise Unavailable("the gateway's answer is invalid") from error

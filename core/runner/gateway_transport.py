@@ -1,4 +1,4 @@
-"""How a box reaches the gateway: the socket beside it, or a port of another machine where it first says whose it is."""
+"""The ways of a box to its gateway: a socket beside it, or a TCP port with a handshake."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,20 +10,20 @@ from aiohttp.client_proto import ResponseHandler
 
 from core.protocol.handshake import keep_alive
 
-CONNECT_S = 5.0  # a machine that is gone does not answer; another one behind the same name does
+CONNECT_S = 5.0  # a lost machine does not answer, but another one behind the same name may
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 
 class Transport(Protocol):
-    """One connection at a time; who opened it is known at the other end."""
+    """Opens connections to the gateway, which knows the box of each."""
 
     async def connect(self, end: Callable[[], P]) -> P:
-        """An open connection whose near end is what `end` makes. Raises: OSError: nobody is there."""
+        """Open a connection; `end` makes the protocol at its near end. Raises: OSError: nobody listens."""
 
 
 class UnixTransport:
-    """The gateway's socket for this box: whose it is goes without saying."""
+    """The gateway's socket for this box alone, which needs no handshake."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -34,9 +34,9 @@ class UnixTransport:
 
 
 class TcpTransport:
-    """A gateway elsewhere. `first_line` is asked anew for every connection.
+    """A gateway on another machine. `first_line` makes the handshake for every connection.
 
-    Its errors are OSErrors: a box that is nobody's yet has no line, and reaches nobody.
+    A box without a user has no handshake; that is an OSError, too.
     """
 
     def __init__(self, host: str, port: int, *, first_line: Callable[[], bytes]) -> None:
@@ -47,12 +47,14 @@ class TcpTransport:
         async with asyncio.timeout(CONNECT_S):
             wire, made = await asyncio.get_running_loop().create_connection(end, self._host, self._port)
         keep_alive(wire.get_extra_info("socket"))
-        wire.write(line)  # before anybody else has this connection
+        wire.write(line)  # before anything else is written
         return made
 
 
 class Connector(aiohttp.BaseConnector):
-    """The runner's own calls go the same way. `_create_connection` is aiohttp's seam for that (see UnixConnector)."""
+    """Opens aiohttp connections by a Transport. `_create_connection` is aiohttp's seam for that (as in
+    UnixConnector).
+    """
 
     def __init__(self, transport: Transport, *, limit: int) -> None:
         super().__init__(limit=limit)
@@ -66,7 +68,7 @@ class Connector(aiohttp.BaseConnector):
 
 
 def transport_to(gateway: str, *, first_line: Callable[[], bytes]) -> Transport:
-    """`gateway` is the path of a socket, or `http://host:port`. Raises: ValueError: it is neither."""
+    """Return the transport for `gateway`: the path of a socket, or `http://host:port`. Raises: ValueError: neither."""
     if gateway.startswith("/"):
         return UnixTransport(gateway)
     where = urlsplit(gateway)

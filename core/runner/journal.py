@@ -1,4 +1,4 @@
-"""One session's log, the state that follows from it, and its readers. An event is stored first and only then shown."""
+"""The log of a session, the state that follows from it, and its readers. An event is stored before it is shown."""
 
 import asyncio
 from collections import deque
@@ -30,30 +30,30 @@ from core.runner.log import EventLog, Scanned
 from core.runner.session_projection import SessionProjection
 from core.runner.todos import Checklist
 
-QUEUE_EVENTS = 2_000  # a reader that lags further comes back with its number instead of eating our memory
+QUEUE_EVENTS = 2_000  # a reader that lags further has to connect again
 FRAME_EVENTS = 200
-OUTPUT_CHARS = 8_000  # of a running command: as much as a reader who comes late is shown
-COSTS = 500  # of turns, which readers are told who come later than they were known
-PACE_S = 0.03  # between frames while words are all there is to tell: each frame costs the reader a look
+OUTPUT_CHARS = 8_000  # of a running command's output, kept for late readers
+COSTS = 500  # costs of turns, kept for late readers
+PACE_S = 0.03  # between frames that contain only text: each frame costs the reader a redraw
 
 
 class ReaderLagging(Exception):
-    """This reader's queue ran over."""
+    """This reader's queue is full."""
 
 
 class Watcher:
-    """One reader: everything stored after its number, then the present, then what happens."""
+    """A reader: it gets all stored events after its number, then the present state, then new events."""
 
     def __init__(self, log: EventLog, after: int, present: bytes) -> None:
         self._log, self._after, self._upto, self._present = log, after, log.last_seq, present
         self._lines: deque[bytes] = deque()
         self._ready = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
-        self._due = 0.0  # of the loop's clock: before that, words wait for more
+        self._due = 0.0  # by the loop's clock; text waits until then for more text
         self._words = self._lagging = False
 
     def offer(self, line: bytes, *, words: bool = False) -> None:
-        """`words`: more of a text, which may wait for what follows. The first ones do not."""
+        """Queue a line. `words`: it is more of a text and may wait for the next piece, unless it is the first."""
         if len(self._lines) < QUEUE_EVENTS:
             self._lines.append(line)
         else:
@@ -66,12 +66,12 @@ class Watcher:
             self._timer = loop.call_at(self._due, self._wake)
 
     def end(self) -> None:
-        """What it was told has been numbered anew: it is to come back with its number."""
+        """Make the reader connect again, because the events it has seen got new numbers."""
         self._lagging = True
         self.offer(b"")
 
     async def frames(self) -> AsyncIterator[bytes]:
-        """JSON arrays of events, for ever. Raises: Lagging."""
+        """Yield JSON arrays of events, without end. Raises: ReaderLagging."""
         while self._after < self._upto and not self._lagging:
             lines = self._log.read(self._after, min(500, self._upto - self._after))
             self._after += len(lines)
@@ -96,7 +96,7 @@ class Watcher:
 class Journal:
     """The only writer of a session's log. All calls are synchronous, so that no two can mix.
 
-    What is `known` to be secret is neither stored nor shown; what the session does next still knows it.
+    Known secrets are neither stored nor shown; the running session still has them in memory.
     """
 
     def __init__(
@@ -106,9 +106,9 @@ class Journal:
         self.projection = SessionProjection()
         self._stored, self._redactor = stored, EventRedactor(known)
         self._todos = Checklist()
-        self._outputs: dict[str, tuple[str, int]] = {}  # tool call → end of what it has printed, and all its characters
+        self._outputs: dict[str, tuple[str, int]] = {}  # tool call → the end of its output, and the size of all of it
         self._watchers: set[Watcher] = set()
-        self.before_shown: Callable[[TextDelta], None] = lambda _: None  # called with words that are about to be shown
+        self.before_shown: Callable[[TextDelta], None] = lambda _: None  # called with text before it is shown
         self._costs: deque[TurnCost] = deque(maxlen=COSTS)
         for event in events:
             self.projection.apply(event)
@@ -119,7 +119,7 @@ class Journal:
         return bool(self._watchers)
 
     def record(self, event: AnyEvent) -> int:
-        """Store, then show. The event's number.
+        """Store an event, then show it. Returns its number.
 
         Raises: StoreUnavailable: it is neither stored nor shown.
         """
@@ -131,7 +131,7 @@ class Journal:
         if isinstance(stored, ToolReturned) and not stored.background:
             self._outputs.pop(stored.id, None)
         elif isinstance(stored, StateChanged) and stored.state in (SessionState.ASLEEP, SessionState.FAILED):
-            self._outputs.clear()  # with the CLI its commands have ended
+            self._outputs.clear()  # its commands have ended with the CLI
         todos = self._todos.apply(stored)
         if todos is not None:
             self.record(todos)
@@ -139,7 +139,7 @@ class Journal:
         return seq_of(stored)
 
     def adopt(self, draft: Path, scanned: Scanned) -> None:
-        """Go on with another log in the place of this one. Raises: OSError: nothing has changed."""
+        """Replace this log by another one and continue. Raises: OSError: nothing has changed."""
         self.log.become(draft, scanned.ends)
         projection, self._todos = SessionProjection(), Checklist()
         for event in scanned.events:
@@ -151,13 +151,13 @@ class Journal:
         self._costs.clear()
 
     def tell(self, problem: str) -> None:
-        """A notice of something that is wrong; where even that cannot be stored, there is nobody left to tell."""
+        """Record a notice of an error. If even that cannot be stored, it is dropped."""
         with suppress(StoreUnavailable):
             self.record(Notice(level="error", text=problem))
 
     def show(self, event: AnyEvent) -> None:
-        """To those who look on now; it is not stored."""
-        shown = self._redactor.shown(event)  # also when nobody looks: it keeps what waits for the next piece
+        """Show an event to present readers without storing it."""
+        shown = self._redactor.shown(event)  # also without readers: it keeps the text that waits for the next piece
         if isinstance(shown, ToolProgress) and shown.text:
             text, size = self.output(shown.id)
             size += shown.skipped + len(shown.text)
@@ -168,21 +168,21 @@ class Journal:
             self._publish(encode(shown), words=isinstance(shown, TextDelta | ThinkingDelta))
 
     def tell_cost(self, cost: TurnCost) -> None:
-        """What a turn of the log cost: the gateway says it later than the turn ends."""
+        """Show the cost of a turn of this log, which the gateway reports after the turn's end."""
         if all(known.turn != cost.turn for known in self._costs):
             self._costs.append(cost)
             self.show(cost)
 
     def shown(self, unfinished: list[TextDelta | ThinkingDelta]) -> list[TextDelta | ThinkingDelta]:
-        """Unfinished blocks as far as they may be seen by now, by a late reader or on disk."""
+        """Return unfinished blocks as far as a late reader, or the checkpoint, may see them."""
         return self._redactor.unfinished(unfinished)
 
     def output(self, tool_id: str) -> tuple[str, int]:
-        """(the end of what this running command has printed, about how many characters it has printed in all)."""
+        """Return (the end of a running command's output, the approximate number of all its characters)."""
         return self._outputs.get(tool_id, ("", 0))
 
     def become(self, state: SessionState, turn: str = "") -> None:
-        """The session's state, and the turn that is open in it; says nothing if nothing changes.
+        """Record a change of the session's state and open turn; nothing if both are the same.
 
         Raises: Conflict: the state table does not allow it.
         """
@@ -191,7 +191,7 @@ class Journal:
 
     @contextmanager
     def watch(self, after: int, unfinished: list[TextDelta | ThinkingDelta]) -> Iterator[Watcher]:
-        """A reader from number `after` on, until the context is left."""
+        """Add a reader from number `after` on, until the context is left."""
         # No await between these: a reader must neither miss an event nor see one twice.
         running = [
             ToolProgress(id=id, text=text, skipped=size - len(text)) for id, (text, size) in self._outputs.items()

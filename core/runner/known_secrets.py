@@ -1,7 +1,7 @@
-"""The secrets that this runner has given to CLIs: what has to be masked in all that any of its sessions says.
+"""The secrets that this runner has given to CLIs, which are masked in the output of all its sessions.
 
-One for the whole box, because its agents share a home: what one of them wrote down another one may read out. Values
-that have been replaced or withdrawn since stay known, as the texts that hold them do not end with them.
+There is one set for the whole box, because its agents share a home: one may read what another one wrote. Replaced or
+withdrawn values stay known, because texts that contain them remain.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,7 +12,9 @@ KEPT_CHARS = 512 * 1024  # several full vaults; beyond it the oldest are forgott
 
 
 class KnownSecrets:
-    """`redactor` is another object whenever there is more to mask. `learned` is told all of it, for the log."""
+    """The known values. `redactor` is replaced whenever a value is added; `learned` is called with all values, for the
+    log.
+    """
 
     def __init__(self, values: Iterable[str] = (), *, learned: Callable[[list[str]], None] = lambda _: None) -> None:
         self.redactor = Redactor()
@@ -21,7 +23,7 @@ class KnownSecrets:
         self.learn(values)
 
     def learn(self, values: Iterable[str]) -> None:
-        """From now on these are masked, too. Costs nothing if all of them are known."""
+        """Add values to be masked. Costs nothing if all are known."""
         given = set(values)
         if given <= set(self._values):
             return

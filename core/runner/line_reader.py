@@ -1,10 +1,10 @@
-"""Bytes in, whole lines out: no line too long, no byte too strange and no cut in the wrong place stops the reading."""
+"""Splits bytes into lines. Neither long lines nor invalid bytes nor chunks that end inside a line stop the reading."""
 
-LIMIT_BYTES = 16 * 1024 * 1024  # a stream-json line can carry a whole file; beyond this it carries an attack
+LIMIT_BYTES = 16 * 1024 * 1024  # a stream-json line can hold a whole file; a longer one is an attack
 
 
 class LineReader:
-    """Feed it chunks as they come; only LF ends a line, and a line over the limit is dropped and counted."""
+    """Reads chunks as they come. Only LF ends a line; a line over the limit is dropped and counted."""
 
     def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
         self._limit = limit_bytes
@@ -14,7 +14,7 @@ class LineReader:
         self.dropped = 0
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The lines that this chunk completes, without their line ends and without empty ones."""
+        """Return the lines that this chunk completes, without line ends and without empty lines."""
         *ends, rest = chunk.split(b"\n")
         lines = [line for end in ends if (line := self._end(end))]
         self._keep(rest)

@@ -1,7 +1,7 @@
 """The output of commands while they run.
 
 The CLI lets each command write into a file of its own, and names the file once the command has run for some seconds.
-What such a file grows by is shown to everybody who looks on; nothing of it is stored.
+What is added to the file is shown to present readers; nothing of it is stored.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ from core.domain.events import ToolProgress, ToolReturned
 from core.runner.turn import Turn
 
 POLL_S = 0.25
-CHUNK_BYTES = 16 * 1024  # read at one poll; of what is more, the end is shown and the rest is counted
+CHUNK_BYTES = 16 * 1024  # read in one poll; of more, the end is shown and the rest is counted
 FOLLOWED = 20  # commands at once
 Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class CommandStarted(msgspec.Struct, frozen=True, kw_only=True):
-    """The CLI has named the file of a running command. `cli_session` is the CLI's own name of the conversation."""
+    """The CLI has named the file of a running command. `cli_session` is the CLI's id of the conversation."""
 
     tool_id: str
     task_id: str
@@ -37,16 +37,16 @@ class CommandStarted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LiveOutput:
-    """Follows the running commands of one session; `show` is told what is new."""
+    """Follows the running commands of one session. `show` is called with new output."""
 
     def __init__(self, folder: Callable[[], Path], *, show: Callable[[ToolProgress], None], spawn: Spawn) -> None:
-        """`folder` is where the CLI works: its files are kept by the name of it."""
+        """`folder` is the CLI's working folder: the CLI derives the paths of its files from its name."""
         self._folder, self._show, self._spawn = folder, show, spawn
         self._files: dict[str, _OutputFile] = {}
         self._task: asyncio.Task[None] | None = None
 
     def follow(self, started: CommandStarted) -> None:
-        """Show what this command prints from now on; without its file there is nothing to show."""
+        """Show the output of this command from now on; nothing if its file cannot be opened."""
         if len(self._files) >= FOLLOWED or started.tool_id in self._files:
             return
         path = output_path(self._folder(), started)
@@ -59,18 +59,18 @@ class LiveOutput:
             self._task = self._spawn(self._run(), "live output")
 
     def finish(self, tool_id: str) -> None:
-        """The command has ended: show what it printed last."""
+        """Show the last output of a command that has ended."""
         if file := self._files.pop(tool_id, None):
             self._tell(tool_id, file)
             file.close()
 
     def clear(self) -> None:
-        """The CLI has ended, and its commands with it."""
+        """Show the last output of all commands, because the CLI has ended."""
         for tool_id in list(self._files):
             self.finish(tool_id)
 
     def poll(self) -> None:
-        """Show what has come since the last poll."""
+        """Show the output since the last poll."""
         for tool_id, file in self._files.items():
             self._tell(tool_id, file)
 
@@ -86,10 +86,10 @@ class LiveOutput:
 
 
 class _OutputFile:
-    """A growing file, which anybody in the box may replace or fill: only a regular file is read, and a bounded part."""
+    """A growing file, which the agent may replace or fill: only regular files are read, and a limited part."""
 
     def __init__(self, path: Path) -> None:
-        """Raises: OSError: it cannot be read, or is no regular file."""
+        """Open the file. Raises: OSError: it cannot be read, or is no regular file."""
         self._fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         if not stat.S_ISREG(os.fstat(self._fd).st_mode):
             os.close(self._fd)
@@ -98,7 +98,7 @@ class _OutputFile:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
     def read(self) -> tuple[str, int]:
-        """(what is new, the number of bytes before it that were left out)."""
+        """Return (new text, number of bytes before it that were left out)."""
         try:
             size = os.fstat(self._fd).st_size
             skipped = max(0, size - self._at - CHUNK_BYTES)
@@ -115,7 +115,7 @@ class _OutputFile:
 
 
 def output_path(folder: Path, started: CommandStarted) -> Path | None:
-    """Where the CLI keeps this command's output; None if one of the names is none of its own."""
+    """Return the path of this command's output; None if a name in it is not one of the CLI's."""
     if not (_NAME.fullmatch(started.cli_session) and _NAME.fullmatch(started.task_id)):
         return None
     project = re.sub(r"[^A-Za-z0-9]", "-", os.path.realpath(folder))
@@ -124,11 +124,11 @@ def output_path(folder: Path, started: CommandStarted) -> Path | None:
 
 
 def with_output(returned: ToolReturned, turn: Turn | None, *, printed: tuple[str, int]) -> ToolReturned:
-    """A stopped command with the end of what it had printed, and the size of all of it: the CLI does not say it."""
+    """Add the end of its output and its whole size to the result of a stopped command: the CLI omits them."""
     if returned.background:
         return returned
     if not returned.ok and turn and turn.stopping:
-        returned = structs.replace(returned, stopped=True)  # a killed command fails, but not by its own fault
+        returned = structs.replace(returned, stopped=True)  # a killed command did not fail by itself
     if not returned.stopped or returned.content:
         return returned
     text, size = printed

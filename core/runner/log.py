@@ -27,7 +27,7 @@ READ_BYTES = 4 * 1024 * 1024  # of one `read`; one event may be larger and then 
 
 
 class Scanned(NamedTuple):
-    """Of the bytes of a log: where line n ends ([0] is 0), and the events of the kinds that we know."""
+    """The contents of a log: the offset at which line n ends ([0] is 0), and the events of kinds that we know."""
 
     ends: "array[int]"
     events: list[AnyEvent]
@@ -135,7 +135,7 @@ def _sync_name(path: Path) -> None:
 
 
 def scan(raw: bytes) -> Scanned:
-    """Where the whole lines end, and the events in them; stops at the first line that is no JSON."""
+    """Return where the complete lines end, and the events in them; it stops at the first line that is not JSON."""
     ends, events, start = array("q", [0]), list[AnyEvent](), 0
     while (end := raw.find(b"\n", start)) >= 0:
         try:

@@ -76,14 +76,16 @@ async def _fetch(gateway: GatewayClient, session: str, last: int, draft: BinaryI
 
 
 def _settled(draft: BinaryIO, path: Path) -> Scanned:
-    """For a thread: on the disk, and read again."""
+    """Write the draft to the disk and read it again. Blocks: call it in a thread."""
     draft.flush()
     os.fsync(draft.fileno())
     return scan(path.read_bytes())
 
 
 def _continued(known: Scanned, present: SessionProjection, own: Iterable[bytes]) -> Iterator[bytes]:
-    """What follows the Store's events: its open ends tied up, `own` without what is there, and how things stand now."""
+    """Yield what follows the Store's events: the ends of open turns and requests, our own later events, and the present
+    state.
+    """
     projection, seq = SessionProjection(), len(known.ends) - 1
     for event in known.events:
         projection.apply(event)
@@ -107,7 +109,7 @@ def _continued(known: Scanned, present: SessionProjection, own: Iterable[bytes])
 
 
 def _tied_up(projection: SessionProjection) -> list[AnyEvent]:
-    """As `Session.recover` does it: the runner that was at work there is no more."""
+    """Return events that end what was open, as `Session.recover` does: the runner that worked on it is gone."""
     ends: list[AnyEvent] = [
         Parked(request_id=request_id) for request_id in sorted(projection.asked.keys() - projection.parked)
     ]

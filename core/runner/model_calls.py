@@ -1,18 +1,20 @@
-"""Which messages a model has really begun, read from what the gateway answers on its way to the CLIs.
+"""Collects the ids of messages that a model has really begun, from the gateway's answers to the CLIs.
 
-The CLI's words are believed only for messages that came this way. The gateway answers uncompressed.
+The CLI's output is believed only for these messages. The gateway answers without compression.
 """
 
 import re
 from collections import OrderedDict
 
-REMEMBERED = 10_000  # ids of messages; the oldest give way
+REMEMBERED = 10_000  # ids of messages; then the oldest are dropped
 ID = re.compile(rb'"id"\s*:\s*"([^"\\]{1,128})"')
-CARRIED_BYTES = 160  # of one piece, for an id that is cut in two
+CARRIED_BYTES = 160  # kept of a piece, for an id that is cut in two
 
 
 class ModelCalls:
-    """One a runner. `answer()` for each connection to the gateway, `knows` for each message of a CLI."""
+    """The known message ids of a runner. Call `answer()` for each connection to the gateway, `knows` for
+    each message.
+    """
 
     def __init__(self) -> None:
         self._ids: OrderedDict[str, None] = OrderedDict()
@@ -30,13 +32,13 @@ class ModelCalls:
 
 
 class Answer:
-    """What comes back on one connection, piece by piece."""
+    """Searches the gateway's answers on one connection, piece by piece."""
 
     def __init__(self, calls: ModelCalls) -> None:
         self._calls, self._carried = calls, b""
 
     def feed(self, data: bytes) -> None:
-        """Called for every piece: it costs a search for a few bytes where there is no id."""
+        """Search a piece for message ids. It costs little if there is none."""
         whole = self._carried + data
         self._carried = data[-CARRIED_BYTES:]
         if b'"id"' in whole:

@@ -1,7 +1,7 @@
-"""From the logs to the gateway: every stored event, in order, again and again until it is acknowledged.
+"""Sends every stored event to the gateway, in order, until it is acknowledged.
 
-The log itself is the spool. What was acknowledged stands beside it in a small file, which is also how a restarted
-runner knows, without reading every log, which sessions still have something to do.
+The log itself is the queue. The acknowledged number is kept beside it in a small file, from which a restarted runner
+also knows which sessions have something left to send, without reading every log.
 """
 
 import asyncio
@@ -22,13 +22,15 @@ from core.runner.log_repair import rejoin
 log = logging.getLogger("oma.ingest")
 
 BATCH_EVENTS = 500
-GATHER_S = 0.15  # events come in bursts; the store is spared a call each
-REJOINS = 5  # of one log by one runner: two boxes with the same home would do it for ever
+GATHER_S = 0.15  # events come in bursts and are sent together
+REJOINS = 5  # of one log by one runner: two boxes with the same home would repeat it without end
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class OutboxCursor(msgspec.Struct, kw_only=True):
-    """`acked`: the gateway has all up to there. `size_bytes`, `at_rest`: of the log when this was written."""
+    """The state of an outbox. The gateway has all events up to `acked`. `size_bytes` and `at_rest` describe the log
+    when this was written.
+    """
 
     acked: int = 0
     size_bytes: int = -1
@@ -37,7 +39,7 @@ class OutboxCursor(msgspec.Struct, kw_only=True):
 
 
 def read_cursor(path: Path) -> OutboxCursor:
-    """What was written last, or a new one: then everything is sent again, which does no harm."""
+    """Return the stored cursor, or a new one: then everything is sent again, which does no harm."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=OutboxCursor)
     except (OSError, msgspec.DecodeError):
@@ -45,9 +47,9 @@ def read_cursor(path: Path) -> OutboxCursor:
 
 
 class Outbox:
-    """One session's way to the gateway. `wake` after each append; `run` is its task.
+    """The outbox of one session. Call `wake` after each append; `run` is its task.
 
-    `rejoined` is called when the log has taken in what the Store had and it had not, `kept` when the Store has more.
+    `rejoined` is called after the log took in events that only the Store had; `kept` when the Store has more events.
     """
 
     def __init__(
@@ -63,14 +65,14 @@ class Outbox:
         self.wake()
 
     def wake(self) -> None:
-        """There may be something to send."""
+        """Check for events to send."""
         if self.behind:
             self._flushed.clear()
         self._awake.set()
 
     @property
     def stored_seq(self) -> int:
-        """The number up to which the gateway has acknowledged events, and the Store thus has them."""
+        """The number up to which the gateway has acknowledged events, so that the Store has them."""
         return self._cursor.acked
 
     @property
@@ -78,13 +80,13 @@ class Outbox:
         return not self._cursor.dropped and self._cursor.acked < self._log.last_seq
 
     async def flushed(self) -> None:
-        """Waits until all is acknowledged that is stored now."""
+        """Wait until all events that are stored now are acknowledged."""
         self.wake()
         while self.behind:
             await self._flushed.wait()
 
     async def run(self) -> None:
-        failures, asked = 0, self._cursor.dropped  # whether the Store has more is asked once, also without any news
+        failures, asked = 0, self._cursor.dropped  # ask once whether the Store has more events, also without new ones
         while True:
             await self._awake.wait()
             self._awake.clear()
@@ -101,11 +103,11 @@ class Outbox:
     async def _send(self) -> bool:
         lines = self._log.read(self._cursor.acked, BATCH_EVENTS)
         try:
-            await asyncio.to_thread(self._log.sync)  # first: the Store must never know more than our disk
+            await asyncio.to_thread(self._log.sync)  # first: the Store must never have more than our disk
             await self._offer(lines)
         except Gap as gap:
             if gap.acked == self._cursor.acked:
-                return False  # what it wants is what we sent: wait, instead of asking in a circle
+                return False  # it asks for what we have just sent: wait instead of repeating
             self._cursor.acked = min(gap.acked, self._cursor.acked)
         except NotFound:
             log.info("session %s is gone; its events are dropped", self._session)
@@ -124,7 +126,7 @@ class Outbox:
             return
         for turn in kept.turns:
             self._journal.tell_cost(TurnCost(turn=turn.seq, cost_usd=turn.cost_usd, unpriced_calls=turn.unpriced_calls))
-        self._cursor.acked = sent  # it may have more: whether that is ours too shows when ours is compared with it
+        self._cursor.acked = sent  # if it has more, the next batch shows whether those are ours
         if kept.acked > sent == self._log.last_seq:
             await self._rejoin(sent)
 

@@ -27,7 +27,7 @@ DECISIONS = {
 DENIED = "The user does not want this. Do not try it another way; ask, or go on without it."
 UNATTENDED = "Nobody is there to ask, and the agent's policy does not allow this. Go on without it, and say so."
 POLICY = "policy"  # `by` of an answer that the agent's policy for unattended work gave
-STOPPED = "stop"  # `by` of an answer that nobody gave: the turn it belonged to was stopped
+STOPPED = "stop"  # `by` of an automatic answer, because its turn was stopped
 
 
 class Verdict(NamedTuple):
@@ -40,14 +40,14 @@ class Verdict(NamedTuple):
 
 
 class ToolRequest(NamedTuple):
-    """One request of the CLI to use a tool, as it came."""
+    """A request of the CLI to use a tool, as it came."""
 
     tool: str
     input: dict[str, Any]
     tool_id: str
     reason: str
     rules: tuple[str, ...]  # what the CLI suggests for "always"
-    cli_reason: str = ""  # why the CLI asks: `rule` because we told it to, `safetyCheck` of a sensitive file, `mode` …
+    cli_reason: str = ""  # the CLI's code of why it asks: `rule`, `safetyCheck`, `mode` …
     offer: Offer = Offer("")  # what "always" would add
 
 
@@ -74,7 +74,7 @@ class PendingRequests:
         Cancelled, it answers the request with STOPPED, unless the request was parked.
         """
         asked = asked_for(request_id, request, plan)
-        whole = asked.input == request.input  # what was cut is not exactly what somebody decided about
+        whole = asked.input == request.input  # a cut input is not exactly what a person decided about
         if whole and (once := self._once.pop(_key(asked.tool, asked.input), None)):
             return verdict(once[0].kind, request.input, once[1])
         answer: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()

@@ -1,4 +1,6 @@
-"""What the platform decides in the box about a use of a tool: the policy, and what only the file system can tell it."""
+"""The platform's decisions about uses of tools, made in the box: the policy, and facts that only the file
+system has.
+"""
 
 import os
 from pathlib import Path
@@ -10,24 +12,24 @@ from core.runner import truncation
 from core.runner.folder_requests import sets_environment
 from core.runner.pending_requests import KINDS, ToolRequest
 
-# The shell reads these first; an alias or a function in them gives the name of a reading program to another one.
+# The shell reads these first; an alias or a function in them could replace a reading program by another one.
 _START_FILES: Final = (".bashrc", ".bash_profile", ".bash_login", ".profile", ".bash_aliases", ".zshrc", ".zshenv")
-_ORDINARY: Final = frozenset({"", "rule"})  # the CLI asks for no other reason than that we told it to
+_ORDINARY: Final = frozenset({"", "rule"})  # the CLI asks only because we told it to
 
 
 class PermissionJudge:
-    """Of one CLI. `learn` adds the rules of an "always allow" that it was given meanwhile."""
+    """Judges the requests of one CLI. `learn` adds rules from an "always allow"."""
 
     def __init__(self, mode: Mode, rules: tuple[str, ...], *, folder: Path, home: Path) -> None:
         self._mode, self._rules = mode, rules
         self._folder, self._home = folder, home
 
     def learn(self, rules: tuple[str, ...]) -> None:
-        """These rules allow from now on, too."""
+        """Add rules, which apply from now on."""
         self._rules = tuple(dict.fromkeys((*self._rules, *rules)))
 
     def judge(self, request: ToolRequest) -> PolicyDecision:
-        """Allow, deny or ask. Questions and plans are always for a person."""
+        """Allow, deny or ask. Questions and plans always go to a person."""
         if truncation.tool_input(request.input) != request.input:
             return PolicyDecision("deny", "size")
         if request.tool in KINDS:
@@ -41,17 +43,17 @@ class PermissionJudge:
         )
 
     def use_of(self, request: ToolRequest) -> ToolUse:
-        """The request with the real path of its file: links are followed."""
+        """Return the request with the real path of its file, links followed."""
         named = request.input.get("file_path") or request.input.get("notebook_path") or ""
         path = os.path.realpath(self._folder / named) if isinstance(named, str) and named and "\0" not in named else ""
         return ToolUse(request.tool, request.input, path, os.path.realpath(self._folder))
 
     def offer(self, request: ToolRequest) -> Offer:
-        """The rule for "always allow", or why there is none."""
+        """Return the rules for "always allow", or why there are none."""
         return Offer("") if request.tool in KINDS else offer(self.use_of(request), request.rules)
 
     def allows(self, rules: str, request: ToolRequest) -> bool:
-        """True if these rules allow this very request. Raises: BadInput: they are no rules."""
+        """True if these rules allow this very request. Raises: BadInput: they are not valid rules."""
         return bool(allowing(parse_rules(rules), self.use_of(request)))
 
     def _is_plain_file(self, path: str) -> bool:
@@ -60,7 +62,7 @@ class PermissionJudge:
         return path.startswith(folder) and not any(part.startswith(".") for part in path[len(folder) :].split("/"))
 
     def _is_plain_shell(self) -> bool:
-        """True if nothing gives the names of programs another meaning."""
+        """True if nothing can give the names of programs another meaning."""
         try:
             started = any((self._home / name).stat().st_size for name in _START_FILES if (self._home / name).exists())
         except OSError:

@@ -1,10 +1,10 @@
-"""Which processes a session has started, and their end.
+"""Finds the processes that a session has started, and ends them.
 
-A Bash tool is a session and a process group of its own, so neither groups nor the CLI's own tidiness are enough. There
-are two marks. Every CLI carries OMA_SESSION=<id> in its environment, which all it starts inherits, and which a program
-can take off (`env -i`). And what an agent's tools start stays below the fork server of its CLI (tool_launcher.py), a
-child subreaper: no double fork, no setsid and no other name leads out of that tree. The runner is a subreaper as well:
-what loses its parent in another way becomes ours, and is reaped here.
+A Bash tool has a session and a process group of its own, so neither groups nor the CLI's own cleanup are enough. There
+are two marks. Every CLI has OMA_SESSION=<id> in its environment, which its children inherit and which a program can
+remove (`env -i`). And all programs of an agent's tools stay below the fork server of their CLI (tool_launcher.py), a
+child subreaper: no double fork, setsid or change of name leaves that tree. The runner is a subreaper as well: it adopts
+and reaps processes that lose their parent in another way.
 """
 
 import asyncio
@@ -21,46 +21,50 @@ from typing import NamedTuple
 
 MARK = "OMA_SESSION"
 PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 4, 36, 37
-TERM_GRACE_S = 0.4  # after SIGTERM; what is left then gets SIGKILL
+TERM_GRACE_S = 0.4  # after SIGTERM, before SIGKILL
 LOOK_S = 0.03
-KILL_S = 1.4  # as long it is looked again: whoever forks while being killed is found, and dying takes its time
+KILL_S = 1.4  # for repeated searches after SIGKILL: a process may fork meanwhile, and dying takes time
 AGAIN_S = 0.005
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _TICKS = os.sysconf("SC_CLK_TCK")
 _LIMITS = {
     resource.RLIMIT_CORE: 0,  # a core file holds the session's token
     resource.RLIMIT_NOFILE: 65_536,
-    resource.RLIMIT_NPROC: 4_096,  # threads count, and unboxed so do the user's other programs
+    resource.RLIMIT_NPROC: 4_096,  # threads count; without a box, the user's other programs do, too
     resource.RLIMIT_FSIZE: 8 * 1024**3,
 }
 
 
 class Marked(NamedTuple):
-    """A process of a session; `started` is CLOCK_BOOTTIME, which tells a reused pid from the one meant."""
+    """A process of a session. `started` is in seconds of CLOCK_BOOTTIME and distinguishes it from a later one with its
+    pid.
+    """
 
     pid: int
     started: float
 
 
 def become_subreaper() -> None:
-    """Orphans of the box come to us instead of to init."""
+    """Make this process the parent of orphans in the box, instead of init."""
     _LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def is_subreaper() -> bool:
-    """Return True if orphans come to this process: only then is a child that it did not start an agent's program."""
+    """True if orphans come to this process. Only then is a child that it did not start an agent's program."""
     found = ctypes.c_int(0)
     _LIBC.prctl(PR_GET_CHILD_SUBREAPER, ctypes.byref(found), 0, 0, 0)
     return bool(found.value)
 
 
 def hide() -> None:
-    """No other process of our user may look into this one: its memory has the keys, its descriptors lead outside."""
+    """Prevent other processes of our user from inspecting this one: its memory has keys, its descriptors
+    lead outside.
+    """
     _LIBC.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def limit_ourselves() -> None:
-    """Our limits and our children's; never raises one."""
+    """Set our own limits, which children inherit; no limit is raised."""
     for what, most in _LIMITS.items():
         _, hard = resource.getrlimit(what)
         bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
@@ -68,10 +72,11 @@ def limit_ourselves() -> None:
 
 
 def dying_with_us() -> list[str]:
-    """Words before a command that make the kernel kill it when our thread ends, so that no CLI outlives its runner.
+    """Return words before a command that make the kernel kill it when our thread ends, so that no CLI outlives its
+    runner.
 
-    A program and no `preexec_fn`: Python between fork and exec deadlocks where there are threads. In a box the end of
-    the runner is the end of all in any case.
+    This uses a program, not `preexec_fn`: Python between fork and exec can deadlock with threads. In a box, everything
+    ends with the runner in any case.
     """
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
@@ -82,13 +87,15 @@ def boottime() -> float:
 
 
 def marked(session: str) -> list[Marked]:
-    """Everything alive that this session started. Reads /proc: a few milliseconds, better in a thread."""
+    """Return all living processes that this session started. Reads /proc for a few milliseconds: call it in
+    a thread.
+    """
     mark = f"{MARK}={session}".encode()
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
-        with contextlib.suppress(OSError):  # it ended meanwhile, or is not ours to look at
+        with contextlib.suppress(OSError):  # it has ended, or we may not read it
             if mark in (entry / "environ").read_bytes().split(b"\0"):
                 found.append(Marked(int(entry.name), _started(entry)))
     return found
@@ -99,12 +106,12 @@ def _started(entry: Path) -> float:
 
 
 def _stat(entry: Path) -> list[str]:
-    """The fields of /proc/PID/stat from the third on. Raises: OSError: it has ended."""
+    """Return the fields of /proc/PID/stat from the third on. Raises: OSError: it has ended."""
     return (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
 
 
 def below(roots: Iterable[int]) -> list[Marked]:
-    """Everything alive whose parent, or parent's parent and so on, is one of these; not they themselves."""
+    """Return all living descendants of these processes."""
     by_parent, found, left = _living(), dict[int, Marked](), list(roots)
     while left:
         for child in by_parent.get(left.pop(), ()):
@@ -115,12 +122,12 @@ def below(roots: Iterable[int]) -> list[Marked]:
 
 
 def children(parent: int) -> list[Marked]:
-    """Its living children."""
+    """Return the living children of a process."""
     return _living().get(parent, [])
 
 
 def _living() -> dict[int, list[Marked]]:
-    """All living processes by their parents."""
+    """Return all living processes by their parents' pids."""
     by_parent: dict[int, list[Marked]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -135,10 +142,11 @@ def _living() -> dict[int, list[Marked]]:
 async def end_all(
     session: str, *, spare: int = 0, since: float = 0.0, more: Callable[[], Collection[Marked]] = tuple
 ) -> None:
-    """End what the session started: SIGTERM, a grace, SIGKILL; gone within 2 s.
+    """End everything that the session started: SIGTERM, a grace period, SIGKILL; done within 2 s.
 
-    `spare` is a pid that stays (the CLI), `since` a boottime before which a process is left alone (MCP servers).
-    `more` finds processes of the session that may have taken off its mark. An empty session has nothing but those.
+    `spare` is a pid that stays (the CLI); processes older than the boottime `since` are left alone (MCP servers).
+    `more` finds processes of the session that may have removed its mark. With an empty session only those of `more` are
+    ended.
     """
 
     def look() -> list[Marked]:
@@ -163,7 +171,7 @@ async def end_all(
 
 
 async def _none(look: Callable[[], list[Marked]]) -> bool:
-    """Nothing is left. Looked for twice: in the moment of its exec, a process shows no environment."""
+    """True if no process is left. It looks twice, because during its exec a process shows no environment."""
     if await asyncio.to_thread(look):
         return False
     await asyncio.sleep(LOOK_S)
@@ -179,13 +187,13 @@ async def _signal_all(look: Callable[[], list[Marked]], number: signal.Signals) 
 
 
 class Reaper:
-    """Collects dead orphans, but leaves our own children to those who wait for them."""
+    """Reaps dead orphans, but leaves our own children to the code that waits for them."""
 
     def __init__(self) -> None:
         self._met = 0
 
     def reap(self) -> None:
-        """Call now and then. A zombie is taken only when met twice: whoever waits for it has had it by then."""
+        """Reap; call it regularly. A zombie is reaped only when seen twice: by then its own waiter has had it."""
         while pid := _zombie():
             if pid != self._met:
                 self._met = pid
@@ -195,7 +203,7 @@ class Reaper:
 
 
 def _zombie() -> int:
-    """A dead child that is still there, 0 if none."""
+    """Return the pid of a dead child that was not reaped; 0 if there is none."""
     with contextlib.suppress(ChildProcessError):
         seen = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         return seen.si_pid if seen else 0

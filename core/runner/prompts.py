@@ -1,4 +1,4 @@
-"""What we tell the model beside the CLI's own system prompt: who it is for us, and what a person decided meanwhile."""
+"""The texts that we add to the CLI's system prompt, and messages about decisions that a person made meanwhile."""
 
 import json
 
@@ -47,7 +47,7 @@ def appended(spec: Spec) -> str:
 
 
 def told_later(asked: Asked, answered: Answered) -> str:
-    """The decision about something asked before the session was interrupted, in words for the model."""
+    """Return a message for the model about a decision that was made after its session was interrupted."""
     note = f" They add: {answered.message}" if answered.message else ""
     match asked.kind, answered.decision:
         case "question", "answer":

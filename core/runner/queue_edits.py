@@ -21,10 +21,10 @@ def change_queue(conversation: "Conversation", change: ChangeQueue) -> None:
 
 
 def check(change: ChangeQueue, queue: MessageQueue, *, sent: Iterable[str]) -> bool:
-    """Whether `change` has to be recorded; False if the queue is as it asks for. `sent` the CLI has already.
+    """Return True if `change` has to be recorded, False if the queue is like that already. The CLI has `sent` already.
 
-    Raises: Conflict: the message does not wait any more, or says something else than the person saw. BadInput: the new
-    text is empty or too long.
+    Raises: Conflict: the message does not wait any more, or differs from what the person saw. BadInput: the new text is
+    empty or too long.
     """
     said = queue.get(change.message_id)
     if said is None or change.message_id in sent:

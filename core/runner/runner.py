@@ -1,4 +1,6 @@
-"""One user's runner: dormant until it is told whose it is, then the user's sessions, while anybody needs them (G4)."""
+"""A user's runner: dormant until it is bound to a user, then it holds the user's sessions while anybody needs them
+(G4).
+"""
 
 import asyncio
 import logging
@@ -22,15 +24,15 @@ from core.runner.sessions import Sessions
 
 log = logging.getLogger("oma.runner")
 
-ALONE_S = 60.0  # without anybody connected, the runner ends itself if no turn is open
+ALONE_S = 60.0  # without any connected client, the runner ends itself if no turn is open
 LOOK_S = 1.0
 
 
 class Runner:
-    """`await open()`, `bind`, and wait for `ended`; `stop` may come from anywhere.
+    """The runner. `await open()`, `bind`, and wait for `ended`; `stop` may be called at any time.
 
-    `gateway` is the path of its socket or `http://host:port`. A `spare` waits to be bound for as long as it takes.
-    `pod` is what it is called where others have its `boot_key`, too.
+    `gateway` is the path of its socket or `http://host:port`. A `spare` waits without end to be bound. `pod` is its
+    name if other runners have the same `boot_key`.
     """
 
     def __init__(
@@ -60,7 +62,7 @@ class Runner:
         self.ended = asyncio.Event()
 
     async def open(self) -> None:
-        """Everything that needs no user."""
+        """Start everything that needs no user."""
         await self._bridge.open()
         place = CliPaths(self._cli, self._home, self._bridge.port)
         self._launcher = CliLauncher(place, self._gateway, self._known, self._bridge.calls)
@@ -68,10 +70,9 @@ class Runner:
             self._tasks.add(asyncio.get_running_loop().create_task(work))
 
     def bind(self, init: Init) -> None:
-        """Idempotent for the same user.
+        """Bind the runner to a user. Idempotent for the same user.
 
-        Raises: Conflict: this runner is another user's. StoreUnavailable: there is no place for logs; it may be tried
-        again.
+        Raises: Conflict: it has another user. StoreUnavailable: there is no place for logs; the call may be repeated.
         """
         bound = self._bound
         if bound and (bound.user, bound.box) != (init.user, init.box):
@@ -94,12 +95,12 @@ class Runner:
 
     @property
     def agents(self) -> Path:
-        """Where the agents' folders are."""
+        """The folder with the agents' folders."""
         return self._home / "agents"
 
     @property
     def sessions(self) -> Sessions:
-        """Raises: Unavailable: nobody has told us whose we are, or we end: nothing new is begun then."""
+        """The user's sessions. Raises: Unavailable: the runner has no user yet, or is ending and begins nothing new."""
         if self._stopping is not None:
             raise Unavailable("this runner is ending", code="stopping")
         if self._sessions is None:
@@ -108,12 +109,12 @@ class Runner:
 
     @property
     def idle_s(self) -> float:
-        """How long nobody has been connected."""
+        """The seconds since a client was connected; 0 while one is."""
         return 0.0 if self._connected else time.monotonic() - self._last_seen
 
     @contextmanager
     def client_connected(self) -> Iterator[None]:
-        """Somebody is connected while the context is open."""
+        """Count a client as connected while the context is open."""
         self._connected += 1
         try:
             yield
@@ -122,12 +123,12 @@ class Runner:
             self._last_seen = time.monotonic()
 
     async def stop(self, reason: str = "shutdown", *, idle_s: float = 0.0) -> None:
-        """End everything in good order; idempotent. From here on no call is taken that would change a session.
+        """End everything in good order. Idempotent. From here on calls that change a session are refused.
 
-        Raises: Conflict: something is under way, or was within `idle_s`; nothing has ended.
+        Raises: Conflict: something runs, or did within `idle_s`; nothing was ended.
         """
         sessions = self._sessions
-        # No await between this look and the end's beginning: a message is before it, or is refused.
+        # No await between this check and the start of the end: a message comes before it, or is refused.
         if idle_s and sessions and self._stopping is None and sessions.idle_s < idle_s:
             raise Conflict("this runner is in use", code="busy")
         if self._stopping is None:
@@ -154,7 +155,7 @@ class Runner:
 
     @property
     def _whose(self) -> Init:
-        """Raises: ConnectionError: nobody's box has nothing to say to a gateway."""
+        """The binding. Raises: ConnectionError: the runner has no user, and so nothing to say to a gateway."""
         if self._bound is None:
             raise ConnectionError("not bound to a user yet")
         return self._bound
@@ -176,7 +177,7 @@ class Runner:
 
 
 def read_init(raw: bytes) -> Init:
-    """Raises: BadInput."""
+    """Decode the body of POST /v1/init. Raises: BadInput."""
     with suppress(msgspec.DecodeError, msgspec.ValidationError):
         return msgspec.json.decode(raw, type=Init)
     raise BadInput("not an init")

@@ -1,7 +1,7 @@
-"""The SDK without `mcp` and `jsonschema`, which it has for tools that it serves itself; tools.py serves ours.
+"""Imports the SDK without `mcp` and `jsonschema`, which it needs only to serve tools itself; tools.py serves ours.
 
-They would cost every runner more than a second of processor and 30 MB before its first word (docs/performance.md).
-What the SDK finds in their place are empty classes: enough for its definitions, an error for whoever would use them.
+They would cost every runner more than a second of processor time and 30 MB before its first message
+(docs/performance.md). The SDK gets empty classes in their place, which are enough for its definitions.
 """
 
 import sys
@@ -15,14 +15,14 @@ LEFT_OUT = ("mcp", "jsonschema")
 
 
 class _Hollow:
-    """What a class of a module that was left out is replaced by: it can be inherited from and named."""
+    """The base of the replacement classes: it can be subclassed and named."""
 
     def __init_subclass__(cls, **_: object) -> None:
         super().__init_subclass__()
 
 
 class _Absent(ModuleType):
-    """Has every name that a module could have."""
+    """A module that has every name."""
 
     def __getattr__(self, name: str) -> type:
         if name.startswith("__"):
@@ -38,7 +38,7 @@ class _Finder(MetaPathFinder, Loader):
         return _Absent(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
-        """There is nothing in it."""
+        """Do nothing: the module is empty."""
 
 
 def _left_out(name: str) -> bool:
@@ -47,7 +47,9 @@ def _left_out(name: str) -> bool:
 
 @contextmanager
 def _without() -> Iterator[None]:
-    """Modules that are loaded already stay what they are; those left out are not there afterwards, but can be had."""
+    """Replace the modules during an import. Loaded modules stay; afterwards the replaced ones can be
+    imported normally.
+    """
     finder, before = _Finder(), set(sys.modules)
     sys.meta_path.insert(0, finder)
     try:

@@ -1,4 +1,4 @@
-"""A session's life around its conversation: a CLI comes when there is work, stays while it is used, ends well."""
+"""The life of a session around its conversation: it starts a CLI for work, and ends one that is not used."""
 
 import asyncio
 import contextlib
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 log = logging.getLogger("oma.session")
 
 INTERRUPT_S = 1.2  # for the CLI to end its turn by itself; it takes 40 ms
-SWEPT_S = 5.0  # for the end of what a dead CLI has left behind
+SWEPT_S = 5.0  # to end the processes that a dead CLI left behind
 TERM_S = 0.3  # between SIGTERM and SIGKILL: both together keep a stop under 2 s
 SILENT_S = 30.0  # without a line from the CLI, a tool at work or a question to the user
-DEAF_S = 600.0  # then the turn is ended: nothing is busy for ever
-BACKGROUND_S = 4 * 3600.0  # work in the background that nobody has heard of for so long does not keep a CLI alive
-LATE_S = 5.0  # for a CLI to begin with what it was given as steering when the turn had just ended
+DEAF_S = 600.0  # then the turn is ended, so that no session is busy without end
+BACKGROUND_S = 4 * 3600.0  # background work that was silent for so long does not keep a CLI alive
+LATE_S = 5.0  # for a CLI to begin with a steering message that came when the turn had just ended
 
 MakeRoom = Callable[["Session"], Coroutine[Any, Any, None]]
 
 
 class Session:
-    """One session and its CLI. All calls come from the runner's event loop.
+    """A session and its CLI. All calls come from the runner's event loop.
 
     `room` waits until one more CLI may run. `spawn` starts a background task, which is cancelled when the runner ends.
     """
@@ -66,7 +66,7 @@ class Session:
         self.admitted = False  # it holds one of the places for CLIs
         self.closed = False
         self._held: tuple[str, ...] = ()
-        self._outdated = False  # what its CLI, or the one that is being started, was told is so no longer
+        self._outdated = False  # the settings of its CLI, or of the one being started, have changed
 
     # --- what the launcher is connected to ---------------------------------------------------------------------------
 
@@ -77,11 +77,11 @@ class Session:
 
     def on_cli_message(self, said: Json) -> None:
         if not self.conversation.tampered:
-            self._cli_sessions.on_cli_message(said)  # first: what is told of it is so after a restart, too
+            self._cli_sessions.on_cli_message(said)  # first, so that the new id also holds after a restart
         self.conversation.on_cli_message(said)
 
     async def ask(self, request_id: str, request: ToolRequest) -> Verdict:
-        self._sync()  # runs when this has been recorded and waits
+        self._sync()  # runs while the request waits
         return await self.conversation.ask(request_id, request)
 
     async def refuse(self, request_id: str, request: ToolRequest) -> Verdict:
@@ -90,31 +90,31 @@ class Session:
         return self.conversation.refuse(request_id, request)
 
     def on_decided(self, decided: Decided) -> None:
-        """The platform decided about a use of a tool without a person. Raises: StoreUnavailable: it is not recorded."""
+        """Record a decision that was made without a person. Raises: StoreUnavailable: it is not recorded."""
         self.journal.record(decided)
         self.conversation.check.decided(decided.tool_id, decided.decision == "allow")
 
     def on_held_back(self, wanted: tuple[str, ...]) -> None:
-        """Its folder wants these of the CLI, and does not get them: said whenever it is something else than before."""
+        """Record a notice about settings of the folder that the CLI does not get, whenever they change."""
         if wanted and wanted != self._held:
             self.journal.record(Notice(level="warn", text="settings_held"))
         self._held = wanted
 
     def on_cli_starting(self, cli_client: "CliClient") -> None:
-        """Its CLI has been started, and listens soon."""
+        """Attach a CLI that has been started and will listen soon."""
         cli_client.refused = self._outdated
         self.conversation.attach_cli(cli_client)
 
     def on_cli_exit(self) -> None:
-        """The CLI has ended, wanted or not."""
+        """Handle the end of the CLI."""
         cli_client = self.conversation.cli_client
         if cli_client is None or self._starting:
-            return  # while it started: whoever starts it notices
+            return  # it ended during its start, which notices this
         self._leave()
         self._sweep(cli_client)
         try:
             if self.conversation.tampered:
-                self._launcher.put_transcript_aside(self.cli_session)  # it has the forged words, too
+                self._launcher.put_transcript_aside(self.cli_session)  # it has the forged text, too
         except OSError as error:
             log.warning("session %s: a transcript stays: %s", self.id, error)
         try:
@@ -126,29 +126,29 @@ class Session:
 
     @property
     def alive(self) -> bool:
-        """It has a CLI, or is getting one."""
+        """True if it has a CLI, or one is being started."""
         return self.conversation.cli_client is not None or self._starting is not None
 
     @property
     def busy(self) -> bool:
-        """Something is under way that an idle session has not: a turn, a start, an end."""
+        """True if something runs that an idle session does not have: a turn, a start, an end."""
         begun = self._starting is not None or self.conversation.turn is not None
         return begun or self.conversation.held > 0 or self.has_background
 
     @property
     def has_background(self) -> bool:
-        """Commands or sub-agents work in the background, and not unheard and unattended for hours."""
+        """True if commands or sub-agents run in the background and were active within hours."""
         return bool(self.conversation.background) and time.monotonic() - self.conversation.last_active < BACKGROUND_S
 
     @property
     def working(self) -> bool:
-        """It has a CLI and something to do with it that is not waiting for a person."""
+        """True if its CLI has work to do other than waiting for a person."""
         return self._starting is not None or (
             self.conversation.turn is not None and not self.conversation.pending.waiting
         )
 
     def recover(self) -> None:
-        """After opening a log: end in it what ended with the runner that wrote it, then go on."""
+        """After opening a log: record the end of what ended with its last writer, then continue."""
         projection = self.journal.projection
         for request_id in projection.asked.keys() - projection.parked:
             self.journal.record(Parked(request_id=request_id))
@@ -166,14 +166,14 @@ class Session:
             self.conversation.advance()
 
     def warm(self) -> None:
-        """Have a CLI ready."""
+        """Start a CLI if there is none."""
         self.conversation.last_used = time.monotonic()
         if not (self.alive or self.conversation.held or self.closed):
             self.journal.become(S.STARTING)
             self._starting = self._spawn(self._start(), f"start {self.id}")
 
     def interrupt(self, reason: str = STOPPED) -> None:
-        """Stop (G6). Without an open turn, work in the background or a message that waits for a CLI is stopped."""
+        """Stop the open turn (G6). Without one, stop background work or a message that waits for a CLI."""
         conversation, turn = self.conversation, self.conversation.turn
         if turn is None and conversation.cli_client and (conversation.background or conversation.pending.waiting):
             self.conversation.pending.drop()
@@ -187,7 +187,7 @@ class Session:
             self._spawn(self._stop(turn), f"stop {self.id}")
 
     async def sleep(self, reason: str = "shutdown") -> None:
-        """End the CLI and all the session started, in good order: interrupt, park, close. Within some 4 s."""
+        """End the CLI and everything that the session started, in order: interrupt, park, close. Takes up to 4 s."""
         self.conversation.held += 1
         try:
             if self._starting:
@@ -206,7 +206,7 @@ class Session:
                 )
                 await cli_client.close()
             await end_all(self.id)
-            if self._sweeping:  # the CLI before had died: what it left behind is not given up half ended
+            if self._sweeping:  # the previous CLI died: finish ending its processes
                 await asyncio.wait([self._sweeping], timeout=SWEPT_S)
         finally:
             self.conversation.held -= 1
@@ -214,7 +214,7 @@ class Session:
             self.conversation.advance()
 
     def outdate(self) -> None:
-        """No new turn in the CLI that is there, which knows what is so no longer; with nothing to do it ends now."""
+        """Begin no new turn in the present CLI, whose settings have changed; if it is idle it ends now."""
         self._outdated = True
         if cli_client := self.conversation.cli_client:
             cli_client.refused = True
@@ -222,12 +222,12 @@ class Session:
                 self.conversation.advance()
 
     def check_idle(self, now: float) -> None:
-        """Every second: has the CLI gone silent?"""
+        """Check, every second, whether the CLI has become silent."""
         conversation, turn = self.conversation, self.conversation.turn
         silent_s = now - conversation.last_heard
         if turn is None:
             if conversation.steering_sent and conversation.cli_client and silent_s > LATE_S:
-                conversation.cli_client.cli.terminate()  # it will not begin with them: the next one will
+                conversation.cli_client.cli.terminate()  # it will not begin with them, but the next CLI will
         elif not (turn.tools or conversation.pending.waiting or turn.stopping):
             if silent_s > SILENT_S and not turn.silence_told:
                 turn.silence_told = True
@@ -240,7 +240,7 @@ class Session:
     async def _start(self) -> None:
         try:
             await self._room(self)
-            self._outdated = False  # from here on: it is told below
+            self._outdated = False  # from here on: the new CLI gets the settings below
             cli_client = await self._launcher.start(self)
         except asyncio.CancelledError:
             self._not_started("", then=S.ASLEEP)
@@ -248,7 +248,7 @@ class Session:
         except (PlatformError, OSError) as error:
             log.warning("session %s: no CLI: %s", self.id, error)
             self._not_started(str(error))
-        except Exception as error:  # whatever it was: without an end the session would be starting for ever
+        except Exception as error:  # whatever failed: without an end the session would stay in `starting`
             log.exception("session %s: no CLI", self.id)
             self._not_started(f"{type(error).__name__}: {error}")
         else:
@@ -256,11 +256,11 @@ class Session:
 
     def _started(self, cli_client: "CliClient") -> None:
         self.conversation.cli_client, self._starting = cli_client, None
-        if cli_client.cli.over.is_set():  # it came up, and died while it was being connected
+        if cli_client.cli.over.is_set():  # it started, and died while it was being connected
             self.on_cli_exit()
             return
         if turn := self.conversation.turn:
-            turn.started_boottime = boottime()  # what the CLI has started until now is its own: Stop spares it
+            turn.started_boottime = boottime()  # the CLI's own processes until now are spared by Stop
         self.conversation.advance()
         if self.conversation.turn is None and self.conversation.cli_client:
             self.journal.become(S.IDLE)
@@ -273,7 +273,7 @@ class Session:
             if turn and (turn.stopping or turn.begun):
                 over = stopped(turn.stopping) if turn.stopping else TurnResult(outcome="error", reason="cli_died")
                 conversation.pending.park()
-                conversation.finish(over, then=S.ASLEEP)  # asks for no new CLI: this one is still being started
+                conversation.finish(over, then=S.ASLEEP)  # asks for no new CLI: one is still being started
             elif then is S.FAILED:
                 conversation.fail(detail)
             else:
@@ -289,11 +289,11 @@ class Session:
         self._rested()
 
     def _renew(self) -> None:
-        """Its token is at its end: the next CLI, which resumes, gets a new one."""
+        """End the CLI, whose token expires; the next one resumes with a new token."""
         self._spawn(self.sleep(), f"renew {self.id}")
 
     async def fsync(self) -> None:
-        """Until all that is stored survives a power cut. Raises: StoreUnavailable."""
+        """Wait until everything stored survives a power cut. Raises: StoreUnavailable."""
         try:
             await asyncio.to_thread(self.journal.log.sync)
         except OSError as error:
@@ -315,13 +315,13 @@ class Session:
             more = tools.programs if tools else tuple
             await end_all(self.id, spare=cli_client.cli.pid, since=turn.started_boottime, more=more)
             if background:
-                await cli_client.close()  # else it would begin a turn to say that its background work has failed
+                await cli_client.close()  # otherwise it would begin a turn about its failed background work
         finally:
             self.conversation.held -= 1
         self.conversation.advance()
 
     def _sweep(self, cli_client: "CliClient | None" = None) -> None:
-        """What the session's last CLI has left behind goes before a new one comes: they carry the same mark."""
+        """End the processes of the session's last CLI before a new one comes: they have the same mark."""
         self.conversation.held += 1
         self._sweeping = self._spawn(self._swept(cli_client), f"sweep {self.id}")
 

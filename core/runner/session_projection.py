@@ -1,6 +1,6 @@
-"""What a session's log says about the session: applied to every event once, when it is stored or found on opening.
+"""The state of a session as its log tells it. Every event is applied once, when it is stored or read at opening.
 
-Whoever restarts and whoever never stopped thus know the same, by construction.
+So a restarted runner and one that never stopped have the same state, by construction.
 """
 
 from core.domain.events import (
@@ -21,26 +21,26 @@ from core.domain.summaries import last_line
 
 
 class SessionProjection:
-    """Messages and their numbers, what waits for its turn, what waits for a person, and the open turn."""
+    """The messages with their numbers, those that wait, the open requests, and the open turn."""
 
     def __init__(self) -> None:
         self.agent = ""
         self.kind = "chat"
         self.state = SessionState.ASLEEP
-        self.turn = ""  # what StateChanged.turn said last, until the turn was finished
-        self.seqs: dict[str, int] = {}  # of every message_id there ever was
+        self.turn = ""  # the last StateChanged.turn, until that turn was finished
+        self.seqs: dict[str, int] = {}  # number by message_id, of all messages
         self.waiting = MessageQueue()  # acknowledged, and in no turn yet
-        self.asked: dict[str, Asked] = {}  # and not answered
+        self.asked: dict[str, Asked] = {}  # not answered
         self.parked: set[str] = set()
         self.answered: dict[str, Answered] = {}
-        self.decided: dict[str, tuple[Asked, Answered]] = {}  # answered when parked, and not told the model yet
-        self.outcome = ""  # of the last turn and why it ended so; both are empty while a turn is open
+        self.decided: dict[str, tuple[Asked, Answered]] = {}  # answered while parked, and not yet told to the model
+        self.outcome = ""  # of the last turn; this and the reason are empty while a turn is open
         self.reason = ""
         self.background = 0  # commands and sub-agents that went on when the last turn ended
         self.line = ""
 
     def apply(self, event: AnyEvent, *, shown: AnyEvent | None = None) -> None:
-        """Take in the next event of the log; `shown` is how it stands there, if secrets of it do not."""
+        """Apply the next event of the log. `shown` is its stored form if secrets were masked in it."""
         match event:
             case SessionOpened():
                 self.agent, self.kind = event.agent, event.kind
@@ -64,7 +64,7 @@ class SessionProjection:
 
     @property
     def at_rest(self) -> bool:
-        """Nothing has to be done for this session after a restart."""
+        """True if nothing has to be done for this session after a restart."""
         still = self.state in (SessionState.ASLEEP, SessionState.FAILED)
         return still and not (self.turn or self.waiting or self.decided or self.asked.keys() - self.parked)
 

@@ -1,4 +1,4 @@
-"""All sessions of the user: opened from their logs, with a bounded number of CLIs, ended when nobody needs them."""
+"""All sessions of the user: opened from their logs, with a limited number of CLIs, and ended when nobody needs them."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ FLUSH_S = 1.5  # for the gateway to take what is left when the runner ends
 
 
 class Sessions:
-    """`open_all` once, then `get`, `put`, …; `close` ends everything."""
+    """The sessions of a runner. Call `open_all` once, then `get`, `put` and so on; `close` ends everything."""
 
     def __init__(self, launcher: CliLauncher, limits: SessionLimits) -> None:
         self.limits = limits
@@ -47,7 +47,7 @@ class Sessions:
         self._opened = time.monotonic()
 
     def open_all(self) -> None:
-        """Find the sessions that have something to do: an open turn, a queue, events that the gateway lacks.
+        """Open the sessions that have something to do: an open turn, a queue, or events that the gateway lacks.
 
         Raises: OSError: there is no folder for them; nothing was begun.
         """
@@ -59,13 +59,16 @@ class Sessions:
                 cursor = read_cursor(path.with_suffix(".json"))
                 if not (cursor.at_rest and cursor.size_bytes == path.stat().st_size):
                     self._open(path.stem)
-            except (OSError, PlatformError) as error:  # this one's trouble; whoever asks for it is told
+            except (
+                OSError,
+                PlatformError,
+            ) as error:  # the others still open; a caller that asks for this one gets the error
                 log.warning("the log %s cannot be opened: %s", path.name, error)
 
     # --- sessions ----------------------------------------------------------------------------------------------------
 
     def get(self, session: str) -> Session:
-        """Raises: NotFound. StoreUnavailable: its log cannot be opened."""
+        """Return a session. Raises: NotFound. StoreUnavailable: its log cannot be opened."""
         if found := self._sessions.get(session):
             return found
         if not (self._folder / f"{session}.jsonl").is_file():
@@ -73,9 +76,9 @@ class Sessions:
         return self._open(session)
 
     def put(self, session: str, agent: str, kind: str) -> Session:
-        """The session, made if it is new: its agent's folder and its log.
+        """Return the session; a new one gets a log, and its agent a folder.
 
-        Raises: StoreUnavailable: one of them cannot be made.
+        Raises: StoreUnavailable: one of them cannot be created.
         """
         try:
             self._launcher.place.folder(agent).mkdir(parents=True, exist_ok=True)
@@ -100,7 +103,7 @@ class Sessions:
         self._outboxes[session] = (outbox, self._tasks.spawn(outbox.run(), f"ingest {session}"))
         try:
             found.recover()
-        except PlatformError:  # half recovered, it would be stuck; opened again, it goes on from its log
+        except PlatformError:  # a half recovered session would be stuck; opening it again continues from its log
             del self._sessions[session]
             self._outboxes.pop(session)[1].cancel()
             file.close()
@@ -108,7 +111,7 @@ class Sessions:
         return found
 
     async def delete(self, session: str) -> None:
-        """End the session and remove its log and transcript; one that is not there is no error."""
+        """End the session and remove its log and transcripts. Idempotent."""
         with contextlib.suppress(NotFound):
             found = self.get(session)
             found.closed = True
@@ -127,19 +130,19 @@ class Sessions:
         await asyncio.to_thread(shutil.rmtree, self._launcher.place.folder(agent), ignore_errors=True)
 
     def end_clis(self, agent: str) -> None:
-        """End the agent's CLIs: what it may do without asking has changed, and the next ones know."""
+        """End the agent's CLIs, because its permissions have changed; the next ones get the new ones."""
         for session in self._sessions.values():
             if session.journal.projection.agent == agent and session.alive:
                 self._tasks.spawn(session.sleep(STOPPED), f"rest {session.id}")
 
     def renew_clis(self, agent: str) -> None:
-        """The agent's next turns begin in CLIs that are started anew; a turn that is open ends in the one it has."""
+        """Begin the agent's next turns in new CLIs; an open turn ends in the present one."""
         for session in list(self._sessions.values()):
             if session.journal.projection.agent == agent:
                 session.outdate()
 
     def end_working(self, reason: str) -> None:
-        """End the CLIs and all that sessions have started; where no turn is open to say why, a notice does."""
+        """End the CLIs and everything that sessions started; without an open turn, a notice tells the reason."""
         for session in self._sessions.values():
             if session.alive:
                 if session.conversation.turn is None:
@@ -153,10 +156,10 @@ class Sessions:
         await asyncio.wait([task])
         found.journal.log.close()
 
-    # --- what others look at -----------------------------------------------------------------------------------------
+    # --- state for clients -----------------------------------------------------------------------------------------
 
     def status(self) -> Status:
-        """Where all known sessions stand; tells the web whether this runner may be stopped."""
+        """Return the states of all open sessions; by it the web decides whether this runner may be stopped."""
         return Status(
             open_turns=self.open_turns,
             idle_s=round(self.idle_s, 1),
@@ -169,7 +172,7 @@ class Sessions:
 
     @property
     def open_turns(self) -> int:
-        """Sessions with an open turn, with messages that will be one, or with work in the background."""
+        """The number of sessions with an open turn, waiting messages or background work."""
         return sum(
             bool(s.conversation.turn or s.journal.projection.waiting or s.has_background)
             for s in self._sessions.values()
@@ -177,18 +180,20 @@ class Sessions:
 
     @property
     def idle_s(self) -> float:
-        """How long nobody has done anything with any session, nor has a CLI; looking on is nothing."""
+        """The seconds since a person or a CLI did something in any session; reading does not count. 0 while a turn is
+        open.
+        """
         if self.open_turns:
             return 0.0
         return time.monotonic() - max([self._opened, *(s.conversation.last_active for s in self._sessions.values())])
 
     @property
     def known(self) -> KeysView[str]:
-        """Those that are open here; the others sleep, and the store knows all of them."""
+        """The ids of the sessions that are open here. All others sleep."""
         return self._sessions.keys()
 
     def change(self, session: str) -> SessionChange:
-        """Where a known session stands."""
+        """Return the state of an open session."""
         journal = self._sessions[session].journal
         projection = journal.projection
         outbox, _ = self._outboxes[session]
@@ -206,7 +211,7 @@ class Sessions:
 
     @contextlib.contextmanager
     def changes(self, changed: Callable[[str], None]) -> Iterator[None]:
-        """`changed(session)` is called at every event until the context is left, and when the Store knows of it too."""
+        """Call `changed(session)` at every event, and when the Store has it too, until the context is left."""
         self._changed.add(changed)
         try:
             yield
@@ -225,10 +230,10 @@ class Sessions:
     # --- lifetimes ---------------------------------------------------------------------------------------------------
 
     async def _make_room(self, session: Session) -> None:
-        """Until one more CLI may live. The least recently used that rests goes first, then as `_age` says."""
+        """Wait until one more CLI may run. Others end in the order of `_age`."""
         async with self._admission:
             while True:
-                # Not those that are only on their way here: each would wait for the others for ever.
+                # Not those that wait here themselves: each would wait for the others without end.
                 living = [other for other in self._sessions.values() if other.admitted and other is not session]
                 if len(living) < self.limits.max_live_sessions:
                     session.admitted = True
@@ -237,21 +242,23 @@ class Sessions:
                     await victim.sleep()
                 else:
                     self._room.clear()
-                    with contextlib.suppress(TimeoutError):  # one that asks a person makes room without a word
+                    with contextlib.suppress(
+                        TimeoutError
+                    ):  # one that waits for a person makes room without being interrupted
                         await asyncio.wait_for(self._room.wait(), LOOK_S)
 
     async def _look(self) -> None:
         self._reaper.reap()
         now = time.monotonic()
         for session in list(self._sessions.values()):
-            with contextlib.suppress(StoreUnavailable):  # told by whatever is to be written next
+            with contextlib.suppress(StoreUnavailable):  # the next write reports it
                 session.check_idle(now)
             idle_s = now - session.conversation.last_used
             if session.alive and not session.busy and idle_s > self.limits.idle_cli_s:
                 self._tasks.spawn(session.sleep(), f"idle {session.id}")
 
     async def close(self, reason: str) -> None:
-        """Open turns are interrupted, requests parked, CLIs ended, events flushed; within some 6 s."""
+        """Interrupt open turns, park requests, end CLIs and flush events. Takes up to 6 s."""
         for session in self._sessions.values():
             session.closed = True
         ends = await asyncio.gather(*(s.sleep(reason) for s in self._sessions.values()), return_exceptions=True)
@@ -282,5 +289,5 @@ def _agent_of(path: Path) -> str:
 
 
 def _age(session: Session) -> tuple[bool, bool, float]:
-    """Smallest first: what really rests, then what asks a person, then what works in the background."""
+    """Sort key for making room: idle sessions first, then those that wait for a person, then background work."""
     return bool(session.conversation.background), session.conversation.turn is not None, session.conversation.last_used

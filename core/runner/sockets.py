@@ -1,4 +1,4 @@
-"""The runner's WebSockets: each only sends, and ends when nobody is left at the other end."""
+"""The runner's WebSockets: each only sends, and ends when the other side has left."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -26,7 +26,7 @@ async def open_socket(request: web.Request) -> web.WebSocketResponse:
 
 
 async def until_closed(socket: web.WebSocketResponse, work: Awaitable[None]) -> None:
-    """Send while the other side listens. Nothing is expected from it but its going away."""
+    """Run `work` while the other side is connected. Nothing is expected from it except its leaving."""
     sending = asyncio.ensure_future(work)
     try:
         while (await socket.receive()).type not in (

@@ -1,7 +1,7 @@
-"""What the CLI prints, as our events: pure, and by allow list: a new CLI says new things, a broken one says anything.
+"""Translates the CLI's output into our events: pure, and by allow list, because a new or broken CLI may print anything.
 
-One `Translator` a CLI process. It remembers the unfinished text: what watchers have been shown of blocks that are not
-finished, which is what a late tab is given, and what is kept as `partial` when a turn breaks off.
+Each CLI process has a `Translator`. It keeps the unfinished text that was shown: a late reader gets it, and it is
+stored as `partial` if the turn ends before the block.
 """
 
 from typing import Any
@@ -27,19 +27,19 @@ from core.runner.turn_result import TurnResult, retry_reason, turn_over
 
 Json = dict[str, Any]
 ID_CHARS = 128
-TASKS = 100  # in the background at once, as far as we count
+TASKS = 100  # background tasks that are counted
 
 
 class TakenIn(msgspec.Struct, frozen=True):
-    """The CLI has begun to work on these of our messages (the uuids we gave them)."""
+    """The CLI has begun to work on these messages of ours, by the uuids that we gave them."""
 
     uuids: tuple[str, ...]
 
 
 class Began(msgspec.Struct, frozen=True):
-    """An answer of the main conversation starts, asked for by us or not (a background task may have ended).
+    """An answer of the main conversation begins, to a message or by itself (background work may have ended).
 
-    `api_id` is the message's name at the model's API; empty: the CLI did not say.
+    `api_id` is the message's id at the model's API; empty if the CLI did not name it.
     """
 
     api_id: str = ""
@@ -47,7 +47,7 @@ class Began(msgspec.Struct, frozen=True):
 
 
 class BackgroundChanged(msgspec.Struct, frozen=True):
-    """All commands and sub-agents that now work in the background of the CLI, by what each is for."""
+    """All commands and sub-agents that now run in the background of the CLI, by their descriptions."""
 
     tasks: tuple[str, ...]
 
@@ -56,12 +56,12 @@ CliOutput = AnyEvent | TakenIn | Began | BackgroundChanged | CommandStarted | Tu
 
 
 class Translator:
-    """Feed it every message of one CLI process in order."""
+    """Translates the messages of one CLI process, fed in order."""
 
     def __init__(self) -> None:
         self._context = ContextUsage()
         self._api_id = ""
-        self._message = ""  # our name for the message under way: unique, though a model may reuse its ids
+        self._message = ""  # our unique id of the present message; a model may reuse its own ids
         self._block = 0
         self._next = 0
         self._unfinished: dict[int, TextDelta | ThinkingDelta] = {}
@@ -69,7 +69,7 @@ class Translator:
         self._background: set[str] = set()  # tool calls that go on after their first result
 
     def feed(self, said: Json) -> list[CliOutput]:
-        """What one line of the CLI means to us: often nothing."""
+        """Return the events of a line; often none."""
         match said.get("type"):
             case "stream_event" if not said.get("parent_tool_use_id"):
                 return self._stream(said)
@@ -94,14 +94,14 @@ class Translator:
         return []
 
     def unfinished(self) -> list[TextDelta | ThinkingDelta]:
-        """Everything shown of blocks that are not finished, one delta a block."""
+        """Return everything shown of unfinished blocks, as one delta per block."""
         return [
             msgspec.structs.replace(delta, text="".join(self._pieces[block]))
             for block, delta in self._unfinished.items()
         ]
 
     def break_off(self) -> list[Text]:
-        """The turn ends here: the unfinished text as it is kept, and forgotten."""
+        """Return the unfinished text as it is stored, and forget it, because the turn ends."""
         left = [
             Text(message=delta.message, block=delta.block, text=delta.text, partial=True)
             for delta in self.unfinished()
@@ -128,7 +128,9 @@ class Translator:
         return []
 
     def _start(self, message: Json, said: Json) -> None:
-        """A new message discards what is unfinished of the one before: the CLI has asked again (G2)."""
+        """Begin a new message, which discards unfinished text of the one before: the CLI has asked the model again
+        (G2).
+        """
         self._forget()
         self._context.begin(message)
         self._api_id = _str(message.get("id"))
@@ -154,7 +156,7 @@ class Translator:
     def _assistant(self, said: Json) -> list[CliOutput]:
         message = _dict(said.get("message"))
         if said.get("error") or said.get("is_api_error_message"):
-            return []  # the CLI's own words about a failure; the result says it in ours
+            return []  # the CLI's own text about a failure; the result becomes ours
         if parent := _str(said.get("parent_tool_use_id")):
             return [_called(block, parent) for block in _blocks(message) if block.get("type") == "tool_use"]
         heard: list[CliOutput] = _taken_in(said)
@@ -171,7 +173,7 @@ class Translator:
         if kind == "tool_use":
             return [_called(block, "")]
         if kind == "text" and isinstance(text, str):
-            # Came whole, without streaming: one delta first, so that one rule discards what it replaces.
+            # It came whole: one delta first, so that the same rule discards what it replaces.
             first = [] if number in self._unfinished else [TextDelta(message=self._message, block=number, text=text)]
             self._drop(number)
             return [*first, Text(message=self._message, block=number, text=truncation.text(text))] if text else []
@@ -182,7 +184,7 @@ class Translator:
         return []
 
     def _returned(self, said: Json) -> list[CliOutput]:
-        """Tool results; the rest of what a `user` line holds are the CLI's remarks to the model."""
+        """Return tool results. Everything else in a `user` line is for the model only."""
         heard: list[CliOutput] = []
         stopped = _stopped_tools(said)
         for block in _blocks(_dict(said.get("message"))):
@@ -193,7 +195,7 @@ class Translator:
                 self._background.add(tool)
                 heard.append(ToolReturned(id=tool, ok=True, background=True))
                 continue
-            if tool in stopped:  # its text tells the model what to do now; nobody else is meant
+            if tool in stopped:  # its text is an instruction for the model only
                 heard.append(ToolReturned(id=tool, ok=False, stopped=True))
                 continue
             text, size = truncation.result(block.get("content"), said.get("tool_use_result"))
@@ -204,7 +206,7 @@ class Translator:
         return heard
 
     def _task_ended(self, said: Json) -> list[CliOutput]:
-        """The end of a sub-agent or command that went on in the background."""
+        """Return the end of a sub-agent or command that ran in the background."""
         tool = _str(said.get("tool_use_id"))
         if said.get("subtype") != "task_notification" or tool not in self._background:
             return []
@@ -216,7 +218,7 @@ class Translator:
         return [ToolReturned(id=tool, ok=ok, content=text, truncated=cut, full_size=size, stopped=stopped)]
 
     def _number(self) -> int:
-        """Blocks finish in order, while their stream is at the same index; without a stream they are counted."""
+        """Return the number of the finished block: that of the open stream, or else the next one."""
         number = self._block
         self._next = max(self._next, number + 1)
         self._block = self._next
@@ -244,13 +246,13 @@ def _called(block: Json, parent: str) -> ToolCalled:
 
 
 def _goes_on(said: Json) -> bool:
-    """Whether a tool has returned only to say that it goes on in the background."""
+    """True if the tool returned only to say that it continues in the background."""
     told = said.get("tool_use_result")
     return isinstance(told, dict) and (told.get("isAsync") is True or bool(told.get("backgroundTaskId")))
 
 
 def _stopped_tools(said: Json) -> set[str]:
-    """The ids of the tool calls that the CLI gave up because its turn was interrupted."""
+    """Return the ids of tool calls that the CLI gave up because its turn was interrupted."""
     meta = said.get("tool_result_meta")
     notes = [note for note in meta if isinstance(note, dict)] if isinstance(meta, list) else []
     return {_str(note.get("id")) for note in notes if note.get("non_execution_kind") == "user-rejected"}

@@ -1,33 +1,33 @@
-"""Secrets in text that comes in pieces: a value is masked wherever the pieces were cut."""
+"""Masks secrets in text that comes in pieces, wherever the pieces are cut."""
 
 from core.observability.redaction import Redactor, covered_spans
 from core.observability.secret_patterns import MASK
 
 
 class StreamingRedactor:
-    """One stream of text. What could be the beginning of a value waits for what follows it.
+    """A stream of text. Text that may be the beginning of a secret waits for what follows.
 
-    Fewer than `redaction.LONGEST` characters wait, mostly none. What came out is `Redactor.text` of what went in.
+    Less than `redaction.LONGEST` characters wait, mostly none. The output equals `Redactor.text` of the input.
     """
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor, self._held = redactor, ""
-        self._masked = 0  # so many characters of what is held belong to a value that has been shown as a mask
-        self._open = False  # what was shown ended with a mask: what touches it needs none of its own
+        self._masked = 0  # characters of the held text that belong to a value already shown as a mask
+        self._open = False  # the output ended with a mask, which also covers a value that touches it
 
     @property
     def waiting(self) -> int:
-        """Characters that have not been shown yet."""
+        """The number of characters that have not been shown yet."""
         return len(self._held)
 
     def feed(self, piece: str) -> str:
-        """What may be shown now."""
+        """Add a piece and return the text that may be shown now."""
         text = self._held + piece
         start = min((begun(spelling, text) for spelling in self._redactor.spellings), default=len(text))
         return self._show(text, start)
 
     def end(self) -> str:
-        """What is left, when nothing follows."""
+        """Return the remaining text at the end of the stream."""
         return self._show(self._held, len(self._held))
 
     def _show(self, text: str, upto: int) -> str:
@@ -47,14 +47,14 @@ class StreamingRedactor:
 
 
 def _joined(masked: int, spans: list[tuple[int, int]]) -> tuple[int, list[tuple[int, int]]]:
-    """How far the mask that was shown last reaches, with the spans that go on from it, and the other spans."""
+    """Extend the last mask over the spans that touch it. Returns its new end and the other spans."""
     while spans and spans[0][0] <= masked:
         masked = max(masked, spans.pop(0)[1])
     return masked, spans
 
 
 def begun(spelling: str, text: str) -> int:
-    """Where the end of `text` begins that is the beginning of `spelling`, but not all of it; its length if nowhere."""
+    """Return where the end of `text` may be the beginning of `spelling`; the length of `text` if nowhere."""
     at = text.find(spelling[0], max(0, len(text) - len(spelling) + 1))
     while at >= 0:
         if spelling.startswith(text[at:]):

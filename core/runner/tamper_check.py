@@ -1,8 +1,8 @@
-"""Whether the CLI did what it was told, and nothing else: decisions against results, messages against senders.
+"""Checks that the CLI did only what it was told: decisions against results, messages against senders.
 
-An agent's programs are kept from the CLI by walls (tool_launcher.py). This notices when one of them does not hold: a
-command that ran without having been asked for, a tool that ran without the answer it waited for or against it, another
-command than the one that was asked about, a user message that nobody has sent, an answer that no model has given.
+Walls keep an agent's programs away from the CLI (tool_launcher.py). This check notices if one fails: a command that ran
+without a request, a tool that ran without or against its answer, another command than the one that was asked about, a
+user message that nobody sent, an answer that no model gave.
 """
 
 from collections import OrderedDict
@@ -16,24 +16,24 @@ from core.runner.stream_json import Began, CliOutput, TakenIn
 
 REMEMBERED = 2_000  # of each kind
 V = TypeVar("V")
-SYNTHETIC = "<synthetic>"  # the model of what the CLI says by itself: the answers to slash commands
+SYNTHETIC = "<synthetic>"  # the model's name in the CLI's own texts, such as answers to slash commands
 
 
 class TamperCheck:
-    """Of one session. Everything it is told comes in the order in which it happened."""
+    """The check of one session. Its methods are called in the order in which things happened."""
 
     def __init__(self, calls: ModelCalls) -> None:
         self._calls = calls
-        self._decisions: OrderedDict[str, bool | None] = OrderedDict()  # tool id → allowed; None: nobody has decided
-        self._commands: OrderedDict[str, object] = OrderedDict()  # tool id → the command that the model wrote
+        self._decisions: OrderedDict[str, bool | None] = OrderedDict()  # tool id → allowed; None: not decided
+        self._commands: OrderedDict[str, object] = OrderedDict()  # tool id → the model's command
         self._sent: OrderedDict[str, None] = OrderedDict()
 
     def sent(self, uuid: str) -> str:
-        """We have given the CLI a user message of this name."""
+        """Note that we gave the CLI a user message with this uuid. Returns the uuid."""
         return _keep(self._sent, uuid, None)
 
     def asked(self, request: ToolRequest) -> str:
-        """The CLI asks for a decision: what is wrong with that, if anything."""
+        """Note a request of the CLI. Returns what is wrong with it, as a code; empty if nothing."""
         if request.tool_id:
             _keep(self._decisions, request.tool_id, None)
         written = self._commands.get(request.tool_id)
@@ -44,12 +44,12 @@ class TamperCheck:
         )
 
     def decided(self, tool_id: str, allow: bool) -> None:
-        """A decision, a person's or a rule's, is on its way to the CLI."""
+        """Note that a decision, by a person or a rule, is sent to the CLI."""
         if tool_id:
             _keep(self._decisions, tool_id, allow)
 
     def seen(self, item: CliOutput) -> str:
-        """The CLI says this: what is wrong with it, as a code; empty: nothing."""
+        """Check an output of the CLI. Returns what is wrong with it, as a code; empty if nothing."""
         match item:
             case ToolCalled(name="Bash"):
                 _keep(self._commands, item.id, item.input.get("command"))

@@ -1,4 +1,4 @@
-"""The agent's checklist, put together from the tools it keeps it with: whole lists, or one task at a time."""
+"""The agent's checklist, built from the tools that maintain it: whole lists, or one task at a time."""
 
 import re
 from typing import Literal
@@ -12,14 +12,14 @@ TASKS = 200
 
 
 class Checklist:
-    """Fed with the events of a session, live or from its log; answers with the list when it has changed."""
+    """The checklist of a session, fed with its events, live or from the log."""
 
     def __init__(self) -> None:
         self._items: dict[str, TodoItem] = {}
         self._calls: dict[str, ToolCalled] = {}
 
     def apply(self, event: AnyEvent) -> Todos | None:
-        """The whole checklist if this event changed it."""
+        """Apply an event. Returns the whole checklist if it changed."""
         if isinstance(event, ToolCalled) and event.name == "TodoWrite":
             self._items = {str(n): item for n, item in enumerate(_whole(event.input.get("todos")))}
             return self._now()

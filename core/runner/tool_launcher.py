@@ -1,7 +1,7 @@
-"""The fork server of one CLI, seen from the runner: started with it, and ended with all that it has started.
+"""The runner's side of the fork server of one CLI: started before it, and ended with all that it has started.
 
-See launcher/fork_server.py for what it is good for. The CLI reaches it by two ways, both of which a folder's settings
-cannot change: its shell is launcher/bash, and the commands of MCP servers are put behind launcher/launch.py.
+launcher/fork_server.py says what it is for. The CLI reaches it in two ways that a folder's settings cannot change: its
+shell is launcher/bash, and commands of MCP servers are run by launcher/launch.py.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from core.runner.processes import Marked, below, children, dying_with_us, end_al
 Json = dict[str, Any]
 HERE = Path(__file__).parent / "launcher"
 ADDRESS = "OMA_TOOLS"
-ISOLATED = "-IS"  # neither the environment nor site-packages of the agent has a say in these
+ISOLATED = "-IS"  # Python ignores the agent's environment and site-packages
 BACKLOG = 64
-WAIT_S = 1.0  # for the kernel to report the end of what was killed
+WAIT_S = 1.0  # for the kernel to report the end of a killed process
 
 # A folder's settings may set variables of the CLI, which everything it starts inherits, and these would let the agent
 # run code in the launcher, before it is in the domain. An empty value is as good as none to each of them.
@@ -28,10 +28,10 @@ HARMLESS = dict.fromkeys(("LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH", "GLIBC_TU
 
 
 class ToolLauncher:
-    """`await ToolLauncher.start(cwd, ours)`, before the CLI; `close` after it.
+    """The fork server. `await ToolLauncher.start(cwd, ours)` before the CLI; `close` after it.
 
-    `ours` are the pids that all launchers of a runner have started, CLIs included: other children of the runner have
-    lost their parent.
+    `ours` are the pids that all launchers of a runner have started, including CLIs: every other child of the runner is
+    an orphan.
     """
 
     def __init__(self, address: str, process: asyncio.subprocess.Process, ours: set[int]) -> None:
@@ -41,7 +41,9 @@ class ToolLauncher:
 
     @classmethod
     async def start(cls, cwd: Path, ours: set[int]) -> Self:
-        """Its socket takes connections when this returns. Raises: OSError: no process can be started."""
+        """Start the fork server; its socket accepts connections afterwards. Raises: OSError: no process can
+        be started.
+        """
         address = f"oma-tools-{secrets.token_hex(16)}"
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
             listening.bind("\0" + address)
@@ -55,21 +57,23 @@ class ToolLauncher:
         return cls(address, process, ours)
 
     def belongs(self, pid: int) -> None:
-        """This process is the CLI that the launcher works for."""
+        """Note the pid of the CLI that this launcher serves."""
         self._mine.add(pid)
         self._ours.add(pid)
 
     def programs(self) -> list[Marked]:
-        """All that was started here and is alive. A fork server that an agent has killed leaves its orphans to us."""
+        """Return all living processes that were started here. If an agent killed the fork server, its orphans are our
+        children.
+        """
         if self._process.returncode is None:
             return below([self._process.pid])
         if not is_subreaper():
-            return []  # a runner inside another program: its other children are nobody's orphans
+            return []  # a runner inside another program: its other children are no orphans
         orphans = [child for child in children(os.getpid()) if child.pid not in self._ours]
         return [*orphans, *below(orphan.pid for orphan in orphans)]
 
     def environment(self) -> dict[str, str]:
-        """For the CLI: to be pinned, so that no settings of a folder change it."""
+        """Return the CLI's variables. They have to be pinned, so that no folder's settings change them."""
         return {
             "CLAUDE_CODE_SHELL": str(HERE / "bash"),
             "OMA_PYTHON": sys.executable,
@@ -78,26 +82,26 @@ class ToolLauncher:
         }
 
     async def close(self) -> None:
-        """End it and everything that it has started; within some 3 s."""
+        """End it and everything that it started, within about 3 s."""
         await end_all("", more=self.programs)
         if self._process.returncode is None:
             self._process.kill()
             try:
                 await asyncio.wait_for(self._process.wait(), WAIT_S)
             except TimeoutError:
-                return  # the kernel is not done with it; nobody waits for it
+                return  # the kernel needs longer, and nobody waits for it
         self._ours -= self._mine
 
 
 def behind_launcher(servers: Json, variables: Mapping[str, str]) -> Json:
-    """MCP servers as they are given to the CLI: those that are programs start in the session's domain, too."""
+    """Return MCP servers with those that are programs run by the launcher, in the session's domain."""
     return {name: _launched(server, variables) for name, server in servers.items()}
 
 
 def _launched(server: Json, variables: Mapping[str, str]) -> Json:
     command, arguments, env = server.get("command"), server.get("args"), server.get("env")
     if not isinstance(command, str):
-        return server  # it is reached by an address, or is none
+        return server  # a server with an address, or an invalid one
     rest = [word for word in arguments if isinstance(word, str)] if isinstance(arguments, list) else []
     own = {name: str(value) for name, value in env.items()} if isinstance(env, dict) else {}
     late = {name: value for name, value in own.items() if name in HARMLESS or name.startswith("LD_")}

@@ -55,7 +55,7 @@ class Tools:
         return _error(asked, NO_METHOD, "There is no such method.")
 
     async def check(self, tool: str, arguments: Json) -> ToolCheck:
-        """Whether a person has to decide about this call; `tool` is the name that the CLI has for it."""
+        """Ask the gateway whether a person has to decide about this call. `tool` is the CLI's name of the tool."""
         spec = self._specs.get(tool.removeprefix(PREFIX))
         if spec is None or not spec.asks:
             return ToolCheck()

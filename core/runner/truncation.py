@@ -1,4 +1,4 @@
-"""Sizes of what goes into the log: whatever the CLI prints is cut here to what a page and a store can bear."""
+"""Limits the sizes of what goes into the log: the CLI's output is cut to what a page and a store can handle."""
 
 import re
 from typing import Any
@@ -11,20 +11,22 @@ CONTENT_CHARS = 64 * 1024  # of one tool result
 PICTURE_CHARS = 700_000  # of one picture in base64: 512 KiB
 PICTURES = 4  # of one tool result
 PICTURE_KINDS = ("image/png", "image/jpeg", "image/gif", "image/webp")
-INPUT_CHARS = 512 * 1024  # of all strings of a tool's input together; what is longer is asked of nobody
+INPUT_CHARS = 512 * 1024  # of all strings of a tool's input together; a longer request is denied
 DEPTH = 12
 TEXT_BYTES = 7 * 1024 * 1024  # of one event, encoded: ingest takes 8 MiB at once
 
 
 def content(raw: object) -> tuple[str, int]:
-    """A tool result as text, cut, and its whole length; what is neither text nor a kept picture is named."""
+    """Return (a tool result as text, cut; its whole length). Parts that are neither text nor a kept picture
+    are named.
+    """
     parts = raw if isinstance(raw, list) else [raw]
     text = "\n".join(_part(part) for part in parts if part is not None and _picture(part) is None)
     return text[:CONTENT_CHARS], len(text)
 
 
 def result(raw: object, told: object) -> tuple[str, int]:
-    """(a tool result as text, cut; its whole length). `told` is the tool's own record of it, if the CLI passes it on.
+    """Return (a tool result as text, cut; its whole length). `told` is the tool's own record, if the CLI passes it on.
 
     The CLI puts a large result into a file and tells the model so; here it is what was printed, not what was told.
     """
@@ -52,7 +54,7 @@ _PERSISTED = re.compile(
 
 
 def pictures(raw: object) -> tuple[Picture, ...]:
-    """The pictures in a tool result that are small enough to be kept."""
+    """Return the pictures in a tool result that are small enough to be kept."""
     found = [_picture(part) for part in raw] if isinstance(raw, list) else []
     return tuple(picture for picture in found if picture)[:PICTURES]
 
@@ -76,14 +78,14 @@ def _part(part: object) -> str:
 
 
 def text(raw: str) -> str:
-    """The model's text: whole, unless it is so large that the gateway would refuse it for ever."""
+    """Return the model's text: whole, unless it is so large that the gateway would refuse it."""
     while len(raw) > TEXT_BYTES // 6 and len(msgspec.json.encode(raw)) > TEXT_BYTES:
         raw = raw[: len(raw) // 2]
     return raw
 
 
 def tool_input(raw: object) -> dict[str, Any]:
-    """A tool's input, whole up to INPUT_CHARS; the same input is always cut the same way."""
+    """Return a tool's input, whole up to INPUT_CHARS. The same input is always cut in the same way."""
     if not isinstance(raw, dict):
         return {}
     budget = [INPUT_CHARS]

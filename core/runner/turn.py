@@ -1,4 +1,4 @@
-"""One turn while it is open: which message it answers, which tools are at work in it, and when it is over."""
+"""An open turn: the message that it answers, the tools that run in it, and its end."""
 
 import asyncio
 import time
@@ -8,18 +8,18 @@ from core.runner.processes import boottime
 
 
 class Turn:
-    """From the message that opened it to the one event that ends it."""
+    """A turn, from the message that opened it to the event that ends it."""
 
     def __init__(self, name: str) -> None:
-        self.name = name  # what StateChanged.turn says
-        self.words = ""  # that open it, until the CLI has them for certain
-        self.uuid = ""  # of our message to the CLI; empty when the CLI began by itself
-        self.begun = True  # the CLI has taken that message in
+        self.name = name  # as in StateChanged.turn
+        self.words = ""  # its message, until the CLI certainly has it
+        self.uuid = ""  # of our message to the CLI; empty if the CLI began by itself
+        self.begun = True  # the CLI has begun with that message
         self.tools: set[str] = set()
         self.over = asyncio.Event()
-        self.stopping = ""  # the reason, once somebody wants it to end
+        self.stopping = ""  # the reason, once it is to be ended
         self.silence_told = False
-        self.plan = ""  # the last one written or presented
+        self.plan = ""  # the last plan that was written or presented
         self.started = time.monotonic()
         self._waited = self._waiting_since = 0.0
         self.started_boottime = boottime()
@@ -29,7 +29,7 @@ class Turn:
         self.uuid, self.begun = uuid, False
 
     def waits(self, waiting: bool) -> None:
-        """Whether a person is being asked something from now on."""
+        """Note whether the turn waits for a person from now on, to measure `waited_s`."""
         now = time.monotonic()
         if self._waiting_since:
             self._waited += now - self._waiting_since
@@ -41,13 +41,13 @@ class Turn:
 
     @property
     def waited_s(self) -> float:
-        """How long of its duration a person was asked something."""
+        """The seconds of its duration that it waited for a person."""
         self.waits(self._waiting_since > 0)
         return round(self._waited, 3)
 
 
 def plan_in(called: ToolCalled) -> str:
-    """The plan in a tool call: presented with it, or written to the file that the CLI keeps plans in."""
+    """Return the plan in a tool call: presented by it, or written to the CLI's plan file; empty if there is none."""
     path, plan = called.input.get("file_path"), called.input.get("plan")
     if called.name == "Write" and isinstance(path, str) and "/.claude/plans/" in path:
         plan = called.input.get("content")
@@ -55,7 +55,7 @@ def plan_in(called: ToolCalled) -> str:
 
 
 def words_of(said: UserSaid) -> str:
-    """A message as the model reads it: the text, and where the attached files are."""
+    """Return a message as the model reads it: its text, and the paths of attached files."""
     return said.text + "".join(f"\n[Attached file: {_path(file)}]" for file in said.attachments)
 
 

@@ -1,4 +1,4 @@
-"""How a turn ended: the CLI's `result` line as an outcome and a reason that a person can act on."""
+"""The result of a turn: the CLI's `result` line as an outcome and a reason that a person can act on."""
 
 import re
 from typing import Any, Literal
@@ -10,12 +10,12 @@ from core.domain.events import TurnFinished, Usage
 from core.protocol.gateway_api import BAD_TOKEN
 
 DETAIL_CHARS = 1000
-TAMPERED = "tampered"  # the CLI did what nobody had told it, see tamper_check.py
+TAMPERED = "tampered"  # the CLI did what it was not told, see tamper_check.py
 Outcome = Literal["ok", "error", "interrupted", "limit"]
 
-# The first that fits decides; the text is the CLI's `result`, which quotes the gateway's or the provider's own words.
+# The first match decides. The text is the CLI's `result`, which quotes the gateway or the provider.
 _TEXTS: tuple[tuple[str, Outcome, str], ...] = (
-    (rf"\b{BAD_TOKEN}\b", "error", "model_error"),  # the next CLI has a new token: the same may be sent again
+    (rf"\b{BAD_TOKEN}\b", "error", "model_error"),  # the next CLI has a new token, so the message may be sent again
     (r"spend_limit|spending limit|credit balance", "limit", "spend_limit"),
     (r"prompt is too long|too_long|context (window|length)|request.too.large|too_large", "error", "too_long"),
     (r"model_key_refused|(authentication|permission)_error|invalid.{0,10}api.?key|\b40[13]\b", "error",
@@ -35,7 +35,7 @@ _STATUS: dict[int, str] = {
 
 
 class TurnResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The end of one turn of the CLI. `uuids`: our messages that it took in; None: it did not say."""
+    """The end of a turn of the CLI. `uuids` are those of our messages that it took in; None if it did not tell."""
 
     outcome: Outcome
     reason: str = ""
@@ -43,12 +43,12 @@ class TurnResult(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage = Usage()
     duration_s: float = 0.0
     uuids: tuple[str, ...] | None = None
-    model: str = ""  # these three as core.runner.context_usage has seen them
+    model: str = ""  # this and the next two come from core.runner.context_usage
     context_tokens: int = 0
     window_tokens: int = 0
 
     def event(self, duration_s: float, waited_s: float = 0.0) -> TurnFinished:
-        """As it is stored: how long it took we have counted ourselves; what it cost the gateway knows."""
+        """Return the event to store. We measure the duration ourselves; the gateway adds the cost."""
         return TurnFinished(
             outcome=self.outcome,
             reason=self.reason,
@@ -63,7 +63,7 @@ class TurnResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def turn_over(said: dict[str, Any]) -> TurnResult:
-    """Reads `is_error`, not `subtype`: failures of the API come as subtype "success"."""
+    """Read a `result` line. It uses `is_error`, because failures of the API have the subtype "success"."""
     outcome, reason = _verdict(said)
     usage = said.get("usage")
     uuids = said.get("user_message_uuids")
@@ -78,23 +78,23 @@ def turn_over(said: dict[str, Any]) -> TurnResult:
 
 
 def retry_reason(status: object, error: str) -> str:
-    """Why the model is asked again, in the same codes."""
+    """Return the reason code of why the model is asked again."""
     if isinstance(status, int):
         return _STATUS.get(status, "model_error")
     return "model_overloaded" if "overloaded" in error or "rate_limit" in error else "no_answer"
 
 
 def stopped(reason: str, told: TurnResult | None = None, detail: str = "") -> TurnResult:
-    """The end of a turn that we have ended. A model that never answered is a failure, not somebody's wish.
+    """Return the end of a turn that we ended. If the model never answered, that is an error, not a person's wish.
 
-    `told`: how the CLI says that it ended; what it counted stays.
+    `told` is the CLI's own result; its counts stay.
     """
     outcome: Outcome = "error" if reason in ("no_answer", TAMPERED) else "interrupted"
     return structs.replace(told or TurnResult(outcome=outcome), outcome=outcome, reason=reason, detail=detail)
 
 
 def background_end(reason: str, detail: str) -> TurnFinished:
-    """The end of work in the background, as a turn of its own. What a person has stopped is no failure."""
+    """Return the end of background work as a turn of its own. Work that a person stopped is no error."""
     outcome: Outcome = "interrupted" if reason == "stopped_by_user" else "error"
     return TurnFinished(outcome=outcome, reason=reason, detail=detail)
 
@@ -134,6 +134,6 @@ def _usage(raw: dict[str, Any]) -> Usage:
 
 
 def amount(value: object) -> float:
-    """A count as the CLI reports it; what is none, or impossible, is 0."""
+    """Return a count of the CLI as a number; 0 if it is none, or impossible."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if number and 0 <= value < 1e15 else 0.0  # type: ignore[operator, arg-type]

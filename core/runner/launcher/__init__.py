@@ -1,1 +1,1 @@
-"""How an agent's programs get a Landlock domain of their own: a client that the CLI runs, and a fork server."""
+"""The Landlock domain of an agent's programs: a launcher that the CLI runs, and a fork server."""

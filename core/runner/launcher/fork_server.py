@@ -1,13 +1,12 @@
-"""The parent of everything that the CLI of one session starts: `python -IS fork_server.py FD`, FD a listening socket.
+"""The parent of all programs of one session's CLI: `python -IS fork_server.py FD`, with FD a listening socket.
 
-It enters a Landlock domain before it starts anything. The kernel lets no process look into one outside its domain (by
-ptrace, /proc/PID/{mem,fd,environ}, pidfd_getfd and the like), nor, where Landlock can (ABI 6), signal it. The CLI and
-the runner are outside. All programs of the session share the domain: they can see and signal one another.
-
-Each connection is a `launch.py` of the CLI. It is served by a process of its own, the keeper, which starts the program
-in a new session, reports its exit status and kills it when the launcher dies. The fork server is a child subreaper, so
-that everything ever started stays below it, whatever a program does to its environment, its parents or its session.
-The standard library is all there is here: no site-packages, so that the start-up is short.
+It enters a Landlock domain before it starts anything. The kernel lets no process of the domain inspect one outside it
+(by ptrace, /proc/PID/{mem,fd,environ}, pidfd_getfd and the like), nor, with Landlock ABI 6, signal it. The CLI and the
+runner are outside. All programs of the session share the domain: they can see and signal one another. Each connection
+comes from a `launch.py` of the CLI and gets a process of its own, the keeper. It starts the program in a new session,
+reports its exit status and kills it when the launcher dies. The fork server is a child subreaper, so that all its
+descendants stay below it, whatever they do to their environment, parents or session. It uses only the standard library,
+without site-packages, so that it starts fast.
 """
 
 import array
@@ -27,8 +26,8 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, FILTER = 4, 22, 36, 38, 2
 PR_CAPBSET_DROP, ROOTS_OWN = 24, (19, 21, 38)  # CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_PERFMON
 LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT, VERSION, PATH_BENEATH = 444, 445, 446, 1, 1
-MAKE_CHAR = 1 << 6  # a domain has to refuse something: nobody but root can make a character device anyway
-REFER, REFER_SINCE = 1 << 13, 2  # renaming into another folder, which every domain refuses unless it is allowed
+MAKE_CHAR = 1 << 6  # a domain has to restrict something, and only root can create character devices anyway
+REFER, REFER_SINCE = 1 << 13, 2  # renaming into another folder; every domain refuses it unless it is allowed
 SCOPE_SIGNAL, SIGNAL_SINCE = 1 << 1, 6
 REQUEST_BYTES = 16 * 1024**2  # arguments and environment together; the kernel takes 2 to 6 MB
 
@@ -55,9 +54,11 @@ class Program(ctypes.Structure):
 
 
 def enter_domain() -> int:
-    """A Landlock domain of its own for this process and all it starts; the kernel's ABI, 0 where there is none."""
+    """Put this process and its children into a Landlock domain. Returns the kernel's Landlock ABI; 0
+    without Landlock.
+    """
     LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    for number in ROOTS_OWN:  # with them root reads every environment, whatever Landlock says; a box has none
+    for number in ROOTS_OWN:  # with them root could read every environment in spite of Landlock; a box has none
         LIBC.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)
     abi = LIBC.syscall(LANDLOCK_CREATE, None, 0, VERSION)
     if abi < 1:
@@ -77,7 +78,7 @@ def enter_domain() -> int:
 
 
 def refuse_calls(machine: str = platform.machine()) -> None:
-    """The filter on system calls, for this process and all it starts; none on machines that we do not know."""
+    """Install the filter on system calls for this process and its children; nothing on unknown machines."""
     if lines := filter_program(machine):
         content = ctypes.create_string_buffer(lines, len(lines))
         program = Program(len(lines) // 8, ctypes.addressof(content))
@@ -85,7 +86,7 @@ def refuse_calls(machine: str = platform.machine()) -> None:
 
 
 def filter_program(machine: str) -> bytes:
-    """REFUSED as a BPF program; calls of other architectures are refused altogether."""
+    """Return REFUSED as a BPF program. Calls of other architectures are refused altogether."""
     if machine not in ARCHITECTURES:
         return b""
     numbers = [row[list(ARCHITECTURES).index(machine)] for row in REFUSED]
@@ -98,18 +99,18 @@ def filter_program(machine: str) -> bytes:
 
 
 def serve(listening: socket.socket) -> None:
-    """For ever: a keeper for each connection of our own user."""
+    """Serve without end: each connection of our own user gets a keeper."""
     while True:
         launcher, _ = listening.accept()
         _, uid, _ = struct.unpack("3i", launcher.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        with suppress(OSError), launcher:  # no room for one more process: the end of its socket tells this launcher
+        with suppress(OSError), launcher:  # if no process can be started, the closed socket tells the launcher
             if uid == os.getuid() and os.fork() == 0:
                 listening.close()
                 os._exit(_in_child(partial(keep, launcher)))
 
 
 def _in_child(work: Callable[[], None]) -> int:
-    """A child must not go on as its parent, whatever happens in it."""
+    """Run `work` in a forked child and return its exit status: a child must never continue as its parent."""
     try:
         work()
     except (OSError, ValueError) as error:
@@ -119,7 +120,9 @@ def _in_child(work: Callable[[], None]) -> int:
 
 
 def keep(launcher: socket.socket) -> None:
-    """Start what one launcher asks for and stay until it has ended. Raises: OSError, ValueError: a broken request."""
+    """Start the program that a launcher asks for and wait for its end. Raises: OSError, ValueError: a
+    broken request.
+    """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     words, environment, fds = _receive(launcher)
     child = os.fork()
@@ -132,7 +135,7 @@ def keep(launcher: socket.socket) -> None:
         ready, _, _ = select.select([exited, launcher.fileno()], [], [])
         if exited in ready:
             _, status = os.waitpid(child, 0)
-            with suppress(OSError):  # nobody waits for it any more
+            with suppress(OSError):  # the launcher does not wait any more
                 launcher.send(status.to_bytes(4, "big"))
             return
         numbers = launcher.recv(64) or bytes([signal.SIGKILL])  # the launcher has been killed
@@ -144,7 +147,7 @@ def keep(launcher: socket.socket) -> None:
 
 
 def _signal(child: int, number: int) -> None:
-    """To its whole group, which it makes just before it becomes the program."""
+    """Send a signal to the program's process group, or to the program if the group does not exist yet."""
     try:
         os.killpg(child, number)
     except OSError:
@@ -188,7 +191,9 @@ def _run(words: list[bytes], environment: dict[bytes, bytes], fds: list[int]) ->
 
 
 if __name__ == "__main__":
-    LIBC.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # programs of the domain cannot change what the next one starts as
+    LIBC.prctl(
+        PR_SET_DUMPABLE, 0, 0, 0, 0
+    )  # programs of the domain cannot change this process, which starts the next ones
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     enter_domain()
     refuse_calls()

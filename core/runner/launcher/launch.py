@@ -2,7 +2,7 @@
 
 `python -IS launch.py [NAME=VALUE…] -- PROGRAM ARGUMENT…`: the variables are added to the program's environment.
 
-The CLI starts this in the place of a shell or an MCP server. It hands its standard streams, working directory,
+The CLI starts this instead of a shell or an MCP server. It passes its standard streams, working directory,
 arguments and environment to the fork server of the session (fork_server.py), waits, and passes signals on. The private
 modules of the standard library are imported because the public ones cost half of the start-up time.
 """
