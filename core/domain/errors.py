@@ -61,6 +61,24 @@ class TooMuch(PlatformError):
     code, status = "too_much", 429
 
 
+class FileTooLarge(PlatformError):
+    """A file is larger than its limit."""
+
+    code, status = "file_too_large", 413
+
+
+class RangeOutside(PlatformError):
+    """The range that was asked for begins behind the end of the file."""
+
+    code, status = "bad_range", 416
+
+
+class NoSpace(PlatformError):
+    """The disk space of this user is used up; nothing was written."""
+
+    code, status = "no_space", 507
+
+
 class Unavailable(PlatformError):
     """Something we depend on does not answer now; trying again may help."""
 

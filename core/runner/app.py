@@ -9,6 +9,7 @@ from core.protocol import runner_api as api
 from core.protocol import tokens
 from core.runner.routes.agents import AgentRoutes
 from core.runner.routes.control import ControlRoutes
+from core.runner.routes.files import FileRoutes
 from core.runner.routes.http import json_answer
 from core.runner.routes.sessions import SessionRoutes
 from core.runner.runner import Runner, read_init
@@ -29,6 +30,7 @@ class App:
                 *ControlRoutes(self._runner).routes(),
                 *AgentRoutes(self._runner).routes(),
                 *SessionRoutes(self._runner).routes(),
+                *FileRoutes(self._runner).routes(),
             ]
         )
         return app

@@ -94,6 +94,11 @@ class Runner:
         return self._bound
 
     @property
+    def home(self) -> Path:
+        """The user's home in the box."""
+        return self._home
+
+    @property
     def agents(self) -> Path:
         """The folder with the agents' folders."""
         return self._home / "agents"

@@ -23,6 +23,7 @@ from core.domain.runs import Alert, Run
 from core.domain.schedules import Trigger
 from core.domain.visible_text import escape_in_json
 from core.fleet.runner_pool import RunnerPool
+from core.lib.write_sink import WriteSink
 from core.store import Store
 
 MANY = 100_000  # records of one kind
@@ -61,7 +62,7 @@ class Export:
         try:
             runner = await self._runners.get_or_start(user)
             async with runner.export() as folders:
-                out = _Sink()
+                out = WriteSink()
                 with zipfile.ZipFile(out, "w") as archive:
                     async with aclosing(self._entries(archive, user, folders)) as entries:
                         async for _ in entries:
@@ -157,27 +158,3 @@ def _entry(name: str, mtime: object = None) -> zipfile.ZipInfo:
     info.compress_type = zipfile.ZIP_DEFLATED
     info.external_attr = 0o600 << 16
     return info
-
-
-class _Sink:
-    """A file that can only be written; what was written waits to be sent."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self.size = 0
-
-    def write(self, data: bytes, /) -> int:
-        self._parts.append(bytes(data))
-        self.size += len(data)
-        return len(data)
-
-    def flush(self) -> None:
-        """Do nothing: no other buffer exists."""
-
-    def close(self) -> None:
-        """Do nothing: there is nothing to close."""
-
-    def take(self) -> bytes:
-        """Return everything written since the last call."""
-        whole, self._parts, self.size = b"".join(self._parts), [], 0
-        return whole

@@ -1,8 +1,11 @@
 """Routes that concern one agent: the end of its CLIs, and its deletion."""
 
+import asyncio
+
 from aiohttp import web
 
 from core.protocol import runner_api as api
+from core.runner.files.folder import PRIVATE, AgentFolder
 from core.runner.routes.http import json_answer, path_id
 from core.runner.runner import Runner
 
@@ -21,7 +24,9 @@ class AgentRoutes:
         ]
 
     async def _delete(self, request: web.Request) -> web.Response:
-        await self._runner.sessions.delete_agent(path_id(request, "agent"))
+        agent = path_id(request, "agent")
+        await self._runner.sessions.delete_agent(agent)
+        await asyncio.to_thread(AgentFolder(self._runner.home, agent).forget, *PRIVATE)
         return json_answer()
 
     async def _end_clis(self, request: web.Request) -> web.Response:
