@@ -22,6 +22,7 @@ from core.services.audit import Audit
 from core.services.background_loops import BackgroundLoops
 from core.services.connections import ConnectionHistory
 from core.services.conversations import Conversations
+from core.services.files import Files
 from core.services.run_worker import RunWorker
 from core.services.runs import Runs
 from core.services.scheduler import Scheduler
@@ -66,6 +67,7 @@ async def front(
             auth=authenticator,
             account=account,
             conversations=talks,
+            files=Files(store=store, runners=runners, upload_bytes=settings.upload_mb * 2**20),
             people=_user_admin(authenticator, settings, store=store, runners=runners, audit=audit),
             announcements=announcements,
             audit=audit,

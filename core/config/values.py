@@ -45,6 +45,7 @@ RANGES: dict[str, Range] = {
     "box_cpus": Range(0.1, 1024, "processors", off=True),
     "box_disk_mb": Range(16, 1_073_741_824, "megabytes", off=True),
     "box_files": Range(1000, 4_294_967_295, "files", off=True),
+    "upload_mb": Range(1, 65_536, "megabytes"),
     "idle_cli_s": Range(0.1, 30 * DAY_S, "seconds"),
     "idle_runner_s": Range(0.1, 30 * DAY_S, "seconds"),
 }

@@ -132,6 +132,17 @@ REQUESTS: dict[str, Entry] = {
     "too_many_schedules": Entry("The agent has too many schedules.", "A bound was reached.", (R.FREE_SPACE,)),
     "text_too_long": Entry("The text is too long.", "A bound was reached.", (R.FIX_REQUEST,)),
     "too_large": Entry("The body is too large.", "The limit is 2 MiB.", (R.FIX_REQUEST,)),
+    "bad_path": Entry(
+        "The path cannot be taken.", "It leaves the folder, or the name is not possible.", (R.FIX_REQUEST,)
+    ),
+    "bad_range": Entry("There is no such range.", "The file ends before it.", (R.FIX_REQUEST,)),
+    "file_changed": Entry("The file was not written.", "It was changed or deleted meanwhile.", (R.RELOAD,)),
+    "file_exists": Entry("The name is taken.", "There is something of this name already.", (R.FIX_REQUEST,)),
+    "file_locked": Entry("The file cannot be used.", "The agent has taken the rights to it away.", (R.FIX_REQUEST,)),
+    "file_too_large": Entry("The file is too large.", "OMA_UPLOAD_MB is the limit of one file.", (R.FIX_REQUEST,)),
+    "not_a_file": Entry("This is not a plain file.", "It is a folder, a link or a device.", (R.FIX_REQUEST,)),
+    "not_a_folder": Entry("This is not a folder.", "The path names a file.", (R.FIX_REQUEST,)),
+    "no_space": Entry("The file was not written.", "The disk space of this user is used up.", (R.FREE_SPACE,)),
     "head_too_large": Entry("The headers are too large.", "The limit is 32 KiB and 100 headers.", (R.FIX_REQUEST,)),
     "too_slow": Entry("The body did not come in time.", "Each part may take 30 seconds.", (R.RETRY,)),
     "method_not_allowed": Entry("The method is not allowed here.", "`Allow` names those that are.", (R.FIX_REQUEST,)),
@@ -181,6 +192,9 @@ REQUESTS: dict[str, Entry] = {
     "box_no_volume": Entry("The box has no disk.", "The cluster did not provide it.", (R.WAIT, R.ASK_ADMIN)),
     "box_forbidden": Entry("The box was refused.", "The platform lacks a right in the cluster.", (R.ASK_ADMIN,)),
     "box_refused": Entry("The box was refused.", "The cluster does not take its description.", (R.ASK_ADMIN,)),
+    "runner_outdated": Entry(
+        "The agent's box cannot do this yet.", "It is of an earlier version; it ends when it rests.", (R.WAIT,)
+    ),
     "stopping": Entry("The box is stopping.", "A new one starts with the next request.", (R.RETRY,)),
     "internal": Entry("The platform failed.", "The log says more.", (R.RETRY, R.ASK_ADMIN)),
     "misconfigured": Entry("The platform does not start.", "A setting is wrong; the line names it.", (R.ASK_ADMIN,)),

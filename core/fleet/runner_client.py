@@ -2,14 +2,26 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from types import MappingProxyType
 from typing import TypeVar
 
 import aiohttp
 import msgspec
 
-from core.domain.errors import BadInput, Conflict, Forbidden, NotFound, PlatformError, RunnerUnavailable, TooMuch
+from core.domain.errors import (
+    BadInput,
+    Conflict,
+    FileTooLarge,
+    Forbidden,
+    NoSpace,
+    NotFound,
+    PlatformError,
+    RangeOutside,
+    RunnerUnavailable,
+    TooMuch,
+)
 from core.domain.records import Box, Session
 from core.observability import tracing
 from core.protocol import runner_api as api
@@ -26,7 +38,18 @@ FRAME_BYTES = 64 * 1024 * 1024  # a replay is one frame; the runner cuts each to
 
 # Spans are named after the kind of call, without ids.
 ID, ONE = re.compile(r"/(sessions|requests|agents)/[^/?]+"), r"/\1/{id}"
-_ERRORS: dict[int, type[PlatformError]] = {400: BadInput, 403: Forbidden, 404: NotFound, 409: Conflict, 429: TooMuch}
+_ERRORS: dict[int, type[PlatformError]] = {
+    400: BadInput,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    413: FileTooLarge,
+    416: RangeOutside,
+    429: TooMuch,
+    507: NoSpace,
+}
+REFUSAL_BYTES = 16_384
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -200,14 +223,12 @@ class RunnerClient:
         the runner refused with.
         """
         status, raw = await self._request(method, path, body, timeout_s=timeout_s, boot=boot)
+        if status >= 400:
+            raise _refusal(status, raw, f"{method} {path}")
         try:
-            if status < 400:
-                return msgspec.json.decode(raw, type=answer)
-            refusal = msgspec.json.decode(raw, type=api.Refusal)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return msgspec.json.decode(raw, type=answer)
+        except UNREADABLE as error:
             raise RunnerUnavailable(f"{method} {path}: {status}, and no answer of ours") from error
-        kind = _ERRORS.get(status, RunnerUnavailable)
-        raise kind((refusal.detail or str(status))[:500], code=refusal.code[:64])
 
     async def _request(
         self, method: str, path: str, body: msgspec.Struct | None, *, timeout_s: float, boot: bool
@@ -249,6 +270,36 @@ class RunnerClient:
             await socket.close()
 
     @asynccontextmanager
+    async def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] = MappingProxyType({}),
+        headers: Mapping[str, str] = MappingProxyType({}),
+        body: bytes | AsyncIterator[bytes] | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A request whose body or answer may be a stream of any length; a pause of CALL_S in the answer breaks it off.
+
+        Raises: RunnerUnavailable: not reached, broken off, or `runner_outdated`: it does not know this path. The other
+        errors of core.domain.errors: what the runner refused with.
+        """
+        if self._http.closed:
+            raise RunnerUnavailable(f"{path}: the runner is gone")
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CALL_S, sock_read=CALL_S)
+        sent = {**self._headers(), **headers}
+        try:
+            with tracing.client_span(f"runner {method} {ID.sub(ONE, path)}"):
+                async with self._http.request(
+                    method, self._url + path, params=dict(query), headers=sent, data=body, timeout=timeout
+                ) as answer:
+                    if answer.status >= 400:
+                        raise _refusal(answer.status, await answer.content.read(REFUSAL_BYTES), f"{method} {path}")
+                    yield answer
+        except (TimeoutError, aiohttp.ClientError, OSError, EOFError) as error:
+            raise RunnerUnavailable(f"{method} {path}: {type(error).__name__} {error}") from error
+
+    @asynccontextmanager
     async def _stream(self, path: str) -> AsyncIterator[aiohttp.StreamReader]:
         """The answer to GET `path` as it comes; a pause of CALL_S breaks it off.
 
@@ -270,3 +321,14 @@ class RunnerClient:
         token = tokens.sign({"sub": self.box.user}, key=key, audience=audience)
         here = tracing.current.get()
         return {"Authorization": f"Bearer {token}"} | ({"traceparent": here.header} if here else {})
+
+
+def _refusal(status: int, raw: bytes, what: str) -> PlatformError:
+    """The error that an answer with a status of 400 or more stands for."""
+    try:
+        refusal = msgspec.json.decode(raw, type=api.Refusal)
+    except UNREADABLE:
+        code = "runner_outdated" if status in (404, 405) else ""  # its router's own words: it is an older version
+        return RunnerUnavailable(f"{what}: {status}, and no answer of ours", code=code)
+    kind = _ERRORS.get(status, RunnerUnavailable)
+    return kind((refusal.detail or str(status))[:500], code=refusal.code[:64])

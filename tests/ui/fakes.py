@@ -65,7 +65,8 @@ class NoRuns:
 
 def rest_of_services() -> dict[str, Any]:
     """What pages over fakes do not ask for; /settings and /admin are tested over the real thing (tests/e2e)."""
-    unused = dict.fromkeys(("account", "secrets", "export", "outbound", "people", "audit", "schedules", "definitions"))
+    names = "account secrets export outbound files people audit schedules definitions"
+    unused = dict.fromkeys(names.split())
     return {**unused, "announcements": Announced(), "runs": NoRuns()}
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from core.services.audit import Audit
     from core.services.connections import ConnectionHistory
     from core.services.conversations import Conversations
+    from core.services.files import Files
     from core.services.runs import Runs
     from core.services.schedules import Schedules
     from core.services.secrets import Secrets
@@ -69,6 +70,7 @@ class Services:
     secrets: "Secrets"
     export: "Export"
     outbound: "ConnectionHistory"
+    files: "Files"
     people: "UserAdmin"
     announcements: "Announcements"
     audit: "Audit"

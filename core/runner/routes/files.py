@@ -180,7 +180,7 @@ def _range(request: web.Request, size: int, etag: str) -> tuple[int, int]:
     Raises: RangeOutside.
     """
     found = RANGE.fullmatch(request.headers.get("Range", ""))
-    if not found or found[0] == "bytes=-" or request.headers.get("If-Range", etag) != etag:
+    if not size or not found or found[0] == "bytes=-" or request.headers.get("If-Range", etag) != etag:
         return 0, size
     if not found[1]:
         return max(0, size - int(found[2])), size
