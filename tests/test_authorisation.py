@@ -52,6 +52,8 @@ TABLE: dict[str, tuple[int, int]] = {
     "GET /runs.csv": (SIGN_IN, 200),
     "GET /runs.json": (SIGN_IN, 200),
     "GET /agents/{agent_id}/operate": (SIGN_IN, 404),
+    "GET /usage": (SIGN_IN, 200),
+    "GET /usage.csv": (SIGN_IN, 200),
     "GET /admin": (SIGN_IN, 404),
     "GET /admin/audit.jsonl": (SIGN_IN, 404),
     "POST /settings/export": (401, 200),
@@ -77,6 +79,13 @@ TABLE: dict[str, tuple[int, int]] = {
     "GET /api/v1/usage": (401, 200),
     "GET /api/v1/limits": (401, 200),
     "PUT /api/v1/limits": (401, 200),
+    "GET /api/v1/agents/{agent}/limits": (401, 404),
+    "PUT /api/v1/agents/{agent}/limits": (401, 404),
+    "GET /api/v1/admin/usage": (401, 404),
+    "GET /api/v1/admin/limits": (401, 404),
+    "PUT /api/v1/admin/limits": (401, 404),
+    "PUT /api/v1/admin/users/{user_id}/limits": (401, 404),
+    "DELETE /api/v1/admin/users/{user_id}/limits": (401, 404),
     "GET /api/v1/openapi.json": (401, 200),
     # what is for everybody
     "GET /healthz": (200, 200),
@@ -147,7 +156,8 @@ class Served:
         path = re.sub(r"\{(\w+)(:path)?\}", lambda found: ids.get(found[1], "x"), path)
         path += "/socket.io/?EIO=4&transport=polling" if path == "/_nicegui_ws" else ""
         method = "GET" if method == "ANY" else method
-        body = {"json": {"text": "hello", "message_id": "m1"}} if method == "POST" else {}
+        bodies: dict[str, Any] = {"POST": {"text": "hello", "message_id": "m1"}, "PUT": {"user_month_usd": 1.0}}
+        body = {"json": bodies[method]} if method in bodies else {}
         said = {"origin": self.base, "accept": "text/html", **(headers or {})}
         path += query.replace("?", "&") if "?" in path else query
         async with httpx2.AsyncClient(verify=TLS, cookies=cookies, headers=said, timeout=PATIENCE_S) as browser:
@@ -246,7 +256,8 @@ async def test_what_is_alices_and_what_never_was_are_the_same_to_bob(served: Ser
     random["agent_id"] = random["agent"]
     cookies = await served.actor("bob")
     theirs = await served.ask(route, cookies, served.alices)
-    nobodys = await served.ask(route if "{" in route else "GET /no/such/page", cookies, random)
+    nowhere = "GET /api/v1/no/such/thing" if "/api/" in route else "GET /no/such/page"
+    nobodys = await served.ask(route if "{" in route else nowhere, cookies, random)
     ids = (*served.alices.values(), *random.values())
     assert theirs.status_code == nobodys.status_code == 404
     assert same(theirs.text, ids) == same(nobodys.text, ids)

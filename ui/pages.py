@@ -9,6 +9,7 @@ from ui.layout.services import Services
 from ui.runs import list_page, operate_page, run_page
 from ui.settings import page as settings_page
 from ui.settings import secrets
+from ui.usage import page as usage_page
 from ui.workspace import page as workspace_page
 
 
@@ -24,6 +25,7 @@ def install(services: Services) -> None:
         list_page,
         run_page,
         operate_page,
+        usage_page,
         settings_page,
         secrets,
         admin_page,

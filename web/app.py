@@ -28,6 +28,7 @@ from core.services.runs import Runs
 from core.services.scheduler import Scheduler
 from core.services.schedules import Schedules
 from core.services.secrets import Secrets
+from core.services.spending import Spending
 from core.services.users import UserAdmin
 from core.spawner import Spawner
 from core.store import Store
@@ -62,13 +63,15 @@ async def front(
         _account(authenticator, talks, store=store, vault=vault, runners=runners, audit=audit) as account,
         authenticator.running(),
     ):
+        people = _user_admin(authenticator, settings, store=store, runners=runners, audit=audit)
         services = Services(
             settings=settings,
             auth=authenticator,
             account=account,
             conversations=talks,
             files=Files(store=store, runners=runners, upload_bytes=settings.upload_mb * 2**20),
-            people=_user_admin(authenticator, settings, store=store, runners=runners, audit=audit),
+            people=people,
+            spending=Spending(store, audit=audit, people=people),
             announcements=announcements,
             audit=audit,
             isolation=spawner.isolation,

@@ -100,22 +100,13 @@ class Run(Record, frozen=True, kw_only=True):
         return self.asked_at if self.state is RunState.WAITING else None
 
 
-class Limits(Record, frozen=True, kw_only=True):
-    """The limits of a user's unattended work; 0 means no limit. Each user has one row, with this id."""
-
-    id: str = "limits"
-    run_usd: float = 0.0
-    agent_month_usd: float = 0.0
-    user_month_usd: float = 0.0
-    duration_s: int = 0
-
-
 class AlertKind(StrEnum):
     """The kinds of inbox entries that are not requests."""
 
     FAILED = "failed"
     PAUSED = "paused"  # a schedule paused itself
     SILENT = "silent"  # a slot is due, and nobody has written its row
+    BUDGET = "budget"  # so much of a month's limit is spent; `reason` is `<scope>_<per cent>`
 
 
 class Alert(Record, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ Outcome = Literal["ok", "error", "interrupted", "limit"]
 _TEXTS: tuple[tuple[str, Outcome, str], ...] = (
     (rf"\b{BAD_TOKEN}\b", "error", "model_error"),  # the next CLI has a new token, so the message may be sent again
     (r"spend_limit|spending limit|credit balance", "limit", "spend_limit"),
+    (r"\bmax_turns\b", "limit", "max_turns"),
     (r"prompt is too long|too_long|context (window|length)|request.too.large|too_large", "error", "too_long"),
     (r"model_key_refused|(authentication|permission)_error|invalid.{0,10}api.?key|\b40[13]\b", "error",
      "model_key_refused"),

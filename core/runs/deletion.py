@@ -1,5 +1,6 @@
 """Deletes everything that belongs to an agent's unattended work."""
 
+from core.domain.limits import AgentLimits
 from core.domain.records import SYSTEM, UserId
 from core.domain.runs import Alert, OpenRun, Run
 from core.domain.schedules import DueSlot, Trigger
@@ -15,3 +16,4 @@ async def delete_for_agent(store: Store, agent: str, *, user: UserId) -> None:
         await store.delete_where(kind, owner=SYSTEM, where={"user": user, "agent": agent})
     for own in (Trigger, Run, Alert):
         await store.delete_where(own, owner=user, where={"agent": agent})
+    await store.delete(AgentLimits, agent, owner=user)

@@ -1,30 +1,62 @@
-"""Reads and changes a user's limits."""
+"""Reads and changes the limits of users and their agents, and the quotas of administrators."""
 
+import asyncio
 import math
+from typing import TypeVar
 
 from core.domain.errors import BadInput, NotFound
-from core.domain.records import UserId
-from core.domain.runs import Limits
+from core.domain.limits import AgentLimits, Limits, LimitsInForce, Quota, in_force
+from core.domain.records import SYSTEM, UserId
 from core.store import Store
 
 MOST_USD = 1_000_000.0
 MOST_S = 7 * 24 * 3600
+MOST_TURNS = 100_000
+
+R = TypeVar("R", AgentLimits, Limits, Quota)
 
 
 async def limits_of(store: Store, user: UserId) -> Limits:
-    """Return the user's limits; all are 0 (no limit) until the user sets some."""
-    try:
-        return await store.get(Limits, Limits().id, owner=user)
-    except NotFound:
-        return Limits()
+    """Return the user's limits; none are set until they set some."""
+    return await _found(store, Limits(), owner=user) or Limits()
 
 
-async def change_limits(store: Store, limits: Limits, *, user: UserId) -> Limits:
-    """Replace all limits; they apply from the next model call on. Raises: BadInput: one is negative or not finite."""
-    for usd in (limits.run_usd, limits.agent_month_usd, limits.user_month_usd):
-        if not math.isfinite(usd) or not 0 <= usd <= MOST_USD:
-            raise BadInput(f"a limit is 0 to {MOST_USD:,.0f} US dollars", code="bad_limit")
-    if not 0 <= limits.duration_s <= MOST_S:
-        raise BadInput(f"a run lasts 0 to {MOST_S} seconds", code="bad_limit")
+async def limits_of_agent(store: Store, agent: str, *, user: UserId) -> AgentLimits:
+    """Return what is set for this agent alone."""
+    return await _found(store, AgentLimits(id=agent), owner=user) or AgentLimits(id=agent)
+
+
+async def quota_of(store: Store, user: UserId) -> Quota | None:
+    """Return the user's own quota (with SYSTEM: the platform's); None if an administrator has set none."""
+    return await _found(store, Quota(), owner=user)
+
+
+async def limits_in_force(store: Store, agent: str, *, user: UserId) -> LimitsInForce:
+    """Read all limits that hold for an agent of a user, at once."""
+    own, of_agent, quota, platform = await asyncio.gather(
+        limits_of(store, user), limits_of_agent(store, agent, user=user), quota_of(store, user), quota_of(store, SYSTEM)
+    )
+    return in_force(own, of_agent, quota=quota, platform=platform or Quota())
+
+
+async def change_limits(store: Store, limits: AgentLimits | Quota, *, user: UserId) -> None:
+    """Set all of them. They hold from the next model call on. Raises: BadInput: one is negative or no number."""
+    for name in limits.__struct_fields__:
+        if name.endswith("_usd"):
+            usd = getattr(limits, name)
+            if not math.isfinite(usd) or not 0 <= usd <= MOST_USD:
+                raise BadInput(f"a limit is 0 to {MOST_USD:,.0f} US dollars", code="bad_limit")
+    if isinstance(limits, AgentLimits):
+        if not 0 <= limits.duration_s <= MOST_S:
+            raise BadInput(f"a run lasts 0 to {MOST_S} seconds", code="bad_limit")
+        if not 0 <= limits.turns <= MOST_TURNS:
+            raise BadInput(f"a run has 0 to {MOST_TURNS} turns", code="bad_limit")
     await store.put(limits, owner=user)
-    return limits
+
+
+async def _found(store: Store, unset: R, *, owner: UserId) -> R | None:
+    """Return the kept record with the kind and id of `unset`; None if there is none."""
+    try:
+        return await store.get(type(unset), unset.id, owner=owner)
+    except NotFound:
+        return None

@@ -19,7 +19,7 @@ from core.domain.records import SYSTEM, Agent, Request, Session, User, UserId, n
 from core.domain.runs import OpenRun, Run, admitted, session_of_run, words_of
 from core.domain.states import ENDED, OPEN_TURN, RunState, SessionState
 from core.lib.tasks import Tasks
-from core.runs.limits import limits_of
+from core.runs.limits import limits_in_force
 from core.runs.projection import follow_run
 from core.runs.transitions import move, settle
 from core.store import Store
@@ -167,7 +167,9 @@ class RunWorker:
         await self._catch_up(run, session, user)
         if (await self._store.get(Run, run.id, owner=user)).state in ENDED:
             return
-        if run.started_at and moment - run.started_at - timedelta(seconds=run.waited_s) > await self._longest(user):
+        if run.started_at and moment - run.started_at - timedelta(seconds=run.waited_s) > await self._longest(
+            run, user
+        ):
             await self._fail(run, user, moment, "over_time")
             return
         quiet = moment - max(session.updated_at, run.started_at or moment)
@@ -176,9 +178,9 @@ class RunWorker:
         elif (not session.last_seq or session.state in AT_REST or not self._is_held(user)) and quiet > QUIET:
             await self._start(run, user, moment)  # a started runner ends the turns that the runner before it left open
 
-    async def _longest(self, user: UserId) -> timedelta:
-        """Return how long a run of this user may work."""
-        limits = await limits_of(self._store, user)
+    async def _longest(self, run: Run, user: UserId) -> timedelta:
+        """How long this run may work."""
+        limits = await limits_in_force(self._store, run.agent, user=user)
         return min(LONGEST, timedelta(seconds=limits.duration_s)) if limits.duration_s else LONGEST
 
     async def _catch_up(self, run: Run, session: Session, user: UserId) -> None:

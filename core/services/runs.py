@@ -11,7 +11,6 @@ from core.domain.records import SYSTEM, Agent, UserId, now
 from core.domain.runs import (
     DRAFT,
     Alert,
-    Limits,
     OpenRun,
     Run,
     TriggerKind,
@@ -19,8 +18,6 @@ from core.domain.runs import (
     run_id_of_request,
 )
 from core.domain.states import ENDED, RunState
-from core.domain.usage import DAYS, UsageRow, usage_rows
-from core.runs.limits import change_limits, limits_of
 from core.runs.transitions import move, settle
 from core.services.audit import Audit
 from core.store import Store
@@ -134,20 +131,6 @@ class Runs:
         await self._audit.record(AuditAction.RUN_CANCELLED, who=user, about=cancelled.agent, detail=run)
         self._wake()  # the worker stops the session's turn, then settles
         return cancelled
-
-    async def limits(self, *, user: UserId) -> Limits:
-        """Return the user's limits of cost and duration."""
-        return await limits_of(self._store, user)
-
-    async def set_limits(self, limits: Limits, *, user: UserId) -> Limits:
-        """Replace the user's limits. Raises: BadInput."""
-        changed = await change_limits(self._store, limits, user=user)
-        await self._audit.record(AuditAction.LIMITS_CHANGED, who=user, about=user)
-        return changed
-
-    async def usage(self, *, user: UserId) -> list[UsageRow]:
-        """Return the usage by day, agent and model, oldest day first."""
-        return usage_rows(await self._store.all_usage(owner=user, prefix=DAYS))
 
     async def alerts(self, *, user: UserId) -> list[Alert]:
         """Return the inbox entries that are not requests, newest first."""

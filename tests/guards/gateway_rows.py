@@ -15,15 +15,15 @@ TOOLS, TOOL = "core/tools", "tests/core/tools/test_registry.py"
 
 GUARDS = (
     Guard(
-        "a call that would pass a limit is not made", "R4", LIMITS, "if before + self._reserved[row] + cost > limit.usd:", "if False:",
+        "a call that would pass a limit is not made", "R4", LIMITS, "if one.before + self._reserved[one.row] + cost > most:", "if False:",
         f"{METER}::test_the_call_that_would_pass_a_limit_is_refused_before_it_is_made[run]",
     ),
     Guard(
-        "calls at once see what each other may cost", "R4", LIMITS, "if before + self._reserved[row] + cost > limit.usd:", "if before + cost > limit.usd:",
+        "calls at once see what each other may cost", "R4", LIMITS, "if one.before + self._reserved[one.row] + cost > most:", "if one.before + cost > most:",
         f"{METER}::test_twenty_calls_at_once_pass_a_limit_by_no_more_than_one_call_each",
     ),
     Guard(
-        "no limit is kept for a model without a price", "R4", LIMITS, "if rows and estimate_usd is None:", "if False:",
+        "no limit is kept for a model without a price", "R4", LIMITS, "if estimate_usd is None and any(limit.usd for limit in limits):", "if False:",
         f"{METER}::test_a_limit_that_no_price_can_hold_refuses_the_model",
     ),
     Guard(

@@ -23,6 +23,7 @@ COMPLETING = (
     "domain/states.py",
     "domain/runs.py",
     "domain/schedules.py",
+    "domain/limits.py",
     "domain/events.py",
     "domain/unasked_commands.py",
     "runner/conversation.py",
@@ -39,6 +40,7 @@ COMPLETING = (
     "runner/outbox.py",
     "runner/journal.py",
     "gateway/sanitize.py",
+    "gateway/metering/limits.py",
 )
 VALUES = [UI.parent / "core" / name for name in COMPLETING]  # whose choices and notices complete keys
 

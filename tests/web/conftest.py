@@ -19,6 +19,8 @@ from core.services.audit import Audit
 from core.services.conversations import Conversations
 from core.services.runs import Runs
 from core.services.schedules import Schedules
+from core.services.spending import Spending
+from core.services.users import UserAdmin
 from core.spawner import Isolation
 from core.store.sqlite import SqliteStore
 from tests.fakes import OpenGate, ScriptedSpawner
@@ -58,6 +60,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
                 audit = Audit(store)
                 talks = Conversations(store=store, runners=runners, audit=audit)
                 agents = Agents(store=store, runners=runners, forget=talks.forget, audit=audit)
+                people = UserAdmin(store=store, runners=runners, audit=audit, named=(), changed=lambda user: None)
                 services = Services(
                     settings=settings,
                     agents=agents,
@@ -68,6 +71,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
                         "definitions": AgentDefinitions(agents),
                         "runs": Runs(store, audit=audit, wake=lambda: None),
                         "schedules": Schedules(store, audit=audit, wake=lambda: None),
+                        "spending": Spending(store, audit=audit, people=people),
                     },
                     isolation=lambda: Isolation(name="none"),
                 )

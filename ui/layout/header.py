@@ -95,6 +95,9 @@ def user_menu(words: Translations, user: User, *, theme: str, prefer: Prefer, cl
             with tag("a", classes="li", href="/runs"):
                 icon("clock")
                 tag("span", words.t("runs.title"))
+            with tag("a", classes="li", href="/usage", testid="to-usage"):
+                icon("won")
+                tag("span", words.t("usage.title"))
             with tag("a", classes="li", href="/settings", testid="to-settings"):
                 icon("sliders")
                 tag("span", words.t("common.settings"))

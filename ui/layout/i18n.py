@@ -6,7 +6,7 @@ Catalogues are `ui/locale/<language>/<page>.po`, merged and compiled in memory; 
 import gettext
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -104,6 +104,10 @@ class Translations:
             return format_date(local, "EEEE", locale=self.locale)
         pattern = self.t("time.day_pattern") if local.year == today.year else "medium"
         return format_date(local, pattern, locale=self.locale)
+
+    def date(self, day: date) -> str:
+        """A calendar day without a time zone: 11월 24일 (화)."""
+        return format_date(day, self.t("time.date_pattern"), locale=self.locale)
 
     def clock(self, at: datetime) -> str:
         """A time of day: 오전 9:00."""

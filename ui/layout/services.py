@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from core.services.runs import Runs
     from core.services.schedules import Schedules
     from core.services.secrets import Secrets
+    from core.services.spending import Spending
     from core.services.users import UserAdmin
 
 
@@ -72,6 +73,7 @@ class Services:
     outbound: "ConnectionHistory"
     files: "Files"
     people: "UserAdmin"
+    spending: "Spending"
     announcements: "Announcements"
     audit: "Audit"
     isolation: Callable[[], Isolation]  # called by each page, because the spawner may learn it only later

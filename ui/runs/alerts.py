@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from core.domain.runs import Alert
+from core.domain.runs import Alert, AlertKind
 from ui.layout.html import icon, tag
 from ui.layout.page_frame import PageFrame
 from ui.runs.sentences import reason_words
@@ -40,12 +40,18 @@ class Alerts:
         words = self._page.words
         agent = self._page.overview.agent(alert.agent)
         name = (agent and agent.name) or words.t("dashboard.untitled")
+        title, href = f"{name} · {words.t(f'alert.{alert.kind}')}", f"/agents/{alert.agent}/operate"
         text = reason_words(alert.reason, words) if alert.reason else words.t("alert.silent_text")
-        href = f"/runs/{alert.run}" if alert.run else f"/agents/{alert.agent}/operate"
+        if alert.run:
+            href = f"/runs/{alert.run}"
+        if alert.kind is AlertKind.BUDGET:
+            scope, _, percent = alert.reason.partition("_")
+            text, href = words.t(f"alert.budget_{scope}", percent=percent), "/usage"
+            title = title if alert.agent else words.t("alert.budget")
         with tag("li", classes="card line", testid="inbox-item", data_kind=alert.kind):
             icon("alert", "bad")
             with tag("div", classes="grow"):
-                tag("div", f"{name} · {words.t(f'alert.{alert.kind}')}", classes="b")
+                tag("div", title, classes="b")
                 tag("div", f"{text} · {words.when(alert.at)}", classes="meta")
             tag("a", words.t("alert.see"), classes="btn sm", href=href)
             done = tag("button", words.t("alert.dismiss"), classes="btn ghost sm", type="button", testid="dismiss")

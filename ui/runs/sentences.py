@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from core.domain.error_catalogue import TURNS
+from core.domain.limits import scope_of_refusal
 from core.domain.plain_schedules import from_cron, speak
 from core.domain.records import now
 from core.domain.runs import Run, TriggerKind
 from core.domain.schedules import Schedule
 from core.domain.states import AT_WORK, RunState
 from ui.layout.i18n import Translations
+from ui.layout.turn_reasons import turn_reason
 
 NONE = "–"
 TRIGGER_ICONS = {
@@ -91,20 +93,20 @@ def result(run: Run, words: Translations) -> str:
 
 def why(run: Run, words: Translations) -> str:
     """Why the run stands where it does."""
-    return reason_words(run.reason, words) if run.reason else words.t(f"run_reason.now_{run.state}")
+    return reason_words(run.reason, words, run.detail) if run.reason else words.t(f"run_reason.now_{run.state}")
 
 
-def reason_words(reason: str, words: Translations) -> str:
+def reason_words(reason: str, words: Translations, detail: str = "") -> str:
     """The sentence of a code with which a run ended."""
     if reason in TURNS:
-        return words.code("reason", reason, "other")
+        return turn_reason(reason, detail, words)
     return words.code("run_reason", reason, "turn_failed")
 
 
 def next_step(run: Run, words: Translations) -> str:
     """What a person can do about it; empty: nothing."""
     if run.reason in TURNS:
-        return words.t("run_next.turn_failed")
+        return "" if scope_of_refusal(run.detail) else words.t("run_next.turn_failed")
     key = f"run_next.{run.reason}"
     return words.t(key) if run.reason and words.has(key) else ""
 

@@ -7,6 +7,7 @@ from typing import Final
 from core.domain.error_catalogue import Remedy, remedies
 from core.domain.events import Answered, Asked, Notice, Retrying, TodoItem, TurnFinished, UserSaid
 from ui.layout.i18n import Translations
+from ui.layout.turn_reasons import turn_reason
 from ui.transcript import tool_labels
 from ui.transcript.session_stats import cost_text
 from ui.transcript.tool_card import decided, icon, who
@@ -178,7 +179,7 @@ class Items:
         return [self._words.t("end.tokens", read=number(read), written=number(usage.output_tokens))]
 
     def _trouble(self, event: TurnFinished, reason: str, said: UserSaid | None) -> str:
-        sentence = escape(self._words.code("reason", reason, "other"))
+        sentence = escape(turn_reason(reason, event.detail, self._words))
         detail = f'<div class="out">{escape(event.detail, quote=False)}</div>'
         more = f'<details class="why"><summary>{self._words.t("end.detail")}</summary>{detail}</details>'
         if reason == "model_declined":  # the model's own sentence is the reason

@@ -18,6 +18,7 @@ from core.domain.events import PRACTICE
 from core.domain.records import SYSTEM, UserId, now
 from core.domain.usage import agent_month_key, day_key, month_key, session_key
 from core.gateway.metering.answer_usage import CHARS_A_TOKEN, AnswerUsage, CallUsage
+from core.gateway.metering.limit_warnings import LimitWarnings
 from core.gateway.metering.limits import NoLimits, Reservation, SpendGuard, SpendLimits
 from core.gateway.metering.prices import price_list
 from core.gateway.providers import Call
@@ -45,14 +46,14 @@ class Meter:
         self, store: Store, *, provider: str = "", regional: bool = False, limits: SpendLimits | None = None
     ) -> None:
         self._store, self._free, self._regional = store, provider == PRACTICE, regional
-        self._guard = SpendGuard(store, limits or NoLimits())
+        self._guard = SpendGuard(store, limits or NoLimits(), LimitWarnings(store))
         self._last_usd: dict[str, float] = {}
         self._unbooked: dict[UserId, dict[str, dict[str, float]]] = {}
         self._one = asyncio.Lock()
         self._tasks = Tasks()
 
     async def admit(self, call: Call) -> "MeteredCall":
-        """Begin to meter a call. Raises: BadInput (`spend_limit`): it would pass a limit."""
+        """Begin to meter a call. Raises: BadInput (`spend_limit`, `max_turns`): it would pass a limit."""
         return MeteredCall(self, call, await self._guard.admit(call, self._estimate_usd(call)))
 
     async def close(self) -> None:
@@ -82,8 +83,8 @@ class Meter:
         """Return the cost in US dollars; None if no price is known."""
         return 0.0 if self._free else price_list().cost_usd(used, day=at.date(), regional=self._regional)
 
-    async def book(self, call: Call, used: CallUsage) -> None:
-        """Add a call to its rows; this completes even if the caller is cancelled."""
+    async def book(self, call: Call, used: CallUsage) -> float:
+        """Add a call to its rows; this completes even if the caller is cancelled. Return its cost in US dollars."""
         at = now()
         used = msgspec.structs.replace(used, model=PRACTICE) if self._free else used
         cost = self.cost_usd(used, at=at)
@@ -94,6 +95,7 @@ class Meter:
         metrics.cost_usd.inc(cost or 0.0)
         rows = booked_rows(call, used, cost, at=at)
         await asyncio.shield(self._tasks.spawn(self._write(rows), "booking of a model call"))
+        return cost or 0.0
 
     async def _write(self, rows: Mapping[UserId, Mapping[str, Mapping[str, float]]]) -> None:
         async with self._one:
@@ -130,7 +132,7 @@ class MeteredCall:
                 self._booked = True
                 self._usage.end()
                 if self._usage.used.model:
-                    await self._meter.book(self._call, self._usage.used)
+                    await self._reservation.booked(await self._meter.book(self._call, self._usage.used))
         finally:
             self._reservation.release()
 

@@ -1,11 +1,11 @@
-"""The limits that users have set, told to the meter before each model call."""
+"""The limits that users and administrators have set, told to the meter before each model call."""
 
 from collections.abc import Sequence
 
 from core.domain.records import Session
 from core.gateway.metering.limits import SpendLimit
 from core.gateway.providers import Call
-from core.runs.limits import limits_of
+from core.runs.limits import limits_in_force
 from core.store import Store
 
 SESSIONS = 10_000  # remembered, whether they belong to a run: that never changes
@@ -20,15 +20,17 @@ class StoredLimits:
 
     async def of(self, call: Call) -> Sequence[SpendLimit]:
         """The limits that hold for this call: a run's only in a run's session."""
-        limits = await limits_of(self._store, call.user)
+        limits = await limits_in_force(self._store, call.agent, user=call.user)
         found = []
-        if limits.run_usd and await self._belongs_to_a_run(call):
-            found.append(SpendLimit(scope="run", usd=limits.run_usd))
-        if limits.agent_month_usd:
-            found.append(SpendLimit(scope="agent", usd=limits.agent_month_usd))
-        if limits.user_month_usd:
-            found.append(SpendLimit(scope="user", usd=limits.user_month_usd))
-        return found
+        if (limits.run_usd or limits.turns) and await self._belongs_to_a_run(call):
+            found += [SpendLimit(scope="run", usd=limits.run_usd), SpendLimit(scope="turns", calls=limits.turns)]
+        found += [
+            SpendLimit(scope="agent", usd=limits.agent_month_usd),
+            SpendLimit(scope="user", usd=limits.user_month_usd),
+            SpendLimit(scope="quota", usd=limits.quota_month_usd),
+            SpendLimit(scope="platform", usd=limits.platform_month_usd),
+        ]
+        return [one for one in found if one.usd or one.calls]
 
     async def _belongs_to_a_run(self, call: Call) -> bool:
         if call.session not in self._is_run:

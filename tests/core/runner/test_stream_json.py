@@ -208,6 +208,7 @@ def test_system_lines_that_mean_something() -> None:
          "interrupted", "stopped_by_user"),
         ({"subtype": "error_max_turns", "is_error": True}, "limit", "max_turns"),
         ({"subtype": "success", "is_error": True, "result": "spend_limit reached"}, "limit", "spend_limit"),
+        ({"subtype": "success", "is_error": True, "result": "max_turns: this run has made"}, "limit", "max_turns"),
         ({}, "ok", ""),
     ],
 )  # fmt: skip

@@ -10,7 +10,9 @@ import msgspec
 import pytest
 
 from core.domain.errors import BadInput, StoreUnavailable
-from core.domain.records import SYSTEM, UserId, now
+from core.domain.limits import scope_of_refusal
+from core.domain.records import SYSTEM, Role, User, UserId, now
+from core.domain.runs import Alert
 from core.domain.usage import UsageRow, agent_month_key, days_prefix, month_key, session_key, usage_rows
 from core.gateway.metering.limits import SpendLimit
 from core.gateway.metering.meter import Meter
@@ -128,7 +130,7 @@ async def test_a_booking_is_not_lost_with_the_caller_that_hangs_up(store: Sqlite
     assert (await store.usage(session_key("s1"), owner=ALICE))["cost_usd"] == 5.0
 
 
-@pytest.mark.parametrize("scope", ["run", "agent", "user", "platform"])
+@pytest.mark.parametrize("scope", ["run", "agent", "user", "quota", "platform"])
 async def test_the_call_that_would_pass_a_limit_is_refused_before_it_is_made(store: SqliteStore, scope: Any) -> None:
     meter = Meter(store, limits=Told(SpendLimit(scope=scope, usd=0.10)))
     made = 0
@@ -159,6 +161,57 @@ async def test_a_call_that_failed_gives_back_what_it_reserved(store: SqliteStore
         metered = await meter.admit(call(body_bytes=4_000))
         await metered.end()  # the model refused it: nothing passed
     assert await store.all_usage(owner=ALICE) == {}
+
+
+async def test_a_run_makes_so_many_calls_of_the_model_and_no_more(store: SqliteStore) -> None:
+    meter = Meter(store, limits=Told(SpendLimit(scope="turns", calls=3)))
+    for _ in range(2):
+        await answered(meter, call(), tokens=10)
+    under_way = await meter.admit(call())
+    with pytest.raises(BadInput) as refused:
+        await meter.admit(call())
+    assert (refused.value.code, scope_of_refusal(str(refused.value))) == ("max_turns", "turns")
+    await under_way.end()
+    await answered(meter, call(model="somebody-elses"), model="somebody-elses")  # counted, without a price
+    with pytest.raises(BadInput):
+        await meter.admit(call())
+    await answered(meter, call("another run"), tokens=10)
+
+
+async def test_two_limits_of_one_month_reserve_a_call_once(store: SqliteStore) -> None:
+    limits = Told(SpendLimit(scope="user", usd=0.10), SpendLimit(scope="quota", usd=0.10))
+    meter = Meter(store, limits=limits)
+    first = await meter.admit(call(body_bytes=4 * 8_000))  # about US$0.04 each
+    second = await meter.admit(call(body_bytes=4 * 8_000))
+    await first.end()
+    await second.end()
+
+
+@pytest.mark.parametrize("scope", ["agent", "user", "quota", "platform"])
+async def test_at_80_and_100_per_cent_of_a_month_the_inbox_says_so_once(store: SqliteStore, scope: Any) -> None:
+    admin = User(id=UserId("boss"), issuer="x", subject="y", role=Role.ADMIN, created_at=now(), seen_at=now())
+    await store.put(admin, owner=SYSTEM)
+    told = UserId("boss") if scope == "platform" else ALICE
+
+    async def alerts() -> set[str]:
+        return {one.reason for one in await store.find(Alert, owner=told)}
+
+    meter = Meter(store, limits=Told(SpendLimit(scope=scope, usd=0.10)))
+    await answered(meter, call(), tokens=10_000)  # US$0.05
+    assert await alerts() == set()
+    await answered(meter, call(), tokens=6_000)
+    assert await alerts() == {f"{scope}_80"}
+    with pytest.raises(BadInput, match=f"spend_limit_{scope}"):
+        await meter.admit(call(body_bytes=4 * 10_000))
+    assert await alerts() == {f"{scope}_80", f"{scope}_100"}
+    for one in await store.find(Alert, owner=told):
+        await store.delete(Alert, one.id, owner=told)
+    again = Meter(store, limits=Told(SpendLimit(scope=scope, usd=0.10)))  # the gateway has started anew
+    with pytest.raises(BadInput):
+        await again.admit(call(body_bytes=4 * 10_000))
+    assert await alerts() == set(), "what somebody dismissed is not said again"
+    await answered(Meter(store, limits=Told(SpendLimit(scope=scope, usd=0.12))), call(), tokens=4_000)
+    assert await alerts() == {f"{scope}_80"}, "80 per cent of another limit is another warning"
 
 
 async def test_a_limit_that_no_price_can_hold_refuses_the_model(store: SqliteStore) -> None:

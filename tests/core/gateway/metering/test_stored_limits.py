@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from core.domain.errors import BadInput
-from core.domain.records import Session, UserId
-from core.domain.runs import Limits
+from core.domain.limits import AgentLimits, Limits, Quota
+from core.domain.records import SYSTEM, Session, UserId
 from core.gateway.metering.limits import SpendGuard
 from core.gateway.metering.stored_limits import StoredLimits
-from core.runs.limits import change_limits, limits_of
+from core.runs.limits import change_limits, limits_in_force, limits_of
 from core.store.sqlite import SqliteStore
 
 ALICE, BOB = UserId("google-1"), UserId("google-2")
@@ -41,6 +41,20 @@ async def test_a_limit_of_runs_holds_in_runs_only_and_the_others_everywhere(stor
     assert [one.scope for one in await limits.of(call("chat"))] == ["agent", "user"]
     assert await limits.of(call("work", BOB)) == []
     assert await limits_of(store, BOB) == Limits()
+
+
+async def test_the_smaller_limit_of_user_and_agent_holds_and_a_quota_of_ones_own_before_the_platforms(
+    store: SqliteStore,
+) -> None:
+    await change_limits(store, Limits(run_usd=0.5, turns=40, duration_s=600), user=ALICE)
+    await change_limits(store, AgentLimits(id="a1", run_usd=0.7, turns=10, agent_month_usd=3), user=ALICE)
+    await change_limits(store, Quota(user_month_usd=20, platform_month_usd=100), user=SYSTEM)
+    found = [(one.scope, one.usd or one.calls) for one in await StoredLimits(store).of(call("work"))]
+    assert found == [("run", 0.5), ("turns", 10), ("agent", 3), ("quota", 20), ("platform", 100)]
+    assert (await limits_in_force(store, "a1", user=ALICE)).duration_s == 600
+    await change_limits(store, Quota(user_month_usd=0), user=ALICE)
+    assert [one.scope for one in await StoredLimits(store).of(call("chat"))] == ["agent", "platform"]
+    assert [one.usd for one in await StoredLimits(store).of(call("chat", BOB))] == [20, 100]
 
 
 async def test_a_call_that_would_pass_a_runs_limit_is_refused_before_it_is_made(store: SqliteStore) -> None:

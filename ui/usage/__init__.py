@@ -1,0 +1,1 @@
+"""The page `/usage`: what was used, what it cost, and the limits of what may be used."""
