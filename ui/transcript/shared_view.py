@@ -7,7 +7,7 @@ that lags behind the batches kept here starts over with a snapshot.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Final
 
@@ -40,6 +40,7 @@ OPEN_STATES: Final = (SessionState.STARTING, SessionState.BUSY)
 PROSE: Final = (Text, Asked)  # what has Markdown in it
 LARGE: Final = 4_000  # characters; longer texts are rendered beside the event loop
 
+Listener = Callable[[Sequence[AnyEvent]], None]
 Follow = Callable[[], AbstractAsyncContextManager[AsyncIterator[list[AnyEvent]]]]
 
 
@@ -68,6 +69,7 @@ class SharedView:
         self._reducer = make_reducer(self._render)
         self._batches: deque[tuple[int, str, Meta | None]] = deque(maxlen=BATCHES)
         self._cursors: set[ViewCursor] = set()
+        self._listeners: set[Listener] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._flushed_at = 0.0
         self._sent_seq = 0
@@ -124,6 +126,11 @@ class SharedView:
         """Forget the cursor of a tab that has closed."""
         self._cursors.discard(cursor)
 
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with every batch of events from now on, until the returned function is called."""
+        self._listeners.add(listener)
+        return lambda: self._listeners.discard(listener)
+
     @property
     def watched(self) -> bool:
         """True while any tab shows this view."""
@@ -161,6 +168,8 @@ class SharedView:
             self.arrived.set()
         elif batch:
             self._schedule(batch)
+            for listener in tuple(self._listeners):
+                listener(batch)
 
     def _render(self, text: str) -> str:
         return self._rendered.get(text) or markdown.render(text)

@@ -30,13 +30,14 @@ export default {
         <template v-if="now.facts.percent !== null"><span class="meter" role="meter" aria-valuemin="0" aria-valuemax="100" :aria-valuenow="now.facts.percent" :aria-valuetext="now.facts.context" :aria-label="words.context"><i :style="{ width: now.facts.percent + '%' }"></i></span>{{ now.facts.percent }}%</template></span>
       <span v-if="now.facts.cost" data-testid="cost" :title="words.cost">{{ now.facts.cost }}</span></div>
     <button v-if="names.draft && !names.archived" type="button" class="btn sm publish" data-testid="publish" :title="words.publish_why" :disabled="publishing" @click="publish">{{ words.publish }}</button>
+    <button type="button" class="btn ghost icon toggle-panel" :aria-label="words.panel" :title="words.panel" :aria-expanded="String(opened)" data-testid="panel-toggle" @click="$emit('panel', width())"><i class="ic lg ic-panel" aria-hidden="true"></i></button>
     <button type="button" class="btn ghost icon only-phone" :aria-label="words.sessions" data-testid="open-sessions" @click="sheet"><i class="ic lg ic-menu" aria-hidden="true"></i></button>
     <dialog ref="dialog" aria-labelledby="agent-sure" data-testid="confirm-delete" @close="closed">
       <template v-if="doomed"><h2 id="agent-sure">{{ doomed.title }}</h2><p>{{ doomed.text }}</p>
       <div class="acts"><button type="button" class="btn" autofocus @click="$refs.dialog.close()">{{ words.cancel }}</button>
       <button type="button" class="btn danger" :disabled="going" data-testid="delete" @click="remove">{{ going ? words.deleting : words.delete }}</button></div></template>
     </dialog></header>`,
-  props: { first: Object, start: Object, words: Object },
+  props: { first: Object, start: Object, words: Object, opened: Boolean },
   data() {
     return { now: this.start, names: this.first, renaming: false, publishing: false, doomed: null, going: false };
   },
@@ -52,6 +53,9 @@ export default {
     show(names) {
       this.names = names;
       this.publishing = false;
+    },
+    width() {
+      return innerWidth;
     },
     publish() {
       this.publishing = true;

@@ -12,7 +12,7 @@ from ui.agents.connections import path
 from ui.layout.i18n import Translations
 from ui.transcript.reducer import Meta
 
-LABELS: Final = "sessions model context cost draft archived publish publish_why menu".split()
+LABELS: Final = "sessions model context cost draft archived publish publish_why menu panel".split()
 MENU: Final = "name rename archive restore delete deleting".split()
 
 
@@ -31,6 +31,7 @@ class WorkspaceHead(Element, component="header.js"):
         archive: Callable[[bool], Awaitable[None]],
         deletion_question: Callable[[], Awaitable[dict[str, Any]]],
         delete: Callable[[], Awaitable[None]],
+        panel: Callable[[GenericEventArguments], Awaitable[None]],
     ) -> None:
         super().__init__()
         self._words, self._rename, self._archive = words, rename, archive
@@ -54,10 +55,16 @@ class WorkspaceHead(Element, component="header.js"):
         self.on("archive", self._archived)
         self.on("ask", self._asked, args=[])
         self.on("remove", self._removed, args=[])
+        self.on("panel", panel)
 
     def show(self, agent: Agent, title: str) -> None:
         """Agent or session are called otherwise now, or the agent is no draft any more."""
         self.run_method("show", self._names(agent, title))
+
+    def show_panel(self, opened: bool) -> None:
+        """The side panel is open now, or closed."""
+        self.props["opened"] = opened
+        self.update()
 
     def _names(self, agent: Agent, title: str) -> dict[str, Any]:
         return {

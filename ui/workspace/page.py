@@ -14,7 +14,7 @@ from core.domain.events import PRACTICE, AnyEvent, UserSaid
 from core.domain.records import Agent, Session, UserId
 from ui.agents.actions import AgentActions
 from ui.layout.header import mark
-from ui.layout.html import tag
+from ui.layout.html import Tag, tag
 from ui.layout.i18n import Translations
 from ui.layout.page_frame import PageFrame, frame, screen
 from ui.layout.services import Services
@@ -27,6 +27,8 @@ from ui.workspace.greeting import welcome
 from ui.workspace.handover import summary
 from ui.workspace.header import WorkspaceHead
 from ui.workspace.initial_session import address, opening, place_to_begin
+from ui.workspace.panel import Panel
+from ui.workspace.panel_tabs import TABS
 from ui.workspace.request_card import RequestCard
 from ui.workspace.session_list import SessionList, title_of
 
@@ -89,13 +91,26 @@ class WorkspaceChat:
         except TimeoutError:
             log.warning("history of %s is late", id)
         page.retitle(self._page_title())
-        with tag("div", classes="workspace"):
+        with tag("div", classes="workspace") as workspace:
             with tag("aside", classes="side"):
                 self._side()
             with tag("section", classes="mid"):
                 self._mid(cursor)
+            await self._add_panel(workspace, cursor)
         page.on_change(self._show)
         page.client.on_connect(self._warm)
+
+    async def _add_panel(self, workspace: Tag, cursor: ViewCursor) -> None:
+        self._panel = Panel(
+            self._page,
+            TABS,
+            workspace=workspace,
+            view=cursor.view,
+            agent=self._agent,
+            session=self._session,
+            opened=self._head.show_panel,
+        )
+        await self._panel.restore()
 
     def _subscribe(self) -> ViewCursor:
         session, user = self._session, self._user
@@ -146,6 +161,7 @@ class WorkspaceChat:
             archive=partial(self._actions.archive, self._agent.id),
             deletion_question=partial(self._actions.deletion_question, self._agent.id),
             delete=partial(self._actions.delete, self._agent.id),
+            panel=lambda event: self._panel.toggle(event),
         )
         transcript_place = tag("div", classes="place")
         with tag("div", classes="dock"), tag("div", classes="col"):

@@ -1,0 +1,1 @@
+"""An agent's files in the workspace's panel: the tree, the viewers, the editor and what has changed."""

@@ -1,0 +1,162 @@
+"""The panel's tab of files: a tree that follows what the agent does, and what is opened from it."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from nicegui import background_tasks
+
+from core.domain.errors import NotFound, PlatformError
+from core.domain.events import AnyEvent, ToolReturned, TurnFinished
+from core.protocol.files_api import MOST_LISTED
+from core.services.files import AgentFiles
+from ui.files.file_tree import FileTree, TreeActions
+from ui.files.tree_model import FolderRows, TreeModel
+from ui.layout.html import icon, tag
+from ui.workspace.panel import PanelContext, TabKind
+
+REFRESH_S: Final = 0.5  # between two looks at the folders while the agent works
+NEW_LIMIT: Final = 1024
+
+
+class FilesTab:
+    """The tab of one open page."""
+
+    def __init__(self, context: PanelContext) -> None:
+        self._page, self._agent, self._words = context.page, context.agent, context.page.words
+        self._model = TreeModel(self._words)
+        self._folder: AgentFiles | None = None
+        self._tree: FileTree
+        self._refreshing = False
+
+    async def build(self) -> None:
+        """Build tools and tree; the root is read when the tab is shown."""
+        words = self._words
+        with tag("div", classes="files"):
+            with tag("div", classes="files-tools"):
+                self._count = tag("span", classes="tiny grow")
+                for what, sign in (("file", "plus"), ("folder", "folder")):
+                    label = words.t(f"files.new_{what}")
+                    button = tag("button", type="button", classes="btn ghost icon sm", aria_label=label, title=label)
+                    button.attributes(testid=f"new-{what}").on(
+                        "click", lambda what=what: self._tree.begin(what), args=[]
+                    )
+                    with button:
+                        icon(sign)
+            actions = TreeActions(
+                open=self._open,
+                toggle=self._toggle,
+                more=self._more,
+                move=self._move,
+                make=self._make,
+                remove=self._remove,
+            )
+            self._tree = FileTree(words, actions, door="")
+
+    async def show(self, target: str) -> None:
+        """Read the open folders again, and open the file `target`."""
+        try:
+            for path in ["", *self._model.reveal(target)]:
+                self._model.folders.setdefault(path, FolderRows())
+            await self._refresh()
+        except PlatformError as error:
+            self._page.fail(error)
+
+    def heard(self, events: Sequence[AnyEvent]) -> None:
+        """Look at the folders again soon: a tool has done something."""
+        if not self._refreshing and any(isinstance(event, ToolReturned | TurnFinished) for event in events):
+            self._refreshing = True
+            background_tasks.create(self._refresh_soon(), name="file tree", context=self._page.client)
+
+    async def _refresh_soon(self) -> None:
+        await asyncio.sleep(REFRESH_S)
+        self._refreshing = False
+        try:
+            await self._refresh()
+        except PlatformError as error:
+            self._page.fail(error)
+
+    async def _files(self) -> AgentFiles:
+        if self._folder is None:
+            self._folder = await self._page.services.files.of(self._agent.id, user=self._page.user_id)
+        return self._folder
+
+    async def _refresh(self) -> None:
+        """Read every open folder again; one that is gone is closed. Raises: PlatformError."""
+        for path in list(self._model.folders):
+            if path in self._model.folders:
+                await self._read(path)
+        self._draw()
+
+    async def _read(self, path: str, *, more: bool = False) -> None:
+        rows = self._model.folders[path]
+        after = rows.next if more else ""
+        limit = min(max(len(rows.entries), 1000), MOST_LISTED) if not more else 1000
+        try:
+            page = await (await self._files()).call(lambda client: client.list(path, after=after, limit=limit))
+        except NotFound:
+            if not path:
+                raise
+            self._model.close(path)
+        else:
+            rows.take(page, more=more)
+
+    def _draw(self) -> None:
+        root = self._model.folders.get("")
+        self._count.set_text(self._words.t("files.count", count=root.total) if root else "")
+        self._tree.show(self._model.rows())
+
+    async def _open(self, path: str) -> None:
+        self._model.current = path
+        self._draw()
+
+    async def _toggle(self, path: str) -> None:
+        if path in self._model.folders:
+            self._model.close(path)
+        else:
+            self._model.folders[path] = FolderRows()
+            await self._read(path)
+        self._draw()
+
+    async def _more(self, path: str) -> None:
+        if path in self._model.folders:
+            await self._read(path, more=True)
+            self._draw()
+
+    async def _move(self, source: str, target: str) -> None:
+        await (await self._files()).call(lambda client: client.move(source, target))
+        self._model.close(source)
+        await self._show_made(target)
+
+    async def _make(self, what: str, path: str) -> None:
+        files = await self._files()
+        if what == "folder":
+            await files.call(lambda client: client.make_folder(path))
+        else:
+            await files.call(lambda client: client.write(path, b"", limit_bytes=NEW_LIMIT, if_none_match="*"))
+        await self._show_made(path)
+        if what == "file":
+            await self._open(path)
+
+    async def _show_made(self, path: str) -> None:
+        for folder in self._model.reveal(path):
+            self._model.folders.setdefault(folder, FolderRows())
+        await self._refresh()
+
+    async def _remove(self, path: str) -> None:
+        deleted = await (await self._files()).call(lambda client: client.delete(path))
+        self._model.close(path)
+        await self._refresh()
+        said = self._words.t("files.deleted", name=path.rpartition("/")[2])
+
+        async def undo() -> None:
+            back = await (await self._files()).call(lambda client: client.restore(deleted.trash))
+            await self._show_made(back)
+
+        if deleted.trash:
+            self._page.toasts.show(said, action=self._words.t("files.undo"), undo=undo)
+        else:
+            self._page.toasts.show(said)
+
+
+TAB: Final = TabKind(name="files", label="files.tab", make=FilesTab)

@@ -1,0 +1,8 @@
+"""The list of the panel's tabs, in their order: a tab that is not in it is not shown."""
+
+from typing import Final
+
+from ui.files import files_tab
+from ui.workspace.panel import TabKind
+
+TABS: Final[tuple[TabKind, ...]] = (files_tab.TAB,)
