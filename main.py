@@ -1,7 +1,7 @@
 """Composition root and command line: picks store, spawner and sign-in, opens and closes everything, serves.
 
     python main.py [serve]     pages, API, and (locally) the gateway      python main.py doctor    what is missing here
-    python main.py gateway     the door of the boxes                      python main.py runner    the daemon in a box
+    python main.py gateway     the gateway of the boxes                   python main.py runner    the daemon in a box
     python main.py backup | restore FILE, migrate --to STORE              everything in one file, and between stores
 
 Imports stand inside the commands: a box holds only this file and core/, and a runner must not pay for the pages.

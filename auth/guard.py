@@ -24,7 +24,7 @@ from auth.cookies import Cookies
 from auth.hostile_log import quiet
 from auth.logins import Logins
 from auth.problems import headers_for, problem
-from auth.rate import DOOR, READ, STRANGER, WRITE, Rates, SlowDown
+from auth.rate import READ, SIGN_IN, STRANGER, WRITE, Rates, SlowDown
 from auth.site import Site, network_of, strip_forwarded
 from auth.socket_limits import PER_NETWORK, PER_USER, ConnectionLimiter, FrameLimits
 from auth.uvicorn_config import MAX_HEAD_BYTES
@@ -112,7 +112,7 @@ class Guard:
         strip_forwarded(scope, scheme=origin.partition(":")[0])
         sign_in = path == "/login" or (path.startswith("/auth/") and path != "/auth/logout")
         if sign_in:
-            await self._rates.hit(DOOR, network_of(state["address"]))
+            await self._rates.hit(SIGN_IN, network_of(state["address"]))
         if scope["type"] == "websocket":
             _from_our_page(headers, origin)
             _for_a_page(scope)

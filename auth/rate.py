@@ -14,7 +14,7 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from core.domain.errors import TooMuch
 from core.observability import metrics
 
-DOOR = RateLimitItemPerMinute(120, namespace="door")  # sign-in pages and routes, by network: an office comes in
+SIGN_IN = RateLimitItemPerMinute(120, namespace="sign_in")  # sign-in, by network: an office may share one
 STRANGER = RateLimitItemPerMinute(600, namespace="stranger")  # all else without a login, by network
 READ = RateLimitItemPerMinute(600, namespace="read")  # pages, API and sockets of one user
 WRITE = RateLimitItemPerMinute(120, namespace="write")  # requests of one user that change something

@@ -1,1 +1,1 @@
-"""How an agent's record changes in the Store: the web changes agents, and the gateway does for the builder's tools."""
+"""Changes of an agent's record in the Store: by the web for people, by the gateway for the builder's tools."""

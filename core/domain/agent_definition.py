@@ -118,7 +118,7 @@ def _mode(value: Any) -> str:
 
 
 def _rules(value: Any) -> tuple[str, ...]:
-    """One rule a text; they are what the agent does without asking."""
+    """Parse each text as a rule. The rules are what the agent does without asking."""
     found = tuple(dict.fromkeys(rule for text in value for rule in parse_rules(str(text))))
     if len(found) > RULES:
         raise BadInput(f"an agent has at most {RULES} rules", code="bad_rule")

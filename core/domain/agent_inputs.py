@@ -21,7 +21,7 @@ MOST_S = 7 * 24 * 3600
 
 
 class InputKind(StrEnum):
-    """What kind of value an input takes."""
+    """The kinds of values that an input can have."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -31,7 +31,7 @@ class InputKind(StrEnum):
 
 
 class AgentInput(msgspec.Struct, frozen=True, kw_only=True):
-    """One input. `default` is written as text; `choices` belong to the kind `choice` alone."""
+    """An input of an agent. `default` is written as text; only the kind `choice` has `choices`."""
 
     name: str
     kind: InputKind = InputKind.TEXT
@@ -43,10 +43,7 @@ class AgentInput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgentLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What the agent may cost in one run and in a calendar month, and how long a run may work; 0 is no limit.
-
-    The limits of its owner (core.domain.runs.Limits) hold besides: the smaller one counts.
-    """
+    """The limits of an agent: its cost in one run and in a calendar month, and the length of a run; 0 is no limit."""
 
     run_usd: float = 0.0
     month_usd: float = 0.0

@@ -13,11 +13,7 @@ REFUSED_SCOPE = re.compile(rf"spend_limit_({'|'.join(SCOPES)})\b|max_(turns): th
 
 
 class AgentLimits(Record, frozen=True, kw_only=True):
-    """What one agent may cost and take. 0 is no limit. The id is the agent's.
-
-    `run_usd`, `turns` (calls of the model) and `duration_s` hold for each run. `agent_month_usd` holds for all that
-    the agent does in a calendar month (UTC).
-    """
+    """The limits of an agent's cost and of its runs; 0 is no limit. The id is the agent's."""
 
     run_usd: float = 0.0
     agent_month_usd: float = 0.0
@@ -33,11 +29,7 @@ class Limits(AgentLimits, frozen=True, kw_only=True):
 
 
 class Quota(Record, frozen=True, kw_only=True):
-    """What an administrator allows in a calendar month (UTC); 0 is no limit.
-
-    Each user has at most one row. The platform's own row (owner SYSTEM) has the quota of users without a row of their
-    own, and `platform_month_usd`, the limit of all users together.
-    """
+    """The limit that an administrator sets for a calendar month (UTC); 0 is no limit."""
 
     id: str = "quota"
     user_month_usd: float = 0.0

@@ -54,7 +54,7 @@ class RemoteGateway:
 
 
 class LocalGateway:
-    """While the context is open the gateway is held, and started again whenever it is gone (G4: boxes wait 120 s).
+    """Keeps the gateway running while the context is open, and starts it again if it ends (G4: boxes wait 120 s).
 
     `expected` is the fingerprint of the gateway that this web needs (core.gateway.fingerprint). A gateway with another
     one is ended and replaced at the start. Later another web may replace ours; then that one is held, because two webs
@@ -170,9 +170,11 @@ class LocalGateway:
                 await asyncio.sleep(POLL_S)
 
     async def _digest(self) -> str:
-        """The fingerprint of the gateway that answers. Raises: Unavailable, aiohttp.ClientError, OSError: none does."""
+        """Return the fingerprint of the gateway that answers. Raises: Unavailable, aiohttp.ClientError, OSError: none
+        does.
+        """
         async with self._http.get(BASE + api.HEALTH, timeout=aiohttp.ClientTimeout(total=CALL_S)) as answer:
             try:
                 return str((await answer.json()).get("digest", ""))
             except (ValueError, AttributeError, aiohttp.ContentTypeError):
-                return ""  # an older one
+                return ""  # an older gateway

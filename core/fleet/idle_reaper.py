@@ -1,4 +1,4 @@
-"""The idle reaper stops runners that have had nothing to do for long. Starting one again costs a second."""
+"""The idle reaper stops runners that were idle for long. Starting one again costs a second."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ class IdleLimits:
     idle_runner_s: float = 1800.0
 
     def init(self, box: Box) -> Init:
-        """What the runner of this box is bound with."""
+        """Return the body with which the runner of this box is bound."""
         return Init(
             user=box.user,
             box=box.id,

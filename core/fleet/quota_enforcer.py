@@ -1,4 +1,4 @@
-"""Enforce the disk quota per user: first end what works in a full home, with a notice, then end the box."""
+"""Enforces the disk quota of users: it first ends the work in a full home, with a notice, then the box."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ from core.spawner import Spawner
 
 log = logging.getLogger("oma.disks")
 
-CHECK_S: Final = 2.0  # between two checks; a fast disk takes in a few GB meanwhile
+CHECK_S: Final = 2.0  # between two checks; a fast disk can take a few GB meanwhile
 STRIKES: Final = 3  # checks in a row at which a home was over its quota: then its box ends
 CALL_S: Final = 1.5
 

@@ -14,14 +14,14 @@ from core.store import Store
 
 log = logging.getLogger("oma.recovery")
 
-TRIES = 3  # deaths in WINDOW_S after which a user's box is left alone until somebody speaks to it
+TRIES = 3  # deaths within WINDOW_S after which a user's box is not started until it is needed
 WINDOW_S = 300.0
 SESSIONS = 200
 AT_REST = (SessionState.ASLEEP, SessionState.FAILED)
 
 
 class Recovery:
-    """One per web process."""
+    """The recovery of a web process. It counts the deaths of each user's runners."""
 
     def __init__(
         self, *, store: Store, changes: Hub[SessionChange], runner_of: Callable[[UserId], Awaitable[RunnerClient]]

@@ -28,7 +28,7 @@ from core.protocol import runner_api as api
 from core.protocol import tokens
 from core.spawner import Poll, RunnerEndpoint, Spawner
 
-READY_S = 20.0  # from the start of the box to an answer; a cold interpreter on a busy laptop
+READY_S = 20.0  # from the start of the box to an answer, for a cold interpreter on a busy laptop
 NAME_S = 35.0  # added where the runner has a host name: resolvers remember its former address for 30 s
 RETRY_S = 0.1
 STATUS_S = 2.0  # the longest a status call may take
@@ -59,11 +59,11 @@ class WrongProtocol(RunnerUnavailable):
 
 
 class Done(msgspec.Struct, frozen=True):
-    """An answer that says no more than that the call was carried out."""
+    """An answer without content: the call was carried out."""
 
 
 def opening(session: Session) -> api.OpenSession:
-    """What a runner is told of a session before anything else."""
+    """Return the body of the first call about a session."""
     return api.OpenSession(agent=session.agent, kind=session.kind, locale=session.locale, title=session.title)
 
 
@@ -82,7 +82,7 @@ class RunnerClient:
         return self._http.closed
 
     async def close(self) -> None:
-        """Idempotent."""
+        """Close all connections. Idempotent."""
         await self._http.close()
 
     # --- the runner --------------------------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ class RunnerClient:
                         return
                     except PlatformError as error:
                         if not (self._named or isinstance(error, RunnerUnavailable)):
-                            raise  # behind a name a refusal may be that of the runner that had the address before
+                            raise  # a name may still lead to another runner, which refuses
                         if isinstance(error, WrongProtocol) or await spawner.poll(self.box) is Poll.GONE:
                             raise
                         await asyncio.sleep(RETRY_S)
@@ -121,7 +121,7 @@ class RunnerClient:
         health = await self._call("GET", api.HEALTH, answer=api.Health)
         if health.protocol != api.PROTOCOL:
             if health.bound:
-                await self.status()  # raises if it is another user's, which behind a name it may be
+                await self.status()  # raises if the name leads to another user's runner
             raise WrongProtocol(f"runner {self.box.id} speaks version {health.protocol}, this web {api.PROTOCOL}")
         await self._call("POST", api.INIT, whose, timeout_s=READY_S, boot=not health.bound)
 
@@ -129,7 +129,7 @@ class RunnerClient:
         return await self._call("GET", api.STATUS, answer=api.Status, timeout_s=STATUS_S)
 
     async def has_open_turn(self) -> bool:
-        """True also if the runner does not answer."""
+        """True if a turn is open, or if the runner does not answer."""
         try:
             return (await self.status()).open_turns > 0
         except PlatformError:
@@ -140,19 +140,19 @@ class RunnerClient:
         await self._call("POST", api.STOP, timeout_s=timeout_s)
 
     async def stop_if_idle(self, idle_s: float) -> None:
-        """As `stop`. Raises: Conflict: something is under way, or was within the last `idle_s` seconds."""
+        """End the runner if it is idle. Raises: Conflict: something runs, or did within the last `idle_s` seconds."""
         await self._call("POST", api.STOP, api.Stop(idle_s=idle_s))
 
     async def report_disk_full(self, *, timeout_s: float) -> None:
-        """The user's disk space is used up: end what works, with a notice in each conversation."""
+        """Tell the runner that the disk quota is used up: it ends all work, with a notice in each conversation."""
         await self._call("POST", api.DISK_FULL, timeout_s=timeout_s)
 
     def hold(self) -> AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]:
-        """The socket that keeps the runner alive; its frames are SessionChange. Raises: RunnerUnavailable."""
+        """Open the socket that keeps the runner alive; its frames are SessionChange. Raises: RunnerUnavailable."""
         return self._socket(api.HOLD)
 
     def export(self) -> AbstractAsyncContextManager[aiohttp.StreamReader]:
-        """The user's agents' folders in the form of core.runner.export. Raises: RunnerUnavailable."""
+        """Open the stream of the user's agents' folders (core.runner.export). Raises: RunnerUnavailable."""
         return self._stream(api.EXPORT)
 
     # --- agents ------------------------------------------------------------------------------------------------------
@@ -180,11 +180,13 @@ class RunnerClient:
         await self._call("DELETE", api.path(api.SESSION, session=session))
 
     async def warm(self, session: str) -> None:
-        """Start the session's CLI, because somebody is about to speak."""
+        """Start the session's CLI in advance, because the user is about to send a message."""
         await self._call("POST", api.path(api.WARM, session=session))
 
     async def say(self, session: str, message: api.SendMessage) -> int:
-        """Its number in the log; from then on it is not lost (G1). Idempotent by `message_id`."""
+        """Send a message and return its number in the log; from then on it is not lost (G1). Idempotent by
+        `message_id`.
+        """
         answer = await self._call("POST", api.path(api.MESSAGES, session=session), message, answer=api.Recorded)
         return answer.seq
 
@@ -197,15 +199,15 @@ class RunnerClient:
         await self._call("POST", api.path(api.INTERRUPT, session=session))
 
     async def answer(self, session: str, request: str, answer: api.Answer) -> int:
-        """The number of the decision in the log. Raises: Conflict: it was answered otherwise."""
+        """Answer a request and return the answer's number in the log. Raises: Conflict: it has another answer."""
         path = api.path(api.REQUEST, session=session, request=request)
         return (await self._call("POST", path, answer, answer=api.Recorded)).seq
 
     def watch(self, session: str, *, after: int) -> AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]:
-        """A socket with the session's events after a number, as arrays of JSON. Raises: RunnerUnavailable, at entry."""
+        """Open a socket with the session's events after a number, as arrays of JSON. Raises: RunnerUnavailable."""
         return self._socket(f"{api.path(api.WATCH, session=session)}?after={after}")
 
-    # --- how it is done ----------------------------------------------------------------------------------------------
+    # --- requests ----------------------------------------------------------------------------------------------
 
     async def _call(
         self,
@@ -217,10 +219,10 @@ class RunnerClient:
         timeout_s: float = CALL_S,
         boot: bool = False,
     ) -> T:
-        """One request and its answer. `boot`: to a runner that is nobody's yet.
+        """Send a request and decode its answer. `boot`: the runner has no user yet, so the boot key signs.
 
-        Raises: RunnerUnavailable: not reached, or no answer of this kind. The other errors of core.domain.errors: what
-        the runner refused with.
+        Raises: RunnerUnavailable: not reached, or an invalid answer. The other errors of core.domain.errors: the runner
+        refused.
         """
         status, raw = await self._request(method, path, body, timeout_s=timeout_s, boot=boot)
         if status >= 400:
@@ -250,7 +252,7 @@ class RunnerClient:
 
     @asynccontextmanager
     async def _socket(self, path: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-        """A WebSocket to `path`. Raises: RunnerUnavailable: not reached."""
+        """Open a WebSocket to `path`. Raises: RunnerUnavailable: not reached."""
         if self._http.closed:
             raise RunnerUnavailable(f"{path}: the runner is gone")
         try:
@@ -301,7 +303,7 @@ class RunnerClient:
 
     @asynccontextmanager
     async def _stream(self, path: str) -> AsyncIterator[aiohttp.StreamReader]:
-        """The answer to GET `path` as it comes; a pause of CALL_S breaks it off.
+        """Yield the answer to GET `path` as it comes. It fails after a pause of CALL_S.
 
         Raises: RunnerUnavailable: not reached, refused, or broken off.
         """

@@ -80,11 +80,11 @@ class RunnerPool:
         return list(self._clients.values())
 
     def running(self, user: UserId) -> RunnerClient | None:
-        """The user's runner, if this process holds one."""
+        """Return the user's runner if this process holds one."""
         return self._clients.get(user)
 
     async def get_or_start(self, user: UserId) -> RunnerClient:
-        """The user's runner, started if there is none.
+        """Return the user's runner, which is started if there is none.
 
         Raises: RunnerUnavailable: it did not start; its text says why.
         """
@@ -95,7 +95,7 @@ class RunnerPool:
         return await self._starts.wait(user)
 
     def waiting(self, user: UserId) -> WaitingState | None:
-        """The progress of the start of the user's runner, if one is under way in this process."""
+        """Return the progress of the start of the user's runner; None if no start is under way in this process."""
         return self._starts.at(user)
 
     async def adopt_foreign(self, user: UserId) -> None:
@@ -112,13 +112,14 @@ class RunnerPool:
                 return await self._start(user)
 
     async def replace_failed(self, client: RunnerClient, *, stopping: bool = False) -> RunnerClient:
-        """After a call to `client` failed: the user's next runner if that one is `stopping` or dead, else the same one.
+        """After a call to `client` failed, return the user's next runner if that one is `stopping` or dead, else the
+        same.
 
         Raises: RunnerUnavailable: it lives and does not answer.
         """
         user = client.box.user
         async with self._user_lock.hold(user):
-            held = partial(self._is_held, client)  # asked twice: `_hold` may see its end while this waits for it
+            held = partial(self._is_held, client)  # checked twice: `_hold` may notice its end while this waits
             if held() and await confirm_dead(client, self._spawner, stopping=stopping) and held():
                 del self._clients[user]
                 await self._forget(client)
@@ -177,7 +178,7 @@ class RunnerPool:
         await asyncio.gather(*(self.stop(user) for user in users), return_exceptions=True)
 
     async def _end_unmet(self, box: Box) -> None:
-        """End a box that is in the Store but is not held here."""
+        """End a box that is in the Store but is not held by this process."""
         if box.user not in self._clients:
             await self._discard(box)
 
@@ -249,7 +250,7 @@ class RunnerPool:
         while gone is None:
             try:
                 gone = await hold(client, self._spawner, is_held=is_held, publish=publish)
-            except Exception:  # anything: a runner that nobody holds ends itself while its user works
+            except Exception:  # whatever failed: a runner that is not held ends itself
                 log.exception("the hold on runner %s", client.box.id)
                 await asyncio.sleep(AGAIN_S)
         if gone:

@@ -31,11 +31,11 @@ class SessionFeed(Hub[SessionChange]):
         super().publish(topic, word)
 
     def records(self, user: UserId) -> None:
-        """Agents or sessions of this user were made, changed or deleted here: other pages of theirs look again."""
+        """Tell the user's other pages that agents or sessions were created, changed or deleted here."""
         super().publish(user, RECORDS)
 
     def count(self, state: str) -> int:
-        """Sessions in this state whose runner is held now; asked when metrics are read."""
+        """Return the number of sessions in this state whose runner is held now; called when metrics are read."""
         living = self._living()
         for gone in [user for user in self._states if user not in living]:
             del self._states[gone]

@@ -40,14 +40,14 @@ News = RunnerClient | WaitingState | None  # a runner that has started, the prog
 
 
 def progress_event(waiting: WaitingState | None) -> StateChanged:
-    """The event with which pages show this progress. None means that no start is under way."""
+    """Return the event by which pages show this progress. None means that no start is under way."""
     if waiting is None:
         return StateChanged(state=SessionState.ASLEEP)
     return StateChanged(state=SessionState.STARTING, phase=waiting.phase, at=waiting.since)
 
 
 class RunnerStarts:
-    """A start goes on when those who wait for it go away (a page is closed); only `cancel` ends it."""
+    """The starts under way. A start continues when its waiters leave (a page is closed); only `cancel` ends it."""
 
     def __init__(self, start: Callable[[UserId], Coroutine[Any, Any, RunnerClient]], news: Hub[News]) -> None:
         self._start, self._news = start, news
@@ -76,7 +76,7 @@ class RunnerStarts:
             raise
 
     def at(self, user: UserId) -> WaitingState | None:
-        """The progress of the user's start, or None."""
+        """Return the progress of the user's start; None if there is none."""
         return self._waiting.get(user)
 
     def tell(self, user: UserId, phase: Phase) -> None:

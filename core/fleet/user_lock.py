@@ -19,7 +19,7 @@ RETRY_S: Final = 0.2
 
 
 class UserLock:
-    """A user's runner is started, stopped, adopted and discarded only inside `hold(user)`."""
+    """The lock of every user's box. Runners are started, stopped, adopted and discarded only inside `hold(user)`."""
 
     def __init__(self, store: Store) -> None:
         self._store, self._holder = store, secrets.token_hex(8)
@@ -43,7 +43,7 @@ class UserLock:
                 await self._release(name)
 
     def forget(self, user: UserId) -> None:
-        """The user was deleted: those who wait for the lock get RunnerUnavailable."""
+        """Forget a deleted user: those who wait for the lock get RunnerUnavailable."""
         self._locks.pop(user, None)
 
     async def _renew(self, name: str) -> None:

@@ -1,7 +1,7 @@
 """Reads a batch of a runner's log: its size is checked before it is decoded, then each event is sanitised.
 
-JSON is decoded by C code that lets nobody else run meanwhile, in a thread neither. So no single decoding may be
-large: what is in the batch is counted first, and what holds too many values is not decoded at all.
+JSON is decoded by C code that holds the interpreter lock, also in a thread. So no single decoding may be large: the
+values in an event are counted first, and an event with too many is not decoded at all.
 """
 
 from itertools import pairwise
@@ -72,7 +72,7 @@ def values_in(raw: bytes) -> int:
         return most
     plain = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
     strings = plain.count(b'"') // 2
-    if strings > 2 * EVENT_VALUES:  # a value has a name at most
+    if strings > 2 * EVENT_VALUES:  # a value has at most one name
         return strings // 2
     return _separators(b"".join(plain.split(b'"')[::2]))
 

@@ -9,13 +9,13 @@ from core.domain.errors import TooMuch
 from core.observability import metrics
 from core.protocol.gateway_api import OVERLOADED
 
-STARTS = 100  # of CLIs, at once; each asks Store and vault, whose quotas are everybody's; and
+STARTS = 100  # of CLIs, at once; each reads Store and vault, whose quotas all boxes share; and
 STARTS_PER_S = 2.0  # so many more every second
 CALLS = 16  # of the model; four CLIs with their side questions need half of them
 LARGE_CALLS = 2
-LARGE_BYTES = 4 * 1024 * 1024  # hours of talk are below; what is above has pictures in it
+LARGE_BYTES = 4 * 1024 * 1024  # hours of conversation are smaller; larger bodies have pictures
 WAITING = 64
-PATIENCE_S = 20.0  # a CLI that is sent away comes again by itself
+PATIENCE_S = 20.0  # a refused CLI retries by itself
 
 
 class BoxLimits:

@@ -13,8 +13,8 @@ from core.gateway.tcp_listener import TcpListener
 from core.observability.exporters import telemetry
 from core.store import Store
 
-LOOK_S = 4.0  # how long a box that was deleted may go unnoticed
-DRAIN_S = 40.0  # answers and tunnels under way; with the pod's preStop below its terminationGracePeriodSeconds
+LOOK_S = 4.0  # between looks at the boxes; a deleted box may go unnoticed this long
+DRAIN_S = 40.0  # for open answers and tunnels; with the pod's preStop less than its terminationGracePeriodSeconds
 
 
 async def serve(
@@ -36,31 +36,31 @@ async def serve(
     keys = settings.session_secret or (runtime_.platform_key(settings),)
     async with telemetry(settings, "gateway"):
         egress = Egress(store=store, keys=keys, outside=outside)
-        doors = TcpListener(store=store, egress=egress, patience_s=patience_s, line_s=line_s)
+        listener = TcpListener(store=store, egress=egress, patience_s=patience_s, line_s=line_s)
         ending_at = clock()
         try:
-            async with box_api_server(settings, store, doors, keys=keys, drain_s=drain_s, shared=True) as boxes:
-                doors.runner = boxes
-                async with doors.listening(settings.host, settings.gateway_port):
-                    await _watch(doors, stop, look_s)
+            async with box_api_server(settings, store, listener, keys=keys, drain_s=drain_s, shared=True) as boxes:
+                listener.runner = boxes
+                async with listener.listening(settings.host, settings.gateway_port):
+                    await _watch(listener, stop, look_s)
                 ending_at = clock() + drain_s
         finally:
             await egress.close(within_s=max(0.0, ending_at - clock()))
 
 
-async def _watch(doors: TcpListener, stop: asyncio.Event, look_s: float) -> None:
-    """Refresh what is known of the boxes until `stop`, without waiting for a Store that hangs."""
+async def _watch(listener: TcpListener, stop: asyncio.Event, look_s: float) -> None:
+    """Refresh the known boxes regularly until `stop`, without waiting for a Store that hangs."""
 
     async def look() -> None:
         while True:
             await asyncio.sleep(look_s)
-            await doors.refresh()
+            await listener.refresh()
 
     looking, told = asyncio.ensure_future(look()), asyncio.ensure_future(stop.wait())
     try:
         done, _ = await asyncio.wait({looking, told}, return_when=asyncio.FIRST_COMPLETED)
         for one in done:
-            one.result()  # a look that fails is the end of this gateway: it would let in whoever is deleted
+            one.result()  # without this check the gateway would admit deleted boxes, so it ends
     finally:
         looking.cancel()
         told.cancel()

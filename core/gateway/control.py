@@ -22,8 +22,8 @@ BOX_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # it becomes a directory
 class Control:
     """The routes of gateway.sock. `holders` is the number of webs that keep this gateway alive."""
 
-    def __init__(self, *, doors: UnixListeners, stop: asyncio.Event, digest: str) -> None:
-        self._doors, self._stop, self._digest = doors, stop, digest
+    def __init__(self, *, listeners: UnixListeners, stop: asyncio.Event, digest: str) -> None:
+        self._listeners, self._stop, self._digest = listeners, stop, digest
         self._held: set[web.WebSocketResponse] = set()
 
     @property
@@ -45,7 +45,7 @@ class Control:
         return app
 
     async def health(self, _: web.Request) -> web.Response:
-        health = api.GatewayHealth(boxes=len(self._doors), digest=self._digest)
+        health = api.GatewayHealth(boxes=len(self._listeners), digest=self._digest)
         return web.Response(body=msgspec.json.encode(health), content_type="application/json")
 
     async def put_box(self, request: web.Request) -> web.Response:
@@ -54,11 +54,11 @@ class Control:
         except msgspec.DecodeError as error:
             raise BadInput(f"not a box: {error}") from error
         process = Process(pid=box.pid, start=box.start)
-        await self._doors.open(_box_id(request), user=UserId(box.user), key=box.key, process=process)
+        await self._listeners.open(_box_id(request), user=UserId(box.user), key=box.key, process=process)
         return web.json_response({})
 
     async def delete_box(self, request: web.Request) -> web.Response:
-        await self._doors.close(_box_id(request))
+        await self._listeners.close(_box_id(request))
         return web.json_response({})
 
     async def hold(self, request: web.Request) -> web.WebSocketResponse:

@@ -15,7 +15,9 @@ PARTS = ("config", "domain", "gateway", "google", "lib", "observability", "proto
 
 
 def gateway_digest(settings: Settings) -> str:
-    """Equal in web and gateway if both mean the same gateway. `model` counts as the provider it stands for."""
+    """Return the fingerprint. It is equal in web and gateway if both mean the same gateway. `model` counts as its
+    provider.
+    """
     secret = (settings.anthropic_api_key, *settings.session_secret)
     store = [settings.store, settings.gcp_project, settings.firestore_emulator, settings.vault]
     store += [settings.gcp_region, settings.secret_manager_emulator]
@@ -26,7 +28,9 @@ def gateway_digest(settings: Settings) -> str:
 
 
 def _program() -> str:
-    """A hash of the sources and data that `main.py gateway` uses. Only their text counts: a copy has the same hash."""
+    """Return a hash of the sources and data that `main.py gateway` uses. Only their text counts: a copy has the same
+    hash.
+    """
     files = sorted(path for part in PARTS for kind in ("*.py", "*.toml") for path in (CORE / part).rglob(kind))
     return _hash(b"".join(_hash(bytes(path.relative_to(CORE)) + b"\0" + path.read_bytes()).encode() for path in files))
 

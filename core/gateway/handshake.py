@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from core.domain.errors import PlatformError
 from core.protocol.handshake import LINE_BYTES, keep_alive
 
-LINE_S = 10.0  # for the line and the look into the Store
+LINE_S = 10.0  # for the line and the read from the Store
 HEAD_BYTES = 1024  # of a probe's request
-UNDECIDED = 4096  # connections at once of which nothing is known
-OF_ONE_ADDRESS = 128  # of them; each is decided in milliseconds, and a box has 64 connections to the internet
+UNDECIDED = 4096  # connections at once whose box is not known yet
+OF_ONE_ADDRESS = 128  # of them from one address; a decision takes milliseconds, and a box has 64 connections
 PROBE = b"GET /healthz HTTP/1."
 PROBE_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n"
 
@@ -49,46 +49,46 @@ class HandshakeProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._first += data
-        wire = self._transport
-        if self._task or wire is None:
+        transport = self._transport
+        if self._task or transport is None:
             return
         line, end, _ = self._first.partition(b"\n")
         if line.startswith(PROBE):
-            self._answer_probe(wire)
+            self._answer_probe(transport)
         elif len(line) > LINE_BYTES:
-            wire.abort()
+            transport.abort()
         elif end:
-            wire.pause_reading()
-            self._task = self._loop.create_task(self._decide(line + end, wire), name="arrival")
+            transport.pause_reading()
+            self._task = self._loop.create_task(self._decide(line + end, transport), name="arrival")
 
     def connection_lost(self, _: Exception | None) -> None:
         self._stop_waiting()
         if self._task:
             self._task.cancel()
 
-    def _answer_probe(self, wire: RawTransport) -> None:
+    def _answer_probe(self, transport: RawTransport) -> None:
         if b"\r\n\r\n" in self._first:
-            wire.write(PROBE_ANSWER)
-            wire.close()
+            transport.write(PROBE_ANSWER)
+            transport.close()
         elif len(self._first) > HEAD_BYTES:
-            wire.abort()
+            transport.abort()
 
-    async def _decide(self, line: bytes, wire: RawTransport) -> None:
+    async def _decide(self, line: bytes, transport: RawTransport) -> None:
         try:
-            become = await self._admit(line, wire)
+            become = await self._admit(line, transport)
         except PlatformError:
-            wire.abort()
+            transport.abort()
             return
-        if wire.is_closing():
+        if transport.is_closing():
             return
         self._stop_waiting()
-        heir, self._transport = become(), None
-        wire.set_protocol(heir)
-        heir.connection_made(wire)
+        successor, self._transport = become(), None
+        transport.set_protocol(successor)
+        successor.connection_made(transport)
         if rest := self._first[len(line) :]:
-            heir.data_received(rest)
-        if not wire.is_closing():
-            wire.resume_reading()
+            successor.data_received(rest)
+        if not transport.is_closing():
+            transport.resume_reading()
 
     def _stop_waiting(self) -> None:
         self._waiting.discard(self)

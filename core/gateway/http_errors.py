@@ -35,7 +35,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         if error.status >= 500:
             log.warning("%s %s: %s", request.method, request.rel_url.path[:200], error)
         if request.path.startswith("/v1/"):
-            # A CLI repeats a 401 for minutes, and its token gets no better by that.
+            # A CLI would repeat a 401 for minutes, although its token stays invalid.
             return api_error(400 if error.status == 401 else error.status, f"{error.code}: {error}")
         return web.json_response({"code": error.code, "detail": str(error)}, status=error.status)
 

@@ -40,9 +40,9 @@ from core.store import Store
 log = logging.getLogger("oma.gateway")
 
 AHEAD = timedelta(minutes=5)  # a clock in a box may be off; more than this is made up
-TURN_S, PAUSE_S = 5.0, 0.05  # the other gateway is waited for; a runner gives up a call after 10 s
-FOLLOW_S = 15.0  # a batch's records; a gateway that takes longer gives up before
-LEASE_S = 25.0  # another one may go on after it
+TURN_S, PAUSE_S = 5.0, 0.05  # to wait for the other gateway; a runner gives up a call after 10 s
+FOLLOW_S = 15.0  # to update a batch's records; a gateway that takes longer gives up
+LEASE_S = 25.0  # after this another gateway may continue
 
 
 class Ingest:
@@ -55,7 +55,8 @@ class Ingest:
         self._store, self._shared, self._tally = store, shared, EventMetrics()
 
     async def store(self, batch: ReadBatch, *, owner: UserId) -> Acknowledged:
-        """Store a batch and update the records; returns up to which number all is stored, and what its turns cost.
+        """Store a batch and update the records. Returns the number up to which all is stored, and the costs of its
+        turns.
 
         Raises: NotFound: the session is not this owner's, or was deleted. Gap: earlier numbers are missing.
         LogBehind: a number is stored already, with other content; nothing was written. Unavailable: not now.
@@ -71,7 +72,7 @@ class Ingest:
             session, new = await self._priced(session, new, stored, owner)
             try:
                 stored = await self._store.append(session.id, new, owner=owner)
-            except Conflict as error:  # a second box of this user was faster: its log is not this one's
+            except Conflict as error:  # a second box of this user was faster; it has another log
                 log.warning("session %s: %s", session.id, error)
                 raise Gap(await self._last_stored(session, owner)) from error
         await self._followed_up(session, new, stored, owner)
@@ -80,7 +81,7 @@ class Ingest:
     async def _priced(
         self, session: Session, new: list[AnyEvent], stored: int, owner: UserId
     ) -> tuple[Session, list[AnyEvent]]:
-        """Set what their turns cost in the new events, after all turns before them have taken their share."""
+        """Set the costs of turns in the new events, after all earlier turns have got their share."""
         if session.last_seq < stored and any(isinstance(event, TurnFinished) for event in new):
             session = await self._followed_up(session, [], stored, owner)
         return session, await with_costs(self._store, session, new, owner=owner)
@@ -156,8 +157,8 @@ class Ingest:
 def _same(kept: AnyEvent | None, said: AnyEvent) -> bool:
     """Return whether the event that was sent is the stored one.
 
-    The time decides if it is the same to the microsecond: a gateway of another version may have kept other fields.
-    Where it was put right, or there was none, the content does. What one of the two does not know is no difference.
+    Equal times, to the microsecond, are enough: a gateway of another version may have stored other fields. If the time
+    was missing or corrected, the content decides. A field that only one of them has is no difference.
     """
     if kept is None or stands_in(kept) or stands_in(said):
         return True

@@ -1,6 +1,6 @@
-"""The gateway of one machine: at most one runs at a time, as long as a web or a box needs it.
+"""The gateway of one machine. At most one runs at a time, as long as a web or a box needs it.
 
-core.gateway.cluster_server is the one of boxes elsewhere.
+core.gateway.cluster_server is the gateway of a cluster.
 """
 
 import asyncio
@@ -29,10 +29,10 @@ from core.store import Store
 
 log = logging.getLogger("oma.gateway")
 
-WATCH_S = 2.0  # how long a dead box may go unnoticed
-UNUSED_S = 60.0  # without a web; one that is restarted is back long before
-HANDOVER_S = 10.0  # a gateway that is ending lets go of the lock within this
-DRAIN_S = 2.0  # open streams at the end; the bridge and the CLI ask again
+WATCH_S = 2.0  # between checks; a dead box may go unnoticed this long
+UNUSED_S = 60.0  # without a web; a restarted web is back much sooner
+HANDOVER_S = 10.0  # an ending gateway releases the lock within this time
+DRAIN_S = 2.0  # for open streams at the end; bridge and CLI retry
 
 
 async def serve(
@@ -56,33 +56,33 @@ async def serve(
         if runtime is None:
             log.debug("a gateway is there already")
             return
-        doors = UnixListeners(runtime=runtime, store=store, patience_s=patience_s)
-        doors.egress = Egress(store=store, keys=keys, outside=outside)
-        control = Control(doors=doors, stop=stop, digest=digest)
-        async with box_api_server(settings, store, doors, keys=keys, drain_s=DRAIN_S, shared=False) as boxes:
-            doors.runner = boxes
+        listeners = UnixListeners(runtime=runtime, store=store, patience_s=patience_s)
+        listeners.egress = Egress(store=store, keys=keys, outside=outside)
+        control = Control(listeners=listeners, stop=stop, digest=digest)
+        async with box_api_server(settings, store, listeners, keys=keys, drain_s=DRAIN_S, shared=False) as boxes:
+            listeners.runner = boxes
             try:
-                await doors.restore()
+                await listeners.restore()
                 async with _control_socket(control, runtime, digest):
-                    await _watch(doors, control, stop, unused_s=unused_s, watch_s=watch_s)
+                    await _watch(listeners, control, stop, unused_s=unused_s, watch_s=watch_s)
                 if not stop.is_set():
-                    runtime.remove_boxes()  # nobody is left who could own what is in there
+                    runtime.remove_boxes()  # no box is left that could own the contents
             finally:
-                await doors.close_all()
+                await listeners.close_all()
 
 
 async def _watch(
-    doors: UnixListeners, control: Control, stop: asyncio.Event, *, unused_s: float, watch_s: float
+    listeners: UnixListeners, control: Control, stop: asyncio.Event, *, unused_s: float, watch_s: float
 ) -> None:
     """Live boxes keep the gateway running; only a web connection resets its exit timer."""
     clock = asyncio.get_running_loop().time
     held = clock()
-    while len(doors) or clock() - held < unused_s:
+    while len(listeners) or clock() - held < unused_s:
         try:
             await asyncio.wait_for(stop.wait(), min(watch_s, unused_s))
             return
         except TimeoutError:
-            await doors.close_dead_boxes()
+            await listeners.close_dead_boxes()
         if control.holders:
             held = clock()
     log.info("no box lives, and no web was here for %.0f s", unused_s)
@@ -110,8 +110,8 @@ async def _control_socket(control: Control, runtime: Runtime, digest: str) -> As
 async def _only_one(settings: Settings) -> AsyncIterator[Runtime | None]:
     """Lock the runtime directory and return it; None if another gateway already serves it.
 
-    The lock is on the directory itself, so it goes with the process however that ends, and it is removed by its
-    holder when no box is left in it. One that is just ending is waited for.
+    The lock is on the directory itself, so the kernel releases it when the process ends. The holder removes the
+    directory when no box is left in it. This waits for a gateway that is just ending.
     """
     clock = asyncio.get_running_loop().time
     end = clock() + HANDOVER_S
@@ -138,7 +138,7 @@ async def _only_one(settings: Settings) -> AsyncIterator[Runtime | None]:
 def _locked(folder: int, runtime: Runtime) -> bool:
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.fstat(folder).st_ino == runtime.root.stat().st_ino  # or its last holder has just removed it
+        return os.fstat(folder).st_ino == runtime.root.stat().st_ino  # otherwise its last holder has just removed it
     except OSError:
         return False
 

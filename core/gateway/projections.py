@@ -1,6 +1,6 @@
-"""Updates what follows from newly stored events: counters, the inbox, and the session's record.
+"""Updates the records that follow from newly stored events: counters, the inbox, and the session's record.
 
-Every step may be done twice for the same events and then changes nothing; see core.gateway.ingest for the order.
+Every step may run twice for the same events and then changes nothing; see core.gateway.ingest for the order.
 """
 
 import re
@@ -34,9 +34,9 @@ from core.runs.projection import follow_run
 from core.store import Store
 
 TITLE_CHARS = 60
-AUDIT_READ = 100  # newest entries, among which one that was written twice would be
+AUDIT_READ = 100  # newest entries that are searched for an entry written before
 COMMAND = re.compile(r"\s*/[a-z][\w:-]*(?=\s|$)", re.A)
-DOINGS = (UserSaid, Text, ToolCalled, ToolReturned, Asked, Answered, TurnFinished)  # of somebody, person or model
+DOINGS = (UserSaid, Text, ToolCalled, ToolReturned, Asked, Answered, TurnFinished)  # events of a person or a model
 
 
 async def update_records(store: Store, session: Session, events: Sequence[AnyEvent], *, owner: UserId) -> Session:
@@ -93,7 +93,7 @@ async def _keep_inbox(store: Store, session: Session, event: AnyEvent, owner: Us
 
 
 async def _keep_audit(store: Store, session: Session, event: TurnFinished, owner: UserId) -> None:
-    """That a session was tampered with, once: the detail has the event's number."""
+    """Record once that a session was tampered with; the entry's detail has the event's number."""
     detail = f"{session.id} {seq_of(event)} {event.detail[:100]}"
     known = await store.audit_entries(limit=AUDIT_READ)
     if not any(entry.what == AuditAction.SESSION_TAMPERED and entry.detail == detail for entry in known):
@@ -127,7 +127,7 @@ def changes_of(session: Session, events: Sequence[AnyEvent]) -> dict[str, Any]:
     """Return the fields of the session's record that these events change."""
     changes: dict[str, Any] = {"last_seq": seq_of(events[-1])} | _title(session, events)
     if any(isinstance(event, DOINGS) for event in events):
-        changes["updated_at"] = now()  # not by a mere waking: lists are sorted by it
+        changes["updated_at"] = now()  # not when the session only wakes, because lists are sorted by it
     if line := last_line(events):
         changes["last_line"] = line
     cost, unpriced = session.cost_usd, session.unpriced_calls
@@ -164,7 +164,7 @@ def _title(session: Session, events: Sequence[AnyEvent]) -> dict[str, str]:
 
 
 def _subject(said: str) -> str:
-    """What a message is about: of a slash command what it is given, which may be nothing."""
+    """Return the subject of a message: of a slash command its arguments, which may be empty."""
     command = COMMAND.match(said)
     return said[command.end() :] if command else said
 

@@ -1,4 +1,4 @@
-"""Sanitises one event of a box: bounds its depth, lengths and numbers, whatever was sent."""
+"""Sanitises an event from a box: limits its depth, lengths and numbers, whatever was sent."""
 
 import math
 from datetime import MAXYEAR, MINYEAR, datetime
@@ -9,12 +9,12 @@ import msgspec
 from core.domain.errors import BadInput
 from core.domain.events import LIVE_ONLY, AnyEvent, Notice, TurnFinished, UnknownEvent, Usage, decode, encode
 
-TEXT_CHARS = 2_000_000  # a model's longest answer is far below; a batch is 8 MiB at most anyhow
+TEXT_CHARS = 2_000_000  # a model's longest answer is far shorter; a batch has at most 8 MiB
 NAME_CHARS = 256  # ids, names of tools, codes
 DEPTH = 20  # of a tool's input
 ITEMS = 2_000  # of any list or object in it
-EXACT_INT = 2**53  # beyond it browsers and stores do not agree on what a number is
-TOKENS = 1_000_000_000  # of one turn; what a runner says of tokens is only shown to its own user
+EXACT_INT = 2**53  # larger integers are not exact in browsers and stores
+TOKENS = 1_000_000_000  # of one turn; a runner's own numbers are shown to its user only
 SECONDS = 10_000_000.0
 UNKNOWN = "unknown_event"
 UNKNOWN_BYTES = 256 * 1024  # of an event whose kind we do not know
@@ -42,10 +42,10 @@ class EventHead(msgspec.Struct, frozen=True):
 
 
 def sanitize(raw: bytes | msgspec.Raw) -> AnyEvent:
-    """The event within our bounds. One that this version does not know is kept as an UnknownEvent; where there is
-    nothing that could be kept, a notice has its number.
+    """Return the event within our limits.
 
-    Raises: BadInput: its number is impossible. msgspec.DecodeError: it has none.
+    An event that this version does not know is kept as an UnknownEvent. If nothing can be kept, a notice gets its
+    number. Raises: BadInput: its number is impossible. msgspec.DecodeError: it has none.
     """
     try:
         bounded = _bounded(msgspec.json.decode(raw))
@@ -58,7 +58,7 @@ def sanitize(raw: bytes | msgspec.Raw) -> AnyEvent:
 
 
 def _decoded(fields: Any) -> AnyEvent:
-    """Raises: msgspec.DecodeError: it is no event of any version."""
+    """Decode an event. Raises: msgspec.DecodeError: it is no event of any version."""
     try:
         return decode(msgspec.json.encode(fields))
     except msgspec.ValidationError:
@@ -71,7 +71,7 @@ def _decoded(fields: Any) -> AnyEvent:
 
 
 def stand_in(raw: bytes | msgspec.Raw) -> AnyEvent:
-    """A notice with the event's number, which must not be lost, or the log would stop there for ever.
+    """Return a notice with the event's number. A missing number would stop the log there for good.
 
     Raises: BadInput: its number is impossible. msgspec.DecodeError: it has none.
     """
@@ -116,7 +116,7 @@ def _bounded_numbers(event: TurnFinished) -> TurnFinished:
     return msgspec.structs.replace(
         event,
         usage=Usage(**{name: min(max(amount, 0), TOKENS) for name, amount in usage.items()}),
-        cost_usd=0.0,  # what a runner says of money does not count (core.gateway.metering)
+        cost_usd=0.0,  # a runner's own number does not count (core.gateway.metering)
         unpriced_calls=0,
         duration_s=min(max(event.duration_s, 0.0), SECONDS),
         waited_s=min(max(event.waited_s, 0.0), SECONDS),

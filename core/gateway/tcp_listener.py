@@ -1,4 +1,4 @@
-"""One port for all boxes in a cluster: the first line of a connection proves which box it belongs to."""
+"""The gateway's port for all boxes of a cluster. The first line of a connection proves its box."""
 
 import asyncio
 import logging
@@ -37,10 +37,10 @@ class KnownBox:
 
 
 class TcpListener:
-    """Knows which box each connection belongs to.
+    """Knows the box of each connection.
 
-    A box is looked up at its first one. `look`, called every few seconds, looks again while it has one open, and
-    forgets it when it has none: so what is known here is never older than that.
+    A box is read from the Store at its first connection. `refresh`, called every few seconds, reads it again while it
+    has an open connection, and forgets it otherwise, so the data here is never older than that.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class TcpListener:
     ) -> None:
         self._store, self._egress, self._patience_s, self._line_s = store, egress, patience_s, line_s
         self._known: dict[str, KnownBox] = {}
-        self._wires: WeakKeyDictionary[asyncio.BaseTransport, KnownBox] = WeakKeyDictionary()
+        self._by_transport: WeakKeyDictionary[asyncio.BaseTransport, KnownBox] = WeakKeyDictionary()
         self._arriving: set[HandshakeProtocol] = set()
         self._lookups = asyncio.Semaphore(LOOKUPS)
         self.runner: web.AppRunner | None = None
@@ -61,7 +61,7 @@ class TcpListener:
 
     def caller(self, request: web.Request) -> Caller:
         """Return the box that sent this request. Raises: Unavailable: it is gone."""
-        known = self._wires.get(request.transport) if request.transport else None
+        known = self._by_transport.get(request.transport) if request.transport else None
         if known is None or self._known.get(known.box.id) is not known:
             raise Unavailable("no box is known by this connection", code="unknown_box")
         return known.caller
@@ -95,13 +95,13 @@ class TcpListener:
                 await self._look_up(id)
             except NotFound:
                 log.info("box %s is gone", id)
-            except StoreUnavailable as error:  # what is proven stays so: the Store says neither yes nor no
+            except StoreUnavailable as error:  # without an answer from the Store, known boxes stay known
                 log.warning("box %s is not looked at: %s", id, error)
 
     def _open(self) -> set[KnownBox]:
-        return {known for wire, known in list(self._wires.items()) if not wire.is_closing()}
+        return {known for transport, known in list(self._by_transport.items()) if not transport.is_closing()}
 
-    async def _admit(self, line: bytes, wire: RawTransport) -> Callable[[], ProtocolSniffer]:
+    async def _admit(self, line: bytes, transport: RawTransport) -> Callable[[], ProtocolSniffer]:
         """Authenticate a connection by its first line. Raises: BadInput, NotSignedIn, NotFound, StoreUnavailable."""
         token = handshake.token_of(line)
         id = handshake.claimed_box(token)
@@ -109,7 +109,7 @@ class TcpListener:
         if known is None:
             known = await self._look_up(id)
         handshake.verify(token, key=known.box.key)
-        self._wires[wire] = known
+        self._by_transport[transport] = known
         api = self.runner.server if self.runner else None
         if api is None:
             raise Unavailable("the gateway is not open")
@@ -134,7 +134,7 @@ class TcpListener:
         known = self._known.pop(id, None)
         if known is None:
             return
-        for wire in [wire for wire, whose in self._wires.items() if whose is known]:
-            if isinstance(wire, asyncio.Transport):
-                wire.abort()
+        for transport in [transport for transport, whose in self._by_transport.items() if whose is known]:
+            if isinstance(transport, asyncio.Transport):
+                transport.abort()
         self._egress.hang_up(id)

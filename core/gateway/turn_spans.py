@@ -1,4 +1,4 @@
-"""Exports turns as spans, made from the events: a box itself sends nothing to a collector."""
+"""Exports turns as spans. They are made from the events, because a box itself sends nothing to a collector."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""One listening socket for each box of this machine; the socket of a request tells which box sent it."""
+"""A listening socket for each box of this machine. The socket of a request tells its box."""
 
 import asyncio
 import logging
@@ -37,7 +37,7 @@ class UnixListener:
 class UnixListeners:
     """Opens, watches and closes the sockets of all boxes of this machine.
 
-    `caller` is the one place that decides whose request it is; for boxes elsewhere that is core.gateway.tcp_listener.
+    `caller` alone decides which box sent a request; in a cluster, core.gateway.tcp_listener does.
     """
 
     def __init__(self, *, runtime: Runtime, store: Store, patience_s: float = PATIENCE_S) -> None:
@@ -55,7 +55,7 @@ class UnixListeners:
     def caller(self, request: web.Request) -> Caller:
         """Return the box that sent this request.
 
-        Raises: Unavailable: its door is being closed, by our own end or its; a CLI tries again, and finds out which.
+        Raises: Unavailable: its socket is being closed, because the gateway or the box ends; a CLI then tries again.
         """
         transport = request.transport
         path = transport.get_extra_info("sockname") if transport else None
@@ -72,7 +72,7 @@ class UnixListeners:
                 try:
                     await self.open(box.id, user=box.user, key=box.key, process=process)
                 except BadInput as error:
-                    log.warning("box %s has no door: %s", box.id, error)
+                    log.warning("box %s has no listener: %s", box.id, error)
             elif process:
                 await self._discard(box.id, process)
 
@@ -90,8 +90,8 @@ class UnixListeners:
                 return
             await self._close(box_id)
             caller = Caller(box=box_id, user=user, key=key, limits=BoxLimits(patience_s=self._patience_s))
-            self._listeners[box_id] = door = await self._listen(caller, process, path)
-            self._by_path[str(path)] = door.caller
+            self._listeners[box_id] = listener = await self._listen(caller, process, path)
+            self._by_path[str(path)] = listener.caller
 
     async def close(self, box_id: str) -> None:
         """Stop listening and remove the box's directory. Idempotent."""
@@ -109,9 +109,9 @@ class UnixListeners:
 
     async def close_dead_boxes(self) -> None:
         """Close the sockets of boxes whose process is gone, and remove their directories."""
-        for box_id, door in list(self._listeners.items()):
-            if not door.process.alive():
-                await self._discard(box_id, door.process)
+        for box_id, listener in list(self._listeners.items()):
+            if not listener.process.alive():
+                await self._discard(box_id, listener.process)
 
     async def _listen(self, caller: Caller, process: Process, path: Path) -> UnixListener:
         api = self.runner.server if self.runner else None
@@ -121,25 +121,25 @@ class UnixListeners:
             raise BadInput("this box has no directory", code="box_gone")
         waiting: set[ProtocolSniffer] = set()
         front = partial(ProtocolSniffer, api=api, egress=self.egress.handler_for(caller), waiting=waiting)
-        # The agent in the box is its user's own id of the machine, or ours under another name.
+        # The box's processes have the user's own id on this machine, or ours.
         listener = await asyncio.to_thread(listening, path, group=guests(path.parent))
         server = await asyncio.get_running_loop().create_unix_server(front, sock=listener, backlog=BACKLOG)
         return UnixListener(caller=caller, process=process, server=server, waiting=waiting, path=path)
 
     async def _close(self, box_id: str) -> None:
-        if door := self._listeners.pop(box_id, None):
-            self._by_path.pop(str(door.path), None)
-            door.server.close()
-            for front in set(door.waiting):
+        if listener := self._listeners.pop(box_id, None):
+            self._by_path.pop(str(listener.path), None)
+            listener.server.close()
+            for front in set(listener.waiting):
                 front.abort()
             if self.egress:
                 self.egress.hang_up(box_id)
-            door.path.unlink(missing_ok=True)
+            listener.path.unlink(missing_ok=True)
 
     async def _discard(self, box_id: str, process: Process) -> None:
         """Stop listening for a dead box. Its record stays, so that the web finds what to recover."""
-        door = self._listeners.get(box_id)
-        if door and door.process != process:
+        listener = self._listeners.get(box_id)
+        if listener and listener.process != process:
             return  # the box lives again, as another process
         log.info("box %s is gone", box_id)
         await self.close(box_id)

@@ -2,7 +2,7 @@
 
 
 class WriteSink:
-    """What `zipfile` needs of a file to write an archive that is sent while it is made. Cannot be wound back."""
+    """A file that can only be written: `zipfile` writes an archive into it while the archive is being sent."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -17,7 +17,7 @@ class WriteSink:
         """Nothing waits anywhere else."""
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing: there is nothing to close."""
 
     def take(self) -> bytes:
         """All of it, once."""

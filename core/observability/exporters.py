@@ -1,6 +1,6 @@
-"""Starts what exports metrics and spans: a listener for Prometheus, and an exporter to a collector.
+"""Starts the exports of metrics and spans: a listener for Prometheus, and an exporter to a collector.
 
-The listener is one of its own, which no person and no box can reach.
+The listener has a port of its own, which no person and no box can reach.
 """
 
 from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ async def telemetry(settings: Settings, part: Part) -> AsyncIterator[None]:
 def metrics_address(settings: Settings, part: Part) -> tuple[str, int]:
     """Return host and port: in a pod any host; else loopback, with the gateway on the port after the web's."""
     if settings.spawner == "kubernetes":
-        return "0.0.0.0", settings.metrics_port  # noqa: S104  # who may come is the network policy `metrics`
+        return "0.0.0.0", settings.metrics_port  # noqa: S104  # the network policy `metrics` decides who may connect
     return "127.0.0.1", settings.metrics_port + (part == "gateway")
 
 

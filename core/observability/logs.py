@@ -1,7 +1,7 @@
-"""Logging: text for people at a terminal, or one JSON object a line for machines.
+"""Logging: text for people at a terminal, or one JSON object per line for machines.
 
-Every entry of web, gateway and runner goes through `Entry`, whoever made it: secrets are masked there, and what
-strangers call themselves can neither pose as a line of ours nor fill the disk.
+Every entry of web, gateway and runner goes through `EntryFormatter`. It masks secrets, and a stranger's text in an
+entry can neither look like an entry of its own nor fill the disk.
 """
 
 import json
@@ -20,7 +20,7 @@ from core.observability.redaction import LONGEST, Redactor
 LINE_BYTES = 4096  # an entry with all its fields
 MESSAGE_BYTES = 3200
 LOGGER_BYTES = 80  # also a file's and a function's name
-READ_CHARS = 16 * 1024  # of either end of what was said: more is not even looked at
+READ_CHARS = 16 * 1024  # of either end of a message; the middle of a longer one is dropped unread
 CUT = " [… cut …] "
 
 GOOGLE = "logging.googleapis.com"
@@ -41,7 +41,7 @@ class EntryFormatter(logging.Formatter):
         text = _message(record)
         if len(text) <= 2 * READ_CHARS:
             return truncate_middle(self._redactor.mask_line(text), MESSAGE_BYTES, spell)
-        # A value that the cut went through is not recognised: its rest goes with LONGEST characters at the cut.
+        # A secret that is cut in two is not recognised, so LONGEST characters at the cut are dropped.
         head = self._redactor.mask_line(text[:READ_CHARS])[:-LONGEST]
         tail = self._redactor.mask_line(text[-READ_CHARS:])[LONGEST:]
         return truncate_middle(head + CUT + tail, MESSAGE_BYTES, spell)
@@ -91,7 +91,7 @@ def _message(record: logging.LogRecord) -> str:
     """Return the message, followed by the traceback of its error."""
     try:
         said = record.getMessage()
-    except (TypeError, ValueError, KeyError) as error:  # of a library's own entry: the words without their arguments
+    except (TypeError, ValueError, KeyError) as error:  # an entry of a library: the text without its arguments
         said = f"{record.msg} ({error})"
     if record.exc_info:
         said += "\n" + logging.Formatter().formatException(record.exc_info)

@@ -1,7 +1,7 @@
-"""Every metric of the platform, for Prometheus, with its labels.
+"""All metrics of the platform for Prometheus, with their labels.
 
-A label's values are ours, few and known before: never a user, a session, a path or anything a stranger or a box can
-say. docs/observability.md has the table; the dashboard and the alerts are held to this file by a test.
+The values of labels are ours, few and known in advance: never a user, a session, a path or any text from a stranger or
+a box. docs/observability.md has the table; a test compares dashboard and alerts with this file.
 """
 
 import asyncio
@@ -25,19 +25,19 @@ request_seconds = Histogram(
 )
 sockets = Gauge("oma_sockets", "Open sockets of pages", registry=REGISTRY)
 rate_limited = Counter("oma_rate_limited", "Requests told to wait", ["limit"], registry=REGISTRY)
-sends = Counter("oma_sends", "Messages sent, and how that ended", ["outcome"], registry=REGISTRY)
+sends = Counter("oma_sends", "Messages sent, by outcome", ["outcome"], registry=REGISTRY)
 first_words_seconds = Histogram(
     "oma_first_words_seconds", "From send to the first words, in the web", buckets=LONG_S, registry=REGISTRY
 )
 runners = Gauge("oma_runners", "Runners that this web holds", registry=REGISTRY)
-runner_starts = Counter("oma_runner_starts", "Boxes started, and how that ended", ["outcome"], registry=REGISTRY)
+runner_starts = Counter("oma_runner_starts", "Boxes started, by outcome", ["outcome"], registry=REGISTRY)
 runner_start_seconds = Histogram(
     "oma_runner_start_seconds", "Until a new box takes sessions", buckets=LONG_S, registry=REGISTRY
 )
 waking = Gauge("oma_waking_boxes", "Starts of boxes under way, by phase", ["phase"], registry=REGISTRY)
-box_failures = Counter("oma_box_failures", "Boxes that did not come up, by reason", ["reason"], registry=REGISTRY)
+box_failures = Counter("oma_box_failures", "Boxes that did not start, by reason", ["reason"], registry=REGISTRY)
 sessions = Gauge("oma_sessions", "Sessions of held runners, by state", ["state"], registry=REGISTRY)
-boxes = Gauge("oma_boxes", "Boxes whose door is open at this gateway", registry=REGISTRY)
+boxes = Gauge("oma_boxes", "Boxes that this gateway listens for", registry=REGISTRY)
 cli_starts = Counter("oma_cli_starts", "Claude Code processes started", ["outcome"], registry=REGISTRY)
 cli_start_seconds = Histogram("oma_cli_start_seconds", "Until a CLI is ready", buckets=LONG_S, registry=REGISTRY)
 turns = Counter("oma_turns", "Turns that ended", ["outcome", "reason"], registry=REGISTRY)
@@ -48,7 +48,7 @@ model_calls = Counter("oma_model_calls", "Calls of the Messages API", ["status"]
 model_call_seconds = Histogram(
     "oma_model_call_seconds", "Whole answers of the model", buckets=LONG_S, registry=REGISTRY
 )
-queue_depth = Gauge("oma_queue_depth", "Who waits for a place", ["queue"], registry=REGISTRY)
+queue_depth = Gauge("oma_queue_depth", "Calls that wait for a slot", ["queue"], registry=REGISTRY)
 ingest_lag_seconds = Histogram(
     "oma_ingest_lag_seconds", "Age of a batch's first event when it is kept", buckets=QUICK_S, registry=REGISTRY
 )
@@ -59,7 +59,7 @@ egress_bytes = Counter("oma_egress_bytes", "Bytes of outbound connections", ["di
 
 @contextmanager
 def outcome(counter: Counter, seconds: Histogram | None = None) -> Iterator[None]:
-    """Count how what is inside ends: `ok`, `refused` (whoever asked was wrong), `cancelled` (they left), `failed`."""
+    """Count how the block ends: `ok`, `refused` (the request was wrong), `cancelled` (the caller left), `failed`."""
     began, ended = time.monotonic(), "failed"
     try:
         yield

@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 
 from core.observability.tracing import Span, Trace, sink
 
-QUEUE = 2048  # what is over it is lost, and nobody waits
+QUEUE = 2048  # further spans are dropped, so that nothing waits
 EXPORT_S = 5.0
 END_S = 1.0  # G4: the whole web ends within 10 s
 KINDS = {"server": SpanKind.SERVER, "client": SpanKind.CLIENT, "internal": SpanKind.INTERNAL}

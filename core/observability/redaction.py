@@ -1,7 +1,7 @@
-"""Masks known secret values in any text, in every encoding that programs make of them.
+"""Masks known secret values in any text, in every encoding that programs commonly use.
 
-A safety net under what keeps secrets apart in the first place, and no more: who holds a secret and wants it out can
-always write it in a way nobody has thought of. Too short values are not looked for: they would mask half the text.
+This is only a safety net: a program that has a secret can always write it in an unknown encoding. Very short values are
+not masked, because they would match half of all text.
 """
 
 import html
@@ -15,8 +15,8 @@ from urllib.parse import quote, quote_plus
 from core.observability import secret_patterns
 from core.observability.secret_patterns import MASK
 
-SHORTEST = 8  # characters of a value; what is shorter is a word or a number that occurs everywhere
-SHORTEST_LINE = 12  # of one line of a value that has several: those of a program are often words
+SHORTEST = 8  # characters of a value; shorter ones are common words or numbers
+SHORTEST_LINE = 12  # of one line of a value with several lines, which are often common words
 LONGEST = 256  # characters of a spelling: longer ones are looked for piece by piece, so that a stream waits for no more
 BASE64_PIECE = 19  # characters: programs break base64 after 76, four of these, and somewhere if more stands before it
 ESCAPE = re.compile("%[0-9A-F]{2}")

@@ -71,7 +71,7 @@ BEARERS = (
     ),
     _pattern("header", "pi-key pi-Key PI-KEY", r"(?P<keep>(?:pi-[Kk]ey|PI-KEY)\W{1,6})[A-Za-z0-9._~+/=-]{16,}+"),
 )
-"""What opens a door by being known: sign-in codes, socket client ids, login cookies, credentials of a proxy."""
+"""Values that grant access: sign-in codes, socket client ids, login cookies, proxy credentials."""
 
 
 def mask(text: str, shapes: tuple[SecretPattern, ...] = KEYS + BEARERS) -> str:

@@ -1,7 +1,7 @@
 """Follows a request or message through our processes: W3C trace context, and spans for a collector.
 
-Ids are carried always, because log lines have them; spans go to the sink that `sink` holds, if there is one (otlp.py in
-web and gateway). A turn's trace follows from its session and message, so that the gateway knows it from the log
+Ids are always passed on, because log lines have them. Spans go to the sink in `sink`, if there is one (otlp.py in web
+and gateway). A turn's trace follows from its session and message, so that the gateway knows it from the log
 alone: no header has to go through the box, and nothing that a box says can reach another user's trace.
 """
 

@@ -30,7 +30,7 @@ EntryKind = Literal["file", "folder", "link", "other"]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing in a folder. `revision` changes when a file does; it is also an ETag that If-Match takes."""
+    """An entry of a folder. `revision` changes when a file does; it is also an ETag that If-Match takes."""
 
     name: str
     kind: EntryKind

@@ -45,10 +45,10 @@ def verify(token: str, *, key: str) -> None:
     tokens.verify(token, key=key, audience=AUDIENCE, max_age_s=TOKEN_S)
 
 
-def keep_alive(wire: socket.socket) -> None:
+def keep_alive(connection: socket.socket) -> None:
     """Turn on TCP keepalive: a peer machine that vanished is noticed after about a minute of silence."""
-    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
         if (option := getattr(socket, name, None)) is not None:  # macOS calls them otherwise; boxes run on Linux
-            wire.setsockopt(socket.IPPROTO_TCP, option, value)
+            connection.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -1,4 +1,4 @@
-"""One CLI process: start it, write to it, read its lines, and end it in every case.
+"""A CLI process: it is started, written to, read line by line, and ended in every case.
 
 Reading is by protocol callbacks, so that a line is handled in the same step of the event loop in which it arrives. Its
 standard streams are socket pairs: any process of its user could open a pipe again through /proc/PID/fd, read our

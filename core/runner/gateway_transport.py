@@ -45,9 +45,9 @@ class TcpTransport:
     async def connect(self, end: Callable[[], P]) -> P:
         line = self._first_line()
         async with asyncio.timeout(CONNECT_S):
-            wire, made = await asyncio.get_running_loop().create_connection(end, self._host, self._port)
-        keep_alive(wire.get_extra_info("socket"))
-        wire.write(line)  # before anything else is written
+            transport, made = await asyncio.get_running_loop().create_connection(end, self._host, self._port)
+        keep_alive(transport.get_extra_info("socket"))
+        transport.write(line)  # before anything else is written
         return made
 
 

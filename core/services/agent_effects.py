@@ -1,4 +1,4 @@
-"""What follows from a change of an agent: entries of the audit log, and CLIs that have to know of it."""
+"""The effects of an agent's change: entries of the audit log, and the replacement of CLIs with old settings."""
 
 from core.domain.audit import AuditAction
 from core.domain.records import Agent
@@ -22,11 +22,11 @@ def audited(before: Agent, after: Agent) -> list[tuple[AuditAction, str]]:
 
 
 def is_narrower(before: Agent, after: Agent) -> bool:
-    """Whether a CLI that is running may do what it may not any more. Hosts are looked up at each connection."""
+    """True if a running CLI may do something that it may not do any more. Hosts are checked at each connection."""
     fewer_rules = set(before.rules) - set(after.rules) or set(before.unattended.allow) - set(after.unattended.allow)
     return bool(fewer_rules) or before.permission_mode != after.permission_mode
 
 
 def starts_otherwise(before: Agent, after: Agent) -> bool:
-    """Whether the agent's next turns should begin in new CLIs."""
+    """True if the agent's next turns should begin in new CLIs."""
     return any(getattr(before, name) != getattr(after, name) for name in STARTS_WITH)

@@ -43,5 +43,5 @@ class AgentFiles:
             return await call(FilesClient(runner, self._agent))
 
     async def client(self) -> FilesClient:
-        """For bodies and answers that come in parts, which cannot be sent twice. Raises: RunnerUnavailable."""
+        """Return the client for bodies and answers in parts, which cannot be sent twice. Raises: RunnerUnavailable."""
         return FilesClient(await self._runners.get_or_start(self._user), self._agent)

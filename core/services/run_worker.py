@@ -179,7 +179,7 @@ class RunWorker:
             await self._start(run, user, moment)  # a started runner ends the turns that the runner before it left open
 
     async def _longest(self, run: Run, user: UserId) -> timedelta:
-        """How long this run may work."""
+        """Return how long this run may work."""
         limits = await limits_in_force(self._store, run.agent, user=user)
         return min(LONGEST, timedelta(seconds=limits.duration_s)) if limits.duration_s else LONGEST
 

@@ -1,4 +1,4 @@
-"""What was used and what may be used: usage by day, the limits of a user and of their agents, and the quotas."""
+"""Usage and its limits: usage by day, the limits of a user and of their agents, and the quotas."""
 
 import asyncio
 from datetime import date
@@ -18,7 +18,7 @@ SIDE_BY_SIDE = 8  # users whose usage is read at the same time
 
 
 class UserUsage(msgspec.Struct, frozen=True, kw_only=True):
-    """What one user used in a period, and their quota (0: none) with what they spent this month."""
+    """The usage of a user in a period, with their quota (0: none) and their spending of this month."""
 
     user: User
     rows: list[UsageRow]

@@ -104,9 +104,9 @@ class BwrapFds:
     files: Mapping[str, int]  # path inside → its content
 
 
-def arguments(host: Host, *, home: Path, wires: BwrapFds) -> list[str]:
+def arguments(host: Host, *, home: Path, fds: BwrapFds) -> list[str]:
     """Return the arguments before the command, except those of `way_out`."""
-    seccomp = [] if wires.seccomp is None else ["--seccomp", str(wires.seccomp)]
+    seccomp = [] if fds.seccomp is None else ["--seccomp", str(fds.seccomp)]
     return [
         *("--unshare-user", "--unshare-all", "--disable-userns", "--uid", UID, "--gid", UID, "--cap-drop", "ALL"),
         *("--new-session", "--hostname", "box", "--clearenv"),
@@ -114,12 +114,12 @@ def arguments(host: Host, *, home: Path, wires: BwrapFds) -> list[str]:
         *_system(host),
         *_private(),
         *(word for path in ETC for word in ("--ro-bind-try", path, path)),
-        *(word for path, fd in wires.files.items() for word in ("--perms", "0444", "--file", str(fd), path)),
+        *(word for path, fd in fds.files.items() for word in ("--perms", "0444", "--file", str(fd), path)),
         *_program(host),
         *("--bind", str(home), HOME),
         *(word for name, value in ENVIRONMENT.items() for word in ("--setenv", name, value)),
         *("--chdir", HOME, "--remount-ro", "/"),  # last: bubblewrap's own root is a writable tmpfs
-        *("--info-fd", str(wires.info), "--block-fd", str(wires.block), *seccomp),
+        *("--info-fd", str(fds.info), "--block-fd", str(fds.block), *seccomp),
     ]
 
 

@@ -14,7 +14,7 @@ NAMES = {
     "key": "the model credential stays with the gateway",
     "namespaces": "a box of namespaces, without capabilities, with a filter on system calls",
     "uid": "a user id of the machine for each user",
-    "egress": "no network but the gateway's door",
+    "egress": "no network except through the gateway",
     "limits": "memory, processes and processors bounded by control groups",
     "disk": "disk space counted and bounded",
     "settings": "Claude settings that no folder can override",

@@ -62,17 +62,17 @@ def spawn_bwrap(command: Command, *, host: Host, home: Path, out: Path) -> tuple
         info, info_end = _pipe(open_files)
         wait_end, go = _pipe(open_files)
         filter_ = seccomp.program()
-        wires = BwrapFds(
+        fds = BwrapFds(
             info=info_end.fileno(),
             block=wait_end.fileno(),
             seccomp=_memory(open_files, filter_) if filter_ else None,
             files={path: _memory(open_files, text.encode()) for path, text in box.files(host).items()},
         )
-        words = box.arguments(host, home=home, wires=wires)
+        words = box.arguments(host, home=home, fds=fds)
         # The arguments go by descriptor and the environment is empty, because the box can read both of pid 1.
         words_fd = _memory(open_files, "\0".join(words).encode())
-        pass_fds = [words_fd, wires.info, wires.block, *wires.files.values()]
-        pass_fds += [] if wires.seccomp is None else [wires.seccomp]
+        pass_fds = [words_fd, fds.info, fds.block, *fds.files.values()]
+        pass_fds += [] if fds.seccomp is None else [fds.seccomp]
         # One argument is visible outside only: it finds a box whose pid was not saved (process_tree.holders).
         line = [_tool("bwrap"), *box.way_out(out), "--args", str(words_fd), "--", *command.words]
         child = _popen(line, command, pass_fds, [*box.own(host), home, out], env={})

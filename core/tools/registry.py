@@ -20,7 +20,7 @@ def tools_of(session: Session) -> tuple[ToolSpec, ...]:
 
 
 async def check(context: ToolContext, name: str, arguments: dict[str, Any]) -> ToolCheck:
-    """Whether a person has to be asked before this call is carried out. Raises: NotFound: there is no such tool."""
+    """Return whether a person has to be asked before this call is carried out. Raises: NotFound: no such tool."""
     tool = _tool(context, name)
     if tool.asks is None:
         return ToolCheck()

@@ -1,4 +1,4 @@
-"""What a platform tool is made of, and the text helpers that all of them need."""
+"""The parts of a platform tool, and text functions that all tools use."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -17,10 +17,7 @@ A = TypeVar("A", bound=msgspec.Struct)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolContext:
-    """Whose call it is. All of it comes from the box that calls and from the Store, nothing from the call itself.
-
-    `call` is the call's own id: a call that comes again, because its answer was lost, has the same one.
-    """
+    """The origin of a call. All fields come from the calling box and from the Store, none from the call itself."""
 
     store: Store
     vault: Vault
@@ -32,11 +29,7 @@ class ToolContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformTool(Generic[A]):
-    """One tool. `handle` raises BadInput for what the model can mend; its text is the model's answer then.
-
-    `asks` says whether a person has to decide about this call first. A call that is not to be carried out raises
-    BadInput there, so that nobody is asked about it. Without `asks` nobody is ever asked.
-    """
+    """A platform tool. `handle` raises BadInput for what the model can correct; its text is then the model's answer."""
 
     name: str
     description: str

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from auth.body_limits import MAX_BODY_BYTES
-from auth.rate import DOOR, READ, STRANGER, WRITE
+from auth.rate import READ, SIGN_IN, STRANGER, WRITE
 from auth.uvicorn_config import MAX_HEAD_BYTES
 from core.config.settings import Settings
 from core.domain.errors import PlatformError
@@ -231,7 +231,7 @@ class TestLimits:
         async def try_from(address: str) -> httpx2.Response:
             return await browser.get("/auth/local?code=x", headers={"x-forwarded-for": address})
 
-        assert await allowed(DOOR, 303, lambda: try_from("203.0.113.1"))
+        assert await allowed(SIGN_IN, 303, lambda: try_from("203.0.113.1"))
         refused = await try_from("203.0.113.1")
         assert 0 < int(refused.headers["retry-after"]) <= 60
         assert refused.json()["code"] == "slow_down"
@@ -245,9 +245,9 @@ class TestLimits:
         async def ask(address: str) -> httpx2.Response:
             return await browser.get("/login", headers={"x-forwarded-for": address})
 
-        assert await allowed(DOOR, 200, lambda: ask(f"2001:db8::{next(numbers):x}"))
+        assert await allowed(SIGN_IN, 200, lambda: ask(f"2001:db8::{next(numbers):x}"))
         assert (await ask("2001:db8:0:1::1")).status_code == 200
-        statuses = {(await ask(f"::ffff:203.0.113.{n}")).status_code for n in range(DOOR.amount + 5)}
+        statuses = {(await ask(f"::ffff:203.0.113.{n}")).status_code for n in range(SIGN_IN.amount + 5)}
         assert statuses == {200}
 
     async def test_a_strangers_other_requests_have_a_limit_of_their_own(self, house: House) -> None:
@@ -270,7 +270,7 @@ class TestLimits:
             return HTMLResponse(f"a page about {error.code}", error.status)
 
         browser = build(page=page).browser()
-        assert await allowed(DOOR, 200, lambda: browser.get("/login"))
+        assert await allowed(SIGN_IN, 200, lambda: browser.get("/login"))
         asked = await browser.get("/login", headers={"accept": "text/html,*/*"})
         assert (asked.status_code, asked.text) == (429, "a page about slow_down")
         assert asked.headers["retry-after"].isdigit()

@@ -20,7 +20,7 @@ from tests.people import ALICE, BOB, CHARLIE, ROOT
 from tests.product import Product
 
 SOON_MS = 30_000  # that it happens; within 2 s is what tests/auth/test_revocation.py is about
-AT_THE_DOOR = re.compile("/login")  # by whatever way: a page that is sent there may be loading itself anew
+LOGIN_PAGE = re.compile("/login")  # with any query: a page that is redirected may reload itself
 
 
 @asynccontextmanager
@@ -73,7 +73,7 @@ async def test_a_disabled_user_is_out_within_two_seconds_and_can_be_let_in_again
     await root.get("to-admin").click()
     await root.page.wait_for_url("**/admin")
     await decide(root, ALICE["name"], "disable")
-    await expect(alice.page).to_have_url(AT_THE_DOOR, timeout=SOON_MS)
+    await expect(alice.page).to_have_url(LOGIN_PAGE, timeout=SOON_MS)
     await expect(row(root, ALICE["name"]).get_by_test_id("is-disabled")).to_be_visible()
     alice.allow("403")
     await alice.page.locator("a[data-testid=sign-in]").click()

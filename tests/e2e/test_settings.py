@@ -23,7 +23,7 @@ from tests.people import ALICE, BOB, CHARLIE
 from tests.product import Product
 
 SOON_MS = 30_000  # that it happens; within 2 s is what tests/auth/test_revocation.py is about
-AT_THE_DOOR = re.compile("/login")  # by whatever way: a page that is sent there may be loading itself anew
+LOGIN_PAGE = re.compile("/login")  # with any query: a page that is redirected may reload itself
 GONE_S = 60.0
 
 
@@ -61,10 +61,10 @@ async def test_a_device_that_is_signed_out_loses_its_page_at_once_and_this_one_s
     await expect(here.get("device").first).to_contain_text("127.0.0.1")
     await expect(here.get("device").first.get_by_test_id("this-device")).to_be_visible()
     await here.get("out-one").click()
-    await expect(there.page).to_have_url(AT_THE_DOOR, timeout=SOON_MS)
+    await expect(there.page).to_have_url(LOGIN_PAGE, timeout=SOON_MS)
     await expect(here.get("device")).to_have_count(1)
     await here.get("out-all").click()
-    await expect(here.page).to_have_url(AT_THE_DOOR, timeout=SOON_MS)
+    await expect(here.page).to_have_url(LOGIN_PAGE, timeout=SOON_MS)
 
 
 async def test_a_rule_that_is_taken_back_makes_the_agent_ask_again(shared: Product, visit: Visit) -> None:
@@ -141,7 +141,7 @@ async def test_a_deleted_account_is_out_at_once_and_gone_from_everywhere_within_
     began = time.monotonic()
     await page.get_by_test_id("delete-account").click()
     for tab in (page, alice.page, elsewhere.page):
-        await expect(tab).to_have_url(AT_THE_DOOR, timeout=SOON_MS)
+        await expect(tab).to_have_url(LOGIN_PAGE, timeout=SOON_MS)
     words = (ALICE["email"], ALICE["name"], session)
     while left := {word: where for word in words if (where := found_in(shared.data_dir, word))}:
         assert time.monotonic() - began < GONE_S, left

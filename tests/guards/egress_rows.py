@@ -48,7 +48,7 @@ GUARDS = (
     ),
     Guard(
         "egress: a cloud's metadata by a public number", "S6", ADDRESSES,
-        '        ("168.63.129.16/32", "a cloud\'s metadata service"),  # Azure\'s: public by number, not by what answers\n', "",
+        '        ("168.63.129.16/32", "a cloud\'s metadata service"),  # Azure\'s: a public number\n', "",
         row("168.63.129.16"),
     ),
     Guard(
@@ -184,7 +184,7 @@ GUARDS = (
         f"{HERE}/test_connection_log.py::test_the_oldest_rows_make_room",
     ),
     Guard(
-        "egress: the log's last rows are written", "S8", "core/gateway/egress/connection_log.py", "            async with self._writing:  # what it has taken to write is written\n", "            if True:\n",
+        "egress: the log's last rows are written", "S8", "core/gateway/egress/connection_log.py", "            async with self._writing:  # the batch under way is written\n", "            if True:\n",
         f"{HERE}/test_connection_log.py::test_what_is_being_written_at_the_end_is_written",
     ),
     Guard(

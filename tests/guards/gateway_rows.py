@@ -1,4 +1,4 @@
-"""The door of the boxes: who speaks, how much, what of it is kept, and the key that no box ever has."""
+"""Guards of the gateway: callers, limits, stored events, and the model key that no box ever has."""
 
 from tests.guards.guard import Guard
 
@@ -103,7 +103,7 @@ GUARDS = (
     ),
     Guard(
         "what a dead box leaves is removed", "R6", "core/gateway/unix_listeners.py",
-        "                await self._discard(box_id, door.process)\n", "                pass\n",
+        "                await self._discard(box_id, listener.process)\n", "                pass\n",
         f"{HERE}/test_local_server.py::test_a_box_that_lives_keeps_it_and_one_that_dies_is_buried", by="TimeoutError",
     ),
     Guard(
@@ -195,7 +195,7 @@ GUARDS = (
         f"{HOSTILE}::test_what_is_too_deep_is_cut_there",
     ),
     Guard(
-        "what a runner says of money does not count", "R4", TAME, "        cost_usd=0.0,  # what a runner", "        # what a runner",
+        "what a runner says of money does not count", "R4", TAME, "        cost_usd=0.0,  # a runner's", "        # a runner's",
         f"{HOSTILE}::test_a_turn_costs_what_no_runner_says",
     ),
     Guard(

@@ -48,7 +48,7 @@ GUARDS = (
         f"{DOOR}::test_a_body_over_the_limit_is_refused_declared_or_not",
     ),
     Guard(
-        "polling is refused at the door", "W1", GUARD, '            raise BadInput("sockets only", code="no_polling")\n', "            pass\n",
+        "polling is refused before the application", "W1", GUARD, '            raise BadInput("sockets only", code="no_polling")\n', "            pass\n",
         "tests/auth/test_guard.py::TestStrangers::test_polling_for_sockets_is_refused",
     ),
     Guard("a socket's page has an id", "W4", GUARD, "or named is None or", "or", f"{FOR_A_PAGE}[{'/_nicegui_ws/socket.io/'}-transport=websocket]"),

@@ -1,4 +1,4 @@
-"""The door of requests: address, origin, who it is, how much, and what answers say of themselves."""
+"""Guards of the web's requests: address, origin, login, rate limits, and headers of answers."""
 
 from tests.guards.guard import Guard
 
@@ -93,7 +93,7 @@ GUARDS = (
     ),
     Guard(
         "sign-ins of one address are slowed", "A7 R5", GUARD,
-        '            await self._rates.hit(DOOR, network_of(state["address"]))\n', "            pass\n",
+        '            await self._rates.hit(SIGN_IN, network_of(state["address"]))\n', "            pass\n",
         f"{TEST}::TestLimits::test_a_flood_of_sign_ins_from_one_address_is_slowed_and_others_are_not",
     ),
     Guard(

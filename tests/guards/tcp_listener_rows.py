@@ -17,7 +17,7 @@ GUARDS = (
     ),
     Guard(
         "far: who is at the other end is told by the connection", "S7 Z2", FAR,
-        "known = self._wires.get(request.transport) if request.transport else None", "known = next(iter(self._wires.values()), None)",
+        "known = self._by_transport.get(request.transport) if request.transport else None", "known = next(iter(self._by_transport.values()), None)",
         f"{TEST}two_boxes_at_once_are_never_taken_for_each_other",
     ),
     Guard(

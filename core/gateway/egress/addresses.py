@@ -14,7 +14,7 @@ V4 = tuple(
         ("10.0.0.0/8", "a private address"),
         ("100.64.0.0/10", "an address inside a provider's network"),
         ("127.0.0.0/8", "this machine itself"),
-        ("168.63.129.16/32", "a cloud's metadata service"),  # Azure's: public by number, not by what answers
+        ("168.63.129.16/32", "a cloud's metadata service"),  # Azure's: a public number
         ("169.254.0.0/16", "a link-local address (clouds keep their metadata there)"),
         ("172.16.0.0/12", "a private address"),
         ("192.0.0.0/24", "a reserved address"),
@@ -43,7 +43,7 @@ V6 = tuple(
         ("3fff::/20", "a reserved address"),
     )
 )
-GLOBAL_V6 = IPv6Network("2000::/3")  # all that is handed out to anybody
+GLOBAL_V6 = IPv6Network("2000::/3")  # all public addresses that are assigned
 NAT64 = IPv6Network("64:ff9b::/96")  # how IPv4 is reached from a network that has only IPv6
 
 

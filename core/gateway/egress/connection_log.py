@@ -1,4 +1,4 @@
-"""The log of outbound connections that users read: equal ones are added up for a moment; the oldest rows go."""
+"""The log of outbound connections for users. Equal ones of a moment are added up; the oldest rows are deleted."""
 
 import asyncio
 import logging
@@ -51,7 +51,7 @@ class ConnectionLog:
 
     async def close(self) -> None:
         if self._task:
-            async with self._writing:  # what it has taken to write is written
+            async with self._writing:  # the batch under way is written
                 self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self._flush()
@@ -69,7 +69,7 @@ class ConnectionLog:
             for owner, row in rows.values():
                 try:
                     await self._write(row, owner)
-                except PlatformError as error:  # whatever it is, the others' rows come after it
+                except PlatformError as error:  # one bad row must not stop the others
                     log.warning("a connection of %s to %s is not in the log: %s", owner, row.host, error)
 
     async def _write(self, row: Connection, owner: UserId) -> None:

@@ -28,12 +28,12 @@ class EgressLimits:
 
     connections: int = 64
     lookups: int = 8  # names looked up at once; further ones wait
-    burst: int = 200  # new connections at once, and
-    per_s: float = 10.0  # so many more every second
+    burst: int = 200  # new connections at once
+    per_s: float = 10.0  # and further ones per second
     head_s: float = 10.0
     dial_s: float = 20.0  # resolving and all addresses together
     idle_s: float = 300.0
-    linger_s: float = 10.0  # for the last bytes to a reader that is slow
+    linger_s: float = 10.0  # for the last bytes to a slow reader
 
 
 @dataclass(slots=True)

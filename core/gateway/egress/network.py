@@ -21,9 +21,9 @@ Rows = Iterable[tuple[Any, ...]]
 
 
 def bound_resolver() -> None:
-    """Make the system's resolver give up in time: a thread that goes on keeps a slot that no box is counted for.
+    """Limit the system resolver's time: a thread that waits longer would hold a lookup slot that no box is counted for.
 
-    Before the first lookup; glibc reads it from the environment (resolv.conf(5)).
+    Call it before the first lookup; glibc reads it from the environment (resolv.conf(5)).
     """
     os.environ.setdefault("RES_OPTIONS", RESOLVER)
 
@@ -34,8 +34,9 @@ def ask_system(name: str) -> Rows:
 
 
 class Lookups:
-    """Names resolved, so many at once. The threads are daemons: a name server that does not answer holds up neither
-    the loop's own executor nor the gateway's end.
+    """Resolves names, a limited number at once. Its threads are daemons: a silent name server delays neither the loop's
+
+    executor nor the gateway's end.
     """
 
     def __init__(self, *, at_once: int = LOOKUPS, ask: Callable[[str], Rows] = ask_system) -> None:

@@ -8,9 +8,9 @@ from core.domain.errors import Forbidden, Unavailable
 from core.gateway.egress import addresses
 from core.gateway.egress.network import Network
 
-# Web, and git over ssh. Not mail: a box that sends it makes this machine a spammer's.
+# Web, and git over ssh. Not mail: a box could use this machine for spam.
 PORTS = frozenset({22, 80, 443})
-ADDRESSES = 16  # of one name; more are not looked at, and not tried
+ADDRESSES = 16  # of one name; further ones are ignored
 
 
 class Refused(Forbidden):
@@ -55,7 +55,7 @@ class Policy:
         checked = [self._checked(name, address) for address in found[:ADDRESSES]]
         if not checked:
             raise Unreachable(f"{name} is not known", code="egress_unknown")
-        return checked  # never the name: it may have changed its mind when it is asked again
+        return checked  # never the name: it may resolve to something else the next time
 
     def _name(self, target: Target, allowed: Sequence[str]) -> str:
         try:

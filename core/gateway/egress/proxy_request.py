@@ -1,4 +1,4 @@
-"""Parses what a program sends to its proxy, strictly: `CONNECT host:port`, or a plain http:// request."""
+"""Parses a program's request to its proxy strictly: `CONNECT host:port`, or a plain http:// request."""
 
 import base64
 import binascii
@@ -14,7 +14,7 @@ PEEK_BYTES = METHOD_BYTES + len(" http://")
 FIRST_LINE = re.compile(rb"([A-Z]{1,16}) ([\x21-\x7e\x80-\xff]+) HTTP/1\.[01]")
 FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00\r\n]*)")
 AUTHORITY = re.compile(r"(?P<host>\[[^\]@/]*\]|[^:@/\[\]]+)(?::(?P<port>[0-9]{1,5}))?")
-# What is said to the proxy, or of this one connection; the rest is the far side's.
+# Headers for the proxy or for this connection only; all others are forwarded.
 OURS = frozenset(
     {b"proxy-authorization", b"proxy-connection", b"connection", b"keep-alive", b"upgrade", b"te", b"host"}
 )
@@ -62,7 +62,7 @@ def parse(head: bytes) -> ProxyRequest:
     return ProxyRequest(
         target=_target(authority, port=80),
         token=token,
-        # One request a connection: the next may be for another host, and has to be judged.
+        # One request per connection: the next one may be for another host and has to be checked.
         opening=b"%s %s HTTP/1.1\r\nHost: %s\r\n%sConnection: close\r\n\r\n"
         % (method, slash + path if slash == b"/" else b"/" + slash + path, authority, kept),
     )
@@ -80,7 +80,7 @@ def _target(authority: bytes, *, port: int) -> Target:
         raise BadInput("the host is no text") from error
     number = int(match["port"] or port) if match else 0
     if not match or not 1 <= number <= 65535:
-        raise BadInput("say where to as host:port")
+        raise BadInput("the target has to be host:port")
     return Target(match["host"], number)
 
 

@@ -1,4 +1,4 @@
-"""One end of a tunnel: bytes that arrive here leave at the other end, counted, and no faster than it takes them."""
+"""An end of a tunnel. It forwards arriving bytes to the other end, counted, and no faster than that accepts them."""
 
 import asyncio
 import socket
@@ -22,9 +22,7 @@ class TunnelEnd(asyncio.Protocol):
         self.closed = self._loop.create_future()
 
     async def head(self) -> bytes:
-        """Up to the first empty line, which is taken from what has come; empty if there is none within HEAD_BYTES
-        or before the end.
-        """
+        """Return everything up to the first empty line; empty if there is none within HEAD_BYTES or before the end."""
         while True:
             if (at := self.early.find(b"\r\n\r\n", 0, HEAD_BYTES)) >= 0:
                 head = bytes(self.early[: at + 4])
@@ -53,7 +51,7 @@ class TunnelEnd(asyncio.Protocol):
 
     @property
     def is_full(self) -> bool:
-        """Whether the peer reads more slowly than we write."""
+        """True if the peer reads more slowly than we write."""
         return self.transport is not None and self.transport.get_write_buffer_size() > BUFFER_BYTES
 
     def abort(self) -> None:
@@ -91,7 +89,7 @@ class TunnelEnd(asyncio.Protocol):
         self.ended = True
         self._news.set()
         self._pass_end()
-        return True  # keep our writing side: the answer is still to come
+        return True  # keep our writing side open: the answer is still to come
 
     def pause_writing(self) -> None:
         if self.other and self.other.transport:

@@ -1,1 +1,1 @@
-"""The meter of model calls: what each call used, what it cost, and whether the next one may be made."""
+"""The meter of model calls: the usage and cost of each call, and whether the next one is allowed."""

@@ -1,16 +1,18 @@
-"""Reads what a model call used from the bytes of its answer while they are forwarded."""
+"""Reads the usage of a model call from the bytes of its answer while they are forwarded."""
 
 import msgspec
 
-LINE_BYTES = 256 * 1024  # of an event of the stream; those that tell of usage have some hundred
+LINE_BYTES = 256 * 1024  # of an event of the stream; events with usage have a few hundred
 BODY_BYTES = 16 * 1024 * 1024  # of an answer that is no stream
-CHARS_A_TOKEN = 4  # for what was written before an answer broke off
+CHARS_A_TOKEN = 4  # to estimate the output of an interrupted answer
 FRAME_BYTES = 115  # of a delta of text around its text
-TELLING = b"message_"  # begins the names of the events that tell of usage
+TELLING = b"message_"  # begins the names of the events with usage
 
 
 class CallUsage(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens of one call. `model` is the one that answered; `fast` and `us_only` cost more; both as the API says."""
+    """The tokens of a call. `model` is the one that answered; `fast` and `us_only` calls cost more; all as the API
+    reports.
+    """
 
     model: str = ""
     input_tokens: int = 0
@@ -66,7 +68,7 @@ _message = msgspec.json.Decoder(_Message)
 class AnswerUsage:
     """Reads the usage of one answer. `feed` takes its bytes; `used` is the usage known so far.
 
-    Nothing is kept but the line that is not whole yet: an answer may be many megabytes.
+    Only the incomplete line is kept, because an answer may have many megabytes.
     """
 
     def __init__(self, *, streams: bool) -> None:
@@ -74,7 +76,7 @@ class AnswerUsage:
         self._rest = b""
         self._deltas = self._delta_bytes = 0
         self._seen = CallUsage()
-        self.ended = False  # the answer has said its last word
+        self.ended = False  # the answer is complete
 
     @property
     def used(self) -> CallUsage:
@@ -119,7 +121,7 @@ class AnswerUsage:
         try:
             event = _event.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return  # words of a text that look like ours
+            return  # text that only looks like an event
         match event.type:
             case "message_start" if event.message:
                 self._take(event.message)

@@ -151,7 +151,7 @@ class Reservation:
             await self._warnings.spent(self._call, one.limit, one.row, one.before + usd)
 
     def release(self) -> None:
-        """Idempotent."""
+        """Release the amounts. Idempotent."""
         for row, amount in self._amounts.items():
             self._bookings[row] += 1
             self._reserved[row] -= amount

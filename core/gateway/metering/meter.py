@@ -1,8 +1,8 @@
-"""Counts every model call that the gateway forwards: by the model that answered, at the price of the day.
+"""Counts every model call that the gateway forwards, by the model that answered and at the price of the day.
 
-A call is booked before the caller hears its end, so that whoever sees a turn end finds all its calls in the Store. A
-call that breaks off is booked with what it used until then. If the Store does not take it, it is kept in memory, and
-booked with the next one.
+A call is booked before the caller gets its end, so that a reader who sees the end of a turn finds all its calls in the
+Store. A call that breaks off is booked with its usage until then. If the Store refuses, the booking is kept in memory
+and repeated with the next one.
 """
 
 import asyncio
@@ -28,9 +28,9 @@ from core.store import Store
 
 log = logging.getLogger("oma.gateway")
 
-USUAL_ANSWER_TOKENS = 1_000  # reserved for an answer: `max_tokens` is a bound that hardly any answer reaches
-ALIKE = 2.0  # a session's next call is taken to cost up to so many times its last one
-SESSIONS = 10_000  # whose last cost is remembered
+USUAL_ANSWER_TOKENS = 1_000  # reserved for an answer; hardly any answer reaches `max_tokens`
+ALIKE = 2.0  # a session's next call is assumed to cost at most this many times its last one
+SESSIONS = 10_000  # sessions whose last cost is remembered
 COUNTED = ("input_tokens", "output_tokens", "cache_read_tokens")
 
 
@@ -57,7 +57,7 @@ class Meter:
         return MeteredCall(self, call, await self._guard.admit(call, self._estimate_usd(call)))
 
     async def close(self) -> None:
-        """Book what has not been booked."""
+        """Book the calls that have not been booked yet."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._unbooked:
             await self._write({})

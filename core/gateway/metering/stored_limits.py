@@ -1,4 +1,4 @@
-"""The limits that users and administrators have set, told to the meter before each model call."""
+"""The spending limits that users and administrators have set, for the meter."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from core.gateway.providers import Call
 from core.runs.limits import limits_in_force
 from core.store import Store
 
-SESSIONS = 10_000  # remembered, whether they belong to a run: that never changes
+SESSIONS = 10_000  # cached: whether a session belongs to a run never changes
 
 
 class StoredLimits:
@@ -19,7 +19,7 @@ class StoredLimits:
         self._is_run: dict[str, bool] = {}
 
     async def of(self, call: Call) -> Sequence[SpendLimit]:
-        """The limits that hold for this call: a run's only in a run's session."""
+        """Return the limits for this call. The limit of a run applies only in a run's session."""
         limits = await limits_in_force(self._store, call.agent, user=call.user)
         found = []
         if (limits.run_usd or limits.turns) and await self._belongs_to_a_run(call):

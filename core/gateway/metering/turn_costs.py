@@ -1,6 +1,6 @@
-"""Computes the cost of a turn: what the meter has booked for its session and no earlier turn has taken.
+"""Computes the cost of a turn: the bookings of its session that no earlier turn has taken.
 
-Calls between two turns (a title, work in the background) belong to the next turn that ends.
+Calls between two turns (a title, background work) belong to the next turn that ends.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from core.domain.records import Session, UserId
 from core.domain.usage import CHARGED_UNPRICED, CHARGED_USD, session_key
 from core.store import Store
 
-DIGITS = 9  # of a dollar: sums of floats say no more
+DIGITS = 9  # of a dollar: sums of floats are not more exact
 
 
 async def with_costs(store: Store, session: Session, events: Sequence[AnyEvent], *, owner: UserId) -> list[AnyEvent]:
@@ -29,6 +29,6 @@ async def with_costs(store: Store, session: Session, events: Sequence[AnyEvent],
     for event in events:
         if isinstance(event, TurnFinished):
             event = structs.replace(event, cost_usd=cost_usd, unpriced_calls=unpriced)
-            cost_usd, unpriced = 0.0, 0  # of several that ended before anybody asked, the first takes all
+            cost_usd, unpriced = 0.0, 0  # if several turns end in one batch, the first takes all
         priced.append(event)
     return priced

@@ -1,4 +1,4 @@
-"""Writes the agent's `CLAUDE.md`: the wish, turned into instructions."""
+"""Writes the agent's `CLAUDE.md`: instructions made from the user's request."""
 
 from string import Template
 

@@ -1,7 +1,7 @@
 """The practice model's data, read once from the TOML files beside this module.
 
-`topics.toml` has the topics and the scripts, `ko.toml` and `en.toml` what they are called and all sentences. A request
-may be in either language, so whatever recognises words looks for those of all languages.
+`topics.toml` has the topics and the scripts, `ko.toml` and `en.toml` their names and all sentences. A request may be in
+either language, so every recognition of words searches those of all languages.
 """
 
 import re
@@ -63,7 +63,7 @@ class Sentences(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Names(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How agents are named in a language; what a language does not need is empty."""
+    """The rules for agents' names in a language; a rule that the language does not need is empty."""
 
     run_again: str
     new_name: tuple[str, ...]
@@ -79,7 +79,7 @@ class Names(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class GuideText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The parts of a CLAUDE.md. `more` and `later` are headings of what was said besides, and afterwards."""
+    """The parts of a CLAUDE.md. `more` and `later` are the headings of additional and of later remarks."""
 
     text: str
     more: str
@@ -121,7 +121,7 @@ class _TopicsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
-    """A kind of wish: `pattern` finds it, `shape` chooses the script, `texts` are what is said about it."""
+    """A kind of request: `pattern` finds it, `shape` chooses the script, `texts` are its sentences."""
 
     id: str
     icon: str

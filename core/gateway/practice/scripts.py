@@ -1,4 +1,4 @@
-"""The small programs that the practice builder writes: real ones, that run offline on sample data."""
+"""The small programs that the practice builder writes. They are real and run offline on sample data."""
 
 import json
 from string import Template
@@ -8,7 +8,7 @@ from core.gateway.practice.phrasebook import Topic, phrasebook
 
 
 def script(topic: Topic, *, name: str, language: Language) -> str:
-    """`main.py` for this topic. `name` may come from the user and is quoted wherever it stands."""
+    """Return `main.py` for this topic. `name` may come from the user and is quoted wherever it stands."""
     scripts, words = phrasebook().scripts, phrasebook().languages[language].script
     title = f"{name} - {words['suffix']}"
     return Template(scripts["head"] + scripts[topic.shape]).substitute(

@@ -8,7 +8,7 @@ from functools import cache
 from core.gateway.practice.conversation import Conversation, PlatformNote
 from core.gateway.practice.phrasebook import Names, either, phrasebook
 
-# A wish this long has said what the question would ask. Korean needs fewer words for the same.
+# A request this long answers the question already. Korean needs fewer words for the same.
 DETAILED_WORDS = 24
 DETAILED_WORDS_KO = 15
 DETAILED_LINES = 4

@@ -23,10 +23,10 @@ class Call:
 
 
 class AnswerObserver(Protocol):
-    """Sees the bytes of a successful answer before the caller does. A refusal is not observed."""
+    """Sees the bytes of a successful answer before the caller does. It does not see refusals."""
 
     def begins(self, *, streams: bool) -> None:
-        """The answer begins; `streams`: its bytes are server-sent events, not one JSON object."""
+        """The answer begins. `streams`: its bytes are server-sent events, otherwise one JSON object."""
 
     async def passes(self, chunk: bytes) -> None:
         """The next bytes of the answer, which are sent on afterwards."""
@@ -44,4 +44,4 @@ class Provider(Protocol):
         """Prepare, stream and finish the response to `request`; it is cancelled when the caller hangs up."""
 
     async def close(self) -> None:
-        """Idempotent."""
+        """Close its connections. Idempotent."""

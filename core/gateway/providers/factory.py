@@ -10,7 +10,7 @@ from core.observability.redaction import Redactor
 def provider_for(settings: Settings) -> Provider:
     """Return the provider that the settings name. See `upstream_for`."""
     if settings.provider == "practice":
-        # Its sentences are read when it is imported for use: only who chose it pays
+        # imported only if chosen, because it reads its sentences
         from core.gateway.providers.practice import PracticeProvider
 
         return PracticeProvider()
@@ -22,7 +22,7 @@ def upstream_for(settings: Settings) -> Upstream:
     if settings.provider == "anthropic":
         key, url = settings.anthropic_api_key, settings.anthropic_base_url
         return Anthropic(key=key, base_url=url, redactor=Redactor(secrets_of(settings)))
-    # Google's identity weighs 0.3 s of start: only who chose it pays
+    # imported only if chosen: Google's identity costs 0.3 s of start
     from core.gateway.providers.vertex import Vertex
     from core.gateway.providers.vertex_token import WorkloadToken
 

@@ -1,4 +1,4 @@
-"""Forwards model calls to an upstream: adds the platform's credential and passes the answer's bytes on as they come."""
+"""Forwards model calls to an upstream with the platform's credential, and the answers byte by byte as they come."""
 
 import asyncio
 import io
@@ -20,15 +20,15 @@ log = logging.getLogger("oma.gateway")
 
 CONNECT_S = 10.0
 STALL_S = 60.0  # the API sends pings in a stream; a silence this long is a lost connection
-WHOLE_ANSWER_S = 600.0  # without streaming nothing comes before everything has; the CLI's own limit
+WHOLE_ANSWER_S = 600.0  # for an answer without streaming; the CLI has the same limit
 POOL = 512
 KEEP_ALIVE_S = 30.0
-ERROR_BYTES = 64 * 1024  # of what the model says when it refuses: the API needs some hundred
-LARGE_BYTES = 512 * 1024  # from here on a body is written in pieces, or other streams would wait for it
+ERROR_BYTES = 64 * 1024  # of an error; the API needs a few hundred
+LARGE_BYTES = 512 * 1024  # a larger body is written in pieces, so that other streams need not wait
 
-ROUNDS = 3  # a credential that has just ended, words it does not know: each is mended once
+ROUNDS = 3  # an expired credential and an unknown beta are corrected once each
 
-# Of the connection to us, not of the message; and what the CLI says of who it is, which is not who calls upstream.
+# Headers of the connection to us, and the CLI's identity, which is not the platform's.
 NOT_FORWARDED = frozenset({
     "host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "proxy-authorization",
     "proxy-authenticate", "content-length", "x-api-key", "authorization", "cookie", "forwarded", "accept-encoding",
@@ -110,7 +110,7 @@ class PassthroughProvider:
             except _BrokeOff as error:
                 return api_error(529, f"{OVERLOADED}: the model's answer broke off (status {error})")
             finally:
-                upstream.close()  # a connection that was read to its end has gone back to the pool by itself
+                upstream.close()  # a connection that was read to its end is back in the pool already
         raise AssertionError("the last round answers")
 
     async def _send(self, call: Call) -> tuple[UpstreamRequest, aiohttp.ClientResponse]:
@@ -146,7 +146,7 @@ class PassthroughProvider:
         return said
 
     def _error_response(self, upstream: aiohttp.ClientResponse, said: bytes) -> web.Response:
-        """Pass on any other error in the model's own words."""
+        """Pass on any other error with the model's own text."""
         status, worded = self._upstream.translate_error(upstream.status, said)
         body = self._upstream.redactor.mask_bytes(worded)[:ERROR_BYTES]
         return web.Response(status=status, headers=self._returned(upstream.headers), body=body)
@@ -201,7 +201,7 @@ class _BrokeOff(Exception):
 
 
 class _Watchdog:
-    """Closes an upstream that has been silent too long. One timer a call, not one a chunk."""
+    """Closes an upstream that is silent for too long. It uses one timer per call, not one per chunk."""
 
     def __init__(self, upstream: aiohttp.ClientResponse, stall_s: float) -> None:
         self._upstream, self._stall_s = upstream, stall_s

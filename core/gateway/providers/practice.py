@@ -27,7 +27,7 @@ MODEL = "oma-practice"
 
 
 class PracticeProvider:
-    """Keeps nothing between two calls."""
+    """The Provider over the practice model. It keeps nothing between two calls."""
 
     def __init__(self, *, pace_s: float = PACE_S) -> None:
         self._pace_s = pace_s
@@ -57,7 +57,7 @@ class PracticeProvider:
         response = web.StreamResponse(headers={"content-type": "text/event-stream", "cache-control": "no-cache"})
         await response.prepare(request)
         for number, piece in enumerate(sse(message)):
-            if number > 2:  # the first words come at once
+            if number > 2:  # the first words are sent at once
                 await asyncio.sleep(self._pace_s)
             if observer:
                 await observer.passes(piece)

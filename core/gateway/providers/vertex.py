@@ -1,7 +1,7 @@
 """Claude on Google's Vertex AI: the Messages API at another address, authorised by the workload's identity.
 
-The model stands in the address, `anthropic_version` in the body; dates in model names are set off by `@`. What Vertex
-answers goes on byte for byte; only its refusals are put into the words of the Messages API.
+The address has the model's name, the body has `anthropic_version`, and `@` separates dates in model names. Vertex's
+answers are forwarded byte for byte; only its errors are translated into the form of the Messages API.
 """
 
 import logging
@@ -22,7 +22,7 @@ log = logging.getLogger("oma.gateway")
 
 VERSION = msgspec.Raw(b'"vertex-2023-10-16"')
 COUNT = "count-tokens"  # stands where the model's name does
-# It becomes a part of the address that our token opens: nothing else of Vertex may be reached with it.
+# The name becomes part of an address that our token opens; it must not lead to anything else of Vertex.
 MODEL = re.compile(r"claude-[a-z0-9-]{1,80}(@[a-z0-9]{1,20})?")
 DATED = re.compile(r"-(\d{8})$")
 UNKNOWN_BETAS = re.compile(rb"Unexpected value\(s\) (.{1,4000}?) for the `anthropic-beta` header", re.DOTALL)
@@ -97,7 +97,7 @@ class Vertex:
         return bool(new)
 
     def _mask(self, token: str) -> None:
-        """Mask this token and the one before it, which calls under way may still quote."""
+        """Mask this token and the one before it, which open calls may still quote."""
         if token not in self._tokens:
             self._tokens = (token, *self._tokens[:1])
             self.redactor = Redactor([*self._secrets, *self._tokens])

@@ -41,7 +41,7 @@ def open_beneath(root: int, names: Sequence[str], flags: int, *, walk: bool = Fa
 
 @contextmanager
 def opened(root: int, names: Sequence[str], flags: int = FOLDER) -> Iterator[int]:
-    """As `open_beneath`, closed in the end."""
+    """Open a file as `open_beneath` does, and close it when the context ends."""
     handle = open_beneath(root, names, flags)
     try:
         yield handle

@@ -1,8 +1,4 @@
-"""One agent's folder as a user's hand may touch it: the descriptor of its root, and where its trash and staging are.
-
-What is deleted or replaced is moved beside the agents' folders, on the same file system, so that it costs no copying.
-The agent can write there too, as it can everywhere in its home: nothing that is found there is believed.
-"""
+"""An agent's folder for changes by its user: the descriptor of its root, and the places of its trash and staging."""
 
 import errno
 import os

@@ -12,7 +12,9 @@ Key = tuple[bool, str]
 
 
 def folder_page(handle: int, path: str, *, after: str, limit: int) -> FolderPage:
-    """What is in the folder `handle`, from the cursor `after` on. Raises: OSError. BadInput: the cursor is none."""
+    """Return a page of the folder `handle`, from the cursor `after` on. Raises: OSError. BadInput: an
+    invalid cursor.
+    """
     keys, total, cut = [], 0, False
     with os.scandir(handle) as entries:
         for entry in entries:

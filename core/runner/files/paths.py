@@ -24,10 +24,7 @@ def parts_of(path: str) -> tuple[str, ...]:
 
 
 def new_parts_of(path: str) -> tuple[str, ...]:
-    """As `parts_of`, for something that is to be made: the name has to be harmless on other systems, too.
-
-    Raises: BadInput: also if it names the folder itself, or has a backslash or an invisible character in it.
-    """
+    """Split a path as `parts_of` does, for a new entry: its name has to be harmless on other systems, too."""
     names = parts_of(path)
     if not names or any("\\" in name or not name.isprintable() or name != name.strip() for name in names):
         raise BadInput("the name has characters that it may not have", code="bad_path")

@@ -1,4 +1,4 @@
-"""What a user deletes waits in a trash of its agent and can be restored; the oldest goes when there is too much."""
+"""The trash of an agent, from which deleted files can be restored; the oldest are removed when it is full."""
 
 import os
 import re
@@ -26,7 +26,7 @@ WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a deleted thing was, and how large it is."""
+    """The origin of a deleted entry, and its size."""
 
     path: str
     size_bytes: int

@@ -260,7 +260,7 @@ def test_no_folder_of_etc_that_may_hold_keys_is_bound_whole() -> None:
 
 def test_a_python_of_the_system_needs_no_bind_of_its_own() -> None:
     host = replace(look_at_host(), python=Path("/usr/bin/python3.12"), prefix=Path("/usr"), venv=None)
-    words = arguments(host, home=Path("/h"), wires=WIRES)
+    words = arguments(host, home=Path("/h"), fds=WIRES)
     assert words.count("/usr") == 2  # from, to
     assert "/opt/venv/lib" not in words
     assert host.interpreter == "/usr/bin/python3.12"
@@ -269,7 +269,7 @@ def test_a_python_of_the_system_needs_no_bind_of_its_own() -> None:
 
 def test_no_line_of_the_box_holds_a_word_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-canary")
-    words = arguments(look_at_host(), home=Path("/h"), wires=WIRES)
+    words = arguments(look_at_host(), home=Path("/h"), fds=WIRES)
     assert not any("canary" in word for word in words)
     assert "--clearenv" in words
     assert words.index("--remount-ro", words.index("--chdir")) > words.index("--bind")
