@@ -192,7 +192,7 @@ class Product:
                 words += [mounts(pid) for pid in (process.pid, *(child.pid for child in process.children()))]
         except psutil.Error:
             return False
-        marks = (str(self.root), str(self.runtime), f"{below_mount(self.root)}/data/homes/")
+        marks = (str(self.root), str(self.runtime), f"{self.root.parent.name}/{self.root.name}/data/homes")
         return any(mark in word for mark in marks for word in words)
 
     async def until_gone(self, role: str = "", *, within_s: float) -> None:
@@ -266,16 +266,6 @@ def mounts(pid: int) -> str:
         return Path(f"/proc/{pid}/mountinfo").read_text()
     except OSError:
         return ""
-
-
-def below_mount(folder: Path) -> Path:
-    """A folder as the mounts of another process name it: from the root of the file system that it is in."""
-    place, found, inner = folder.resolve(), Path("/"), Path("/")
-    for line in mounts(os.getpid()).splitlines():
-        _, _, _, root, point, *_ = line.split()
-        if place.is_relative_to(point) and Path(point).is_relative_to(found):
-            found, inner = Path(point), Path(root)
-    return inner / place.relative_to(found)
 
 
 def alive(process: psutil.Process) -> bool:

@@ -14,6 +14,7 @@ from ui.layout.services import Services
 from ui.runs.alerts import Alerts
 from ui.transcript.reducer import Meta
 from ui.transcript.request_view import card
+from ui.workspace.answers import answer_request
 from ui.workspace.request_card import RequestCard
 
 GLYPHS = {"permission": "shield", "question": "question", "plan": "plan"}
@@ -103,7 +104,7 @@ class Inbox:
     async def _answer(self, request: Request, request_id: str, **said: Any) -> None:
         """Answer the request; if it was answered elsewhere, say so and remove the row. Raises: PlatformError."""
         try:
-            await self._services.conversations.answer(request.session, request_id, user=self._page.user_id, **said)
+            await answer_request(self._services, request.session, request_id, user=self._page.user_id, **said)
         except (Conflict, NotFound) as error:
             self._page.fail(error)
             await self._page.refresh()

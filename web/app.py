@@ -23,6 +23,7 @@ from core.services.background_loops import BackgroundLoops
 from core.services.connections import ConnectionHistory
 from core.services.conversations import Conversations
 from core.services.files import Files
+from core.services.platform_requests import PlatformRequests
 from core.services.run_worker import RunWorker
 from core.services.runs import Runs
 from core.services.scheduler import Scheduler
@@ -86,12 +87,17 @@ def _use_cases(
 ) -> dict[str, Any]:
     """What a person can do with agents and their work, by the fields of Services."""
     agents = Agents(store=store, runners=runners, forget=talks.forget, audit=audit)
+    schedules = Schedules(store, audit=audit, wake=loops.wake)
+    secrets = Secrets(vault=vault, store=store, runners=runners, audit=audit)
     return {
         "agents": agents,
         "definitions": AgentDefinitions(agents),
         "runs": Runs(store, audit=audit, wake=loops.wake),
-        "schedules": Schedules(store, audit=audit, wake=loops.wake),
-        "secrets": Secrets(vault=vault, store=store, runners=runners, audit=audit),
+        "schedules": schedules,
+        "secrets": secrets,
+        "platform_requests": PlatformRequests(
+            store=store, conversations=talks, secrets=secrets, schedules=schedules, publish=agents.publish
+        ),
         "export": Export(store=store, runners=runners),
         "outbound": ConnectionHistory(store),
     }

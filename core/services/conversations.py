@@ -32,6 +32,7 @@ from core.observability.tracing import message_trace, span
 from core.protocol.runner_api import MESSAGE_CHARS, MESSAGE_ID_CHARS, Answer, ChangeQueue, SendMessage, SessionChange
 from core.services.audit import Audit
 from core.store import Store
+from core.tools.registry import BUILDER
 
 log = logging.getLogger("oma.conversations")
 
@@ -42,6 +43,7 @@ LOOK_S = (2.0, 4.0, 8.0, 15.0)  # between checks whether another web process has
 BACKOFF_S = (0.05, 0.2, 0.5, 1.0, 2.0)
 
 T = TypeVar("T")
+AllowedCallback = Callable[[Asked, Session, UserId], Awaitable[None]]
 
 
 class Conversations:
@@ -49,6 +51,7 @@ class Conversations:
 
     def __init__(self, *, store: Store, runners: RunnerPool, audit: Audit) -> None:
         self._store, self._runners, self._audit = store, runners, audit
+        self.on_allowed: AllowedCallback | None = None  # carries out what a yes to a platform tool sets off
         self._sessions: dict[tuple[UserId, str], Session] = {}
         self._opened: dict[str, str] = {}  # session → id of the box in which it is open
         self._openings: Hub[None] = Hub()
@@ -111,8 +114,12 @@ class Conversations:
         if decision not in get_args(Decision):
             raise BadInput(f"unknown decision {decision!r}")
         rules = parse_rules(rule) if decision == "allow_always" else ()
-        await self._check_run(await self._known(session, user=user), user=user)
-        target = await self._target(request_id, user=user)
+        known = await self._known(session, user=user)
+        await self._check_run(known, user=user)
+        asked = await self._asked(request_id, user=user, patient=known.kind == BUILDER and decision == "allow")
+        target = _target(asked) if asked else ""
+        if asked and decision == "allow" and self.on_allowed:
+            await self.on_allowed(asked, known, user)
         answer = Answer(decision=cast(Decision, decision), by=user, message=message, rule=rule, answers=answers or {})
         await self._call(session, lambda runner: runner.answer(session, request_id, answer), user=user)
         agent = (await self._known(session, user=user)).agent
@@ -120,19 +127,21 @@ class Conversations:
         await self._audit.record(AuditAction.REQUEST_ANSWERED, who=user, about=agent, detail=done, target=target)
         await self._add_rules(session, rules, user=user)
 
-    async def _target(self, request_id: str, *, user: UserId) -> str:
-        """Return the whole subject of a permission request for the audit log; empty if the Store does not have it
-        (yet).
+    async def _asked(self, request_id: str, *, user: UserId, patient: bool) -> Asked | None:
+        """Return the whole of what a request is about; None if the Store does not have it.
+
+        `patient`: wait for the Store, which has a request a moment after the page that shows it. What a platform tool
+        sets off follows from this.
         """
-        try:
-            asked = await self.asked(await self._store.get(Request, request_id, owner=user), user=user)
-        except PlatformError as error:
-            log.warning("the audit log will not tell what request %s was about: %s", request_id, error)
-            return ""
-        given = {key: value for key, value in asked.input.items() if key != "description"}
-        only = given.get("command") if asked.tool == "Bash" and len(given) == 1 else None
-        told = only if isinstance(only, str) else msgspec.json.encode(given).decode()
-        return f"{asked.tool}: {told}" if asked.kind == "permission" else ""
+        for pause_s in (*(BACKOFF_S[:4] if patient else ()), None):
+            try:
+                return await self.asked(await self._store.get(Request, request_id, owner=user), user=user)
+            except PlatformError as error:
+                if pause_s is None:
+                    log.warning("the audit log will not tell what request %s was about: %s", request_id, error)
+                    return None
+            await asyncio.sleep(pause_s)
+        return None
 
     async def asked(self, request: Request, *, user: UserId) -> Asked:
         """Return the whole request of an inbox entry, because nobody should answer what they cannot read in full.
@@ -308,3 +317,11 @@ class Conversations:
         self._opened.pop(session, None)
         for key in [key for key in self._sessions if key[1] == session]:
             del self._sessions[key]
+
+
+def _target(asked: Asked) -> str:
+    """Return the whole subject of a permission request, for the audit log."""
+    given = {key: value for key, value in asked.input.items() if key != "description"}
+    only = given.get("command") if asked.tool == "Bash" and len(given) == 1 else None
+    told = only if isinstance(only, str) else msgspec.json.encode(given).decode()
+    return f"{asked.tool}: {told}" if asked.kind == "permission" else ""

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from msgspec.structs import replace
@@ -40,6 +41,14 @@ class Schedules:
     ) -> None:
         self._store, self._audit, self._wake, self._clock = store, audit, wake, clock
 
+    async def create_once(self, key: str, agent: str, schedule: Schedule, *, user: UserId, input: str) -> Trigger:
+        """Create a schedule, or return the one that was made with the same `key`. Raises: as `create`."""
+        id = sha256(f"{user}\0{key}".encode()).hexdigest()[:16]
+        try:
+            return await self.get(id, user=user)
+        except NotFound:
+            return await self.create(agent, schedule, user=user, input=input, id=id)
+
     async def create(
         self,
         agent: str,
@@ -51,6 +60,7 @@ class Schedules:
         catch_up: CatchUp = CatchUp.LAST,
         jitter_s: int = 0,
         enabled: bool = True,
+        id: str = "",
     ) -> Trigger:
         """Create a schedule. Raises: NotFound: the agent. BadInput: a value is invalid. Conflict: the agent has too
         many.
@@ -60,7 +70,7 @@ class Schedules:
             raise Conflict(f"an agent has at most {SCHEDULES} schedules", code="too_many_schedules")
         at = self._clock()
         trigger = Trigger(
-            id=secrets.token_hex(8),
+            id=id or secrets.token_hex(8),
             agent=agent,
             schedule=self._checked(schedule, at),
             input=input,

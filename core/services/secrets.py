@@ -54,6 +54,10 @@ class Secrets:
             for name in await self._vault.names(owner=user)
         ]
 
+    async def has(self, name: str, *, user: UserId) -> bool:
+        """Whether the user has a secret of this name. Raises: VaultUnavailable."""
+        return name in await self._vault.names(owner=user)
+
     async def put(self, name: str, value: str, *, user: UserId) -> bool:
         """Add or replace a secret. Returns True if it is new. Raises: BadInput, TooMuch (core.vault.limits),
         VaultUnavailable.

@@ -1,4 +1,4 @@
-"""`draft_agent`: the builder gives the agent that is being built its name, description and icon."""
+"""`draft_agent`: the builder describes the agent that is being built."""
 
 from typing import Annotated, Any, Final
 
@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 from core.agents.changes import change_agent
 from core.domain.agent_definition import ICONS
+from core.domain.agent_inputs import AgentInput
 from core.protocol.gateway_api import ToolAnswer
 from core.tools.tool import PlatformTool, ToolContext, one_line
 
@@ -19,6 +20,10 @@ class DraftAgent(Struct, frozen=True, kw_only=True):
     name: Annotated[str, Meta(max_length=NAME_CHARS)] = ""
     description: Annotated[str, Meta(max_length=DESCRIPTION_CHARS)] = ""
     icon: Annotated[str, Meta(description=f"One of: {', '.join(ICONS)}")] = ""
+    model: Annotated[str, Meta(max_length=100, description="Only if the user wants a certain model.")] = ""
+    inputs: Annotated[
+        tuple[AgentInput, ...] | None, Meta(description="What a run asks for before it starts; replaces all inputs.")
+    ] = None
 
 
 async def _draft(context: ToolContext, given: DraftAgent) -> ToolAnswer:
@@ -37,7 +42,8 @@ async def _draft(context: ToolContext, given: DraftAgent) -> ToolAnswer:
 
 TOOL: Final = PlatformTool(
     name="draft_agent",
-    description="Set the name, description and icon of the agent being built.",
+    description="Describe the agent being built: name, description, icon, model, inputs. Its instructions are "
+    "the file CLAUDE.md in its folder.",
     arguments=DraftAgent,
     handle=_draft,
 )

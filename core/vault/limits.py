@@ -22,14 +22,17 @@ TAKEN_HEADS = ("ANTHROPIC_", "BASHOPTS", "BASH_FUNC", "CLAUDE", "DISABLE_", "DYL
                "MCP_", "NODE_", "OMA_", "OTEL_")  # fmt: skip
 
 
-def check(name: str, value: str) -> None:
-    """Check a secret's name and value. Raises: BadInput: `bad_secret_name`, `taken_secret_name`, `short_secret` or
-    `bad_secret`.
-    """
+def check_name(name: str) -> None:
+    """Check a secret's name. Raises: BadInput: `bad_secret_name` or `taken_secret_name`."""
     if not NAME.fullmatch(name):
         raise BadInput("a name has 1 to 64 capital letters, digits and _", code="bad_secret_name")
     if name in TAKEN or name.startswith(TAKEN_HEADS):
         raise BadInput("this name means something to the system already", code="taken_secret_name")
+
+
+def check(name: str, value: str) -> None:
+    """Check a secret's name and value. Raises: BadInput: as `check_name`, or `short_secret` or `bad_secret`."""
+    check_name(name)
     if len(value.strip()) < SHORTEST:  # it could not be masked: it would match half of all text
         raise BadInput(f"a value has at least {SHORTEST} characters", code="short_secret")
     if "\0" in value or not _is_text(value):

@@ -65,7 +65,7 @@ class NoRuns:
 
 def rest_of_services() -> dict[str, Any]:
     """What pages over fakes do not ask for; /settings and /admin are tested over the real thing (tests/e2e)."""
-    names = "account secrets export outbound files people audit schedules definitions spending"
+    names = "account secrets export outbound files people audit schedules definitions spending platform_requests"
     unused = dict.fromkeys(names.split())
     return {**unused, "announcements": Announced(), "runs": NoRuns()}
 

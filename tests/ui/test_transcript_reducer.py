@@ -83,6 +83,14 @@ def done(**more: Any) -> e.TurnFinished:
     return e.TurnFinished(**{"outcome": "ok", "duration_s": 2.0, **more})
 
 
+def test_a_call_whose_runner_is_lost_ends_with_its_turn() -> None:
+    log = Log()
+    log.take(said(), busy("m1"), bash("t1"))
+    log.fold.apply(e.StateChanged(state=S.ASLEEP))  # the web's own word, while no runner is there
+    log.take(e.TurnFinished(outcome="interrupted", reason="runner_lost"), idle())
+    assert "e:4" in shown(log.fold)
+
+
 # ---- text (G2)
 
 

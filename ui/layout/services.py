@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from core.services.connections import ConnectionHistory
     from core.services.conversations import Conversations
     from core.services.files import Files
+    from core.services.platform_requests import PlatformRequests
     from core.services.runs import Runs
     from core.services.schedules import Schedules
     from core.services.secrets import Secrets
@@ -66,6 +67,7 @@ class Services:
     conversations: "Conversations"
     runs: "Runs"
     schedules: "Schedules"
+    platform_requests: "PlatformRequests"
     auth: Auth
     account: "Account"
     secrets: "Secrets"

@@ -10,6 +10,7 @@ import msgspec
 from core.domain.events import Asked
 from ui.layout.i18n import Translations
 from ui.transcript import diff, markdown, tool_labels
+from ui.transcript.platform_forms import Form, form_of
 from ui.transcript.tool_details import fields
 
 AGENT_FOLDER: Final = re.compile(r"^~/agents/[a-z0-9]+")
@@ -45,6 +46,7 @@ class RequestView(msgspec.Struct, frozen=True, kw_only=True):
     no_rule: str = ""  # why no rule is offered, as a sentence
     plan: str = ""
     questions: tuple[Choice, ...] = ()
+    form: Form | None = None
 
 
 def card(
@@ -63,6 +65,8 @@ def card(
         return msgspec.structs.replace(base, questions=tuple(_choice(asked)))
     if asked.kind == "plan":
         return msgspec.structs.replace(base, plan=render(asked.plan))
+    if form := form_of(asked, words):
+        return msgspec.structs.replace(base, title=form.title, form=form)
     return _permission(base, asked, words)
 
 

@@ -129,8 +129,9 @@ class ToolActivity:
         keys, self._row = self._row, []
         row: list[str] = []
         for key in [*keys, ""]:
-            call = self._calls.get(key.removeprefix("a:")) if key.startswith("a:") else None
-            if key and (call is None or call.state == "ok"):
+            call = self._calls.get(key.removeprefix("a:"))
+            # A call that was forgotten with its CLI has a key, but is not there; thinking has no call at all.
+            if call.state == "ok" if call else bool(key) and not key.startswith("a:"):
                 row.append(key)
                 continue
             self._fold(row)

@@ -78,6 +78,9 @@ def decided(asked: Asked, answer: Answered, words: Translations) -> str:
     """Name the decision in a word or two."""
     if answer.by == "stop":
         return words.t("answered.by_stop")
+    if asked.tool in tool_labels.ASKING:
+        verb = tool_labels.kind(asked.tool).verb
+        return words.t(f"answered.ours.{verb if answer.decision == 'allow' else 'deny'}")
     return words.t(f"answered.{asked.kind}.{answer.decision}")
 
 

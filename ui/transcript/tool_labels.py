@@ -6,11 +6,11 @@ from typing import Any, Final
 import msgspec
 
 from core.domain.visible_text import visible as visible
-from core.protocol.platform_tools import DRAFT_AGENT_TOOL
+from core.protocol import platform_tools as ours
 
 AGENT_FOLDER: Final = re.compile(r"^.{0,200}?/agents/[a-z0-9]{12}/")
 HOME: Final = re.compile(r"^/home/agent/")
-DRAFT: Final = DRAFT_AGENT_TOOL
+DRAFT: Final = ours.DRAFT_AGENT_TOOL
 OBJECT_CHARS: Final = 200  # of a line; the whole is in the details
 
 
@@ -44,11 +44,18 @@ KINDS: Final[dict[str, ToolKind]] = {
     "TaskStop": ToolKind("kill", "stop", ("task_id", "shell_id")),
     "TaskOutput": ToolKind("watch", "term", ("task_id",)),
     DRAFT: ToolKind("draft", "spark", ("name",)),
+    ours.REQUEST_SECRET_TOOL: ToolKind("secret", "key", ("name",)),
+    ours.PROPOSE_SCHEDULE_TOOL: ToolKind("schedule", "cal", ("when", "cron", "at")),
+    ours.PUBLISH_AGENT_TOOL: ToolKind("publish", "rocket", ("note",)),
+    ours.READ_RUN_TOOL: ToolKind("readrun", "runs", ("run",)),
+    ours.TRY_AGENT_TOOL: ToolKind("try", "play", ("only",)),
 }
+ASKING: Final = frozenset({ours.REQUEST_SECRET_TOOL, ours.PROPOSE_SCHEDULE_TOOL, ours.PUBLISH_AGENT_TOOL})
 EDITING: Final = frozenset({"Write", "Edit", "MultiEdit", "NotebookEdit"})
 DELEGATING: Final = frozenset({"Task", "Agent"})
 QUIET: Final = EDITING | {
     DRAFT,
+    *ASKING,
     "EnterPlanMode",
     "TaskStop",
 }  # what went well is told by what was given; the answer is for the model

@@ -22,6 +22,7 @@ from ui.transcript.reducer import TranscriptReducer
 from ui.transcript.session_stats import SessionStats
 from ui.transcript.shared_view import SharedView, SharedViews, ViewCursor
 from ui.transcript.transcript import Transcript
+from ui.workspace.answers import answer_request
 from ui.workspace.composer import Composer
 from ui.workspace.greeting import welcome
 from ui.workspace.handover import summary
@@ -165,7 +166,7 @@ class WorkspaceChat:
         )
         transcript_place = tag("div", classes="place")
         with tag("div", classes="dock"), tag("div", classes="col"):
-            answer = partial(self._conversations.answer, id, user=user)
+            answer = partial(answer_request, self._page.services, id, user=user)
             card = RequestCard(words=words, answer=answer, fail=self._page.fail, meta=meta)
             composer = self._composer = Composer(
                 session=id,

@@ -46,6 +46,7 @@ export default {
     refused(id, sentence) {
       if (this.asks[0]?.id !== id) return;
       this.enable(true);
+      if (sentence && this.wrong?.isConnected) return (this.wrong.textContent = sentence), this.value.focus();
       if (!sentence || !this.rule?.isConnected) return;
       this.complain(sentence);
       this.rule.focus();
@@ -56,12 +57,12 @@ export default {
     card(ask, count) {
       const box = element("section", "permission");
       box.tabIndex = 0;
-      box.dataset.testid = ask.kind;
+      box.dataset.testid = ask.form?.testid || ask.kind;
       box.dataset.state = ask.parked ? "parked" : "open";
       box.setAttribute("aria-label", ask.title);
       const top = element("div", "top");
       const sign = element("span", "warn row");
-      sign.append(icon({ question: "question", plan: "plan" }[ask.kind] || "shield"));
+      sign.append(icon(ask.form?.icon || { question: "question", plan: "plan" }[ask.kind] || "shield"));
       this.waiting = element("span", "waiting");
       this.waiting.dataset.since = ask.since;
       top.append(sign, element("h2", "", ask.title));
@@ -80,6 +81,7 @@ export default {
     what(ask) {
       const parts = [];
       if (ask.parked) parts.push(element("p", "why muted", this.words.parked));
+      if (ask.form) return [...parts, ...this.form(ask.form)];
       if (ask.kind === "plan") {
         const plan = element("div", "cmd prose plan-text");
         plan.innerHTML = clean(ask.plan);
@@ -90,12 +92,33 @@ export default {
       if (ask.path) parts.push(element("div", "cmd path", ask.path));
       if (ask.lines.length) parts.push(this.diff(ask.lines));
       if (ask.rows.length) parts.push(this.fields(ask.rows));
-      if (ask.reason) {
-        const why = element("div", "why");
-        why.append(element("span", "muted", `${this.words.why} `), ask.reason);
-        parts.push(why);
-      }
+      if (ask.reason) parts.push(this.because(ask.reason));
       return parts;
+    },
+    form(form) {
+      // What a platform tool asks: its rows, the model's reason, and perhaps a value that only the server gets.
+      const parts = [];
+      if (form.why) parts.push(this.because(form.why));
+      if (form.rows.length) parts.push(this.fields(form.rows));
+      if (form.field) {
+        const label = element("label", "value", form.field);
+        this.value = element("textarea", "input mono hidden-text");
+        Object.assign(this.value, { rows: 2, autocomplete: "off", spellcheck: false });
+        this.value.setAttribute("autocapitalize", "off");
+        this.value.dataset.testid = "secret-value";
+        this.wrong = element("p", "lacking");
+        this.wrong.role = "alert";
+        this.value.addEventListener("input", () => (this.wrong.textContent = ""));
+        label.append(this.value);
+        parts.push(label, this.wrong);
+      }
+      if (form.note) parts.push(element("p", "why tiny", form.note));
+      return parts;
+    },
+    because(reason) {
+      const why = element("div", "why");
+      why.append(element("span", "muted", `${this.words.why} `), reason);
+      return why;
     },
     text(tag, classes, text) {
       const box = element(tag, classes);
@@ -183,6 +206,12 @@ export default {
         row.append(made);
         return made;
       };
+      if (ask.form) {
+        add(button(ask.form.yes, "btn primary", "", () => (ask.form.field ? this.give() : this.answer("allow"))), "allow", ask.form.field ? "" : "1");
+        if (ask.form.change) add(button(ask.form.change, "btn", "", () => this.denyWith(this.words.plan_message)), "deny-with");
+        add(button(ask.form.no, "btn ghost", "", () => this.answer("deny", this.note?.isConnected ? { message: this.note.value.trim() } : {})), "deny", "3");
+        return row;
+      }
       if (ask.kind === "question") {
         add(button(this.words.answer, "btn primary", "", () => this.reply()), "answer");
         add(button(this.words.skip, "btn", "", () => this.answer("deny")), "deny");
@@ -287,6 +316,10 @@ export default {
       this.enable(false);
       this.$emit("answer", { id: ask.id, decision, ...more });
     },
+    give() {
+      if (!this.value.value.trim()) return (this.wrong.textContent = this.words.value_missing), this.value.focus();
+      this.answer("allow", { secret: this.value.value });
+    },
     reply() {
       const answers = {};
       const sets = [...this.box.querySelectorAll("fieldset")];
@@ -306,7 +339,7 @@ export default {
     enable(on) {
       if (on) delete this.box.dataset.sent;
       else this.box.dataset.sent = "1";
-      for (const one of this.box.querySelectorAll("button, input")) one.disabled = !on;
+      for (const one of this.box.querySelectorAll("button, input, textarea")) one.disabled = !on;
     },
 
     // ---- keys and focus
@@ -331,7 +364,7 @@ export default {
       const inside = this.box.contains(at);
       if (!inside && (this.among || this.composer()?.value || at !== document.body)) return;
       if (ask.kind === "question" && this.pick(event)) return;
-      const wanted = ask.kind === "question" ? "" : { 1: "allow", 2: "allow-always", 3: "deny" }[event.key];
+      const wanted = ask.kind === "question" || ask.form?.field ? "" : { 1: "allow", 2: "allow-always", 3: "deny" }[event.key];
       if (wanted && performance.now() - this.since > SETTLE_MS) {
         event.preventDefault();
         if (this.taken && at === this.box) this.hold(event.key, wanted);

@@ -13,9 +13,11 @@ from ui.transcript.reducer import Meta
 
 LABELS: Final = (
     "allow always always_none always_now always_sure whole whole_lines show_all deny deny_with deny_message why rule "
-    "rule_hint rule_all waiting parked other_answer choose answer skip plan_go plan_more plan_message several s m h"
+    "rule_hint rule_all waiting parked other_answer choose answer skip plan_go plan_more plan_message value_missing "
+    "several s m h"
 ).split()
-RULE_ERRORS: Final = frozenset({"bad_rule", "rule_misses"})  # said at the field of the rule
+# Said at the field where the person can mend it: of the rule, of the value.
+AT_FIELD: Final = frozenset({"bad_rule", "rule_misses", "short_secret", "bad_secret", "secrets_full"})
 DECISIONS: Final = frozenset({"allow", "allow_always", "deny", "answer"})
 Answer = Callable[..., Awaitable[None]]
 
@@ -23,6 +25,7 @@ Answer = Callable[..., Awaitable[None]]
 class RequestCard(Element, component="request_card.js", dependencies=["../transcript/oma_items.js"]):
     """Shows the oldest open request of `meta`; `answer(request_id, decision=…, message=…, rule=…, answers=…)`.
 
+    A value that was asked for comes as `secret`; nothing of this page keeps it.
     `among`: one of several on the page. It takes no focus by itself, and hears only keys pressed inside it.
     """
 
@@ -42,6 +45,7 @@ class RequestCard(Element, component="request_card.js", dependencies=["../transc
         decision = str(said.get("decision", ""))
         if decision not in DECISIONS:
             return
+        more: dict[str, Any] = {"secret": str(said["secret"]).strip("\r\n")} if said.get("secret") else {}
         try:
             await self._answer(
                 str(said.get("id", "")),
@@ -49,9 +53,10 @@ class RequestCard(Element, component="request_card.js", dependencies=["../transc
                 message=str(said.get("message", "")),
                 rule=str(said.get("rule", "")),
                 answers={str(k): str(v) for k, v in answers.items()} if isinstance(answers, dict) else None,
+                **more,
             )
         except PlatformError as error:
-            sentence = self._words.t(f"error.{error.code}") if error.code in RULE_ERRORS else ""
+            sentence = self._words.t(f"error.{error.code}") if error.code in AT_FIELD else ""
             if not sentence:
                 self._fail(error)
             self.run_method("refused", str(said.get("id", "")), sentence)

@@ -1,0 +1,115 @@
+"""What the builder asks a person: a secret, a schedule, a publication. Their yes does it, and nothing else does."""
+
+import json
+from typing import Any
+
+from playwright.async_api import expect
+
+from tests.e2e.conftest import Visit
+from tests.e2e.screen import Event, Screen, kinds
+from tests.e2e.test_pages import judge
+from tests.e2e.test_secrets import HASH, VALUE, assert_nowhere, frames_of, written
+from tests.model_server import ModelServer
+from tests.product import Product
+
+SECRET = {"name": "SLACK_TOKEN", "why": "To post the summary. You find it at api.slack.com."}
+SCHEDULE = {"when": "every weekday at 9:00 am", "timezone": "Asia/Seoul", "input": "Summarise the new issues."}
+
+
+def use(tool: str, arguments: dict[str, Any]) -> str:
+    return f"USE(((mcp__oma__{tool})))((({json.dumps(arguments, ensure_ascii=False)})))"
+
+
+async def triggers(me: Screen) -> list[Any]:
+    answer = await me.page.request.get(f"{me.product.url}/api/v1/agents/{me.agent}/triggers")
+    return list((await answer.json())["triggers"])
+
+
+def returned(events: list[Event]) -> str:
+    """What the model was told last by a tool."""
+    return str(kinds(events, "tool_returned")[-1]["content"])
+
+
+async def test_a_secret_goes_from_the_form_to_the_vault_and_to_nobody_else(
+    product: Product, visit: Visit, model: ModelServer
+) -> None:
+    me = await visit(product)
+    heard = frames_of(me)
+    await me.sign_in()
+    await me.new_agent()
+    await me.say(use("request_secret", SECRET | {"name": "PATH"}))
+    assert "means something to the system" in returned(await me.until_turns(1)), "nobody is asked for what can be none"
+    await me.say(use("request_secret", SECRET))
+    form = me.get("secret-form")
+    await expect(form).to_contain_text("Enter SLACK_TOKEN")
+    await expect(form).to_contain_text("api.slack.com")
+    await judge(me, "the form of a secret")
+    product.allow("runner", "recover")
+    await product.kill("runner")
+    await expect(form).to_have_attribute("data-state", "parked", timeout=30_000)
+    await form.get_by_test_id("allow").click()
+    await expect(form.get_by_role("alert")).to_have_text("Enter the value.")
+    await form.get_by_test_id("secret-value").fill("abc")
+    await form.get_by_test_id("allow").click()
+    await expect(form.get_by_role("alert")).to_contain_text("characters")
+    await me.page.goto(product.url + "/inbox")
+    await expect(form).to_contain_text("Enter SLACK_TOKEN")
+    await form.get_by_test_id("secret-value").fill(VALUE)
+    await form.get_by_test_id("allow").click()
+    await expect(me.get("all-clear")).to_be_visible()
+    await me.page.go_back()
+    assert "SLACK_TOKEN is there" in returned(await me.until_turns(3, within_s=60))
+    await me.say(use("request_secret", SECRET))
+    assert "SLACK_TOKEN is there" in returned(await me.until_turns(4)), "what is there is not asked for again"
+    await me.say("TOOL(((printf %s $SLACK_TOKEN | sha256sum)))")
+    await me.get("allow").click()
+    assert HASH in returned(await me.until_turns(5))
+    assert_nowhere(await me.page.content(), *heard, *written(product), product.log())
+    assert_nowhere(*(json.dumps(turn.body) for turn in model.turns))
+
+
+async def test_a_schedule_and_a_publication_are_made_by_a_yes_and_by_nothing_else(
+    product: Product, visit: Visit
+) -> None:
+    me = await visit(product)
+    await me.sign_in()
+    await me.new_agent()
+    await me.say(use("publish_agent", {"note": "First."}))
+    assert "no name yet" in returned(await me.until_turns(1))
+    await me.say(use("draft_agent", {"name": "Issue digest", "description": "Reads issues.", "icon": "issue"}))
+    await me.until_turns(2)
+    await me.say(use("propose_schedule", SCHEDULE | {"when": "whenever it rains"}))
+    assert "not understood" in returned(await me.until_turns(3))
+    proposal = me.get("schedule-proposal")
+    await me.say(use("propose_schedule", SCHEDULE))
+    for part in ("weekdays at 9 am", "Asia/Seoul", "9:00", "Summarise the new issues."):
+        await expect(proposal).to_contain_text(part)
+    await judge(me, "the proposal of a schedule")
+    await proposal.get_by_test_id("deny-with").click()
+    await proposal.get_by_test_id("deny-message").fill("an hour later please")
+    await proposal.get_by_test_id("deny-message").press("Enter")
+    assert "an hour later please" in returned(await me.until_turns(4)) and not await triggers(me)
+    await me.say(use("propose_schedule", SCHEDULE | {"when": "every weekday at 10:00 am"}))
+    await expect(proposal).to_contain_text("weekdays at 10 am")
+    await proposal.get_by_test_id("allow").click()
+    assert "The schedule is made" in returned(await me.until_turns(5))
+    (trigger,) = await triggers(me)
+    assert (trigger["cron"], trigger["timezone"], trigger["input"]) == (
+        "0 10 * * 1-5",
+        "Asia/Seoul",
+        "Summarise the new issues.",
+    )
+    await me.say(use("propose_schedule", SCHEDULE | {"when": "every weekday at 10:00 am"}))
+    await me.until_turns(6)
+    assert len(await triggers(me)) == 1, "the same schedule is neither asked for nor made again"
+    await me.say(use("publish_agent", {"note": "First version."}))
+    form = me.get("publish-form")
+    await expect(form).to_contain_text("First version.")
+    await judge(me, "the question whether to publish")
+    await form.get_by_test_id("deny").click()
+    await me.until_turns(7)
+    await me.say(use("publish_agent", {"note": "First version."}))
+    await form.get_by_test_id("allow").click()
+    assert "It is published" in returned(await me.until_turns(8))
+    await me.say(use("read_run", {}))
+    assert "has not run yet" in returned(await me.until_turns(9))
