@@ -1,1 +1,1 @@
-"""The transcript: what a session said and did, reduced from its events and drawn by one element."""
+"""The transcript: a session's messages and tool calls, reduced from its events and drawn by one element."""

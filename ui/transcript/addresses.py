@@ -1,4 +1,4 @@
-"""Addresses in a model's words: which of them may be links, where a bare one ends, and files, which lead nowhere."""
+"""Addresses in a model's text: safe links, the ends of bare addresses, and names of files, which are not links."""
 
 import re
 from html import escape
@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from ui.transcript.tool_labels import near_path, visible
 
-# A bare address. Other scripts count where a part of it begins; after a Latin letter, or alone, they are a particle.
+# A bare address. Letters of other scripts belong to it at the beginning of a part; elsewhere they are a particle.
 LETTERS: Final = r"[^\W\d_a-zA-Z]"
 ADDRESS: Final = re.compile(
     rf"https?://(?:(?<=//){LETTERS}[\w.-]*|[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d+)?"
@@ -18,7 +18,7 @@ FILE: Final = re.compile(r"(?!//)[^\s:\\]{1,500}")  # a path, or a place on the 
 
 
 def safe_address(address: str) -> bool:
-    """Whether a link may lead there."""
+    """True if a link to this address is allowed."""
     try:
         parts = urlsplit(address.strip())
     except ValueError:
@@ -27,30 +27,30 @@ def safe_address(address: str) -> bool:
 
 
 def linkable(address: str) -> bool:
-    """What Markdown may take for a link; one to a file is drawn as its name."""
+    """True if Markdown may read this as a link. A link to a file is drawn as the file's name."""
     return safe_address(address) or bool(FILE.fullmatch(address))
 
 
 def file_name(address: str) -> str:
-    """The name of a file of the agent's folder, as code; nothing for a place on the same page."""
+    """Return the name of a file of the agent's folder as code; empty for a place on the same page."""
     name = "" if address.startswith("#") else near_path(unquote(address))
     return f"<code>{escape(visible(name), quote=False)}</code>" if name else ""
 
 
 def link_start(address: str) -> str:
-    """An opening tag that says on hover where it leads."""
+    """Return an opening tag that shows its target on hover."""
     shown = escape(address)
     return f'<a href="{shown}" title="{shown}" target="_blank" rel="noopener noreferrer nofollow">'
 
 
 def bare_link(address: str) -> str:
-    """An address that stands alone, as a link if it may be one."""
+    """Return a bare address, as a link if that is allowed."""
     shown = escape(visible(address), quote=False)
     return f"{link_start(address)}{shown}</a>" if safe_address(address) else shown
 
 
 def linked(words: str) -> str:
-    """Escaped text with its bare addresses as links, each without the punctuation of the sentence around it."""
+    """Return escaped text with its bare addresses as links, without the punctuation of the sentence around them."""
     parts, done = [], 0
     for found in ADDRESS.finditer(words):
         address = _trimmed(found[0])
@@ -61,7 +61,7 @@ def linked(words: str) -> str:
 
 
 def _trimmed(address: str) -> str:
-    """Without closing marks that belong to the sentence: its point, or a bracket that was opened before."""
+    """Return the address without punctuation of its sentence: a point, or a bracket that was opened before it."""
     address = address[: _unopened(address)]
     end = len(address)
     open_ = {mark: address.count(left) - address.count(mark) for left, mark in ("()", "[]")}
@@ -73,7 +73,7 @@ def _trimmed(address: str) -> str:
 
 
 def _unopened(address: str) -> int:
-    """Where a closing bracket stands that was opened before the address, which ends there; else its length."""
+    """Return the position of a closing bracket that was opened before the address, which ends it; else its length."""
     depth = {")": 0, "]": 0}
     for at, mark in enumerate(address):
         if mark in "([":

@@ -1,8 +1,8 @@
-"""What a command has printed, as HTML: the last state of every line, with colours as classes, in bounded time.
+"""The output of a command as HTML: the last state of every line, with colours as classes, in limited time.
 
-Carriage returns, backspaces, erasing, and moves within the last lines are carried out, so a progress bar is one line.
-Every other control sequence is dropped. Three libraries were tried on 64 KB: pyte takes 0.3 to 1.1 s for any text, rich
-38 s for a hostile one, and ansi2html leaves the carriage returns in.
+Carriage returns, backspaces, erasing and moves within the last lines are carried out, so that a progress bar is one
+line. All other control sequences are dropped. Three libraries were tried on 64 KB: pyte takes 0.3 to 1.1 s for any
+text, rich 38 s for a hostile one, and ansi2html leaves the carriage returns in.
 """
 
 import re
@@ -14,7 +14,7 @@ from typing import Final
 from ui.transcript.tool_labels import visible
 
 CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-# Every part is bounded, so no input makes it look at a character more than a few times.
+# Every part is bounded, so that each character is read a few times at most.
 TOKEN: Final = re.compile(
     r"(?P<text>[^\x00-\x08\n-\x1f\x7f-\x9f]+)"
     r"|\x1b\[(?P<args>[0-?]{0,64})[ -/]{0,4}(?P<final>[@-~])"
@@ -24,18 +24,18 @@ TOKEN: Final = re.compile(
 )
 LINES_BACK: Final = 50  # how far up the cursor moves
 COLUMNS: Final = 1_000  # how far right it jumps
-PADDING: Final = 20_000  # spaces that jumps to the right may make altogether
-# Of a style: bold, dim, italic, underlined; a colour has one of six classes, black and white have none.
+PADDING: Final = 20_000  # spaces that all jumps to the right may insert together
+# Classes of bold, dim, italic and underlined text. A colour has one of six classes; black and white have none.
 FLAGS: Final = {1: "ab", 2: "ad", 3: "ai", 4: "au"}
 
 
 def render(text: str) -> str:
-    """All of the text as HTML."""
+    """Return the whole text as HTML."""
     return _html(_lines(text)) if CONTROL.search(text) else escape(visible(text), quote=False)
 
 
 def cut(text: str, head: int, tail: int) -> tuple[str, str, int]:
-    """(HTML of the first `head` characters, HTML of the last `tail`, the number of characters between them)."""
+    """Return (HTML of the first `head` characters, HTML of the last `tail`, the number of characters between them)."""
     if not CONTROL.search(text):
         whole = len(text) <= head + tail
         parts = (text, "", 0) if whole else (text[:head], text[-tail:], len(text) - head - tail)
@@ -53,7 +53,7 @@ Line = list[Cell]
 
 
 class _Terminal:
-    """Lines of cells, and where the next character goes."""
+    """A terminal: lines of cells, and the position of the cursor."""
 
     def __init__(self) -> None:
         self.lines: list[Line] = [[]]
@@ -82,7 +82,7 @@ class _Terminal:
             self._column = max(0, self._column - 1)
 
     def sequence(self, final: str, args: str) -> None:
-        """A control sequence; what it does not know it drops."""
+        """Carry out a control sequence; unknown ones are dropped."""
         if final == "m":
             self._paint([int(arg) if arg.isdecimal() else 0 for arg in re.split("[;:]", args)[:32]])
             return
@@ -133,12 +133,16 @@ class _Terminal:
 
 
 def _named(number: int, *, bright: bool = False) -> str:
-    """Red to cyan; black and white are the page's own colour, and bright black is dim."""
+    """Return the class of a colour from red to cyan. Black and white are the page's own colour, and bright black is
+    dim.
+    """
     return f"a{number}" if 1 <= number <= 6 else "ad" if bright and number == 0 else ""
 
 
 def _extended(codes: list[int]) -> str:
-    """The nearest class to a colour of a table of 256, or of red, green and blue; takes its numbers away."""
+    """Return the class that is nearest to a colour of the 256-colour table or of RGB, and remove its numbers from
+    `codes`.
+    """
     kind = codes.pop(0) if codes else 0
     if kind == 2:
         parts = [*codes, 0, 0, 0][:3]
@@ -154,7 +158,9 @@ def _extended(codes: list[int]) -> str:
 
 
 def _nearest(red: int, green: int, blue: int) -> str:
-    """By hue: a part counts if it is more than half of the way from the smallest to the largest."""
+    """Return the class of a colour's hue. A component counts if it is above the middle of the smallest and
+    the largest.
+    """
     low, high = min(red, green, blue), max(red, green, blue)
     if high - low < 40:
         return ""

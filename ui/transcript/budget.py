@@ -1,20 +1,20 @@
-"""How much work one text may cost: its rules ask as they go, and text that is built to be slow is given up."""
+"""A limit for the work on one text. Its rules check it as they go, and a text that is built to be slow is given up."""
 
 import time
 from collections.abc import Callable
 from typing import Final
 
-EVERY: Final = 32  # ticks between two looks at the clock, which cost more than a tick
+EVERY: Final = 32  # ticks between two reads of the clock, which cost more than a tick
 
 Now = Callable[[], float]
 
 
 class TooSlow(Exception):
-    """The text is built to be slow."""
+    """The text is built to be slow and exceeds its budget."""
 
 
 class Budget:
-    """CPU seconds of this thread, so that a loaded machine takes nothing away. `now` is another measure in tests."""
+    """A budget in CPU seconds of this thread, so that other load on the machine does not count. Tests replace `now`."""
 
     __slots__ = ("_now", "_ticks", "_until")
 
@@ -25,13 +25,13 @@ class Budget:
 
     @property
     def spent(self) -> bool:
-        """Whether nothing is left."""
+        """True if the budget is used up."""
         return self._now() > self._until
 
     def tick(self) -> None:
-        """One small step of work.
+        """Count a small step of work.
 
-        Raises: TooSlow: it was one too many.
+        Raises: TooSlow: the budget is used up.
         """
         self._ticks += 1
         if self._ticks % EVERY == 0 and self.spent:

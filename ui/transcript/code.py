@@ -1,4 +1,4 @@
-"""Source code to HTML with four token classes, in bounded time; whatever is too odd or too long stays plain text."""
+"""Source code as HTML with four token classes, in limited time. Odd or very long code stays plain text."""
 
 from html import escape
 
@@ -9,10 +9,10 @@ from pygments.util import ClassNotFound  # type: ignore[import-untyped]
 
 from ui.transcript.budget import Budget
 
-MAX_CHARS = 20_000  # longer blocks are data, not reading matter
-MAX_LINE = 2_000  # lexers are regular expressions: one long line is what makes them slow
-BUDGET_S = 0.03  # CPU seconds of a block that stands alone; looked at between tokens
-# Lexers whose expressions were tried on hostile input; an unknown name is shown without colours.
+MAX_CHARS = 20_000  # longer blocks are data, not for reading
+MAX_LINE = 2_000  # lexers are regular expressions, which long lines make slow
+BUDGET_S = 0.03  # CPU seconds of a single block; checked between tokens
+# Lexers that were tested on hostile input; other languages are shown without colours.
 KNOWN = frozenset(
     "bash c cpp css csharp diff docker dockerfile go html ini java javascript js json jsx kotlin make makefile"
     " markdown md php powershell py python python3 rb ruby rust rs sh shell sql swift toml ts tsx typescript xml yaml"
@@ -28,7 +28,7 @@ _CLASSES: tuple[tuple[_TokenType, str], ...] = (
 
 
 def highlight(source: str, language: str, budget: Budget | None = None) -> str:
-    """HTML of `source`, escaped; its text content is `source` byte for byte. `budget`: that of the text it is in."""
+    """Return `source` as escaped HTML whose text is `source` byte for byte. `budget` is that of the text around it."""
     if language.lower() not in KNOWN or len(source) > MAX_CHARS or _longest_line(source) > MAX_LINE:
         return escape(source, quote=False)
     try:
@@ -48,7 +48,7 @@ def _coloured(source: str, lexer: Lexer, budget: Budget) -> str:
         name = next((name for base, name in _CLASSES if kind in base), "")
         text = escape(value, quote=False)
         parts.append(f'<span class="{name}">{text}</span>' if name else text)
-    # Lexers normalise line ends; a copy must give what the model wrote.
+    # Lexers normalise line ends, but a copy has to be what the model wrote.
     return "".join(parts) if length == len(source) else escape(source, quote=False)
 
 

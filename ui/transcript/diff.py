@@ -1,4 +1,4 @@
-"""What an edit changes, as lines: for the transcript's small diffs and the full ones of a permission card."""
+"""The changes of an edit as lines: short diffs for the transcript, and full ones for request cards."""
 
 from collections.abc import Iterator
 from difflib import SequenceMatcher
@@ -9,8 +9,8 @@ import msgspec
 
 from core.domain.visible_text import visible
 
-MAX_LINES: Final = 1_000  # comparing takes quadratic time; longer texts are shown as all out, all in
-# Pairs of lines that are compared for one call of a tool: the worst texts cost 2 µs a pair, and an edit may be many.
+MAX_LINES: Final = 1_000  # comparison takes quadratic time; longer texts are shown as removed and added whole
+# Pairs of lines compared for one tool call: the worst texts cost 2 µs per pair, and a call may have many edits.
 PAIRS: Final = 200_000
 CONTEXT: Final = 2
 
@@ -19,14 +19,14 @@ SIGNS: Final[dict[Kind, str]] = {"same": " ", "del": "−", "add": "+", "gap": "
 
 
 class Line(msgspec.Struct, frozen=True, array_like=True):
-    """One line of a diff."""
+    """A line of a diff."""
 
     kind: Kind
     text: str
 
 
 def edits(tool: str, given: dict[str, Any]) -> list[tuple[str, str]]:
-    """(before, after) of each change that this call of an editing tool makes; a new file has no before."""
+    """Return (before, after) of each change that this call of an editing tool makes; a new file has no before."""
     if tool == "Write":
         return [("", _text(given, "content"))]
     if tool == "NotebookEdit":
@@ -37,7 +37,7 @@ def edits(tool: str, given: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def changes(tool: str, given: dict[str, Any]) -> list[Line]:
-    """All lines of all its edits, in reading order."""
+    """Return all lines of all edits of a call, in reading order."""
     shown: list[Line] = []
     pairs = 0
     for before, after in edits(tool, given):
@@ -47,13 +47,13 @@ def changes(tool: str, given: dict[str, Any]) -> list[Line]:
 
 
 def lines(before: str, after: str) -> list[Line]:
-    """All lines of both, in reading order."""
+    """Return all lines of both texts, in reading order."""
     old, new = before.splitlines(), after.splitlines()
     return _apart(old, new) if len(old) > MAX_LINES or len(new) > MAX_LINES else list(_compared(old, new))
 
 
 def _pairs(old: int, new: int) -> int:
-    """From 200 lines on difflib looks at rare lines only."""
+    """Estimate the pairs of lines that difflib compares. From 200 lines on it compares rare lines only."""
     return old * new if new < 200 else 50 * (old + new)
 
 
@@ -71,7 +71,7 @@ def _compared(old: list[str], new: list[str]) -> Iterator[Line]:
 
 
 def near(whole: list[Line], context: int = CONTEXT) -> list[Line]:
-    """Only the changed lines and a few around them."""
+    """Return only the changed lines and a few around them."""
     changed = [at for at, line in enumerate(whole) if line.kind != "same"]
     wanted = {at + step for at in changed for step in range(-context, context + 1)}
     kept: list[Line] = []
@@ -84,7 +84,7 @@ def near(whole: list[Line], context: int = CONTEXT) -> list[Line]:
 
 
 def html(shown: list[Line]) -> str:
-    """The lines as the style sheet's `.diff`."""
+    """Return the lines in the HTML of the style sheet's `.diff`."""
     rows = (
         f'<div class="{kind}"><span>{SIGNS[kind]}</span><span>{escape(visible(text), quote=False)}</span></div>'
         for kind, text in ((line.kind, line.text) for line in shown)
@@ -93,7 +93,7 @@ def html(shown: list[Line]) -> str:
 
 
 def counts(whole: list[Line]) -> tuple[int, int]:
-    """(lines added, lines taken away)."""
+    """Return (lines added, lines removed)."""
     return sum(line.kind == "add" for line in whole), sum(line.kind == "del" for line in whole)
 
 

@@ -7,7 +7,7 @@ import msgspec
 from core.domain.events import Event, seq_of
 from ui.transcript.ops import AnyOp, Drop, Output, PutItem, Wrap
 
-KEPT_ITEMS: Final = 600  # of a long session; older ones come back by "show earlier"
+KEPT_ITEMS: Final = 600  # of a long session; "show earlier" brings older ones back
 
 
 class ItemList:
@@ -37,7 +37,7 @@ class ItemList:
         live: bool = False,
         last: bool = False,
     ) -> None:
-        """Show an item: in its place if it is there, else at the end."""
+        """Show an item: in its place if it exists, else at the end."""
         before = "" if last or key in self._items else next(iter(self._last), "")
         put = PutItem(key=key, html=html, source=source, live=live)
         if last:
@@ -58,7 +58,7 @@ class ItemList:
         self._last = dict.fromkeys(part for one in self._last for part in ((key, one) if one == before else (one,)))
 
     def print(self, key: str, html: str, output: str) -> None:
-        """More output of a running command: pages that have the item are sent `output`, others the item's `html`."""
+        """Add output of a running command. Pages with the item are sent `output`, others the item's `html`."""
         self._items[key] = msgspec.structs.replace(self._items[key], html=html)
         self.ops.append(Output(key=key, html=output))
 
@@ -68,7 +68,7 @@ class ItemList:
         self.put(key, html, event, source=source)
 
     def drop(self, key: str) -> None:
-        """Remove an item, if it is there."""
+        """Remove an item if it exists."""
         if self._items.pop(key, None) is not None:
             self._numbers.pop(key, None)
             self._last.pop(key, None)
@@ -97,7 +97,7 @@ class ItemList:
         return self._wraps
 
     def trim(self) -> int:
-        """Forget the oldest items of a very long session; returns the number of the first event kept, 0: all are."""
+        """Forget the oldest items of a very long session. Returns the number of the first event kept; 0 if all are."""
         if len(self._items) <= KEPT_ITEMS:
             return 0
         for key in list(self._items)[: KEPT_ITEMS // 3]:

@@ -1,4 +1,4 @@
-"""The HTML of all transcript items but tool cards. Every value is escaped here or rendered by markdown.py."""
+"""The HTML of all transcript items except tool cards. Every value is escaped here or rendered by markdown.py."""
 
 from datetime import datetime
 from html import escape
@@ -14,19 +14,19 @@ from ui.transcript.tool_card import decided, icon, who
 
 LONG_LINES: Final = 15
 HEAD_LINES: Final = 10
-LINE_CHARS: Final = 70  # what fits into a line of a bubble, roughly
-WAITED_S: Final = 1.0  # a shorter wait for a person is not worth a number
+LINE_CHARS: Final = 70  # in a line of a bubble, roughly
+WAITED_S: Final = 1.0  # a shorter wait for a person is not shown
 MARKS: Final = {"done": "check", "now": "half", "later": "circle"}
 
 
 class Items:
-    """The items in one language."""
+    """Draws the items in one language."""
 
     def __init__(self, words: Translations) -> None:
         self._words = words
 
     def said(self, event: UserSaid, *, queued: bool, steered: bool = False) -> str:
-        """A message of the user; `steered`: it was taken in while the agent worked."""
+        """Draw a message of the user; `steered`: the agent took it in while it worked."""
         t = self._words.t
         if event.retry_of and not queued:
             told = f"{icon('rewind')}<span>{escape(t('say.again'))}</span>"
@@ -45,7 +45,7 @@ class Items:
         return f'<div class="queued" data-testid="queue-item" data-state="{state}">{row}</div>' if queued else row
 
     def _bubble(self, text: str) -> str:
-        """What was said; of a long text the beginning, and the rest under a line that opens it."""
+        """Draw the text of a message. A long one shows its beginning, and the rest unfolds."""
         head, rest = fold_long(text)
         if not rest:
             return f'<div class="said" dir="auto">{escape(text, quote=False)}</div>'
@@ -57,13 +57,13 @@ class Items:
         )
 
     def text(self, html: str, *, seq: int = 0, partial: bool = False) -> str:
-        """A text of the agent; without a number while it is written."""
+        """Draw a text of the agent; it has no number while it is being written."""
         number = f' data-seq="{seq}"' if seq else ' data-live="1"'
         note = f'<p class="tiny row">{icon("alert")}{self._words.t("say.partial")}</p>' if partial else ""
         return f'<div class="prose" dir="auto" data-testid="message" data-role="assistant"{number}>{html}</div>{note}'
 
     def thinking(self, text: str, *, live: bool = False) -> str:
-        """What it thought; folded."""
+        """Draw a thinking block, folded."""
         label = self._words.t("act.thinking" if live else "act.thought")
         first = escape(tool_labels.short(text), quote=False)
         line = f'{icon("right", "chev")}<span class="v nowrap">{label}</span><span class="cut">{first}</span>'
@@ -71,7 +71,7 @@ class Items:
         return f'<details class="thinking" data-testid="thinking"><summary class="act">{line}</summary>{body}</details>'
 
     def answered(self, asked: Asked, answer: Answered) -> str:
-        """One line that says what was decided, by whom."""
+        """Draw a line with a decision and who made it."""
         if asked.kind == "question":
             return self._question(asked, answer)
         allowed = answer.decision != "deny"
@@ -105,12 +105,12 @@ class Items:
         return f'<div class="decided" data-testid="question" data-state="{state}">{rows}</div>'
 
     def plan(self, html: str) -> str:
-        """A plan that the agent proposes, in full."""
+        """Draw a plan that the agent proposes, in full."""
         head = f'<div class="cap">{icon("plan")}{self._words.t("ask.plan")}</div>'
         return f'<div class="block plan">{head}<div class="prose" dir="auto">{html}</div></div>'
 
     def todos(self, items: tuple[TodoItem, ...]) -> str:
-        """The agent's checklist as it stands."""
+        """Draw the agent's checklist."""
         done = sum(item.status == "done" for item in items)
         rows = "".join(
             f'<li data-s="{item.status}">{icon(MARKS[item.status])}<span>{escape(item.text, quote=False)}</span></li>'
@@ -120,31 +120,31 @@ class Items:
         return f'<div class="todo"><div class="meta">{head}</div><ul>{rows}</ul></div>'
 
     def notice(self, event: Notice) -> str:
-        """A remark of the platform."""
+        """Draw a remark of the platform."""
         key = f"notice.{event.text}"
         text = self._words.t(key) if self._words.has(key) else event.text
         name = "info" if event.level == "info" else "alert"
         return f'<div class="act remark {event.level}">{icon(name)}<span>{escape(text, quote=False)}</span></div>'
 
     def retrying(self, event: Retrying) -> str:
-        """The model is asked again; the page counts the seconds down."""
+        """Draw a retry of a model call; the page counts the seconds down."""
         text = self._words.code("retry", event.reason, "other", attempt=event.attempt)
         until = f' data-in="{event.in_s:.1f}"' if event.in_s else ""
         end = f'<span class="end"{until}></span>'
         return f'<div class="act remark warn">{icon("clock")}<span>{escape(text)}</span>{end}</div>'
 
     def no_command(self, name: str) -> str:
-        """The answer to a slash command that does not exist here."""
+        """Draw the answer to an unknown slash command."""
         told = escape(self._words.t("say.no_command", name=name))
         return f'<div class="act remark info">{icon("info")}<span>{told}</span></div>'
 
     def ended(
         self, event: TurnFinished, *, said: UserSaid | None = None, followed: bool = False, empty: bool = False
     ) -> str:
-        """Time, tokens, cost in one line; before it what went wrong, and what to do.
+        """Draw the end of a turn: time, tokens and cost in one line; before it an error with its remedies.
 
-        `said` is the message of this turn, while nothing has come after it. `followed`: a message that waited for this
-        end goes on by itself. `empty`: nothing has come of the turn.
+        `said` is the turn's message, as long as nothing has followed it. `followed`: a waiting message continues by
+        itself. `empty`: the turn produced nothing.
         """
         words = self._words
         parts = [words.clock(event.at)] if isinstance(event.at, datetime) else []
@@ -163,7 +163,7 @@ class Items:
         return self._trouble(event, reason, said) + line
 
     def _times(self, event: TurnFinished) -> list[str]:
-        """How long it worked, and how long it waited for a person."""
+        """Return how long the turn worked, and how long it waited for a person."""
         words, waited = self._words, min(event.waited_s, event.duration_s)
         if waited < WAITED_S:
             return [words.lasting(event.duration_s)] if event.duration_s else []
@@ -171,7 +171,7 @@ class Items:
         return [worked, words.t("end.waited", time=words.lasting(waited))]
 
     def _tokens(self, event: TurnFinished) -> list[str]:
-        """What the model has read in all its calls together, and what it has written."""
+        """Return the tokens that the model read in all its calls, and those that it wrote."""
         usage, number = event.usage, self._words.number
         read = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
         if not (read or usage.output_tokens):
@@ -191,7 +191,7 @@ class Items:
 
 
 def _ways(event: TurnFinished, said: UserSaid) -> str:
-    """The place where the page puts a button for each thing that helps (core.domain.error_catalogue)."""
+    """Return the place for a button per remedy, which the page adds (core.domain.error_catalogue)."""
     helps, ways = remedies(event.reason), ""
     if Remedy.RETRY in helps or Remedy.WAIT in helps:
         ways += f' data-again="{event.seq}"'
@@ -203,7 +203,7 @@ def _ways(event: TurnFinished, said: UserSaid) -> str:
 
 
 def fold_long(text: str) -> tuple[str, str]:
-    """(what is shown, the rest) of a message that would fill more than about fifteen lines."""
+    """Split a message of more than about fifteen lines into (shown part, folded rest)."""
     height, cut = 0, 0
     for line in text.splitlines(keepends=True):
         if height < HEAD_LINES:

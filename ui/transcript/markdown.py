@@ -1,4 +1,6 @@
-"""Model text to safe HTML: Markdown without raw HTML, in bounded time, with nothing loaded from elsewhere."""
+"""Renders a model's text as safe HTML: Markdown without raw HTML, in limited time, and nothing is loaded from
+elsewhere.
+"""
 
 import re
 import time
@@ -22,26 +24,26 @@ from ui.transcript.addresses import file_name, link_start, linkable, linked, saf
 from ui.transcript.budget import Budget, Now, TooSlow
 from ui.transcript.code import highlight
 
-MAX_CHARS: Final = 200_000  # more is shown as plain text
+MAX_CHARS: Final = 200_000  # longer texts are shown as plain text
 # CPU seconds of one render: five times what ordinary prose needs, so 0.18 for 20 KB.
 BUDGET_S: Final = 0.1
 BUDGET_S_PER_CHAR: Final = 4e-6
-# The same of a text that is being written: that is rendered on the loop, twelve times a second.
+# The same for a text that is being written, which is rendered on the event loop twelve times a second.
 LIVE_S: Final = 0.01
 LIVE_MOST_S: Final = 0.05
 TASK: Final = re.compile(r"\[([ xX])\] ")
-# Hangul, kana and Chinese characters: scripts that write on without a space.
+# Hangul, kana and Chinese characters: scripts that continue without a space.
 CJK: Final = re.compile(
     r"[\u1100-\u11ff\u3040-\u318f\u31f0-\u31ff\u3400-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff]"
 )
 MARKS: Final = 60  # emphasis is one to three; each mark of a longer run would be a token of its own
-# Cells of a table: short rows under a wide head are filled up, 65,000 of them out of 4 KB.
+# Cells of a table: short rows under a wide head are filled up, so that 4 KB could become 65,000 cells.
 CELLS: Final = 2_000
 CELLS_PER_CHAR: Final = 0.3
 
 
 def render(text: str, *, now: Now = time.thread_time) -> str:
-    """HTML of a finished text. Text that cannot be rendered within the budget comes out as it was written."""
+    """Return a finished text as HTML. A text that exceeds its budget is returned as it was written."""
     if len(text) > MAX_CHARS:
         return plain(text)
     try:
@@ -51,7 +53,7 @@ def render(text: str, *, now: Now = time.thread_time) -> str:
 
 
 def quick(text: str, *, now: Now = time.thread_time) -> str | None:
-    """HTML of a text that is still being written, or nothing if that would hold up everybody else."""
+    """Return the HTML of a text that is still being written; None if rendering would take too long."""
     if len(text) > MAX_CHARS:
         return None
     budget = Budget(min(LIVE_S + len(text) * BUDGET_S_PER_CHAR, LIVE_MOST_S), now)
@@ -62,12 +64,14 @@ def quick(text: str, *, now: Now = time.thread_time) -> str | None:
 
 
 def plain(text: str) -> str:
-    """The text as it was written, line by line."""
+    """Return the text as it was written, line by line."""
     return f'<div class="plain">{escape(text, quote=False)}</div>'
 
 
 def split_blocks(text: str) -> tuple[str, str]:
-    """(finished blocks, unfinished tail): cut at the last blank line outside a code fence, or at a fence's edge."""
+    """Split a text into (finished blocks, unfinished tail): at the last blank line outside a code fence, or at a
+    fence's edge.
+    """
     cut = position = 0
     fence = ""
     for line in text.splitlines(keepends=True):
@@ -87,7 +91,7 @@ def split_blocks(text: str) -> tuple[str, str]:
 
 
 def opening(line: str) -> str:
-    """The marks that open a code fence on this line, or nothing."""
+    """Return the marks that open a code fence on this line; empty if there are none."""
     bare = line.strip()
     if bare[:3] not in ("```", "~~~"):
         return ""
@@ -96,12 +100,12 @@ def opening(line: str) -> str:
 
 
 def closes(bare: str, fence: str) -> bool:
-    """Whether this stripped line ends a code block that `fence` opened."""
+    """True if this stripped line ends a code block that `fence` opened."""
     return bare.startswith(fence) and not bare.strip(fence[0])
 
 
 def code_block(source: str, language: str, budget: Budget | None = None) -> str:
-    """A code block; the page adds its copy button, which gives `source`."""
+    """Return a code block; the page adds its copy button, which copies `source`."""
     name = escape(language[:20])
     inside = highlight(source, language, budget)
     return f'<div class="code" data-lang="{name}"><pre><code>{inside}</code></pre></div>\n'
@@ -118,7 +122,7 @@ def _tick_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
 
 
 def _line_of_marks(state: StateInline, silent: bool) -> bool:
-    """A long run of one mark is text: somebody has drawn a line, or wants to see us count."""
+    """Treat a long run of one mark as text: it is a drawn line, or an attempt to slow the page down."""
     mark = state.src[state.pos]
     if mark not in "*_~" or not state.src.startswith(mark * MARKS, state.pos):
         return False
@@ -131,7 +135,7 @@ def _line_of_marks(state: StateInline, silent: bool) -> bool:
 
 
 class _Inline(StateInline):
-    """CommonMark's emphasis, but that it may also stand against a Korean particle: `**"word"**는` is bold."""
+    """CommonMark's emphasis, which may also touch a Korean particle: `**"word"**는` is bold."""
 
     def scanDelims(self, start: int, canSplitWord: bool) -> Scanned:
         found = super().scanDelims(start, canSplitWord)
@@ -146,7 +150,7 @@ class _Inline(StateInline):
 
 class _InlineParser(ParserInline):
     def parse(self, src: str, md: MarkdownIt, env: EnvType, tokens: list[Token]) -> list[Token]:
-        """Its parent's, with a state of ours."""
+        """Parse as the base class does, with our own state."""
         state = _Inline(src, md, env, tokens)
         self.tokenize(state)
         for rule in self.ruler2.getRules(""):
@@ -159,7 +163,7 @@ def _is_punctuation(char: str) -> bool:
 
 
 def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """A table, unless most of its cells would be made up."""
+    """Parse a table, unless most of its cells would be filled up."""
     if not table(state, start, end, True):
         return False
     columns = state.src.count("|", state.bMarks[start], state.eMarks[start]) + 1
@@ -170,15 +174,15 @@ def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
 
 
 class _Renderer(RendererHTML):
-    """Markdown-it's own output, but for what would leave the page or break its layout."""
+    """Markdown-it's renderer, without output that would leave the page or break its layout."""
 
     def text(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
-        """Text, with bare addresses as links; in a link of its own it stays text."""
+        """Render text, with bare addresses as links; inside a link it stays text."""
         words = tokens[at].content
         return escape(words) if env.get("in_link") else linked(words)
 
     def link_close(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
-        """The end of a link, or the file that it names."""
+        """Render the end of a link, or the file that it names."""
         address = env.pop("in_link")
         if safe_address(address):
             return "</a>"
@@ -186,7 +190,7 @@ class _Renderer(RendererHTML):
         return f" {file}" if file and not _names(inside, address) else ""
 
     def link_open(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
-        """The beginning of a link; to a file there is none."""
+        """Render the beginning of a link; a link to a file has none."""
         address = env["in_link"] = str(tokens[at].attrs.get("href", ""))
         if safe_address(address):
             return link_start(address)
@@ -195,7 +199,7 @@ class _Renderer(RendererHTML):
         return ""
 
     def image(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
-        """A link: loading it would tell its host who reads what, and when."""
+        """Render a link instead of the image: loading it would tell its host who reads the page, and when."""
         token = tokens[at]
         words = escape(self.renderInlineAsText(token.children or [], options, env), quote=False)
         source = str(token.attrs.get("src", ""))
@@ -220,7 +224,7 @@ class _Renderer(RendererHTML):
         return f"</h{_below_page(tokens[at].tag)}>\n"
 
     def bullet_list_open(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
-        """A list whose marks stand where its own words begin: on the right of Arabic and Hebrew."""
+        """Render a list whose marks are on the side where its text begins: on the right for Arabic and Hebrew."""
         tokens[at].attrSet("dir", "auto")
         return self.renderToken(tokens, at, options, env)
 
@@ -240,18 +244,18 @@ class _Renderer(RendererHTML):
 
 
 def _names(inside: Token, address: str) -> bool:
-    """Whether the words of a link are the address itself."""
+    """True if the text of a link is the address itself."""
     return inside.type in ("text", "code_inline") and unquote(inside.content) == unquote(address)
 
 
 def _cell(token: Token) -> str:
-    """Its side as a class: the page allows no style attribute."""
+    """Render a cell with its alignment as a class, because the page allows no style attribute."""
     side = str(token.attrs.get("style", "")).removeprefix("text-align:")
     return f'<{token.tag} class="{side}">' if side else f"<{token.tag}>"
 
 
 def _tasks(state: StateCore) -> None:
-    """`- [ ] item`: a box before the item, as text, which screen readers and copies have too."""
+    """Put a box before each item `- [ ] item`, as text, so that screen readers and copies have it too."""
     for item, paragraph, inline in zip(state.tokens, state.tokens[1:], state.tokens[2:], strict=False):
         if (item.type, paragraph.type, inline.type) != ("list_item_open", "paragraph_open", "inline"):
             continue
@@ -262,7 +266,7 @@ def _tasks(state: StateCore) -> None:
 
 
 def _below_page(tag: str) -> int:
-    """Headings of the model come under the page's own h1 and h2."""
+    """Return the level of a model's heading, which comes below the page's own h1 and h2."""
     return min(int(tag[1]) + 2, 6)
 
 

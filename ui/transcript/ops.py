@@ -1,4 +1,4 @@
-"""What is sent to the transcript in the browser: a handful of small changes to a list of keyed items."""
+"""The messages to the transcript in the browser: a few kinds of small changes to a list of keyed items."""
 
 from typing import Final
 
@@ -6,15 +6,15 @@ import msgspec
 
 
 class Op(msgspec.Struct, frozen=True, kw_only=True, tag_field="o", omit_defaults=True):
-    """One change. `key` names the item."""
+    """A change of an item. `key` names the item."""
 
     key: str
 
 
 class PutItem(Op, frozen=True, kw_only=True, tag="put"):
-    """Show `html` under this key: in its place if it is there already, else before `before`, else at the end.
+    """Show `html` under this key: in its place if it exists, else before `before`, else at the end.
 
-    `source` is what a copy of it gives; `live` says that more of it will come.
+    `source` is the text that a copy gives; `live`: more of it will come.
     """
 
     html: str
@@ -24,36 +24,36 @@ class PutItem(Op, frozen=True, kw_only=True, tag="put"):
 
 
 class More(Op, frozen=True, kw_only=True, tag="more"):
-    """Finished blocks of a text that is still being written; they push the tail away."""
+    """Finished blocks of a text that is still being written; they stand before its tail."""
 
     html: str
 
 
 class Tail(Op, frozen=True, kw_only=True, tag="tail"):
-    """The unfinished end of a text, all of it."""
+    """The whole unfinished end of a text."""
 
     html: str
 
 
 class Raw(Op, frozen=True, kw_only=True, tag="raw"):
-    """More characters for a tail that is too long to be sent again and again; `code`: inside a code block."""
+    """More characters for a tail that is too long to be sent again and again; `code`: they are inside a code block."""
 
     text: str
     code: bool = False
 
 
 class Output(Op, frozen=True, kw_only=True, tag="output"):
-    """What a running command has printed lately, all of it: the inside of the item's output box."""
+    """The inside of a running command's output box: the whole end of its output."""
 
     html: str
 
 
 class Drop(Op, frozen=True, kw_only=True, tag="drop"):
-    """Take the item away."""
+    """Remove the item."""
 
 
 class Wrap(Op, frozen=True, kw_only=True, tag="wrap"):
-    """Fold items that stand in a row under one line, `html`."""
+    """Fold neighbouring items under one line, `html`."""
 
     html: str
     keys: tuple[str, ...]
@@ -64,5 +64,5 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 def encode(ops: "list[AnyOp]") -> str:
-    """JSON, and as such also JavaScript."""
+    """Encode ops as JSON, which is also valid JavaScript."""
     return _encoder.encode(ops).decode()

@@ -1,4 +1,4 @@
-"""Pictures that tools return, as data inside the page: nothing is loaded, and only pictures get through."""
+"""Pictures that tools return, as data inside the page: nothing is loaded, and anything but a picture is dropped."""
 
 import binascii
 from base64 import b64decode, b64encode
@@ -8,8 +8,8 @@ from typing import Final
 
 from core.domain.events import Picture
 
-MOST_CHARS: Final = 4_000_000  # of all pictures on one page; the oldest make room
-# What a file of each kind begins with. No SVG: that is a document with scripts of its own.
+MOST_CHARS: Final = 4_000_000  # of all pictures on one page; then the oldest are removed
+# The first bytes of each kind of file. SVG is not among them, because it may contain scripts.
 BEGINNINGS: Final = {
     "image/png": (b"\x89PNG\r\n\x1a\n",),
     "image/jpeg": (b"\xff\xd8\xff",),
@@ -19,14 +19,14 @@ BEGINNINGS: Final = {
 
 
 def html(pictures: Iterable[Picture], label: str) -> str:
-    """The pictures that are what they say they are."""
+    """Return the HTML of all pictures that really are of the kind that they name."""
     return "".join(
         f'<img class="picture" src="{address}" alt="{escape(label)}">' for one in pictures if (address := data_url(one))
     )
 
 
 def data_url(picture: Picture) -> str:
-    """The picture as an address of its own data; empty if it is not of the kind that it says."""
+    """Return the picture as a data URL; empty if it is not of the kind that it names."""
     try:
         data = b64decode(picture.data, validate=True)
     except (binascii.Error, ValueError):

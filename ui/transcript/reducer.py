@@ -1,4 +1,4 @@
-"""Reduce a session's events to what stands on the page: pure, the same for every tab, without clock or network."""
+"""Reduces a session's events to the items of the page: pure, the same for every tab, without clock or network."""
 
 import re
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from ui.transcript.session_stats import NOTHING, Facts, SessionStats, after, cha
 from ui.transcript.streaming_text import StreamingText
 from ui.transcript.tool_activity import ToolActivity
 
-ANSWERS: Final = (e.Text, e.ToolCalled, e.Asked, e.Notice, e.Todos)  # a turn that has none of them says nothing
+ANSWERS: Final = (e.Text, e.ToolCalled, e.Asked, e.Notice, e.Todos)  # a turn without any of them is empty
 NO_COMMAND: Final = re.compile(r"(/[\w:-]{1,60}) isn't available in this environment\.", re.A)  # the CLI's own words
 
 
@@ -30,7 +30,7 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True):
 
     state: SessionState
     word: str
-    shown: SessionState  # as lists show it: what failed is not merely idle; `word` says it
+    shown: SessionState  # as lists show it: a failed session is not shown as idle. `word` is its name
     doing: str = ""
     since: str = ""
     facts: Facts = Facts()
@@ -38,7 +38,9 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TranscriptReducer:
-    """`take` events in order; `drain` the changes since the last drain; `snapshot` all of it."""
+    """The state of a transcript. `apply` events in order; `drain` returns the changes since the last drain, `snapshot`
+    all.
+    """
 
     def __init__(
         self,
@@ -50,24 +52,24 @@ class TranscriptReducer:
         counted: int = 0,
         render: Callable[[str], str] = markdown.render,
     ) -> None:
-        """`known` is of the turns up to event number `counted`; `folder` is the agent's, as people see it."""
+        """`known` are the stats up to event number `counted`; `folder` is the agent's, as people see it."""
         self._words, self._items, self._render = words, Items(words), render
         self._known, self._counted, self._item_list = known, counted, ItemList()
         self.state, self.last_seq, self.first_seq = state, 0, 0
         self._activity = ToolActivity(self._item_list, self._items, words, folder=folder, render=render)
         self._queued = QueuedMessages(self._item_list, self._items)
-        self._cut_off: dict[str, e.Text] = {}  # texts of this turn that were not finished
+        self._cut_off: dict[str, e.Text] = {}  # unfinished texts of this turn
         self._writing, self._musing = dict[str, StreamingText](), set[str]()  # unfinished texts, keys of thinking
         self._message = self._turn = self._since = self._woken = self._todos = self._phase = ""
-        self._begun: dict[str, e.UserSaid] = {}  # messages since the last turn's end, one of which the open turn is
-        self._silent = False  # the open turn has begun in what is shown, and nothing has come of it yet
+        self._begun: dict[str, e.UserSaid] = {}  # messages since the last turn's end, among them the open turn's
+        self._silent = False  # the open turn began in the events shown here, and has produced nothing yet
         self._broke = False  # the last turn ended in an error
         self._unpriced: dict[int, tuple[e.TurnFinished, dict[str, bool]]] = {}  # turns' ends without a cost as yet
         self._failed: tuple[e.TurnFinished, e.UserSaid] | None = None
         self._handler_of = self._handlers()
 
     def _handlers(self) -> dict[type, Callable[[Any], None]]:
-        """What each kind of event does; one that is not here changes nothing on the page."""
+        """Return the handler of each kind of event; other kinds change nothing on the page."""
         return {
             e.UserSaid: self._said,
             e.QueueChanged: self._queue_changed,
@@ -148,11 +150,13 @@ class TranscriptReducer:
 
     @property
     def failed(self) -> tuple[e.TurnFinished, e.UserSaid] | None:
-        """The end of the last turn, and the message that can be said again, if it failed and nothing came after it."""
+        """The end of the last turn and its message, if it failed, a retry may help, and nothing came after it; else
+        None.
+        """
         return self._failed if self._failed and error_catalogue.may_retry(self._failed[0].reason) else None
 
     def settle(self) -> None:
-        """A message has followed the failed turn, which can no longer be tried again."""
+        """Remove the offer to retry the failed turn, because a message has followed it."""
         if self._failed:
             event, self._failed = self._failed[0], None
             if (key := f"e:{event.seq}") in self._item_list:
@@ -160,7 +164,7 @@ class TranscriptReducer:
 
     @property
     def fresh(self) -> bool:
-        """True if a text has begun that no drain has shown yet: its first words should not wait."""
+        """True if a text has begun that no drain has returned yet: its first words should not wait."""
         return any(isinstance(op, PutItem) and op.live for op in self._item_list.ops)
 
     def _said(self, event: e.UserSaid) -> None:
@@ -191,7 +195,7 @@ class TranscriptReducer:
         self._supersede(event.message)
         key = f"t:{event.message}:{event.block}"
         if self._item_list.stored(key):
-            return  # finished already: what is late is a repetition
+            return  # it is finished already: a late delta is a repetition
         if key not in self._writing:
             self._activity.close_row()
             self._writing[key] = StreamingText(key)
@@ -251,7 +255,7 @@ class TranscriptReducer:
         self._woken = (self._woken or at) if event.state is SessionState.STARTING else ""
         if event.turn == self._turn:
             return
-        inside = bool(self._turn and event.turn)  # a message was taken into the running turn
+        inside = bool(self._turn and event.turn)  # the running turn took a message in
         if inside:
             self._begun.pop(self._turn, None)
         self._turn = event.turn
@@ -269,7 +273,7 @@ class TranscriptReducer:
     def _finish(self, event: e.TurnFinished) -> None:
         self._forget_unfinished()
         self._activity.end(event)
-        if event.reason == "stopped_by_user":  # who has stopped it knows why it ends there
+        if event.reason == "stopped_by_user":  # the person who stopped it knows why it ends there
             for key, text in self._cut_off.items():
                 self._put_text(key, text, partial=False)
         self._cut_off.clear()
@@ -287,7 +291,7 @@ class TranscriptReducer:
         self._item_list.put(f"e:{event.seq}", self._items.ended(event, said=said, **shown), event)
 
     def _cost(self, event: e.TurnCost) -> None:
-        """The cost of a turn that has ended; told once more, it changes nothing."""
+        """Show the cost of a turn that has ended; a repetition changes nothing."""
         end = self._unpriced.pop(event.turn, None)
         if end is None or not (event.cost_usd or event.unpriced_calls):
             return
@@ -311,7 +315,7 @@ class TranscriptReducer:
             self._message = message
 
     def _forget_live(self) -> None:
-        """What was never stored is forgotten: all of it that still holds is told again."""
+        """Remove everything that was never stored: the parts that still hold are sent again."""
         self._forget_unfinished()
         self._activity.forget_output()
 

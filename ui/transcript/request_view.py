@@ -1,4 +1,6 @@
-"""An open request as the card above the composer needs it: plain values, which the page sets as text, never as HTML."""
+"""An open request in the form that the card above the composer needs: plain values, which the page sets as
+text only.
+"""
 
 import re
 from collections.abc import Callable
@@ -20,7 +22,7 @@ REASONS: Final = ("description",)  # the model's own words inside a tool's input
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """One question with its options."""
+    """A question with its options."""
 
     text: str
     header: str
@@ -29,7 +31,9 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RequestView(msgspec.Struct, frozen=True, kw_only=True):
-    """One open request. `command`, `lines` and `rows` come from the platform, exact; `reason` is the model's."""
+    """An open request. `command`, `lines` and `rows` come from the platform and are exact; `reason` is the model's
+    text.
+    """
 
     id: str
     kind: str
@@ -52,7 +56,7 @@ class RequestView(msgspec.Struct, frozen=True, kw_only=True):
 def card(
     asked: Asked, *, parked: bool, words: Translations, folder: str = "", render: Callable[[str], str] = markdown.render
 ) -> RequestView:
-    """The card of this request; `folder` is where it happens if it does not say."""
+    """Return the card of this request; `folder` is the place if the request names none."""
     base = RequestView(
         id=asked.request_id,
         kind=asked.kind,
@@ -74,7 +78,7 @@ def _permission(base: RequestView, asked: Asked, words: Translations) -> Request
     given = dict(asked.input)
     reason = asked.reason or next((str(given[key]) for key in REASONS if key in given), "")
     if reason.strip() in [str(value).strip() for key, value in given.items() if key not in REASONS]:
-        reason = ""  # the CLI's own gist of the input, and nothing that Claude said
+        reason = ""  # the CLI's summary of the input, and nothing that Claude wrote
     rest = {key: value for key, value in given.items() if key not in REASONS}
     command = path = ""
     lines: list[diff.Line] = []
@@ -119,7 +123,7 @@ def _choice(asked: Asked) -> list[Choice]:
 
 
 def _folder(path: str, words: Translations) -> str:
-    """The agent's own folder is called so: its name on the disk is an id that tells a person nothing."""
+    """Return the path with the agent's own folder called so, because its name on the disk is a random id."""
     return AGENT_FOLDER.sub(words.t("ask.agent_folder"), path)
 
 

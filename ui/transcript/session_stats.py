@@ -1,4 +1,4 @@
-"""What a session's head says of its model, how full its context is, and what it has cost."""
+"""The stats in a session's header: its model, how full the context is, and its cost."""
 
 import re
 from typing import Final
@@ -8,7 +8,7 @@ import msgspec
 from core.domain.events import PRACTICE, TurnFinished
 from ui.layout.i18n import Translations
 
-HIGH_PERCENT: Final = 80  # from here on the meter warns: soon the CLI has to cut the conversation short
+HIGH_PERCENT: Final = 80  # from here on the meter warns: the CLI will soon have to shorten the conversation
 # claude-sonnet-4-5-20250929, claude-opus-4-1@20250805, claude-3-5-haiku-latest
 VERSION: Final = r"\d{1,2}(?:-\d)?"
 NAME: Final = re.compile(
@@ -17,20 +17,20 @@ NAME: Final = re.compile(
 
 
 class SessionStats(msgspec.Struct, frozen=True, kw_only=True):
-    """As of the last turn; what is empty or 0 is not known."""
+    """The stats as of the last turn; empty values and 0 are unknown."""
 
     model: str = ""
     context_tokens: int = 0
     window_tokens: int = 0
     cost_usd: float = 0.0
-    unpriced_calls: int = 0  # calls of the model that are not in it: nobody knows their price
+    unpriced_calls: int = 0  # model calls without a known price, which the cost does not include
 
 
 NOTHING: Final = SessionStats()
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """The same in the reader's words; empty is not shown. `exact` is the model's name as the API spells it."""
+    """The stats in the reader's language; empty values are not shown. `exact` is the API's name of the model."""
 
     model: str = ""
     exact: str = ""
@@ -41,7 +41,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def after(known: SessionStats, event: TurnFinished) -> SessionStats:
-    """What is known after this turn. One in which no model answered leaves model and context alone."""
+    """Return the stats after this turn. A turn without an answer leaves model and context unchanged."""
     if not event.model:
         event = msgspec.structs.replace(
             event, model=known.model, context_tokens=known.context_tokens, window_tokens=known.window_tokens
@@ -53,14 +53,14 @@ def after(known: SessionStats, event: TurnFinished) -> SessionStats:
 
 
 def charged(known: SessionStats, cost_usd: float, unpriced_calls: int) -> SessionStats:
-    """The same with the cost of one more turn."""
+    """Return the stats with the cost of one more turn."""
     return msgspec.structs.replace(
         known, cost_usd=known.cost_usd + cost_usd, unpriced_calls=known.unpriced_calls + unpriced_calls
     )
 
 
 def facts(known: SessionStats, words: Translations) -> Facts:
-    """Nothing here is a guess: where the CLI has not said how much fits, there is no percentage."""
+    """Return the stats in words. Nothing is guessed: without the CLI's size of the context there is no percentage."""
     used, window = known.context_tokens, known.window_tokens
     percent = min(100, max(1, round(100 * used / window))) if used and window else None
     context = ""
@@ -80,14 +80,14 @@ def facts(known: SessionStats, words: Translations) -> Facts:
 
 
 def cost_text(cost_usd: float, unpriced_calls: int, words: Translations) -> str:
-    """A cost in words: empty for nothing, unknown or a lower bound where a model's price is not known."""
+    """Return a cost in words: empty for 0; "unknown" or a lower bound if a price is not known."""
     if unpriced_calls:
         return words.t("cost.at_least", cost=words.money(cost_usd)) if cost_usd else words.t("cost.unknown")
     return words.money(cost_usd) if cost_usd else ""
 
 
 def spoken(model: str) -> str:
-    """Sonnet 4.5, of claude-sonnet-4-5-20250929; a name of another make stays as it is."""
+    """Return a model's short name: Sonnet 4.5 for claude-sonnet-4-5-20250929; unknown names stay as they are."""
     found = NAME.fullmatch(model)
     if found is None:
         return model

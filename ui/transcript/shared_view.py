@@ -32,12 +32,12 @@ from ui.transcript.reducer import Meta, TranscriptReducer
 
 log = logging.getLogger("oma.transcript")
 
-STEADY_S: Final = 0.09  # between changes while a text is being written (11 Hz): each costs the browser a frame
-BURST_S: Final = 0.01  # stored events that come in a burst leave together
-OPENING_S: Final = 0.1  # what only says that a turn begins waits for its first words: the sender's page has it already
-BATCHES: Final = 128  # kept for tabs that lag: ten seconds of streaming
+STEADY_S: Final = 0.09  # between changes while a text is being written (11 Hz); each costs the browser a frame
+BURST_S: Final = 0.01  # stored events that come in a burst are sent together
+OPENING_S: Final = 0.1  # the mere beginning of a turn waits for its first words; the sender's page shows it already
+BATCHES: Final = 128  # kept for lagging tabs: ten seconds of streaming
 OPEN_STATES: Final = (SessionState.STARTING, SessionState.BUSY)
-PROSE: Final = (Text, Asked)  # what has Markdown in it
+PROSE: Final = (Text, Asked)  # events with Markdown
 LARGE: Final = 4_000  # characters; longer texts are rendered beside the event loop
 
 Listener = Callable[[Sequence[AnyEvent]], None]
@@ -45,7 +45,7 @@ Follow = Callable[[], AbstractAsyncContextManager[AsyncIterator[list[AnyEvent]]]
 
 
 class Push(msgspec.Struct, frozen=True, kw_only=True):
-    """A message to a tab: `ops` (JSON) lead from batch `base` to batch `n`; base 0 means start anew."""
+    """A message to a tab: `ops` (JSON) lead from batch `base` to batch `n`; base 0 means to start from nothing."""
 
     base: int
     n: int
@@ -55,7 +55,7 @@ class Push(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SharedView:
-    """Live while `run` runs; `arrived` is set once history is there."""
+    """The view of one session. It is live while `run` runs; `arrived` is set once it has the history."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class SharedView:
         self.n = 1
         self.arrived = asyncio.Event()
         self.ended = False
-        self.faults: list[PlatformError] = []  # what could not be shown, for the tabs to say
+        self.faults: list[PlatformError] = []  # errors that the tabs have to show
 
     async def run(self) -> None:
         """Follow the session until it is deleted, until it cannot be followed (`fault`), or this is cancelled."""
@@ -87,7 +87,7 @@ class SharedView:
                     await self._take(batch)
         except PlatformError:
             raise
-        except Exception as error:  # noqa: BLE001  # the tabs are told; a new page follows anew
+        except Exception as error:  # noqa: BLE001  # the tabs show it; a new page follows again
             self._failed("the session cannot be followed any more", error, code="view_ended")
         finally:
             self.ended = True
@@ -108,12 +108,12 @@ class SharedView:
 
     @property
     def orphans(self) -> list[AnyEvent]:
-        """Events that belong to something older than what is shown."""
+        """Events that refer to something older than the events shown."""
         return self._reducer.orphans
 
     @property
     def failed(self) -> tuple[TurnFinished, UserSaid] | None:
-        """The last turn's end and its message, if it failed and nothing came after."""
+        """The end and the message of the last turn, if it failed and nothing came after; else None."""
         return self._reducer.failed
 
     def join(self) -> "ViewCursor":
@@ -158,7 +158,7 @@ class SharedView:
         for at, event in enumerate(batch):
             try:
                 self._reducer.apply(event)
-            except Exception as error:  # noqa: BLE001  # one event that cannot be shown must not end the view of the others
+            except Exception as error:  # noqa: BLE001  # one bad event must not end the view
                 self._failed(f"event {event.seq} cannot be shown", error)
             if at % 50 == 49:
                 await asyncio.sleep(0)
@@ -190,7 +190,7 @@ class SharedView:
             self._timer = loop.call_at(due, self._flush)
 
     def _failed(self, what: str, error: Exception, *, code: str = "not_shown") -> None:
-        """Tell all tabs that something is missing here; the rest goes on."""
+        """Tell all tabs that something is missing here; the view continues."""
         log.error("%s", what, exc_info=error)
         self.faults.append(PlatformError(what, code=code))
         for cursor in self._cursors:
@@ -202,7 +202,7 @@ class SharedView:
             self._timer = None
         try:
             self._send()
-        except Exception as error:  # noqa: BLE001  # called by a timer: nobody else would hear of it
+        except Exception as error:  # noqa: BLE001  # a timer calls this, so nobody else would see the error
             self._failed("what is new cannot be shown", error)
 
     def _send(self) -> None:
@@ -222,7 +222,7 @@ class SharedView:
 def _rendered(texts: list[str]) -> dict[str, str]:
     found = {}
     for text in texts:
-        with suppress(Exception):  # rendered again where it stands, it fails there and is told
+        with suppress(Exception):  # it is rendered again in its place, where the error is reported
             found[text] = markdown.render(text)
     return found
 
@@ -233,7 +233,7 @@ def _opening(event: AnyEvent) -> bool:
 
 
 class ViewCursor:
-    """The place of one tab in the batches of a view."""
+    """The position of one tab in the batches of a view."""
 
     def __init__(self, view: SharedView) -> None:
         self.view = view
@@ -246,14 +246,14 @@ class ViewCursor:
         self.news.set()
 
     async def next(self) -> Push:
-        """Wait for something this tab does not have yet, or for a fault that it has not told yet."""
+        """Wait for changes or errors that this tab does not have yet."""
         while self._seen == self.view.n and self._told == len(self.view.faults):
             self.news.clear()
             await self.news.wait()
         return self.now()
 
     def new_faults(self) -> list[PlatformError]:
-        """What could not be shown since this was asked last."""
+        """Return the errors since the last call."""
         new, self._told = self.view.faults[self._told :], len(self.view.faults)
         return new
 
@@ -265,7 +265,7 @@ class ViewCursor:
 
 
 class SharedViews:
-    """All live views of this web process, by session and language; a view outlives its last tab by some seconds."""
+    """All live views of this web process, by session and language. A view outlives its last tab by some seconds."""
 
     def __init__(self) -> None:
         self._open: dict[tuple[str, Translations], SharedView] = {}

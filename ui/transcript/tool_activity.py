@@ -1,4 +1,4 @@
-"""The tool calls and requests of a turn: which run, which wait for a person, and which are folded into one line."""
+"""The tool calls and requests of a turn: which run, which wait for a person, and which are folded into a line."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -20,11 +20,11 @@ FOLDED_FROM: Final = 3  # finished calls in a row that become one line
 ORPHANS: Final = 200
 STEPS_SHOWN: Final = 50  # of one sub-agent; earlier ones are counted
 DEPTH: Final = 3  # sub-agents within sub-agents
-OUTPUT_KEPT: Final = 8_000  # characters of what a running command has printed lately
+OUTPUT_KEPT: Final = 8_000  # last characters of a running command's output
 
 
 class ToolActivity:
-    """Keeps the calls of the open turn, and puts their cards and answers into the item list."""
+    """The calls of the open turn. It puts their cards and answers into the item list."""
 
     def __init__(
         self,
@@ -37,16 +37,18 @@ class ToolActivity:
     ) -> None:
         self._item_list, self._items, self._words, self._folder, self._render = item_list, items, words, folder, render
         self._calls: dict[str, ToolCall] = {}
-        self._steps: dict[str, list[str]] = {}  # call of a sub-agent → the calls in it
+        self._steps: dict[str, list[str]] = {}  # call of a sub-agent → its own calls
         self._pictures: dict[str, ToolCall] = {}  # calls whose pictures are shown, oldest first
         self._asked: dict[str, e.Asked] = {}
         self._open: dict[str, bool] = {}  # request → parked
-        self._cards: dict[str, RequestView] = {}  # made once: a plan or a diff may be long, and cards are read often
+        self._cards: dict[
+            str, RequestView
+        ] = {}  # made once, because plans and diffs may be long, and cards are read often
         self._row: list[str] = []  # keys that stand in a row and may be folded
         self.orphans: list[e.AnyEvent] = []  # events that refer to something before the first event
 
     def called(self, event: e.ToolCalled) -> None:
-        """The model has called a tool."""
+        """Handle the start of a tool call."""
         if event.name in tool_labels.SILENT:
             return
         self._calls[event.id] = ToolCall(call=event)
@@ -57,14 +59,14 @@ class ToolActivity:
         self._show(event.id, event)
 
     def returned(self, event: e.ToolReturned) -> None:
-        """A tool has returned."""
+        """Handle the result of a tool call."""
         if event.id in self._calls:
             self._change(event.id, event, result=event, waiting=False)
         else:
             self.orphan(event)
 
     def progress(self, event: e.ToolProgress) -> None:
-        """More of a running command's output."""
+        """Add output of a running command."""
         call = self._calls.get(event.id)
         if call is None or call.state != "running" or not event.text:
             return
@@ -78,12 +80,12 @@ class ToolActivity:
             self._item_list.print(f"a:{event.id}", step(call, self._words), running_output(call))
 
     def forget_output(self) -> None:
-        """What running commands have printed is told again from the beginning."""
+        """Forget the output of running commands, because it is sent again from the beginning."""
         for id, call in self._calls.items():
             self._calls[id] = msgspec.structs.replace(call, output="", skipped=0)
 
     def ask(self, event: e.Asked) -> None:
-        """A person has to decide about a call."""
+        """Handle a request for a person's decision about a call."""
         self._asked[event.request_id] = event
         self._open[event.request_id] = False
         self._cards[event.request_id] = card(
@@ -93,14 +95,14 @@ class ToolActivity:
             self._change(event.tool_id, event, waiting=True, asked=event, answered=None)
 
     def decided(self, event: e.Decided) -> None:
-        """The platform decided without asking anybody."""
+        """Handle a decision of the platform without a person."""
         if event.tool_id in self._calls:
             self._change(event.tool_id, event, decided=event)
         else:
             self.orphan(event)
 
     def answer(self, event: e.Answered) -> None:
-        """A person has decided."""
+        """Handle a person's decision."""
         self._open.pop(event.request_id, None)
         self._cards.pop(event.request_id, None)
         asked = self._asked.get(event.request_id)
@@ -108,13 +110,13 @@ class ToolActivity:
             self.orphan(event)
             return
         if asked.tool_id in self._calls and asked.kind == "permission":
-            self._change(asked.tool_id, event, waiting=False, answered=event)  # said at the end of its own line
+            self._change(asked.tool_id, event, waiting=False, answered=event)  # shown at the end of its own line
             return
         self.close_row()
         self._item_list.put(f"r:{event.request_id}", self._items.answered(asked, event), event)
 
     def park(self, event: e.Parked) -> None:
-        """The CLI that asked has ended; its request stays open."""
+        """Handle the end of the CLI that asked; its request stays open."""
         if event.request_id in self._asked:
             self._open[event.request_id] = True
         else:
@@ -125,7 +127,7 @@ class ToolActivity:
         self._row.append(key)
 
     def close_row(self) -> None:
-        """Another kind of item follows: fold the finished calls of this row into one line."""
+        """Fold the finished calls of this row into one line, because another kind of item follows."""
         keys, self._row = self._row, []
         row: list[str] = []
         for key in [*keys, ""]:
@@ -138,7 +140,7 @@ class ToolActivity:
             row = []
 
     def end(self, event: e.TurnFinished) -> None:
-        """The turn has ended: only background work goes on, and only parked requests stay open."""
+        """Handle the end of the turn: only background work continues, and only parked requests stay open."""
         for id, call in self._calls.items():
             if call.state in ("running", "waiting", "stopped") and not self._in_background(id):
                 self._change(id, event, ended=event, waiting=False)
@@ -147,17 +149,17 @@ class ToolActivity:
         self._open = {id: parked for id, parked in self._open.items() if parked or event.background}
 
     def end_background(self, event: e.Event) -> None:
-        """The CLI has ended, and with it what went on in the background."""
+        """Handle the end of the CLI, which ends its background work."""
         for id in [id for id, call in self._calls.items() if self._in_background(id) and call.state == "running"]:
             self._change(id, event, ended=event)
         self._keep_background()
 
     def cards(self) -> tuple[RequestView, ...]:
-        """The open requests, oldest first."""
+        """Return the open requests, oldest first."""
         return tuple(msgspec.structs.replace(self._cards[id], parked=parked) for id, parked in self._open.items())
 
     def now(self) -> str:
-        """Name the running call in words; empty if none runs."""
+        """Return the name of the running call in words; empty if none runs."""
         running = (call for id, call in reversed(self._calls.items()) if call.state == "running")
         call = next((call for call in running if not call.in_background), None)
         if call is None:
@@ -165,7 +167,7 @@ class ToolActivity:
         return f"{self._words.t(f'act.{tool_labels.kind(call.call.name).verb}')} · {tool_labels.short(call.target)}"
 
     def _show(self, id: str, event: e.Event | None = None) -> None:
-        """Draw its card, which for a step of a sub-agent is the sub-agent's."""
+        """Draw the call's card. A step of a sub-agent is drawn in the sub-agent's card."""
         for _ in range(DEPTH):
             parent = self._calls[id].call.parent
             if id not in self._steps.get(parent, ()):
@@ -175,7 +177,7 @@ class ToolActivity:
         self._make_room(id)
 
     def _in_background(self, id: str) -> bool:
-        """Whether it, or the sub-agent that it is a step of, goes on after the turn."""
+        """True if the call, or the sub-agent that it is a step of, continues after the turn."""
         for _ in range(DEPTH + 1):
             if id not in self._calls:
                 return False
@@ -185,7 +187,7 @@ class ToolActivity:
         return False
 
     def _keep_background(self) -> None:
-        """Forget all calls but those that go on in the background, and their steps."""
+        """Forget all calls except those in the background and their steps."""
         self._calls = {id: call for id, call in self._calls.items() if self._in_background(id)}
         self._steps = {id: steps for id, steps in self._steps.items() if id in self._calls}
 
@@ -194,12 +196,14 @@ class ToolActivity:
         shown = tuple(self._with_steps(step, depth - 1) for step in steps[-STEPS_SHOWN:])
         call = self._calls[id]
         result = call.result
-        if result and result.pictures and depth < DEPTH:  # those of steps would be sent again with every further step
+        if (
+            result and result.pictures and depth < DEPTH
+        ):  # pictures of steps would be sent again with every further step
             result = msgspec.structs.replace(result, pictures=())
         return msgspec.structs.replace(call, result=result, steps=shown, earlier=len(steps) - len(shown))
 
     def _make_room(self, id: str) -> None:
-        """Take the oldest pictures away when all together are too large for one page."""
+        """Remove the oldest pictures if all together are too large for one page."""
         call = self._calls[id]
         if call.result is None or not call.result.pictures:
             return
@@ -226,5 +230,5 @@ class ToolActivity:
 
 
 def _pictured(call: ToolCall) -> int:
-    """Characters of its pictures."""
+    """Return the number of characters of the call's pictures."""
     return sum(len(picture.data) for picture in call.result.pictures) if call.result else 0

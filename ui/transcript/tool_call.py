@@ -1,4 +1,4 @@
-"""One call of a tool and what became of it: pure values, from which its card is drawn."""
+"""A tool call and its outcome: pure values, from which its card is drawn."""
 
 from datetime import datetime
 
@@ -9,23 +9,23 @@ from ui.transcript import tool_labels
 
 
 class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
-    """One call of a tool and what became of it."""
+    """A tool call and its outcome."""
 
     call: ToolCalled
     result: ToolReturned | None = None
-    steps: tuple["ToolCall", ...] = ()  # of a sub-agent: what it has done so far
-    earlier: int = 0  # of its steps that are not in `steps`
+    steps: tuple["ToolCall", ...] = ()  # of a sub-agent: its calls so far
+    earlier: int = 0  # number of steps before those in `steps`
     waiting: bool = False
     asked: Asked | None = None
     answered: Answered | None = None
-    decided: Decided | None = None  # what the platform decided about it without a person
-    output: str = ""  # the end of what it has printed while it runs
+    decided: Decided | None = None  # the platform's decision without a person
+    output: str = ""  # the end of its output while it runs
     skipped: int = 0
-    ended: Event | None = None  # what ended it before it had finished by itself
+    ended: Event | None = None  # the event that ended it before it finished
 
     @property
     def state(self) -> str:
-        """running, waiting, ok, failed, denied or stopped."""
+        """The state: running, waiting, ok, failed, denied or stopped."""
         if self.answered is not None and self.answered.decision == "deny":
             return "stopped" if self.answered.by == "stop" else "denied"
         if self.decided is not None and self.decided.decision == "deny":
@@ -36,23 +36,23 @@ class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def in_background(self) -> bool:
-        """Whether it goes on after its turn."""
+        """True if it continues after its turn."""
         return self.result is not None and self.result.background and self.ended is None
 
     @property
     def target(self) -> str:
-        """What it is about, in full."""
+        """The object of the call in full: a command, a path, a pattern."""
         return tool_labels.visible(tool_labels.target(self.call.name, self.call.input))
 
     @property
     def began(self) -> datetime | None:
-        """When the tool could begin: a person's thinking is not its time."""
+        """The time at which the tool could begin: the time of a person's decision is not counted."""
         at = (self.answered or self.call).at
         return at if isinstance(at, datetime) else None
 
     @property
     def took_s(self) -> float:
-        """Seconds until the result."""
+        """The seconds until the result; 0 if there is none."""
         if (
             self.result is None
             or self.result.background

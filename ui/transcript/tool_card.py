@@ -1,4 +1,4 @@
-"""The card of one call of a tool: a line that says what it does and how it went, and opens for detail."""
+"""The card of a tool call: a line about what it does and how it went, which opens for details."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -43,7 +43,7 @@ def step(act: ToolCall, words: Translations) -> str:
 
 
 def _steps(act: ToolCall, words: Translations) -> str:
-    """What a sub-agent has done, each step a card of its own."""
+    """Draw the steps of a sub-agent, each as a card of its own."""
     if not act.steps:
         return ""
     earlier = f'<p class="meta about">{words.t("act.earlier_steps", n=act.earlier)}</p>' if act.earlier else ""
@@ -51,7 +51,7 @@ def _steps(act: ToolCall, words: Translations) -> str:
 
 
 def _is_open(act: ToolCall, lines: int) -> bool:
-    """Whether the detail, `lines` long, is shown without being asked for."""
+    """True if the detail, `lines` long, is shown without a click."""
     match act.state:
         case "failed":
             return True
@@ -63,7 +63,7 @@ def _is_open(act: ToolCall, lines: int) -> bool:
 
 
 def run(done: Iterable[ToolCall], words: Translations) -> str:
-    """Draw the line under which finished calls are folded: 7단계 · 12초, and what they were."""
+    """Draw the line under which finished calls are folded: 7단계 · 12초, and their kinds."""
     done = list(done)
     took = words.lasting(sum(act.took_s for act in done))
     kinds = Counter(tool_labels.kind(act.call.name).verb for act in done)
@@ -75,7 +75,7 @@ def run(done: Iterable[ToolCall], words: Translations) -> str:
 
 
 def decided(asked: Asked, answer: Answered, words: Translations) -> str:
-    """Name the decision in a word or two."""
+    """Return the decision in a word or two."""
     if answer.by == "stop":
         return words.t("answered.by_stop")
     if asked.tool in tool_labels.ASKING:
@@ -85,7 +85,7 @@ def decided(asked: Asked, answer: Answered, words: Translations) -> str:
 
 
 def who(answer: Answered, words: Translations) -> str:
-    """Name who decided, and when."""
+    """Return who decided, and when."""
     clock = words.clock(answer.at) if isinstance(answer.at, datetime) else ""
     if answer.by == "stop":
         return clock
@@ -94,14 +94,14 @@ def who(answer: Answered, words: Translations) -> str:
 
 
 def icon(name: str, more: str = "") -> str:
-    """An icon, for the eye only."""
+    """Draw an icon, which screen readers skip."""
     return f'<i class="{f"ic ic-{name} {more}".strip()}" aria-hidden="true"></i>'
 
 
 def _counts(call: ToolCalled, words: Translations) -> str:
     if call.name not in tool_labels.EDITING:
         return ""
-    if call.cut:  # nothing can be counted in what is kept of it
+    if call.cut:  # an incomplete input cannot be counted
         return f'<span class="nowrap">{escape(words.t("act.cut"))}</span>'
     added, gone = diff.counts(diff.changes(call.name, call.input))
     minus = f' <span class="bad">−{gone}</span>' if gone else ""
@@ -109,7 +109,7 @@ def _counts(call: ToolCalled, words: Translations) -> str:
 
 
 def _decision(act: ToolCall, words: Translations) -> str:
-    """Draw the decision about a call: who made it, the rule that was added, what was said."""
+    """Draw the decision about a call: who made it, the added rule, and the person's remark."""
     asked, answer = act.asked, act.answered
     if act.decided is not None:
         return _policy(act.decided, words)
@@ -129,7 +129,7 @@ def _decision(act: ToolCall, words: Translations) -> str:
 
 
 def _policy(decided: Decided, words: Translations) -> str:
-    """Draw the decision of the platform: what let the call pass without a question, or refused it."""
+    """Draw the platform's decision: what allowed the call without a question, or refused it."""
     rule = f'<code class="rule">{escape(tool_labels.visible(decided.rule))}</code>' if decided.rule else ""
     state = "denied" if decided.decision == "deny" else "allowed"
     told = escape(words.t(f"decided.{decided.by}") if decided.by in POLICIES else decided.by)

@@ -1,6 +1,6 @@
-"""What stands under the line of each tool's card: one function a tool, and one for tools that nobody knows.
+"""The details under the line of a tool's card: a function for each tool, and one for unknown tools.
 
-A new tool needs its words in tool_labels, and its function here only if names and values do not tell enough.
+A new tool needs its words in tool_labels, and a function here only if its names and values do not tell enough.
 """
 
 from collections.abc import Callable
@@ -15,8 +15,8 @@ from ui.transcript import addresses, ansi, diff, markdown, pictures, tool_labels
 from ui.transcript.tool_call import ToolCall
 
 HEAD_CHARS: Final = 2_000  # of a tool's output
-TAIL_CHARS: Final = 1_000  # and of its end, where errors stand; what is between is said to be there
-LIVE_CHARS: Final = 4_000  # of the end of what a running command has printed
+TAIL_CHARS: Final = 1_000  # and of its end, where errors stand; the characters in between are counted
+LIVE_CHARS: Final = 4_000  # last characters of a running command's output
 FIELD_CHARS: Final = 1_000
 DIFF_LINES: Final = 200
 OPEN_LINES: Final = 14  # details of up to this many lines are shown at once
@@ -38,7 +38,7 @@ Body = Callable[[ToolCall, Translations], Details]
 
 
 def details(call: ToolCall, words: Translations) -> Details:
-    """What this call was given, what it prints while it runs, and what it returned."""
+    """Return the input of this call, its live output while it runs, and its result."""
     tool = call.call.name
     body = BODIES.get(tool, _nothing if tool in tool_labels.KINDS else _fields)(call, words)
     if call.state == "running" and call.output:
@@ -53,7 +53,7 @@ def details(call: ToolCall, words: Translations) -> Details:
 
 
 def _result(call: ToolCall, result: ToolReturned, words: Translations) -> Details:
-    """What the tool said. That of a denied call repeats the denial to the model, and is left out."""
+    """Return the tool's result. A denied call's result only repeats the denial, so it is left out."""
     tool = call.call.name
     quiet = call.state == "denied" or (tool in tool_labels.QUIET and result.ok)
     if quiet or not result.content.strip():
@@ -76,7 +76,7 @@ def _edit(call: ToolCall, words: Translations) -> Details:
 
 
 def _command(call: ToolCall, words: Translations) -> Details:
-    """A command of several lines; one of one line stands in the card's line."""
+    """Return a command of several lines; a single line stands in the card's line already."""
     if "\n" not in call.target.strip():
         return Details()
     return Details(markdown.code_block(call.target, "bash"), call.target.count("\n") + 1)
@@ -88,7 +88,7 @@ def _draft(call: ToolCall, words: Translations) -> Details:
 
 
 def _web(call: ToolCall, words: Translations) -> Details:
-    """The page that was read, as a link, and what was asked about it."""
+    """Return the page that was read, as a link, and the question about it."""
     asked = _text(call, "prompt")
     address = addresses.bare_link(call.target) if call.call.name == "WebFetch" else ""
     parts = [f"<p>{address}</p>"] if address else []
@@ -97,13 +97,13 @@ def _web(call: ToolCall, words: Translations) -> Details:
 
 
 def _search(call: ToolCall, words: Translations) -> Details:
-    """Where and how it searches, apart from the pattern in the card's line."""
+    """Return where and how it searches, without the pattern, which stands in the card's line."""
     given = {key: value for key, value in call.call.input.items() if key != "pattern"}
     return Details(rows(given, words), CLOSED)
 
 
 def _delegate(call: ToolCall, words: Translations) -> Details:
-    """What a sub-agent was told. Its steps follow in the card."""
+    """Return the task of a sub-agent. Its steps follow in the card."""
     told = _text(call, "prompt")
     html = f'<p class="meta about plain" dir="auto">{escape(cut(told, FIELD_CHARS), quote=False)}</p>' if told else ""
     return Details(html, CLOSED)
@@ -124,7 +124,9 @@ BODIES: Final[dict[str, Body]] = {
 
 
 def output(result: ToolReturned, words: Translations) -> str:
-    """Its beginning and its end; what is left out, here or before it was stored, is counted."""
+    """Return the beginning and the end of a result. The characters left out, here or before it was stored,
+    are counted.
+    """
     text = result.content.strip("\n")
     head, tail, left = ansi.cut(text, HEAD_CHARS, TAIL_CHARS)
     left += max(0, result.full_size - len(result.content))
@@ -132,18 +134,18 @@ def output(result: ToolReturned, words: Translations) -> str:
         f'<span class="rest">{words.t("act.rest", n=left, all=words.number(result.full_size))}</span>' if left else ""
     )
     fail = "" if result.ok or result.stopped else " fail"
-    parts = (rest, head, tail) if result.stopped else (head, rest, tail)  # of a stopped command the end is stored
+    parts = (rest, head, tail) if result.stopped else (head, rest, tail)  # of a stopped command only the end is stored
     return f'<div class="out{fail}" dir="ltr">{"".join(parts)}</div>'
 
 
 def running_output(act: ToolCall) -> str:
-    """The inside of the box in which a running command prints."""
+    """Return the inside of the output box of a running command."""
     _, tail, _ = ansi.cut(act.output, 0, LIVE_CHARS)
     return tail or ansi.render(act.output)
 
 
 def rows(given: dict[str, Any], words: Translations) -> str:
-    """A tool's input as names and values."""
+    """Return a tool's input as names and values, in HTML."""
     shown = (
         f"<div><dt>{escape(key)}</dt><dd>{escape(tool_labels.visible(cut(value, FIELD_CHARS)), quote=False)}</dd></div>"
         for key, value in fields(given, words)
@@ -151,14 +153,14 @@ def rows(given: dict[str, Any], words: Translations) -> str:
     return f'<dl class="fields">{"".join(shown)}</dl>' if given else ""
 
 
-# Names of a tool's inputs that have a word of ours; others are shown as they are.
+# Names of inputs that the catalogues translate; others are shown as they are.
 FIELDS: Final = frozenset(
     "url prompt query pattern path file_path command subagent_type timeout run_in_background name icon".split()
 )
 
 
 def fields(given: dict[str, Any], words: Translations) -> list[tuple[str, str]]:
-    """A tool's input as names and values: names in words if we have any, strings as they are, the rest as JSON."""
+    """Return a tool's input as names and values: translated names, strings as they are, everything else as JSON."""
     encode = msgspec.json.encode
     return [
         (
@@ -170,7 +172,7 @@ def fields(given: dict[str, Any], words: Translations) -> list[tuple[str, str]]:
 
 
 def cut(text: str, limit: int) -> str:
-    """At most `limit` characters, and a sign that there are more."""
+    """Return at most `limit` characters, and a sign if there are more."""
     return text if len(text) <= limit else text[:limit] + "…"
 
 

@@ -1,4 +1,4 @@
-"""Words for tool calls: icon, verb and object of each, taken from the tool's own input."""
+"""The words for tool calls: icon, verb and object of each, taken from the tool's own input."""
 
 import re
 from typing import Any, Final
@@ -15,7 +15,9 @@ OBJECT_CHARS: Final = 200  # of a line; the whole is in the details
 
 
 class ToolKind(msgspec.Struct, frozen=True):
-    """How calls of one tool read: `verb` is the key `act.<verb>`, `fields` are where the object stands, first wins."""
+    """The words for one tool's calls. `verb` is the key `act.<verb>`; `fields` may hold the object, the first that
+    exists wins.
+    """
 
     verb: str
     icon: str
@@ -58,15 +60,15 @@ QUIET: Final = EDITING | {
     *ASKING,
     "EnterPlanMode",
     "TaskStop",
-}  # what went well is told by what was given; the answer is for the model
-# Calls that are shown as what they mean (todos, a question, a plan), not as an act.
+}  # their input tells enough; the result is for the model
+# Calls that are shown as their content (todos, a question, a plan), not as a tool card.
 SILENT: Final = frozenset(
     {"TodoWrite", "TaskCreate", "TaskUpdate", "TaskList", "TaskGet", "AskUserQuestion", "ExitPlanMode"}
 )
 
 
 def kind(tool: str) -> ToolKind:
-    """Never fails: a tool this version does not know is named as it is."""
+    """Return the kind of a tool; an unknown tool gets a generic one."""
     return KINDS.get(tool) or ToolKind("use", "spark", ())
 
 
@@ -79,11 +81,11 @@ def target(tool: str, given: dict[str, Any]) -> str:
 
 
 def short(text: str) -> str:
-    """The first line, cut."""
+    """Return the first line, cut."""
     first, _, rest = text.strip().partition("\n")
     return first[:OBJECT_CHARS] + ("…" if rest or len(first) > OBJECT_CHARS else "")
 
 
 def near_path(path: str) -> str:
-    """As seen from the agent's folder, else from home."""
+    """Return a path relative to the agent's folder, else to the home."""
     return AGENT_FOLDER.sub("", path) if AGENT_FOLDER.match(path) else HOME.sub("~/", path)

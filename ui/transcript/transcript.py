@@ -1,6 +1,6 @@
-"""The transcript as one element: its content goes to the browser as small changes, past NiceGUI's own tree.
+"""The transcript as one element. Its content goes to the browser as small changes, outside NiceGUI's own tree.
 
-(Every NiceGUI update renders the whole page anew: 17 ms of browser time at 500 elements, at each word.)
+(Every NiceGUI update renders the whole page again: 17 ms of browser time at 500 elements, for each word.)
 """
 
 import asyncio
@@ -28,7 +28,7 @@ LABELS: Final = "copy copied earlier new end sending retry again edit handover i
 
 
 class Transcript(Element, component="transcript.js", dependencies=["oma_items.js", "oma_queue.js"]):
-    """One tab's element on a shared view. `listeners` are elements whose `meta` method gets the values around it."""
+    """A tab's element on a shared view. `listeners` are elements whose `meta` method gets the values around it."""
 
     def __init__(
         self,
@@ -43,11 +43,10 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
         hello: dict[str, Any],
         queue: ChangeQueued | None = None,
     ) -> None:
-        """`again` says a message once more after the failed turn that ended with this number; `handover` goes on in a
-        new session.
+        """`again` repeats a message after the failed turn that ended with this number; `handover` continues in a new
+        session.
 
-        `queue` changes a message that waits for its turn; without it they are only shown.
-        `hello` is what an empty one shows: `title`, `text`, and `starters` of `{text, say, icon}`.
+        `hello` is the content of an empty transcript: `title`, `text`, and `starters` of `{text, say, icon}`.
         """
         super().__init__()
         self._cursor, self._words, self._older, self._listeners = cursor, words, older, listeners
@@ -63,7 +62,7 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
         self.props["hello"] = hello
         self.props["queue"] = {label: words.t(f"queue.{label}") for label in QUEUE_LABELS} if queue else None
         self._listen(handover)
-        if self.client.has_socket_connection:  # made in a page that is open already, as a run's is once it begins
+        if self.client.has_socket_connection:  # created in an open page, as in a run's page when the run begins
             self._online.set()
         self.client.on_connect(self._online.set)
         self.client.on_disconnect(self._online.clear)
@@ -108,7 +107,7 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
         self._run(f'runMethod({self.id},"push",[{push.base},{push.n},{push.last_seq},{push.ops},{self._first_seq}]);')
         if push.meta is not None:
             meta = msgspec.json.encode(push.meta).decode()
-            # By itself: the words stand there before anything else is redrawn.
+            # Sent separately, so that the words appear before anything else is redrawn.
             self._run("".join(f'runMethod({one.id},"meta",[{meta}]);' for one in [self, *self._listeners]))
 
     def _run(self, code: str) -> None:
@@ -117,12 +116,12 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
         self.client.outbox.enqueue_message("run_javascript", {"code": code}, self.client.id)
 
     def _sync(self, event: GenericEventArguments) -> None:
-        """The browser has noticed that a push is missing."""
+        """Handle the browser's report that a push is missing."""
         has = event.args if isinstance(event.args, int) else 0
         self._cursor.restart(has)
 
     async def _retried(self, event: GenericEventArguments) -> None:
-        """Try the failed turn again, unless another tab has done so."""
+        """Retry the failed turn, unless another tab has done so."""
         failed = self._cursor.view.failed
         if failed is None or failed[0].seq != event.args:
             return
@@ -145,7 +144,7 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
             self._fail(error)
 
     async def _earlier(self) -> None:
-        """The 200 events before the first one here."""
+        """Return the 200 events before the first one here."""
         if self._first_seq <= 1:
             return
         events = await self._older(self._first_seq)
