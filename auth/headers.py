@@ -36,7 +36,7 @@ PAGE = (
 SCRIPT = re.compile(rb"<script(?=[\s>])(?![^>]*\bnonce=)")
 GZIP_OVER_BYTES, GZIP_LEVEL = 1000, 4  # level 4: half the time of 9 for 5 % more bytes
 PROBLEM = (b"content-type", b"application/problem+json")
-OOPS = (  # what went wrong stands in the log only
+OOPS = (  # the cause is in the log only
     '{{"type":"about:blank","title":"The platform failed.","status":500,"code":"internal",'
     '"detail":"The log says more, under the number of the incident.","incident":"{incident}"}}'
 )
@@ -55,7 +55,7 @@ class SecurityHeaders:
         response = _Response(scope, send, self._site)
         try:
             await self.app(scope, receive, response.send)
-        except Exception:  # the server logs it; the client shall get the headers all the same
+        except Exception:  # the server logs it; the client still gets the headers
             incident = secrets.token_hex(4)
             log.error("request %s failed, incident %s; what it was follows", scope["path"], incident)
             if not response.started:
@@ -65,7 +65,7 @@ class SecurityHeaders:
 
 
 class _Response:
-    """One response on its way out; a page is held until it is whole."""
+    """A response on its way out. A page is held back until it is complete."""
 
     def __init__(self, scope: Scope, send: Send, site: Site) -> None:
         self._send, self._site = send, site

@@ -9,7 +9,7 @@ MOST = 20  # links open at once; the oldest gives way
 
 
 class LocalLinks:
-    """One-time codes, kept in memory only: a restart makes all links worthless."""
+    """Codes that each work once, kept in memory only: a restart makes all links worthless."""
 
     def __init__(self, base: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._base, self._clock = base, clock

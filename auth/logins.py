@@ -17,9 +17,9 @@ from core.store import Store
 IDLE = timedelta(hours=12)
 ABSOLUTE = timedelta(days=7)
 SEEN_EVERY = timedelta(minutes=1)  # `seen_at` is written at most so often
-CACHE_S = 1.0  # another process may have ended the login: believed only so long
+CACHE_S = 1.0  # a cached login is believed this long, because another process may end it
 CACHED = 4096
-PER_USER = 1000  # login records of one user that are looked at together
+PER_USER = 1000  # login records of one user that are read together
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,11 @@ class Logins:
         self._watchers: list[Callable[[str], None]] = []
 
     def on_end(self, watcher: Callable[[str], None]) -> None:
-        """`watcher` hears the id of every login that is ended in this process, at once."""
+        """Call `watcher` with the id of every login that ends in this process, at once."""
         self._watchers.append(watcher)
 
     async def start(self, user: User, *, address: str = "", device: str = "", instead_of: str = "") -> str:
-        """A new login, as the cookie's value; the one of the cookie `instead_of` ends."""
+        """Start a login and return the cookie's value. The login of the cookie `instead_of` ends."""
         if old := self._id(instead_of):
             await self.revoke(old)
         await self._forget_dead(UserId(user.id))
@@ -68,7 +68,7 @@ class Logins:
         return await self.check(id) if id else None
 
     async def check(self, id: str, *, active: bool = True, fresh: bool = False) -> Signed | None:
-        """The login, if it lives. `active`: its user did something now. `fresh`: as the store has it now."""
+        """Return the login if it is valid. `active`: its user did something now. `fresh`: read it from the store."""
         cached = self._cache.get(id)
         if cached and not fresh and time.monotonic() - cached[0] < CACHE_S:
             signed = cached[1]
@@ -101,7 +101,7 @@ class Logins:
             watcher(id)
 
     async def list_for(self, user: UserId) -> list[Login]:
-        """The user's living logins, last seen first."""
+        """Return the user's valid logins, last seen first."""
         at = self._clock()
         found = await self._store.find(Login, owner=SYSTEM, where={"user": user}, newest_by="seen_at", limit=PER_USER)
         return [login for login in found if not (login.revoked or _over(login, at))]
@@ -117,7 +117,7 @@ class Logins:
                 return
 
     def refresh(self, user: User) -> None:
-        """The user's record changed: what is cached of it is not believed any more."""
+        """Drop the cached copies of a user whose record has changed."""
         for id in [id for id, (_, signed) in self._cache.items() if signed.user.id == user.id]:
             del self._cache[id]
 
@@ -145,7 +145,7 @@ class Logins:
                 await self._store.delete(Login, login.id, owner=SYSTEM)
 
     def _id(self, cookie: str) -> str:
-        """The login's id in the store, empty if we did not sign this cookie."""
+        """Return the login's id in the store; empty if we did not sign this cookie."""
         try:
             return _digest(self._signer.unsign(cookie).decode())
         except (BadSignature, UnicodeError):

@@ -47,7 +47,7 @@ class OidcProvider:
         self._redirect_uri = redirect_uri
         self._known: tuple[float, dict[str, Any]] = (0.0, {})
         self._keys: tuple[float, dict[str, Any]] = (0.0, {})
-        self._asking = asyncio.Lock()  # many sign-ins at once ask the provider about itself once
+        self._asking = asyncio.Lock()  # concurrent sign-ins share one request for the provider's metadata
 
     async def begin(self) -> tuple[str, Flow]:
         """Return the address to redirect to, and the values to keep meanwhile. Raises: Unavailable."""
@@ -62,7 +62,7 @@ class OidcProvider:
         return str(url), flow
 
     async def names_itself(self) -> bool:
-        """Whether the provider promises an `iss` in each of its answers (RFC 9207). Raises: Unavailable."""
+        """Return whether the provider promises an `iss` in each answer (RFC 9207). Raises: Unavailable."""
         return (await self._about()).get("authorization_response_iss_parameter_supported") is True
 
     async def finish(self, flow: Flow, code: str) -> Identity:
@@ -95,7 +95,7 @@ class OidcProvider:
             raise Unavailable("the sign-in provider does not answer", code="provider_unavailable") from error
 
     async def _decode(self, about: Mapping[str, Any], id_token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        """The claims and the header, once the signature is one of the provider's."""
+        """Return claims and header after checking the signature with the provider's keys."""
         offered = about.get("id_token_signing_alg_values_supported") or ["RS256"]
         registry = JWSRegistry(algorithms=sorted(ALGORITHMS.intersection(offered)), strict_check_header=False)
         for again in (False, True):

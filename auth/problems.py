@@ -14,8 +14,8 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """One error. `code` is the contract (docs/errors.md), `detail` is a sentence for the person who wrote the client,
-    `helps` names what helps, the best first.
+    """The body of an error. `code` is the contract (docs/errors.md), `detail` is a sentence for the client's author,
+    and `helps` lists remedies, the best first.
     """
 
     type: str = "about:blank"
@@ -47,7 +47,9 @@ def headers_for(error: PlatformError) -> dict[str, str]:
 
 
 def _detail(error: PlatformError) -> str:
-    """The texts of our own failures are for the log: they may name hosts and paths of the platform."""
+    """Return the text for the client. Texts of our own failures are for the log, because they may name internal hosts
+    and paths.
+    """
     entry = REQUESTS.get(error.code)
     if entry and (isinstance(error, NotFound) or error.status >= 500):
         return entry.means

@@ -22,7 +22,7 @@ MOST = 20_000  # counts remembered: about 6 MB; the oldest gives way
 
 
 class SlowDown(TooMuch):
-    """There were too many requests; the client may try again after `wait_s` seconds."""
+    """Too many requests; the client may retry after `wait_s` seconds."""
 
     code = "slow_down"
 
@@ -32,8 +32,8 @@ class SlowDown(TooMuch):
 
 
 class Counts(MemoryStorage):
-    """The package's memory storage looks through all its keys at every hit and never forgets under load: this one
-    costs a dictionary lookup, whoever asks, and is bounded.
+    """A bounded memory storage. The package's own searches all its keys at every hit and grows under load; this one
+    costs a dictionary access.
     """
 
     STORAGE_SCHEME = ["async+bounded-memory"]  # noqa: RUF012  # the package's registry reads it
@@ -71,7 +71,7 @@ class Rates:
         self._windows = SlidingWindowCounterRateLimiter(Counts() if storage is None else storage)
 
     async def hit(self, item: RateLimitItem, who: str) -> None:
-        """Count one. Raises: SlowDown: there were too many in the last minute."""
+        """Count a request. Raises: SlowDown: there were too many in the last minute."""
         if not await self._windows.hit(item, who):
             metrics.rate_limited.labels(item.namespace).inc()
             stats = await self._windows.get_window_stats(item, who)

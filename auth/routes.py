@@ -35,7 +35,7 @@ VIEWPORT = '<meta name="viewport" content="width=device-width"><meta name="color
 
 
 class SignIn:
-    """What both kinds of sign-in share, and signing out."""
+    """The common part of both kinds of sign-in, and the sign-out."""
 
     def __init__(self, *, store: Store, jar: Cookies, logins: Logins, audit: Audit) -> None:
         self._store, self._jar, self._logins, self._audit = store, jar, logins, audit
@@ -44,7 +44,7 @@ class SignIn:
         return [Route("/auth/logout", self.logout, methods=["POST"])]
 
     async def logout(self, request: Request) -> Response:
-        """End this login and its sockets. (That it comes from our own page, the guard has checked.)"""
+        """End this login and its sockets. (The guard has checked that the request comes from our own page.)"""
         state = request.scope["state"]
         if login := state.get("login"):
             await self._logins.revoke(login)

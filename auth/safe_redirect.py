@@ -1,4 +1,4 @@
-"""Where a browser may be sent after signing in: paths of our own and nothing else."""
+"""The safe targets of a redirect after signing in: only paths of this site."""
 
 from urllib.parse import unquote, urlsplit
 
@@ -7,7 +7,7 @@ HOME = "/"
 
 
 def safe_next(text: str | None) -> str:
-    """`text` if it is a path of this site that is worth returning to, else `/`.
+    """Return `text` if it is a path of this site that is worth returning to, else `/`.
 
     It is looked at as browsers see it: they drop control characters, take a backslash for a slash, and may decode.
     """

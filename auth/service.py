@@ -50,14 +50,14 @@ class Auth:
         self.sign_in_methods = methods
 
     def current(self) -> User:
-        """The signed-in user of the page being rendered. Raises: NotSignedIn."""
+        """Return the signed-in user of the page that is being rendered. Raises: NotSignedIn."""
         user = current_user.get()
         if user is None:
             raise NotSignedIn("sign in first")
         return user
 
     def user_of(self, request: Request) -> User:
-        """The signed-in user of this request. Raises: NotSignedIn."""
+        """Return the signed-in user of this request. Raises: NotSignedIn."""
         return user_of(request)
 
     async def prefer(self, user: User, *, locale: str = "", theme: str = "") -> None:
@@ -67,11 +67,11 @@ class Auth:
             self.logins.refresh(await self._store.change(User, user.id, owner=SYSTEM, **chosen))
 
     def login_of(self, request: Request) -> str:
-        """The id of the login of this request, empty for strangers."""
+        """Return the id of this request's login; empty for strangers."""
         return str((request.scope.get("state") or {}).get("login", ""))
 
     async def devices(self, user: UserId) -> list[Login]:
-        """Where this user is signed in, last seen first."""
+        """Return the user's logins, one per device, last seen first."""
         return await self.logins.list_for(user)
 
     async def sign_out(self, login: str, *, user: UserId) -> None:
@@ -82,12 +82,12 @@ class Auth:
         await self._audit.record(AuditAction.LOGIN_REVOKED, who=user, about=login[:12])
 
     async def sign_out_everywhere(self, user: UserId) -> None:
-        """End all logins of the user, this one too."""
+        """End all logins of the user, including the present one."""
         await self._audit.record(AuditAction.LOGIN_REVOKED, who=user, detail="all")
         await self.logins.revoke_all(user)
 
     def local_link(self) -> str:
-        """A fresh one-time link. Raises: NotFound: there is no local sign-in in production."""
+        """Return a new link that works once. Raises: NotFound: there is no local sign-in in production."""
         if self._links is None:
             raise NotFound("no local sign-in")
         return self._links.make(LANDING)
@@ -136,10 +136,9 @@ def install(
     audit: Audit | None = None,
     page: Page | None = None,
 ) -> Auth:
-    """Put guards, headers and routes onto `app`, before NiceGUI is mounted; the first of `keys` signs, and `page`
-    makes what a person sees who is refused.
+    """Put guards, headers and routes onto `app`, before NiceGUI is mounted.
 
-    Raises: Misconfigured.
+    The first of `keys` signs; `page` builds the page for a refused person. Raises: Misconfigured.
     """
     site, jar = Site(settings), Cookies(secure=settings.url.startswith("https://"))
     logins, sockets = Logins(store, keys), SocketGuard()
@@ -170,7 +169,7 @@ def install(
 
 
 def _flows(keys: Sequence[str]) -> URLSafeTimedSerializer:
-    """Signs what a browser keeps for us while it is at the provider."""
+    """Return the serializer that signs a sign-in's values in the browser while it is at the provider."""
     how = {"key_derivation": "hmac", "digest_method": sha256}
     return URLSafeTimedSerializer(list(reversed(keys)), salt="oma-flow", signer_kwargs=how)
 
@@ -191,7 +190,9 @@ def _provider(settings: Settings, site: Site) -> OidcProvider | None:
 
 
 def _links(settings: Settings) -> LocalLinks | None:
-    """Local sign-in is for one person on one machine: never open to a network."""
+    """Return the local sign-in, for one person on one machine; None in production. Raises: Misconfigured: another
+    machine could reach it.
+    """
     if settings.production:
         return None
     if settings.host not in LOOPBACK | {"::1"}:

@@ -85,7 +85,7 @@ def network_of(caller: str) -> str:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
-    """An IPv4 caller of a socket that listens on both looks like ::ffff:1.2.3.4, and is meant as 1.2.3.4."""
+    """Parse an address. An IPv4 client of a dual-stack socket appears as ::ffff:1.2.3.4 and becomes 1.2.3.4."""
     try:
         address = ip_address(text)
     except ValueError:
@@ -94,5 +94,5 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def _host_of(scheme: str, netloc: str) -> str:
-    """The Host header that browsers send: without the scheme's own port."""
+    """Return the Host header that browsers send: without the scheme's default port."""
     return netloc.lower().removesuffix({"http": ":80", "https": ":443"}.get(scheme, ""))

@@ -1,5 +1,7 @@
-"""Limits on what a browser sends over its socket, checked before anything else reads it: size, rate, and
-only in the words of NiceGUI's page. A socket that says anything else is cut; its page, if there is one, connects anew.
+"""Limits on the messages of a browser's socket, checked before anything else reads them: size, rate and kinds.
+
+Only the kinds of messages that NiceGUI's page sends are allowed. A socket that sends another one is cut; its page
+connects again.
 """
 
 import logging
@@ -28,7 +30,7 @@ POLICY = 1008  # WebSocket's code for a peer that does not keep to the rules
 
 
 class FrameLimits:
-    """The `receive` of one socket."""
+    """The `receive` of one socket, with limits."""
 
     def __init__(self, receive: Receive, send: Send, *, who: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._receive, self._send, self._who, self._clock = receive, send, who, clock

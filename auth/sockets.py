@@ -1,10 +1,10 @@
-"""NiceGUI's socket, guarded: the only file that knows how NiceGUI and Socket.IO are made inside.
+"""The guard of NiceGUI's sockets. This is the only file that knows the internals of NiceGUI and Socket.IO.
 
-NiceGUI takes whoever knows a page's `client_id` for its browser. Here a socket must also come from our origin
-(auth.guard), carry the same login as the request that rendered the page, and speak of no other page than the one it
-connected for. Anonymous pages (/login) are tied to a random HttpOnly cookie instead of a login, so that a stolen
-`client_id` alone is worth nothing there either. A refused browser is told what makes NiceGUI's page load itself anew,
-which leads to /login or to the page as it is now; then its connection is closed.
+For NiceGUI, a client that knows a page's `client_id` is its browser. Here a socket must also come from our origin
+(auth.guard), have the login of the request that rendered the page, and speak only for the page that it connected for.
+Anonymous pages (/login) are tied to a random HttpOnly cookie instead of a login, so that a stolen `client_id` alone is
+worthless there too. A refused browser gets the message on which NiceGUI's page reloads itself, which leads to /login or
+to the present page; then its connection is closed.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ AT_ONCE = 32  # logins that are looked up together: one after the other, a thous
 
 @dataclass(slots=True)
 class Bound:
-    """One socket and what it may speak for."""
+    """A socket, and the page and login that it may speak for."""
 
     client_id: str
     bind: str
@@ -48,7 +48,7 @@ class Bound:
 
 
 class SocketGuard:
-    """Stands between Socket.IO and NiceGUI's handlers; knows which login has which sockets."""
+    """Checks sockets between Socket.IO and NiceGUI's handlers, and knows the sockets of each login."""
 
     def __init__(self) -> None:
         self._sio = nicegui_core.sio
@@ -69,7 +69,7 @@ class SocketGuard:
         on("log", self._about_its_page(self._log, _has_words))
 
     def logins(self) -> dict[str, bool]:
-        """Logins that have sockets here, and whether their users did something since this was last asked."""
+        """Return the logins with sockets here, and whether their users did something since the last call."""
         found: dict[str, bool] = {}
         for bound in self._bound.values():
             if bound.login:
@@ -78,19 +78,19 @@ class SocketGuard:
         return found
 
     def end(self, login: str) -> None:
-        """Close every socket of a login. Their next word is refused from now on, before they are closed."""
+        """Close every socket of a login. Their messages are refused at once, before they are closed."""
         ended = [sid for sid, bound in self._bound.items() if bound.login == login]
         for sid in ended:
             del self._bound[sid]
             background_tasks.create(self._dismiss(sid), name="dismiss socket")
 
     def end_other_roles(self, login: str, role: str) -> None:
-        """Its user became something else: pages made for what they were are loaded anew."""
+        """Reload pages that were rendered for another role of the login's user."""
         if any(bound.login == login and bound.role != role for bound in self._bound.values()):
             self.end(login)
 
     async def sweep(self) -> None:
-        """Close connections that never said what they want, and forget anonymous pages nobody looks at."""
+        """Close connections that never named their page, and delete anonymous pages without a viewer."""
         now = time.monotonic()
         known = {self._sio.manager.eio_sid_from_sid(sid, "/") for sid in self._bound}
         silent = [eio_sid for eio_sid in list(self._sio.eio.sockets) if eio_sid not in known]
@@ -143,7 +143,9 @@ class SocketGuard:
     def _about_its_page(
         self, handler: Callable[[str, Any], None], shape: Callable[[dict[str, Any]], bool], *, is_action: bool = False
     ) -> Callable[..., None]:
-        """`handler`, for well-formed messages of a bound socket about its own page. Not async: order must stay."""
+        """Wrap `handler` so that it gets only well-formed messages of a bound socket about its own page. It is not
+        async, because the order must stay.
+        """
 
         def checked(sid: str, *args: Any) -> None:
             bound, message = self._bound.get(sid), args[0] if len(args) == 1 else None
@@ -166,13 +168,13 @@ class SocketGuard:
             browser_log.info("%r", message["message"][:LOG_CHARS])  # %r: no line of it can pose as ours
 
     def _cut(self, sid: str) -> None:
-        """Nothing more is believed of this socket."""
+        """Ignore everything that this socket sends from now on, and close it."""
         del self._bound[sid]
         eio_sid = self._sio.manager.eio_sid_from_sid(sid, "/")
         background_tasks.create(self._hang_up(eio_sid), name="hang up odd socket")
 
     async def _dismiss(self, sid: str) -> None:
-        """Ask the page to load itself anew (it will find itself signed out), then close."""
+        """Ask the page to reload itself (it will be signed out), then close the socket."""
         if not self._sio.manager.is_connected(sid, "/"):
             return
         eio_sid = self._sio.manager.eio_sid_from_sid(sid, "/")
@@ -199,7 +201,7 @@ def _bind_of(client: Client) -> str:
 
 
 def _forgotten(clients: Iterable[Client]) -> list[Client]:
-    """Pages that nobody looks at: a program that only loads pages must not fill the memory."""
+    """Return pages without a viewer: a program that only loads pages must not fill the memory."""
     old = time.time() - ANONYMOUS_S
     waiting: dict[str, list[Client]] = {}
     for client in clients:

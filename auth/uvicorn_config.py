@@ -23,8 +23,10 @@ class Sockets(WebSocketsSansIOProtocol):
 
 
 def config(app: Callable[..., Any], **more: Any) -> uvicorn.Config:
-    """How uvicorn serves us: no access log (it would hold client ids), no belief in forwarded headers (auth.site
-    decides), h11 because it is the one of the two that bounds what comes before the body.
+    """Return uvicorn's configuration.
+
+    It has no access log (which would hold client ids), ignores forwarding headers (auth.site reads them), and uses h11,
+    the parser that limits what comes before the body.
     """
     quiet("uvicorn.error", INVALID)
     return uvicorn.Config(

@@ -20,7 +20,7 @@ WAIT_MS = 30_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """One message as the page saw it; seconds of CLOCK_MONOTONIC."""
+    """The times at which a page showed a message, in seconds of CLOCK_MONOTONIC."""
 
     sent_at: float  # Enter
     first_text_at: float  # in the DOM

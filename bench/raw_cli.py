@@ -25,7 +25,7 @@ TOOL = {"name": "draft_agent", "description": "A tool.", "inputSchema": {"type":
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How to start the CLI: arguments (program first), environment, folder."""
+    """The start of the CLI: arguments (program first), environment, folder."""
 
     argv: list[str]
     environ: dict[str, str]
@@ -58,7 +58,7 @@ class Recipe:
 
 @dataclass(slots=True, kw_only=True)
 class Answer:
-    """One turn of the raw CLI; seconds of CLOCK_MONOTONIC."""
+    """The times of a turn of the raw CLI, in seconds of CLOCK_MONOTONIC."""
 
     written_at: float
     first_text_at: float = 0.0
@@ -69,7 +69,7 @@ class Answer:
 
 
 class RawCli:
-    """One persistent process."""
+    """A persistent process of the raw CLI."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process

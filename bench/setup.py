@@ -1,4 +1,4 @@
-"""What all rows share: model server, browser, a product with a conversation, and how to start the raw CLI."""
+"""The parts that all rows share: model server, browser, a product with a conversation, and the start of the raw CLI."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager

@@ -1,8 +1,4 @@
-"""What the platform costs a month on GKE Autopilot in Seoul, without the model. The table stands in docs/runbook.md.
-
-Prices are Google's list prices for Iowa as of early 2026 times SEOUL, put down from memory: look them up, change them
-here, run `python k8s/costs.py`, and put the table into the runbook (a test holds the two together).
-"""
+"""Computes the platform's monthly cost on GKE Autopilot in Seoul, without the model. docs/runbook.md has the table."""
 
 from dataclasses import dataclass
 
@@ -22,7 +18,7 @@ FIXED_MONTH = 0.20 + 2.0  # DNS zone, ten images in the registry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """One month. The shape of a user is a guess: replace it by what /metrics shows."""
+    """The usage of one month. The figures of a user are a guess: replace them by those of /metrics."""
 
     users: int
     webs: int

@@ -22,7 +22,7 @@ SHOWN = 50  # more than anybody answers at one sitting; the rest follows as thes
 
 
 class Row:
-    """One request: the agent's name, a link to the session, and the card to answer it."""
+    """A request: the agent's name, a link to the session, and the card to answer it."""
 
     def __init__(
         self, page: PageFrame, request: Request, agent: Agent | None, asked: Asked | None, answer: Any
@@ -65,7 +65,7 @@ class Row:
 
 
 class Inbox:
-    """One open inbox page."""
+    """An open inbox page."""
 
     def __init__(self, page: PageFrame) -> None:
         self._page, self._services = page, page.services

@@ -62,7 +62,7 @@ def _provider(settings: Settings, words: Translations, *, next: str) -> str:
 
 
 def _query(next: str) -> str:
-    """Where to go afterwards, as a query."""
+    """Return the target after the sign-in as a query."""
     return "?" + urlencode({"next": next}) if next else ""
 
 

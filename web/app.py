@@ -85,7 +85,7 @@ async def front(
 def _use_cases(
     talks: Conversations, loops: BackgroundLoops, *, store: Store, vault: Vault, runners: RunnerPool, audit: Audit
 ) -> dict[str, Any]:
-    """What a person can do with agents and their work, by the fields of Services."""
+    """Build the use cases of agents and their work, by the fields of Services."""
     agents = Agents(store=store, runners=runners, forget=talks.forget, audit=audit)
     schedules = Schedules(store, audit=audit, wake=loops.wake)
     secrets = Secrets(vault=vault, store=store, runners=runners, audit=audit)
@@ -115,7 +115,7 @@ def _user_admin(
 def _account(
     authenticator: auth.Auth, talks: Conversations, *, store: Store, vault: Vault, runners: RunnerPool, audit: Audit
 ) -> Account:
-    """The deletion of accounts, which ends their logins and forgets their conversations in this process."""
+    """Build the deletion of accounts, which ends their logins and forgets their conversations in this process."""
     return Account(
         store=store,
         vault=vault,
@@ -129,7 +129,7 @@ def _account(
 def _background_loops(
     settings: Settings, talks: Conversations, *, store: Store, runners: RunnerPool
 ) -> BackgroundLoops:
-    """The loops of this web that let agents work by themselves. Raises: Misconfigured."""
+    """Build the loops of this web for unattended work. Raises: Misconfigured."""
     per_user, platform = settings.run_bounds
 
     def is_held(user: UserId) -> bool:
@@ -142,7 +142,7 @@ def _background_loops(
 def _install(
     app: FastAPI, services: Services, *, store: Store, gate: GatewayLink, draining: Callable[[], bool]
 ) -> None:
-    """The API and the pages."""
+    """Install the API and the pages."""
     api.install(app, services=services, store=store, gate=gate, draining=draining)
     pages.install(services)
     mount(app)

@@ -1,9 +1,4 @@
-"""What a person's yes to a platform tool sets off: a secret is kept, a schedule made, an agent published.
-
-A box only asks. Nothing here follows from a box's word: it happens when a person answers, in the web that takes the
-answer, and before the runner hears of it. Killed in between, the request is still open, and the same yes again finds
-what was made: a schedule has an id that follows from the request's.
-"""
+"""The effects of a person's consent to a platform tool: a secret is stored, a schedule created, an agent published."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

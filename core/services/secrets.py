@@ -55,7 +55,7 @@ class Secrets:
         ]
 
     async def has(self, name: str, *, user: UserId) -> bool:
-        """Whether the user has a secret of this name. Raises: VaultUnavailable."""
+        """True if the user has a secret of this name. Raises: VaultUnavailable."""
         return name in await self._vault.names(owner=user)
 
     async def put(self, name: str, value: str, *, user: UserId) -> bool:

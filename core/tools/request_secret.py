@@ -25,7 +25,7 @@ class RequestSecret(Struct, frozen=True, kw_only=True):
 
 
 async def is_there(context: ToolContext, name: str) -> bool:
-    """Whether the secret exists and the agent gets it. Raises: VaultUnavailable."""
+    """True if the secret exists and the agent gets it. Raises: VaultUnavailable."""
     agent = await context.store.get(Agent, context.agent.id, owner=context.user)
     return name in agent.secrets and name in await context.vault.names(owner=context.user)
 

@@ -17,7 +17,7 @@ SCHEMA = Path(__file__).with_name("agent-sandbox.schema.json")
 
 
 def inner(template: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
-    """What the controller makes of a template: a pod, and its claims."""
+    """Return the objects that the controller creates from a template: a pod, and its claims."""
     namespace = template["metadata"]["namespace"]
     pod = template["spec"]["podTemplate"]
     claims = template["spec"].get("volumeClaimTemplates", [])

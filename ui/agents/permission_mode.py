@@ -1,4 +1,4 @@
-"""What an agent may do without asking: its mode, which its owner chooses here, and the list of reading commands."""
+"""The section for an agent's permission mode, which its owner chooses here, with the list of reading commands."""
 
 from functools import partial
 from typing import Final

@@ -79,7 +79,7 @@ class AgentCards(Element, component="agent_cards.js"):
 
 
 class Dashboard:
-    """One open dashboard page."""
+    """An open dashboard page."""
 
     def __init__(self, page: PageFrame) -> None:
         self.page, self.services = page, page.services

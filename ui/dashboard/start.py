@@ -48,7 +48,7 @@ class Start:
 
     @property
     def begun(self) -> bool:
-        """Whether an agent was created here; the page then stays until its first message is sent."""
+        """True if an agent was created here; the page then stays until its first message is sent."""
         return self._made is not None
 
     def _starter(self, name: str, glyph: str) -> None:

@@ -14,7 +14,7 @@ ICONS: Final = {
 
 
 class FolderRows:
-    """One folder: the entries that were read, and the cursor of the next ones."""
+    """A folder: the entries that were read, and the cursor of the next ones."""
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []

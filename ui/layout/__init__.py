@@ -1,1 +1,1 @@
-"""What all pages share: the frame around a page, its header, translations, HTML elements and toasts."""
+"""The parts that all pages share: the frame around a page, its header, translations, HTML elements and toasts."""

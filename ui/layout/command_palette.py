@@ -17,7 +17,7 @@ PLACES: Final = (("inbox", "inbox"), ("settings", "sliders"))
 
 
 class Palette(Element, component="command_palette.js"):
-    """One per page, created by the frame. It reads from the Store only when it is opened."""
+    """The command palette of a page, created by the frame. It reads from the Store only when it is opened."""
 
     def __init__(self, *, words: Translations, user: User, agents: Agents) -> None:
         super().__init__()

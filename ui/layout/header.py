@@ -113,7 +113,7 @@ def user_menu(words: Translations, user: User, *, theme: str, prefer: Prefer, cl
 
 
 def initial(name: str) -> str:
-    """One letter for a person. Of 김하늘 it is 하, because family names are shared by too many."""
+    """Return a letter for a person's picture. For 김하늘 it is 하, because many people share a family name."""
     hangul = all("가" <= letter <= "힣" for letter in name)
     return name[1] if hangul and len(name) == 3 else name[:1].upper()
 

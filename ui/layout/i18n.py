@@ -32,7 +32,7 @@ ZONE_COOKIE = "oma_zone"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Translations:
-    """One language in one time zone."""
+    """The texts of one language in one time zone."""
 
     locale: str
     zone: ZoneInfo
@@ -49,7 +49,7 @@ class Translations:
         return text.format(**{name: _word(value) for name, value in values.items()}) if values else text
 
     def has(self, key: str) -> bool:
-        """Whether the catalogue has this key: for keys that contain a code from elsewhere (`error.<code>`)."""
+        """True if the catalogue has this key. Needed for keys with a code from elsewhere (`error.<code>`)."""
         return self.catalogue.gettext(key) != key
 
     def code(self, family: str, code: str, otherwise: str, **values: object) -> str:
@@ -147,7 +147,7 @@ def _word(value: object) -> object:
 
 
 def ends_in_consonant(word: str) -> bool:
-    """Whether the word, read aloud in Korean, ends in a consonant; Latin letters are read as in a loan word."""
+    """True if the word, read aloud in Korean, ends in a consonant; Latin letters are read as in a loan word."""
     last = next((letter for letter in reversed(word.lower()) if letter.isalnum()), "")
     if "가" <= last <= "힣":
         return (ord(last) - ord("가")) % 28 > 0

@@ -47,7 +47,7 @@ def words_here(user: User) -> Translations:
 
 
 class PageFrame:
-    """One open page, for the elements inside it: translations, user, overview, errors."""
+    """The frame of an open page for the elements inside it: translations, user, overview, errors."""
 
     def __init__(self, services: Services, *, user: User, words: Translations) -> None:
         self.services, self.words, self.client = services, words, ui.context.client

@@ -14,7 +14,7 @@ KEPT = 20  # undos that can still be pressed
 
 
 class Toasts(Element, component="toasts.js"):
-    """One per page, made by the frame."""
+    """The toasts of a page, created by the frame."""
 
     def __init__(self, *, close: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Why a turn ended, in a sentence; for a limit of ours it says which one it was and who can raise it."""
+"""The reason of a turn's end as a sentence; for one of our limits it names the limit and who can raise it."""
 
 from core.domain.limits import scope_of_refusal
 from ui.layout.i18n import Translations

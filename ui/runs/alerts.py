@@ -1,4 +1,4 @@
-"""What the inbox says besides requests: runs that failed, schedules that paused themselves or are silent."""
+"""The inbox entries that are not requests: runs that failed, and schedules that paused themselves or are silent."""
 
 from functools import partial
 
@@ -21,7 +21,7 @@ class Alerts:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to say."""
+        """True if there is no entry."""
         return not self._seen
 
     async def refresh(self) -> None:

@@ -38,7 +38,7 @@ COLUMNS = ("id", "agent", "trigger_kind", "trigger", "due_at", "started_at", "fi
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What the address asks for."""
+    """The filter and page that the address asks for."""
 
     day: str = ""
     state: str = "all"
@@ -61,7 +61,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunsPage:
-    """One open page of runs."""
+    """An open page of runs."""
 
     def __init__(self, page: PageFrame, asked: Asked) -> None:
         self._page, self._asked = page, asked

@@ -23,7 +23,7 @@ RULES_CHARS = 2000
 
 
 class OperatePage:
-    """One open page of an agent's operation."""
+    """An open page of an agent's operation."""
 
     def __init__(self, page: PageFrame, agent: Agent) -> None:
         self._page, self._agent, self._input = page, agent, ""

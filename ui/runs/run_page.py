@@ -31,7 +31,7 @@ PATIENCE_S = 2.0  # for the transcript out of the store; later it comes by push
 
 
 class RunPage:
-    """One open page of a run."""
+    """An open page of a run."""
 
     def __init__(self, page: PageFrame, views: SharedViews, run: Run, agent: Agent | None) -> None:
         self._page, self._views, self._run, self._agent = page, views, run, agent
@@ -157,7 +157,7 @@ class RunPage:
             tag("a", words.t("runs.open_session"), classes="btn sm", href=href)
 
     async def _transcript(self) -> None:
-        """What was said and done, once there is a session; it follows by itself."""
+        """Show the run's transcript once there is a session; it updates itself."""
         if not self._run.session or self._session:
             return
         user, conversations = self._page.user_id, self._page.services.conversations

@@ -26,7 +26,7 @@ EXAMPLES = ("0 9 * * 1-5", "0 * * * *", "0 9 1 * *")
 
 
 class ScheduleForm:
-    """What is typed is kept here; `save` makes the schedule."""
+    """The form of a schedule. It keeps the typed values; `save` creates the schedule."""
 
     def __init__(self, page: PageFrame, agent: str, *, saved: Callable[[], Awaitable[None]]) -> None:
         self._page, self._agent, self._saved = page, agent, saved

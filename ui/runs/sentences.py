@@ -1,4 +1,4 @@
-"""What a run's row says in words: its state, how it came, how long it took, why it ended and what to do."""
+"""The sentences about a run: its state, its trigger, how long it took, why it ended and what to do."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +25,7 @@ TRIGGER_ICONS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunLine:
-    """One row of the table, as it is read."""
+    """A row of the table in words."""
 
     id: str
     state: str
@@ -85,14 +85,14 @@ def worked_s(run: Run) -> float:
 
 
 def result(run: Run, words: Translations) -> str:
-    """One sentence: what came of it, or why nothing did."""
+    """Return a sentence: the result of the run, or why there is none."""
     if run.state is RunState.SUCCEEDED:
         return run.result or words.t("runs.done")
     return why(run, words)
 
 
 def why(run: Run, words: Translations) -> str:
-    """Why the run stands where it does."""
+    """Return the reason for the run's state."""
     return reason_words(run.reason, words, run.detail) if run.reason else words.t(f"run_reason.now_{run.state}")
 
 
@@ -104,7 +104,7 @@ def reason_words(reason: str, words: Translations, detail: str = "") -> str:
 
 
 def next_step(run: Run, words: Translations) -> str:
-    """What a person can do about it; empty: nothing."""
+    """Return what a person can do about it; empty if nothing."""
     if run.reason in TURNS:
         return "" if scope_of_refusal(run.detail) else words.t("run_next.turn_failed")
     key = f"run_next.{run.reason}"

@@ -48,7 +48,7 @@ def sheet() -> str:
 
 
 def icons() -> str:
-    """One mask per symbol: coloured by `currentColor`, and no more than a class name in sanitised HTML."""
+    """Return a mask per symbol. It has the colour `currentColor`, and sanitised HTML needs only its class name."""
     rules = []
     for name, shape in SYMBOL.findall((HERE / "icons.svg").read_text("utf-8")):
         svg = (

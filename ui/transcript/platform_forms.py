@@ -1,4 +1,4 @@
-"""What a person sees when a platform tool asks: a form for a secret, a schedule with its next times, a publication."""
+"""The forms for requests of platform tools: a secret, a schedule with its next times, a publication."""
 
 from typing import Final
 

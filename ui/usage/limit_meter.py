@@ -1,4 +1,4 @@
-"""How much of a month's limit is spent: a bar with its mark at 80 per cent, and where the month is heading."""
+"""The meter of a month's limit: a bar of the amount spent with a mark at 80 per cent, and a forecast."""
 
 from datetime import date
 

@@ -31,7 +31,7 @@ COLUMNS = ("user", *(name for name in UsageRow.__struct_fields__))
 
 
 class UsagePage:
-    """One open page of usage."""
+    """An open page of usage."""
 
     def __init__(self, page: PageFrame, asked: UsageQuery) -> None:
         self._page, self._asked = page, asked
@@ -187,7 +187,7 @@ class UsagePage:
 
 
 def name_of(user: User, page: PageFrame) -> str:
-    """How a user is called in a list."""
+    """Return the name of a user in a list."""
     return user.name or user.email or (page.words.t("common.owner") if user.id == page.user.id else user.id)
 
 

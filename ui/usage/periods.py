@@ -1,4 +1,4 @@
-"""What the address of `/usage` asks for: which days, summed up by what, and whose."""
+"""The parameters in the address of `/usage`: the days, the sums, and whose usage."""
 
 from datetime import date, timedelta
 from typing import Literal
@@ -60,7 +60,7 @@ def bounds(period: str, today: date) -> tuple[date, date]:
 
 
 def days_of_month(today: date) -> int:
-    """How many days the month of this day has."""
+    """Return the number of days of this day's month."""
     return ((today.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)).day
 
 

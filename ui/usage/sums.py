@@ -40,7 +40,7 @@ class Sum:
 
 
 def summed(keyed: Iterable[tuple[str, UsageRow]]) -> list[Sum]:
-    """One sum for each key, the most expensive first."""
+    """Return a sum for each key, the most expensive first."""
     sums: dict[str, Sum] = {}
     for key, row in keyed:
         sums.setdefault(key, Sum(key)).add(row)

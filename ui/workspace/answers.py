@@ -1,4 +1,6 @@
-"""How an answer from a page reaches the platform: a value that was asked for takes a way of its own, to the vault."""
+"""The way of an answer from a page to the platform. A value that was asked for goes to the vault on a way
+of its own.
+"""
 
 from typing import Any
 

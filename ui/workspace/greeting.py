@@ -9,7 +9,7 @@ STARTERS: Final = {"issues": "issue", "minutes": "mic", "research": "book"}  # o
 
 
 def welcome(agent: Agent, session: Session, words: Translations) -> dict[str, Any]:
-    """For the transcript: `title`, `text`, and `starters` that fill the text box when pressed."""
+    """Return the content of an empty transcript: `title`, `text`, and `starters` that fill the text box."""
     if session.kind != "builder":
         name = agent.name or words.t("workspace.untitled")
         return {"title": name, "text": agent.description, "starters": []}

@@ -71,7 +71,7 @@ def _chosen(sessions: list[Session], wanted: str) -> Session:
 
 
 class WorkspaceChat:
-    """One open workspace page."""
+    """An open workspace page."""
 
     def __init__(self, page: PageFrame, views: SharedViews, *, agent: Agent, session: Session) -> None:
         self._page, self._views = page, views

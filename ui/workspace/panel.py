@@ -24,7 +24,7 @@ NARROW_PX: Final = 1000  # up to this width the panel lies over the transcript, 
 
 
 class PanelTab(Protocol):
-    """One tab of one open page."""
+    """A tab of an open page's side panel."""
 
     async def build(self) -> None:
         """Fill the tab. Called once, with the tab's own element as the place for what is made."""

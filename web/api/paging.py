@@ -24,7 +24,7 @@ _places = msgspec.json.Decoder(Place)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What a client asked for. `after` is the place of the last item it has, None at the beginning."""
+    """The page that a client asked for. `after` is the place of the last item it has; None at the beginning."""
 
     after: Place | None = None
     limit: int = DEFAULT_LIMIT

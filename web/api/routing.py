@@ -22,7 +22,7 @@ E = TypeVar("E", bound=Endpoint)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """What OpenAPI says about an endpoint beyond its path and query."""
+    """The description of an endpoint for OpenAPI beyond its path and query."""
 
     body: type[msgspec.Struct] | None
     answer: Any

@@ -21,7 +21,7 @@ Id = Annotated[str, Query(max_length=100, pattern="^[0-9a-z]*$")]
 
 
 class RunTrigger(msgspec.Struct, frozen=True, kw_only=True):
-    """What started the run: `id` is the schedule's, or the person's."""
+    """The trigger of the run: `id` is the schedule's, or the person's."""
 
     kind: TriggerKind
     id: str
@@ -62,7 +62,7 @@ class RunPage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class NewRun(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run is started with. `version` is "draft" to try an agent that is not published."""
+    """The input of a new run. `version` is "draft" to try an agent that is not published."""
 
     input: dict[str, Any] | str = ""
     version: int | str = 0

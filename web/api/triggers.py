@@ -40,7 +40,7 @@ class TriggerChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pause(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a schedule is paused, for whoever looks at it later."""
+    """The reason of a pause, for those who look at the schedule later."""
 
     why: str = ""
 
@@ -83,7 +83,7 @@ class TriggerAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Deleted(msgspec.Struct, frozen=True, kw_only=True):
-    """It is gone."""
+    """The id of the deleted trigger."""
 
     id: str
 

@@ -1,4 +1,4 @@
-"""What was used, and the limits of what may be used: a user's own, an agent's, and those of administrators."""
+"""The usage and its limits: a user's own, an agent's, and those of administrators."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -44,7 +44,7 @@ class PlatformLimitSet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UserQuota(msgspec.Struct, frozen=True, kw_only=True):
-    """What a user may spend in a calendar month (UTC), in US dollars; 0 is no limit."""
+    """The most that a user may spend in a calendar month (UTC), in US dollars; 0 is no limit."""
 
     user_month_usd: float
 
