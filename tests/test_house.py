@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("core", "auth", "ui", "web")
 FILE_LINES = 350
 FUNCTION_LINES = 40
+RIDDLE = re.compile(r"(Whether|What|Whatever|Who|Whose|Whoever|Of|Where|How|Why|Which|When|Until|That)\b")
 
 READS_ENVIRONMENT = {
     "core/config/settings.py",
@@ -83,6 +84,17 @@ def test_no_function_is_longer_than_a_screen() -> None:
 def test_every_module_says_what_it_is() -> None:
     silent = [path for path, tree in trees().items() if tree.body and not ast.get_docstring(tree)]
     assert silent == []
+
+
+def test_no_docstring_opens_with_a_word_that_leaves_out_its_subject() -> None:
+    """A docstring says what something does or is: "Return the users who …", "True if …", not "Who …", "Whether …"."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    opened = [
+        f"{path}: {text.splitlines()[0]}"
+        for path, node in nodes(documented)
+        if isinstance(node, documented) and RIDDLE.match(text := ast.get_docstring(node) or "")
+    ]
+    assert opened == []
 
 
 def test_the_environment_is_read_in_one_place() -> None:
