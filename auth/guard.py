@@ -14,17 +14,18 @@ from secrets import token_urlsafe
 from typing import Any
 from urllib.parse import parse_qs, quote
 
+from limits import RateLimitItem
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from auth import cookies
-from auth.body_limits import Body, BodyTooSlow, BodyUnread, TooLarge, declared
+from auth.body_limits import Body, BodyTooSlow, BodyUnread, TooLarge, declared, is_upload, limit_of
 from auth.cookies import Cookies
 from auth.hostile_log import quiet
 from auth.logins import Logins
 from auth.problems import headers_for, problem
-from auth.rate import READ, SIGN_IN, STRANGER, WRITE, Rates, SlowDown
+from auth.rate import READ, SIGN_IN, STRANGER, UPLOADS, WRITE, Rates, SlowDown
 from auth.site import Site, network_of, strip_forwarded
 from auth.socket_limits import PER_NETWORK, PER_USER, ConnectionLimiter, FrameLimits
 from auth.uvicorn_config import MAX_HEAD_BYTES
@@ -71,11 +72,19 @@ class Guard:
     """Pure ASGI, so that it sees sockets too and adds no task to a request."""
 
     def __init__(
-        self, app: ASGIApp, *, site: Site, jar: Cookies, logins: Logins, rates: Rates, page: Page | None = None
+        self,
+        app: ASGIApp,
+        *,
+        site: Site,
+        jar: Cookies,
+        logins: Logins,
+        rates: Rates,
+        page: Page | None = None,
+        upload_bytes: int = 0,
     ) -> None:
         quiet("oma.guard", TWO_LENGTHS)
         self.app, self._site, self._jar, self._logins, self._rates = app, site, jar, logins, rates
-        self._page, self._connections = page, ConnectionLimiter()
+        self._page, self._connections, self._upload_bytes = page, ConnectionLimiter(), upload_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket") or scope["path"] in HEALTH:
@@ -118,21 +127,26 @@ class Guard:
             _for_a_page(scope)
         elif unsafe:
             _no_forgery(headers, origin)
-            declared(headers)
+            declared(headers, self._body_limit(scope))
         if path.startswith(STATIC_PREFIXES) and not unsafe:
             return None
         await self._recognise(headers, state)
         if not sign_in:
-            await self._rate_limit(state, unsafe=unsafe)
+            await self._rate_limit(
+                state, UPLOADS if is_upload(scope.get("method", ""), path) else WRITE if unsafe else READ
+            )
         if "user" in state and scope["type"] == "http" and path.startswith(SOCKET_PREFIX):
             raise BadInput("sockets only", code="no_polling")
         return None if "user" in state else self._stranger(scope, unsafe=unsafe)
 
-    async def _rate_limit(self, state: Mapping[str, Any], *, unsafe: bool) -> None:
+    def _body_limit(self, scope: Scope) -> int:
+        return limit_of(scope.get("method", ""), scope["path"], upload_bytes=self._upload_bytes)
+
+    async def _rate_limit(self, state: Mapping[str, Any], kind: RateLimitItem) -> None:
         """Raises: SlowDown."""
         user = state.get("user")
         if isinstance(user, User):
-            await self._rates.hit(WRITE if unsafe else READ, user.id)
+            await self._rates.hit(kind, user.id)
         else:
             await self._rates.hit(STRANGER, network_of(state["address"]))
 
@@ -207,7 +221,7 @@ class Guard:
             await send(message)
 
         try:
-            await self.app(scope, Body(receive), marked)
+            await self.app(scope, Body(receive, self._body_limit(scope)), marked)
         except (TooLarge, BodyTooSlow) as error:
             if started:
                 raise

@@ -18,6 +18,7 @@ SIGN_IN = RateLimitItemPerMinute(120, namespace="sign_in")  # sign-in, by networ
 STRANGER = RateLimitItemPerMinute(600, namespace="stranger")  # all else without a login, by network
 READ = RateLimitItemPerMinute(600, namespace="read")  # pages, API and sockets of one user
 WRITE = RateLimitItemPerMinute(120, namespace="write")  # requests of one user that change something
+UPLOADS = RateLimitItemPerMinute(1200, namespace="uploads")  # files of one user: a folder of them comes at once
 MOST = 20_000  # counts remembered: about 6 MB; the oldest gives way
 
 

@@ -154,7 +154,8 @@ def install(
         flows = _flows(keys)
         routes += ByProvider(sign_in, provider, settings=settings, store=store, jar=jar, flows=flows).routes()
     app.router.routes[:0] = routes
-    app.add_middleware(Guard, site=site, jar=jar, logins=logins, rates=Rates(), page=page)
+    upload_bytes = settings.upload_mb * 2**20
+    app.add_middleware(Guard, site=site, jar=jar, logins=logins, rates=Rates(), page=page, upload_bytes=upload_bytes)
     app.add_middleware(SecurityHeaders, site=site)  # added last: outermost
     methods = [name for name, there in (("local", links), ("oidc", provider)) if there]
     return Auth(

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from aiohttp import WSCloseCode, web
 
-from core.domain.errors import NotSignedIn, RunnerUnavailable
+from core.domain.errors import NotSignedIn, PlatformError, RunnerUnavailable
 from core.domain.events import Answered, AnyEvent, Live, SessionOpened, UserSaid, encode_many, numbered, seq_of
 from core.domain.records import Box, UserId
 from core.domain.states import SessionState
@@ -15,6 +15,7 @@ from core.lib.aiohttp_disconnects import ignore_disconnects
 from core.protocol import tokens
 from core.protocol.runner_api import PROTOCOL
 from core.runner import export
+from core.runner.routes.files import FileRoutes
 from core.spawner import Isolation, Phase, Poll, ProgressCallback, RunnerEndpoint, nobody
 
 
@@ -25,7 +26,7 @@ class ScriptedRunner:
         self.logs = disk
         self.unfinished = unfinished or {}  # of a session: what is being written, as everybody who comes is told
         self.agents: dict[str, str] = {}
-        self.folder = Path("nothing-here")
+        self.folder = self.home = Path("nothing-here")
         self.calls: list[str] = []
         self.traces: dict[str, str] = {}  # last traceparent of each call
         self.protocol: int | None = PROTOCOL  # None: as the first version, which said none
@@ -58,6 +59,7 @@ class ScriptedRunner:
                 web.post("/v1/agents/{id}/{act:rest|renew}", self._accept),
                 web.delete("/v1/agents/{id}", self._accept),
                 web.get("/v1/export", self._export),
+                *FileRoutes(self.home).routes(),  # the real ones, on a folder of the test's
             ]
         )
         self._web = web.AppRunner(app, shutdown_timeout=0.1)
@@ -100,7 +102,10 @@ class ScriptedRunner:
             return web.json_response({"code": "bad_token"}, status=401)
         if claims["sub"] != self.box.user:
             return web.json_response({"code": "forbidden"}, status=403)
-        return await handler(request)
+        try:
+            return await handler(request)
+        except PlatformError as error:
+            return web.json_response({"code": error.code, "detail": str(error)}, status=error.status)
 
     async def _health(self, _: web.Request) -> web.Response:
         version = {} if self.protocol is None else {"protocol": self.protocol}
@@ -228,6 +233,8 @@ class ScriptedSpawner:
         tell(Phase.STARTING)
         await asyncio.sleep(self.slow_s)
         runner = ScriptedRunner(self.disks.setdefault(box.user, {}), self.unfinished)
+        runner.home = self.folder / "home"
+        runner.home.mkdir(exist_ok=True)
         await runner.listen(self.endpoint(box).unix, box)
         self.alive[box.id] = runner
         return {"pid": 1}

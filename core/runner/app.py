@@ -30,7 +30,7 @@ class App:
                 *ControlRoutes(self._runner).routes(),
                 *AgentRoutes(self._runner).routes(),
                 *SessionRoutes(self._runner).routes(),
-                *FileRoutes(self._runner).routes(),
+                *FileRoutes(self._runner.home).routes(),
             ]
         )
         return app

@@ -44,7 +44,7 @@ GUARDS = (
         f"{ALONE}::test_a_body_that_says_no_length_is_read_so_far_and_no_further",
     ),
     Guard(
-        "every body is counted", "R5", GUARD, "await self.app(scope, Body(receive), marked)", "await self.app(scope, receive, marked)",
+        "every body is counted", "R5", GUARD, "await self.app(scope, Body(receive, self._body_limit(scope)), marked)", "await self.app(scope, receive, marked)",
         f"{DOOR}::test_a_body_over_the_limit_is_refused_declared_or_not",
     ),
     Guard(

@@ -103,7 +103,7 @@ GUARDS = (
     ),
     Guard(
         "a declared body is not over the limit", "R5", GUARD,
-        "            declared(headers)\n", "", LIMITED, by="AssertionError",
+        "            declared(headers, self._body_limit(scope))\n", "", LIMITED, by="AssertionError",
     ),
     header("x-content-type-options", '    (b"x-content-type-options", b"nosniff"),\n'),
     header("x-frame-options", '    (b"x-frame-options", b"DENY"),\n'),

@@ -17,6 +17,7 @@ from core.services.agent_definitions import AgentDefinitions
 from core.services.agents import Agents
 from core.services.audit import Audit
 from core.services.conversations import Conversations
+from core.services.files import Files
 from core.services.runs import Runs
 from core.services.schedules import Schedules
 from core.services.spending import Spending
@@ -34,8 +35,8 @@ ORIGIN = "http://127.0.0.1:8080"
 class Served:
     """The API with two people in front of it: the owner, signed in by the link, and nobody."""
 
-    def __init__(self, app: FastAPI, store: SqliteStore) -> None:
-        self.store = store
+    def __init__(self, app: FastAPI, store: SqliteStore, spawner: ScriptedSpawner) -> None:
+        self.store, self.spawner = store, spawner
         self.gate, self.draining = OpenGate(), False
         self.gate.up = True  # type: ignore[attr-defined]
         transport = httpx.ASGITransport(app)
@@ -52,10 +53,10 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     with TemporaryDirectory(prefix="oma") as short:
         spawner = ScriptedSpawner(Path(short))
         async with await SqliteStore.open(tmp_path / "oma.db") as store:
-            served = Served(app, store)
+            served = Served(app, store, spawner)
             runners = RunnerPool(store=store, spawner=spawner, gateway_link=served.gate, limits=IdleLimits())  # type: ignore[arg-type]
             async with runners:
-                settings = Settings(data_dir=tmp_path)
+                settings = Settings(data_dir=tmp_path, upload_mb=3)
                 door = auth.install(app, settings, store, ["k" * 40])
                 audit = Audit(store)
                 talks = Conversations(store=store, runners=runners, audit=audit)
@@ -69,6 +70,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
                     **rest_of_services()
                     | {
                         "definitions": AgentDefinitions(agents),
+                        "files": Files(store=store, runners=runners, upload_bytes=3 * 2**20),
                         "runs": Runs(store, audit=audit, wake=lambda: None),
                         "schedules": Schedules(store, audit=audit, wake=lambda: None),
                         "spending": Spending(store, audit=audit, people=people),

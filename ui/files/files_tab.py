@@ -51,7 +51,7 @@ class FilesTab:
                 make=self._make,
                 remove=self._remove,
             )
-            self._tree = FileTree(words, actions, door="")
+            self._tree = FileTree(words, actions, door=f"/api/v1/agents/{self._agent.id}/files")
 
     async def show(self, target: str) -> None:
         """Read the open folders again, and open the file `target`."""

@@ -35,7 +35,7 @@ from core.fleet.gateway_link import GatewayLink
 from core.services.connections import ConnectionHistory
 from core.store import Store
 from ui.layout.services import Services
-from web.api import agents, connections, error_answers, health, openapi, runs, sessions, triggers, usage
+from web.api import agents, connections, error_answers, files, health, openapi, runs, sessions, triggers, usage
 from web.api.routing import ApiRouter
 
 PREFIX = "/api/v1"
@@ -64,6 +64,7 @@ def _routers(services: Services, store: Store) -> tuple[ApiRouter, ...]:
         agents.router(services),
         sessions.router(services, store),
         connections.router(ConnectionHistory(store)),
+        files.router(services),
         runs.router(services, store),
         triggers.router(services),
         usage.router(services),

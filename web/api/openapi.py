@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from auth.problems import MEDIA_TYPE, Problem
 from web.api.routing import COMMON, Description, as_json, description_of
 
+BINARY = {"type": "string", "format": "binary"}
 REF = "#/components/schemas/{name}"
 
 
@@ -38,12 +39,12 @@ def described(api: FastAPI, *, prefix: str) -> dict[str, Any]:
     found["components"] = {"schemas": components}
     for route in routes:
         [method] = route.methods or {""}
-        _complete(found["paths"][route.path][method.lower()], description_of(route.endpoint), schema_of)
+        _complete(found["paths"][route.path_format][method.lower()], description_of(route.endpoint), schema_of)
     return found
 
 
 def _kinds(description: Description) -> set[Any]:
-    return {kind for kind in (description.body, description.answer) if kind is not None}
+    return {kind for kind in (description.body, description.answer) if kind not in (None, bytes)}
 
 
 def _complete(operation: dict[str, Any], description: Description, schema_of: dict[Any, Any]) -> None:
@@ -52,11 +53,16 @@ def _complete(operation: dict[str, Any], description: Description, schema_of: di
         required = any(field.required for field in msgspec.structs.fields(description.body))
         content = {"application/json": {"schema": schema_of[description.body]}}
         operation["requestBody"] = {"required": required, "content": content}
+    if description.takes:
+        operation["requestBody"] = {"required": True, "content": {description.takes: {"schema": BINARY}}}
+    answers = {description.gives: {"schema": BINARY}} if description.gives else {}
+    if description.answer is not bytes:
+        answers["application/json"] = {"schema": schema_of[description.answer]}
     refused = {MEDIA_TYPE: {"schema": schema_of[Problem]}}
     operation["responses"] = {
         str(description.status): {
             "description": HTTPStatus(description.status).phrase,
-            "content": {"application/json": {"schema": schema_of[description.answer]}},
+            "content": answers,
         },
         **{
             str(status): {"description": HTTPStatus(status).phrase, "content": refused}

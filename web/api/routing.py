@@ -22,12 +22,14 @@ E = TypeVar("E", bound=Endpoint)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """The description of an endpoint for OpenAPI beyond its path and query."""
+    """The description of an endpoint for OpenAPI beyond its path and query; `takes` and `gives` are media types."""
 
     body: type[msgspec.Struct] | None
     answer: Any
     status: int
     problems: tuple[int, ...]
+    takes: str = ""
+    gives: str = ""
 
 
 class ApiRouter(APIRouter):
@@ -37,12 +39,22 @@ class ApiRouter(APIRouter):
         super().__init__(tags=[name])
 
     def endpoint(
-        self, method: str, path: str, *, status: int = 200, problems: tuple[int, ...] = ()
+        self,
+        method: str,
+        path: str,
+        *,
+        status: int = 200,
+        problems: tuple[int, ...] = (),
+        takes: str = "",
+        gives: str = "",
     ) -> Callable[[E], E]:
-        """Register a function: its struct parameter is the body, its return annotation is the answer."""
+        """Register a function: its struct parameter is the body, its return annotation is the answer.
+
+        `takes` and `gives` name the media types of a body or an answer that is a stream of bytes.
+        """
 
         def add(function: E) -> E:
-            served = _served(function, status=status, problems=problems)
+            served = _served(function, status=status, problems=problems, takes=takes, gives=gives)
             self.add_api_route(path, served, methods=[method], status_code=status, response_model=None)
             return function
 
@@ -72,7 +84,9 @@ def description_of(endpoint: Endpoint) -> Description:
     return description
 
 
-def _served(function: Endpoint, *, status: int, problems: tuple[int, ...]) -> Endpoint:
+def _served(
+    function: Endpoint, *, status: int, problems: tuple[int, ...], takes: str = "", gives: str = ""
+) -> Endpoint:
     """Return the function as FastAPI calls it, with its description as an attribute."""
     hints = get_type_hints(function, include_extras=True)
     answer = hints.pop("return")
@@ -92,7 +106,7 @@ def _served(function: Endpoint, *, status: int, problems: tuple[int, ...]) -> En
 
     served.__signature__ = signature.replace(parameters=parameters, return_annotation=Response)  # type: ignore[attr-defined]
     body = next(iter(bodies.values()), None)
-    description = Description(body=body, answer=answer, status=status, problems=problems)
+    description = Description(body=body, answer=answer, status=status, problems=problems, takes=takes, gives=gives)
     served.description = description  # type: ignore[attr-defined]
     return served
 

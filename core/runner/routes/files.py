@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from aiohttp import web
@@ -16,7 +17,6 @@ from core.runner.files.folder import AgentFolder
 from core.runner.files.paths import new_parts_of, parts_of
 from core.runner.files.reading import is_folder, open_to_read
 from core.runner.routes.http import json_answer, json_body, path_id, query_count
-from core.runner.runner import Runner
 
 PIECE_BYTES = 256 * 1024
 GATHERED_BYTES = 1024 * 1024  # written at once: a hop into a thread for each would cost more than the writing
@@ -28,10 +28,10 @@ T = TypeVar("T")
 
 
 class FileRoutes:
-    """Handlers of one runner."""
+    """Handlers of one runner. `home` is the user's, which the agents' folders are in."""
 
-    def __init__(self, runner: Runner) -> None:
-        self._runner = runner
+    def __init__(self, home: Path) -> None:
+        self._home = home
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -45,7 +45,7 @@ class FileRoutes:
         ]
 
     def _folder(self, request: web.Request) -> AgentFolder:
-        return AgentFolder(self._runner.home, path_id(request, "agent"))
+        return AgentFolder(self._home, path_id(request, "agent"))
 
     async def _read(self, request: web.Request) -> web.StreamResponse:
         folder, names = self._folder(request), parts_of(request.query.get("path", ""))
