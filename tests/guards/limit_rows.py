@@ -19,7 +19,7 @@ def frame(what: str, old: str, new: str, case: str) -> Guard:
 GUARDS = (
     Guard(
         "a user is slowed, whatever the address", "R5", GUARD,
-        "            await self._rates.hit(WRITE if unsafe else READ, user.id)\n", "            pass\n",
+        "            await self._rates.hit(kind, user.id)\n", "            pass\n",
         f"{DOOR}::test_a_user_is_limited_by_account_and_reading_and_changing_apart[POST-item1-GET]",
     ),
     Guard(
@@ -40,7 +40,7 @@ GUARDS = (
         f"{DOOR}::test_too_much_in_front_of_the_body_is_refused[headers0]",
     ),
     Guard(
-        "a body that says no length is not over the limit", "R5", BODY, "        if self._bytes > MAX_BODY_BYTES:\n", "        if False:\n",
+        "a body that says no length is not over the limit", "R5", BODY, "        if self._bytes > self._most:\n", "        if False:\n",
         f"{ALONE}::test_a_body_that_says_no_length_is_read_so_far_and_no_further",
     ),
     Guard(

@@ -51,6 +51,7 @@ def router(services: Services) -> ApiRouter:
     api = ApiRouter("files")
     _reading(api, services)
     _writing(api, services)
+    _moving(api, services)
     return api
 
 
@@ -116,6 +117,8 @@ def _writing(api: ApiRouter, services: Services) -> None:
                 raise body.failure from None
             raise
 
+
+def _moving(api: ApiRouter, services: Services) -> None:
     @api.endpoint("DELETE", "/agents/{agent}/files/{path:path}", problems=(404, 409))
     async def delete_file(agent: str, path: FilePath, user: Caller, forever: bool = False) -> Deleted:
         """Move a file or a folder to the trash, or with `forever` remove it at once."""
