@@ -18,6 +18,7 @@ LABEL_CHARS = 80
 TEXT_CHARS = 500  # of a description, a default or a choice
 MOST_USD = 1_000_000.0
 MOST_S = 7 * 24 * 3600
+MOST_TURNS = 100_000
 
 
 class InputKind(StrEnum):
@@ -43,10 +44,15 @@ class AgentInput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgentLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """The limits of an agent: its cost in one run and in a calendar month, and the length of a run; 0 is no limit."""
+    """The limits of an agent: its cost in a run and in a calendar month (UTC), and the length of a run; 0 is no limit.
+
+    `turns` is how often a run may call the model. The limits of its owner (core.domain.limits) hold besides: the
+    smaller one counts.
+    """
 
     run_usd: float = 0.0
     month_usd: float = 0.0
+    turns: int = 0
     duration_s: int = 0
 
 
@@ -72,6 +78,8 @@ def check_limits(limits: Any) -> AgentLimits:
             raise BadInput(f"a limit is 0 to {MOST_USD:,.0f} US dollars", code="bad_limit")
     if not 0 <= found.duration_s <= MOST_S:
         raise BadInput(f"a run lasts 0 to {MOST_S} seconds", code="bad_limit")
+    if not 0 <= found.turns <= MOST_TURNS:
+        raise BadInput(f"a run has 0 to {MOST_TURNS} turns", code="bad_limit")
     return found
 
 

@@ -4,6 +4,7 @@ import re
 
 import msgspec
 
+from core.domain.agent_inputs import AgentLimits
 from core.domain.records import Record
 
 WARN_AT = (80, 100)  # per cent of a month's limit
@@ -12,20 +13,19 @@ SCOPES = ("run", "agent", "user", "quota", "platform", "unpriced")
 REFUSED_SCOPE = re.compile(rf"spend_limit_({'|'.join(SCOPES)})\b|max_(turns): this run")
 
 
-class AgentLimits(Record, frozen=True, kw_only=True):
-    """The limits of an agent's cost and of its runs; 0 is no limit. The id is the agent's."""
+class Limits(Record, frozen=True, kw_only=True):
+    """A user's limits; 0 is no limit. There is one row for each user, with this id.
 
-    run_usd: float = 0.0
-    agent_month_usd: float = 0.0
-    turns: int = 0
-    duration_s: int = 0
-
-
-class Limits(AgentLimits, frozen=True, kw_only=True):
-    """A user's limits: those of every single one of their agents, and `user_month_usd` for all of them together."""
+    `run_usd`, `turns` (calls of the model) and `duration_s` hold for each run of each agent. `agent_month_usd` holds
+    for each agent in a calendar month (UTC), `user_month_usd` for all of them together.
+    """
 
     id: str = "limits"
+    run_usd: float = 0.0
+    agent_month_usd: float = 0.0
     user_month_usd: float = 0.0
+    turns: int = 0
+    duration_s: int = 0
 
 
 class Quota(Record, frozen=True, kw_only=True):
@@ -57,7 +57,7 @@ def in_force(limits: Limits, agent: AgentLimits, *, quota: Quota | None, platfor
         run_usd=_smaller(limits.run_usd, agent.run_usd),
         turns=int(_smaller(limits.turns, agent.turns)),
         duration_s=int(_smaller(limits.duration_s, agent.duration_s)),
-        agent_month_usd=_smaller(limits.agent_month_usd, agent.agent_month_usd),
+        agent_month_usd=_smaller(limits.agent_month_usd, agent.month_usd),
         user_month_usd=limits.user_month_usd,
         quota_month_usd=(quota or platform).user_month_usd,
         platform_month_usd=platform.platform_month_usd,

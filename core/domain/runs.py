@@ -100,6 +100,16 @@ class Run(Record, frozen=True, kw_only=True):
         return self.asked_at if self.state is RunState.WAITING else None
 
 
+class LastRun(Record, frozen=True, kw_only=True):
+    """The last run of an agent that has ended; the id is the agent's. Lists read it instead of all runs."""
+
+    run: str
+    state: RunState
+    reason: str = ""
+    result: str = ""
+    at: datetime  # of its end
+
+
 class AlertKind(StrEnum):
     """The kinds of inbox entries that are not requests."""
 

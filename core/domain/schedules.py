@@ -22,6 +22,7 @@ from core.domain.records import Record, UserId
 CRON_CHARS = 120
 MAX_JITTER_S = 3600
 PAUSE_AFTER = 5  # failures in a row
+MAX_PAUSE_AFTER = 100
 LATE_S = 60.0  # a slot that is seen later than this is caught up with, by the policy
 
 

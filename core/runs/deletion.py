@@ -1,8 +1,7 @@
 """Deletes everything that belongs to an agent's unattended work."""
 
-from core.domain.limits import AgentLimits
 from core.domain.records import SYSTEM, UserId
-from core.domain.runs import Alert, OpenRun, Run
+from core.domain.runs import Alert, LastRun, OpenRun, Run
 from core.domain.schedules import DueSlot, Trigger
 from core.store import Store
 
@@ -14,6 +13,6 @@ async def delete_for_agent(store: Store, agent: str, *, user: UserId) -> None:
     """
     for kind in (DueSlot, OpenRun):
         await store.delete_where(kind, owner=SYSTEM, where={"user": user, "agent": agent})
+    await store.delete(LastRun, agent, owner=user)
     for own in (Trigger, Run, Alert):
         await store.delete_where(own, owner=user, where={"agent": agent})
-    await store.delete(AgentLimits, agent, owner=user)

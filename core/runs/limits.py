@@ -1,29 +1,21 @@
-"""Reads and changes the limits of users and their agents, and the quotas of administrators."""
+"""Reads and changes the limits of users and the quotas of administrators."""
 
 import asyncio
 import math
 from typing import TypeVar
 
+from core.domain.agent_inputs import MOST_S, MOST_TURNS, MOST_USD, AgentLimits
 from core.domain.errors import BadInput, NotFound
-from core.domain.limits import AgentLimits, Limits, LimitsInForce, Quota, in_force
-from core.domain.records import SYSTEM, UserId
+from core.domain.limits import Limits, LimitsInForce, Quota, in_force
+from core.domain.records import SYSTEM, Agent, UserId
 from core.store import Store
 
-MOST_USD = 1_000_000.0
-MOST_S = 7 * 24 * 3600
-MOST_TURNS = 100_000
-
-R = TypeVar("R", AgentLimits, Limits, Quota)
+R = TypeVar("R", Limits, Quota)
 
 
 async def limits_of(store: Store, user: UserId) -> Limits:
     """Return the user's limits; none are set until they set some."""
     return await _found(store, Limits(), owner=user) or Limits()
-
-
-async def limits_of_agent(store: Store, agent: str, *, user: UserId) -> AgentLimits:
-    """Return what is set for this agent alone."""
-    return await _found(store, AgentLimits(id=agent), owner=user) or AgentLimits(id=agent)
 
 
 async def quota_of(store: Store, user: UserId) -> Quota | None:
@@ -32,21 +24,23 @@ async def quota_of(store: Store, user: UserId) -> Quota | None:
 
 
 async def limits_in_force(store: Store, agent: str, *, user: UserId) -> LimitsInForce:
-    """Read all limits that hold for an agent of a user, at once."""
-    own, of_agent, quota, platform = await asyncio.gather(
-        limits_of(store, user), limits_of_agent(store, agent, user=user), quota_of(store, user), quota_of(store, SYSTEM)
-    )
+    """Read all limits that hold for an agent of a user; of an agent that does not exist, those of the others."""
+    own, quota, platform = await asyncio.gather(limits_of(store, user), quota_of(store, user), quota_of(store, SYSTEM))
+    try:
+        of_agent = (await store.get(Agent, agent, owner=user)).limits
+    except NotFound:
+        of_agent = AgentLimits()
     return in_force(own, of_agent, quota=quota, platform=platform or Quota())
 
 
-async def change_limits(store: Store, limits: AgentLimits | Quota, *, user: UserId) -> None:
+async def change_limits(store: Store, limits: Limits | Quota, *, user: UserId) -> None:
     """Set all of them. They hold from the next model call on. Raises: BadInput: one is negative or no number."""
     for name in limits.__struct_fields__:
         if name.endswith("_usd"):
             usd = getattr(limits, name)
             if not math.isfinite(usd) or not 0 <= usd <= MOST_USD:
                 raise BadInput(f"a limit is 0 to {MOST_USD:,.0f} US dollars", code="bad_limit")
-    if isinstance(limits, AgentLimits):
+    if isinstance(limits, Limits):
         if not 0 <= limits.duration_s <= MOST_S:
             raise BadInput(f"a run lasts 0 to {MOST_S} seconds", code="bad_limit")
         if not 0 <= limits.turns <= MOST_TURNS:

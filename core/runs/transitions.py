@@ -10,7 +10,7 @@ from typing import Any
 
 from core.domain.errors import Conflict, NotFound
 from core.domain.records import SYSTEM, UserId
-from core.domain.runs import REASONS, Alert, AlertKind, OpenRun, Run
+from core.domain.runs import REASONS, Alert, AlertKind, LastRun, OpenRun, Run
 from core.domain.schedules import ITSELF, NEVER, DueSlot, Trigger
 from core.domain.states import AT_WORK, ENDED, RunState, may_become
 from core.store import Store
@@ -71,7 +71,20 @@ async def settle(store: Store, run: Run, *, owner: UserId, now: datetime) -> Non
                                  trigger=run.trigger, reason=run.reason, at=now), owner=owner)  # fmt: skip
         if run.due_at:
             await _pause_if_it_keeps_failing(store, run, owner=owner, now=now)
+    await note_last_run(store, run, owner=owner, now=now)
     await store.delete(OpenRun, run.id, owner=SYSTEM)
+
+
+async def note_last_run(store: Store, run: Run, *, owner: UserId, now: datetime) -> None:
+    """Keep this run as the agent's last one, unless one that ended later is kept."""
+    at = run.finished_at or now
+    try:
+        if (await store.get(LastRun, run.agent, owner=owner)).at > at:
+            return
+    except NotFound:
+        pass  # its first
+    last = LastRun(id=run.agent, run=run.id, state=run.state, reason=run.reason, result=run.result, at=at)
+    await store.put(last, owner=owner)
 
 
 async def alert(store: Store, one: Alert, *, owner: UserId) -> None:

@@ -20,6 +20,8 @@ from core.domain.records import (
     new_session_id,
     now,
 )
+from core.domain.runs import LastRun
+from core.domain.schedules import Trigger
 from core.domain.visible_text import visible
 from core.fleet.runner_pool import RunnerPool
 from core.runs import deletion
@@ -45,14 +47,19 @@ class Agents:
         return (await self.overview(user=user)).summaries()
 
     async def overview(self, *, user: UserId) -> Overview:
-        """Return all agents with everything that the dashboard shows, in four reads for any number of agents."""
-        agents, sessions, requests = await asyncio.gather(
+        """Return all agents with everything that the dashboard shows, in six reads for any number of agents."""
+        agents, sessions, requests, triggers, last_runs = await asyncio.gather(
             self._store.find(Agent, owner=user, newest_by="updated_at", limit=MANY),
             self._store.find(Session, owner=user, newest_by="updated_at", limit=MANY),
             self.inbox(user=user),
+            self._store.find(Trigger, owner=user, limit=MANY),
+            self._store.find(LastRun, owner=user, limit=MANY),
         )
         costs = await self._costs([agent.id for agent in agents], user=user)
-        return Overview(agents=agents, sessions=sessions, requests=requests, costs=costs, whole=True)
+        return Overview(
+            agents=agents, sessions=sessions, requests=requests, costs=costs, triggers=triggers, last_runs=last_runs,
+            whole=True,
+        )  # fmt: skip
 
     async def overview_of(self, agent: str, *, user: UserId) -> Overview:
         """Return one agent with its sessions (empty if it does not exist), and the open requests of all agents."""
@@ -76,7 +83,14 @@ class Agents:
         )  # a builder session may have renamed its agent
         agent = await self.get(found.agent, user=user) if named and overview.covers(found.agent) else None
         costs = await self._costs([found.agent], user=user) if overview.whole else {}
-        overview.replace(found, requests, agent=agent, costs=costs)
+        last_run = await self._last_run(found.agent, user=user) if overview.whole and found.run else None
+        overview.replace(found, requests, agent=agent, costs=costs, last_run=last_run)
+
+    async def _last_run(self, agent: str, *, user: UserId) -> LastRun | None:
+        try:
+            return await self._store.get(LastRun, agent, owner=user)
+        except NotFound:
+            return None
 
     async def _costs(self, agents: list[str], *, user: UserId) -> dict[str, float]:
         """Return the cost of each of these agents this month, in USD."""

@@ -9,6 +9,8 @@ from datetime import datetime
 import msgspec
 
 from core.domain.records import Agent, Request, Session, now
+from core.domain.runs import LastRun
+from core.domain.schedules import Trigger
 from core.domain.states import OPEN_TURN, SessionState
 from core.protocol.runner_api import SessionChange
 
@@ -30,6 +32,8 @@ class AgentSummary:
     asking: int
     sessions: int = 0
     reason: str = ""
+    triggers: tuple[Trigger, ...] = ()
+    last_run: LastRun | None = None
 
 
 class Overview:
@@ -46,12 +50,18 @@ class Overview:
         sessions: Iterable[Session],
         requests: Iterable[Request],
         costs: Mapping[str, float] | None = None,
+        triggers: Iterable[Trigger] = (),
+        last_runs: Iterable[LastRun] = (),
         whole: bool = False,
     ) -> None:
         self._agents = {one.id: one for one in agents}
         self._sessions = {one.id: one for one in sessions}
         self._requests = {one.id: one for one in requests}
         self._costs = dict(costs or {})
+        self._triggers: defaultdict[str, list[Trigger]] = defaultdict(list)
+        for trigger in triggers:
+            self._triggers[trigger.agent].append(trigger)
+        self._last_runs = {one.id: one for one in last_runs}
         self._asking = Counter(one.session for one in self._requests.values())  # session → open requests
         self.whole = whole
         self._due: dict[str, int] = {}  # session → read its record once the Store has this event
@@ -137,7 +147,13 @@ class Overview:
         return False
 
     def replace(
-        self, session: Session, requests: Iterable[Request], *, agent: Agent | None, costs: Mapping[str, float]
+        self,
+        session: Session,
+        requests: Iterable[Request],
+        *,
+        agent: Agent | None,
+        costs: Mapping[str, float],
+        last_run: LastRun | None = None,
     ) -> None:
         """Take over the Store's data about a session: its record, its open requests, its agent, this month's cost."""
         if self.covers(session.agent):
@@ -148,6 +164,8 @@ class Overview:
         if agent is not None:
             self._agents[agent.id] = agent
         self._costs |= costs
+        if last_run is not None:
+            self._last_runs[last_run.id] = last_run
 
     def _drop_requests(self, session: str) -> None:
         for id in [one.id for one in self._requests.values() if one.session == session]:
@@ -179,6 +197,8 @@ class Overview:
             asking=asking,
             sessions=len(sessions),
             reason=newest.last_reason if newest and state is SessionState.FAILED else "",
+            triggers=tuple(self._triggers.get(agent.id, ())),
+            last_run=self._last_runs.get(agent.id),
         )
 
 

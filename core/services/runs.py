@@ -8,6 +8,7 @@ from typing import Any
 from core.domain.audit import AuditAction
 from core.domain.errors import BadInput, Conflict, TooMuch
 from core.domain.records import SYSTEM, Agent, UserId, now
+from core.domain.run_inputs import checked_values
 from core.domain.runs import (
     DRAFT,
     Alert,
@@ -55,6 +56,7 @@ class Runs:
             raise Conflict("the agent is a draft: publish it, or run the draft", code="not_published")
         if len(key) > KEY_CHARS or len(str(input)) > INPUT_CHARS:
             raise BadInput(f"an input has at most {INPUT_CHARS} characters", code="bad_message")
+        input = checked_values(found.inputs, input)
         id = run_id_of_request(user, key or secrets.token_hex(16))
         at = self._clock()
         run = Run(

@@ -17,7 +17,7 @@ from core.domain.records import SYSTEM, Agent, UserId, now
 from core.domain.runs import OpenRun, Run, TriggerKind, run_id_of_slot
 from core.domain.schedules import LATE_S, NEVER, CatchUp, DueSlot, Overlap, Trigger, caught_up, next_after, not_before
 from core.domain.states import RunState
-from core.runs.transitions import is_open, move
+from core.runs.transitions import is_open, move, note_last_run
 from core.services.runs import enter, write_row
 from core.store import Store
 
@@ -100,7 +100,8 @@ class Scheduler:
                     await move(self._store, one.id, RunState.CANCELLED, owner=user, now=moment, reason="by_next_slot")
         else:
             ended = msgspec.structs.replace(run, state=state, reason=reason, finished_at=moment)
-            await write_row(self._store, ended, user=user)
+            if await write_row(self._store, ended, user=user):
+                await note_last_run(self._store, ended, owner=user, now=moment)
 
     async def _initial_state(
         self, trigger: Trigger, slot: DueSlot, previous: list[Run], moment: datetime

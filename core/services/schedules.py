@@ -11,9 +11,12 @@ from msgspec.structs import replace
 from core.domain.audit import AuditAction
 from core.domain.errors import BadInput, Conflict, NotFound
 from core.domain.records import SYSTEM, Agent, UserId, now
+from core.domain.run_inputs import checked_values
 from core.domain.schedules import (
     MAX_JITTER_S,
+    MAX_PAUSE_AFTER,
     NEVER,
+    PAUSE_AFTER,
     CatchUp,
     DueSlot,
     Overlap,
@@ -59,13 +62,14 @@ class Schedules:
         overlap: Overlap = Overlap.SKIP,
         catch_up: CatchUp = CatchUp.LAST,
         jitter_s: int = 0,
+        pause_after: int = PAUSE_AFTER,
         enabled: bool = True,
         id: str = "",
     ) -> Trigger:
         """Create a schedule. Raises: NotFound: the agent. BadInput: a value is invalid. Conflict: the agent has too
         many.
         """
-        await self._store.get(Agent, agent, owner=user)
+        inputs = (await self._store.get(Agent, agent, owner=user)).inputs
         if await self._store.count(Trigger, owner=user, where={"agent": agent}) >= SCHEDULES:
             raise Conflict(f"an agent has at most {SCHEDULES} schedules", code="too_many_schedules")
         at = self._clock()
@@ -73,10 +77,11 @@ class Schedules:
             id=id or secrets.token_hex(8),
             agent=agent,
             schedule=self._checked(schedule, at),
-            input=input,
+            input=checked_values(inputs, input),
             overlap=overlap,
             catch_up=catch_up,
             jitter_s=jitter_s,
+            pause_after=pause_after,
             paused_by="" if enabled else user,
             paused_at=None if enabled else at,
             counted_from=at,
@@ -97,6 +102,9 @@ class Schedules:
         at = self._clock()
         if "schedule" in fields:
             fields["schedule"] = self._checked(fields["schedule"], at)
+        if "input" in fields:
+            inputs = (await self._store.get(Agent, found.agent, owner=user)).inputs
+            fields["input"] = checked_values(inputs, fields["input"])
         changed = replace(found, updated_at=at, **fields)
         _check_values(changed)
         await self._with_due_slot(
@@ -178,5 +186,7 @@ class Schedules:
 def _check_values(trigger: Trigger) -> None:
     if not 0 <= trigger.jitter_s <= MAX_JITTER_S:
         raise BadInput(f"the jitter is 0 to {MAX_JITTER_S} seconds", code="bad_schedule")
+    if not 0 <= trigger.pause_after <= MAX_PAUSE_AFTER:
+        raise BadInput(f"a schedule pauses after 0 to {MAX_PAUSE_AFTER} failures", code="bad_schedule")
     if len(str(trigger.input)) > INPUT_CHARS:
         raise BadInput(f"an input has at most {INPUT_CHARS} characters", code="bad_message")

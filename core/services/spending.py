@@ -1,4 +1,4 @@
-"""Usage and its limits: usage by day, the limits of a user and of their agents, and the quotas."""
+"""Usage and its limits: usage by day, the limits of a user, and the quotas."""
 
 import asyncio
 from datetime import date
@@ -6,10 +6,10 @@ from datetime import date
 import msgspec
 
 from core.domain.audit import AuditAction
-from core.domain.limits import AgentLimits, Limits, LimitsInForce, Quota
-from core.domain.records import SYSTEM, Agent, User, UserId, now
-from core.domain.usage import DAYS, UsageRow, days_prefix, month_key, usage_rows
-from core.runs.limits import change_limits, limits_in_force, limits_of, limits_of_agent, quota_of
+from core.domain.limits import Limits, LimitsInForce, Quota
+from core.domain.records import SYSTEM, User, UserId, now
+from core.domain.usage import DAYS, UsageRow, agent_month_key, days_prefix, month_key, usage_rows
+from core.runs.limits import change_limits, limits_in_force, limits_of, quota_of
 from core.services.audit import Audit
 from core.services.users import UserAdmin
 from core.store import Store
@@ -57,6 +57,10 @@ class Spending:
         """Return what the user has spent this month (UTC), as far as prices are known."""
         return (await self._store.usage(month_key(now()), owner=user)).get("cost_usd", 0.0)
 
+    async def agent_month_usd(self, agent: str, *, user: UserId) -> float:
+        """Return what one agent has spent this month (UTC), as far as prices are known."""
+        return (await self._store.usage(agent_month_key(agent, now()), owner=user)).get("cost_usd", 0.0)
+
     async def platform_month_usd(self, *, by: UserId) -> float:
         """Return what all users together have spent this month. Raises: NotFound: `by` is no administrator."""
         await self._people.admin(by)
@@ -70,18 +74,6 @@ class Spending:
         """Raises: BadInput."""
         await change_limits(self._store, limits, user=user)
         await self._audit.record(AuditAction.LIMITS_CHANGED, who=user, about=user)
-        return limits
-
-    async def agent_limits(self, agent: str, *, user: UserId) -> AgentLimits:
-        """Return the limits that are set for this agent alone. Raises: NotFound: the agent."""
-        await self._store.get(Agent, agent, owner=user)
-        return await limits_of_agent(self._store, agent, user=user)
-
-    async def set_agent_limits(self, limits: AgentLimits, *, user: UserId) -> AgentLimits:
-        """Set those of the agent whose id they have. Raises: NotFound: the agent. BadInput."""
-        await self._store.get(Agent, limits.id, owner=user)
-        await change_limits(self._store, limits, user=user)
-        await self._audit.record(AuditAction.LIMITS_CHANGED, who=user, about=limits.id)
         return limits
 
     async def in_force(self, agent: str, *, user: UserId) -> LimitsInForce:

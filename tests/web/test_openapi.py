@@ -26,7 +26,6 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /triggers/{trigger}": {"timezone": "Asia/Seoul"},
     "POST /triggers/{trigger}/pause": {"why": "휴가"},
     "PUT /limits": {"duration_s": 600},
-    "PUT /agents/{agent}/limits": {"run_usd": 0.5, "turns": 40},
     "PUT /admin/limits": {"platform_month_usd": 100.0},
     "PUT /admin/users/{user_id}/limits": {"user_month_usd": 5.0},
     "POST /agents/{agent}/files:move": {"source": "notes.txt", "target": "moved.txt"},

@@ -28,17 +28,19 @@ export default {
           <span v-if="card.draft" class="chip">{{ words.draft }}</span>
           <span class="state" :data-state="card.state">{{ card.word }}</span>
         </div>
-        <div class="last"><p :class="{mono: card.exact}">{{ card.line }}</p><div class="meta when" :title="card.at">{{ card.when }}</div></div>
+        <div class="last"><p :class="{mono: card.exact}">{{ card.line }}</p><div class="meta when cut" :title="card.at">{{ card.when }}<template v-if="card.last"> · <a class="lastrun" :href="card.lastHref" data-testid="last-run">{{ words.last_run }} {{ card.last }}</a></template><template v-if="card.next && (card.again || card.state === 'asking')"> · {{ card.next }}</template></div></div>
         <div class="ft">
           <a v-if="card.state === 'asking'" class="btn sm" :href="card.answer">{{ words.answer }}</a>
           <button v-else-if="card.again" type="button" class="btn sm" @click="$emit('retry', card.id)">{{ words.retry }}</button>
           <a v-else-if="card.draft" class="btn sm" :href="card.href">{{ words.resume }}</a>
+          <span v-else-if="card.next" class="meta cut row" data-testid="next-run"><i class="ic ic-clock" aria-hidden="true"></i><span class="cut">{{ card.next }}</span></span>
           <span v-else class="meta cut">{{ card.sessions }}</span>
           <span class="cost meta">{{ card.cost }}</span>
           <details class="menu">
             <summary class="btn ghost icon sm" :aria-label="card.more" data-testid="card-menu"><i class="ic ic-more" aria-hidden="true"></i></summary>
             <div class="pop">
               <button type="button" class="li" @click="begin(card)"><i class="ic ic-edit" aria-hidden="true"></i>{{ words.rename }}</button>
+              <button v-if="!card.archived" type="button" class="li" data-testid="card-run" @click="$emit('run', card.id)"><i class="ic ic-play" aria-hidden="true"></i>{{ words.run }}</button>
               <a class="li" :href="card.operate" data-testid="card-operate"><i class="ic ic-clock" aria-hidden="true"></i>{{ words.operate }}</a>
               <button type="button" class="li" @click="$emit('archive', [card.id, !card.archived])">
                 <i class="ic" :class="card.archived ? 'ic-restore' : 'ic-archive'" aria-hidden="true"></i>{{ card.archived ? words.restore : words.archive }}</button>

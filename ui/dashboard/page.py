@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from core.domain.error_catalogue import may_retry
 from core.domain.events import PRACTICE
 from core.domain.records import Request, now
+from core.domain.schedules import next_after
 from core.domain.states import SessionState
 from core.services.overview import AgentSummary, Overview
 from ui.agents.actions import AgentActions
@@ -22,10 +23,11 @@ from ui.layout.html import tag
 from ui.layout.i18n import Translations
 from ui.layout.page_frame import PageFrame, frame, screen
 from ui.layout.services import Services
+from ui.runs.run_form import run_now
 
 PATIENCE_S = 0.25  # a read that takes longer shows skeletons first
 TICK_S = 30.0  # between updates of relative times ("42 minutes ago")
-LABELS = "filter create name draft answer retry resume rename archive restore delete deleting".split()
+LABELS = "filter create name draft answer retry resume rename archive restore delete deleting last_run".split()
 FILTERS: tuple[tuple[str, tuple[SessionState, ...] | None, bool], ...] = (
     ("all", None, False),
     ("asking", (SessionState.ASKING,), False),
@@ -110,6 +112,7 @@ class Dashboard:
         cards.on("rename", self._rename)
         cards.on("archive", self._archive)
         cards.on("retry", self._retry)
+        cards.on("run", self._run)
         cards.on("ask", self._ask)
         cards.on("remove", self._remove)
         ui.timer(TICK_S, cards.refresh)
@@ -133,6 +136,10 @@ class Dashboard:
         session = next((card.session for card in cards if card.agent.id == event.args), "")
         if session:
             await self.actions.retry(session)
+
+    async def _run(self, event: GenericEventArguments) -> None:
+        agent = await self.services.agents.get(str(event.args), user=self.page.user_id)
+        self.page.client.open(await run_now(self.services, agent, user=self.page.user_id))
 
     async def _ask(self, event: GenericEventArguments) -> None:
         (id,) = _strings([event.args], 1)
@@ -171,10 +178,28 @@ def view(card: AgentSummary, waiting: Request | None, words: Translations) -> di
         "href": f"{here}?session={quote(card.session)}" if card.session else here,
         "answer": f"{here}?session={quote(waiting.session)}" if waiting else here,
         "operate": f"/agents/{quote(card.agent.id)}/operate",
+        "next": _next(card, words),
+        "last": _last(card, words),
+        "lastHref": f"/runs/{card.last_run.run}" if card.last_run else "",
         "more": words.t("dashboard.more", name=name),
         "again": card.state is SessionState.FAILED and may_retry(card.reason),
         "sessions": words.t("dashboard.sessions", n=card.sessions) if card.sessions else "",
     }
+
+
+def _next(card: AgentSummary, words: Translations) -> str:
+    """Return when the agent works by itself next; empty: it has no schedule in force."""
+    if card.agent.archived or card.agent.draft:
+        return ""
+    due = [next_after(one.schedule, now()) for one in card.triggers if one.enabled]
+    first = min((at for at in due if at), default=None)
+    return words.t("dashboard.next_run", at=words.ahead(first)) if first else ""
+
+
+def _last(card: AgentSummary, words: Translations) -> str:
+    """Say how the agent's last run ended, in the words of the list of runs."""
+    last = card.last_run
+    return f"{words.t(f'run_state.{last.state}')} · {words.when(last.at)}" if last else ""
 
 
 def _waits(request: Request, words: Translations) -> str:
@@ -214,7 +239,13 @@ def _filters(cards: list[AgentSummary], words: Translations) -> list[dict[str, A
 def _labels(words: Translations) -> dict[str, Any]:
     labels: dict[str, Any] = {name: words.t(f"dashboard.{name}") for name in LABELS}
     none = {id: words.t(f"dashboard.none_{id}") for id, _, _ in FILTERS}
-    return {**labels, "cancel": words.t("common.cancel"), "operate": words.t("schedules.title"), "none": none}
+    return {
+        **labels,
+        "cancel": words.t("common.cancel"),
+        "operate": words.t("schedules.title"),
+        "run": words.t("schedules.run_now"),
+        "none": none,
+    }
 
 
 def _strings(args: Any, count: int) -> list[str]:

@@ -91,6 +91,14 @@ class Translations:
             return self.t("time.yesterday", time=self.clock(at))
         return self.day(at)
 
+    def ahead(self, at: datetime) -> str:
+        """A time to come: 오늘 오후 2:00 · 내일 오전 9:00 · 12월 1일 오전 9:00."""
+        local, today = at.astimezone(self.zone), now().astimezone(self.zone)
+        days = (local.date() - today.date()).days
+        if days in (0, 1):
+            return self.t("time.today" if days == 0 else "time.tomorrow", time=self.clock(at))
+        return f"{format_date(local, self.t('time.day_pattern'), locale=self.locale)} {self.clock(at)}"
+
     def since(self, at: datetime) -> str:
         """The time since then: 2분."""
         age = max(now() - at, timedelta(minutes=1))

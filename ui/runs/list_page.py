@@ -20,6 +20,7 @@ from ui.layout.i18n import Translations, choose
 from ui.layout.page_frame import PageFrame, frame, screen
 from ui.layout.services import Services
 from ui.runs.sentences import RunLine, day_words, line
+from ui.runs.state_mark import state_mark
 from ui.runs.timeline import Lane, Timeline
 
 MOST = 1000  # runs of one day that are read
@@ -193,15 +194,6 @@ class RunsPage:
     async def _retry(self, run: str) -> None:
         again = await self._page.services.runs.retry(run, user=self._page.user_id)
         ui.navigate.to(f"/runs/{again.id}")
-
-
-def state_mark(state: str, word: str) -> None:
-    """A run's state: a shape and its word."""
-    with tag("span", classes="rs", data_state=state):
-        if glyph := {"succeeded": "check", "failed": "bad", "missed": "miss", "skipped": "skip", "queued": "list",
-                     "cancelled": "gone"}.get(state):  # fmt: skip
-            icon(glyph)
-        tag("span", word)
 
 
 async def of_day(services: Services, user: UserId, start: datetime, end: datetime, *, agent: str = "") -> list[Run]:

@@ -17,8 +17,8 @@ from core.domain.states import ENDED, RunState
 from ui.layout.html import icon, tag
 from ui.layout.page_frame import PageFrame, frame, screen
 from ui.layout.services import Services
-from ui.runs.list_page import state_mark
 from ui.runs.sentences import next_step, spoken, took, why
+from ui.runs.state_mark import state_mark
 from ui.transcript.reducer import TranscriptReducer
 from ui.transcript.session_stats import SessionStats
 from ui.transcript.shared_view import SharedView, SharedViews

@@ -12,7 +12,7 @@ from ui.layout.page_frame import PageFrame
 VALUE = "event => emit(event.target.value)"
 MINUTE_S = 60
 USER = ("user_month_usd", "agent_month_usd", "run_usd", "duration_s", "turns")
-AGENT = ("agent_month_usd", "run_usd", "duration_s", "turns")
+AGENT = ("month_usd", "run_usd", "duration_s", "turns")
 PLATFORM = ("platform_month_usd", "user_month_usd")
 
 Save = Callable[[dict[str, float]], Awaitable[object]]

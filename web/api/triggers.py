@@ -6,7 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from core.domain.plain_schedules import from_cron, read, speak, to_cron
-from core.domain.schedules import CatchUp, Overlap, Schedule, Trigger
+from core.domain.schedules import PAUSE_AFTER, CatchUp, Overlap, Schedule, Trigger
 from ui.layout.services import Services
 from web.api.routing import ApiRouter, Caller
 
@@ -14,7 +14,10 @@ KEEP = msgspec.UNSET
 
 
 class NewTrigger(msgspec.Struct, frozen=True, kw_only=True):
-    """A schedule: a cron line of five fields, or one time `at`, in a time zone."""
+    """A schedule: a cron line of five fields, or one time `at`, in a time zone.
+
+    It pauses itself after `pause_after` failures in a row; 0: never.
+    """
 
     kind: Literal["schedule"] = "schedule"
     cron: str = ""
@@ -24,6 +27,7 @@ class NewTrigger(msgspec.Struct, frozen=True, kw_only=True):
     overlap: Overlap = Overlap.SKIP
     catch_up: CatchUp = CatchUp.LAST
     jitter_s: int = 0
+    pause_after: int = PAUSE_AFTER
     enabled: bool = True
 
 
@@ -37,6 +41,7 @@ class TriggerChange(msgspec.Struct, frozen=True, kw_only=True):
     overlap: Overlap | msgspec.UnsetType = KEEP
     catch_up: CatchUp | msgspec.UnsetType = KEEP
     jitter_s: int | msgspec.UnsetType = KEEP
+    pause_after: int | msgspec.UnsetType = KEEP
 
 
 class Pause(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +80,7 @@ class TriggerAnswer(msgspec.Struct, frozen=True, kw_only=True):
     overlap: Overlap
     catch_up: CatchUp
     jitter_s: int
+    pause_after: int
     enabled: bool
     paused_by: str
     paused_why: str
@@ -114,6 +120,7 @@ def _of_an_agent(api: ApiRouter, services: Services) -> None:
             overlap=body.overlap,
             catch_up=body.catch_up,
             jitter_s=body.jitter_s,
+            pause_after=body.pause_after,
             enabled=body.enabled,
         )
         return _answer(services, made)
@@ -171,7 +178,19 @@ def _changes(trigger: Trigger, body: TriggerChange) -> dict[str, Any]:
 
 def _answer(services: Services, trigger: Trigger) -> TriggerAnswer:
     when = trigger.schedule
-    same = ("id", "kind", "agent", "input", "overlap", "catch_up", "jitter_s", "enabled", "paused_by", "paused_why")
+    same = (
+        "id",
+        "kind",
+        "agent",
+        "input",
+        "overlap",
+        "catch_up",
+        "jitter_s",
+        "pause_after",
+        "enabled",
+        "paused_by",
+        "paused_why",
+    )
     return TriggerAnswer(
         cron=when.cron,
         at=when.at,

@@ -1,4 +1,4 @@
-"""The usage and its limits: a user's own, an agent's, and those of administrators."""
+"""The usage and its limits: a user's own, and those of administrators."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from fastapi import Query
 
-from core.domain.limits import AgentLimits, Limits, Quota
+from core.domain.limits import Limits, Quota
 from core.domain.records import UserId
 from core.domain.usage import UsageRow
 from ui.layout.services import Services
@@ -18,22 +18,18 @@ Day = Annotated[date | None, Query(description="a day (UTC), included")]
 COUNTED = ("calls", "input_tokens", "output_tokens", "cache_write_tokens", "cache_read_tokens", "unpriced_calls")
 
 
-class AgentLimitSet(msgspec.Struct, frozen=True, kw_only=True):
-    """US dollars, calls of the model, and seconds; 0 is no limit. `agent_month_usd` holds for a calendar month (UTC).
+class LimitSet(msgspec.Struct, frozen=True, kw_only=True):
+    """US dollars, calls of the model (`turns`), and seconds; 0 is no limit.
 
-    The others hold for each run.
+    `user_month_usd` and `agent_month_usd` hold for a calendar month (UTC), the others for each run of any agent. The
+    limits of one agent are part of its definition.
     """
 
     run_usd: float = 0.0
     agent_month_usd: float = 0.0
+    user_month_usd: float = 0.0
     turns: int = 0
     duration_s: int = 0
-
-
-class LimitSet(AgentLimitSet, frozen=True, kw_only=True):
-    """Limits of every agent of a user, and `user_month_usd` for all of them together in a calendar month (UTC)."""
-
-    user_month_usd: float = 0.0
 
 
 class PlatformLimitSet(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +65,7 @@ class UsageList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def router(services: Services) -> ApiRouter:
-    """`/usage` and `/limits`, for agents too, and the same for administrators."""
+    """`/usage` and `/limits`, and the same for administrators."""
     api = ApiRouter("usage")
     _usage(api, services)
     _limits(api, services)
@@ -112,19 +108,6 @@ def _limits(api: ApiRouter, services: Services) -> None:
     async def put_limits(body: LimitSet, user: Caller) -> LimitSet:
         """Set the caller's limits, all of them. A model call that would pass one is refused before it is made."""
         await services.spending.set_limits(Limits(**msgspec.structs.asdict(body)), user=user.user_id)
-        return body
-
-    @api.endpoint("GET", "/agents/{agent}/limits", problems=(404,))
-    async def get_agent_limits(agent: str, user: Caller) -> AgentLimitSet:
-        """Read the limits that are set for this agent alone."""
-        found = await services.spending.agent_limits(agent, user=user.user_id)
-        return msgspec.convert(found, AgentLimitSet, from_attributes=True)
-
-    @api.endpoint("PUT", "/agents/{agent}/limits", problems=(404,))
-    async def put_agent_limits(agent: str, body: AgentLimitSet, user: Caller) -> AgentLimitSet:
-        """Set the limits of this agent alone, all of them. Where the caller's own are smaller, those hold."""
-        limits = AgentLimits(id=agent, **msgspec.structs.asdict(body))
-        await services.spending.set_agent_limits(limits, user=user.user_id)
         return body
 
 

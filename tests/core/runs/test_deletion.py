@@ -1,13 +1,11 @@
-"""With an agent go its schedules and its limits, and nothing of another user's agent of the same id."""
+"""With an agent go its schedules, and nothing of another user's agent of the same id."""
 
 from datetime import UTC, datetime
 from pathlib import Path
 
-from core.domain.limits import AgentLimits
 from core.domain.records import SYSTEM, UserId
 from core.domain.schedules import DueSlot, Schedule, Trigger
 from core.runs.deletion import delete_for_agent
-from core.runs.limits import limits_of_agent
 from core.store.sqlite import SqliteStore
 
 ALICE, BOB = UserId("google-1"), UserId("google-2")
@@ -20,11 +18,8 @@ async def test_the_schedules_of_an_agent_go_with_it(tmp_path: Path) -> None:
             trigger = Trigger(id=f"t-{user}", agent="a1", schedule=Schedule(cron="0 9 * * *"), counted_from=DAY,
                               created_at=DAY, updated_at=DAY)  # fmt: skip
             await store.put(trigger, owner=user)
-            await store.put(AgentLimits(id="a1", run_usd=1), owner=user)
             await store.put(DueSlot(id=trigger.id, user=user, agent="a1", due_at=DAY), owner=SYSTEM)
         await delete_for_agent(store, "a1", user=ALICE)
         assert await store.find(Trigger, owner=ALICE) == []
         assert len(await store.find(Trigger, owner=BOB)) == 1
-        assert await limits_of_agent(store, "a1", user=ALICE) == AgentLimits(id="a1")
-        assert (await limits_of_agent(store, "a1", user=BOB)).run_usd == 1
         assert [slot.user for slot in await store.find(DueSlot, owner=SYSTEM)] == [BOB]

@@ -80,7 +80,7 @@ async def test_a_dashboard_costs_the_same_reads_however_many_agents_there_are(
         cards = await agents.cards(user=ALICE)
         counts.append(len(store.reads))
         assert len(cards) == many and {card.cost_usd for card in cards} <= {0.5, 1.0}
-    assert counts == [4, 4]
+    assert counts == [6, 6]
 
 
 TURN: list[AnyEvent] = [

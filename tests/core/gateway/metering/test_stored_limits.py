@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from core.domain.agent_inputs import AgentLimits
 from core.domain.errors import BadInput
-from core.domain.limits import AgentLimits, Limits, Quota
-from core.domain.records import SYSTEM, Session, UserId
+from core.domain.limits import Limits, Quota
+from core.domain.records import SYSTEM, Agent, Session, UserId
 from core.gateway.metering.limits import SpendGuard
 from core.gateway.metering.stored_limits import StoredLimits
 from core.runs.limits import change_limits, limits_in_force, limits_of
@@ -47,7 +48,8 @@ async def test_the_smaller_limit_of_user_and_agent_holds_and_a_quota_of_ones_own
     store: SqliteStore,
 ) -> None:
     await change_limits(store, Limits(run_usd=0.5, turns=40, duration_s=600), user=ALICE)
-    await change_limits(store, AgentLimits(id="a1", run_usd=0.7, turns=10, agent_month_usd=3), user=ALICE)
+    own = AgentLimits(run_usd=0.7, turns=10, month_usd=3)
+    await store.put(Agent(id="a1", limits=own, created_at=DAY, updated_at=DAY), owner=ALICE)
     await change_limits(store, Quota(user_month_usd=20, platform_month_usd=100), user=SYSTEM)
     found = [(one.scope, one.usd or one.calls) for one in await StoredLimits(store).of(call("work"))]
     assert found == [("run", 0.5), ("turns", 10), ("agent", 3), ("quota", 20), ("platform", 100)]
