@@ -32,7 +32,7 @@ INSIDE_BYTES = 64 * 2**20  # of one member of an archive
 
 
 def leaks(root: Path) -> list[str]:
-    """Where below `root` the key is, and in which spelling."""
+    """Return the places below `root` that contain the key, with its spelling."""
     return [f"{path}{found}" for path in _files(root) for found in _in_file(path)]
 
 

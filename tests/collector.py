@@ -53,7 +53,7 @@ class Collector:
         raise LookupError(f"{name} is not among {sorted({span.name for span in self.spans})}")
 
     async def until(self, *names: str, timeout_s: float = 20.0) -> None:
-        """Until spans of all these names have come."""
+        """Wait until spans of all these names have arrived."""
         try:
             async with asyncio.timeout(timeout_s):
                 while not {*names} <= {span.name for span in self.spans}:

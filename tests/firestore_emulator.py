@@ -21,7 +21,7 @@ END_S = 10.0
 
 
 def emulator_jar() -> Path | None:
-    """Where the Debian package puts it, or beside the `gcloud` of this machine; None: it or Java is missing."""
+    """Return the emulator of the Debian package or of this machine's `gcloud`; None if it or Java is missing."""
     roots = [Path("/usr/lib/google-cloud-sdk")]
     if gcloud := shutil.which("gcloud"):
         roots.append(Path(gcloud).resolve().parents[1])
@@ -30,7 +30,7 @@ def emulator_jar() -> Path | None:
 
 
 class Emulator:
-    """While the context is open it listens at `host`."""
+    """The running emulator: while the context is open it listens at `host`."""
 
     def __init__(self) -> None:
         self.host = f"127.0.0.1:{free_port()}"

@@ -1,4 +1,4 @@
-"""Which module of ours imports which: read from the sources, imports inside functions and for types included."""
+"""Reads from the sources which of our modules imports which, including imports inside functions and for types."""
 
 import ast
 from collections.abc import Iterator

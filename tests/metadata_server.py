@@ -47,7 +47,7 @@ class MetadataServer:
         return {"GCE_METADATA_HOST": self.host, "GCE_METADATA_IP": self.host}
 
     def be_ours(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """For this process."""
+        """Make this process use the server."""
         monkeypatch.setattr("google.auth.compute_engine._metadata._GCE_METADATA_HOST", self.host)
         monkeypatch.setattr("google.auth.compute_engine._metadata._NO_GCE_CHECK", False)
         monkeypatch.setenv("GCE_METADATA_IP", self.host)

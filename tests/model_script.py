@@ -1,26 +1,4 @@
-"""What a scripted model says: a pure function of the request, written into the last thing the user said.
-
-Directives are read from the last user text from left to right. Those that use a tool end a message: what stands before
-one is said before it, what stands after it is said once its result is there.
-
-    SAY(((text)))  N=200  HUGE=5MB  THINK  THINK(((text)))                    exactly this; N words `w0 w1 …`; that size
-    TOOL(((command)))  WRITE(((path)))(((content)))  USE(((Name)))(((json)))  use Bash, Write, any tool
-    ASK  PLAN  TODO                                                           AskUserQuestion, ExitPlanMode, TodoWrite
-    GAP=0.02  SLOW=1                                                          seconds between deltas, before the first
-    CHARS=20                                                                  a delta is so long, not a word
-    CUT@4  ERREVENT@3  STALL@3  HANG  ERR529x2  ERR401                        faults
-
-The platform's note that a person has now allowed a tool is obeyed as a model would: that tool is used.
-
-Without SAY, N or HUGE the last words are `You said: …`, or, after a tool, `Result: …` or `Refused: …` quoting it.
-
-A fault strikes the first x identical requests (CUT and ERREVENT: the first one, the others: all, unless `x2` says so).
-CUT closes the connection after k deltas, ERREVENT sends an `error` event there; asked again after either, N gives other
-words (`again0 again1 …`), so that mixed or doubled text shows. STALL stops after k deltas and HANG before the headers,
-until the client goes away. ERR529 answers with that status.
-
-A path that is not absolute is taken from the CLI's working directory.
-"""
+"""The answers of the scripted model: a pure function of the request, with directives in the user's last message."""
 
 import json
 import re
@@ -64,7 +42,7 @@ TODOS = {
 
 @dataclass(slots=True, kw_only=True)
 class Script:
-    """What one request is answered with: blocks in the shape of the API's `content`, and how they come."""
+    """The answer to a request: blocks in the form of the API's `content`, and the pace of the stream."""
 
     blocks: list[Json] = field(default_factory=list)
     gap_s: float = 0.0
@@ -196,5 +174,5 @@ def empty(block: Json) -> Json:
 
 
 def end(said: list[Json]) -> Json:
-    """How the message ends."""
+    """Return how the message ends."""
     return {"stop_reason": "tool_use" if said[-1]["type"] == "tool_use" else "end_turn", "stop_sequence": None}

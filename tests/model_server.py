@@ -29,7 +29,7 @@ BOUND_S = 600.0  # a hanging answer ends after this, whatever the client does
 
 @dataclass(slots=True, kw_only=True)
 class Asked:
-    """One request as it came, and when (CLOCK_MONOTONIC, the same in all processes of the machine)."""
+    """A request as it came, and when (CLOCK_MONOTONIC, the same in all processes of the machine)."""
 
     at: float
     path: str
@@ -72,12 +72,12 @@ class ModelServer:
 
     @property
     def url(self) -> str:
-        """For ANTHROPIC_BASE_URL."""
+        """The address for ANTHROPIC_BASE_URL."""
         return f"http://127.0.0.1:{self._port}"
 
     @property
     def turns(self) -> list[Asked]:
-        """What was asked, without the CLI's side requests."""
+        """The requests without the CLI's side requests."""
         return [asked for asked in self.asked if not asked.side]
 
     async def until(self, wanted: Callable[[Asked], bool], *, timeout: float = 10.0) -> Asked:
@@ -90,7 +90,7 @@ class ModelServer:
                 await self._came.wait()
 
     def hurry(self) -> None:
-        """What is being said slowly comes quickly from now on: a test has seen what it wanted to see in mid-answer."""
+        """Send slow answers fast from now on: the test has seen what it needed in the middle of an answer."""
         for answer in self._answers:
             answer.gap_s = min(answer.gap_s, 0.01)
 
@@ -180,7 +180,7 @@ class ModelServer:
 
 
 def sse(event: Json) -> bytes:
-    """One server-sent event."""
+    """Return a server-sent event."""
     return f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
 
 

@@ -154,7 +154,7 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
 
 
 class _Request(OAuth2Request):  # type: ignore[misc]
-    """What Authlib wants of a request; the address is given as https, as it would be behind a proxy."""
+    """The request in the form that Authlib needs; the address is https, as it would be behind a proxy."""
 
     def __init__(self, method: str, args: dict[str, str], form: dict[str, str], headers: Mapping[str, str]) -> None:
         super().__init__(method, "https://provider.test", headers=headers)
@@ -198,7 +198,7 @@ class _Server(AuthorizationServer):  # type: ignore[misc]
 
 @dataclass
 class Provider:
-    """What a test may look at and change while the provider runs."""
+    """The state of the provider that a test may read and change while it runs."""
 
     issuer: str
     client: Client
@@ -209,7 +209,7 @@ class Provider:
     names_itself: bool = False  # promises an `iss` in its answers, and sends none
 
     def reset(self) -> None:
-        """As it was when it started."""
+        """Restore the state of the start."""
         self.people, self.twist, self.key, self.names_itself = [ALICE], None, KEY, False
         self.codes.clear()
 

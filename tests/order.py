@@ -1,8 +1,4 @@
-"""In which order tests run: what takes long first, spread over the workers: nobody shall wait for another in the end.
-
-`--dist worksteal` gives every worker an equal part of the list as it stands, and who has nothing left takes from the
-end of another's. So each part begins with long ones and ends with short ones.
-"""
+"""The order of tests: long files first, spread over the workers, so that no worker waits for another at the end."""
 
 from pathlib import Path
 
@@ -37,7 +33,7 @@ HERE = Path(__file__).parent
 
 
 def seconds(item: pytest.Item) -> int:
-    """What its file takes; of walks that are in no list, some."""
+    """Return the seconds of a test's file; a default for walks that are in no list."""
     path = item.path.relative_to(HERE)
     return SECONDS.get(path.as_posix(), 20 if path.parts[0] == "e2e" else 0)
 

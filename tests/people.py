@@ -1,4 +1,4 @@
-"""Who appears in tests: alice (who owns things), bob (same domain), charlie (who must see nothing), as claims."""
+"""The people in tests: alice (who owns things), bob (same domain), charlie (who must see nothing), as claims."""
 
 from typing import Any
 

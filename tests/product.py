@@ -40,7 +40,7 @@ class LeftBehind(AssertionError):
 
 
 class Product:
-    """One `python main.py` with its gateway and boxes. `settings` are further environment variables."""
+    """A running `python main.py` with its gateway and boxes. `settings` are further environment variables."""
 
     def __init__(self, root: Path, *, model_url: str = "", port: int = 0, **settings: str) -> None:
         self.root, self.data_dir = root, root / "data"
@@ -158,7 +158,7 @@ class Product:
         self._web = self._reader = None
 
     async def _clear_away(self) -> None:
-        """Whatever went wrong: no process and no folder of ours stays."""
+        """End all our processes and remove our folders, whatever went wrong."""
         for process in self.processes():
             with contextlib.suppress(psutil.Error):
                 process.kill()
@@ -183,7 +183,9 @@ class Product:
         return [process for process in found if not role or role_of(process) == role]
 
     def _is_mine(self, process: psutil.Process) -> bool:
-        """By its arguments, its environment, or (a box's: both are empty) by the home that is mounted in it."""
+        """True if it is one of our processes, by its arguments, its environment, or (for a box, where both are empty)
+        by the home that is mounted in it.
+        """
         try:
             if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
                 return False
@@ -261,7 +263,7 @@ def role_of(process: psutil.Process) -> str:
 
 
 def mounts(pid: int) -> str:
-    """What is mounted in a process's world; empty when it has gone."""
+    """Return the mounts of a process; empty if it has ended."""
     try:
         return Path(f"/proc/{pid}/mountinfo").read_text()
     except OSError:

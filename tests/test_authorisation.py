@@ -275,7 +275,7 @@ async def test_what_is_alices_and_what_never_was_are_the_same_to_bob(served: Ser
 
 
 async def test_looking_changes_nothing(served: Served) -> None:
-    """Whatever page or list somebody asks for, also that of an agent that has no session yet."""
+    """Holds for every page and list, also for an agent without a session."""
     cookies, agent = await served.actor("alice"), new_agent_id()
     [user] = await served.store.find(User, owner=SYSTEM, where={"subject": "alice"})
     bare = Agent(id=agent, name="Bare", draft=False, created_at=now(), updated_at=now())

@@ -54,7 +54,7 @@ PLANTED: dict[str, Callable[[Path], object]] = {
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Not below the folder of all tests: what is planted here must not fail the suite, however the test ends."""
+    """A folder outside of all tests' folders: a key planted here must not fail the suite, however the test ends."""
     with tempfile.TemporaryDirectory(prefix="oma-planted-") as path:
         yield Path(path)
 

@@ -60,7 +60,7 @@ def nodes(kind: type | tuple[type, ...]) -> Iterator[tuple[str, ast.AST]]:
 
 @cache
 def project_files() -> list[Path]:
-    """What is in git, and what would be after `git add`."""
+    """Return the files in git, and those that `git add` would add."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     named = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     return [path for name in named if (path := ROOT / name).is_file()]
@@ -90,8 +90,10 @@ def test_no_docstring_opens_with_a_word_that_leaves_out_its_subject() -> None:
     """A docstring says what something does or is: "Return the users who …", "True if …", not "Who …", "Whether …"."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     opened = [
-        f"{path}: {text.splitlines()[0]}"
-        for path, node in nodes(documented)
+        f"{path.relative_to(ROOT)}: {text.splitlines()[0]}"
+        for path in project_files()
+        if path.suffix == ".py"
+        for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, documented) and RIDDLE.match(text := ast.get_docstring(node) or "")
     ]
     assert opened == []
@@ -139,7 +141,7 @@ def test_every_module_is_used_by_a_test() -> None:
 
 
 def used_through(start: set[str]) -> set[str]:
-    """What `start` imports, and so on: a part of a tested module is tested through it."""
+    """Return the modules that `start` imports, directly and indirectly: they are tested through it."""
     uses = {module(path): set(imported(path, tree)) for path, tree in trees().items()}
     reached: set[str] = set()
     while start:

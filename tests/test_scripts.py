@@ -1,4 +1,4 @@
-"""What stands behind `make`: done once it does nothing, and what is missing is said in one sentence."""
+"""Tests of the scripts behind `make`: a second run does nothing, and a missing tool is named in one sentence."""
 
 import os
 import shutil

@@ -22,7 +22,7 @@ CLI_FLOOR = "2.1.128"  # CVE-2025-59536, CVE-2026-21852, -24052, -25724, -25725,
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """Of a release; anything else (a pre-release, a local build) is not what we lock."""
+    """Return the numbers of a release; empty for anything else (a pre-release, a local build), which we do not lock."""
     assert re.fullmatch(r"\d+(\.\d+)*", version), version
     return tuple(map(int, version.split(".")))
 

@@ -1,4 +1,4 @@
-"""How long a test waits for what must come. A wait that ends in success costs nothing, and the machine may be busy."""
+"""The time limits of tests. A wait that succeeds costs nothing, and the machine may be busy."""
 
 import os
 

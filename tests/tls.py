@@ -1,4 +1,6 @@
-"""One TLS context for all HTTP clients of the tests: to read every authority's certificate anew costs each 50 ms."""
+"""The TLS context for all HTTP clients of the tests: reading all authorities' certificates again costs 50
+ms each time.
+"""
 
 import ssl
 

@@ -20,7 +20,7 @@ MODEL = re.compile(r"claude-[a-z0-9-]+?(@\d{8})?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """One call as it came."""
+    """A call as it came."""
 
     path: str
     query: str
@@ -92,12 +92,12 @@ class VertexServer:
 
 
 def google_says(status: int, message: str) -> web.Response:
-    """As Google's own front answers."""
+    """Answer an error as Google's own front does."""
     error = {"code": status, "message": message, "status": "SCRIPTED"}
     return web.json_response([{"error": error}], status=status)
 
 
 def api_says(status: int, message: str) -> web.Response:
-    """As the model behind it answers."""
+    """Answer an error as the model behind it does."""
     said = {"type": "error", "error": {"type": "invalid_request_error", "message": message}, "request_id": "req_vrtx_1"}
     return web.Response(text=json.dumps(said), status=status, content_type="application/json")

@@ -1,4 +1,4 @@
-"""One web process's sign-in, in the test's own loop, and browsers that call it without a network."""
+"""Fixtures: the sign-in of one web process in the test's own loop, and browsers that call it without a network."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass

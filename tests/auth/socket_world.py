@@ -38,11 +38,11 @@ class Server:
     more: threading.Condition = field(default_factory=threading.Condition)
 
     def pressed(self) -> list[str]:
-        """Who was heard to press the button, in order."""
+        """Return the people whose press of the button was received, in order."""
         return [line for line in self.lines if line.startswith("pressed by")]
 
     def errors(self) -> list[str]:
-        """What no attack may bring the server to write."""
+        """Return errors that no attack may make the server log."""
         return [line for line in self.lines if "ERROR" in line or line.startswith("Traceback")]
 
     @property
@@ -126,7 +126,7 @@ class World:
         self.server, self.store, self.logins = server, store, Logins(store, [KEY])
 
     async def census(self) -> dict[str, int]:
-        """What the server has: sockets, sids, clients, tasks, rss."""
+        """Return the server's counts of sockets, sids, clients and tasks, and its RSS."""
         async with httpx2.AsyncClient(verify=TLS, timeout=PATIENCE_S) as http:
             found: dict[str, int] = (await http.get(f"{self.server.base}/theme/census")).json()
         return found

@@ -1,4 +1,4 @@
-"""Whoever is taken off a list is out, and no administrator, once the platform has been started with the new one."""
+"""Tests that a user who is removed from a list is signed out, and no administrator any more, after a restart."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What of a sign-in is told in the audit log, devices, roles that were given by hand, and a new session secret."""
+"""Tests of the audit log of sign-ins, devices, roles given by hand, and a new session secret."""
 
 import httpx2
 import pytest

@@ -57,7 +57,7 @@ def p95(took: list[float]) -> float:
 
 
 async def flooded(base: str, path: str, cookies: dict[str, str], headers: dict[str, str]) -> Counter[int]:
-    """What REQUESTS requests were answered."""
+    """Return the statuses of REQUESTS requests."""
     found: Counter[int] = Counter()
     left = iter(range(REQUESTS))
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), headers=headers) as client:

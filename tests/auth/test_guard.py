@@ -63,7 +63,7 @@ class TestStrangers:
 
 
 class TestForgery:
-    """Whatever changes something must come from one of our pages, and say so."""
+    """A request that changes something has to prove that it comes from one of our pages."""
 
     @pytest.mark.parametrize(
         "headers",
@@ -130,7 +130,9 @@ class TestForgery:
 class TestCookies:
     @pytest.mark.parametrize("theirs", ["theme=dark oma=", 'choice="x" oma=', "a=b\toma=", "a=b,oma=", "a=b oma ="])
     async def test_a_neighbours_cookie_signs_nobody_in_and_nobody_out(self, house: House, theirs: str) -> None:
-        """Who may set cookies for a domain above ours cannot set our name, and not hide it in another's value."""
+        """A neighbour that may set cookies for a domain above ours can neither set our name nor hide it in another's
+        value.
+        """
         mine, other = [(await signed_in(house)).cookies["oma"] for _ in range(2)]
         stranger = house.browser()
         assert (await stranger.get("/dashboard", headers={"cookie": theirs + other})).status_code == 303
@@ -302,8 +304,9 @@ class TestLimits:
 
 
 async def allowed(item: RateLimitItem, status: int, ask: Callable[[], Awaitable[httpx2.Response]]) -> bool:
-    """Whether as many as the limit says are answered with `status`, and the next one (a minute that ends meanwhile
-    lets one or two more pass) with 429."""
+    """True if as many requests as the limit allows get `status` and the next one gets 429. A minute that ends meanwhile
+    lets one or two more pass.
+    """
     for n in range(item.amount + 5):
         found = (await ask()).status_code
         if found != status:

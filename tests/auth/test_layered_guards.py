@@ -36,7 +36,7 @@ class TestSockets:
         assert said == [{"type": "websocket.close", "code": 4403}]
 
     def test_a_socket_of_a_look_alike_page_is_refused(self) -> None:
-        """By the origin alone: behind it Socket.IO and the page's own id refuse as well."""
+        """The origin alone refuses it: behind it Socket.IO and the page's own id would refuse as well."""
         _from_our_page({b"origin": LOCAL.encode()}, LOCAL)
         for origin in (f"{LOCAL}.evil.test", f"{LOCAL}@evil.test", "https://evil.test", "null", ""):
             with pytest.raises(Forbidden):
@@ -71,7 +71,7 @@ class TestSockets:
 
 
 async def said_to_socket(house: House, path: str, *, origin: str = LOCAL) -> list[Any]:
-    """What a WebSocket to this path hears until it is closed."""
+    """Return what a WebSocket to this path receives until it is closed."""
     headers = [(b"host", LOCAL.removeprefix("http://").encode()), (b"origin", origin.encode())]
     scope = {
         "type": "websocket", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": headers,
@@ -160,7 +160,7 @@ def judged(claims: dict[str, Any]) -> Any:
 
 
 class TestMemoryOfASignIn:
-    """What the browser keeps for us while it is at the provider."""
+    """Tests of the values that the browser keeps for us while it is at the provider."""
 
     async def test_one_that_we_did_not_sign_is_none(self, house: House) -> None:
         browser = house.browser()

@@ -41,7 +41,7 @@ async def everywhere(world: World, person: Person) -> None:
 
 
 async def on_another_device(world: World, person: Person) -> None:
-    """By another web process, which only the store connects to ours; so are all that follow."""
+    """Sign in at another web process, which only the store connects to ours. The following functions use it, too."""
     await world.logins.revoke(person.login)
 
 
@@ -84,7 +84,7 @@ async def begun(world: World, stack: AsyncExitStack, name: str) -> Visitor:
 
 
 async def closed_at(socket: Peer) -> float:
-    """When it was closed; until then every ping has its answer, without which the server takes it for dead."""
+    """Return when it was closed. Until then it answers every ping, or the server would take it for dead."""
     with contextlib.suppress(ConnectionError):  # of an answer that crossed the end
         while await socket.next():
             pass

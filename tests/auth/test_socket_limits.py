@@ -1,4 +1,4 @@
-"""What one browser may say over its socket and how many it may have: each rule by itself, without a server."""
+"""Tests of the limits of a browser's socket and of their number: each rule by itself, without a server."""
 
 import json
 from typing import Any
@@ -29,7 +29,9 @@ class Wire:
         self.sent.append(message)
 
     async def passes(self) -> bool:
-        """Whether the application hears the frame; if not, the peer was told why and the application that it went."""
+        """True if the application receives the frame; if not, the peer was told why, and the application
+        that it left.
+        """
         heard = await self.frames()
         assert (heard is self.frame) is not bool(self.sent)
         if self.sent:

@@ -17,7 +17,7 @@ from tests.tls import TLS
 
 
 async def only_the_honest_press_is_heard(world: World) -> None:
-    """Whatever was tried before, an honest press now is the first that the server hears of."""
+    """Assert that after any attack an honest press is the first that the server receives."""
     honest = await world.person("honest")
     page = await world.open(honest)
     async with peer(page) as socket:

@@ -12,7 +12,7 @@ from tests.timeouts import PATIENCE_S
 
 
 class Sockets:
-    """What `watch` asks of a SocketGuard."""
+    """The part of a SocketGuard that `watch` uses."""
 
     def __init__(self, *logins: str) -> None:
         self.open = dict.fromkeys(logins, False)

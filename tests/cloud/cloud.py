@@ -57,7 +57,7 @@ class Cloud:
 
     @property
     def url(self) -> str:
-        """Where the balancer takes people."""
+        """The balancer's address for people."""
         return f"http://127.0.0.1:{self.balancer.people}"
 
     async def __aenter__(self) -> Self:
@@ -87,12 +87,12 @@ class Cloud:
         await self._stack.aclose()
 
     def log(self) -> str:
-        """What all parts and boxes have logged."""
+        """The logs of all parts and boxes together."""
         logs = sorted({*self.folder.rglob("*.log")})
         return "\n".join(f"== {path.name}\n{path.read_text(errors='replace')[-3000:]}" for path in logs)
 
     async def roll(self, parts: list[Part]) -> None:
-        """What a deploy does: one after the other ends in good order and comes back before the next one goes."""
+        """Restart all webs as a deploy does: each ends in good order and is back before the next one ends."""
         for part in parts:
             await part.end(signal.SIGTERM)
             await part.start()
@@ -105,7 +105,7 @@ class Cloud:
         return self.pod(key, f"--gateway=http://127.0.0.1:{self.balancer.boxes}")
 
     def pod(self, boot_key: Path, gateway: str) -> list[str]:
-        """What a box is started with; {ip}, {home} and {pod} are filled in by the kubelet."""
+        """The command of a box; the kubelet fills in {ip}, {home} and {pod}."""
         runner = [
             "runner",
             "--listen={ip}:8080",

@@ -1,4 +1,4 @@
-"""One process of the platform: started, waited for, ended by its own id, and its log kept."""
+"""A process of the platform: started, waited for, ended by its own id, with its log kept."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,9 @@ class Part:
         self.process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> Self:
-        """Until it serves. One that ends is started again, as a kubelet does: the emulator may still be warming up."""
+        """Start it and wait until it serves. If it ends, it is started again, as a kubelet does: the emulator may be
+        warming up.
+        """
         async with asyncio.timeout(START_S), aiohttp.ClientSession() as http:
             while not await _answers(http, self.ready):
                 if self.process is None or self.process.returncode is not None:

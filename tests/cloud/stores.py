@@ -22,7 +22,7 @@ class Stores:
         self._firestore = f"http://{cloud.firestore.host}/v1/projects/{project}/databases/(default)/documents"
 
     async def having(self, *words: str) -> dict[str, set[str]]:
-        """Where each word is found. Firestore says which collection."""
+        """Return the places of each word; in Firestore the collections."""
         found: dict[str, set[str]] = {word: set() for word in words}
         async for place, text in self._texts():
             for word in words:
@@ -64,7 +64,7 @@ class Stores:
 
 
 def _text(value: Any) -> str:
-    """With bytes as they are, and not as JSON spells them."""
+    """Return a value as text, with bytes as they are instead of JSON's spelling."""
     if isinstance(value, dict):
         if "bytesValue" in value:
             return base64.b64decode(value["bytesValue"]).decode(errors="replace")

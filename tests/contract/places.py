@@ -1,4 +1,4 @@
-"""Where runners are started, each with a way to look at the home of one: bubblewrap, plain processes, two clusters."""
+"""The ways to start runners, each with access to a runner's home: bubblewrap, plain processes, two clusters."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -32,7 +32,7 @@ class Place(Protocol):
         """Into a file of the home, by the process in the box."""
 
     async def read(self, box: Box) -> str:
-        """What was written; empty: nothing. Raises: OSError: nobody answers."""
+        """Return the content; empty if nothing was written. Raises: OSError: nobody answers."""
 
 
 class Here:
@@ -54,7 +54,7 @@ class Here:
 
 
 class InCluster:
-    """In the fake cluster, as `overlay` describes it."""
+    """Runners in the fake cluster, as `overlay` describes it."""
 
     def __init__(self, cluster: Cluster, api: ClusterApi, *, start_s: float = 30.0) -> None:
         self.cluster, self._api = cluster, api

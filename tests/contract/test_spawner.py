@@ -1,4 +1,4 @@
-"""What every Spawner promises. Written once, run against each way of starting a runner."""
+"""The contract of every Spawner, tested against each way of starting a runner."""
 
 import asyncio
 import json

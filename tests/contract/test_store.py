@@ -1,4 +1,4 @@
-"""What every Store promises, once for all of them: each test is a sentence of the Protocol in core/store."""
+"""The contract of every Store: each test is a sentence of the Protocol in core/store."""
 
 import asyncio
 import os
@@ -42,7 +42,7 @@ class Clock:
 
 @dataclass
 class Place:
-    """Where one implementation keeps things: every `open()` is another process's view of the same place."""
+    """The storage of one implementation: every `open()` is another process's view of the same place."""
 
     open: Callable[[], AbstractAsyncContextManager[Store]]
     clock: Clock = field(default_factory=Clock)
@@ -559,7 +559,7 @@ class TestForgetting:
 
 
 async def left_of(store: Store, user: UserId) -> int:
-    """How many things the store still has of a user."""
+    """Return the number of things that the store still has of a user."""
     mine = {"user": user}
     found = [
         *await store.find(User, owner=SYSTEM, where={"id": user}),
@@ -629,7 +629,7 @@ asyncio.run(main())
 
 
 class TestSqliteFile:
-    """What only an embedded database can get wrong."""
+    """Faults that only an embedded database can have."""
 
     async def test_sessions_of_an_agent_are_listed_out_of_a_hundred_thousand_in_50_ms(self, tmp_path: Path) -> None:
         rows = [

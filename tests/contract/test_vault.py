@@ -1,4 +1,4 @@
-"""What every vault promises: one suite, run over each."""
+"""The contract of every vault, tested against each implementation."""
 
 import asyncio
 import os

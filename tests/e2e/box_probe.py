@@ -233,7 +233,7 @@ def s6_raw_packets() -> object:
 
 
 def answered(path: str) -> str:
-    """What the gateway says to a call of the runner's that a program of the agent makes; empty if it is refused."""
+    """Return the gateway's answer to a runner's call that a program of the agent makes; empty if it is refused."""
     body = json.dumps({"session": FACTS["session"], "events": [], "after": 0}).encode()
     token = re.fullmatch(r"http://oma:(.*)@.*", WAY).group(1)  # type: ignore[union-attr]
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"

@@ -1,4 +1,4 @@
-"""What the walks need: a browser, the product, people. All in one event loop, because the browser lives in one."""
+"""Fixtures of the walks: a browser, the product, people. All use one event loop, because the browser lives in one."""
 
 import asyncio
 import inspect
@@ -97,7 +97,7 @@ async def product(start: Start, model: ModelServer) -> Product:
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def common(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
-    """One product for the walks of a module that neither end nor hurt it; what it leaves behind is their failure."""
+    """The product for walks of a module that neither end nor damage it; what it leaves behind fails them."""
     async with ModelServer() as model, Product(tmp_path_factory.mktemp("common"), model_url=model.url) as product:
         yield product
 

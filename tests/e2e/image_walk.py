@@ -43,7 +43,7 @@ def podman(*words: str) -> str:
 
 
 class Pod:
-    """What `Screen` needs of a product, from the pod as podman plays it. Its volume outlives it."""
+    """The part of a product that `Screen` uses, from the pod as podman runs it. Its volume outlives it."""
 
     def __init__(self, manifest: Path, port: int) -> None:
         self.manifest, self.url, self.link = manifest, f"http://127.0.0.1:{port}", ""
@@ -73,7 +73,7 @@ class Pod:
         await asyncio.to_thread(podman, "kube", "down", str(self.manifest))
 
     def inside(self, line: str) -> str:
-        """What a shell in the web's container answers."""
+        """Return the output of a shell in the web's container."""
         return podman("exec", f"{NAME}-web", "sh", "-c", line)
 
 

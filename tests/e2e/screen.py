@@ -1,4 +1,4 @@
-"""One person's browser tab, in the words of a walk; it knows test ids and the public API, nothing else of the pages."""
+"""A person's browser tab, in the words of a walk. It knows only test ids and the public API of the pages."""
 
 import re
 import time
@@ -64,12 +64,12 @@ class Screen:
     # --- going places -----------------------------------------------------------------------------------------------
 
     async def sign_in(self) -> None:
-        """By the printed link, to the dashboard."""
+        """Sign in by the printed link and wait for the dashboard."""
         await self.page.goto(self.product.link)
         await self.page.wait_for_url("**/dashboard")
 
     async def new_agent(self) -> None:
-        """From the dashboard to the composer of a fresh agent's builder session."""
+        """Go from the dashboard to the composer of a new agent's builder session."""
         await self.get("new-agent").first.click()
         await self.page.wait_for_url(re.compile(r"/workspace/[^/?]+\?session="))
         await expect(self.get("composer")).to_be_editable()

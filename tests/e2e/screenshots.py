@@ -32,7 +32,7 @@ SERIOUS = ("serious", "critical")
 
 @dataclass
 class Looks:
-    """One profile for each theme and width, all of the same person; `faults` are lines for the report."""
+    """A browser profile for each theme and width, all of the same person; `faults` are lines for the report."""
 
     product: Product
     folder: Path

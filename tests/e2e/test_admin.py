@@ -37,7 +37,7 @@ async def lasting(folder: Path) -> AsyncIterator[Product]:
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
-    """For walks that leave everybody as they were."""
+    """The product for walks that leave everybody as they were."""
     async with lasting(tmp_path_factory.mktemp("shared")) as product:
         yield product
 

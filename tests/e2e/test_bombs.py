@@ -111,7 +111,9 @@ async def here(me: Screen) -> dict[str, str]:
 
 
 async def best(url: str, cookies: dict[str, str], calm_s: float) -> float:
-    """What a person waits while this bomb goes off; looked at again if that was long: it may not have been the bomb."""
+    """Return the wait of a person while this bomb goes off. A long wait is measured again, because the machine may be
+    slow.
+    """
     took = [await pages(url, cookies)]
     while took[-1] >= P95_S + calm_s and len(took) < TRIES:
         took.append(await pages(url, cookies))
@@ -119,7 +121,7 @@ async def best(url: str, cookies: dict[str, str], calm_s: float) -> float:
 
 
 async def pages(url: str, cookies: dict[str, str]) -> float:
-    """What 95 of 100 people who open their dashboard wait at most, over the next seconds."""
+    """Return the longest wait of 95 of 100 people who open their dashboard over the next seconds."""
     took = []
     async with aiohttp.ClientSession(cookies=cookies) as client:
         end = time.monotonic() + LOOK_S

@@ -1,8 +1,4 @@
-"""What an agent can reach, asked of its own Bash: its folder, the system's programs, and box.sock.
-
-The searches look only into what the platform puts into a box: its own root, home, program, sockets and memory. What the
-machine has under /usr or in its Python is not the platform's, and nobody knows how large it is.
-"""
+"""Tests of what an agent's own Bash can reach: its folder, the system's programs, and box.sock."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What the builder asks a person: a secret, a schedule, a publication. Their yes does it, and nothing else does."""
+"""Walks of the builder's requests: a secret, a schedule, a publication. Only the person's consent carries them out."""
 
 import json
 from typing import Any
@@ -26,7 +26,7 @@ async def triggers(me: Screen) -> list[Any]:
 
 
 def returned(events: list[Event]) -> str:
-    """What the model was told last by a tool."""
+    """Return the last result that the model got from a tool."""
     return str(kinds(events, "tool_returned")[-1]["content"])
 
 

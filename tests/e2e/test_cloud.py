@@ -38,7 +38,7 @@ async def slow_model() -> AsyncIterator[ModelServer]:
 async def cloud(
     tmp_path_factory: pytest.TempPathFactory, slow_model: ModelServer, firestore_emulator: Emulator
 ) -> AsyncIterator[Cloud]:
-    """One for all walks whose agents answer at length: whatever they end comes back, and nobody misses anything."""
+    """A cloud for all walks with long answers: whatever they end comes back, and nobody notices."""
     folder, live = tmp_path_factory.mktemp("walks") / "cloud", str(SESSIONS_EACH)
     started = Cloud(folder, model_url=slow_model.url, firestore=firestore_emulator, OMA_MAX_LIVE_SESSIONS=live)
     async with started as running:
@@ -64,7 +64,7 @@ async def test_the_main_job_in_a_cluster(practice_cloud: Cloud, visit: Visit) ->
 
 
 async def main_job(cloud: Cloud, visit: Visit) -> None:
-    """From the greeting to an agent on the dashboard, whose files are on the person's volume."""
+    """Walk from the greeting to an agent on the dashboard, whose files are on the person's volume."""
     screen = await come_in(visit, cloud, locale="ko-KR")
     await screen.new_agent()
     await screen.say("안녕?")

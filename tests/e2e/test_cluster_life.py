@@ -89,7 +89,7 @@ async def keeps_a_secret(alice: Screen) -> None:
 
 
 async def leaves(cloud: Cloud, alice: Screen) -> None:
-    """In the browser; and of all that there was, nothing is found within a minute but the audit's ids."""
+    """Delete the account in the browser; within a minute only ids in the audit log are left."""
     agent, user, stores = alice.agent, user_of(cloud, alice), Stores(cloud)
     words = ("canary-of-alice", SECRET, ALICE["email"], ALICE["name"], alice.session, agent, user)
     before = await stores.having(*words)

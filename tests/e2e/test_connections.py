@@ -1,4 +1,6 @@
-"""Where an agent may connect, where it did, and how its owner changes that; only the internet is made up."""
+"""Walks of an agent's connections: where it may connect, where it did, and how its owner changes that, with a fake
+internet.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How everything ends (G4): processes, sockets and temporary folders."""
+"""Tests of the end of everything (G4): processes, sockets and temporary folders."""
 
 import asyncio
 import sys

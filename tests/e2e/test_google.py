@@ -23,7 +23,7 @@ OWNER = UserId("local-owner")
 
 @asynccontextmanager
 async def secret_manager() -> AsyncIterator[str]:
-    """As a process of its own; where it listens."""
+    """Run Secret Manager's stand-in as a process and return its address."""
     words = [sys.executable, "-m", "tests.secret_manager"]
     process = await asyncio.create_subprocess_exec(*words, cwd=MAIN.parent, stdout=asyncio.subprocess.PIPE)
     assert process.stdout
@@ -35,7 +35,7 @@ async def secret_manager() -> AsyncIterator[str]:
 
 
 def everything(product: Product) -> str:
-    """What anybody wrote, the CLI in its box included, and what was logged."""
+    """Return everything that was written, also by the CLI in its box, and all logs."""
     files = [path for path in product.root.rglob("*") if path.is_file() and not path.is_symlink()]
     return "".join(path.read_bytes().decode(errors="replace") for path in files) + product.log()
 

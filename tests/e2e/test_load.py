@@ -36,7 +36,7 @@ SECRET = secrets.token_hex(32)
 
 
 class Person:
-    """One signed-in person: requests with their cookie, and one session that answers at length."""
+    """A signed-in person: requests with their cookie, and one session with a long answer."""
 
     def __init__(self, base: str, cookie: str) -> None:
         self.base = base

@@ -67,7 +67,7 @@ async def test_nobody_forges_a_line_or_fills_the_log(start: Start, visit: Visit,
 
 
 async def ask(product: Product, target: str, agent: str) -> bytes:
-    """One request, byte by byte as given; whatever comes back, if anything does."""
+    """Send a request byte by byte as given, and return the answer, if any."""
     host = f"127.0.0.1:{product.port}"
     request = f"GET {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {agent}\r\nConnection: close\r\n\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", product.port)

@@ -1,4 +1,4 @@
-"""One message followed from the browser's door to the model: by its trace, its log lines, and what was counted."""
+"""Follows a message from the browser to the model by its trace, its log lines and the metrics."""
 
 import json
 import re

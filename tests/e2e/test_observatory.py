@@ -1,4 +1,6 @@
-"""What MDN's HTTP Observatory and Google's CSP evaluator say about the product in production: `make observatory`."""
+"""The verdicts of MDN's HTTP Observatory and Google's CSP evaluator on the product in production: `make
+observatory`.
+"""
 
 import asyncio
 import json
@@ -33,7 +35,7 @@ Verdict = dict[str, Any]
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def verdicts(start: Start, tmp_path: Path) -> AsyncIterator[list[Verdict]]:
-    """Of the four pages, as a browser gets them through the proxy that ends TLS."""
+    """Return the verdicts on the four pages, as a browser gets them through the proxy that ends TLS."""
     if not (TOOLS / "node_modules").is_dir():
         pytest.skip("not installed: make observatory")
     https = free_port()

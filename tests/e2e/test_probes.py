@@ -84,6 +84,6 @@ def facts(me: Screen) -> dict[str, object]:
 
 
 def a_file_of(folder: Path) -> Path:
-    """One that is there if there is any: a new machine's user may have none, or no home."""
+    """Return a file of this user if there is any: a new machine's user may have none, or no home."""
     files = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
     return files[0] if files else folder / ".profile"

@@ -1,4 +1,4 @@
-"""Where there is no box: the real CLI works under Landlock, its Bash reaches nobody's files, and every page says so."""
+"""Walks without a box: the real CLI works under Landlock, its Bash reaches nobody's files, and every page says so."""
 
 from playwright.async_api import expect
 

@@ -1,4 +1,6 @@
-"""What every deploy is judged by, against the real product: a check that never passes undoes every deploy."""
+"""Tests of the check that judges every deploy, against the real product: if it never passed, it would undo every
+deploy.
+"""
 
 import asyncio
 from pathlib import Path

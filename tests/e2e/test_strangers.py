@@ -95,7 +95,7 @@ async def by_provider(screen: Screen, person: Person) -> None:
 
 
 async def fetch(screen: Screen, method: str, path: str, body: object) -> tuple[int, str]:
-    """With this person's cookies: status and body."""
+    """Fetch a page with this person's cookies and return status and body."""
     headers = {"Origin": screen.product.url}
     answer = await screen.page.request.fetch(screen.product.url + path, method=method, data=body, headers=headers)
     return answer.status, await answer.text()

@@ -1,4 +1,4 @@
-"""What is on the screen while an answer comes: after a reload, in a second tab, in one that comes late (G2)."""
+"""Walks during an answer: the page after a reload, in a second tab, and in a late one (G2)."""
 
 from playwright.async_api import expect
 

@@ -136,7 +136,7 @@ async def visit(looker: Looker, name: str, pages: dict[str, str]) -> Seen:
 
 
 async def press(button: Locator) -> None:
-    """Whatever covers it: names of 14,000 characters are not laid out to be pressed."""
+    """Press an element even if something covers it: names of 14,000 characters break the layout."""
     await button.evaluate("(one) => one.click()")
 
 

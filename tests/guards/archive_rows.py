@@ -1,4 +1,4 @@
-"""One user's folder keeps nobody's backup from coming back (SECURITY.md, T2-3)."""
+"""Guards of backups: one user's folder cannot stop the restore of the others (SECURITY.md, T2-3)."""
 
 from tests.guards.guard import Guard
 

@@ -1,4 +1,4 @@
-"""What only a person decides, and that what they decided is what is done."""
+"""Guards of decisions: only a person makes them, and exactly what was decided is done."""
 
 from tests.guards.guard import Guard
 

@@ -1,4 +1,6 @@
-"""What leaves a box: the name, the port, the agent's list, every class of addresses, the token, the bounds."""
+"""Guards of connections out of a box: the name, the port, the agent's list, classes of addresses, the token, the
+limits.
+"""
 
 from tests.guards.guard import Guard
 

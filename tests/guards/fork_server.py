@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def _forked(asked: dict[str, Any]) -> dict[str, Any]:
-    """One run in a child of its own, ended with all it started if it takes too long."""
+    """Run a test in a forked child, and end it with everything that it started if it takes too long."""
     log = f"{asked['folder']}.log"
     end, start = os.pipe()
     pid = os.fork()
@@ -88,7 +88,7 @@ def _forked(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _redirect(log: str) -> None:
-    """What the tests print is no answer to whoever asked us."""
+    """Send the tests' output elsewhere, because our own answer goes to stdout."""
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for own, target in ((nothing, 0), (handle, 1), (handle, 2)):
@@ -108,7 +108,7 @@ def _run(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read(end: int, limit_s: float) -> dict[str, Any]:
-    """What the child says, or that it said nothing in time."""
+    """Return the child's answer, or that it gave none in time."""
     until, said = time.monotonic() + limit_s, b""
     while select.select([end], [], [], max(0.0, until - time.monotonic()))[0]:
         if not (piece := os.read(end, 65536)):

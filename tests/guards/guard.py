@@ -1,4 +1,4 @@
-"""One row of the table."""
+"""A row of the table of guards."""
 
 import re
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Guard:
 
     @property
     def wait_s(self) -> float:
-        """How long its tests wait for something: not long where it will not come."""
+        """The seconds that its tests wait for something; short, because it will often not come."""
         return 3.0 if self.by == "TimeoutError" else 10.0
 
     @property

@@ -1,4 +1,4 @@
-"""How much, how often, how large: requests of strangers and of users, bodies, heads, frames, open sockets."""
+"""Guards of limits: rates of strangers and users, sizes of bodies, headers and frames, numbers of sockets."""
 
 from tests.guards.guard import Guard
 

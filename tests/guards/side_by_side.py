@@ -19,10 +19,10 @@ class Proofs(Protocol):
     """Outcomes, wherever they come from."""
 
     def of(self, guard: Guard) -> Outcome:
-        """Of this row's tests, without the guard."""
+        """Run this row's tests without the guard."""
 
     def green(self) -> Sequence[Outcome]:
-        """Of all tests of the table in the untouched tree, some files each."""
+        """Run all tests of the table in the unchanged tree, some files at a time."""
 
 
 @dataclass(frozen=True, slots=True)

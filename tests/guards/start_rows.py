@@ -1,4 +1,4 @@
-"""What does not start: every half-configured production, and local mode on a network."""
+"""Guards of starts: every incomplete production configuration, and local mode on a network, are refused."""
 
 from tests.guards.guard import Guard
 

@@ -1,4 +1,4 @@
-"""Whose is it: the Store's owner in every verb, use cases that ask it, administrators' rights, deletion."""
+"""Guards of ownership: the Store's owner in every verb, use cases that check it, administrators' rights, deletion."""
 
 from tests.guards.guard import Guard
 

@@ -15,7 +15,7 @@ SERVED = frozenset(
 
 
 def guards() -> list[Guard]:
-    """In the order of the files' names."""
+    """Return all rows in the order of their files' names."""
     found: list[Guard] = []
     for path in sorted(HERE.glob("*_rows.py")):
         found += import_module(f"tests.guards.{path.stem}").GUARDS

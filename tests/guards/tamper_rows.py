@@ -1,4 +1,4 @@
-"""What the CLI does is held against what it was told (SECURITY.md, T2-1)."""
+"""Guards of the tamper check: the CLI's actions are compared with its instructions (SECURITY.md, T2-1)."""
 
 from tests.guards.guard import Guard
 

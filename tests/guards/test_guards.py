@@ -23,7 +23,7 @@ PROOF = "test_without_it_a_test_is_red"
 
 @pytest.fixture(scope="module")
 def proofs(request: pytest.FixtureRequest) -> Iterator[Proofs]:
-    """Of the rows that were asked for: all at once, or where xdist hands them out, one by one."""
+    """Return the results of the chosen rows: all at once, or one by one under xdist."""
     if hasattr(request.config, "workerinput"):
         with planted() as tree:
             yield OneByOne(tree)
@@ -73,7 +73,7 @@ def proves(outcome: Outcome, guard: Guard) -> bool:
 
 
 def asserted(red: Red, by: str) -> bool:
-    """What a test compares may be missing altogether: then the test's own line looks for it in vain."""
+    """Return True if the failure is the test's own assertion, also if the value that it compares is missing."""
     if by:
         return red.phase == "call" and red.error == by
     return red.phase == "call" and red.error in ASSERTED and f"{os.sep}tests{os.sep}" in red.file

@@ -29,7 +29,7 @@ class Red(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What a run of tests came to. `code` is pytest's exit code, -1 if the run did not end in time."""
+    """The result of a run of tests. `code` is pytest's exit code, -1 if the run did not end in time."""
 
     code: int
     ran: int = 0
@@ -98,7 +98,7 @@ def planted() -> Iterator[Tree]:
 
 
 def _copy(root: Path) -> None:
-    """With bytecode and times, so that nothing is compiled anew for every row."""
+    """Copy the tree with bytecode and times, so that nothing is compiled again for each row."""
     for name in SOURCES:
         shutil.copytree(ROOT / name, root / name, symlinks=True)
     for path in ROOT.iterdir():

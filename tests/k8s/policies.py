@@ -1,4 +1,4 @@
-"""What network policies let through, worked out as Kubernetes does: whatever selects a pod is added up."""
+"""Computes what network policies allow, as Kubernetes does: the rules of all policies that select a pod add up."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ Peer = Pod | str  # or an address
 
 
 def permits(policy: Rule, peer: Peer, port: int, *, way: str = "egress", protocol: str = "TCP") -> bool:
-    """Whether this policy alone opens `port` to (or from) `peer`."""
+    """True if this policy alone opens `port` to (or from) `peer`."""
     if way.capitalize() not in policy["spec"]["policyTypes"]:
         return False
     return any(
@@ -30,7 +30,7 @@ def permits(policy: Rule, peer: Peer, port: int, *, way: str = "egress", protoco
 
 
 def permitted(policies: list[Rule], pod: Pod, peer: Peer, port: int, *, way: str, protocol: str = "TCP") -> bool:
-    """Whether `pod` may, by all policies together; a pod that none selects may everything."""
+    """True if all policies together allow it to `pod`; a pod that none selects may do everything."""
     mine = [
         policy
         for policy in policies

@@ -36,7 +36,7 @@ def one(overlay: str, kind: str, name: str) -> Resource:
 
 
 def settings(overlay: str) -> dict[str, str]:
-    """What the ConfigMap puts into the environment."""
+    """Return the environment that the ConfigMap sets."""
     return dict(one(overlay, "ConfigMap", "settings")["data"])
 
 

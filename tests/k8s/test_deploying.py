@@ -1,4 +1,6 @@
-"""From nothing to a deploy, and back: k8s/setup.sh, scripts/render and scripts/deployed with tools that write down."""
+"""Tests of a deploy from nothing, and its undoing: k8s/setup.sh, scripts/render and scripts/deployed with recording
+tools.
+"""
 
 import re
 import shutil
@@ -14,7 +16,7 @@ MARK = "oh-my-agent.info"
 
 
 def plural(kind: str) -> str:
-    """As the API calls it."""
+    """Return the API's plural of a kind."""
     word = kind.lower()
     return f"{word[:-1]}ies" if word.endswith("policy") else f"{word}es" if word.endswith("s") else f"{word}s"
 
@@ -115,7 +117,9 @@ def test_a_web_that_would_refuse_to_start_is_not_deployed(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("overlay", GOOGLE)
 def test_whoever_deploys_may_what_a_deploy_does_and_no_more(overlay: str) -> None:
-    """By kind, in each namespace: neither less than is rendered, nor one kind that gives rights or shows secrets."""
+    """The rights hold by kind and namespace: all kinds that are rendered, and none that gives rights or
+    shows secrets.
+    """
     rules = {
         (role["metadata"]["namespace"], group, kind): rule["verbs"]
         for role in kinds(overlay, "Role")
@@ -181,7 +185,7 @@ esac"""
 
 
 class Cluster:
-    """What `scripts/deployed` sees of one: what it keeps, what was applied, and whether it rolls out."""
+    """The state of a cluster for `scripts/deployed`: its objects, what was applied, and whether it rolls out."""
 
     def __init__(self, folder: Path, *, now: str = "", before: str = "", rolls_out: bool = True) -> None:
         self._folder = folder

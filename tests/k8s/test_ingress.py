@@ -1,4 +1,4 @@
-"""From the browser to the web: names, addresses, time limits and affinity agree all the way, in both load balancers."""
+"""Tests that names, addresses, time limits and affinity agree from the browser to the web, in both load balancers."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Who reaches whom in the cluster, by the policies we ship."""
+"""Tests of the connections in the cluster that our policies allow."""
 
 import copy
 

@@ -64,7 +64,7 @@ class Cluster:
                 raise end
 
     async def open_names(self) -> Names:
-        """For processes that have to find pods by name."""
+        """Open the DNS for processes that have to find pods by name."""
         await self.names.open(self._names_at)
         return self.names
 
@@ -77,7 +77,7 @@ class Cluster:
         self._port = self._server.addresses[0][1]
 
     async def close_api(self) -> None:
-        """As when the control plane is upgraded: controllers go on afterwards, watches break off."""
+        """Close the API as an upgrade of the control plane does: controllers continue afterwards, watches break off."""
         self.api.cut()
         if self._server:
             await self._server.cleanup()
@@ -128,7 +128,7 @@ class Cluster:
         self.objects.delete(Key("", "pods", NAMESPACE, pod))
 
     def lose_node(self, pod: str) -> None:
-        """Nobody hears of the pod any more: it does not answer, and is never seen to end."""
+        """Lose a pod's node: the pod does not answer, and its end is never reported."""
         self.faults.lost.add(pod)
         self.kubelet.kill(pod)
 

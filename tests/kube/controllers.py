@@ -126,7 +126,7 @@ class Controllers:
     # --- StatefulSets ------------------------------------------------------------------------------------------------
 
     def _set(self, key: Key, given: Object) -> None:
-        """One replica or none; that is all that is needed."""
+        """Scale a StatefulSet to one replica or none, which is all that is needed."""
         spec, place = given["spec"], Key("", "pods", key.namespace, f"{key.name}-0")
         keep = spec.get("persistentVolumeClaimRetentionPolicy", {}).get("whenDeleted") == "Delete"
         volumes = self._claims(key, given if keep else None, spec.get("volumeClaimTemplates", []), f"-{key.name}-0")
@@ -184,7 +184,7 @@ def is_true(of: Object, kind: str) -> bool:
 
 
 def conditions(of: Object, said: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """With the moment at which each last turned over."""
+    """Return conditions with the time at which each last changed."""
     result = []
     for one in said:
         before = condition(of, one["type"])

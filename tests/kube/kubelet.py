@@ -24,7 +24,7 @@ GRACE_S = 10.0  # from SIGTERM to SIGKILL; a template's may be shorter
 
 @dataclass(slots=True)
 class Faults:
-    """What goes wrong, while it is set."""
+    """The faults that happen while they are set."""
 
     no_room: bool = False  # no node takes a pod
     no_image: bool = False  # the registry refuses
@@ -46,7 +46,7 @@ class Kubelet:
         self._http: aiohttp.ClientSession | None = None
 
     async def run(self) -> None:
-        """Until cancelled; then every process has ended."""
+        """Run until cancelled; then every process has ended."""
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2.0)) as self._http:
             try:
                 while True:
@@ -146,7 +146,7 @@ class Kubelet:
             await asyncio.sleep(PROBE_S)
 
     async def _once(self, key: Key, address: str, home: Path, restarts: int) -> Object:
-        """One life of the container; how it ended."""
+        """Run the container once and return how it ended."""
         if self.faults.dies_at_start:
             self._say(key, ready=False, address=address, restarts=restarts)
             return {"terminated": {"reason": self.faults.dies_at_start, "exitCode": 137}}

@@ -72,7 +72,7 @@ class Names(asyncio.DatagramProtocol):
         return said + b"".join(record + bytes(map(int, address.split("."))) for address in given)
 
     def addresses(self, name: str) -> list[str]:
-        """What `<pod>.<service>.<namespace>.svc.cluster.local` is at this moment."""
+        """Return the present addresses of `<pod>.<service>.<namespace>.svc.cluster.local`."""
         found = []
         for place, pod in self._objects.find("", "pods"):
             spec = pod["spec"]

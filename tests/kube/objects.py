@@ -1,4 +1,4 @@
-"""What an API server keeps: objects with versions, a bounded history of changes, owners, quotas and schemas."""
+"""The objects of an API server: with versions, a bounded history of changes, owners, quotas and schemas."""
 
 import asyncio
 import copy
@@ -15,7 +15,7 @@ Object = dict[str, Any]
 
 
 class Key(NamedTuple):
-    """Where an object is."""
+    """The place of an object."""
 
     group: str
     plural: str
@@ -54,7 +54,7 @@ class Objects:
         self._changed = asyncio.Event()
 
     async def news(self, after: int, *, within_s: float) -> None:
-        """Until something is newer than `after`, at most so long."""
+        """Wait until something is newer than `after`, up to a limit."""
         changed = self._changed
         if self.version > after:
             return
@@ -133,7 +133,7 @@ class Objects:
         return self._write("MODIFIED", key, found)
 
     def remove(self, key: Key) -> Object:
-        """For certain."""
+        """Remove an object for good."""
         found = self._all.pop(key)
         self._write("DELETED", key, found)
         for owned, _ in list(self.owned_by(found)):
@@ -148,7 +148,7 @@ class Objects:
                 yield key, copy.deepcopy(one)
 
     def forget_history(self) -> None:
-        """As compaction does: whoever watches from before now is told 410."""
+        """Drop old versions as compaction does: a watch from before now gets 410."""
         self.lost = self.version
         self.history.clear()
 

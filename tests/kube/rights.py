@@ -1,4 +1,4 @@
-"""Who may what: the rules of our own Role `web`, as kustomize renders them. Nothing else is allowed to the web."""
+"""The rights of our own Role `web`, as kustomize renders them. Nothing else is allowed to the web."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Rights:
 
 
 def of_web(overlay: str) -> Rights:
-    """What the overlay gives to the web's service account."""
+    """Return the rights that the overlay gives to the web's service account."""
     bound = {
         (binding["metadata"]["namespace"], binding["roleRef"]["name"])
         for binding in kinds(overlay, "RoleBinding")

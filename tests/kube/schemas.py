@@ -1,4 +1,4 @@
-"""Which resources there are, and what they must look like: agent-sandbox's by its CRDs (without the pods' specs)."""
+"""The resources and their schemas: agent-sandbox's by its CRDs (without the specs of pods)."""
 
 import copy
 import json
@@ -62,7 +62,7 @@ class Schemas:
 
 
 def _fit(value: Any, schema: dict[str, Any]) -> Any:
-    """As structural schemas do: unknown fields vanish silently, defaults appear."""
+    """Apply a structural schema as Kubernetes does: unknown fields vanish silently, defaults appear."""
     if schema.get("x-kubernetes-preserve-unknown-fields"):
         return value
     if isinstance(value, list) and "items" in schema:

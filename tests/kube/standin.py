@@ -1,7 +1,4 @@
-"""What runs as a box's process where no runner is needed: GET /healthz, and a word about itself.
-
-`GET /look?path=x` reads a file of the home, `PUT /look?path=x` writes it, `POST /exit?code=n` ends.
-"""
+"""The stand-in for a box's process in tests without a runner: GET /healthz, and a word about itself."""
 
 import os
 import sys

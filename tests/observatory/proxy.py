@@ -22,7 +22,7 @@ HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length",
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """Where the proxy listens, and the file that makes a client trust it."""
+    """The proxy's address, and the certificate by which a client trusts it."""
 
     https: int
     http: int
@@ -51,7 +51,7 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 @asynccontextmanager
 async def behind_tls(product_port: int, *, https: int, folder: Path) -> AsyncIterator[Front]:
-    """While the context is open, `https://localhost:PORT` is the product; plain http is sent there."""
+    """Serve the product at `https://localhost:PORT` while the context is open, by forwarding to plain HTTP."""
     public, private = certificate(folder)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(public, private)

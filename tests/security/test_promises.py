@@ -25,7 +25,7 @@ def commands() -> list[str]:
 
 @cache
 def markers() -> set[str]:
-    """What is declared and at least one test carries."""
+    """Return the markers that are declared and used by at least one test."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     declared = {line.partition(":")[0] for line in project["tool"]["pytest"]["ini_options"].get("markers", [])}
     used = {name for path in (ROOT / "tests").rglob("*.py") for name in re.findall(r"mark\.(\w+)", path.read_text())}

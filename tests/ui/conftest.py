@@ -39,7 +39,7 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def nursery() -> AsyncIterator[Nursery]:
-    """Where fake products come from."""
+    """The process from which fake products are forked."""
     async with Nursery.started() as running:
         yield running
 
@@ -90,7 +90,7 @@ async def _tab(browser: Browser, url: str, *, phone: bool, dark: bool, locale: s
 
 
 async def ready(page: Page) -> None:
-    """Until a NiceGUI page has its socket; pages without one are ready as they are."""
+    """Wait until a NiceGUI page has its socket; pages without one are ready at once."""
     await page.wait_for_function("!document.getElementById('popup') || window.did_handshake === true")
 
 

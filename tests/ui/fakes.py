@@ -21,7 +21,7 @@ from core.spawner import Isolation
 
 
 class FakeAuth:
-    """One person, already signed in, or nobody."""
+    """One person who is signed in already, or nobody."""
 
     def __init__(self, *, signed_in: bool = True, methods: tuple[str, ...] = ("local",)) -> None:
         self.sign_in_methods, self._signed_in = methods, signed_in
@@ -39,7 +39,7 @@ class FakeAuth:
 
 
 class Announced:
-    """For pages that only show what is announced."""
+    """Announcements for pages that only show them."""
 
     def __init__(self) -> None:
         self.text = ""
@@ -64,7 +64,7 @@ class NoRuns:
 
 
 def rest_of_services() -> dict[str, Any]:
-    """What pages over fakes do not ask for; /settings and /admin are tested over the real thing (tests/e2e)."""
+    """The services that pages over fakes do not use; /settings and /admin are tested over the real ones (tests/e2e)."""
     names = "account secrets export outbound files people audit schedules definitions spending platform_requests"
     unused = dict.fromkeys(names.split())
     return {**unused, "announcements": Announced(), "runs": NoRuns()}
@@ -112,7 +112,7 @@ class FakePlatform:
         return card
 
     def ask(self, card: AgentSummary, kind: str, summary: str) -> None:
-        """One more request of this agent."""
+        """Add a request of this agent."""
         id, at = f"q-{len(self.requests)}", now()
         asked = Request(id=id, agent=card.agent.id, session=card.session, kind=kind, summary=summary, asked_at=at)
         self.requests.append(asked)
@@ -122,7 +122,7 @@ class FakePlatform:
         return next(card for card in self.shelf.values() if card.agent.name == name)
 
     def move(self, agent: str, state: S, line: str) -> None:
-        """What an agent does changes."""
+        """Change the agent's state."""
         card = self.shelf[agent]
         self.shelf[agent] = _with(card, state=state, line=line, at=now(), reason="")
         self.tell(self.shelf[agent])

@@ -23,7 +23,7 @@ HISTORY = 300
 
 
 class FakeTalk:
-    """One user's sessions: `Desk(agents=it, conversations=it)`. Nothing happens but what a test makes happen."""
+    """The sessions of one user, for the services `agents` and `conversations`. Only the test makes things happen."""
 
     def __init__(self, owner: UserId) -> None:
         self.owner = owner
@@ -91,7 +91,7 @@ class FakeTalk:
         )
 
     def reconnect(self, session: str, *, lose_unfinished: bool = False) -> None:
-        """As if the runner's socket broke and came back: every follower hears `live` and the unfinished text again."""
+        """Simulate a broken runner socket: every follower gets `live` and the unfinished text again."""
         if lose_unfinished:
             self.unfinished[session].clear()
         frame: list[e.AnyEvent] = [e.Live(last_seq=len(self.logs[session])), *self.unfinished[session]]

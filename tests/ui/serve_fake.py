@@ -127,7 +127,7 @@ def build(services: Services, platform: FakePlatform) -> FastAPI:
 
 
 def services_of(platform: FakePlatform, args: argparse.Namespace) -> Services:
-    """What the flags ask for."""
+    """Return the services that the flags ask for."""
     oidc: dict[str, Any] = {"oidc_client_id": "id", "allowed_domains": ("acme.co.kr",)} if args.oidc else {}
     model: dict[str, Any] = {"anthropic_api_key": Secret("x")} if args.real else {}
     methods = ("oidc",) if args.oidc else ("local",)

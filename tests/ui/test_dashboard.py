@@ -171,7 +171,7 @@ async def test_a_card_without_anything_to_do_says_how_many_sessions_it_has(serve
 
 
 async def until(page: Page, seen: Callable[[Any], bool]) -> None:
-    """Until the fake has heard it."""
+    """Wait until the fake has received it."""
     for _ in range(100):
         if seen(await ask(page, "heard")):
             return

@@ -1,4 +1,4 @@
-"""What is shown when a page cannot be."""
+"""Tests of the page that stands for one that cannot be shown."""
 
 from playwright.async_api import expect
 

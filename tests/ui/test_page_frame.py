@@ -1,4 +1,4 @@
-"""What every page has around it: language, theme, banners, sign-out, accessibility, weight."""
+"""Tests of the frame of every page: language, theme, banners, sign-out, accessibility, weight."""
 
 import pytest
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
@@ -165,7 +165,7 @@ async def test_an_announcement_joins_the_line_and_leaves_it(serve: Serve, open_p
 
 
 async def height(page: Page) -> float:
-    """Of all that stands there of banners."""
+    """Return the height of all banners together."""
     box = await page.locator(".banners").bounding_box()
     assert box
     return box["height"]

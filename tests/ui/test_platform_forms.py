@@ -1,4 +1,4 @@
-"""What a platform tool asks, as a person sees it; whatever a box has put into its log, a page is drawn."""
+"""Tests of the forms for platform tools. A page is drawn whatever a box has put into its log."""
 
 from typing import Any
 

@@ -20,7 +20,7 @@ Shown = list[tuple[str, str]]
 
 
 def apply(page: dict[str, str], ops: list[AnyOp]) -> dict[str, str]:
-    """What the browser does with these changes to a page of keyed items."""
+    """Apply these changes to a page of keyed items, as the browser does."""
     for op in ops:
         if isinstance(op, Drop):
             page.pop(op.key, None)

@@ -1,4 +1,4 @@
-"""One screen for all tabs: what leaves at once, what is gathered, and what a tab gets that was away."""
+"""Tests of the view that all tabs share: what is sent at once, what is gathered, and what a tab gets that was away."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -14,7 +14,7 @@ from ui.transcript.streaming_text import LONG_TAIL, StreamingText
 
 
 class Page:
-    """What a browser would show: the finished html, and the tail."""
+    """The page that a browser would show: the finished HTML, and the tail."""
 
     def __init__(self) -> None:
         self.done = ""

@@ -1,4 +1,4 @@
-"""What an address of /usage asks for, and how money is said that is free, unknown, or known in part."""
+"""Tests of addresses of /usage, and of costs that are free, unknown, or known in part."""
 
 from datetime import date
 

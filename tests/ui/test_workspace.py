@@ -83,7 +83,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def errors() -> Iterator[list[str]]:
-    """What went wrong in the page; a test that provokes something takes it out."""
+    """Collects errors in the page; a test that provokes one removes it."""
     found: list[str] = []
     yield found
     assert found == []

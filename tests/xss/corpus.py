@@ -22,7 +22,9 @@ def payloads() -> list[str]:
 
 
 def harmless(payload: str) -> str:
-    """As long, with the same spaces and line ends: pages lay it out with the same elements."""
+    """Return a harmless text of the same length, spaces and line ends, so that pages lay it out with the
+    same elements.
+    """
     return re.sub(r"\S", "b", HIDDEN.sub(lambda found: found[0] if found[0].isspace() else "b", payload))
 
 
@@ -32,11 +34,11 @@ def readable(text: str) -> str:
 
 
 def first_line(payload: str) -> str:
-    """What pages show of it where there is one line."""
+    """Return the part that pages show in a single line."""
     return payload.strip().splitlines()[0].strip()[:READ]
 
 
 def missing(wanted: Iterable[str], page: str) -> list[str]:
-    """Those of which the page does not show the beginning, character for character."""
+    """Return the payloads whose beginning the page does not show, character for character."""
     there = readable(page)
     return [one for one in wanted if readable(first_line(one)) not in there]

@@ -1,4 +1,4 @@
-"""What a browser has seen on a page: elements, text, links, and whatever should not have happened."""
+"""The findings of a browser on a page: elements, text, links, and everything that should not have happened."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ SETTLED = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(do
 
 @dataclass(slots=True)
 class Seen:
-    """One or more looks at a page, added up."""
+    """The findings of one or more looks at a page, added up."""
 
     strict: Counter[str] = field(default_factory=Counter)
     loose: Counter[str] = field(default_factory=Counter)
@@ -28,7 +28,7 @@ class Seen:
 
     @property
     def tags(self) -> Counter[str]:
-        """How many elements of each kind there are outside of model prose."""
+        """Return the number of elements of each kind outside of the model's prose."""
         found: Counter[str] = Counter()
         for sign, count in self.strict.items():
             found[sign.partition("[")[0]] += count
@@ -36,7 +36,7 @@ class Seen:
 
     @property
     def attributes(self) -> set[tuple[str, str]]:
-        """Which elements have which attributes. (The sanitiser takes away a `title` that it does not trust.)"""
+        """Return the elements that have each attribute. (The sanitiser removes a `title` that it does not trust.)"""
         signs = (sign.rstrip("]").partition("[") for sign in self.strict)
         return {(tag, name) for tag, _, names in signs for name in names.split(",")}
 

@@ -1,4 +1,4 @@
-"""One user whose every text is a payload: what is in the store, what the runner's log says, and where to look."""
+"""A user whose every text is a payload: the rows in the store, the runner's log, and where to look for them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ Log = list[e.AnyEvent]
 
 @dataclass(frozen=True, slots=True)
 class Seeded:
-    """Where each sink is seen, and with which cookie."""
+    """The page of each sink, and the cookie to open it with."""
 
     cookie: str
     pages: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,6 @@
-"""One table of errors: whatever code the program raises is in it, and pages, API and documentation say what it says."""
+"""Tests of the one table of errors: it has every code of the program, and pages, API and documentation use
+its texts.
+"""
 
 import ast
 import re

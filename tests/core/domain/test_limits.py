@@ -1,4 +1,4 @@
-"""Which limit refused a call is read from the words of the gateway, and from nothing else."""
+"""Tests that the limit which refused a call is read from the gateway's text and from nothing else."""
 
 import pytest
 

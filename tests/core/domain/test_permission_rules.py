@@ -1,4 +1,4 @@
-"""What may be always allowed: the CLI's rule syntax and nothing else."""
+"""Tests of "always allow" rules: the CLI's rule syntax and nothing else."""
 
 import pytest
 

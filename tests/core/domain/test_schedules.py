@@ -1,4 +1,4 @@
-"""When a schedule is due: over changes of the clock, after downtime, with jitter."""
+"""Tests of due times: over changes of the clock, after downtime, with jitter."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise

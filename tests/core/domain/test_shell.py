@@ -22,7 +22,7 @@ PIECES = st.sampled_from(
 
 
 def as_bash_reads(commands: list[str]) -> list[list[str]]:
-    """For each command the programs that bash runs, each as its words."""
+    """Return for each command the programs that bash runs, each as its words."""
     lines = "\n".join(f"eval {shlex.quote(command)}\nprintf '#\\n' >&9" for command in commands)
     done = subprocess.run(
         ["/bin/bash", "--norc", "--noprofile", "-c", f"exec 9>&1 >/dev/null 2>&1; {HARNESS}\n{lines}\n"],

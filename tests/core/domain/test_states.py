@@ -1,4 +1,4 @@
-"""Which state may follow which."""
+"""Tests of the allowed changes of state."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a reader cannot see is named, in every place where a command, a path, a name or a title stands."""
+"""Tests that invisible characters are named in every command, path, name and title."""
 
 import json
 import unicodedata

@@ -31,7 +31,7 @@ WHOLE = " ".join(f"w{n}" for n in range(400))
 
 
 class Web:
-    """One web process' worth of objects."""
+    """The objects of one web process."""
 
     def __init__(self, world: ClusterProcesses, api: ClusterApi, **limits: float) -> None:
         spawner = KubernetesSpawner(api, Settings(), boot_key=BOOT_KEY, start_s=60.0)
@@ -51,7 +51,7 @@ class Web:
 
 
 class Seen:
-    """What a page has seen so far."""
+    """The events that a page has seen so far."""
 
     def __init__(self, batches: AsyncIterator[list[AnyEvent]]) -> None:
         self._batches, self.events = batches, list[AnyEvent]()

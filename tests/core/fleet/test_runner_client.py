@@ -23,7 +23,7 @@ class Lives:
 
 
 class Address:
-    """What answers there: at first somebody else's runner, which is bound and refuses us."""
+    """The runner that answers at an address: at first another user's, which is bound and refuses us."""
 
     def __init__(self) -> None:
         self.url, self.asked, self.bound = "", 0, False

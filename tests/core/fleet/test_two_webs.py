@@ -41,7 +41,7 @@ class Cluster(ScriptedSpawner):
 
 
 class Web:
-    """What one process has."""
+    """The objects of one web process."""
 
     def __init__(self, store: SqliteStore, spawner: Cluster) -> None:
         self.runners = RunnerPool(

@@ -132,7 +132,7 @@ class ClusterProcesses:
         return box
 
     async def bind(self, box: Box, runner: ServerProcess) -> RunnerClient:
-        """As a web does."""
+        """Bind the runner as a web does."""
         client = RunnerClient(box, RunnerEndpoint(url=runner.url, boot_key=BOOT_KEY, pod=socket.gethostname()))
         await client.init(IdleLimits().init(box), spawner=Living(runner))  # type: ignore[arg-type]
         self._stack.push_async_callback(client.close)
@@ -159,7 +159,7 @@ class Living:
 
 
 class SessionClient:
-    """One session, seen from the web and from the Store."""
+    """A session as the web and the Store see it."""
 
     def __init__(self, world: ClusterProcesses, client: RunnerClient, id: str) -> None:
         self.world, self.client, self.id = world, client, id
@@ -187,7 +187,7 @@ class SessionClient:
 
 @asynccontextmanager
 async def service(*gateways: ServerProcess) -> AsyncIterator[str]:
-    """What a Service is: one address, and each new connection goes to another one of those that are there."""
+    """A Kubernetes Service: one address, which sends each new connection to another of its processes."""
     turn = 0
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

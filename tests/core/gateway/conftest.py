@@ -1,4 +1,4 @@
-"""One data directory, its store and a living process to be a box's; a Google library that gives up soon."""
+"""Fixtures: a data directory, its store, a living process as a box's, and a Google library that gives up soon."""
 
 import asyncio
 import os

@@ -82,7 +82,7 @@ class BoxHttp:
 
 @dataclass
 class GatewayHarness:
-    """One data directory with its store, in which `gateway()` runs a gateway."""
+    """A data directory with its store, in which `gateway()` runs a gateway."""
 
     settings: Settings
     store: SqliteStore

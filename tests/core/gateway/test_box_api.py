@@ -33,7 +33,7 @@ async def box_http(harness: GatewayHarness, process: Process) -> AsyncIterator[B
 
 
 def assert_refused(answer: Answer) -> None:
-    """With a 400: the CLI repeats a 401 for minutes."""
+    """Assert a refusal with 400, because the CLI would repeat a 401 for minutes."""
     assert (answer.status, answer.body["error"]["type"]) == (400, "invalid_request_error")
     assert answer.body["error"]["message"].startswith("bad_token:")
 

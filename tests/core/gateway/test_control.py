@@ -1,4 +1,4 @@
-"""What the web says of boxes is checked: ids become directories, and processes have to live."""
+"""Tests that the web's data about boxes is checked: ids become directories, and processes have to be alive."""
 
 import pytest
 

@@ -36,7 +36,7 @@ def test_a_token_of_yesterday_is_none() -> None:
 
 
 async def said(harness: GatewayHarness, process: Process, *fields: bytes, body: bytes) -> bytes:
-    """What the gateway answers to this, without waiting for the rest of it."""
+    """Return the gateway's answer to these bytes, without waiting for its end."""
     async with harness.gateway(watch_s=0.05):
         box_http = await harness.open_box(ALICE, process)
         reader, writer = await asyncio.open_unix_connection(str(box_http.socket))

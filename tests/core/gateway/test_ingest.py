@@ -82,7 +82,7 @@ async def send(box_http: BoxHttp, events: list[AnyEvent], session: str = "s1") -
 
 
 async def metered(harness: GatewayHarness, cost_usd: float = 0.25) -> None:
-    """As the meter books a call of the session."""
+    """Book a call of the session, as the meter does."""
     await harness.store.add_usage(session_key("s1"), owner=ALICE, cost_usd=cost_usd, calls=1)
 
 

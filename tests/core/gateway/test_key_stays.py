@@ -65,7 +65,7 @@ async def test_an_event_that_holds_the_key_is_kept_without_it(harness: GatewayHa
 
 @pytest.fixture
 def log(harness: GatewayHarness) -> Iterator[io.StringIO]:
-    """What a process with these settings would write."""
+    """Return the log that a process with these settings would write."""
     settings = replace(harness.settings, anthropic_api_key=Secret(KEY), anthropic_base_url=f"http://a:{PASSWORD}@b:1/")
     handler, written = logging.StreamHandler(stream := io.StringIO()), stream
     handler.setFormatter(TextFormat(Redactor(secrets_of(settings))))

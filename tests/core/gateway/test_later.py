@@ -1,4 +1,4 @@
-"""In a later conversation the practice builder knows the agent that is there, and does what it is told to do to it."""
+"""Tests of the practice builder in a later conversation: it knows the existing agent and changes it as told."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""There is one gateway as long as somebody needs it, it finds its boxes again, and it leaves nothing behind."""
+"""Tests of the local gateway: one exists as long as it is needed, finds its boxes again, and leaves nothing behind."""
 
 import asyncio
 import os

@@ -92,7 +92,7 @@ async def kept(harness: GatewayHarness) -> list[AnyEvent]:
 
 
 async def until_kept(harness: GatewayHarness, session: Talking) -> None:
-    """Until the store and the log say the same (the time of what both said apart may be another)."""
+    """Wait until store and log have the same events (times of events that differed before may still differ)."""
     async with asyncio.timeout(PATIENCE_S):
         while timeless(await kept(harness)) != timeless(events_of(session.journal.log)):
             await asyncio.sleep(0.02)
@@ -322,7 +322,7 @@ WRITING = {"rejoin", "_settled", "become", "adopt"}  # the others compute, or wr
 
 
 def ends_at(number: int, work: Callable[[], object]) -> None:
-    """In a child: do it, but end without a word at the given line of the runner's code."""
+    """Run it in a child process that is killed at the given line of the runner's code."""
     left, ours = number, str(Path(log_repair.__file__).parent)
 
     def traced(frame: FrameType, event: str, _: object) -> Any:

@@ -1,4 +1,4 @@
-"""What a log does to the records that lists are made of: titles, last lines, outcomes, times, requests."""
+"""Tests of the records that follow from a log: titles, last lines, outcomes, times, requests."""
 
 from datetime import UTC, datetime
 

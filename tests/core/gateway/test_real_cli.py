@@ -105,7 +105,7 @@ class Person:
             yield client
 
     async def say(self, client: ClaudeSDKClient, text: str) -> str:
-        """One turn; all the model said in it."""
+        """Run a turn and return everything that the model said in it."""
         said: list[str] = []
         async with asyncio.timeout(TURN_S):
             await client.query(text)

@@ -1,4 +1,4 @@
-"""Whatever a box sends as an event comes out as one that can be kept, or as a refusal."""
+"""Tests that every event of a box comes out as one that can be stored, or as a refusal."""
 
 from typing import Any
 

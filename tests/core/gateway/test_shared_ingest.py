@@ -51,7 +51,7 @@ async def take(store: Any, events: list[AnyEvent]) -> int:
 
 
 async def retried(work: Callable[[], Awaitable[int]]) -> int:
-    """As a runner does, until it is acknowledged."""
+    """Repeat a batch until it is acknowledged, as a runner does."""
     async with asyncio.timeout(60):
         while True:
             try:

@@ -1,4 +1,4 @@
-"""One port for all boxes: the first line of a connection says whose it is, and everybody else is hung up on."""
+"""Tests of the one port for all boxes: the first line of a connection names its box, and all others are cut."""
 
 import asyncio
 import time

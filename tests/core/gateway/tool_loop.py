@@ -19,7 +19,7 @@ ERROR = True
 
 @dataclass
 class ToolLoop:
-    """One session. `deny` gives a message for each call that is denied; everything else is really done in `folder`."""
+    """A session. `deny` gives a message for each denied call; all other calls are really carried out in `folder`."""
 
     folder: Path
     tools: tuple[str, ...] = BUILDER_TOOLS
@@ -42,7 +42,7 @@ class ToolLoop:
         }
 
     def say(self, text: str) -> str:
-        """One turn; the model's last words in it."""
+        """Run a turn and return the model's last text in it."""
         content = [
             {"type": "text", "text": "<system-reminder>\nToday is a day.\n</system-reminder>"},
             {"type": "text", "text": text},
@@ -72,7 +72,7 @@ class ToolLoop:
 
     @property
     def names(self) -> list[str]:
-        """Of the tools that were used, files with their names."""
+        """Return the tools that were used, those for files with the files' names."""
         return [Path(use.input["file_path"]).name if "file_path" in use.input else use.name for use in self.used]
 
     def _do(self, use: ToolUse) -> tuple[Any, bool]:

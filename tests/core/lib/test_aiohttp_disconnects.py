@@ -1,4 +1,4 @@
-"""Who goes away in the middle of an answer, or of their own question, leaves no alarm in the log."""
+"""Tests that a caller who leaves in the middle of an answer, or of its own request, causes no alarm in the log."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""One voice, many bounded listeners."""
+"""Tests of publish and subscribe with bounded queues."""
 
 import asyncio
 

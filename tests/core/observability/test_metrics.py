@@ -1,4 +1,6 @@
-"""What is counted: each thing once, under labels that nobody outside can choose, at a door nobody outside can reach."""
+"""Tests of metrics: each thing counts once, under labels that nobody outside can choose, at a port nobody outside can
+reach.
+"""
 
 import asyncio
 import math

@@ -63,7 +63,7 @@ def test_a_value_is_gone_however_it_is_spelled(value: str, spelled: "type[str]")
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
 @pytest.mark.parametrize("before", ["", "TOKEN=", "a line that is longer than most of them are; "])
 def test_of_base64_in_lines_at_most_the_piece_at_a_break_is_left(value: str, before: str) -> None:
-    """What `base64` and `env | base64` print: lines of 76 characters."""
+    """`base64` and `env | base64` print lines of 76 characters."""
     text = Redactor([value]).mask_text(base64.encodebytes(f"{before}{value}".encode()).decode())
     left = text.removeprefix(base64.b64encode(before.encode()).decode().rstrip("="))
     runs = [len(run) for run in re.findall("[A-Za-z0-9+/]+", left)]

@@ -1,4 +1,4 @@
-"""What looks like a secret is masked, what does not is not, and nothing that a stranger sends makes that slow."""
+"""Tests that text which looks like a secret is masked, other text is not, and no input makes that slow."""
 
 import base64
 import json

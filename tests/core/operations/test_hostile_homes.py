@@ -41,7 +41,7 @@ KINDS = st.sampled_from(
 
 
 def make(folder: int, name: bytes, kind: str) -> None:
-    """One hostile entry; a name that cannot be used for it is left."""
+    """Create one hostile entry; a name that cannot be used for it is skipped."""
     text = os.fsdecode(name)
     match kind:
         case "folder" | "locked folder":

@@ -1,4 +1,4 @@
-"""What our processes say to each other: both ends use one declaration, and paths cannot be broken out of."""
+"""Tests of the APIs between our processes: both ends use one declaration, and ids cannot break out of paths."""
 
 import ast
 import re

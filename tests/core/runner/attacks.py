@@ -1,8 +1,4 @@
-"""What an agent's program tries against its CLI, its runner and another agent's programs, each attempt by its name.
-
-`python attacks.py TARGETS OUT`: waits for TARGETS, a JSON object of name → pid, makes every attempt against each of
-them and writes to OUT what came of it: "refused" with the error, or "done". An attempt that is done is a hole.
-"""
+"""The attempts of an agent's program against its CLI, its runner and another agent's programs, each by its name."""
 
 import ctypes
 import json

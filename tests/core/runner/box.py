@@ -47,7 +47,7 @@ LIVE_KINDS = ("text_delta", "thinking_delta", "tool_progress", "turn_cost", "liv
 
 
 class Gateway:
-    """What the runner needs of a gateway: specs, ingest, platform tools, and model calls passed on byte for byte."""
+    """The part of a gateway that the runner uses: specs, ingest, platform tools, and model calls byte for byte."""
 
     def __init__(self, path: Path, model_url: str) -> None:
         self.path, self.model_url = path, model_url
@@ -268,7 +268,7 @@ def _cmdline(pid: int) -> str:
 
 
 class Talker:
-    """One session as a page sees it: says things, watches from a number on, keeps what came."""
+    """A session as a page sees it: it sends messages, watches from a number on, and keeps what arrives."""
 
     def __init__(self, box: Box, session: str, agent: str) -> None:
         self.box, self.id, self.agent = box, session, agent

@@ -49,7 +49,7 @@ async def state(session: Talker) -> str:
 
 
 async def beats(session: Talker, count: int) -> None:
-    """Until the command in the background has lived for so many tenths of a second from now on."""
+    """Wait until the background command has run for so many more tenths of a second."""
     file = session.folder / "beats"
     enough = len(file.read_text().splitlines()) + count if file.exists() else count
     async with asyncio.timeout(PATIENCE_S):

@@ -1,4 +1,4 @@
-"""What was shown of an answer survives its runner, once, and nothing made up is taken for it."""
+"""Tests that shown text of an answer survives its runner, once, and that forged text is ignored."""
 
 import os
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def write(log: EventLog, deltas: list[TextDelta]) -> Checkpoint:
 
 
 async def _words_until(session: Talker, many: int) -> str:
-    """What a page has been shown of an answer when at least so many deltas have come."""
+    """Return the text that a page has seen when at least so many deltas have arrived."""
     async with session.watch() as watch:
         await session.say("N=2000 GAP=0.005")
         while len(watch.of(TextDelta)) < many:

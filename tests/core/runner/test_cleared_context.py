@@ -1,4 +1,4 @@
-"""What `/clear` has taken from an agent's mind stays away, however often its CLI and its runner start again."""
+"""Tests that a cleared conversation stays cleared, however often CLI and runner start again."""
 
 import json
 import os

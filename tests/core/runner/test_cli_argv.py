@@ -1,4 +1,4 @@
-"""What a CLI and the programs it starts are told of their way out."""
+"""Tests of the arguments and variables by which a CLI and its programs find the gateway."""
 
 from pathlib import Path
 

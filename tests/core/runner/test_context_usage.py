@@ -1,4 +1,4 @@
-"""How full the context is: the API's own counts of the last answer, and the CLI's word for how much fits."""
+"""Tests of the context meter: the API's own counts of the last answer, and the CLI's size of the context."""
 
 from typing import Any
 

@@ -27,7 +27,9 @@ from tests.timeouts import PATIENCE_S
 
 
 def page_text(seen: list[object]) -> str:
-    """What a page shows: a new message discards the unfinished text before it, a finished block replaces its deltas."""
+    """Return the text that a page shows: a new message discards unfinished text, a finished block replaces
+    its deltas.
+    """
     finished: dict[tuple[str, int], str] = {}
     unfinished: dict[tuple[str, int], str] = {}
     messages: set[str] = set()

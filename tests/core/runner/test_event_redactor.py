@@ -1,4 +1,4 @@
-"""What a session stores and shows holds no secret of its user, and everything else stays as it was."""
+"""Tests that a session stores and shows no secret of its user, and leaves everything else unchanged."""
 
 from typing import Any
 

@@ -16,7 +16,7 @@ from tests.core.runner.box import Box
 
 
 def read(stream: bytes) -> dict[str, bytes]:
-    """What a reader makes of it."""
+    """Return the files that a reader of the stream gets."""
     found: dict[str, bytes] = {}
     while True:
         line, _, stream = stream.partition(b"\n")

@@ -1,4 +1,4 @@
-"""What a user's own files and a caller's words cannot make of the runner: another place, another file, another word."""
+"""Tests that neither a user's files nor a caller's words lead the runner to another place, file or command."""
 
 from pathlib import Path
 from typing import Any

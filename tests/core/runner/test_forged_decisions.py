@@ -170,7 +170,7 @@ async def test_an_exit_status_a_signal_and_a_large_command_come_through_the_laun
 
 
 async def test_where_the_launcher_is_killed_its_program_ends(tmp_path: Path) -> None:
-    """As the CLI does it when a command takes too long."""
+    """The CLI kills the launcher like this when a command takes too long."""
     async with Box(tmp_path) as box:
         session = await box.session(rules=["Bash"])
         async with session.watch() as watch:

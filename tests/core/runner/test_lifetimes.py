@@ -1,4 +1,4 @@
-"""Who ends when: the runner without the web, the CLIs beyond their number, and nothing lost by any of it."""
+"""Tests of endings: a runner without a web, CLIs over their number, and no loss by any of it."""
 
 import asyncio
 import json
@@ -295,6 +295,6 @@ async def test_a_runner_ends_as_idle_only_if_it_is_and_then_takes_nothing_any_mo
 
 
 async def stop_once_idle(box: Box) -> None:
-    """What an interrupted turn has left is swept for a moment; until then it is busy."""
+    """Stop the session once it is idle; after an interrupt it is busy for a moment with sweeping."""
     while (await box.call("POST", "/v1/stop", {"idle_s": 0.001})).get("code") == "busy":
         await asyncio.sleep(0.01)

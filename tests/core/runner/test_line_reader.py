@@ -1,4 +1,4 @@
-"""Whatever bytes come, in whatever pieces: the same lines."""
+"""Tests that the same lines come out, whatever bytes arrive in whatever pieces."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What the platform decides in the box before anybody is asked, without a CLI."""
+"""Tests of the platform's decisions in the box before a person is asked, without a CLI."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What carries a session's mark is found and ended; everything else is left alone."""
+"""Tests that processes with a session's mark are found and ended, and all others are left alone."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""What waits for a person: asked before anything happens, answered once, alive beyond the process that asked."""
+"""Tests of requests for a person: asked before anything happens, answered once, and alive after their process."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What the CLI asks of our own tools, over the control protocol: answered, and bounded."""
+"""Tests of the CLI's calls of our own tools over the control protocol: they are answered and bounded."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 
 class Cli:
-    """What a wire needs of one."""
+    """The part of a CLI that a transport uses."""
 
     def __init__(self) -> None:
         self.over = asyncio.Event()

@@ -23,7 +23,7 @@ COMPARE = "assert fork_server.LIBC.syscall(312 if os.uname().machine == 'x86_64'
 
 
 def run(wall: str, attempt: str) -> str:
-    """What became of an attempt behind one wall: nothing, or the last line of what it said."""
+    """Return the result of an attempt behind one wall: empty, or the last line of its output."""
     start = f"import os, sys; sys.path.insert(0, {FOLDER!r}); import fork_server; "
     lines = f"{start}{wall}; os.execv(sys.executable, [sys.executable, '-IS', '-c', {start + attempt!r}])"
     done = subprocess.run([sys.executable, "-IS", "-c", lines], capture_output=True, text=True, timeout=60, check=False)

@@ -1,4 +1,4 @@
-"""What the runner logs while it does what a message asks for carries the trace of that message."""
+"""Tests that the runner's log entries about a message carry the message's trace."""
 
 import logging
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.core.runner.box import Box
 
 
 class Traces(logging.Handler):
-    """Which trace each entry was logged in."""
+    """The trace of each log entry."""
 
     def __init__(self) -> None:
         super().__init__()

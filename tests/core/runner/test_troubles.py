@@ -1,4 +1,4 @@
-"""What goes wrong around a session's CLI and log, and that nothing waits for ever because of it."""
+"""Tests of faults around a session's CLI and log: nothing waits without end because of them."""
 
 import asyncio
 import json

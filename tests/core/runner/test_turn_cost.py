@@ -1,4 +1,4 @@
-"""What a turn cost is told to whoever looks on, also to a reader who comes later; the log itself has no money."""
+"""Tests that readers get the cost of a turn, also late ones, and that the log itself has no money."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the real CLI runs without asking is what the platform's list says, and nothing else."""
+"""Tests that the real CLI runs without asking exactly what the platform's list allows."""
 
 import json
 from pathlib import Path

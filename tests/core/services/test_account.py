@@ -1,4 +1,4 @@
-"""What belongs to an account: the archive of all of it, administrators' acts on it, and its deletion."""
+"""Tests of accounts: the archive of everything, administrators' acts, and the deletion."""
 
 import asyncio
 import io

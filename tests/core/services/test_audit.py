@@ -1,4 +1,4 @@
-"""Who did what, when, from where: nothing can pose as another entry, and all of it comes out."""
+"""Tests of the audit log: no entry can pose as another one, and the export is complete."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

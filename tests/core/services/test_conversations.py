@@ -29,7 +29,7 @@ ALICE, BOB = UserId("google-1"), UserId("google-2")
 
 
 class Stage:
-    """One web process' worth of objects on a store and a spawner that outlive it."""
+    """The objects of one web process, on a store and a spawner that outlive it."""
 
     def __init__(self, store: SqliteStore, spawner: ScriptedSpawner) -> None:
         self.store, self.spawner, self.gate = store, spawner, OpenGate()

@@ -1,4 +1,4 @@
-"""What is Alice's stays hers, whatever Bob asks the use cases for: nothing changed, nothing made, nothing told."""
+"""Tests that Bob can neither read nor change nor create anything of Alice's by any use case."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What pages know of a user's agents: few reads, and the runners' news say the same as the Store."""
+"""Tests of the overview of a user's agents: few reads, and the runners' news lead to the same as the Store."""
 
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
@@ -112,7 +112,7 @@ TURN: list[AnyEvent] = [
 
 
 class Runner:
-    """What a runner tells of a session: of each event at once, and again when the Store has it."""
+    """The news of a runner about a session: at each event, and again when the Store has it."""
 
     def __init__(self, session: Session) -> None:
         self.session, self.projection = session, SessionProjection()

@@ -23,7 +23,7 @@ START_OF_TEST = datetime(2026, 11, 2, tzinfo=UTC)
 
 
 class Messenger:
-    """What the worker says, and to whom; refuses while no runner can be had."""
+    """Records the worker's messages; it refuses while no runner is available."""
 
     def __init__(self) -> None:
         self.said: list[tuple[str, str]] = []

@@ -67,7 +67,7 @@ class World:
         await self.store.put(Agent(id=id, name="x", draft=False, created_at=at, updated_at=at, **more), owner=ALICE)
 
     async def web(self, *, deadly: float) -> None:
-        """One web's look, which may be its last."""
+        """Run one round of a web, which may be killed in it."""
         scheduler = Scheduler(MortalStore(self.store, self.chance, deadly=deadly), clock=self.clock)  # type: ignore[arg-type]
         try:
             while await scheduler.poll_once():

@@ -1,4 +1,4 @@
-"""What a user does with secrets: kept, given to the agents they name, shown without a value, and gone when deleted."""
+"""Tests of secrets: stored, given to the chosen agents, shown without a value, and removed when deleted."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

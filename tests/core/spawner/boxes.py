@@ -57,7 +57,7 @@ async def started(spawner: Spawner, *, user: str = "local-owner", id: str = "b1"
 
 
 async def ask(spawner: Spawner, running: Box, **request: Any) -> Any:
-    """One request to the stand-in; its answer, or its exception's text."""
+    """Send a request to the stand-in and return its answer, or the text of its exception."""
     async with asyncio.timeout(PATIENCE_S):
         reader, writer = await asyncio.open_unix_connection(spawner.endpoint(running).unix)
         try:
@@ -77,5 +77,5 @@ async def look(spawner: Spawner, running: Box, expression: str) -> Any:
 
 
 async def attempt(spawner: Spawner, running: Box, statements: str) -> Any:
-    """What `answer` is after the statements ran inside, or the exception's text."""
+    """Return `answer` after the statements ran inside, or the text of the exception."""
     return await ask(spawner, running, run=statements)

@@ -1,4 +1,4 @@
-"""One real box for the tests that look around in it."""
+"""Fixture: a real box for the tests that inspect it."""
 
 from pathlib import Path
 

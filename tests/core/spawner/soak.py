@@ -18,7 +18,7 @@ LEAVE = "import subprocess; subprocess.Popen(['setsid', 'sleep', '799.25'])"
 
 
 class Baseline:
-    """What there is on this machine of what boxes are made of."""
+    """The counts of everything on this machine that boxes are made of."""
 
     def __init__(self, folder: Path, groups: set[Path]) -> None:
         self.found = {

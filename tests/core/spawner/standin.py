@@ -1,8 +1,4 @@
-"""What runs as the runner in tests of the spawner: says what it sees, does what it is told, over the inherited socket.
-
-Started as main.py of a made-up program, so only the standard library. One request per connection, a JSON line
-`{"look": "<expression>"}`, `{"run": "<statements>"}` or `{"exit": code}`; one JSON line back.
-"""
+"""The stand-in for the runner in tests of the spawner: it answers questions over the inherited socket."""
 
 import argparse
 import json

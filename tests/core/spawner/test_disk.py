@@ -114,7 +114,7 @@ async def test_who_makes_counting_impossible_is_over(tmp_path: Path, monkeypatch
 
 
 async def test_a_locked_folder_is_counted_and_stays_locked(tmp_path: Path) -> None:
-    """As who is not root counts it, whose the home is and who may not look into it, either."""
+    """Counted by a process that is not root, does not own the home and may not read it."""
     home = tmp_path / "home"
     for mode in (0, 0o300, 0o400):
         (home / str(mode)).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""What is said of a machine: where its Python and CLI are, and what to type when boxes do not work."""
+"""Tests of the examination of a machine: its Python and CLI, and the remedy if boxes do not work."""
 
 import os
 import sys

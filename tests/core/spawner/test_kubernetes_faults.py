@@ -1,8 +1,4 @@
-"""What keeps a box from coming up, at both kinds: how soon a person is told, and how exactly.
-
-We may look at no pod. A Sandbox hands on what the scheduler and the API server say, and nothing of containers; a
-StatefulSet hands on nothing but whether there is a pod, and whether it is ready.
-"""
+"""Tests of faults that keep a box from starting, at both backends: how soon and how exactly a person is told."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

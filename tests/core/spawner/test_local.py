@@ -99,7 +99,7 @@ def folders(root: Path) -> list[str]:
 
 
 def children_of_ours() -> list[str]:
-    """With those of the tests: a browser's driver, servers that a worker keeps."""
+    """Return our child processes, including those of other tests: a browser's driver, servers of a worker."""
     own = Path(f"/proc/{os.getpid()}/task").glob("*/children")
     return [pid for tasks in own for pid in tasks.read_text().split()]
 

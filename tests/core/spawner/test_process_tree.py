@@ -1,4 +1,4 @@
-"""How a runner's end is seen to where that is hard: nobody wrote its pid down, or no more files can be opened."""
+"""Tests of the end of runners in hard cases: nobody saved the pid, or no more files can be opened."""
 
 import errno
 import resource
@@ -19,7 +19,7 @@ from tests.core.spawner.boxes import look, program, started
 
 
 async def test_who_was_not_written_down_is_found_where_sockets_have_a_file_system_of_their_own(tmp_path: Path) -> None:
-    """As /run/user is. Without ids of users, which would be swept anyway."""
+    """/run/user is such a file system. The test uses no ids of users, because those would be swept anyway."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder, pytest.MonkeyPatch.context() as without:
         without.setattr(user_ids, "trouble", lambda _: "shared")
         (Path(folder) / "b").mkdir(mode=0o700)

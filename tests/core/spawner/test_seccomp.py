@@ -26,7 +26,7 @@ I386 = 0x40000003
 
 
 def verdict(machine: str, number: int, architecture: int, first: int = 0, second: int = 0) -> int:
-    """What the kernel would answer to a call and its first arguments: the five instructions we use, run by hand."""
+    """Return the kernel's answer to a call and its first arguments, by running the five instructions that we use."""
     lines = list(struct.iter_unpack("HBBI", program(machine)))
     value, at = 0, 0
     while True:

@@ -157,7 +157,7 @@ def test_a_folder_of_ours_can_be_passed_by_one_group_and_read_by_nobody_else(tmp
 
 
 def alone(spawner: LocalSpawner) -> LocalSpawner:
-    """Where users have ids of their own."""
+    """Return the spawner if users have ids of their own here; else skip the test."""
     layer = next(one for one in spawner.isolation().layers if one.number == "L2")
     if not layer.live:
         pytest.skip(layer.why)

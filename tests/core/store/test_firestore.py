@@ -1,4 +1,4 @@
-"""What only Firestore can get wrong: its limits, its names, its keys, and who waits for whom."""
+"""Tests of faults that only Firestore can have: its limits, names, keys, and contention."""
 
 import asyncio
 import json

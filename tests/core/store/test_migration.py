@@ -1,4 +1,4 @@
-"""From one store into the other and back: nothing is lost, nothing doubled, whenever it was ended and started again."""
+"""Tests of migrations in both directions: nothing is lost or doubled, whenever they were ended and started again."""
 
 import asyncio
 import shutil

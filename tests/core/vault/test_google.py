@@ -1,4 +1,4 @@
-"""What only the vault at Google promises: where and how it keeps, what is destroyed when, and how it fails."""
+"""Tests of the vault at Google: where and how it stores, when it destroys, and how it fails."""
 
 import asyncio
 import json

@@ -24,7 +24,7 @@ KEY = Secret("the key of this platform, for tests")
 
 @dataclass
 class Talk:
-    """One connection to the proxy and what it answered first."""
+    """A connection to the proxy, and its first answer."""
 
     status: int
     phrase: str

@@ -58,7 +58,9 @@ print(asked[2][1] - asked[0][1])
 
 
 async def test_a_name_server_that_does_not_answer_is_given_up_when_its_box_is_told(tmp_path: Path) -> None:
-    """In a network of its own, with a server that says nothing. The system's own way: 5 s each time, half a minute."""
+    """Runs in a network of its own, with a silent server. The system's default would wait 5 s each time, half a minute
+    in all.
+    """
     bwrap = shutil.which("bwrap")
     if not bwrap:
         pytest.skip("no bubblewrap")

@@ -1,4 +1,4 @@
-"""Where an agent may connect to: a table of attacks and honest wishes."""
+"""Tests of the targets that an agent may connect to: a table of attacks and honest requests."""
 
 import pytest
 
@@ -108,7 +108,7 @@ TABLE: tuple[tuple[str, int, tuple[str, ...], str], ...] = (
 
 
 async def wrong(row: tuple[str, int, tuple[str, ...], str]) -> str:
-    """How the policy's answer differs from the table's; empty if it does not."""
+    """Return how the policy's answer differs from the table's; empty if it does not."""
     host, port, allowed, reason = row
     world = World(names={name: [addresses] for name, addresses in NAMES.items()}, own={"93.184.215.99"})
     try:

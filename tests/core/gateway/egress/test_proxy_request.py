@@ -1,4 +1,4 @@
-"""What a program says to its proxy is read strictly; all else on the socket is the gateway's own."""
+"""Tests that a program's request to its proxy is parsed strictly; everything else is for the gateway's API."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a call used is read from the bytes of its answer, however they are cut, and also when they break off."""
+"""Tests that a call's usage is read from the bytes of its answer, however they are cut, and also if they break off."""
 
 import msgspec
 import pytest
