@@ -21,7 +21,7 @@ from core.spawner import Isolation
 
 
 class FakeAuth:
-    """One person who is signed in already, or nobody."""
+    """The sign-in of a person, or of nobody."""
 
     def __init__(self, *, signed_in: bool = True, methods: tuple[str, ...] = ("local",)) -> None:
         self.sign_in_methods, self._signed_in = methods, signed_in

@@ -100,7 +100,7 @@ async def files_of(served: Served, route: str, agent: str) -> dict[str, str]:
 
 
 def body_of(route: str, ids: dict[str, str]) -> dict[str, Any]:
-    """What a request of this route has as its body, by the words of httpx."""
+    """Return the body of a request to this route, as arguments of httpx."""
     content = operation(route).get("requestBody", {}).get("content", {})
     if "application/json" not in content:
         return {"content": b"hello"} if content else {}

@@ -41,7 +41,7 @@ FilePath = Annotated[str, Path(description="Relative to the agent's folder, `/` 
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
-    """It is at this path now."""
+    """The path of an entry after the move."""
 
     path: str
 
