@@ -1,4 +1,4 @@
-"""With an agent go its schedules, and nothing of another user's agent of the same id."""
+"""Tests that an agent's schedules are deleted with it, and nothing of another user's agent of the same id."""
 
 from datetime import UTC, datetime
 from pathlib import Path
