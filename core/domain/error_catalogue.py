@@ -143,6 +143,7 @@ REQUESTS: dict[str, Entry] = {
     "file_changed": Entry("The file was not written.", "It was changed or deleted meanwhile.", (R.RELOAD,)),
     "file_exists": Entry("The name is taken.", "There is something of this name already.", (R.FIX_REQUEST,)),
     "file_locked": Entry("The file cannot be used.", "The agent has taken the rights to it away.", (R.FIX_REQUEST,)),
+    "file_unsaved": Entry("Something is not saved.", "Another file is opened after it is saved.", (R.FIX_REQUEST,)),
     "file_too_large": Entry("The file is too large.", "OMA_UPLOAD_MB is the limit of one file.", (R.FIX_REQUEST,)),
     "not_a_file": Entry("This is not a plain file.", "It is a folder, a link or a device.", (R.FIX_REQUEST,)),
     "not_a_folder": Entry("This is not a folder.", "The path names a file.", (R.FIX_REQUEST,)),

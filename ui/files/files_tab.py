@@ -11,8 +11,9 @@ from core.domain.events import AnyEvent, ToolReturned, TurnFinished
 from core.protocol.files_api import MOST_LISTED
 from core.services.files import AgentFiles
 from ui.files.file_tree import FileTree, TreeActions
+from ui.files.file_view import FileView
 from ui.files.tree_model import FolderRows, TreeModel
-from ui.layout.html import icon, tag
+from ui.layout.html import Tag, icon, tag
 from ui.workspace.panel import PanelContext, TabKind
 
 REFRESH_S: Final = 0.5  # between two looks at the folders while the agent works
@@ -25,8 +26,10 @@ class FilesTab:
     def __init__(self, context: PanelContext) -> None:
         self._page, self._agent, self._words = context.page, context.agent, context.page.words
         self._model = TreeModel(self._words)
+        self._widen = context.widen
         self._folder: AgentFiles | None = None
         self._tree: FileTree
+        self._view: FileView
         self._refreshing = False
 
     async def build(self) -> None:
@@ -43,6 +46,15 @@ class FilesTab:
                     )
                     with button:
                         icon(sign)
+                label = words.t("files.wide")
+                wide = tag(
+                    "button", type="button", classes="btn ghost icon sm hide-phone", aria_label=label, title=label
+                )
+                wide.attributes(testid="panel-wide", aria_pressed="false").on(
+                    "click", lambda: self._wide(wide), args=[]
+                )
+                with wide:
+                    icon("wide")
             actions = TreeActions(
                 open=self._open,
                 toggle=self._toggle,
@@ -51,7 +63,9 @@ class FilesTab:
                 make=self._make,
                 remove=self._remove,
             )
-            self._tree = FileTree(words, actions, door=f"/api/v1/agents/{self._agent.id}/files")
+            door = f"/api/v1/agents/{self._agent.id}/files"
+            self._tree = FileTree(words, actions, door=door)
+            self._view = FileView(self._page, await self._files(), door=door, closed=self._closed)
 
     async def show(self, target: str) -> None:
         """Read the open folders again, and open the file `target`."""
@@ -59,6 +73,8 @@ class FilesTab:
             for path in ["", *self._model.reveal(target)]:
                 self._model.folders.setdefault(path, FolderRows())
             await self._refresh()
+            if target:
+                await self._open(target)
         except PlatformError as error:
             self._page.fail(error)
 
@@ -73,6 +89,8 @@ class FilesTab:
         self._refreshing = False
         try:
             await self._refresh()
+            entry = self._model.entry(self._view.path)
+            await self._view.follow(entry.revision if entry else "")
         except PlatformError as error:
             self._page.fail(error)
 
@@ -107,7 +125,17 @@ class FilesTab:
         self._tree.show(self._model.rows())
 
     async def _open(self, path: str) -> None:
+        await self._view.open(path)
         self._model.current = path
+        self._draw()
+
+    def _wide(self, button: Tag) -> None:
+        wide = button.props["aria-pressed"] != "true"
+        button.attributes(aria_pressed=str(wide).lower())
+        self._widen(wide)
+
+    async def _closed(self) -> None:
+        self._model.current = ""
         self._draw()
 
     async def _toggle(self, path: str) -> None:
