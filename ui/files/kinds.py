@@ -58,7 +58,7 @@ def end_of(name: str) -> str:
 
 
 def kind_of(name: str, data: bytes) -> Kind:
-    """How the file with this name and beginning is shown."""
+    """Return how the file with this name and beginning is shown."""
     kind = KINDS.get(end_of(name), "text")
     if kind == "image":
         return kind
