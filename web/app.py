@@ -30,6 +30,7 @@ from core.services.scheduler import Scheduler
 from core.services.schedules import Schedules
 from core.services.secrets import Secrets
 from core.services.spending import Spending
+from core.services.terminals import Terminals
 from core.services.users import UserAdmin
 from core.spawner import Spawner
 from core.store import Store
@@ -70,6 +71,7 @@ async def front(
             auth=authenticator,
             account=account,
             conversations=talks,
+            terminals=Terminals(conversations=talks, audit=audit, allowed=settings.terminals == "on"),
             files=Files(store=store, runners=runners, upload_bytes=settings.upload_mb * 2**20),
             people=people,
             spending=Spending(store, audit=audit, people=people),

@@ -68,6 +68,7 @@ class Settings:
     box_disk_mb: int = 10_240  # of a user's home
     box_files: int = 500_000  # in a user's home
     upload_mb: int = 2048  # of one file that a person or a client sends; it also has to fit into the home
+    terminals: Literal["on", "off"] = "on"  # may people open a shell in their own box
     model: Literal["auto", "anthropic", "vertex", "practice"] = "auto"
     idle_cli_s: float = 600  # a CLI without a turn is stopped after this and resumed on demand
     idle_runner_s: float = 1800  # a runner without a turn is stopped after this

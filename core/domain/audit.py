@@ -36,6 +36,7 @@ class AuditAction(StrEnum):
     ACCOUNT_DELETED = "account_deleted"
     SCHEDULE_CHANGED = "schedule_changed"
     LIMITS_CHANGED = "limits_changed"
+    TERMINAL_OPENED = "terminal_opened"
     RUN_STARTED = "run_started"
     RUN_CANCELLED = "run_cancelled"
     ANNOUNCED = "announced"

@@ -42,7 +42,7 @@ class FilesClient:
         async with self.open(path, after=after, limit=limit) as answer:
             if answer.headers.get(api.KIND) != "folder":
                 raise Conflict("this is not a folder", code="not_a_folder")
-            return await _decoded(answer, api.FolderPage)
+            return await decoded(answer, api.FolderPage)
 
     async def read(self, path: str, *, limit_bytes: int) -> FileContent:
         """The first bytes of a file. Raises: Conflict: `not_a_file`. NotFound."""
@@ -82,13 +82,13 @@ class FilesClient:
         async with self._runner.exchange(
             "PUT", self._path(api.FILES), query=query, headers=headers, body=body
         ) as answer:
-            return await _decoded(answer, api.Written)
+            return await decoded(answer, api.Written)
 
     async def delete(self, path: str, *, for_good: bool = False) -> api.Deleted:
         """Move a file or a folder to the trash, or remove it. Raises: NotFound."""
         query = {"path": path} | ({"forever": "1"} if for_good else {})
         async with self._runner.exchange("DELETE", self._path(api.FILES), query=query) as answer:
-            return await _decoded(answer, api.Deleted)
+            return await decoded(answer, api.Deleted)
 
     async def restore(self, trash: str) -> str:
         """Put back what was deleted; return its path. Raises: NotFound. Conflict: `file_exists`."""
@@ -111,7 +111,7 @@ class FilesClient:
     async def _post(self, template: str, body: msgspec.Struct, kind: type[T]) -> T:
         raw = msgspec.json.encode(body)
         async with self._runner.exchange("POST", self._path(template), body=raw) as answer:
-            return await _decoded(answer, kind)
+            return await decoded(answer, kind)
 
     def _path(self, template: str) -> str:
         return filled(template, agent=self._agent)
@@ -128,7 +128,7 @@ async def _bytes(answer: aiohttp.ClientResponse, limit: int) -> bytes:
     return b"".join(parts)
 
 
-async def _decoded(answer: aiohttp.ClientResponse, kind: type[T]) -> T:
+async def decoded(answer: aiohttp.ClientResponse, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(await _bytes(answer, PAGE_BYTES), type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -149,7 +149,7 @@ class RunnerClient:
 
     def hold(self) -> AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]:
         """Open the socket that keeps the runner alive; its frames are SessionChange. Raises: RunnerUnavailable."""
-        return self._socket(api.HOLD)
+        return self.socket(api.HOLD)
 
     def export(self) -> AbstractAsyncContextManager[aiohttp.StreamReader]:
         """Open the stream of the user's agents' folders (core.runner.export). Raises: RunnerUnavailable."""
@@ -205,7 +205,7 @@ class RunnerClient:
 
     def watch(self, session: str, *, after: int) -> AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]:
         """Open a socket with the session's events after a number, as arrays of JSON. Raises: RunnerUnavailable."""
-        return self._socket(f"{api.path(api.WATCH, session=session)}?after={after}")
+        return self.socket(f"{api.path(api.WATCH, session=session)}?after={after}")
 
     # --- requests ----------------------------------------------------------------------------------------------
 
@@ -251,7 +251,7 @@ class RunnerClient:
             raise RunnerUnavailable(f"{method} {path}: {type(error).__name__} {error}") from error
 
     @asynccontextmanager
-    async def _socket(self, path: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    async def socket(self, path: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
         """Open a WebSocket to `path`. Raises: RunnerUnavailable: not reached."""
         if self._http.closed:
             raise RunnerUnavailable(f"{path}: the runner is gone")

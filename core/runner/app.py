@@ -12,6 +12,7 @@ from core.runner.routes.control import ControlRoutes
 from core.runner.routes.files import FileRoutes
 from core.runner.routes.http import json_answer
 from core.runner.routes.sessions import SessionRoutes
+from core.runner.routes.terminals import TerminalRoutes
 from core.runner.runner import Runner, read_init
 
 BODY_BYTES = 2 * 1024 * 1024
@@ -31,6 +32,7 @@ class App:
                 *AgentRoutes(self._runner).routes(),
                 *SessionRoutes(self._runner).routes(),
                 *FileRoutes(self._runner.home).routes(),
+                *TerminalRoutes(self._runner).routes(),
             ]
         )
         return app

@@ -108,6 +108,25 @@ def environment(spec: Spec, place: CliPaths, tools: Mapping[str, str] = NO_LAUNC
     }
 
 
+def terminal_environment(spec: Spec, place: CliPaths) -> dict[str, str]:
+    """Return the environment of a person's terminal: the way out of the box, but neither secrets nor the model.
+
+    The agent can write in the home, so its files there say nothing about how the shell or its line editor begins.
+    """
+    return {
+        "PATH": PATH,
+        "HOME": str(place.home),
+        "LANG": "C.UTF-8",
+        "TERM": "xterm-256color",
+        "TMPDIR": tempfile.gettempdir(),
+        "PS1": r"\w \$ ",
+        "INPUTRC": "/dev/null",
+        "NO_PROXY": _OURSELVES,
+        "no_proxy": _OURSELVES,
+        **_proxies(spec, place),
+    }
+
+
 def _pinned_env(place: CliPaths) -> dict[str, str]:
     """Return the variables that a folder's settings must not change: the model's address. They stand in the arguments,
     so none is secret.

@@ -21,6 +21,7 @@ from core.runner.gateway_client import GatewayClient
 from core.runner.gateway_transport import transport_to
 from core.runner.known_secrets import KnownSecrets
 from core.runner.sessions import Sessions
+from core.runner.terminals.terminals import Terminals
 
 log = logging.getLogger("oma.runner")
 
@@ -66,6 +67,7 @@ class Runner:
         await self._bridge.open()
         place = CliPaths(self._cli, self._home, self._bridge.port)
         self._launcher = CliLauncher(place, self._gateway, self._known, self._bridge.calls)
+        self.terminals = Terminals(self._launcher)
         for work in (self._launcher.load(), self._look()):
             self._tasks.add(asyncio.get_running_loop().create_task(work))
 
@@ -117,6 +119,10 @@ class Runner:
         """The seconds since a client was connected; 0 while one is."""
         return 0.0 if self._connected else time.monotonic() - self._last_seen
 
+    def unused_s(self, sessions: Sessions) -> float:
+        """Return for how long nobody has worked with a session or a terminal, in seconds."""
+        return min(sessions.idle_s, self.terminals.idle_s)
+
     @contextmanager
     def client_connected(self) -> Iterator[None]:
         """Count a client as connected while the context is open."""
@@ -134,7 +140,7 @@ class Runner:
         """
         sessions = self._sessions
         # No await between this check and the start of the end: a message comes before it, or is refused.
-        if idle_s and sessions and self._stopping is None and sessions.idle_s < idle_s:
+        if idle_s and sessions and self._stopping is None and self.unused_s(sessions) < idle_s:
             raise Conflict("this runner is in use", code="busy")
         if self._stopping is None:
             self._stopping = asyncio.get_running_loop().create_task(self._stop(reason))
@@ -143,7 +149,7 @@ class Runner:
     async def _stop(self, reason: str) -> None:
         try:
             if self._sessions:
-                await self._sessions.close(reason)
+                await asyncio.gather(self.terminals.close(), self._sessions.close(reason))
             await self._gateway.close()
             await self._bridge.close()
             for task in self._tasks:

@@ -158,6 +158,17 @@ class Conversations:
         """Start or resume the session's CLI in advance, because the user is about to send a message."""
         await self._call(session, lambda runner: runner.warm(session), user=user)
 
+    async def runner_of(self, session: str, *, user: UserId) -> RunnerClient:
+        """Return the user's runner with this session open in it; it is started if need be.
+
+        Raises: NotFound: the session. RunnerUnavailable.
+        """
+
+        async def itself(runner: RunnerClient) -> RunnerClient:
+            return runner
+
+        return await self._call(session, itself, user=user)
+
     async def older(self, session: str, *, user: UserId, before: int, limit: int = 200) -> list[AnyEvent]:
         """Return stored events with numbers below `before`, in order. Raises: NotFound."""
         await self._known(session, user=user)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from core.services.schedules import Schedules
     from core.services.secrets import Secrets
     from core.services.spending import Spending
+    from core.services.terminals import Terminals
     from core.services.users import UserAdmin
 
 
@@ -74,6 +75,7 @@ class Services:
     export: "Export"
     outbound: "ConnectionHistory"
     files: "Files"
+    terminals: "Terminals"
     people: "UserAdmin"
     spending: "Spending"
     announcements: "Announcements"

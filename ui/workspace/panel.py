@@ -141,8 +141,8 @@ class Panel:
             return
         self._kept = False
         self._workspace.classes(remove="panel-kept")
+        self._remember(name)  # first: a tab may take long to come, and meanwhile another may be opened
         await self._show(name, target)
-        self._remember(name)
 
     def close(self) -> None:
         """Close the panel; its tabs stay as they are."""

@@ -3,6 +3,7 @@
 from typing import Final
 
 from ui.files import files_tab
+from ui.terminal import terminal_tab
 from ui.workspace.panel import TabKind
 
-TABS: Final[tuple[TabKind, ...]] = (files_tab.TAB,)
+TABS: Final[tuple[TabKind, ...]] = (files_tab.TAB, terminal_tab.TAB)

@@ -11,6 +11,7 @@ without site-packages, so that it starts fast.
 
 import array
 import ctypes
+import fcntl
 import os
 import platform
 import select
@@ -18,6 +19,7 @@ import signal
 import socket
 import struct
 import sys
+import termios
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -190,12 +192,45 @@ def _run(words: list[bytes], environment: dict[bytes, bytes], fds: list[int]) ->
     os.execvpe(words[0], words, environment)  # noqa: S606  # the launcher says which program, and the CLI which launcher
 
 
+def run_on_terminal(words: list[str]) -> int:
+    """Run a program as the first one of the terminal; its exit status. Raises: OSError: there is no such terminal."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    child = os.fork()
+    if child == 0:
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
+        os._exit(_in_child(partial(os.execvp, words[0], words)))
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTOU, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # they are meant for the program
+    status = 0
+    while True:  # orphans of the program come here, and are waited for as well
+        ended, status = os.wait()
+        if ended == child:
+            break
+    with suppress(ChildProcessError):  # as soon as nothing is left
+        while True:
+            for orphan in _children():
+                os.kill(orphan, signal.SIGKILL)
+            os.wait()
+    return os.waitstatus_to_exitcode(status)
+
+
+def _children() -> list[int]:
+    """The pids of all living children of this process."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError, IndexError), open(f"/proc/{name}/stat", "rb") as file:
+            if int(file.read().rpartition(b")")[2].split()[1]) == os.getpid():
+                found.append(int(name))
+    return found
+
+
 if __name__ == "__main__":
-    LIBC.prctl(
-        PR_SET_DUMPABLE, 0, 0, 0, 0
-    )  # programs of the domain cannot change this process, which starts the next ones
+    LIBC.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # programs of the domain cannot change what the next one starts as
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     enter_domain()
     refuse_calls()
+    if sys.argv[1] == "terminal":
+        sys.exit(run_on_terminal(sys.argv[2:]))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps orphans
     serve(socket.socket(fileno=int(sys.argv[1])))

@@ -25,6 +25,7 @@ class AgentRoutes:
 
     async def _delete(self, request: web.Request) -> web.Response:
         agent = path_id(request, "agent")
+        await self._runner.terminals.end_agent(agent)
         await self._runner.sessions.delete_agent(agent)
         await asyncio.to_thread(AgentFolder(self._runner.home, agent).forget, *PRIVATE)
         return json_answer()

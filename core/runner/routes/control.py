@@ -39,10 +39,14 @@ class ControlRoutes:
 
     async def _status(self, _: web.Request) -> web.Response:
         bound = self._runner.bound
-        return json_answer(msgspec.structs.replace(self._runner.sessions.status(), user=bound.user if bound else ""))
+        sessions = self._runner.sessions
+        unused_s = round(self._runner.unused_s(sessions), 1)
+        user = bound.user if bound else ""
+        return json_answer(msgspec.structs.replace(sessions.status(), user=user, idle_s=unused_s))
 
     async def _disk_full(self, _: web.Request) -> web.Response:
         self._runner.sessions.end_working("disk_full")
+        await self._runner.terminals.close()
         return json_answer(status=202)
 
     async def _stop(self, request: web.Request) -> web.Response:

@@ -46,6 +46,7 @@ class SessionRoutes:
         return json_answer()
 
     async def _delete(self, request: web.Request) -> web.Response:
+        await self._runner.terminals.end_session(path_id(request, "session"))
         await self._runner.sessions.delete(path_id(request, "session"))
         return json_answer()
 

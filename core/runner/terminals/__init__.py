@@ -1,0 +1,1 @@
+"""Terminals of a person in the box: each a shell on a pty, its last screen, and the filter of its output."""
