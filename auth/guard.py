@@ -25,7 +25,7 @@ from auth.cookies import Cookies
 from auth.hostile_log import quiet
 from auth.logins import Logins
 from auth.problems import headers_for, problem
-from auth.rate import READ, SIGN_IN, STRANGER, UPLOADS, WRITE, Rates, SlowDown
+from auth.rate import READ, SIGN_IN, STRANGER, UPLOADS, WRITE, RateLimiter, SlowDown
 from auth.site import Site, network_of, strip_forwarded
 from auth.socket_limits import PER_NETWORK, PER_USER, ConnectionLimiter, FrameLimits
 from auth.uvicorn_config import MAX_HEAD_BYTES
@@ -78,7 +78,7 @@ class Guard:
         site: Site,
         jar: Cookies,
         logins: Logins,
-        rates: Rates,
+        rates: RateLimiter,
         page: Page | None = None,
         upload_bytes: int = 0,
     ) -> None:

@@ -65,7 +65,7 @@ class Counts(MemoryStorage):
         return len(self._counts)
 
 
-class Rates:
+class RateLimiter:
     """Counts requests against limits per minute. Call `hit` before any costly work on a request."""
 
     def __init__(self, storage: Storage | None = None) -> None:

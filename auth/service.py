@@ -16,7 +16,7 @@ from auth.headers import SecurityHeaders
 from auth.local import LocalLinks
 from auth.logins import Logins
 from auth.oidc import OidcProvider
-from auth.rate import Rates
+from auth.rate import RateLimiter
 from auth.routes import LANDING, ByLink, ByProvider, SignIn
 from auth.site import LOOPBACK, Site
 from auth.sockets import SocketGuard, watch
@@ -31,7 +31,7 @@ from core.store import Store
 WATCH_S = 1.0  # a login that ended in another process loses its sockets within 2 s
 
 
-class Auth:
+class AuthService:
     """The interface of sign-in for pages, API and `main.py`."""
 
     def __init__(
@@ -135,7 +135,7 @@ def install(
     *,
     audit: Audit | None = None,
     page: Page | None = None,
-) -> Auth:
+) -> AuthService:
     """Put guards, headers and routes onto `app`, before NiceGUI is mounted.
 
     The first of `keys` signs; `page` builds the page for a refused person. Raises: Misconfigured.
@@ -155,10 +155,12 @@ def install(
         routes += ByProvider(sign_in, provider, settings=settings, store=store, jar=jar, flows=flows).routes()
     app.router.routes[:0] = routes
     upload_bytes = settings.upload_mb * 2**20
-    app.add_middleware(Guard, site=site, jar=jar, logins=logins, rates=Rates(), page=page, upload_bytes=upload_bytes)
+    app.add_middleware(
+        Guard, site=site, jar=jar, logins=logins, rates=RateLimiter(), page=page, upload_bytes=upload_bytes
+    )
     app.add_middleware(SecurityHeaders, site=site)  # added last: outermost
     methods = [name for name, there in (("local", links), ("oidc", provider)) if there]
-    return Auth(
+    return AuthService(
         store=store,
         logins=logins,
         sockets=sockets,

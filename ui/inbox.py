@@ -21,7 +21,7 @@ GLYPHS = {"permission": "shield", "question": "question", "plan": "plan"}
 SHOWN = 50  # more than anybody answers at one sitting; the rest follows as these go
 
 
-class Row:
+class RequestRow:
     """A request: the agent's name, a link to the session, and the card to answer it."""
 
     def __init__(
@@ -69,7 +69,7 @@ class Inbox:
 
     def __init__(self, page: PageFrame) -> None:
         self._page, self._services = page, page.services
-        self._rows: dict[str, Row] = {}
+        self._rows: dict[str, RequestRow] = {}
         self._clear_place: Tag | None = None
         with tag("div", classes="page narrow"):
             tag("h1", page.words.t("inbox.title"))
@@ -89,7 +89,7 @@ class Inbox:
                 continue
             answer = partial(self._answer, request)
             with self._body:
-                row = Row(self._page, request, overview.agent(request.agent), asked[request.id], answer)
+                row = RequestRow(self._page, request, overview.agent(request.agent), asked[request.id], answer)
             self._rows[request.id] = row
             row.place.move(self._body, at)
         await self._alerts.refresh()

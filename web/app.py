@@ -54,7 +54,7 @@ async def front(
     spawner: Spawner,
     gate: GatewayLink,
     draining: Callable[[], bool],
-) -> AsyncIterator[auth.Auth]:
+) -> AsyncIterator[auth.AuthService]:
     """Put everything onto `app`, which may be served while the context is open. Raises: Misconfigured."""
     audit = Audit(store, request_origin=auth.request_origin)
     authenticator = auth.install(app, settings, store, keys, audit=audit, page=error_page.refusal)
@@ -106,7 +106,7 @@ def _use_cases(
 
 
 def _user_admin(
-    authenticator: auth.Auth, settings: Settings, *, store: Store, runners: RunnerPool, audit: Audit
+    authenticator: auth.AuthService, settings: Settings, *, store: Store, runners: RunnerPool, audit: Audit
 ) -> UserAdmin:
     """Build the administration of users; a changed right takes effect in pages that its user has open."""
     return UserAdmin(
@@ -115,7 +115,13 @@ def _user_admin(
 
 
 def _account(
-    authenticator: auth.Auth, talks: Conversations, *, store: Store, vault: Vault, runners: RunnerPool, audit: Audit
+    authenticator: auth.AuthService,
+    talks: Conversations,
+    *,
+    store: Store,
+    vault: Vault,
+    runners: RunnerPool,
+    audit: Audit,
 ) -> Account:
     """Build the deletion of accounts, which ends their logins and forgets their conversations in this process."""
     return Account(

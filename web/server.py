@@ -182,7 +182,7 @@ def _deaf_to_interrupts() -> None:
         sys.stderr.write("ending…\n")
 
 
-def _greet(settings: Settings, authenticator: auth.Auth, open_browser: bool) -> None:
+def _greet(settings: Settings, authenticator: auth.AuthService, open_browser: bool) -> None:
     """Print the sign-in link, or the public address, as soon as pages are served."""
     address = settings.url if settings.production else authenticator.local_link()
     print(f"Oh My Agent: {address}", flush=True)

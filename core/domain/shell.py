@@ -25,7 +25,7 @@ _SINGLE: Final = re.compile(r"'([^'\n]*)'")
 _DOUBLE: Final = re.compile(r'"([^"$`\\\n]*)"')
 
 
-class Word(NamedTuple):
+class ShellWord(NamedTuple):
     """A word of a command: `text` without its quotes, `raw` as it was written; `pattern` is true if it has a bare `*`,
     `?` or `[`.
     """
@@ -38,7 +38,7 @@ class Word(NamedTuple):
 class SimpleCommand(NamedTuple):
     """A program with its arguments, as it stands in a chain."""
 
-    words: tuple[Word, ...]
+    words: tuple[ShellWord, ...]
 
     @property
     def raw(self) -> str:
@@ -62,7 +62,7 @@ def read(text: str) -> tuple[SimpleCommand, ...] | None:
 
 def _chain(text: str) -> tuple[SimpleCommand, ...]:
     commands: list[SimpleCommand] = []
-    words: list[Word] = []
+    words: list[ShellWord] = []
     at, operator, is_redirected = 0, "", False
     while at < len(text):
         if text[at] in " \t":
@@ -88,7 +88,7 @@ def _chain(text: str) -> tuple[SimpleCommand, ...]:
     return tuple(commands)
 
 
-def _word(text: str, start: int) -> tuple[Word, int]:
+def _word(text: str, start: int) -> tuple[ShellWord, int]:
     """Return the word that begins at `start`, and the position after it."""
     at, parts, pattern = start, [], False
     while at < len(text) and text[at] not in " \t\n;|&":
@@ -102,4 +102,4 @@ def _word(text: str, start: int) -> tuple[Word, int]:
         at = found.end()
     if at == start:  # `&` alone
         raise _Refused
-    return Word("".join(parts), text[start:at], pattern), at
+    return ShellWord("".join(parts), text[start:at], pattern), at

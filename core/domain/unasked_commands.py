@@ -9,10 +9,10 @@ import re
 from typing import Final, NamedTuple
 
 from core.domain import shell
-from core.domain.shell import SimpleCommand, Word
+from core.domain.shell import ShellWord, SimpleCommand
 
 
-class Program(NamedTuple):
+class AllowedProgram(NamedTuple):
     """The limits of a program on the list. `options` has to match each word that begins with `-`; None allows all."""
 
     options: re.Pattern[str] | None = None
@@ -20,11 +20,11 @@ class Program(NamedTuple):
     shown: str = ""  # what the table says of it
 
 
-def _only(pattern: str, shown: str, *, operands: int = 1_000) -> Program:
-    return Program(re.compile(pattern), operands, shown)
+def _only(pattern: str, shown: str, *, operands: int = 1_000) -> AllowedProgram:
+    return AllowedProgram(re.compile(pattern), operands, shown)
 
 
-_ANY: Final = Program()
+_ANY: Final = AllowedProgram()
 _PLAIN: Final = (
     "ls cat head tail wc nl od stat du df diff cmp comm cut tr paste join fold fmt tac rev expand column basename"
     " dirname realpath readlink seq md5sum sha1sum sha256sum sha512sum cksum b2sum grep egrep fgrep jq echo true false"
@@ -34,7 +34,7 @@ _FIND: Final = (
     r"-(name|iname|path|ipath|type|maxdepth|mindepth|size|mtime|mmin|newer|print0?|not|o|or|a|and|empty|i?regex|perm"
     r"|user|group|prune|ls|true|L|P|H|\d+)"
 )
-PROGRAMS: Final[dict[str, Program]] = {
+PROGRAMS: Final[dict[str, AllowedProgram]] = {
     **dict.fromkeys(_PLAIN, _ANY),
     "cd": _only(r"(?!)", "into a folder below", operands=1),
     "date": _only(r"-u|-I\w*|--iso-8601|--utc", "only to show it: +format, -u, -I", operands=1),
@@ -74,7 +74,7 @@ def is_reading(command: SimpleCommand, *, folder: str = "") -> bool:
     )
 
 
-def _is_doubtful(word: Word, program: Program, folder: str) -> bool:
+def _is_doubtful(word: ShellWord, program: AllowedProgram, folder: str) -> bool:
     """True if the word may lead out of the folder, or if the shell may turn it into an option."""
     if word.pattern and (_HIDDEN_GLOB.search(word.text) or (program.options and word.text[:1] in "*?[")):
         return True

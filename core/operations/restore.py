@@ -30,7 +30,7 @@ MANIFEST_BYTES = 2**20
 FORGET_PROCESSES = "UPDATE records SET body = json_set(body, '$.memory', json('{}')) WHERE kind = 'box'"
 
 
-class Restored(NamedTuple):
+class RestoreResult(NamedTuple):
     """The backup's manifest, the folder with the replaced data (None: there was none), and the entries left out."""
 
     manifest: Manifest
@@ -38,7 +38,7 @@ class Restored(NamedTuple):
     left_out: LeftOut
 
 
-def restore(settings: Settings, file: Path, *, force: bool = False) -> Restored:
+def restore(settings: Settings, file: Path, *, force: bool = False) -> RestoreResult:
     """Replace the present data with a backup. An entry of a home that cannot be created does not stop the others.
 
     Raises: Misconfigured: not allowed here; nothing was changed. BadInput: it is no backup. StoreUnavailable.
@@ -57,7 +57,7 @@ def restore(settings: Settings, file: Path, *, force: bool = False) -> Restored:
         with tempfile.TemporaryDirectory(dir=data_dir, prefix=BESIDE[0], ignore_cleanup_errors=True) as folder:
             staged = Path(folder)
             manifest, left_out = _stage(file, staged)
-            return Restored(manifest, _swap(staged, data_dir), left_out)
+            return RestoreResult(manifest, _swap(staged, data_dir), left_out)
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise BadInput(f"{file} is no whole backup: {error}") from error
     except OSError as error:

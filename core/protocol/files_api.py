@@ -29,7 +29,7 @@ SCANNED: Final = 200_000  # names of one folder that are looked at; the others a
 EntryKind = Literal["file", "folder", "link", "other"]
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class FolderEntry(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of a folder. `revision` changes when a file does; it is also an ETag that If-Match takes."""
 
     name: str
@@ -43,7 +43,7 @@ class FolderPage(msgspec.Struct, frozen=True, kw_only=True):
     """Folders first, then by name. `next` continues the list, empty at its end. `total` counts all entries."""
 
     path: str
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[FolderEntry, ...] = ()
     total: int = 0
     next: str = ""
     cut: bool = False  # there are more names than anybody looks at

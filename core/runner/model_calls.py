@@ -27,11 +27,11 @@ class ModelCalls:
         if len(self._ids) > REMEMBERED:
             self._ids.popitem(last=False)
 
-    def answer(self) -> "Answer":
-        return Answer(self)
+    def answer(self) -> "AnswerScanner":
+        return AnswerScanner(self)
 
 
-class Answer:
+class AnswerScanner:
     """Searches the gateway's answers on one connection, piece by piece."""
 
     def __init__(self, calls: ModelCalls) -> None:

@@ -44,7 +44,7 @@ class Counted(NamedTuple):
     mark: Used = Used()
 
 
-class Quota:
+class DiskQuota:
     """The quota of every home; 0 means no limit. A home is asked about by one caller at a time."""
 
     def __init__(self, most: Used) -> None:

@@ -47,7 +47,7 @@ class PathBeneathAttr(ctypes.Structure):
     _fields_ = [("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32)]
 
 
-class Program(ctypes.Structure):
+class SockFprog(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("lines", ctypes.c_void_p)]
 
 
@@ -77,7 +77,7 @@ def enter(rules: LandlockRules) -> None:
     os.close(ruleset)
     if lines := bytes.fromhex(rules.filter):
         content = ctypes.create_string_buffer(lines, len(lines))
-        program = Program(len(lines) // 8, ctypes.addressof(content))
+        program = SockFprog(len(lines) // 8, ctypes.addressof(content))
         _check(LIBC.prctl(PR_SET_SECCOMP, FILTER, ctypes.byref(program), 0, 0))
 
 

@@ -22,7 +22,7 @@ from core.domain.records import Box, UserId
 from core.spawner import Isolation, Phase, Poll, ProgressCallback, RunnerEndpoint, cgroup, nobody
 from core.spawner.box import HOME, OUT, PROGRAM
 from core.spawner.cgroup import Bounds, Groups
-from core.spawner.disk import Quota, Used
+from core.spawner.disk import DiskQuota, Used
 from core.spawner.host import REPOSITORY, claude_cli, compiled, inspect_host
 from core.spawner.probe import ProbeResult, Sandbox, choose, describe, examine
 from core.spawner.process import FILE_BYTES, Command, spawn_bwrap, spawn_landlock, tail, unboxed
@@ -53,7 +53,7 @@ class LocalSpawner:
         name = "oma-" + sha256(os.fsencode(runtime.root)).hexdigest()[:12]
         self._groups = Groups(name, Bounds.from_settings(settings), cgroup.find())
         most = Used(settings.box_disk_mb * 1024**2, settings.box_files)
-        self._quota, self._file_bytes = Quota(most), min(FILE_BYTES, most.bytes or FILE_BYTES)
+        self._quota, self._file_bytes = DiskQuota(most), min(FILE_BYTES, most.bytes or FILE_BYTES)
         self._owners = UserIds(self._data / "homes")
         self._starting: set[str] = set()
         self._children: dict[str, subprocess.Popen[bytes]] = {}  # to be reaped; empty after a restart of the web

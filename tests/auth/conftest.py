@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 
 import auth
-from auth import Auth
+from auth import AuthService
 from auth.guard import Page
 from core.config.settings import Secret, Settings
 from core.store.sqlite import SqliteStore
@@ -60,7 +60,7 @@ class House:
     """An application behind `auth.install`."""
 
     app: FastAPI
-    door: Auth
+    door: AuthService
     base: str
 
     def browser(self, base: str = "") -> httpx2.AsyncClient:

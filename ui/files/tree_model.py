@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from core.protocol.files_api import Entry, FolderPage
+from core.protocol.files_api import FolderEntry, FolderPage
 from ui.layout.i18n import Translations
 
 MOST_ROWS: Final = 3_000  # in the browser; further entries of a folder come by "show more"
@@ -17,7 +17,7 @@ class FolderRows:
     """A folder: the entries that were read, and the cursor of the next ones."""
 
     def __init__(self) -> None:
-        self.entries: list[Entry] = []
+        self.entries: list[FolderEntry] = []
         self.next, self.total = "", 0
 
     def take(self, page: FolderPage, *, more: bool) -> None:
@@ -35,7 +35,7 @@ class TreeModel:
         self.marks: dict[str, str] = {}  # path: new, changed or deleted
         self.current = ""
 
-    def entry(self, path: str) -> Entry | None:
+    def entry(self, path: str) -> FolderEntry | None:
         """The entry of this path, if it is in an open folder."""
         parent, _, name = path.rpartition("/")
         folder = self.folders.get(parent)
@@ -83,7 +83,7 @@ class TreeModel:
                 said = self._words.t("files.mark_deleted")
                 yield {"path": other, "name": name, "level": level, "kind": "gone", "mark": mark, "said": said}
 
-    def _row(self, path: str, entry: Entry, level: int) -> dict[str, Any]:
+    def _row(self, path: str, entry: FolderEntry, level: int) -> dict[str, Any]:
         opened = path in self.folders
         mark = self._mark(path, entry, opened)
         return {
@@ -99,7 +99,7 @@ class TreeModel:
             "current": path == self.current,
         }
 
-    def _mark(self, path: str, entry: Entry, opened: bool) -> str:
+    def _mark(self, path: str, entry: FolderEntry, opened: bool) -> str:
         if mark := self.marks.get(path, ""):
             return mark if mark != "deleted" else "changed"
         inside = entry.kind == "folder" and not opened and any(one.startswith(f"{path}/") for one in self.marks)

@@ -138,7 +138,7 @@ class Translations:
         return self.t("time.hours", hours=minutes // 60, minutes=minutes % 60)
 
 
-class Word(str):
+class ParticleValue(str):
     """A value in a sentence. `{name:을/를}` adds the Korean particle that its last sound asks for."""
 
     __slots__ = ()
@@ -151,7 +151,7 @@ class Word(str):
 
 
 def _word(value: object) -> object:
-    return Word(value) if isinstance(value, str) else value
+    return ParticleValue(value) if isinstance(value, str) else value
 
 
 def ends_in_consonant(word: str) -> bool:

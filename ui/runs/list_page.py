@@ -38,7 +38,7 @@ COLUMNS = ("id", "agent", "trigger_kind", "trigger", "due_at", "started_at", "fi
            "cost_usd", "tokens", "waited_s", "attempt")  # fmt: skip
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
     """The filter and page that the address asks for."""
 
     day: str = ""
@@ -64,7 +64,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 class RunsPage:
     """An open page of runs."""
 
-    def __init__(self, page: PageFrame, asked: Asked) -> None:
+    def __init__(self, page: PageFrame, asked: RunFilter) -> None:
         self._page, self._asked = page, asked
         self._start, self._end = asked.bounds(page.words)
         self._seen: Any = None
@@ -208,7 +208,7 @@ def install(services: Services) -> None:
     @screen("/runs")
     async def runs(day: str = "", state: str = "all", agent: str = "") -> None:
         with frame(services, title="runs.title") as page:
-            asked = Asked(day=day[:10], state=state if state in GROUPS else "all", agent=agent[:64])
+            asked = RunFilter(day=day[:10], state=state if state in GROUPS else "all", agent=agent[:64])
             shown = RunsPage(page, asked)
             await shown.refresh()
             page.on_change(shown.refresh)
@@ -231,7 +231,7 @@ async def _exported(services: Services, request: Request) -> list[dict[str, Any]
     """Raises: NotSignedIn."""
     user = services.auth.user_of(request)
     query = request.query_params
-    asked = Asked(day=query.get("day", "")[:10], state=query.get("state", "all"), agent=query.get("agent", "")[:64])
+    asked = RunFilter(day=query.get("day", "")[:10], state=query.get("state", "all"), agent=query.get("agent", "")[:64])
     words = choose(profile=user.locale, cookies=request.cookies)
     runs = await of_day(services, user.id, *asked.bounds(words), agent=asked.agent)
     states = GROUPS.get(asked.state, GROUPS["all"])

@@ -30,7 +30,7 @@ LOOK_S = 2.0
 PATIENCE_S = 2.0  # for the transcript out of the store; later it comes by push
 
 
-class RunPage:
+class RunDetails:
     """An open page of a run."""
 
     def __init__(self, page: PageFrame, views: SharedViews, run: Run, agent: Agent | None) -> None:
@@ -233,7 +233,7 @@ def install(services: Services) -> None:
         except NotFound:
             agent = None
         with frame(services, title="runs.one") as page:
-            shown = RunPage(page, views, found, agent)
+            shown = RunDetails(page, views, found, agent)
             await shown.build()
             page.on_change(shown.refresh)
             ui.timer(LOOK_S, shown.refresh)

@@ -9,7 +9,7 @@ from web.api.routing import ApiRouter, Caller
 NEWEST = 200  # connections in one answer
 
 
-class ConnectionList(msgspec.Struct, frozen=True, kw_only=True):
+class RecentConnections(msgspec.Struct, frozen=True, kw_only=True):
     """The newest connections, newest first."""
 
     outbound: list[Connection]
@@ -20,8 +20,8 @@ def router(history: ConnectionHistory) -> ApiRouter:
     api = ApiRouter("connections")
 
     @api.endpoint("GET", "/agents/{agent}/outbound", problems=(404,))
-    async def list_connections(agent: str, user: Caller) -> ConnectionList:
+    async def list_connections(agent: str, user: Caller) -> RecentConnections:
         """List the newest 200 connections of an agent."""
-        return ConnectionList(outbound=await history.of_agent(agent, user=user.user_id, limit=NEWEST))
+        return RecentConnections(outbound=await history.of_agent(agent, user=user.user_id, limit=NEWEST))
 
     return api

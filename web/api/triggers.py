@@ -88,13 +88,13 @@ class TriggerAnswer(msgspec.Struct, frozen=True, kw_only=True):
     next: list[datetime]
 
 
-class Deleted(msgspec.Struct, frozen=True, kw_only=True):
+class DeletedTrigger(msgspec.Struct, frozen=True, kw_only=True):
     """The id of the deleted trigger."""
 
     id: str
 
 
-class TriggerList(msgspec.Struct, frozen=True, kw_only=True):
+class AgentTriggers(msgspec.Struct, frozen=True, kw_only=True):
     """The triggers of an agent."""
 
     triggers: list[TriggerAnswer]
@@ -126,11 +126,11 @@ def _of_an_agent(api: ApiRouter, services: Services) -> None:
         return _answer(services, made)
 
     @api.endpoint("GET", "/agents/{agent}/triggers", problems=(404,))
-    async def list_triggers(agent: str, user: Caller) -> TriggerList:
+    async def list_triggers(agent: str, user: Caller) -> AgentTriggers:
         """List an agent's triggers."""
         await services.agents.get(agent, user=user.user_id)
         found = await services.schedules.of_agent(agent, user=user.user_id)
-        return TriggerList(triggers=[_answer(services, trigger) for trigger in found])
+        return AgentTriggers(triggers=[_answer(services, trigger) for trigger in found])
 
 
 def _one(api: ApiRouter, services: Services) -> None:
@@ -142,10 +142,10 @@ def _one(api: ApiRouter, services: Services) -> None:
         return _answer(services, changed)
 
     @api.endpoint("DELETE", "/triggers/{trigger}", problems=(404,))
-    async def delete_trigger(trigger: str, user: Caller) -> Deleted:
+    async def delete_trigger(trigger: str, user: Caller) -> DeletedTrigger:
         """Delete a trigger; the runs that it started stay."""
         await services.schedules.delete(trigger, user=user.user_id)
-        return Deleted(id=trigger)
+        return DeletedTrigger(id=trigger)
 
     @api.endpoint("POST", "/triggers/{trigger}/pause", problems=(404,))
     async def pause_trigger(trigger: str, body: Pause, user: Caller) -> TriggerAnswer:

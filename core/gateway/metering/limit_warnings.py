@@ -6,7 +6,7 @@ from core.domain.errors import Unavailable
 from core.domain.limits import WARN_AT
 from core.domain.records import SYSTEM, Role, User, UserId, now
 from core.domain.runs import Alert, AlertKind
-from core.gateway.metering.limits import Row, SpendLimit
+from core.gateway.metering.limits import LimitCounter, SpendLimit
 from core.gateway.providers import Call
 from core.runs.transitions import alert
 from core.store import Store
@@ -27,9 +27,9 @@ class LimitWarnings:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._given: set[tuple[Row, str]] = set()
+        self._given: set[tuple[LimitCounter, str]] = set()
 
-    async def spent(self, call: Call, limit: SpendLimit, row: Row, usd: float) -> None:
+    async def spent(self, call: Call, limit: SpendLimit, row: LimitCounter, usd: float) -> None:
         """Warn if this much of the limit passes 80 or 100 per cent. If the Store is away, the next call does."""
         if limit.scope in ("run", "turns") or not limit.usd:
             return
@@ -45,7 +45,7 @@ class LimitWarnings:
             except Unavailable as error:
                 log.warning("a warning about a spending limit is not written yet: %s", error)
 
-    async def _warn(self, call: Call, limit: SpendLimit, row: Row, mark: str, percent: int) -> None:
+    async def _warn(self, call: Call, limit: SpendLimit, row: LimitCounter, mark: str, percent: int) -> None:
         if mark in await self._store.usage(row.key, owner=row.owner):
             return
         at = now()

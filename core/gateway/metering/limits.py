@@ -43,7 +43,7 @@ class SpendLimit:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LimitCounter:
     """A number in the Store that a limit applies to."""
 
     owner: UserId
@@ -68,14 +68,14 @@ class NoLimits:
 class Warnings(Protocol):
     """Hears how much of a month's limit is spent, as often as that is seen."""
 
-    async def spent(self, call: Call, limit: SpendLimit, row: Row, usd: float) -> None:
+    async def spent(self, call: Call, limit: SpendLimit, row: LimitCounter, usd: float) -> None:
         """`usd` is what has been spent of `limit`; as much as the limit itself if a call was refused."""
 
 
 class NoWarnings:
     """Tells nobody."""
 
-    async def spent(self, call: Call, limit: SpendLimit, row: Row, usd: float) -> None:
+    async def spent(self, call: Call, limit: SpendLimit, row: LimitCounter, usd: float) -> None:
         return
 
 
@@ -84,8 +84,8 @@ class SpendGuard:
 
     def __init__(self, store: Store, limits: SpendLimits, warnings: Warnings | None = None) -> None:
         self._store, self._limits, self._warnings = store, limits, warnings or NoWarnings()
-        self._reserved: dict[Row, float] = defaultdict(float)
-        self._bookings: dict[Row, int] = defaultdict(int)
+        self._reserved: dict[LimitCounter, float] = defaultdict(float)
+        self._bookings: dict[LimitCounter, int] = defaultdict(int)
 
     async def admit(self, call: Call, estimate_usd: float | None) -> "Reservation":
         """Reserve this much for a call.
@@ -114,7 +114,7 @@ class SpendGuard:
             self._reserved[row] += amount
         return Reservation(self._reserved, self._bookings, amounts, call, self._warnings, held)
 
-    async def _spent(self, row: Row) -> float:
+    async def _spent(self, row: LimitCounter) -> float:
         """Return what the Store has, read again if a call was booked meanwhile and so is no longer reserved."""
         spent = 0.0
         for _ in range(READS):
@@ -130,7 +130,7 @@ class _Held:
     """A limit that holds for a call, and what was spent of it when the call was let in."""
 
     limit: SpendLimit
-    row: Row
+    row: LimitCounter
     before: float
 
 
@@ -138,9 +138,9 @@ class _Held:
 class Reservation:
     """The amounts that one call has reserved; they are released once, after the call was booked."""
 
-    _reserved: dict[Row, float]
-    _bookings: dict[Row, int]
-    _amounts: Mapping[Row, float]
+    _reserved: dict[LimitCounter, float]
+    _bookings: dict[LimitCounter, int]
+    _amounts: Mapping[LimitCounter, float]
     _call: Call
     _warnings: Warnings
     _held: Sequence[_Held]
@@ -160,19 +160,19 @@ class Reservation:
         self._amounts = {}
 
 
-def row_of(scope: Scope, call: Call) -> Row:
+def row_of(scope: Scope, call: Call) -> LimitCounter:
     """Return the number that a limit applies to."""
     match scope:
         case "run":
-            return Row(call.user, session_key(call.session), "cost_usd")
+            return LimitCounter(call.user, session_key(call.session), "cost_usd")
         case "turns":
-            return Row(call.user, session_key(call.session), "calls")
+            return LimitCounter(call.user, session_key(call.session), "calls")
         case "agent":
-            return Row(call.user, agent_month_key(call.agent, now()), "cost_usd")
+            return LimitCounter(call.user, agent_month_key(call.agent, now()), "cost_usd")
         case "user" | "quota":
-            return Row(call.user, month_key(now()), "cost_usd")
+            return LimitCounter(call.user, month_key(now()), "cost_usd")
         case "platform":
-            return Row(SYSTEM, month_key(now()), "cost_usd")
+            return LimitCounter(SYSTEM, month_key(now()), "cost_usd")
 
 
 def _amounts(limit: SpendLimit, estimate_usd: float | None) -> tuple[float, float]:

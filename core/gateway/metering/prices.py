@@ -15,7 +15,7 @@ SPELLING = re.compile(r"(?:anthropic/)?(?P<name>[a-z0-9.-]+?)(?:[-@]\d{8}|-lates
 MILLION = 1_000_000
 
 
-class Rates(msgspec.Struct, frozen=True, kw_only=True):
+class TokenRates(msgspec.Struct, frozen=True, kw_only=True):
     """US dollars per million tokens of each kind."""
 
     input: float
@@ -34,13 +34,13 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
         ) / MILLION
 
 
-class LongPromptRates(Rates, frozen=True, kw_only=True):
+class LongPromptRates(TokenRates, frozen=True, kw_only=True):
     """The rates of a call whose prompt has more than `over` tokens."""
 
     over: int
 
 
-class Price(Rates, frozen=True, kw_only=True, rename={"holds_from": "from"}):
+class Price(TokenRates, frozen=True, kw_only=True, rename={"holds_from": "from"}):
     """The rates of some models, from a day on. `regional`: Google asks more for them inside a region."""
 
     models: tuple[str, ...]
@@ -67,7 +67,7 @@ class PriceList(msgspec.Struct, frozen=True, kw_only=True, rename={"prices": "pr
         if price is None or used.fast:
             return None
         long = price.long_prompt
-        rates: Rates = long if long and used.prompt_tokens > long.over else price
+        rates: TokenRates = long if long and used.prompt_tokens > long.over else price
         factor = (self.regional_factor if regional and price.regional else 1.0) * (
             self.us_only_factor if used.us_only else 1.0
         )

@@ -1,12 +1,12 @@
 """The practice model in a session with a finished agent: it runs the agent's script and shows the output."""
 
-from core.gateway.practice.conversation import Conversation
+from core.gateway.practice.conversation import ChatHistory
 from core.gateway.practice.phrasebook import Sentences, sentences
 from core.gateway.practice.tool_uses import Block, TextBlock, added_to, call_in, refusal, run_report, run_script
 from core.gateway.practice.utterances import Kind, Utterance, utterances
 
 
-def agent_answer(conversation: Conversation) -> tuple[Block, ...]:
+def agent_answer(conversation: ChatHistory) -> tuple[Block, ...]:
     """Return the model's next message in a session with an agent."""
     heard = utterances(conversation)
     words = sentences(conversation.language(heard[-1].at if heard else 0))

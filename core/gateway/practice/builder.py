@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from core.gateway.practice.conversation import Conversation, PastToolUse
+from core.gateway.practice.conversation import ChatHistory, PastToolUse
 from core.gateway.practice.phrasebook import Sentences, sentences
 from core.gateway.practice.project import Project, project_of
 from core.gateway.practice.tool_uses import (
@@ -10,7 +10,7 @@ from core.gateway.practice.tool_uses import (
     Block,
     Step,
     TextBlock,
-    ToolUse,
+    ToolUseBlock,
     added_to,
     call_in,
     fence,
@@ -28,7 +28,7 @@ MAX_CALLS = 24  # after one utterance; a plan has six steps at most, so more is 
 UNREAD = "has not been read yet"  # the CLI writes over a file only after it was read in this process
 
 
-def builder_answer(conversation: Conversation) -> tuple[Block, ...]:
+def builder_answer(conversation: ChatHistory) -> tuple[Block, ...]:
     """Return the model's next message in a builder session."""
     heard = utterances(conversation)
     if not heard:
@@ -39,7 +39,7 @@ def builder_answer(conversation: Conversation) -> tuple[Block, ...]:
 class _Answer:
     """Computes one answer from the last utterance and from how far the work has come."""
 
-    def __init__(self, conversation: Conversation, heard: list[Utterance]) -> None:
+    def __init__(self, conversation: ChatHistory, heard: list[Utterance]) -> None:
         self._conversation, self._last = conversation, heard[-1]
         self._project = project_of(conversation, heard)
         self._words: Sentences = sentences(conversation.language(self._last.at))
@@ -86,7 +86,10 @@ class _Answer:
         words = self._words
         looks = [call for call in self._since if call.name == "Read"]
         if not looks and "Read" in self._conversation.tools:
-            return (TextBlock(text=words.looking), ToolUse(name="Read", input={"file_path": self._path("main.py")}))
+            return (
+                TextBlock(text=words.looking),
+                ToolUseBlock(name="Read", input={"file_path": self._path("main.py")}),
+            )
         if not looks or looks[-1].outcome != "ok":
             return (TextBlock(text=words.nothing_here),)
         runs = [call for call in self._since if step_of(call) is Step.RUN]
@@ -153,7 +156,7 @@ class _Answer:
             if at > self._last.at and call.name == "Read" and call.input.get("file_path") == path
         ]
         if not reads:
-            return (TextBlock(text=self._words.reading), ToolUse(name="Read", input={"file_path": path}))
+            return (TextBlock(text=self._words.reading), ToolUseBlock(name="Read", input={"file_path": path}))
         return self._begin(step, project) if reads[-1] > failed_at else ()
 
     def _begin(self, step: Step, project: Project) -> tuple[Block, ...]:
@@ -182,7 +185,7 @@ class _Answer:
         path = self._path("CLAUDE.md")
         if any(call.name == "Read" and call.input.get("file_path") == path for call in self._since):
             return (TextBlock(text=self._words.unread),)
-        return (TextBlock(text=self._words.reading), ToolUse(name="Read", input={"file_path": path}))
+        return (TextBlock(text=self._words.reading), ToolUseBlock(name="Read", input={"file_path": path}))
 
     def _opening(self, line: str, project: Project) -> str:
         """Return the text before the first call: the plan when building begins."""
@@ -193,27 +196,27 @@ class _Answer:
         numbered = "\n".join(f"{number}. {step}" for number, step in enumerate(steps, start=1))
         return words.plan.format(name=project.name, does=project.does, steps=numbered)
 
-    def _draft(self, project: Project) -> ToolUse | None:
+    def _draft(self, project: Project) -> ToolUseBlock | None:
         if DRAFT in self._conversation.tools:
             about = {} if project.before else {"description": project.does, "icon": project.topic.icon}
-            return ToolUse(name=DRAFT, input={"name": project.name, "description": "", "icon": ""} | about)
+            return ToolUseBlock(name=DRAFT, input={"name": project.name, "description": "", "icon": ""} | about)
         looked = any(call.name == "ToolSearch" for call in self._since)
         if self._conversation.later_tools and not looked:
-            return ToolUse(name="ToolSearch", input={"query": f"select:{DRAFT}", "max_results": 1})
+            return ToolUseBlock(name="ToolSearch", input={"query": f"select:{DRAFT}", "max_results": 1})
         return None
 
-    def _write(self, name: str, content: Callable[[], str]) -> ToolUse | None:
+    def _write(self, name: str, content: Callable[[], str]) -> ToolUseBlock | None:
         if "Write" not in self._conversation.tools:
             return None
-        return ToolUse(name="Write", input={"file_path": self._path(name), "content": content()})
+        return ToolUseBlock(name="Write", input={"file_path": self._path(name), "content": content()})
 
-    def _run(self) -> ToolUse | None:
+    def _run(self) -> ToolUseBlock | None:
         return run_script(self._words.run_description) if "Bash" in self._conversation.tools else None
 
     def _path(self, name: str) -> str:
         return f"{self._conversation.folder.rstrip('/')}/{name}" if self._conversation.folder else name
 
-    def _left_open(self) -> ToolUse | None:
+    def _left_open(self) -> ToolUseBlock | None:
         """Return the last call that did not succeed; "allowed" and "go on" refer to it.
 
         A note of the platform names it exactly, and the CLI may have dropped it from the conversation.
@@ -222,7 +225,7 @@ class _Answer:
             return noted
         before = [call for at, call in self._calls if at < self._last.at and call.name not in ("ToolSearch", "Read")]
         if before and before[-1].outcome != "ok":
-            return ToolUse(name=before[-1].name, input=before[-1].input)
+            return ToolUseBlock(name=before[-1].name, input=before[-1].input)
         return None
 
     def _done(self, project: Project) -> str:

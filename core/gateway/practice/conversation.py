@@ -73,7 +73,7 @@ LATIN = re.compile(r"[A-Za-z]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Conversation:
+class ChatHistory:
     """A request as a conversation."""
 
     items: tuple[Item, ...]
@@ -101,7 +101,7 @@ class Conversation:
         return "ko"
 
 
-def read_conversation(body: dict[str, Any]) -> Conversation:
+def read_conversation(body: dict[str, Any]) -> ChatHistory:
     """Return the conversation of a Messages request."""
     messages = _objects(body.get("messages"))
     items: list[Item] = []
@@ -111,7 +111,7 @@ def read_conversation(body: dict[str, Any]) -> Conversation:
     tools = frozenset(str(tool.get("name")) for tool in _objects(body.get("tools")))
     around = "\n".join([*_texts(body.get("system")), *_asides(messages)])
     found = FOLDER.findall(around)
-    return Conversation(
+    return ChatHistory(
         items=tuple(items),
         tools=tools,
         later_tools=DRAFT not in tools and "ToolSearch" in tools and f"\n{DRAFT}" in around,

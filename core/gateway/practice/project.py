@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from core.gateway.practice.conversation import Conversation, Language
+from core.gateway.practice.conversation import ChatHistory, Language
 from core.gateway.practice.guide import amended, guide
 from core.gateway.practice.phrasebook import Topic, phrasebook
 from core.gateway.practice.scripts import script
@@ -56,7 +56,7 @@ class Project:
         return script(self.topic, name=self.name, language=self.language)
 
 
-def project_of(conversation: Conversation, heard: list[Utterance]) -> Project | None:
+def project_of(conversation: ChatHistory, heard: list[Utterance]) -> Project | None:
     """Return the project after these utterances; None while nothing has started it."""
     if conversation.built:
         return _built_before(conversation, heard)
@@ -76,7 +76,7 @@ def project_of(conversation: Conversation, heard: list[Utterance]) -> Project | 
     )
 
 
-def _built_before(conversation: Conversation, heard: list[Utterance]) -> Project:
+def _built_before(conversation: ChatHistory, heard: list[Utterance]) -> Project:
     """Return the project of an agent built earlier; only the last utterance changes it; the file has the rest."""
     last = heard[-1]
     names = [h.text for h in heard if h.kind is Kind.RENAME and h.text]

@@ -3,13 +3,13 @@
 import json
 from typing import Any
 
-from core.gateway.practice.conversation import Conversation, ModelText, UserText
+from core.gateway.practice.conversation import ChatHistory, ModelText, UserText
 
 TITLE_CHARS = 50
 SUMMARY_CHARS = 4_000
 
 
-def side_reply(body: dict[str, Any], conversation: Conversation) -> str | None:
+def side_reply(body: dict[str, Any], conversation: ChatHistory) -> str | None:
     """Return the answer to a side request; None if the request is part of the conversation."""
     said = [item.text for item in conversation.items if isinstance(item, UserText)]
     last = said[-1] if said else ""
@@ -62,7 +62,7 @@ def _fill(schema: dict[str, Any], text: str) -> Any:
     return None
 
 
-def _summary(conversation: Conversation) -> str:
+def _summary(conversation: ChatHistory) -> str:
     """Summarise a conversation that is to be shortened: its texts in order, but the one that asks for it."""
     spoken = [item for item in conversation.items if isinstance(item, UserText | ModelText)][:-1]
     lines = [f"- {'user' if isinstance(item, UserText) else 'assistant'}: {title(item.text)}" for item in spoken]

@@ -27,7 +27,7 @@ WITHOUT_WORDS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToolUse:
+class ToolUseBlock:
     """A tool use that the model asks for."""
 
     name: str
@@ -41,7 +41,7 @@ class TextBlock:
     text: str
 
 
-Block = TextBlock | ToolUse
+Block = TextBlock | ToolUseBlock
 
 
 class Step(StrEnum):
@@ -76,8 +76,8 @@ def text_read(calls: tuple[PastToolUse, ...]) -> str:
     return ""
 
 
-def run_script(description: str) -> ToolUse:
-    return ToolUse(name="Bash", input={"command": "python3 main.py", "description": description})
+def run_script(description: str) -> ToolUseBlock:
+    return ToolUseBlock(name="Bash", input={"command": "python3 main.py", "description": description})
 
 
 def note_of(denial: str) -> str:
@@ -111,7 +111,7 @@ def run_report(call: PastToolUse, words: Sentences, report: str) -> str:
     return words.failed_run.format(output=fence(call.result))
 
 
-def call_in(note: str) -> ToolUse | None:
+def call_in(note: str) -> ToolUseBlock | None:
     """Return the call that a note of the platform quotes: "the use of Bash with {…}"."""
     if not (found := QUOTED_CALL.search(note)):
         return None
@@ -119,7 +119,7 @@ def call_in(note: str) -> ToolUse | None:
         given, _ = json.JSONDecoder().raw_decode(found.group(2))
     except (ValueError, RecursionError):
         return None  # cut, because it was long
-    return ToolUse(name=found.group(1), input=given) if isinstance(given, dict) else None
+    return ToolUseBlock(name=found.group(1), input=given) if isinstance(given, dict) else None
 
 
 def fence(output: str) -> str:

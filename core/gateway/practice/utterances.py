@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 
-from core.gateway.practice.conversation import Conversation, PlatformNote
+from core.gateway.practice.conversation import ChatHistory, PlatformNote
 from core.gateway.practice.phrasebook import Names, either, phrasebook
 
 # A request this long answers the question already. Korean needs fewer words for the same.
@@ -67,7 +67,7 @@ def _names() -> tuple[Names, ...]:
     return tuple(language.names for language in phrasebook().languages.values())
 
 
-def utterances(conversation: Conversation) -> list[Utterance]:
+def utterances(conversation: ChatHistory) -> list[Utterance]:
     """Return every utterance of the conversation, in order."""
     heard: list[Utterance] = []
     stage = Stage.BUILT if conversation.built else Stage.FRESH

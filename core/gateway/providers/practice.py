@@ -14,7 +14,7 @@ from core.gateway.practice.agent import agent_answer
 from core.gateway.practice.builder import builder_answer
 from core.gateway.practice.conversation import read_conversation
 from core.gateway.practice.side_requests import side_reply
-from core.gateway.practice.tool_uses import Block, TextBlock, ToolUse
+from core.gateway.practice.tool_uses import Block, TextBlock, ToolUseBlock
 from core.gateway.providers import AnswerObserver, Call
 
 Json = dict[str, Any]
@@ -117,7 +117,7 @@ def _message(body: Json, blocks: tuple[Block, ...], *, input_tokens: int) -> Jso
         "role": "assistant",
         "model": body.get("model") if isinstance(body.get("model"), str) else MODEL,
         "content": content,
-        "stop_reason": "tool_use" if any(isinstance(block, ToolUse) for block in blocks) else "end_turn",
+        "stop_reason": "tool_use" if any(isinstance(block, ToolUseBlock) for block in blocks) else "end_turn",
         "stop_sequence": None,
         "usage": {"input_tokens": input_tokens, "output_tokens": tokens_of(msgspec.json.encode(content))},
     }

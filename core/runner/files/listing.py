@@ -5,7 +5,7 @@ import stat
 from collections.abc import Sequence
 
 from core.domain.errors import BadInput
-from core.protocol.files_api import MOST_LISTED, SCANNED, Entry, EntryKind, FolderPage
+from core.protocol.files_api import MOST_LISTED, SCANNED, EntryKind, FolderEntry, FolderPage
 from core.runner.files import revision
 
 Key = tuple[bool, str]
@@ -53,7 +53,7 @@ def _start(keys: Sequence[Key], after: str) -> int:
     return next((at for at, key in enumerate(keys) if _order(key) > last), len(keys))
 
 
-def _entry(handle: int, name: str) -> Entry | None:
+def _entry(handle: int, name: str) -> FolderEntry | None:
     """None: it is gone meanwhile."""
     try:
         about = os.stat(name, dir_fd=handle, follow_symlinks=False)
@@ -62,7 +62,7 @@ def _entry(handle: int, name: str) -> Entry | None:
     kind, shown = _kind(about.st_mode), _shown(name)
     if shown != name:
         kind = "other"  # no path of ours can name it
-    return Entry(
+    return FolderEntry(
         name=shown,
         kind=kind,
         size_bytes=about.st_size if kind == "file" else 0,

@@ -51,7 +51,7 @@ class PathBeneathAttr(ctypes.Structure):
     _fields_ = [("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32)]
 
 
-class Program(ctypes.Structure):
+class SockFprog(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("lines", ctypes.c_void_p)]
 
 
@@ -83,7 +83,7 @@ def refuse_calls(machine: str = platform.machine()) -> None:
     """Install the filter on system calls for this process and its children; nothing on unknown machines."""
     if lines := filter_program(machine):
         content = ctypes.create_string_buffer(lines, len(lines))
-        program = Program(len(lines) // 8, ctypes.addressof(content))
+        program = SockFprog(len(lines) // 8, ctypes.addressof(content))
         LIBC.prctl(PR_SET_SECCOMP, FILTER, ctypes.byref(program), 0, 0)
 
 

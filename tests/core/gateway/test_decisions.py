@@ -7,7 +7,7 @@ import pytest
 
 from core.gateway.practice.conversation import DRAFT
 from core.gateway.practice.phrasebook import sentences
-from core.gateway.practice.tool_uses import ToolUse
+from core.gateway.practice.tool_uses import ToolUseBlock
 from tests.core.gateway.test_builder import ALL, ANSWER, WISH
 from tests.core.gateway.tool_loop import ToolLoop
 
@@ -22,7 +22,7 @@ REFUSED = (
 )
 
 
-def not_bash(message: str) -> Callable[[ToolUse], str]:
+def not_bash(message: str) -> Callable[[ToolUseBlock], str]:
     return lambda use: message if use.name == "Bash" else ""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.gateway.practice.conversation import DRAFT
-from core.gateway.practice.tool_uses import ToolUse
+from core.gateway.practice.tool_uses import ToolUseBlock
 from core.gateway.providers.practice import blocks_of
 
 Json = dict[str, Any]
@@ -23,10 +23,10 @@ class ToolLoop:
 
     folder: Path
     tools: tuple[str, ...] = BUILDER_TOOLS
-    deny: Callable[[ToolUse], str] = lambda use: ""
+    deny: Callable[[ToolUseBlock], str] = lambda use: ""
     system: str = "You are the agent builder of Oh My Agent."
     messages: list[Json] = field(default_factory=list)
-    used: list[ToolUse] = field(default_factory=list)
+    used: list[ToolUseBlock] = field(default_factory=list)
     drafts: list[Json] = field(default_factory=list)
     _ids: Any = field(default_factory=itertools.count)
 
@@ -54,8 +54,8 @@ class ToolLoop:
         for _ in range(20):
             blocks = blocks_of(self.body)
             assert blocks == blocks_of(self.body), "the same request has the same answer"
-            uses = [block for block in blocks if isinstance(block, ToolUse)]
-            text = "".join(block.text for block in blocks if not isinstance(block, ToolUse))
+            uses = [block for block in blocks if isinstance(block, ToolUseBlock)]
+            text = "".join(block.text for block in blocks if not isinstance(block, ToolUseBlock))
             content: list[Json] = [{"type": "text", "text": text}]
             results = []
             for use in uses:
@@ -75,7 +75,7 @@ class ToolLoop:
         """Return the tools that were used, those for files with the files' names."""
         return [Path(use.input["file_path"]).name if "file_path" in use.input else use.name for use in self.used]
 
-    def _do(self, use: ToolUse) -> tuple[Any, bool]:
+    def _do(self, use: ToolUseBlock) -> tuple[Any, bool]:
         if denied := self.deny(use):
             return denied, ERROR
         match use.name:
@@ -113,4 +113,4 @@ def plain(*turns: str, tools: tuple[str, ...] = BUILDER_TOOLS) -> str:
     """The answer to the last of these, said by the person and the model in turn."""
     messages = [{"role": "user" if n % 2 == 0 else "assistant", "content": text} for n, text in enumerate(turns)]
     blocks = blocks_of({"messages": messages, "tools": [{"name": name} for name in tools]})
-    return "".join(block.text for block in blocks if not isinstance(block, ToolUse))
+    return "".join(block.text for block in blocks if not isinstance(block, ToolUseBlock))

@@ -12,7 +12,7 @@ import pytest
 from limits import RateLimitItemPerMinute
 from prometheus_client import generate_latest
 
-from auth.rate import Rates, SlowDown
+from auth.rate import RateLimiter, SlowDown
 from core.config.checks import check
 from core.config.settings import Settings
 from core.domain.errors import BadInput, Misconfigured, RunnerUnavailable, Unavailable
@@ -61,7 +61,7 @@ def test_only_what_is_our_fault_counts_as_failed(error: BaseException | None, ou
 
 
 async def test_who_is_told_to_wait_is_counted() -> None:
-    once, rates = RateLimitItemPerMinute(1, namespace="test_limit"), Rates()
+    once, rates = RateLimitItemPerMinute(1, namespace="test_limit"), RateLimiter()
     await rates.hit(once, "alice")
     with pytest.raises(SlowDown):
         await rates.hit(once, "alice")

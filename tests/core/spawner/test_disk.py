@@ -11,7 +11,7 @@ import pytest
 
 from core.spawner import disk, user_ids
 from core.spawner.box import HOME
-from core.spawner.disk import SLACK, Quota, Used, counted
+from core.spawner.disk import SLACK, DiskQuota, Used, counted
 from core.spawner.mount_namespace import staged
 from core.spawner.rmtree_safe import remove
 from tests.core.spawner.boxes import attempt, local, started
@@ -24,7 +24,7 @@ def fill(home: Path, megabytes: int, name: str = "file") -> None:
 
 
 async def test_who_grows_beyond_the_bound_is_over_it_until_they_stop_growing(tmp_path: Path) -> None:
-    quota = Quota(Used(bytes=8 * MB))
+    quota = DiskQuota(Used(bytes=8 * MB))
     assert not await quota.exceeded(tmp_path)
     fill(tmp_path, 9)
     assert await quota.exceeded(tmp_path)
@@ -34,7 +34,7 @@ async def test_who_grows_beyond_the_bound_is_over_it_until_they_stop_growing(tmp
 
 
 async def test_growth_in_small_steps_is_growth(tmp_path: Path) -> None:
-    quota = Quota(Used(bytes=8 * MB))
+    quota = DiskQuota(Used(bytes=8 * MB))
     fill(tmp_path, 9)
     told = []
     for step in range(4):
@@ -44,7 +44,7 @@ async def test_growth_in_small_steps_is_growth(tmp_path: Path) -> None:
 
 
 async def test_who_is_over_and_deletes_may_go_on(tmp_path: Path) -> None:
-    quota = Quota(Used(bytes=8 * MB))
+    quota = DiskQuota(Used(bytes=8 * MB))
     for number in range(6):
         fill(tmp_path, 2, str(number))
     told = [await quota.exceeded(tmp_path)]
@@ -55,13 +55,13 @@ async def test_who_is_over_and_deletes_may_go_on(tmp_path: Path) -> None:
 
 
 async def test_who_is_over_twice_the_bound_is_stopped_in_any_case(tmp_path: Path) -> None:
-    quota = Quota(Used(bytes=4 * MB))
+    quota = DiskQuota(Used(bytes=4 * MB))
     fill(tmp_path, 9)
     assert [await quota.exceeded(tmp_path) for _ in range(3)] == [False, True, True]
 
 
 async def test_many_small_files_are_too_many(tmp_path: Path) -> None:
-    quota = Quota(Used(files=200))
+    quota = DiskQuota(Used(files=200))
     assert not await quota.exceeded(tmp_path)
     for number in range(320):
         (tmp_path / str(number)).touch()
@@ -105,7 +105,7 @@ async def test_nothing_is_hidden_in_folders_that_are_too_deep_to_be_counted(tmp_
 
 
 async def test_who_makes_counting_impossible_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    quota = Quota(Used(bytes=100 * MB))
+    quota = DiskQuota(Used(bytes=100 * MB))
     assert not await quota.exceeded(tmp_path)
     fill(tmp_path, 1)
     monkeypatch.setattr(disk, "RECOUNT_S", 0)
@@ -196,16 +196,16 @@ def test_a_home_is_looked_for_where_boxes_have_it() -> None:
 async def test_nobody_counts_while_the_file_system_has_not_grown_enough(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quota = Quota(Used(bytes=1 << 50))
+    quota = DiskQuota(Used(bytes=1 << 50))
     assert not await quota.exceeded(tmp_path)
     monkeypatch.setattr(disk.sys, "executable", "/nowhere")  # whoever starts a process now fails
     assert not await quota.exceeded(tmp_path)
 
 
 async def test_a_home_that_vanishes_is_not_over(tmp_path: Path) -> None:
-    assert not await Quota(Used(bytes=1)).exceeded(tmp_path / "gone")
+    assert not await DiskQuota(Used(bytes=1)).exceeded(tmp_path / "gone")
 
 
 async def test_without_bounds_nothing_is_over(tmp_path: Path) -> None:
     fill(tmp_path, 1)
-    assert not await Quota(Used()).exceeded(tmp_path)
+    assert not await DiskQuota(Used()).exceeded(tmp_path)
