@@ -12,7 +12,7 @@ from ui.transcript.item_list import ItemList
 from ui.transcript.items import Items
 from ui.transcript.pictures import MOST_CHARS
 from ui.transcript.request_view import RequestView, card
-from ui.transcript.tool_call import ToolCall
+from ui.transcript.tool_call import ToolCallView
 from ui.transcript.tool_card import run, step
 from ui.transcript.tool_details import running_output
 
@@ -36,9 +36,9 @@ class ToolActivity:
         render: Callable[[str], str] = markdown.render,
     ) -> None:
         self._item_list, self._items, self._words, self._folder, self._render = item_list, items, words, folder, render
-        self._calls: dict[str, ToolCall] = {}
+        self._calls: dict[str, ToolCallView] = {}
         self._steps: dict[str, list[str]] = {}  # call of a sub-agent → its own calls
-        self._pictures: dict[str, ToolCall] = {}  # calls whose pictures are shown, oldest first
+        self._pictures: dict[str, ToolCallView] = {}  # calls whose pictures are shown, oldest first
         self._asked: dict[str, e.Asked] = {}
         self._open: dict[str, bool] = {}  # request → parked
         self._cards: dict[
@@ -51,7 +51,7 @@ class ToolActivity:
         """Handle the start of a tool call."""
         if event.name in tool_labels.SILENT:
             return
-        self._calls[event.id] = ToolCall(call=event)
+        self._calls[event.id] = ToolCallView(call=event)
         if event.parent in self._calls and event.parent != event.id:
             self._steps.setdefault(event.parent, []).append(event.id)
         else:
@@ -191,7 +191,7 @@ class ToolActivity:
         self._calls = {id: call for id, call in self._calls.items() if self._in_background(id)}
         self._steps = {id: steps for id, steps in self._steps.items() if id in self._calls}
 
-    def _with_steps(self, id: str, depth: int) -> ToolCall:
+    def _with_steps(self, id: str, depth: int) -> ToolCallView:
         steps = self._steps.get(id, ()) if depth else ()
         shown = tuple(self._with_steps(step, depth - 1) for step in steps[-STEPS_SHOWN:])
         call = self._calls[id]
@@ -229,6 +229,6 @@ class ToolActivity:
             self.orphans.append(event)
 
 
-def _pictured(call: ToolCall) -> int:
+def _pictured(call: ToolCallView) -> int:
     """Return the number of characters of the call's pictures."""
     return sum(len(picture.data) for picture in call.result.pictures) if call.result else 0

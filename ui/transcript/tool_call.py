@@ -8,12 +8,12 @@ from core.domain.events import Answered, Asked, Decided, Event, ToolCalled, Tool
 from ui.transcript import tool_labels
 
 
-class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
+class ToolCallView(msgspec.Struct, frozen=True, kw_only=True):
     """A tool call and its outcome."""
 
     call: ToolCalled
     result: ToolReturned | None = None
-    steps: tuple["ToolCall", ...] = ()  # of a sub-agent: its calls so far
+    steps: tuple["ToolCallView", ...] = ()  # of a sub-agent: its calls so far
     earlier: int = 0  # number of steps before those in `steps`
     waiting: bool = False
     asked: Asked | None = None

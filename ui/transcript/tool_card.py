@@ -9,14 +9,14 @@ from typing import Final
 from core.domain.events import Answered, Asked, Decided, ToolCalled, TurnFinished
 from ui.layout.i18n import Translations
 from ui.transcript import diff, tool_labels
-from ui.transcript.tool_call import ToolCall
+from ui.transcript.tool_call import ToolCallView
 from ui.transcript.tool_details import OPEN_LINES, cut, details
 
 POLICIES: Final = frozenset({"reading", "edits", "rule", "mode", "size"})  # of core.domain.events.Decided
 ICONS: Final = {"failed": "alert", "denied": "x", "waiting": "shield", "stopped": "stop"}
 
 
-def step(act: ToolCall, words: Translations) -> str:
+def step(act: ToolCallView, words: Translations) -> str:
     """Draw a call: its line, and the details under it."""
     call, state = act.call, act.state
     kind = tool_labels.kind(call.name)
@@ -42,7 +42,7 @@ def step(act: ToolCall, words: Translations) -> str:
     )
 
 
-def _steps(act: ToolCall, words: Translations) -> str:
+def _steps(act: ToolCallView, words: Translations) -> str:
     """Draw the steps of a sub-agent, each as a card of its own."""
     if not act.steps:
         return ""
@@ -50,7 +50,7 @@ def _steps(act: ToolCall, words: Translations) -> str:
     return f'<div class="steps">{earlier}{"".join(step(one, words) for one in act.steps)}</div>'
 
 
-def _is_open(act: ToolCall, lines: int) -> bool:
+def _is_open(act: ToolCallView, lines: int) -> bool:
     """True if the detail, `lines` long, is shown without a click."""
     match act.state:
         case "failed":
@@ -62,7 +62,7 @@ def _is_open(act: ToolCall, lines: int) -> bool:
     return False
 
 
-def run(done: Iterable[ToolCall], words: Translations) -> str:
+def run(done: Iterable[ToolCallView], words: Translations) -> str:
     """Draw the line under which finished calls are folded: 7단계 · 12초, and their kinds."""
     done = list(done)
     took = words.lasting(sum(act.took_s for act in done))
@@ -108,7 +108,7 @@ def _counts(call: ToolCalled, words: Translations) -> str:
     return f'<span class="nowrap"><span class="ok">+{added}</span>{minus}</span>'
 
 
-def _decision(act: ToolCall, words: Translations) -> str:
+def _decision(act: ToolCallView, words: Translations) -> str:
     """Draw the decision about a call: who made it, the added rule, and the person's remark."""
     asked, answer = act.asked, act.answered
     if act.decided is not None:
@@ -136,7 +136,7 @@ def _policy(decided: Decided, words: Translations) -> str:
     return f'<span class="decision" data-testid="policy" data-state="{state}"><span>{told}</span>{rule}</span>'
 
 
-def _end(act: ToolCall, words: Translations) -> str:
+def _end(act: ToolCallView, words: Translations) -> str:
     if act.state in ("waiting", "running"):
         since = act.began.isoformat() if act.began else ""
         waiting = f'<span class="end warn">{words.t("act.waiting")}</span>'

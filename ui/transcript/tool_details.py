@@ -12,7 +12,7 @@ import msgspec
 from core.domain.events import ToolReturned
 from ui.layout.i18n import Translations
 from ui.transcript import addresses, ansi, diff, markdown, pictures, tool_labels
-from ui.transcript.tool_call import ToolCall
+from ui.transcript.tool_call import ToolCallView
 
 HEAD_CHARS: Final = 2_000  # of a tool's output
 TAIL_CHARS: Final = 1_000  # and of its end, where errors stand; the characters in between are counted
@@ -34,10 +34,10 @@ class Details(NamedTuple):
         return Details(self.html + more.html, self.lines + more.lines)
 
 
-Body = Callable[[ToolCall, Translations], Details]
+Body = Callable[[ToolCallView, Translations], Details]
 
 
-def details(call: ToolCall, words: Translations) -> Details:
+def details(call: ToolCallView, words: Translations) -> Details:
     """Return the input of this call, its live output while it runs, and its result."""
     tool = call.call.name
     body = BODIES.get(tool, _nothing if tool in tool_labels.KINDS else _fields)(call, words)
@@ -52,7 +52,7 @@ def details(call: ToolCall, words: Translations) -> Details:
     return body + _result(call, result, words)
 
 
-def _result(call: ToolCall, result: ToolReturned, words: Translations) -> Details:
+def _result(call: ToolCallView, result: ToolReturned, words: Translations) -> Details:
     """Return the tool's result. A denied call's result only repeats the denial, so it is left out."""
     tool = call.call.name
     quiet = call.state == "denied" or (tool in tool_labels.QUIET and result.ok)
@@ -64,30 +64,30 @@ def _result(call: ToolCall, result: ToolReturned, words: Translations) -> Detail
     return Details(output(result, words), lines)
 
 
-def _nothing(call: ToolCall, words: Translations) -> Details:
+def _nothing(call: ToolCallView, words: Translations) -> Details:
     return Details()
 
 
-def _edit(call: ToolCall, words: Translations) -> Details:
+def _edit(call: ToolCallView, words: Translations) -> Details:
     shown = diff.near(diff.changes(call.call.name, call.call.input))
     left = len(shown) - DIFF_LINES
     rest = f'<p class="meta">{escape(words.t("act.rest_lines", n=left))}</p>' if left > 0 else ""
     return Details(diff.html(shown[:DIFF_LINES]) + rest, len(shown))
 
 
-def _command(call: ToolCall, words: Translations) -> Details:
+def _command(call: ToolCallView, words: Translations) -> Details:
     """Return a command of several lines; a single line stands in the card's line already."""
     if "\n" not in call.target.strip():
         return Details()
     return Details(markdown.code_block(call.target, "bash"), call.target.count("\n") + 1)
 
 
-def _draft(call: ToolCall, words: Translations) -> Details:
+def _draft(call: ToolCallView, words: Translations) -> Details:
     said = _text(call, "description")
     return Details(f'<p class="meta about">{escape(cut(said, FIELD_CHARS), quote=False)}</p>' if said else "", 1)
 
 
-def _web(call: ToolCall, words: Translations) -> Details:
+def _web(call: ToolCallView, words: Translations) -> Details:
     """Return the page that was read, as a link, and the question about it."""
     asked = _text(call, "prompt")
     address = addresses.bare_link(call.target) if call.call.name == "WebFetch" else ""
@@ -96,20 +96,20 @@ def _web(call: ToolCall, words: Translations) -> Details:
     return Details(f'<div class="meta about">{"".join(parts)}</div>' if parts else "", CLOSED)
 
 
-def _search(call: ToolCall, words: Translations) -> Details:
+def _search(call: ToolCallView, words: Translations) -> Details:
     """Return where and how it searches, without the pattern, which stands in the card's line."""
     given = {key: value for key, value in call.call.input.items() if key != "pattern"}
     return Details(rows(given, words), CLOSED)
 
 
-def _delegate(call: ToolCall, words: Translations) -> Details:
+def _delegate(call: ToolCallView, words: Translations) -> Details:
     """Return the task of a sub-agent. Its steps follow in the card."""
     told = _text(call, "prompt")
     html = f'<p class="meta about plain" dir="auto">{escape(cut(told, FIELD_CHARS), quote=False)}</p>' if told else ""
     return Details(html, CLOSED)
 
 
-def _fields(call: ToolCall, words: Translations) -> Details:
+def _fields(call: ToolCallView, words: Translations) -> Details:
     return Details(rows(call.call.input, words), CLOSED)
 
 
@@ -138,7 +138,7 @@ def output(result: ToolReturned, words: Translations) -> str:
     return f'<div class="out{fail}" dir="ltr">{"".join(parts)}</div>'
 
 
-def running_output(act: ToolCall) -> str:
+def running_output(act: ToolCallView) -> str:
     """Return the inside of the output box of a running command."""
     _, tail, _ = ansi.cut(act.output, 0, LIVE_CHARS)
     return tail or ansi.render(act.output)
@@ -176,6 +176,6 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[:limit] + "…"
 
 
-def _text(call: ToolCall, name: str) -> str:
+def _text(call: ToolCallView, name: str) -> str:
     value = call.call.input.get(name)
     return value if isinstance(value, str) else ""
