@@ -159,15 +159,9 @@ def install(
         Guard, site=site, jar=jar, logins=logins, rates=RateLimiter(), page=page, upload_bytes=upload_bytes
     )
     app.add_middleware(SecurityHeaders, site=site)  # added last: outermost
-    methods = [name for name, there in (("local", links), ("oidc", provider)) if there]
+    methods = tuple(name for name, there in (("local", links), ("oidc", provider)) if there)
     return AuthService(
-        store=store,
-        logins=logins,
-        sockets=sockets,
-        links=links,
-        methods=tuple(methods),
-        audit=audit,
-        settings=settings,
+        store=store, logins=logins, sockets=sockets, links=links, methods=methods, audit=audit, settings=settings
     )
 
 
