@@ -199,7 +199,11 @@ def _next(card: AgentSummary, words: Translations) -> str:
 def _last(card: AgentSummary, words: Translations) -> str:
     """Say how the agent's last run ended, in the words of the list of runs."""
     last = card.last_run
-    return f"{words.t(f'run_state.{last.state}')} · {words.when(last.at)}" if last else ""
+    if last is None:
+        return ""
+    word = words.t(f"run_state.{last.state}")
+    just_now = abs(card.at - last.at) < timedelta(minutes=1)  # the card's own time says it already
+    return word if just_now else f"{word} · {words.when(last.at)}"
 
 
 def _waits(request: Request, words: Translations) -> str:

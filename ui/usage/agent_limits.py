@@ -30,7 +30,7 @@ async def agent_limits(page: PageFrame, agent: Agent) -> None:
     limit_meter(words, spent_usd=spent, limit_usd=limit, today=now().date())
     values = msgspec.structs.asdict(agent.limits)
     LimitForm(page, about="agent", fields=limit_form.AGENT, values=values, save=save)
-    with tag("p", classes="meta note"):
+    with tag("p", classes="meta lockline"):
         icon("lock")
         tag("span", words.t("limits.of_agent"))
     tag("a", words.t("usage.title"), classes="btn ghost sm", href="/usage")

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.domain.limits import Limits
-from core.domain.records import Role, User, now
+from core.domain.records import Role, now
 from core.domain.usage import UsageRow
 from core.services.spending import UserUsage
 from ui.layout.html import icon, tag
@@ -25,6 +25,7 @@ from ui.usage.limit_meter import limit_meter
 from ui.usage.periods import PERIODS, UsageQuery, read
 from ui.usage.quotas import Quotas
 from ui.usage.sums import Sum, cost, summed, total
+from ui.usage.user_name import user_name
 
 SHOWN = 200  # lines of the table; the file has all
 COLUMNS = ("user", *(name for name in UsageRow.__struct_fields__))
@@ -44,7 +45,7 @@ class UsagePage:
         if asked.everyone:
             found = await spending.usage_of_all(by=user, first=asked.first, last=asked.last)
             keyed = [(str(one.user.id), row) for one in found for row in one.rows]
-            names = {str(one.user.id): name_of(one.user, page) for one in found}
+            names = {str(one.user.id): user_name(one.user, page) for one in found}
         else:
             keyed = [(row.agent, row) for row in await spending.usage(user=user, first=asked.first, last=asked.last)]
             agents, _ = await page.services.agents.index(user=user, sessions=1)
@@ -176,7 +177,7 @@ class UsagePage:
             limit_meter(words, spent_usd=spent, limit_usd=smaller, today=today)
             values = msgspec.structs.asdict(limits)
             LimitForm(page, about="user", fields=limit_form.USER, values=values, save=self._save)
-            with tag("p", classes="meta note"):
+            with tag("p", classes="meta lockline"):
                 icon("lock")
                 tag("span", words.t("limits.refused_before"))
             if allowed.quota_month_usd:
@@ -184,11 +185,6 @@ class UsagePage:
 
     async def _save(self, values: dict[str, float]) -> None:
         await self._page.services.spending.set_limits(msgspec.convert(values, Limits), user=self._page.user_id)
-
-
-def name_of(user: User, page: PageFrame) -> str:
-    """Return the name of a user in a list."""
-    return user.name or user.email or (page.words.t("common.owner") if user.id == page.user.id else user.id)
 
 
 def install(services: Services) -> None:

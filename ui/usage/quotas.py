@@ -14,6 +14,7 @@ from ui.layout.page_frame import PageFrame
 from ui.usage import limit_form
 from ui.usage.limit_form import VALUE, LimitForm
 from ui.usage.limit_meter import limit_meter
+from ui.usage.user_name import user_name
 
 SHOWN = 100  # users, those who spent most first
 
@@ -50,7 +51,7 @@ class Quotas:
 
     def _row(self, one: UserUsage, platform: Quota) -> None:
         words = self._page.words
-        name = one.user.name or one.user.email or one.user.id
+        name = user_name(one.user, self._page)
         own = one.quota is not None
         limit = one.quota.user_month_usd if one.quota else platform.user_month_usd
         with tag("li", classes="line", testid="quota-row", data_user=one.user.id):
