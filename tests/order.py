@@ -11,6 +11,7 @@ SECONDS = {
     "e2e/test_cloud.py": 80,
     "e2e/test_settings.py": 130,
     "e2e/test_endings.py": 50,
+    "e2e/test_run_proofs.py": 45,
     "core/fleet/test_cluster.py": 60,
     "e2e/test_bombs.py": 90,
     "e2e/test_pages.py": 85,
