@@ -13,6 +13,7 @@ from core.services.files import AgentFiles
 from ui.files.file_tree import FileTree, TreeActions
 from ui.files.file_view import FileView
 from ui.files.tree_model import FolderRows, TreeModel
+from ui.files.uploads import Uploads
 from ui.layout.html import Tag, icon, tag
 from ui.workspace.panel import PanelContext, TabKind
 
@@ -37,24 +38,7 @@ class FilesTab:
         words = self._words
         with tag("div", classes="files"):
             with tag("div", classes="files-tools"):
-                self._count = tag("span", classes="tiny grow")
-                for what, sign in (("file", "plus"), ("folder", "folder")):
-                    label = words.t(f"files.new_{what}")
-                    button = tag("button", type="button", classes="btn ghost icon sm", aria_label=label, title=label)
-                    button.attributes(testid=f"new-{what}").on(
-                        "click", lambda what=what: self._tree.begin(what), args=[]
-                    )
-                    with button:
-                        icon(sign)
-                label = words.t("files.wide")
-                wide = tag(
-                    "button", type="button", classes="btn ghost icon sm hide-phone", aria_label=label, title=label
-                )
-                wide.attributes(testid="panel-wide", aria_pressed="false").on(
-                    "click", lambda: self._wide(wide), args=[]
-                )
-                with wide:
-                    icon("wide")
+                choosers = self._tools()
             actions = TreeActions(
                 open=self._open,
                 toggle=self._toggle,
@@ -65,7 +49,28 @@ class FilesTab:
             )
             door = f"/api/v1/agents/{self._agent.id}/files"
             self._tree = FileTree(words, actions, door=door)
+            limit = self._page.services.files.upload_bytes
+            uploads = Uploads(words, door=door, limit_bytes=limit, landed=self._landed)
+            for button, what in zip(choosers, ("files", "folder"), strict=True):
+                uploads.choose_from(button, what)
             self._view = FileView(self._page, await self._files(), door=door, closed=self._closed)
+
+    def _tools(self) -> list[Tag]:
+        """The line above the tree. Return the buttons that open the browser's choice of files and of a folder."""
+        self._count = tag("span", classes="tiny grow cut")
+        for what, sign in (("file", "plus"), ("folder", "folder")):
+            button = self._tool(f"new_{what}", sign, f"new-{what}")
+            button.on("click", lambda what=what: self._tree.begin(what), args=[])
+        choosers = [self._tool("upload", "upload", "upload-files"), self._tool("upload_folder", "uploadfolder", "upload-tree")]
+        wide = self._tool("wide", "wide", "panel-wide").attributes(aria_pressed="false").classes("hide-phone")
+        wide.on("click", lambda: self._wide(wide), args=[])
+        return choosers
+
+    def _tool(self, name: str, sign: str, testid: str) -> Tag:
+        label = self._words.t(f"files.{name}")
+        with tag("button", type="button", classes="btn ghost icon sm", aria_label=label, title=label) as button:
+            icon(sign)
+        return button.attributes(testid=testid)
 
     async def show(self, target: str) -> None:
         """Read the open folders again, and open the file `target`."""
@@ -133,6 +138,9 @@ class FilesTab:
         wide = button.props["aria-pressed"] != "true"
         button.attributes(aria_pressed=str(wide).lower())
         self._widen(wide)
+
+    async def _landed(self) -> None:
+        await self._refresh()
 
     async def _closed(self) -> None:
         self._model.current = ""
