@@ -149,11 +149,11 @@ def test_an_address_with_korean_letters_and_brackets_is_linked_whole_and_without
 @pytest.mark.parametrize(
     ("said", "html"),
     [
-        ("[the report](out/report.md)", "<p>the report <code>out/report.md</code></p>\n"),
-        ("[out/a.py](out/a.py)", "<p><code>out/a.py</code></p>\n"),
-        ("[src](./src/a.py#L3)", "<p>src <code>./src/a.py#L3</code></p>\n"),
-        ("![chart](out/chart.png)", "<p>chart <code>out/chart.png</code></p>\n"),
-        ("[보고서](/home/agent/agents/abcdefghjkmn/보고서.md)", "<p>보고서 <code>보고서.md</code></p>\n"),
+        ("[the report](out/report.md)", '<p>the report <code class="file">out/report.md</code></p>\n'),
+        ("[out/a.py](out/a.py)", '<p><code class="file">out/a.py</code></p>\n'),
+        ("[src](./src/a.py#L3)", '<p>src <code class="file">./src/a.py#L3</code></p>\n'),
+        ("![chart](out/chart.png)", '<p>chart <code class="file">out/chart.png</code></p>\n'),
+        ("[보고서](/home/agent/agents/abcdefghjkmn/보고서.md)", '<p>보고서 <code class="file">보고서.md</code></p>\n'),
         ("[part](#part)", "<p>part</p>\n"),
     ],
 )

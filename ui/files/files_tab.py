@@ -61,7 +61,8 @@ class FilesTab:
         for what, sign in (("file", "plus"), ("folder", "folder")):
             button = self._tool(f"new_{what}", sign, f"new-{what}")
             button.on("click", lambda what=what: self._tree.begin(what), args=[])
-        choosers = [self._tool("upload", "upload", "upload-files"), self._tool("upload_folder", "uploadfolder", "upload-tree")]
+        kinds = (("upload", "upload", "upload-files"), ("upload_folder", "uploadfolder", "upload-tree"))
+        choosers = [self._tool(*kind) for kind in kinds]
         wide = self._tool("wide", "wide", "panel-wide").attributes(aria_pressed="false").classes("hide-phone")
         wide.on("click", lambda: self._wide(wide), args=[])
         return choosers
@@ -75,8 +76,7 @@ class FilesTab:
     async def show(self, target: str) -> None:
         """Read the open folders again, and open the file `target`."""
         try:
-            for path in ["", *self._model.reveal(target)]:
-                self._model.folders.setdefault(path, FolderRows())
+            self._model.folders.setdefault("", FolderRows())
             await self._refresh()
             if target:
                 await self._open(target)
@@ -130,6 +130,10 @@ class FilesTab:
         self._tree.show(self._model.rows())
 
     async def _open(self, path: str) -> None:
+        for folder in self._model.reveal(path):
+            if folder not in self._model.folders:
+                self._model.folders[folder] = FolderRows()
+                await self._read(folder)
         await self._view.open(path)
         self._model.current = path
         self._draw()

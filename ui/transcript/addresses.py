@@ -34,7 +34,7 @@ def linkable(address: str) -> bool:
 def file_name(address: str) -> str:
     """Return the name of a file of the agent's folder as code; empty for a place on the same page."""
     name = "" if address.startswith("#") else near_path(unquote(address))
-    return f"<code>{escape(visible(name), quote=False)}</code>" if name else ""
+    return f'<code class="file">{escape(visible(name), quote=False)}</code>' if name else ""
 
 
 def link_start(address: str) -> str:

@@ -196,6 +196,7 @@ class _Renderer(RendererHTML):
             return link_start(address)
         if _names(tokens[at + 1], address):
             tokens[at + 1].type, tokens[at + 1].tag = "code_inline", "code"
+            tokens[at + 1].attrSet("class", "file")
         return ""
 
     def image(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:

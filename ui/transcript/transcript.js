@@ -18,7 +18,7 @@ export default {
         <div ref="pending" class="items"></div><div ref="working" class="working act" hidden></div></div>
     </div>
     <div ref="foot" class="foot-pill"></div><div ref="spoken" class="sr" aria-live="polite"></div></div>`,
-  props: { start: Object, words: Object, hello: Object, queue: Object },
+  props: { start: Object, words: Object, hello: Object, queue: Object, files: Boolean },
   mounted() {
     this.n = 0;
     this.items = new Map();
@@ -131,6 +131,7 @@ export default {
       box.insertBefore(fragment, before);
     },
     finish(item, op, live) {
+      this.link(item);
       const message = item.querySelector("[data-message]");
       if (message) window.dispatchEvent(new CustomEvent("oma-stored", { detail: message.dataset.message }));
       if (op.live) {
@@ -171,6 +172,7 @@ export default {
       if (!tail) return;
       const made = element("div");
       made.innerHTML = clean(op.html);
+      this.link(made);
       tail.before(...made.childNodes);
       this.reset(tail, "");
     },
@@ -214,6 +216,10 @@ export default {
       item.querySelector(".inner").append(...members);
       this.items.set(op.key, item);
     },
+    link(item) {
+      // Files that the agent names are links where there is a panel to open them in.
+      if (this.files) for (const file of item.querySelectorAll("code.file")) Object.assign(file, { tabIndex: 0, role: "link" });
+    },
     tailOf(key) {
       return this.items.get(key)?.querySelector(".tail");
     },
@@ -241,6 +247,13 @@ export default {
       working.append(ring, element("span", "v cut"), element("span", "end"));
       scroll.addEventListener("scroll", () => this.look(), { passive: true });
       for (const kind of ["wheel", "touchmove", "keydown", "pointerdown"]) scroll.addEventListener(kind, () => (this.movedAt = performance.now()), { passive: true });
+      if (this.files) {
+        const open = (event) => {
+          const file = event.target.closest("code.file");
+          if (file && (event.type === "click" || event.key === "Enter")) this.$emit("file", file.textContent);
+        };
+        for (const kind of ["click", "keydown"]) scroll.addEventListener(kind, open);
+      }
       scroll.addEventListener("click", (event) => {
         const summary = event.target.closest("summary");
         if (!summary) return;

@@ -76,6 +76,11 @@ class Transcript(Element, component="transcript.js", dependencies=["oma_items.js
         self.on("again", self._retried)
         self.on("handover", handover, args=[])
 
+    def open_files(self, open_file: Callable[[str], Awaitable[None]]) -> None:
+        """Make the files that the agent names links; `open_file` gets the path as the agent wrote it."""
+        self.props["files"] = True
+        self.on("file", lambda event: open_file(str(event.args)))
+
     def _start(self, push: Push) -> dict[str, Any]:
         return {
             "n": push.n,

@@ -18,7 +18,7 @@ from ui.layout.html import Tag, tag
 from ui.layout.i18n import Translations
 from ui.layout.page_frame import PageFrame, frame, screen
 from ui.layout.services import Services
-from ui.transcript.reducer import TranscriptReducer
+from ui.transcript.reducer import Meta, TranscriptReducer
 from ui.transcript.session_stats import SessionStats
 from ui.transcript.shared_view import SharedView, SharedViews, ViewCursor
 from ui.transcript.transcript import Transcript
@@ -150,13 +150,12 @@ class WorkspaceChat:
             user = self._page.user
             tag("span", user.name or user.email or self._words.t("common.owner"), classes="cut grow")
 
-    def _mid(self, cursor: ViewCursor) -> None:
-        words, id, user, meta = self._words, self._session.id, self._user, cursor.view.meta
+    def _add_head(self, meta: Meta) -> None:
         self._head = WorkspaceHead(
             agent=self._agent,
-            title=title_of(self._session, words),
+            title=title_of(self._session, self._words),
             meta=meta,
-            words=words,
+            words=self._words,
             publish=self._publish,
             rename=partial(self._actions.rename, self._agent.id),
             archive=partial(self._actions.archive, self._agent.id),
@@ -164,6 +163,10 @@ class WorkspaceChat:
             delete=partial(self._actions.delete, self._agent.id),
             panel=lambda event: self._panel.toggle(event),
         )
+
+    def _mid(self, cursor: ViewCursor) -> None:
+        words, id, user, meta = self._words, self._session.id, self._user, cursor.view.meta
+        self._add_head(meta)
         transcript_place = tag("div", classes="place")
         with tag("div", classes="dock"), tag("div", classes="col"):
             answer = partial(answer_request, self._page.services, id, user=user)
@@ -189,7 +192,11 @@ class WorkspaceChat:
                 fail=self._page.fail,
                 listeners=[self._head, self._list, card, composer],
                 hello=welcome(self._agent, self._session, words),
-            )
+            ).open_files(self._open_file)
+
+    async def _open_file(self, name: str) -> None:
+        """Open a file that the agent has named; a place in it (`#L3`) is left out."""
+        await self._panel.open("files", name.partition("#")[0].removeprefix("./"))
 
     async def _say(self, text: str, message_id: str, steer: bool) -> int:
         return await self._conversations.say(
