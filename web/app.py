@@ -16,6 +16,7 @@ from core.fleet.runner_pool import RunnerPool
 from core.services.account import Account
 from core.services.account_export import Export
 from core.services.agent_definitions import AgentDefinitions
+from core.services.agent_versions import AgentVersions
 from core.services.agents import Agents
 from core.services.announcements import Announcements
 from core.services.audit import Audit
@@ -94,6 +95,7 @@ def _use_cases(
     return {
         "agents": agents,
         "definitions": AgentDefinitions(agents),
+        "versions": AgentVersions(store=store, runners=runners, agents=agents, audit=audit),
         "runs": Runs(store, audit=audit, wake=loops.wake),
         "schedules": schedules,
         "secrets": secrets,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from core.domain.agent_definition import AgentDefinition, definition_of
+from core.domain.agent_definition import FIELDS, AgentDefinition, definition_of
 from core.domain.errors import Conflict
 from core.domain.records import Agent, UserId, now
 from core.store import Store
@@ -26,10 +26,10 @@ class DefinitionChanged(Conflict):
 async def change_agent(
     store: Store, agent: str, change: Change, *, owner: UserId, revision: int | None = None
 ) -> tuple[Agent, Agent]:
-    """Set what `change` returns for the record as it is, and raise its revision by one; return it before and after.
+    """Set what `change` returns for the record as it is, and return the record before and after.
 
-    Fields that have their value already are no change. Raises: NotFound. DefinitionChanged: it does not have the given
-    `revision`. Conflict: others change it all the time.
+    The revision rises by one if the definition changes. Fields that have their value already are no change.
+    Raises: NotFound. DefinitionChanged: it does not have the given `revision`. Conflict: others change it all the time.
     """
     for _ in range(TRIES):
         before = await store.get(Agent, agent, owner=owner)
@@ -38,13 +38,14 @@ async def change_agent(
         fields = {name: value for name, value in change(before).items() if getattr(before, name) != value}
         if not fields:
             return before, before
+        counted = before.revision + any(name in FIELDS for name in fields)
         try:
             after = await store.change(
                 Agent,
                 agent,
                 owner=owner,
                 expect={"revision": before.revision},
-                revision=before.revision + 1,
+                revision=counted,
                 updated_at=now(),
                 **fields,
             )

@@ -19,6 +19,7 @@ class AuditAction(StrEnum):
     USER_ENABLED = "user_enabled"
     AGENT_CREATED = "agent_created"
     AGENT_PUBLISHED = "agent_published"
+    AGENT_RESTORED = "agent_restored"
     AGENT_DELETED = "agent_deleted"
     SECRET_ADDED = "secret_added"  # noqa: S105  # what was done
     SECRET_REPLACED = "secret_replaced"  # noqa: S105  # what was done

@@ -101,6 +101,13 @@ REQUESTS: dict[str, Entry] = {
     "bad_model": Entry("The model cannot be taken.", "This is no name of a model.", (R.FIX_REQUEST,)),
     "bad_effort": Entry("The effort cannot be taken.", "There is no such level.", (R.FIX_REQUEST,)),
     "bad_inputs": Entry("The inputs cannot be taken.", "A name, a choice or a default does not fit.", (R.FIX_REQUEST,)),
+    "instructions_changed": Entry("The instructions have changed.", "Nothing was written over.", (R.RELOAD,)),
+    "version_too_large": Entry(
+        "The folder is too large for a version.",
+        "A version has at most 2,000 files and 20 MiB; move what the agent does not need to another place.",
+        (R.FREE_SPACE,),
+    ),
+    "version_damaged": Entry("The version is damaged.", "Its files are not what was published.", (R.FIX_REQUEST,)),
     "definition_changed": Entry("The agent has changed meanwhile.", "Nothing was written over.", (R.RELOAD,)),
     "bad_mode": Entry("The mode cannot be taken.", "There is no mode of this name.", (R.FIX_REQUEST,)),
     "rule_misses": Entry(

@@ -129,6 +129,7 @@ async def _bytes(answer: aiohttp.ClientResponse, limit: int) -> bytes:
 
 
 async def decoded(answer: aiohttp.ClientResponse, kind: type[T]) -> T:
+    """The whole answer as a value of this kind. Raises: RunnerUnavailable: it is too long, or none of ours."""
     try:
         return msgspec.json.decode(await _bytes(answer, PAGE_BYTES), type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

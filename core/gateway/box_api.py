@@ -17,6 +17,7 @@ from core.gateway.identity import Caller, Callers, verified_claims, verify_runne
 from core.gateway.ingest import Ingest
 from core.gateway.metering.meter import Meter
 from core.gateway.providers import Call, Provider
+from core.gateway.run_version import as_published, version_of_run, version_spec
 from core.gateway.turn_spans import current_turn
 from core.lib.aiohttp_disconnects import ignore_disconnects
 from core.observability import metrics
@@ -87,14 +88,16 @@ class BoxApi:
         caller.limits.count_start()
         asked = await _read(request, api.SpecRequest)
         session, agent = await self._mine(asked.session, caller)
+        version = await version_of_run(self._store, session, owner=caller.user)
         claims = {"user": caller.user, "agent": agent.id, "session": session.id}
         spec = api.Spec(
             token=tokens.sign(claims, key=self._keys[0], audience=caller.audience),
             provider=self._provider_name,
-            agent=_agent_spec(session, agent),
+            agent=_agent_spec(session, as_published(agent, version)),
             session=_session_spec(session, agent),
             secrets=await self._secrets(agent, caller.user),
             tools=registry.tools_of(session),
+            version=version_spec(version),
         )
         return _json(spec)
 

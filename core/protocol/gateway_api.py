@@ -69,6 +69,14 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
     asks: bool = False
 
 
+class VersionSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """The published version that a run works by: its number, its commit and the digest of its content."""
+
+    number: int
+    commit: str
+    digest: str
+
+
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
     """The answer of POST /internal/spec: everything that the CLI of a session starts with.
 
@@ -82,6 +90,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     session: SessionSpec
     secrets: dict[str, str] = {}
     tools: tuple[ToolSpec, ...] = ()
+    version: VersionSpec | None = None  # None: the session works in the agent's folder as it is
 
     def __repr__(self) -> str:
         return f"Spec({self.session.id})"

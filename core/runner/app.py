@@ -13,6 +13,7 @@ from core.runner.routes.files import FileRoutes
 from core.runner.routes.http import json_answer
 from core.runner.routes.sessions import SessionRoutes
 from core.runner.routes.terminals import TerminalRoutes
+from core.runner.routes.versions import VersionRoutes
 from core.runner.runner import Runner, read_init
 
 BODY_BYTES = 2 * 1024 * 1024
@@ -33,6 +34,7 @@ class App:
                 *SessionRoutes(self._runner).routes(),
                 *FileRoutes(self._runner.home).routes(),
                 *TerminalRoutes(self._runner).routes(),
+                *VersionRoutes(self._runner).routes(),
             ]
         )
         return app

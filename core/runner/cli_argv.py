@@ -16,6 +16,7 @@ from core.runner.folder_requests import wants
 from core.runner.processes import MARK
 from core.runner.prompts import appended
 from core.runner.tool_launcher import behind_launcher
+from core.runner.versions.working_folder import folder_of
 
 # The tools that an agent needs: all of the CLI's tools would make every request three times as large.
 TOOLS = (
@@ -39,6 +40,11 @@ class CliPaths(NamedTuple):
 
     def folder(self, agent: str) -> Path:
         return self.home / "agents" / agent
+
+    def workplace(self, spec: Spec) -> Path:
+        """The folder in which the CLI of this session works."""
+        version = spec.version
+        return folder_of(self.home, spec.agent.id, version.number) if version else self.folder(spec.agent.id)
 
     def transcripts(self, session: str) -> list[Path]:
         """Return the CLI's own record of a session. Without one it cannot be resumed."""
@@ -70,7 +76,7 @@ def argv(spec: Spec, place: CliPaths, cli_session: str, tools: Mapping[str, str]
         f"--resume={cli_session}" if place.transcripts(cli_session) else f"--session-id={cli_session}",
     ]
     rules = [rule for rule in spec.agent.rules if not rule.startswith(PREFIX)]  # those are decided call by call
-    servers = wants(place.folder(spec.agent.id), rules).servers
+    servers = wants(place.workplace(spec), rules).servers
     if tools:
         servers = behind_launcher(servers, tools)
     if spec.tools:

@@ -3,12 +3,14 @@
 import asyncio
 import importlib
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from core.domain.errors import Unavailable
+from core.domain.errors import Conflict, Unavailable
 from core.domain.events import Decided
 from core.domain.permission_policy import mode_of
 from core.protocol.gateway_api import Spec
+from core.protocol.versions_api import VersionRef
 from core.runner.cli import CliProcess, Json
 from core.runner.cli_argv import CliPaths, argv, environment
 from core.runner.folder_requests import distrust, wants
@@ -18,6 +20,7 @@ from core.runner.model_calls import ModelCalls
 from core.runner.pending_requests import ToolRequest, Verdict
 from core.runner.permission_judge import PermissionJudge
 from core.runner.tool_launcher import ToolLauncher
+from core.runner.versions.working_folder import Lease, WorkingFolders
 
 if TYPE_CHECKING:
     from core.runner.cli_client import CliClient
@@ -32,6 +35,7 @@ class CliListener(Protocol):
     """The session that a CLI is connected to."""
 
     id: str
+    folder: Path
 
     @property
     def cli_session(self) -> str: ...
@@ -50,6 +54,7 @@ class CliLauncher:
     def __init__(self, place: CliPaths, gateway: GatewayClient, known: KnownSecrets, calls: ModelCalls) -> None:
         self.place, self.gateway, self.known, self.calls = place, gateway, known, calls
         self._ours: set[int] = set()
+        self._folders = WorkingFolders(place.home)
 
     async def load(self) -> None:
         """Import the modules that a CLI needs, in a thread: it takes a second."""
@@ -63,32 +68,49 @@ class CliLauncher:
         """
         spec = await self.gateway.spec(session.id)
         self.known.learn(spec.secrets.values())  # before a CLI exists that could print them
-        folder = self.place.folder(spec.agent.id)
-        folder.mkdir(parents=True, exist_ok=True)
-        distrust(self.place.home)
-        session.on_held_back(wants(folder, spec.agent.rules).held)
+        lease = await self._prepare(spec)
+        session.folder = lease.folder
         try:
-            return await self._connect(session, spec)
-        except Unavailable as error:
-            if _UNKNOWN_SESSION not in str(error):
-                raise
-        self.put_transcript_aside(session.cli_session)  # it was killed before it held anything that the CLI can resume
-        return await self._connect(session, spec)
+            distrust(self.place.home)
+            session.on_held_back(wants(lease.folder, spec.agent.rules).held)
+            try:
+                return await self._connect(session, spec, lease)
+            except Unavailable as error:
+                if _UNKNOWN_SESSION not in str(error):
+                    raise
+            self.put_transcript_aside(session.cli_session)  # killed before it held anything to resume
+            return await self._connect(session, spec, lease)
+        except BaseException:
+            lease.release()
+            raise
+
+    async def _prepare(self, spec: Spec) -> Lease:
+        """The folder in which the CLI will work. Raises: Unavailable: the run's version is damaged. OSError."""
+        if spec.version is None:
+            folder = self.place.folder(spec.agent.id)
+            folder.mkdir(parents=True, exist_ok=True)
+            return Lease(folder)
+        named = VersionRef(commit=spec.version.commit, digest=spec.version.digest)
+        try:
+            return await self._folders.lease(spec.agent.id, spec.version.number, named)
+        except Conflict as error:
+            raise Unavailable(str(error), code=error.code) from error
 
     def put_transcript_aside(self, cli_session: str) -> None:
         """Move the CLI's transcript away, so that its next process starts without memory. Raises: OSError."""
         for transcript in self.place.transcripts(cli_session):
             transcript.rename(transcript.with_suffix(".unusable"))
 
-    async def _connect(self, session: CliListener, spec: Spec) -> "CliClient":
+    async def _connect(self, session: CliListener, spec: Spec, lease: Lease) -> "CliClient":
         await self.load()  # first, because nobody reads a CLI's output before its client exists
-        cli = await self._spawn(spec, session.cli_session)
+        cli = await self._spawn(spec, session.cli_session, lease.folder)
+        lease.until(cli.over)
         try:
             module = importlib.import_module("core.runner.cli_client")
             judge = PermissionJudge(
                 mode_of(spec.agent.permission_mode),
                 tuple(spec.agent.rules),
-                folder=self.place.folder(spec.agent.id),
+                folder=lease.folder,
                 home=self.place.home,
             )
             client: CliClient = module.CliClient(
@@ -103,8 +125,8 @@ class CliLauncher:
             raise Unavailable(f"{type(error).__name__}: {error}\n{cli.stderr_tail}".strip()) from error
         return client
 
-    async def _spawn(self, spec: Spec, cli_session: str) -> CliProcess:
-        place, folder = self.place, self.place.folder(spec.agent.id)
+    async def _spawn(self, spec: Spec, cli_session: str, folder: Path) -> CliProcess:
+        place = self.place
         try:
             tools = await ToolLauncher.start(folder, self._ours)
             variables = tools.environment()

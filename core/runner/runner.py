@@ -22,6 +22,7 @@ from core.runner.gateway_transport import transport_to
 from core.runner.known_secrets import KnownSecrets
 from core.runner.sessions import Sessions
 from core.runner.terminals.terminals import Terminals
+from core.runner.versions.versions import Versions
 
 log = logging.getLogger("oma.runner")
 
@@ -49,6 +50,7 @@ class Runner:
         known: KnownSecrets | None = None,
     ) -> None:
         self._cli, self._home, self._spare = cli, home, spare
+        self.versions = Versions(home)
         self.boot_key, self.pod = boot_key, pod
         self._alone_s, self._known = alone_s, known or KnownSecrets()
         self._bound: Init | None = None

@@ -48,7 +48,8 @@ class Session:
         self, journal: Journal, launcher: CliLauncher, *, spawn: Spawn, room: MakeRoom, rested: Callable[[], None]
     ) -> None:
         self.id, self.journal = journal.session, journal
-        outputs = LiveOutput(lambda: launcher.place.folder(journal.projection.agent), show=journal.show, spawn=spawn)
+        self.folder = launcher.place.home  # where its CLI works, once it has one
+        outputs = LiveOutput(lambda: self.folder, show=journal.show, spawn=spawn)
         self._cli_sessions = CliSessions(self.id, journal.log.path)
         self.conversation = Conversation(
             journal,

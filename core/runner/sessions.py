@@ -23,6 +23,7 @@ from core.runner.log import EventLog
 from core.runner.outbox import Outbox, read_cursor
 from core.runner.processes import Reaper
 from core.runner.session import Session
+from core.runner.versions.working_folder import forget_agent
 
 log = logging.getLogger("oma.sessions")
 
@@ -128,6 +129,7 @@ class Sessions:
             if await asyncio.to_thread(_agent_of, path) == agent:
                 await self.delete(path.stem)
         await asyncio.to_thread(shutil.rmtree, self._launcher.place.folder(agent), ignore_errors=True)
+        await asyncio.to_thread(forget_agent, self._launcher.place.home, agent)
 
     def end_clis(self, agent: str) -> None:
         """End the agent's CLIs, because its permissions have changed; the next ones get the new ones."""

@@ -16,6 +16,7 @@ from typing import Protocol
 
 import msgspec
 
+from core.domain.agent_versions import AgentVersion
 from core.domain.errors import RunnerUnavailable, TooMuch
 from core.domain.events import encode, seq_of
 from core.domain.records import SYSTEM, Agent, Connection, Login, Request, SecretRecord, Session, User, UserId
@@ -96,6 +97,7 @@ class Export:
             "user": await store.get(User, user, owner=SYSTEM),
             "devices": [{"device": one.device, "address": one.address, "seen_at": one.seen_at} for one in logins],
             "agents": await store.find(Agent, owner=user, limit=MANY),
+            "versions": await store.find(AgentVersion, owner=user, limit=MANY),
             "sessions": await store.find(Session, owner=user, limit=MANY),
             "secrets": await store.find(SecretRecord, owner=user, limit=MANY),
             "schedules": await store.find(Trigger, owner=user, limit=MANY),

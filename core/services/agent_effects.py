@@ -14,8 +14,8 @@ def audited(before: Agent, after: Agent) -> list[tuple[AuditAction, str]]:
         found.append((AuditAction.EGRESS_CHANGED, " ".join(after.egress)))
     if before.permission_mode != after.permission_mode:
         found.append((AuditAction.MODE_CHANGED, after.permission_mode))
-    if before.draft and not after.draft:
-        found.append((AuditAction.AGENT_PUBLISHED, ""))
+    if before.published != after.published or (before.draft and not after.draft):
+        found.append((AuditAction.AGENT_PUBLISHED, f"v{after.published}" if after.published else ""))
     found += [(AuditAction.SECRET_ASSIGNED, name) for name in after.secrets if name not in before.secrets]
     found += [(AuditAction.SECRET_WITHDRAWN, name) for name in before.secrets if name not in after.secrets]
     return found

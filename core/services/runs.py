@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from core.domain.agent_versions import AgentVersion, version_id
 from core.domain.audit import AuditAction
 from core.domain.errors import BadInput, Conflict, TooMuch
 from core.domain.records import SYSTEM, Agent, UserId, now
@@ -54,6 +55,10 @@ class Runs:
         found = await self._store.get(Agent, agent, owner=user)
         if found.draft and version != DRAFT:
             raise Conflict("the agent is a draft: publish it, or run the draft", code="not_published")
+        if version == 0:
+            version = found.published
+        elif isinstance(version, int):
+            await self._store.get(AgentVersion, version_id(agent, version), owner=user)
         if len(key) > KEY_CHARS or len(str(input)) > INPUT_CHARS:
             raise BadInput(f"an input has at most {INPUT_CHARS} characters", code="bad_message")
         input = checked_values(found.inputs, input)

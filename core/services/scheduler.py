@@ -92,7 +92,8 @@ class Scheduler:
             input=trigger.input,
         )
         previous = await self._open_runs(trigger, user, but=id, moment=moment)
-        state, reason = await self._initial_state(trigger, slot, previous, moment)
+        state, reason, version = await self._initial_state(trigger, slot, previous, moment)
+        run = msgspec.structs.replace(run, version=version)
         if state is RunState.QUEUED:
             await enter(self._store, run, user=user)
             if trigger.overlap is Overlap.CANCEL_PREVIOUS:
@@ -105,22 +106,22 @@ class Scheduler:
 
     async def _initial_state(
         self, trigger: Trigger, slot: DueSlot, previous: list[Run], moment: datetime
-    ) -> tuple[RunState, str]:
-        """Return the state in which a slot's run begins, and the reason code if it is not queued."""
+    ) -> tuple[RunState, str, int]:
+        """Return the state in which a slot's run begins, the reason code if it is not queued, and its version."""
         if late := caught_up(trigger, slot.due_at, moment):
-            return RunState.MISSED, late
+            return RunState.MISSED, late, 0
         try:
             agent = await self._store.get(Agent, trigger.agent, owner=slot.user)
         except NotFound:
-            return RunState.SKIPPED, "agent_gone"
+            return RunState.SKIPPED, "agent_gone", 0
         if agent.archived or agent.draft:
-            return RunState.SKIPPED, "agent_archived" if agent.archived else "not_published"
+            return RunState.SKIPPED, "agent_archived" if agent.archived else "not_published", agent.published
         on_time = moment - slot.due_at <= timedelta(seconds=LATE_S)
         if previous and trigger.overlap is Overlap.SKIP and (on_time or trigger.catch_up is not CatchUp.ALL):
-            return RunState.SKIPPED, "overlap"
+            return RunState.SKIPPED, "overlap", agent.published
         if len(previous) >= LONGEST_QUEUE:
-            return RunState.SKIPPED, "queue_full"
-        return RunState.QUEUED, ""
+            return RunState.SKIPPED, "queue_full", agent.published
+        return RunState.QUEUED, "", agent.published
 
     async def _open_runs(self, trigger: Trigger, user: UserId, *, but: str, moment: datetime) -> list[Run]:
         """Return this schedule's runs that have not ended, judged by their own rows: an OpenRun row may be

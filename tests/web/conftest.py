@@ -14,6 +14,7 @@ from core.config.settings import Settings
 from core.fleet.idle_reaper import IdleLimits
 from core.fleet.runner_pool import RunnerPool
 from core.services.agent_definitions import AgentDefinitions
+from core.services.agent_versions import AgentVersions
 from core.services.agents import Agents
 from core.services.audit import Audit
 from core.services.conversations import Conversations
@@ -71,6 +72,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
                     | {
                         "definitions": AgentDefinitions(agents),
                         "files": Files(store=store, runners=runners, upload_bytes=3 * 2**20),
+                        "versions": AgentVersions(store=store, runners=runners, agents=agents, audit=audit),
                         "runs": Runs(store, audit=audit, wake=lambda: None),
                         "schedules": Schedules(store, audit=audit, wake=lambda: None),
                         "spending": Spending(store, audit=audit, people=people),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from core.services.account import Account
     from core.services.account_export import Export
     from core.services.agent_definitions import AgentDefinitions
+    from core.services.agent_versions import AgentVersions
     from core.services.agents import Agents
     from core.services.announcements import Announcements
     from core.services.audit import Audit
@@ -65,6 +66,7 @@ class Services:
     settings: Settings
     agents: "Agents"
     definitions: "AgentDefinitions"
+    versions: "AgentVersions"
     conversations: "Conversations"
     runs: "Runs"
     schedules: "Schedules"
