@@ -16,6 +16,8 @@ from core.protocol import tokens
 from core.protocol.runner_api import PROTOCOL
 from core.runner import export
 from core.runner.routes.files import FileRoutes
+from core.runner.routes.versions import VersionRoutes
+from core.runner.versions.versions import Versions
 from core.spawner import Isolation, Phase, Poll, ProgressCallback, RunnerEndpoint, nobody
 
 
@@ -60,6 +62,7 @@ class ScriptedRunner:
                 web.delete("/v1/agents/{id}", self._accept),
                 web.get("/v1/export", self._export),
                 *FileRoutes(self.home).routes(),  # the real ones, on a folder of the test's
+                *VersionRoutes(Versions(self.home), lambda _: None).routes(),
             ]
         )
         self._web = web.AppRunner(app, shutdown_timeout=0.1)

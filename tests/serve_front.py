@@ -13,10 +13,11 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from limits import RateLimitItemPerMinute
 from nicegui import core as nicegui_core
 from starlette.routing import BaseRoute, Mount, WebSocketRoute
 
-from auth import uvicorn_config
+from auth import guard, uvicorn_config
 from core.config.settings import Secret, Settings
 from core.fleet.idle_reaper import IdleLimits
 from core.fleet.runner_pool import RunnerPool
@@ -53,6 +54,7 @@ Prepare = Callable[[SqliteStore, ScriptedSpawner], Awaitable[None]]
 
 async def main(port: int, folder: Path, *, prepare: Prepare | None = None) -> None:
     """`prepare` may fill store and runner before anybody comes; it prints the first line then."""
+    guard.STRANGER = RateLimitItemPerMinute(10_000, namespace="stranger")  # every door is tried within a minute
     # with a provider, so that its routes are there too; nothing listens where it is said to be
     settings = Settings(port=port, data_dir=folder, **PROVIDER)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)

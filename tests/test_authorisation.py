@@ -76,6 +76,14 @@ TABLE: dict[str, tuple[int, int]] = {
     "POST /api/v1/runs/{run}/cancel": (401, 404),
     "POST /api/v1/runs/{run}/retry": (401, 404),
     "GET /api/v1/runs/{run}/events": (401, 404),
+    "GET /api/v1/agents/{agent}": (401, 404),
+    "PATCH /api/v1/agents/{agent}": (401, 400),
+    "GET /api/v1/agents/{agent}/instructions": (401, 404),
+    "PUT /api/v1/agents/{agent}/instructions": (401, 400),
+    "POST /api/v1/agents/{agent}/publish": (401, 404),
+    "GET /api/v1/agents/{agent}/versions": (401, 404),
+    "GET /api/v1/agents/{agent}/versions/{number}/diff": (401, 404),
+    "POST /api/v1/agents/{agent}/versions/{number}/restore": (401, 404),
     "POST /api/v1/agents/{agent}/triggers": (401, 404),
     "GET /api/v1/agents/{agent}/triggers": (401, 404),
     "PATCH /api/v1/triggers/{trigger}": (401, 404),
@@ -217,6 +225,7 @@ async def served(running: tuple[str, Path, dict[str, list[str]]]) -> AsyncIterat
             "run": run.id,
             "run_id": run.id,
             "trigger": trigger.id,
+            "number": "1",
         }
         yield Served(base=base, store=store, logins=Logins(store, [KEY]), alices=ids)
 
@@ -261,7 +270,14 @@ async def test_another_user_gets_what_the_table_says_and_nothing_of_alice(served
 
 @pytest.mark.parametrize("route", [route for route in TABLE if TABLE[route][1] == 404 and "/_nicegui" not in route])
 async def test_what_is_alices_and_what_never_was_are_the_same_to_bob(served: Served, route: str) -> None:
-    random = {"agent": new_agent_id(), "session": new_session_id(), "run": "f00", "run_id": "f00", "trigger": "f00"}
+    random = {
+        "agent": new_agent_id(),
+        "session": new_session_id(),
+        "run": "f00",
+        "run_id": "f00",
+        "trigger": "f00",
+        "number": "1",
+    }
     random["agent_id"] = random["agent"]
     cookies = await served.actor("bob")
     theirs = await served.ask(route, cookies, served.alices)

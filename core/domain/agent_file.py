@@ -14,7 +14,7 @@ LISTS = frozenset({"egress", "secrets", "tests", "rules"})
 
 
 def to_file(definition: AgentDefinition) -> dict[str, Any]:
-    """The values of the file, in its order: plain values first, then tables."""
+    """Return the values of the file, in its order: plain values first, then tables."""
     values = msgspec.to_builtins(definition)
     plain = {
         NAMES.get(name, name): values[name]

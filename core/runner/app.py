@@ -34,7 +34,7 @@ class App:
                 *SessionRoutes(self._runner).routes(),
                 *FileRoutes(self._runner.home).routes(),
                 *TerminalRoutes(self._runner).routes(),
-                *VersionRoutes(self._runner).routes(),
+                *VersionRoutes(self._runner.versions, lambda agent: self._runner.sessions.renew_clis(agent)).routes(),
             ]
         )
         return app

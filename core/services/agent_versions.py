@@ -34,7 +34,7 @@ class FieldChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VersionDiff(msgspec.Struct, frozen=True, kw_only=True):
-    """What differs between two versions, or a version and the draft. `more_files` differ besides."""
+    """The differences of two versions, or of a version and the draft. `more_files` differ besides."""
 
     fields: tuple[FieldChange, ...]
     files: tuple[FileChange, ...]

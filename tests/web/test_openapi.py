@@ -30,6 +30,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /admin/users/{user_id}/limits": {"user_month_usd": 5.0},
     "POST /agents/{agent}/files:move": {"source": "notes.txt", "target": "moved.txt"},
     "POST /agents/{agent}/files:restore": {"trash": ""},
+    "PATCH /agents/{agent}": {"name": "Digest", "revision": 0},
+    "PUT /agents/{agent}/instructions": {"text": "Read.", "etag": ""},
+    "POST /agents/{agent}/publish": {"note": "first"},
     "POST /triggers/preview": {"cron": "0 9 * * 1-5"},
 }
 NOT_OBJECTS = (b"", b"null", b"7", b'"text"', b"[]", b"{", b"\xff", b"[" * 50_000)
@@ -85,7 +88,9 @@ async def ids_of(served: Served, route: str) -> dict[str, str]:
         await served.owner.post(f"{PREFIX}/runs/{run}/cancel")
     trigger = (await served.owner.post(f"{PREFIX}/agents/{agent}/triggers", json={"cron": "0 9 * * *"})).json()["id"]
     known = {"agent": agent, "session": made["session"]["id"], "run": run, "trigger": trigger}
-    return known | {"user_id": "local-owner"} | await files_of(served, route, agent)
+    if "{number}" in route:
+        assert (await served.owner.post(f"{PREFIX}/agents/{agent}/publish", json={})).status_code == 201
+    return known | {"user_id": "local-owner", "number": "1"} | await files_of(served, route, agent)
 
 
 async def files_of(served: Served, route: str, agent: str) -> dict[str, str]:
@@ -120,7 +125,13 @@ async def test_every_answer_of_a_route_is_declared_with_its_schema(served: Serve
     assert well.status_code < 300, well.text[:300]
     hold(route, well)
     hold(route, await ask(served.nobody, route, ids, **body))
-    random = {"agent": new_agent_id(), "session": new_session_id(), "run": "f00", "trigger": "f00", "user_id": "f00"}
+    random = {
+        "agent": new_agent_id(),
+        "session": new_session_id(),
+        "run": "f00",
+        "trigger": "f00",
+        "user_id": "f00",
+    } | {"number": "1"}
     random["path"] = "notes.txt"
     if "{" in route:
         nowhere = await ask(served.owner, route, random, **body)

@@ -35,7 +35,19 @@ from core.fleet.gateway_link import GatewayLink
 from core.services.connections import ConnectionHistory
 from core.store import Store
 from ui.layout.services import Services
-from web.api import agents, connections, error_answers, files, health, openapi, runs, sessions, triggers, usage
+from web.api import (
+    agent_definitions,
+    agents,
+    connections,
+    error_answers,
+    files,
+    health,
+    openapi,
+    runs,
+    sessions,
+    triggers,
+    usage,
+)
 from web.api.routing import ApiRouter
 
 PREFIX = "/api/v1"
@@ -62,6 +74,7 @@ def _routers(services: Services, store: Store) -> tuple[ApiRouter, ...]:
     """Every resource of the API."""
     return (
         agents.router(services),
+        agent_definitions.router(services),
         sessions.router(services, store),
         connections.router(ConnectionHistory(store)),
         files.router(services),

@@ -1,17 +1,19 @@
 """Routes about an agent's versions and instructions."""
 
+from collections.abc import Callable
+
 from aiohttp import web
 
 from core.protocol import versions_api as api
 from core.runner.routes.http import json_answer, json_body, path_id
-from core.runner.runner import Runner
+from core.runner.versions.versions import Versions
 
 
 class VersionRoutes:
-    """Handlers of one runner."""
+    """Handlers of one runner. `renew_clis` lets an agent's next turns begin in CLIs that know its new files."""
 
-    def __init__(self, runner: Runner) -> None:
-        self._runner = runner
+    def __init__(self, versions: Versions, renew_clis: Callable[[str], None]) -> None:
+        self._versions, self._renew_clis = versions, renew_clis
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -24,23 +26,23 @@ class VersionRoutes:
 
     async def _publish(self, request: web.Request) -> web.Response:
         asked = await json_body(request, api.Publish)
-        return json_answer(await self._runner.versions.publish(path_id(request, "agent"), asked))
+        return json_answer(await self._versions.publish(path_id(request, "agent"), asked))
 
     async def _restore(self, request: web.Request) -> web.Response:
         asked, agent = await json_body(request, api.Restore), path_id(request, "agent")
-        restored = await self._runner.versions.restore(agent, asked.version)
-        self._runner.sessions.renew_clis(agent)  # they have read the files that were there
+        restored = await self._versions.restore(agent, asked.version)
+        self._renew_clis(agent)  # they have read the files that were there
         return json_answer(restored)
 
     async def _diff(self, request: web.Request) -> web.Response:
         asked = await json_body(request, api.DiffRequest)
-        return json_answer(await self._runner.versions.diff(path_id(request, "agent"), asked))
+        return json_answer(await self._versions.diff(path_id(request, "agent"), asked))
 
     async def _instructions(self, request: web.Request) -> web.Response:
-        return json_answer(await self._runner.versions.instructions(path_id(request, "agent")))
+        return json_answer(await self._versions.instructions(path_id(request, "agent")))
 
     async def _write_instructions(self, request: web.Request) -> web.Response:
         wanted, agent = await json_body(request, api.Instructions), path_id(request, "agent")
-        written = await self._runner.versions.write_instructions(agent, wanted)
-        self._runner.sessions.renew_clis(agent)
+        written = await self._versions.write_instructions(agent, wanted)
+        self._renew_clis(agent)
         return json_answer(written)

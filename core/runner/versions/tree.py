@@ -53,7 +53,7 @@ Tree = dict[str, File]
 
 
 def is_definition(path: str) -> bool:
-    """Whether the file says what the agent is, and is not its work."""
+    """Return True if the file says what the agent is, False if it is something the agent works on."""
     return path in DEFINITION_FILES or path.split("/", 1)[0] in DEFINITION_FOLDERS
 
 

@@ -1,4 +1,4 @@
-"""What the web asks of a runner about an agent's versions and instructions."""
+"""The calls of the web about an agent's versions and instructions, carried out in the user's box."""
 
 import asyncio
 from collections import defaultdict

@@ -1,4 +1,5 @@
-"""Where runs of a published version work: `~/published/<agent>/v<n>`, apart from the folder in which one drafts.
+"""Folders in which runs of a published version work: `~/published/<agent>/v<n>`, apart from the agent's own folder.
+
 
 A run finds the version's own files there, and what earlier runs have left. Before each start the files of the
 definition are made what they are in the version, whatever a run did to them. Another file of the version is written
@@ -93,12 +94,12 @@ class WorkingFolders:
 
 
 def folder_of(home: Path, agent: str, number: int) -> Path:
-    """Where runs of this version work."""
+    """Return the folder in which runs of this version work."""
     return home / "published" / agent / f"v{number}"
 
 
 def repository_path(home: Path, agent: str) -> Path:
-    """Where the versions of an agent are kept."""
+    """Return the place of the agent's repository of versions."""
     return home / ".oma" / "versions" / f"{agent}.git"
 
 

@@ -12,6 +12,7 @@ from core.config import runtime_dir
 from core.config.runtime_dir import Process
 from core.config.settings import Secret
 from core.domain.records import Agent, Box, SecretRecord, Session, Unattended, now
+from core.domain.runs import Run, TriggerKind
 from core.gateway.box_limits import CALLS, STARTS
 from core.protocol import tokens
 from core.vault.local import LocalVault
@@ -63,6 +64,8 @@ async def test_a_run_starts_with_what_the_agents_policy_allows_and_is_told_wheth
 ) -> None:
     session = await harness.store.get(Session, "s1", owner=ALICE)
     await harness.store.put(structs.replace(session, kind="run", run="r1"), owner=ALICE)
+    run = Run(id="r1", agent="a1", trigger_kind=TriggerKind.PERSON, trigger=ALICE, at=now(), created_at=now())
+    await harness.store.put(run, owner=ALICE)
     for otherwise in ("deny", "ask"):
         policy = Unattended(allow=("Bash(make:*)",), otherwise=otherwise)  # type: ignore[arg-type]
         await harness.store.change(Agent, "a1", owner=ALICE, rules=("Read",), unattended=policy)
