@@ -35,8 +35,9 @@ async def _handle(context: ToolContext, given: ReadRun) -> ToolAnswer:
 async def _run(context: ToolContext, id: str) -> Run:
     """Raises: BadInput: there is none of this agent."""
     if not id:
-        where = {"agent": context.agent.id}
-        newest = await context.store.find(Run, owner=context.user, where=where, newest_by="at", limit=1)
+        newest = await context.store.find(
+            Run, owner=context.user, where={"agent": context.agent.id}, newest_by="at", limit=1
+        )
         if not newest:
             raise BadInput("this agent has not run yet")
         return newest[0]
