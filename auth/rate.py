@@ -1,6 +1,7 @@
 """Rate limits: strangers by network, users by account; counted by the `limits` package.
 
-The counts are this process's own. Several web processes share them by giving `RateLimiter` another storage of that package.
+The counts are this process's own. Several web processes share them
+by giving `RateLimiter` another storage of that package.
 """
 
 import time
