@@ -1,4 +1,4 @@
-"""The whole front of the web over a scripted runner, to try every door: `python -m tests.serve_front PORT FOLDER`.
+"""The whole front of the web over a scripted runner, to try every route: `python -m tests.serve_front PORT FOLDER`.
 
 First it prints one line of JSON: every route it has, and every word that its sockets understand.
 """
@@ -54,7 +54,7 @@ Prepare = Callable[[SqliteStore, ScriptedSpawner], Awaitable[None]]
 
 async def main(port: int, folder: Path, *, prepare: Prepare | None = None) -> None:
     """`prepare` may fill store and runner before anybody comes; it prints the first line then."""
-    guard.STRANGER = RateLimitItemPerMinute(10_000, namespace="stranger")  # every door is tried within a minute
+    guard.STRANGER = RateLimitItemPerMinute(10_000, namespace="stranger")  # every route is tried within a minute
     # with a provider, so that its routes are there too; nothing listens where it is said to be
     settings = Settings(port=port, data_dir=folder, **PROVIDER)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)

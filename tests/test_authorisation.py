@@ -1,4 +1,4 @@
-"""Every door of the web × everybody who must not come in by it. A route that is not in the table fails the build.
+"""Every route of the web × everybody who must not be served by it. A route that is not in the table fails the build.
 
 The table is compared with the live routes of the application as it is served, and so are the words of the sockets.
 """

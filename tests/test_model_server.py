@@ -24,7 +24,7 @@ from tests.model_script import deltas, script
 from tests.model_server import ModelServer
 
 
-class Talk:
+class CliChat:
     """A conversation with the real CLI."""
 
     def __init__(self, client: ClaudeSDKClient) -> None:
@@ -45,7 +45,7 @@ class Talk:
 
 
 @pytest.fixture
-async def talk(model: ModelServer, tmp_path: Path) -> AsyncIterator[Talk]:
+async def chat(model: ModelServer, tmp_path: Path) -> AsyncIterator[CliChat]:
     async def decide(_: str, given: dict[str, Any], __: ToolPermissionContext) -> Any:
         return PermissionResultDeny(message="not now") if "secret" in str(given) else PermissionResultAllow()
 
@@ -57,29 +57,29 @@ async def talk(model: ModelServer, tmp_path: Path) -> AsyncIterator[Talk]:
         max_buffer_size=1 << 24,
     )
     async with ClaudeSDKClient(options) as client:
-        yield Talk(client)
+        yield CliChat(client)
 
 
-async def test_the_cli_says_what_the_script_says(talk: Talk, model: ModelServer, tmp_path: Path) -> None:
-    assert (await talk.ask("hello"))[0] == ["You said: hello"]
-    assert (await talk.ask("N=5 GAP=0.01"))[0] == ["w0 w1 w2 w3 w4"] == [talk.streamed]
-    assert (await talk.ask("SAY(((before)))TOOL(((touch x; echo $((40+2))))) SAY(((after)))"))[0] == ["before", "after"]
-    assert (await talk.ask("WRITE(((note.txt)))(((안녕)))"))[0][0].startswith("Result: File created")
+async def test_the_cli_says_what_the_script_says(chat: CliChat, model: ModelServer, tmp_path: Path) -> None:
+    assert (await chat.ask("hello"))[0] == ["You said: hello"]
+    assert (await chat.ask("N=5 GAP=0.01"))[0] == ["w0 w1 w2 w3 w4"] == [chat.streamed]
+    assert (await chat.ask("SAY(((before)))TOOL(((touch x; echo $((40+2))))) SAY(((after)))"))[0] == ["before", "after"]
+    assert (await chat.ask("WRITE(((note.txt)))(((안녕)))"))[0][0].startswith("Result: File created")
     assert (tmp_path / "note.txt").read_text() == "안녕"
-    assert (await talk.ask("TOOL(((touch secret)))"))[0] == ["Refused: not now"]
+    assert (await chat.ask("TOOL(((touch secret)))"))[0] == ["Refused: not now"]
     assert [asked.key for asked in model.turns] == ["key"] * len(model.turns)
 
 
-async def test_a_cut_stream_is_asked_again_and_answered_in_other_words(talk: Talk, model: ModelServer) -> None:
+async def test_a_cut_stream_is_asked_again_and_answered_in_other_words(chat: CliChat, model: ModelServer) -> None:
     for fault in ("CUT@3", "ERREVENT@3"):
-        said, result = await talk.ask(f"{fault} N=5 GAP=0.01")
+        said, result = await chat.ask(f"{fault} N=5 GAP=0.01")
         assert said == ["again0 again1 again2 again3 again4"] and not result.is_error
-        assert talk.streamed.startswith("w0 w1 w2")
+        assert chat.streamed.startswith("w0 w1 w2")
         assert [asked.attempt for asked in model.turns if fault in asked.prompt] == [0, 1]
 
 
-async def test_an_overloaded_model_answers_after_so_many_tries(talk: Talk, model: ModelServer) -> None:
-    assert (await talk.ask("ERR529x1 SAY(((at last)))"))[0] == ["at last"]
+async def test_an_overloaded_model_answers_after_so_many_tries(chat: CliChat, model: ModelServer) -> None:
+    assert (await chat.ask("ERR529x1 SAY(((at last)))"))[0] == ["at last"]
     assert len(model.turns) == 2
 
 

@@ -59,11 +59,11 @@ async def front(
     """Put everything onto `app`, which may be served while the context is open. Raises: Misconfigured."""
     audit = Audit(store, request_origin=auth.request_origin)
     authenticator = auth.install(app, settings, store, keys, audit=audit, page=error_page.refusal)
-    talks = Conversations(store=store, runners=runners, audit=audit)
+    conversations = Conversations(store=store, runners=runners, audit=audit)
     async with (
-        _background_loops(settings, talks, store=store, runners=runners) as loops,
+        _background_loops(settings, conversations, store=store, runners=runners) as loops,
         Announcements(store=store, audit=audit) as announcements,
-        _account(authenticator, talks, store=store, vault=vault, runners=runners, audit=audit) as account,
+        _account(authenticator, conversations, store=store, vault=vault, runners=runners, audit=audit) as account,
         authenticator.running(),
     ):
         people = _user_admin(authenticator, settings, store=store, runners=runners, audit=audit)
@@ -71,25 +71,31 @@ async def front(
             settings=settings,
             auth=authenticator,
             account=account,
-            conversations=talks,
-            terminals=Terminals(conversations=talks, audit=audit, allowed=settings.terminals == "on"),
+            conversations=conversations,
+            terminals=Terminals(conversations=conversations, audit=audit, allowed=settings.terminals == "on"),
             files=Files(store=store, runners=runners, upload_bytes=settings.upload_mb * 2**20),
             people=people,
             spending=Spending(store, audit=audit, people=people),
             announcements=announcements,
             audit=audit,
             isolation=spawner.isolation,
-            **_use_cases(talks, loops, store=store, vault=vault, runners=runners, audit=audit),
+            **_use_cases(conversations, loops, store=store, vault=vault, runners=runners, audit=audit),
         )
         _install(app, services, store=store, gate=gate, draining=draining)
         yield authenticator
 
 
 def _use_cases(
-    talks: Conversations, loops: BackgroundLoops, *, store: Store, vault: Vault, runners: RunnerPool, audit: Audit
+    conversations: Conversations,
+    loops: BackgroundLoops,
+    *,
+    store: Store,
+    vault: Vault,
+    runners: RunnerPool,
+    audit: Audit,
 ) -> dict[str, Any]:
     """Build the use cases of agents and their work, by the fields of Services."""
-    agents = Agents(store=store, runners=runners, forget=talks.forget, audit=audit)
+    agents = Agents(store=store, runners=runners, forget=conversations.forget, audit=audit)
     schedules = Schedules(store, audit=audit, wake=loops.wake)
     secrets = Secrets(vault=vault, store=store, runners=runners, audit=audit)
     return {
@@ -100,7 +106,7 @@ def _use_cases(
         "schedules": schedules,
         "secrets": secrets,
         "platform_requests": PlatformRequests(
-            store=store, conversations=talks, secrets=secrets, schedules=schedules, publish=agents.publish
+            store=store, conversations=conversations, secrets=secrets, schedules=schedules, publish=agents.publish
         ),
         "export": Export(store=store, runners=runners),
         "outbound": ConnectionHistory(store),
@@ -118,7 +124,7 @@ def _user_admin(
 
 def _account(
     authenticator: auth.AuthService,
-    talks: Conversations,
+    conversations: Conversations,
     *,
     store: Store,
     vault: Vault,
@@ -132,12 +138,12 @@ def _account(
         runners=runners,
         audit=audit,
         locked_out=authenticator.logins.revoke_all,
-        forget=talks.forget_user,
+        forget=conversations.forget_user,
     )
 
 
 def _background_loops(
-    settings: Settings, talks: Conversations, *, store: Store, runners: RunnerPool
+    settings: Settings, conversations: Conversations, *, store: Store, runners: RunnerPool
 ) -> BackgroundLoops:
     """Build the loops of this web for unattended work. Raises: Misconfigured."""
     per_user, platform = settings.run_bounds
@@ -145,7 +151,7 @@ def _background_loops(
     def is_held(user: UserId) -> bool:
         return runners.running(user) is not None
 
-    worker = RunWorker(store, messenger=talks, is_held=is_held, per_user=per_user, platform=platform)
+    worker = RunWorker(store, messenger=conversations, is_held=is_held, per_user=per_user, platform=platform)
     return BackgroundLoops(Scheduler(store), worker)
 
 

@@ -2,7 +2,8 @@
 
 JSON is flat: `{"seq": n, "at": "…Z", "type": "user_said", …}`. `seq` and `at` are absent on events that are shown
 but not stored (`LIVE_ONLY`). Unknown fields are ignored and unknown kinds are dropped by `decode_many`, so an older
-web reads a newer runner's log. All of it is attacker text: sizes are checked at the doors, escaping at the screen.
+web reads a newer runner's log. All of it is attacker text: sizes are checked where it
+enters, and it is escaped on the screen.
 """
 
 from datetime import UTC, datetime

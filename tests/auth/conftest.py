@@ -60,7 +60,7 @@ class House:
     """An application behind `auth.install`."""
 
     app: FastAPI
-    door: AuthService
+    service: AuthService
     base: str
 
     def browser(self, base: str = "") -> httpx2.AsyncClient:
@@ -76,12 +76,12 @@ def build(store: SqliteStore, nicegui_untouched: None) -> Build:
     def build(settings: Settings | None = None, *, keys: tuple[str, ...] = (KEY,), page: Page | None = None) -> House:
         settings = settings or Settings()
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-        door = auth.install(app, settings, store, keys, page=page)
+        service = auth.install(app, settings, store, keys, page=page)
 
         @app.api_route("/dashboard", methods=["GET", "POST"])
         async def dashboard(request: Request) -> PlainTextResponse:
-            assert door.current() == door.user_of(request)
-            return PlainTextResponse(door.current().id)
+            assert service.current() == service.user_of(request)
+            return PlainTextResponse(service.current().id)
 
         @app.get("/login")
         async def login() -> PlainTextResponse:
@@ -99,7 +99,7 @@ def build(store: SqliteStore, nicegui_untouched: None) -> Build:
         async def broken() -> None:
             raise RuntimeError("on purpose")
 
-        return House(app=app, door=door, base=settings.url)
+        return House(app=app, service=service, base=settings.url)
 
     return build
 
@@ -135,7 +135,7 @@ def idp(running_idp: Provider) -> Provider:
 async def signed_in(house: House) -> httpx2.AsyncClient:
     """A browser in which the owner opened a printed link."""
     browser = house.browser()
-    answer = await browser.get(house.door.local_link())
+    answer = await browser.get(house.service.local_link())
     assert answer.status_code == 303
     return browser
 

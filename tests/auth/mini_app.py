@@ -36,7 +36,7 @@ async def main(port: int, database: Path, issuer: str = "") -> None:
     )
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     async with await SqliteStore.open(database) as store:
-        door = auth.install(app, settings, store, [KEY])
+        service = auth.install(app, settings, store, [KEY])
 
         @ui.page("/login")
         def login() -> None:
@@ -45,18 +45,18 @@ async def main(port: int, database: Path, issuer: str = "") -> None:
 
         @ui.page("/dashboard")
         def dashboard() -> None:
-            user = door.current()
+            user = service.current()
             ui.label(f"user {user.id} {user.name}")
             ui.button("press", on_click=lambda: print(f"pressed by {user.id}", flush=True))
 
         @app.post("/api/v1/echo")
         async def echo(request: Request) -> JSONResponse:
             body = await request.body()
-            return JSONResponse({"user": door.user_of(request).user_id, "size": len(body)})
+            return JSONResponse({"user": service.user_of(request).user_id, "size": len(body)})
 
         @app.post("/api/v1/everywhere")
         async def everywhere(request: Request) -> JSONResponse:
-            await door.sign_out_everywhere(UserId(door.user_of(request).id))
+            await service.sign_out_everywhere(UserId(service.user_of(request).id))
             return JSONResponse({})
 
         @app.get("/theme/census")  # where no limit counts
@@ -75,8 +75,8 @@ async def main(port: int, database: Path, issuer: str = "") -> None:
         ui.run_with(app, show_welcome_message=False, binding_refresh_interval=None, tailwind=False)
         nicegui_core.sio.eio.cors_allowed_origins = None
         config = uvicorn_config.config(app, port=port)
-        async with door.running():
-            print(f"link {door.local_link()}", flush=True)
+        async with service.running():
+            print(f"link {service.local_link()}", flush=True)
             await uvicorn.Server(config).serve()
 
 

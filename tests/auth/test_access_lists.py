@@ -86,7 +86,7 @@ async def test_a_store_that_is_away_at_the_start_is_asked_again(world: World, mo
 
 async def test_a_start_holds_everybody_to_the_lists(build: Build, store: SqliteStore) -> None:
     house: House = build(production(allowed_emails=("alice@example.com",), oidc_issuer="https://idp.test"))
-    bob = await house.door.logins.start(await upsert_user(store, BOB, admin=False))
-    async with house.door.running(), asyncio.timeout(10):
-        while await house.door.logins.find(bob):
+    bob = await house.service.logins.start(await upsert_user(store, BOB, admin=False))
+    async with house.service.running(), asyncio.timeout(10):
+        while await house.service.logins.find(bob):
             await asyncio.sleep(0.01)

@@ -25,7 +25,7 @@ class TestAudit:
         house = build()
         browser = house.browser()
         browser.headers["user-agent"] = "Browser\u00ff" + "x" * 500
-        await browser.get(house.door.local_link())
+        await browser.get(house.service.local_link())
         await browser.post("/auth/logout", headers=ORIGIN)
         await browser.post("/auth/logout", headers=ORIGIN)  # nobody: nothing to tell
         acts = await store.audit_entries()
@@ -62,16 +62,16 @@ class TestDevices:
         first, second = await signed_in(house), await signed_in(house)
         [owner] = await store.find(User, owner=SYSTEM)
         other = await upsert_user(store, Identity(issuer="https://idp.test", subject="bob"), admin=False)
-        await house.door.logins.start(other)
-        assert len(await house.door.devices(owner.user_id)) == 2
-        [bobs] = await house.door.devices(other.user_id)
+        await house.service.logins.start(other)
+        assert len(await house.service.devices(owner.user_id)) == 2
+        [bobs] = await house.service.devices(other.user_id)
         with pytest.raises(NotFound):
-            await house.door.sign_out(bobs.id, user=owner.user_id)
+            await house.service.sign_out(bobs.id, user=owner.user_id)
         assert not (await store.get(Login, bobs.id, owner=SYSTEM)).revoked
-        newest = max(await house.door.devices(owner.user_id), key=lambda login: login.created_at)
-        await house.door.sign_out(newest.id, user=owner.user_id)
+        newest = max(await house.service.devices(owner.user_id), key=lambda login: login.created_at)
+        await house.service.sign_out(newest.id, user=owner.user_id)
         assert [await came_in(browser) for browser in (first, second)] == [True, False]
-        await house.door.sign_out_everywhere(owner.user_id)
+        await house.service.sign_out_everywhere(owner.user_id)
         assert not await came_in(first)
         assert (await told(store))[:2] == ["login_revoked", "login_revoked"]
 

@@ -152,7 +152,7 @@ async def test_a_user_who_only_loads_pages_fills_no_memory_and_slows_nobody(worl
     assert left["rss"] - before["rss"] < GROWTH
 
 
-async def test_a_thousand_sockets_for_no_page_are_refused_at_the_door_and_leave_no_task(world: World) -> None:
+async def test_a_thousand_sockets_for_no_page_are_refused_before_they_open_and_leave_no_task(world: World) -> None:
     mallory = await world.person("mallory-sockets")
     page = Page(
         server=world.server, cookies={"oma": mallory.cookie}, client_id="", button=0, listener="", user=mallory.id

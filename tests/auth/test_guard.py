@@ -1,4 +1,4 @@
-"""Requests at the door: addressed to us, from our own pages, by somebody known, and not too many."""
+"""The guard lets in only requests to this site, from its own pages, by a signed-in user, and not too many."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -160,7 +160,7 @@ class TestNames:
         self, house: House, base: str
     ) -> None:
         browser = house.browser(base)
-        await browser.get("/auth/local?" + house.door.local_link().partition("?")[2])
+        await browser.get("/auth/local?" + house.service.local_link().partition("?")[2])
         assert (await browser.get("/dashboard")).status_code == 200
         assert (await browser.post("/dashboard", headers={"origin": base})).status_code == 200
         assert (await browser.post("/dashboard", headers={"origin": "http://127.0.0.1:1"})).status_code == 403

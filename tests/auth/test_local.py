@@ -12,7 +12,7 @@ from tests.auth.conftest import LOCAL, Build, production
 
 async def test_the_link_signs_the_owner_in_and_leads_to_the_dashboard(build: Build, store: SqliteStore) -> None:
     house = build()
-    link = house.door.local_link()
+    link = house.service.local_link()
     assert link.startswith(f"{LOCAL}/auth/local?code=")
     browser = house.browser()
     answer = await browser.get(link)
@@ -24,7 +24,7 @@ async def test_the_link_signs_the_owner_in_and_leads_to_the_dashboard(build: Bui
 
 async def test_a_used_link_signs_nobody_else_in(build: Build) -> None:
     house = build()
-    link = house.door.local_link()
+    link = house.service.local_link()
     first, second = house.browser(), house.browser()
     await first.get(link)
     answer = await second.get(link)
@@ -34,14 +34,14 @@ async def test_a_used_link_signs_nobody_else_in(build: Build) -> None:
 
 async def test_who_only_looks_whether_it_is_there_does_not_use_it_up(build: Build) -> None:
     house = build()
-    link, browser = house.door.local_link(), house.browser()
+    link, browser = house.service.local_link(), house.browser()
     assert (await browser.head(link)).status_code == 405
     assert (await browser.get(link)).headers["location"] == "/dashboard"
 
 
 async def test_the_browser_it_signed_in_may_open_it_again(build: Build) -> None:
     house = build()
-    link = house.door.local_link()
+    link = house.service.local_link()
     browser = house.browser()
     await browser.get(link)
     before = browser.cookies["oma"]
@@ -54,7 +54,7 @@ async def test_the_browser_it_signed_in_may_open_it_again(build: Build) -> None:
 @pytest.mark.parametrize("code", ["", "x", "%00", "a" * 5000])
 async def test_no_made_up_code_works(build: Build, code: str) -> None:
     house = build()
-    house.door.local_link()
+    house.service.local_link()
     answer = await house.browser().get(f"/auth/local?code={code}")
     assert answer.headers["location"] == "/login?error=link_used"
     assert "oma" not in answer.cookies
@@ -78,7 +78,7 @@ async def test_it_is_not_there_under_another_name_of_this_machine(build: Build) 
     house = build(Settings(public_url="http://box.example.com"))
     browser = house.browser("http://box.example.com")
     for answer in (
-        await browser.get(house.door.local_link().partition("8080")[2]),
+        await browser.get(house.service.local_link().partition("8080")[2]),
         await browser.post("/auth/local/link", headers={"origin": "http://box.example.com"}),
     ):
         assert (answer.status_code, answer.headers.get("content-type")) == (404, "text/html; charset=utf-8")
@@ -110,7 +110,7 @@ async def test_the_printed_link_leads_to_where_one_was_going(
 async def test_it_is_not_there_in_production(build: Build) -> None:
     house = build(production())
     with pytest.raises(NotFound):
-        house.door.local_link()
+        house.service.local_link()
     for method, path in (("GET", "/auth/local?code=x"), ("POST", "/auth/local/link")):
         answer = await house.browser().request(method, path, headers={"origin": house.base})
         assert answer.status_code == 404

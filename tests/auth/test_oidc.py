@@ -98,7 +98,7 @@ class TestTheWayIn:
     ) -> None:
         browser, _ = await sign_in(house)
         id = (await browser.get("/dashboard")).text
-        await house.door.prefer(await store.get(User, id, owner=SYSTEM), locale="en", theme="dark")
+        await house.service.prefer(await store.get(User, id, owner=SYSTEM), locale="en", theme="dark")
         idp.people = [{"sub": "101"}]
         await sign_in(house)
         user = await store.get(User, id, owner=SYSTEM)
@@ -125,7 +125,7 @@ class TestTheWayIn:
         assert (await thief.get("/dashboard")).status_code == 303
 
     async def test_there_is_no_local_link_in_production(self, house: House) -> None:
-        assert house.door.sign_in_methods == ("oidc",)
+        assert house.service.sign_in_methods == ("oidc",)
         assert (await house.browser().get("/auth/local?code=x")).status_code == 404
 
     def test_an_issuer_without_tls_is_refused_at_the_start(self, build: Build) -> None:

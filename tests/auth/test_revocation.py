@@ -26,18 +26,18 @@ TRIES = 3  # a machine with other work may hold up one round; a product that is 
 End = Callable[[World, Person], Awaitable[None]]
 
 
-async def at_the_door(world: World, person: Person, path: str) -> None:
+async def post_to(world: World, person: Person, path: str) -> None:
     async with httpx2.AsyncClient(verify=TLS, timeout=PATIENCE_S, cookies={"oma": person.cookie}) as browser:
         answer = await browser.post(world.server.base + path, headers={"origin": world.server.base})
         assert answer.status_code in (200, 303)
 
 
 async def here(world: World, person: Person) -> None:
-    await at_the_door(world, person, "/auth/logout")
+    await post_to(world, person, "/auth/logout")
 
 
 async def everywhere(world: World, person: Person) -> None:
-    await at_the_door(world, person, "/api/v1/everywhere")
+    await post_to(world, person, "/api/v1/everywhere")
 
 
 async def on_another_device(world: World, person: Person) -> None:

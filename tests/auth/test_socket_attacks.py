@@ -57,7 +57,7 @@ def attack(name: str) -> Callable[[Attack], Attack]:
     return register
 
 
-async def refused_at_the_door(page: Page, **how: Any) -> None:
+async def refused_before_the_socket_opens(page: Page, **how: Any) -> None:
     """No connection at all."""
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         async with peer(page, **how):
@@ -188,7 +188,7 @@ def from_origin(origin: str | None) -> Attack:
     async def run(scene: Scene) -> None:
         server = scene.world.server
         said = origin and origin.replace("BASE", server.base).replace("PORT", str(server.port))
-        await refused_at_the_door(scene.alices, origin=said)
+        await refused_before_the_socket_opens(scene.alices, origin=said)
 
     return run
 
@@ -199,13 +199,13 @@ for _name, _origin in ORIGINS.items():
 
 @attack("a name of the attacker's that resolves to us")
 async def _(scene: Scene) -> None:
-    await refused_at_the_door(scene.alices, origin="http://evil.test", headers={"Host": "evil.test"})
+    await refused_before_the_socket_opens(scene.alices, origin="http://evil.test", headers={"Host": "evil.test"})
 
 
 @attack("forwarded headers that nobody of ours wrote")
 async def _(scene: Scene) -> None:
     forged = {"X-Forwarded-Host": "evil.test", "X-Forwarded-Proto": "https", "Forwarded": "host=evil.test"}
-    await refused_at_the_door(scene.alices, origin="https://evil.test", headers=forged)
+    await refused_before_the_socket_opens(scene.alices, origin="https://evil.test", headers=forged)
 
 
 # --- which page -------------------------------------------------------------------------------------------------------
@@ -213,13 +213,13 @@ async def _(scene: Scene) -> None:
 
 @attack("no client_id")
 async def _(scene: Scene) -> None:
-    await refused_at_the_door(scene.alices, client_id="")
+    await refused_before_the_socket_opens(scene.alices, client_id="")
 
 
 @attack("a client_id that is none")
 async def _(scene: Scene) -> None:
     for odd in ("unknown", "*", scene.alices.client_id.upper(), scene.alices.client_id + "\n", "../" * 9):
-        await refused_at_the_door(scene.alices, client_id=odd)
+        await refused_before_the_socket_opens(scene.alices, client_id=odd)
 
 
 @attack("a client_id that nobody has")
@@ -242,7 +242,7 @@ async def _(scene: Scene) -> None:
 @attack("a socket that is for no page of NiceGUI")
 async def _(scene: Scene) -> None:
     for path in ("/dashboard", "/", "/auth/login", "/_nicegui_ws/other/"):
-        await refused_at_the_door(scene.alices, path=path)
+        await refused_before_the_socket_opens(scene.alices, path=path)
 
 
 @attack("polling instead of a socket, with the session of another's")
@@ -403,7 +403,7 @@ async def _(scene: Scene) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(PER_USER - 1):
             await stack.enter_async_context(peer(scene.mallorys))
-        await refused_at_the_door(scene.mallorys)
+        await refused_before_the_socket_opens(scene.mallorys)
     await scene.mallory.socket.close()
 
 
@@ -412,7 +412,7 @@ async def _(scene: Scene) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(PER_NETWORK):
             await stack.enter_async_context(peer(scene.alices, cookies={}))
-        await refused_at_the_door(scene.alices, cookies={})
+        await refused_before_the_socket_opens(scene.alices, cookies={})
 
 
 @asynccontextmanager

@@ -69,14 +69,14 @@ class InCluster:
         return KubernetesSpawner(self._api, Settings(), start_s=self._start_s)
 
     def url(self, box: Box) -> str:
-        """The door's, after the cluster's own name service, which is not that of this machine."""
-        door = self.spawner.endpoint(box).url
-        host = urlsplit(door).hostname or ""
+        """Return the runner's URL with its name resolved as the cluster resolves it; this machine cannot."""
+        endpoint_url = self.spawner.endpoint(box).url
+        host = urlsplit(endpoint_url).hostname or ""
         if not host.endswith(".svc"):
-            return door
+            return endpoint_url
         try:
             pod = self.cluster.pod_of(host.split(".")[0])
-            return door.replace(host, str(pod["status"]["podIPs"][0]["ip"]))
+            return endpoint_url.replace(host, str(pod["status"]["podIPs"][0]["ip"]))
         except (Refused, KeyError) as error:
             raise ConnectionError(f"{host} is no name") from error
 

@@ -102,7 +102,7 @@ def agent(id: str = "a1", *, name: str = "", at: datetime = DAY, **more: Any) ->
     return Agent(id=id, name=name, created_at=at, updated_at=at, **more)
 
 
-def talk(id: str, *, of: str = "a1", at: datetime = DAY) -> Session:
+def session_record(id: str, *, of: str = "a1", at: datetime = DAY) -> Session:
     return Session(id=id, agent=of, created_at=at, updated_at=at)
 
 
@@ -140,7 +140,7 @@ class TestRecords:
 
     async def test_two_kinds_may_have_the_same_id(self, store: Store) -> None:
         await store.create(agent("x"), owner=ALICE)
-        await store.create(talk("x"), owner=ALICE)
+        await store.create(session_record("x"), owner=ALICE)
         assert (await store.get(Session, "x", owner=ALICE)).agent == "a1"
 
     async def test_create_refuses_what_exists_and_leaves_it_alone(self, store: Store) -> None:
@@ -164,7 +164,7 @@ class TestRecords:
         assert await store.get(Agent, "a1", owner=ALICE) == changed
 
     async def test_changes_of_two_fields_at_once_are_both_kept(self, store: Store, other: Store) -> None:
-        await store.put(talk("s1"), owner=ALICE)
+        await store.put(session_record("s1"), owner=ALICE)
 
         async def count() -> None:
             for n in range(20):
@@ -179,7 +179,7 @@ class TestRecords:
         assert (record.last_seq, record.title) == (19, "19")
 
     async def test_a_change_that_expects_other_values_writes_nothing(self, store: Store) -> None:
-        await store.put(talk("s1"), owner=ALICE)
+        await store.put(session_record("s1"), owner=ALICE)
         with pytest.raises(Conflict):
             await store.change(Session, "s1", owner=ALICE, expect={"state": SessionState.BUSY}, title="no")
         with pytest.raises(NotFound):
@@ -190,7 +190,7 @@ class TestRecords:
         assert changed.title == "yes"
 
     async def test_of_many_who_change_from_one_value_at_once_one_wins(self, store: Store, other: Store) -> None:
-        await store.put(talk("s1"), owner=ALICE)
+        await store.put(session_record("s1"), owner=ALICE)
 
         async def rename(where: Store, title: str) -> str:
             try:
@@ -209,16 +209,16 @@ class TestRecords:
             await store.change(Agent, "nobody", owner=ALICE, name="x")
 
     async def test_change_to_a_value_of_the_wrong_type_writes_nothing(self, store: Store) -> None:
-        await store.put(talk("s1"), owner=ALICE)
+        await store.put(session_record("s1"), owner=ALICE)
         with pytest.raises(BadInput):
             await store.change(Session, "s1", owner=ALICE, title="new", last_seq="many")
         assert (await store.get(Session, "s1", owner=ALICE)).title == ""
 
     async def test_change_of_a_field_that_the_kind_does_not_have_is_a_bug(self, store: Store) -> None:
-        await store.put(talk("s1"), owner=ALICE)
+        await store.put(session_record("s1"), owner=ALICE)
         with pytest.raises(TypeError):
             await store.change(Session, "s1", owner=ALICE, titel="x")
-        await store.put(talk("s2"), owner=ALICE)  # and the store goes on
+        await store.put(session_record("s2"), owner=ALICE)  # and the store goes on
 
     async def test_delete_is_idempotent(self, store: Store) -> None:
         await store.put(agent(), owner=ALICE)
@@ -265,7 +265,7 @@ class TestRecords:
 class TestFind:
     async def test_only_records_whose_fields_equal_where(self, store: Store) -> None:
         for id, of in (("s1", "a1"), ("s2", "a2"), ("s3", "a1")):
-            await store.put(talk(id, of=of), owner=ALICE)
+            await store.put(session_record(id, of=of), owner=ALICE)
         await store.change(Session, "s3", owner=ALICE, state=SessionState.BUSY, pinned=True, last_seq=7)
         for where, ids in (
             ({"agent": "a1"}, ["s1", "s3"]),
@@ -282,7 +282,7 @@ class TestFind:
     async def test_newest_first_also_within_one_second(self, store: Store) -> None:
         steps = [timedelta(0), timedelta(milliseconds=100), timedelta(milliseconds=900), timedelta(seconds=1)]
         for n, step in enumerate(steps):
-            await store.put(talk(f"s{n}", at=DAY + step), owner=ALICE)
+            await store.put(session_record(f"s{n}", at=DAY + step), owner=ALICE)
         found = await store.find(Session, owner=ALICE, where={"agent": "a1"}, newest_by="updated_at", limit=3)
         assert [session.id for session in found] == ["s3", "s2", "s1"]
 
@@ -293,7 +293,7 @@ class TestFind:
 
     async def test_oldest_first_between_two_times_that_are_not_found_themselves(self, store: Store) -> None:
         for n in range(6):
-            await store.put(talk(f"s{n}", at=DAY + timedelta(milliseconds=500 * n)), owner=ALICE)
+            await store.put(session_record(f"s{n}", at=DAY + timedelta(milliseconds=500 * n)), owner=ALICE)
         above, below = DAY + timedelta(milliseconds=500), DAY + timedelta(milliseconds=2500)
         between = await store.find(Session, owner=ALICE, oldest_by="updated_at", above=above, below=below)
         assert [session.id for session in between] == ["s2", "s3", "s4"]
@@ -302,7 +302,7 @@ class TestFind:
 
     async def test_times_of_another_zone_bound_as_the_same_moments_do(self, store: Store) -> None:
         for n in range(4):
-            await store.put(talk(f"s{n}", at=DAY + timedelta(hours=n)), owner=ALICE)
+            await store.put(session_record(f"s{n}", at=DAY + timedelta(hours=n)), owner=ALICE)
         seoul = timezone(timedelta(hours=9))
         above, below = DAY.astimezone(seoul), (DAY + timedelta(hours=3)).astimezone(seoul)
         between = await store.find(Session, owner=ALICE, oldest_by="updated_at", above=above, below=below)
@@ -313,7 +313,7 @@ class TestFind:
         self, store: Store, order: dict[str, str]
     ) -> None:
         for n in range(7):
-            await store.put(talk(f"s{n}", at=DAY + timedelta(seconds=n // 3)), owner=ALICE)
+            await store.put(session_record(f"s{n}", at=DAY + timedelta(seconds=n // 3)), owner=ALICE)
         whole = [session.id for session in await store.find(Session, owner=ALICE, **order)]
         seen: list[Session] = []
         while page := await store.find(Session, owner=ALICE, **order, after=seen[-1] if seen else None, limit=2):
@@ -329,8 +329,8 @@ class TestFind:
 
     async def test_count_and_delete_where_mean_the_records_that_find_finds(self, store: Store) -> None:
         for id, of in (("s1", "a1"), ("s2", "a2"), ("s3", "a1")):
-            await store.put(talk(id, of=of), owner=ALICE)
-            await store.put(talk(id, of=of), owner=BOB)
+            await store.put(session_record(id, of=of), owner=ALICE)
+            await store.put(session_record(id, of=of), owner=BOB)
         await store.change(Session, "s3", owner=ALICE, pinned=True)
         assert await store.count(Session, owner=ALICE) == 3
         assert await store.count(Session, owner=ALICE, where={"agent": "a1", "pinned": False}) == 1
@@ -633,7 +633,7 @@ class TestSqliteFile:
 
     async def test_sessions_of_an_agent_are_listed_out_of_a_hundred_thousand_in_50_ms(self, tmp_path: Path) -> None:
         rows = [
-            ("session", ALICE, f"s{n}", msgspec.json.encode(talk(f"s{n}", of=f"a{n % 500}")).decode())
+            ("session", ALICE, f"s{n}", msgspec.json.encode(session_record(f"s{n}", of=f"a{n % 500}")).decode())
             for n in range(100_000)
         ]
         async with await SqliteStore.open(tmp_path / "oma.db") as store:

@@ -46,7 +46,9 @@ async def test_they_work_their_box_sleeps_and_wakes_with_their_files_and_they_le
         await person.say(f"WRITE((({canary}.txt)))((({canary})))")
         assert kinds(await person.until_turns(1, within_s=TURN_S), "turn_finished")[0]["outcome"] == "ok"
     if (names := cloud.cluster.names).address:
-        assert any(name.endswith(f".{DOMAIN}.cluster.local") for name in names.asked), "the door was a name"
+        assert any(name.endswith(f".{DOMAIN}.cluster.local") for name in names.asked), (
+            "the runner was reached by a name"
+        )
     await sleeps_and_wakes(cloud, alice)
     await keeps_a_secret(alice)
     await leaves(cloud, alice)

@@ -9,7 +9,7 @@ NO_WAY = f"{INSIDE}::test_there_is_no_way_to"
 ORDINARY = f"{INSIDE}::test_the_agent_is_an_ordinary_user_without_capabilities"
 WRITABLE = f"{INSIDE}::test_home_and_two_places_that_vanish_are_all_that_can_be_written"
 EXPORT = "tests/core/runner/test_export.py::test_plain_files_are_sent_whole_and_links_and_devices_are_not_followed"
-DOORS = "tests/core/runner/test_lifetimes.py::test_every_door_asks_who_is_there"
+ROUTES_ASK = "tests/core/runner/test_lifetimes.py::test_every_route_asks_for_the_caller_s_identity"
 APP = "core/runner/app.py"
 HTTP = "core/runner/routes/http.py"
 SESSIONS = "core/runner/routes/sessions.py"
@@ -131,12 +131,12 @@ GUARDS = (
     ),
     Guard(
         "runner: calls are signed", "S7 Z5", APP,
-        'return str(tokens.verify(token, key=key, audience=audience, max_age_s=tokens.RUNNER_TOKEN_S).get("sub", ""))', 'return "google-1"', DOORS,
+        'return str(tokens.verify(token, key=key, audience=audience, max_age_s=tokens.RUNNER_TOKEN_S).get("sub", ""))', 'return "google-1"', ROUTES_ASK,
     ),
-    Guard("runner: calls are its user's", "Z2", APP, "if user != (bound or read_init(await request.read())).user:", "if False:", DOORS),
+    Guard("runner: calls are its user's", "Z2", APP, "if user != (bound or read_init(await request.read())).user:", "if False:", ROUTES_ASK),
     Guard(
         "runner: the boot key opens nothing that is somebody's", "S7 Z5", APP,
-        'raise Conflict("this runner is bound already", code="bound") from None', "user = bound.user", DOORS,
+        'raise Conflict("this runner is bound already", code="bound") from None', "user = bound.user", ROUTES_ASK,
     ),
     Guard(
         "runner: what is nobody's does nothing", "S7 Z5", APP, "        elif init:\n            user = self._booted(", "        elif True:\n            user = self._booted(", SPARE,
@@ -152,13 +152,13 @@ GUARDS = (
         "tests/core/runner/test_boot.py::test_what_is_signed_for_another_pod_binds_nobody_here_though_the_key_is_the_same",
     ),
     Guard(
-        "runner: whose it is stays", "Z2", "core/runner/runner.py", "if bound and (bound.user, bound.box) != (init.user, init.box):", "if False:", DOORS,
+        "runner: whose it is stays", "Z2", "core/runner/runner.py", "if bound and (bound.user, bound.box) != (init.user, init.box):", "if False:", ROUTES_ASK,
         by="TimeoutError",  # with another's key the test cannot even end it
     ),
-    Guard("runner: a message has an end", "R3", SESSIONS, "if len(body.text) > api.MESSAGE_CHARS:", "if False:", DOORS),
+    Guard("runner: a message has an end", "R3", SESSIONS, "if len(body.text) > api.MESSAGE_CHARS:", "if False:", ROUTES_ASK),
     Guard(
         "runner: ids are no paths", "F1", HTTP, "    name = request.match_info[part]\n    if not ID.fullmatch(name):", "    name = request.match_info[part]\n    if False:",
-        "tests/core/runner/test_files.py::test_ids_that_are_paths_are_refused_at_every_door",
+        "tests/core/runner/test_files.py::test_ids_that_are_paths_are_refused_by_every_route",
     ),
     Guard(
         "runner: an agent's id is no path", "F1", SESSIONS, "if not ID.fullmatch(body.agent):", "if False:",

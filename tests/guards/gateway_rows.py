@@ -42,7 +42,7 @@ GUARDS = (
     ),
     Guard(
         "a token is for one user", "S7", "core/gateway/identity.py", 'if claims.get("user") != caller.user:', "if False:",
-        f"{BOX}::test_a_token_for_another_user_or_another_door_is_refused",
+        f"{BOX}::test_a_token_for_another_user_or_another_audience_is_refused",
     ),
     Guard(
         "a token ends", "S7", "core/gateway/identity.py", "MODEL_TOKEN_S = 24 * 3600", "MODEL_TOKEN_S = 24 * 3600 * 1000",

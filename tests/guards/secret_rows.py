@@ -64,8 +64,8 @@ GUARDS = (
         for word, case in KEYS.items()
     ),
     Guard(
-        "what opens a door looks like a secret", "S3 L1", SHAPES, "= KEYS + BEARERS) -> str", "= KEYS) -> str",
-        f"{BY_LOOK}::test_what_opens_a_door_is_masked_and_its_name_stays",
+        "a credential looks like a secret", "S3 L1", SHAPES, "= KEYS + BEARERS) -> str", "= KEYS) -> str",
+        f"{BY_LOOK}::test_a_credential_is_masked_and_its_name_stays",
     ),
     Guard(
         "the log: values", "S3 L1", LOGS, "return truncate_middle(self._redactor.mask_line(text), MESSAGE_BYTES, spell)", "return truncate_middle(text, MESSAGE_BYTES, spell)",

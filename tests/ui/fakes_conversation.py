@@ -22,7 +22,7 @@ from core.services.overview import Overview
 HISTORY = 300
 
 
-class FakeTalk:
+class FakeConversation:
     """The sessions of one user, for the services `agents` and `conversations`. Only the test makes things happen."""
 
     def __init__(self, owner: UserId) -> None:

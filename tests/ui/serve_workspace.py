@@ -18,7 +18,7 @@ from core.domain.records import UserId, now
 from core.domain.states import SessionState as S
 from core.fleet.session_feed import RECORDS
 from tests.ui.fakes import FakeAuth, bubblewrap, rest_of_services
-from tests.ui.fakes_conversation import FakeTalk
+from tests.ui.fakes_conversation import FakeConversation
 from tests.ui.serve_fake import Policy
 from ui import theme
 from ui.layout import error_page
@@ -32,17 +32,17 @@ STORY = "00000000-0000-4000-8000-000000000001"
 LONG = "00000000-0000-4000-8000-000000000002"
 
 
-def story(talk: FakeTalk) -> None:
+def story(fake: FakeConversation) -> None:
     """The mockup's conversation."""
-    session = talk.open(AGENT, id=STORY, title="담당자별로 묶기").id
+    session = fake.open(AGENT, id=STORY, title="담당자별로 묶기").id
     path = Path(__file__).with_name("story.json")
     start = now() - timedelta(minutes=4)
     for offset, raw in enumerate(msgspec.json.decode(path.read_bytes())):
         event = e.decode(msgspec.json.encode(raw))
-        talk.happen(session, msgspec.structs.replace(event, at=start + timedelta(seconds=raw.get("_t", offset))))
+        fake.happen(session, msgspec.structs.replace(event, at=start + timedelta(seconds=raw.get("_t", offset))))
 
 
-def shelf(talk: FakeTalk) -> None:
+def shelf(fake: FakeConversation) -> None:
     """Other sessions, every state among them."""
     for title, state, ago, kind in (
         ("평일 아침 요약", S.ASLEEP, 3, "run"),
@@ -52,15 +52,15 @@ def shelf(talk: FakeTalk) -> None:
         ("라벨 규칙 정리하기", S.ASLEEP, 100, "chat"),
         ("첫 시험 실행", S.ASLEEP, 120, "chat"),
     ):
-        talk.open(AGENT, title=title, state=state, ago=timedelta(hours=ago), kind=kind)
-    talk.open(AGENT, title="요약 형식 정하기", pinned=True, ago=timedelta(days=10))
+        fake.open(AGENT, title=title, state=state, ago=timedelta(hours=ago), kind=kind)
+    fake.open(AGENT, title="요약 형식 정하기", pinned=True, ago=timedelta(days=10))
 
 
-def long(talk: FakeTalk) -> None:
+def long(fake: FakeConversation) -> None:
     """Five hundred turns."""
-    session = talk.open(AGENT, id=LONG, title="긴 대화", ago=timedelta(hours=1)).id
+    session = fake.open(AGENT, id=LONG, title="긴 대화", ago=timedelta(hours=1)).id
     for n in range(1, 501):
-        talk.happen(
+        fake.happen(
             session,
             e.UserSaid(message_id=f"long-{n}", text=f"question {n}"),
             e.Text(message=f"long-{n}", block=0, text=f"answer **{n}** with `code` and some words."),
@@ -68,18 +68,18 @@ def long(talk: FakeTalk) -> None:
         )
 
 
-def build(talk: FakeTalk) -> FastAPI:
-    """The page under production's conditions, and doors to press on the world from outside."""
+def build(fake: FakeConversation) -> FastAPI:
+    """The page under production's conditions, and routes by which a test changes the scene."""
     app = FastAPI()
     services = Services(
         settings=Settings(anthropic_api_key=Secret("x")),
-        agents=talk,  # type: ignore[arg-type]
-        conversations=talk,  # type: ignore[arg-type]
+        agents=fake,  # type: ignore[arg-type]
+        conversations=fake,  # type: ignore[arg-type]
         auth=FakeAuth(),  # type: ignore[arg-type]
         **rest_of_services(),
         isolation=bubblewrap,
     )
-    _doors(app, talk)
+    _add_control_routes(app, fake)
     for page in (theme, workspace_page, error_page):
         page.install(services)
     nicegui_core.app.add_middleware(Policy)
@@ -87,61 +87,61 @@ def build(talk: FakeTalk) -> FastAPI:
     return app
 
 
-def _doors(app: FastAPI, talk: FakeTalk) -> None:
+def _add_control_routes(app: FastAPI, fake: FakeConversation) -> None:
     @app.post("/_fake/{session}/happen")
     async def happen(session: str, request: Request) -> int:
-        return talk.happen(session, *e.decode_many(await request.body()))
+        return fake.happen(session, *e.decode_many(await request.body()))
 
     @app.post("/_fake/{session}/reconnect")
     async def reconnect(session: str, lose: bool = False) -> None:
-        talk.reconnect(session, lose_unfinished=lose)
+        fake.reconnect(session, lose_unfinished=lose)
 
     @app.post("/_fake/open")
     async def open_(agent: str = AGENT) -> str:
-        return talk.open(agent).id
+        return fake.open(agent).id
 
     @app.post("/_fake/rename/{session}")
     async def rename(session: str, agent: str, title: str) -> None:
-        talk.agent(AGENT, agent)
-        await talk.change_session(session, user=talk.owner, title=title)
-        talk.hub.publish(talk.owner, RECORDS)
+        fake.agent(AGENT, agent)
+        await fake.change_session(session, user=fake.owner, title=title)
+        fake.hub.publish(fake.owner, RECORDS)
 
     @app.post("/_fake/draft")
     async def draft(agent: str, name: str = "") -> None:
         """A draft of this name; whoever looks at one of its sessions hears of it."""
-        made = talk.agent(agent, name)
-        talk.agents_[agent] = msgspec.structs.replace(made, draft=True)
-        talk.hub.publish(talk.owner, RECORDS)
+        made = fake.agent(agent, name)
+        fake.agents_[agent] = msgspec.structs.replace(made, draft=True)
+        fake.hub.publish(fake.owner, RECORDS)
 
     @app.post("/_fake/refuse")
     async def refuse(on: bool) -> None:
-        talk.refusing = on
+        fake.refusing = on
 
     @app.get("/_fake/calls")
     async def calls() -> list[Any]:
-        return [list(call) for call in talk.calls]
+        return [list(call) for call in fake.calls]
 
     @app.get("/_fake/{session}/followers")
     async def followers(session: str) -> int:
-        return len(talk.followers[session])
+        return len(fake.followers[session])
 
 
 def main() -> None:
     parse = argparse.ArgumentParser()
     parse.add_argument("--port", type=int, default=8095)
     port = parse.parse_args().port
-    talk = FakeTalk(UserId("local-owner"))
-    talk.agent(AGENT, "이슈 요약이")
-    shelf(talk)
-    long(talk)
-    talk.open(AGENT, id=EMPTY, ago=timedelta(hours=2))
-    story(talk)
+    fake = FakeConversation(UserId("local-owner"))
+    fake.agent(AGENT, "이슈 요약이")
+    shelf(fake)
+    long(fake)
+    fake.open(AGENT, id=EMPTY, ago=timedelta(hours=2))
+    story(fake)
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         listener.listen()  # from here on who comes waits until it is served
         print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
-        config = uvicorn.Config(build(talk), log_level="warning", ws="websockets-sansio", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(build(fake), log_level="warning", ws="websockets-sansio", timeout_graceful_shutdown=1)
         asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
 
 

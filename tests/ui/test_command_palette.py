@@ -23,13 +23,13 @@ def test_rows_are_agents_then_places_then_talks_and_what_is_archived_comes_last(
         Agent(id="c", created_at=AT, updated_at=AT),
         Agent(id="d", created_at=AT, updated_at=AT),  # nothing was done with it: it is in no list
     ]
-    talks = [
+    sessions = [
         Session(id="s", agent="b", title="A talk", created_at=AT, updated_at=AT),
         Session(id="u", agent="c", title="Begun", created_at=AT, updated_at=AT),
         Session(id="v", agent="d", created_at=AT, updated_at=AT),
         Session(id="t", agent="gone", title="Of a deleted agent", created_at=AT, updated_at=AT),
     ]
-    found = [(row["text"], row["note"], row["href"]) for row in rows(agents, talks, words=words("en"))]
+    found = [(row["text"], row["note"], row["href"]) for row in rows(agents, sessions, words=words("en"))]
     assert found == [
         ("Notes", "Writes.", "/workspace/a"),
         ("Untitled agent", "Draft", "/workspace/c"),

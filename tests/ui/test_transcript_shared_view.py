@@ -121,17 +121,17 @@ async def test_a_number_that_shows_nothing_is_told_too() -> None:
 
 async def test_a_screen_stays_a_little_after_its_last_tab_and_is_the_same_for_a_reload() -> None:
     feed = Feed(e.UserSaid(message_id="m", text="hello"))
-    screens, tasks = SharedViews(), []
+    shared_views, tasks = SharedViews(), []
 
     def spawn(screen: SharedView) -> "asyncio.Task[None]":
         tasks.append(asyncio.create_task(screen.run()))
         return tasks[-1]
 
-    first = screens.subscribe("s", words("en"), lambda: feed.screen, spawn)
-    screens.leave(first, linger_s=0.05)
-    again = screens.subscribe("s", words("en"), lambda: pytest.fail("made twice"), spawn)
+    first = shared_views.subscribe("s", words("en"), lambda: feed.screen, spawn)
+    shared_views.leave(first, linger_s=0.05)
+    again = shared_views.subscribe("s", words("en"), lambda: pytest.fail("made twice"), spawn)
     assert again.view is first.view
-    screens.leave(again, linger_s=0.05)
+    shared_views.leave(again, linger_s=0.05)
     await asyncio.wait(tasks, timeout=PATIENCE_S)
     assert tasks[0].cancelled()
 

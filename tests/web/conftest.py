@@ -58,16 +58,16 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
             runners = RunnerPool(store=store, spawner=spawner, gateway_link=served.gate, limits=IdleLimits())  # type: ignore[arg-type]
             async with runners:
                 settings = Settings(data_dir=tmp_path, upload_mb=3)
-                door = auth.install(app, settings, store, ["k" * 40])
+                auth_service = auth.install(app, settings, store, ["k" * 40])
                 audit = Audit(store)
-                talks = Conversations(store=store, runners=runners, audit=audit)
-                agents = Agents(store=store, runners=runners, forget=talks.forget, audit=audit)
+                conversations = Conversations(store=store, runners=runners, audit=audit)
+                agents = Agents(store=store, runners=runners, forget=conversations.forget, audit=audit)
                 people = UserAdmin(store=store, runners=runners, audit=audit, named=(), changed=lambda user: None)
                 services = Services(
                     settings=settings,
                     agents=agents,
-                    conversations=talks,
-                    auth=door,
+                    conversations=conversations,
+                    auth=auth_service,
                     **rest_of_services()
                     | {
                         "definitions": AgentDefinitions(agents),
@@ -80,7 +80,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
                     isolation=lambda: Isolation(name="none"),
                 )
                 api.install(app, services=services, store=store, gate=served.gate, draining=lambda: served.draining)  # type: ignore[arg-type]
-                link = httpx.URL(door.local_link())
+                link = httpx.URL(auth_service.local_link())
                 await served.owner.get(link.raw_path.decode())
                 yield served
             for runner in spawner.alive.values():

@@ -32,39 +32,39 @@ HOSTILE = (
 
 
 @pytest.fixture
-async def door(served: Served) -> str:
+async def files_url(served: Served) -> str:
     return f"{PREFIX}/agents/{(await served.new())['agent']['id']}/files"
 
 
-async def test_a_file_is_written_read_in_parts_moved_deleted_and_restored(served: Served, door: str) -> None:
+async def test_a_file_is_written_read_in_parts_moved_deleted_and_restored(served: Served, files_url: str) -> None:
     ask = served.owner
-    made = await ask.put(f"{door}/out/가 나.txt", content=b"0123456789")
+    made = await ask.put(f"{files_url}/out/가 나.txt", content=b"0123456789")
     assert (made.status_code, made.json()["created"]) == (200, True)
-    whole = await ask.get(f"{door}/out/가 나.txt")
+    whole = await ask.get(f"{files_url}/out/가 나.txt")
     assert (whole.content, whole.headers["etag"]) == (b"0123456789", f'"{made.json()["revision"]}"')
-    part = await ask.get(f"{door}/out/가 나.txt", headers={"range": "bytes=2-4"})
+    part = await ask.get(f"{files_url}/out/가 나.txt", headers={"range": "bytes=2-4"})
     assert (part.status_code, part.content, part.headers["content-range"]) == (206, b"234", "bytes 2-4/10")
-    [entry] = (await ask.get(f"{door}/out")).json()["entries"]
+    [entry] = (await ask.get(f"{files_url}/out")).json()["entries"]
     assert entry["name"] == "가 나.txt"
-    stale = await ask.put(f"{door}/out/가 나.txt", content=b"x", headers={"if-match": '"other"'})
+    stale = await ask.put(f"{files_url}/out/가 나.txt", content=b"x", headers={"if-match": '"other"'})
     assert (stale.status_code, stale.json()["code"]) == (409, "file_changed")
     move = {"source": "out/가 나.txt", "target": "b.txt"}
-    assert (await ask.post(f"{door}:move", json=move)).json() == {"path": "b.txt"}
-    with zipfile.ZipFile(io.BytesIO((await ask.get(f"{door}:zip")).content)) as archive:
+    assert (await ask.post(f"{files_url}:move", json=move)).json() == {"path": "b.txt"}
+    with zipfile.ZipFile(io.BytesIO((await ask.get(f"{files_url}:zip")).content)) as archive:
         assert archive.read("b.txt") == b"0123456789"
-    trash = (await ask.delete(f"{door}/b.txt")).json()["trash"]
-    assert (await ask.get(f"{door}/b.txt")).status_code == 404
-    assert (await ask.post(f"{door}:restore", json={"trash": trash})).json() == {"path": "b.txt"}
-    assert (await ask.delete(f"{door}/b.txt", params={"forever": True})).json() == {"trash": ""}
+    trash = (await ask.delete(f"{files_url}/b.txt")).json()["trash"]
+    assert (await ask.get(f"{files_url}/b.txt")).status_code == 404
+    assert (await ask.post(f"{files_url}:restore", json={"trash": trash})).json() == {"path": "b.txt"}
+    assert (await ask.delete(f"{files_url}/b.txt", params={"forever": True})).json() == {"trash": ""}
 
 
-async def test_no_file_is_a_page_of_ours(served: Served, door: str) -> None:
+async def test_no_file_is_a_page_of_ours(served: Served, files_url: str) -> None:
     names = ("evil.html", "x.svg", "p.png", "a\u202egnp.exe", 'q"uo\te.js')
     for name in names[:4]:
-        await served.owner.put(f"{door}/{name}", content=b"<script>alert(1)</script>")
+        await served.owner.put(f"{files_url}/{name}", content=b"<script>alert(1)</script>")
         if name == names[3]:
             continue  # refused: a name with invisible characters
-        got = await served.owner.get(f"{door}/{name}")
+        got = await served.owner.get(f"{files_url}/{name}")
         assert got.headers["content-type"] in ("application/octet-stream", "image/svg+xml", "image/png")
         assert got.headers["content-disposition"].startswith("attachment; filename*=UTF-8''")
         assert got.headers["content-security-policy"].endswith("sandbox")
@@ -73,11 +73,11 @@ async def test_no_file_is_a_page_of_ours(served: Served, door: str) -> None:
 
 @pytest.mark.parametrize("path", HOSTILE, ids=range(len(HOSTILE)))
 async def test_a_hostile_path_is_refused_and_writes_nothing(
-    served: Served, door: str, path: str, tmp_path: Path
+    served: Served, files_url: str, path: str, tmp_path: Path
 ) -> None:
     for method in ("GET", "DELETE"):
-        assert (await served.owner.request(method, f"{door}/{path}")).status_code in (400, 404), method
-    wrote = await served.owner.put(f"{door}/{path}", content=b"x")
+        assert (await served.owner.request(method, f"{files_url}/{path}")).status_code in (400, 404), method
+    wrote = await served.owner.put(f"{files_url}/{path}", content=b"x")
     home = next(iter((await _home(served)).glob("agents/*")), None)
     assert wrote.status_code in (400, 404) or (home and list(home.rglob("*"))), "written somewhere else"
 
@@ -87,13 +87,13 @@ async def _home(served: Served) -> Path:
     return runner.home
 
 
-async def test_an_upload_is_refused_at_its_limit_and_leaves_nothing(served: Served, door: str) -> None:
+async def test_an_upload_is_refused_at_its_limit_and_leaves_nothing(served: Served, files_url: str) -> None:
     large = b"x" * (3 * 2**20 + 1)
     for content in (large, _parts(large), b"x" * 2**23, _parts(b"x" * 2**23)):
-        refused = await served.owner.put(f"{door}/big.bin", content=content)
+        refused = await served.owner.put(f"{files_url}/big.bin", content=content)
         assert (refused.status_code, refused.json()["code"]) == (413, "file_too_large")
-    assert (await served.owner.put(f"{door}/fits.bin", content=large[:-1])).status_code == 200
-    assert [one["name"] for one in (await served.owner.get(f"{door}/")).json()["entries"]] == ["fits.bin"]
+    assert (await served.owner.put(f"{files_url}/fits.bin", content=large[:-1])).status_code == 200
+    assert [one["name"] for one in (await served.owner.get(f"{files_url}/")).json()["entries"]] == ["fits.bin"]
     assert not list((await _home(served)).glob(".oma/staging/*/*"))
 
 
@@ -102,6 +102,6 @@ async def _parts(whole: bytes) -> AsyncIterator[bytes]:
         yield whole[at : at + 2**16]
 
 
-async def test_other_bodies_keep_their_small_limit(served: Served, door: str) -> None:
-    answer: Any = await served.owner.post(f"{door}:move", content=b"x" * (2**21 + 1))
+async def test_other_bodies_keep_their_small_limit(served: Served, files_url: str) -> None:
+    answer: Any = await served.owner.post(f"{files_url}:move", content=b"x" * (2**21 + 1))
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")

@@ -39,7 +39,7 @@ def rows(agents: list[Agent], sessions: list[Session], *, words: Translations) -
     first = [_agent(agent, names, words) for agent in agents if not agent.archived and agent.id not in blank]
     last = [_agent(agent, names, words) for agent in agents if agent.archived]
     places = [_row(f"/{path}", icon, words.t(f"common.{path}"), "") for path, icon in PLACES]
-    talks = [
+    session_rows = [
         _row(
             f"/workspace/{quote(one.agent)}?session={quote(one.id)}",
             "queue",
@@ -49,7 +49,7 @@ def rows(agents: list[Agent], sessions: list[Session], *, words: Translations) -
         for one in sessions
         if one.agent in names
     ]
-    return [*first, *places, *talks, *last]
+    return [*first, *places, *session_rows, *last]
 
 
 def _agent(agent: Agent, names: dict[str, str], words: Translations) -> dict[str, Any]:

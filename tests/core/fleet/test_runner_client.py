@@ -1,4 +1,4 @@
-"""Binding a runner whose door is a name: for a while it may lead to whoever had the address before."""
+"""Binding a runner that is reached by a name: for a while the name may lead to an older box at that address."""
 
 from collections.abc import AsyncIterator
 

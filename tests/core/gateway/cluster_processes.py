@@ -138,7 +138,7 @@ class ClusterProcesses:
         self._stack.push_async_callback(client.close)
         return client
 
-    async def talk(self, client: RunnerClient, **agent: Any) -> "SessionClient":
+    async def session(self, client: RunnerClient, **agent: Any) -> "SessionClient":
         """A new conversation of Alice."""
         moment, id = now(), new_session_id()
         await self.store.put(Agent(id="a1", name="A", created_at=moment, updated_at=moment, **agent), owner=ALICE)

@@ -40,7 +40,7 @@ async def served(answer: Model) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def passed_through(base_url: str, *, stall_s: float = 30.0) -> AsyncIterator[str]:
-    """The provider behind a door of its own; the door's URL."""
+    """Start a server in front of the provider; return the server's URL."""
     provider = PassthroughProvider(Anthropic(key=Secret(KEY), base_url=base_url), stall_s=stall_s)
 
     async def answer(request: web.Request) -> web.StreamResponse:

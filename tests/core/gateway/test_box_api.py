@@ -201,7 +201,9 @@ async def test_without_a_token_there_is_no_model(box_http: BoxHttp, given: str) 
     assert_refused(await box_http("POST", "/v1/messages", ASK, headers={"x-api-key": given}))
 
 
-async def test_a_token_for_another_user_or_another_door_is_refused(harness: GatewayHarness, box_http: BoxHttp) -> None:
+async def test_a_token_for_another_user_or_another_audience_is_refused(
+    harness: GatewayHarness, box_http: BoxHttp
+) -> None:
     key = runtime_dir.platform_key(harness.settings)
     claims = {"user": BOB, "agent": "a1", "session": "s1"}
     forged = [

@@ -263,9 +263,9 @@ async def test_the_stores_open_ends_are_tied_up_and_what_waited_there_waits_here
     with store_ahead(tmp_path) as (journal, there):
         assert await rejoin(journal, there, 3) == 8
         journal.record(Notice(text="later"))
-        recall = journal.projection
-        assert (recall.turn, recall.state) == ("", SessionState.ASLEEP)
-    assert [said.message_id for said in recall.waiting] == ["m"]
+        replayed = journal.projection
+        assert (replayed.turn, replayed.state) == ("", SessionState.ASLEEP)
+    assert [said.message_id for said in replayed.waiting] == ["m"]
     events = lines(tmp_path)
     assert events[:8] == there.events
     assert [type(event) for event in events[8:11]] == [Parked, TurnFinished, StateChanged]

@@ -40,16 +40,16 @@ def ended(events: list[AnyEvent]) -> bool:
     return any(isinstance(event, TurnFinished) for event in events)
 
 
-async def whole(talk: SessionClient) -> None:
+async def whole(session: SessionClient) -> None:
     """The answer to LONG is in the Store, once, and so is what follows from it."""
-    events = await talk.kept(ended)
+    events = await session.kept(ended)
     assert [text.strip() for text in texts(events)] == [WHOLE]
     assert [seq_of(event) for event in events] == list(range(1, len(events) + 1))
     async with asyncio.timeout(LIMIT_S):
-        while (await talk.record()).last_seq < seq_of(events[-1]):
+        while (await session.record()).last_seq < seq_of(events[-1]):
             await asyncio.sleep(0.05)
-    assert (await talk.record()).last_outcome == "ok"
-    rows = await talk.world.store.all_usage(owner=ALICE)
+    assert (await session.record()).last_outcome == "ok"
+    rows = await session.world.store.all_usage(owner=ALICE)
     assert {row["turns"] for row in rows.values() if "turns" in row} == {1.0}
 
 
@@ -58,19 +58,21 @@ async def test_a_turn_streams_asks_and_reaches_the_internet_through_the_bridge(t
         internet = {"PYTHONPATH": str(INTERNET), "TEST_INTERNET": f"shop.example=93.184.215.14:{port}"}
         async with ClusterProcesses(tmp_path, **internet) as world:
             client = await world.bind(await world.box(), await world.runner((await world.gateway()).url))
-            talk = await world.talk(client)
-            async with talk.watch() as watch:
-                await talk.say("TOOL(((curl -sS -m 20 http://shop.example/))) N=20")
+            session = await world.session(client)
+            async with session.watch() as watch:
+                await session.say("TOOL(((curl -sS -m 20 http://shop.example/))) N=20")
                 asked = await watch.until(Asked, limit_s=LIMIT_S)
-                await client.answer(talk.id, asked.request_id, Answer(decision="allow", by="me"))
+                await client.answer(session.id, asked.request_id, Answer(decision="allow", by="me"))
                 assert (await watch.until(TurnFinished, limit_s=LIMIT_S)).outcome == "ok"
             assert CANARY in str(watch.of(ToolReturned)[-1].content)
             assert len(watch.of(TextDelta)) > 3
-            assert texts(await talk.kept(ended))[-1].split()[-1] == "w19"
+            assert texts(await session.kept(ended))[-1].split()[-1] == "w19"
             async with asyncio.timeout(LIMIT_S):
                 while not (rows := await world.store.find(Connection, owner=ALICE)):
                     await asyncio.sleep(0.05)
-            assert [(row.host, row.decision, row.session) for row in rows] == [("shop.example", "connected", talk.id)]
+            assert [(row.host, row.decision, row.session) for row in rows] == [
+                ("shop.example", "connected", session.id)
+            ]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -79,9 +81,9 @@ async def test_an_answer_is_whole_whatever_happens_to_its_gateway_meanwhile(
 ) -> None:
     gateway = await world.gateway()
     client = await world.bind(await world.box(), await world.runner(gateway.url))
-    talk = await world.talk(client)
-    async with talk.watch() as watch:
-        await talk.say(LONG)
+    session = await world.session(client)
+    async with session.watch() as watch:
+        await session.say(LONG)
         await watch.until(lambda event: isinstance(event, TextDelta) and "w50" in event.text, limit_s=LIMIT_S)
         ending = asyncio.create_task(gateway.end(number))
         if number is signal.SIGKILL:
@@ -90,40 +92,40 @@ async def test_an_answer_is_whole_whatever_happens_to_its_gateway_meanwhile(
         await world.gateway(gateway.port)
         assert (await watch.until(TurnFinished, limit_s=LIMIT_S)).outcome == "ok"
         assert await ending == (0 if number is signal.SIGTERM else -signal.SIGKILL)
-    await whole(talk)
+    await whole(session)
 
 
 async def test_with_two_gateways_one_may_go_at_any_moment(world: ClusterProcesses) -> None:
     one, two = await world.gateway(), await world.gateway()
     async with service(one, two) as url:
         client = await world.bind(await world.box(), await world.runner(url))
-        talk = await world.talk(client)
-        async with talk.watch() as watch:
-            await talk.say(LONG)
+        session = await world.session(client)
+        async with session.watch() as watch:
+            await session.say(LONG)
             await watch.until(lambda event: isinstance(event, TextDelta) and "w50" in event.text, limit_s=LIMIT_S)
             await one.end(signal.SIGKILL)
             assert (await watch.until(TurnFinished, limit_s=LIMIT_S)).outcome == "ok"
-        await whole(talk)
+        await whole(session)
 
 
 async def test_a_runner_told_to_end_in_a_turn_says_so_and_its_log_is_kept(world: ClusterProcesses) -> None:
     runner = await world.runner((await world.gateway()).url)
     box = await world.box()
-    talk = await world.talk(await world.bind(box, runner))
-    async with talk.watch() as watch:
-        await talk.say("N=4000 GAP=0.02")
+    session = await world.session(await world.bind(box, runner))
+    async with session.watch() as watch:
+        await session.say("N=4000 GAP=0.02")
         await watch.until(lambda event: isinstance(event, TextDelta) and "w20" in event.text, limit_s=LIMIT_S)
         assert await runner.end(signal.SIGTERM) == 0
-    events = await talk.kept(ended)
+    events = await session.kept(ended)
     end = next(event for event in events if isinstance(event, TurnFinished))
     assert (end.outcome, end.reason) == ("interrupted", "shutdown")
     async with asyncio.timeout(LIMIT_S):
-        while (await talk.record()).state is not SessionState.ASLEEP:
+        while (await session.record()).state is not SessionState.ASLEEP:
             await asyncio.sleep(0.05)
     again = await world.runner(
         (await world.gateway()).url, port=runner.port
     )  # its pod starts it anew, over the same home
-    later = SessionClient(world, await world.bind(box, again), talk.id)
+    later = SessionClient(world, await world.bind(box, again), session.id)
     async with later.watch() as watch:
         await later.say("SAY(((back)))")
         assert (await watch.until(lambda event: isinstance(event, Text) and event.text == "back", limit_s=LIMIT_S)).seq
@@ -162,21 +164,21 @@ async def test_a_web_that_comes_second_with_a_key_of_its_own_changes_nothing(wor
     first = await world.bind(await world.box(), runner)
     with pytest.raises(RunnerUnavailable):
         await world.bind(await world.box(id="box2"), runner)
-    talk = await world.talk(first)
-    async with talk.watch() as watch:
-        await talk.say("SAY(((still here)))")
+    session = await world.session(first)
+    async with session.watch() as watch:
+        await session.say("SAY(((still here)))")
         await watch.until(TurnFinished, limit_s=LIMIT_S)
-    assert texts(await talk.kept(ended)) == ["still here"]
+    assert texts(await session.kept(ended)) == ["still here"]
 
 
 async def test_the_keys_are_in_nothing_that_the_agents_programs_can_read(world: ClusterProcesses) -> None:
     runner = await world.runner((await world.gateway()).url)
     box = await world.box()
-    talk = await world.talk(await world.bind(box, runner), rules=("Bash",))
+    session = await world.session(await world.bind(box, runner), rules=("Bash",))
     pid = runner.process.pid
     look = f"cat /proc/{pid}/environ /proc/{pid}/cmdline | tr '\\\\0' ' '; env; head -c 1 /proc/{pid}/mem"
-    async with talk.watch() as watch:
-        await talk.say(f"TOOL((({look}; echo looked)))")
+    async with session.watch() as watch:
+        await session.say(f"TOOL((({look}; echo looked)))")
         await watch.until(TurnFinished, limit_s=LIMIT_S)
     said = str(watch.of(ToolReturned)[-1].content)
     assert "looked" in said and box.key not in said and BOOT_KEY not in said
@@ -189,16 +191,16 @@ async def test_a_box_that_is_deleted_reaches_no_model_any_more(world: ClusterPro
     gateway = await world.gateway()
     runner = await world.runner(gateway.url)
     box = await world.box()
-    talk = await world.talk(await world.bind(box, runner))
-    async with talk.watch() as watch:
-        await talk.say("SAY(((one)))")
+    session = await world.session(await world.bind(box, runner))
+    async with session.watch() as watch:
+        await session.say("SAY(((one)))")
         await watch.until(TurnFinished, limit_s=LIMIT_S)
     await world.store.delete(Box, box.id, owner=SYSTEM)
     turns = len(world.model.turns)
     async with asyncio.timeout(LIMIT_S):
         while await say(gateway.port, handshake.encode(box.id, box.key) + HELLO):
             await asyncio.sleep(0.2)
-    await talk.say("SAY(((two)))")
+    await session.say("SAY(((two)))")
     with pytest.raises(TimeoutError):
         await world.model.until(lambda asked: "two" in asked.prompt, timeout=5.0)
     assert len(world.model.turns) == turns

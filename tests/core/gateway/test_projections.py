@@ -31,7 +31,7 @@ LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 BUSY, IDLE = StateChanged(state=SessionState.BUSY, turn="m1"), StateChanged(state=SessionState.IDLE)
 
 
-def talk(kind: str = "builder", **fields: object) -> Session:
+def session_record(kind: str = "builder", **fields: object) -> Session:
     return Session(id="s1", agent="a1", kind=kind, created_at=LONG_AGO, updated_at=LONG_AGO, **fields)  # type: ignore[arg-type]
 
 
@@ -68,8 +68,8 @@ def test_the_last_line_is_the_first_sentence_of_the_last_paragraph_of_prose(said
 
 
 def test_a_text_that_says_nothing_leaves_the_line_before_it() -> None:
-    assert "last_line" not in after(talk(last_line="Before."), text("## Title"))
-    assert after(talk(), text("Something is said."), text("Title:"))["last_line"] == "Something is said."
+    assert "last_line" not in after(session_record(last_line="Before."), text("## Title"))
+    assert after(session_record(), text("Something is said."), text("Title:"))["last_line"] == "Something is said."
 
 
 def test_a_long_text_costs_no_more_than_its_end() -> None:
@@ -87,7 +87,7 @@ def test_a_long_text_costs_no_more_than_its_end() -> None:
     ],
 )  # fmt: skip
 def test_what_is_asked_is_the_last_line_in_the_models_words_if_it_gave_any(asked: Asked, line: str) -> None:
-    assert after(talk(), text("Let me see what is there."), asked)["last_line"] == line
+    assert after(session_record(), text("Let me see what is there."), asked)["last_line"] == line
 
 
 async def test_a_request_keeps_the_tool_its_exact_target_and_the_reason_apart(harness: GatewayHarness) -> None:
@@ -118,18 +118,18 @@ def test_model_and_context_are_those_of_the_last_turn_that_a_model_answered() ->
     here: dict[str, object] = {"model": "claude-sonnet-4-5", "context_tokens": 900, "window_tokens": 200_000}
     answered = TurnFinished(outcome="ok", **here)  # type: ignore[arg-type]
     died = TurnFinished(outcome="error", reason="cli_died")
-    assert after(talk(), answered, died).items() >= here.items()
-    assert not after(talk(), died).keys() & here.keys()
+    assert after(session_record(), answered, died).items() >= here.items()
+    assert not after(session_record(), died).keys() & here.keys()
 
 
 FAILED = TurnFinished(outcome="error", reason="model_key_refused")
 
 
 def test_how_the_last_turn_ended_is_kept_until_the_next_begins() -> None:
-    ended = after(talk(), BUSY, FAILED, IDLE)
+    ended = after(session_record(), BUSY, FAILED, IDLE)
     assert (ended["last_outcome"], ended["last_reason"]) == ("error", "model_key_refused")
-    assert "last_outcome" not in after(talk(last_outcome="error"), StateChanged(state=SessionState.ASLEEP))
-    begun = after(talk(last_outcome="error", last_reason="x"), BUSY)
+    assert "last_outcome" not in after(session_record(last_outcome="error"), StateChanged(state=SessionState.ASLEEP))
+    begun = after(session_record(last_outcome="error", last_reason="x"), BUSY)
     assert (begun["last_outcome"], begun["last_reason"]) == ("", "")
 
 
@@ -163,13 +163,13 @@ async def test_a_failed_turn_shows_on_the_card_until_the_next_one_begins(harness
     ],
 )
 def test_what_somebody_said_or_did_moves_a_session_up(event: AnyEvent) -> None:
-    moved = after(talk(), event)["updated_at"]
+    moved = after(session_record(), event)["updated_at"]
     assert isinstance(moved, datetime) and (now() - moved).total_seconds() < 60
 
 
 @pytest.mark.parametrize("event", [IDLE, BUSY, Parked(request_id="r"), Thinking(message="m", block=0, text="x")])
 def test_waking_and_the_like_move_no_session(event: AnyEvent) -> None:
-    assert "updated_at" not in after(talk(), event)
+    assert "updated_at" not in after(session_record(), event)
 
 
 def named(name: str) -> ToolCalled:
@@ -180,10 +180,10 @@ SAID = UserSaid(message_id="m1", text="make me an agent")
 
 
 def test_a_builder_session_takes_the_name_that_its_agent_gets() -> None:
-    assert after(talk(), SAID)["title"] == "make me an agent"
-    assert after(talk(), SAID, named("Issue digest"))["title"] == "Issue digest"
-    first = {key: value for key, value in after(talk(), SAID, named("One")).items() if "title" in key}
-    assert after(talk("builder", **first), named("Two\n"))["title"] == "Two"
+    assert after(session_record(), SAID)["title"] == "make me an agent"
+    assert after(session_record(), SAID, named("Issue digest"))["title"] == "Issue digest"
+    first = {key: value for key, value in after(session_record(), SAID, named("One")).items() if "title" in key}
+    assert after(session_record("builder", **first), named("Two\n"))["title"] == "Two"
 
 
 @pytest.mark.parametrize(
@@ -197,19 +197,21 @@ def test_a_builder_session_takes_the_name_that_its_agent_gets() -> None:
     ],
 )
 def test_a_command_gives_a_session_no_title_but_what_it_is_about_does(said: str, title: str | None) -> None:
-    assert after(talk("chat"), UserSaid(message_id="m", text=said)).get("title") == title
-    later = after(talk("chat"), UserSaid(message_id="m", text=said), UserSaid(message_id="n", text="sort my mail"))
+    assert after(session_record("chat"), UserSaid(message_id="m", text=said)).get("title") == title
+    later = after(
+        session_record("chat"), UserSaid(message_id="m", text=said), UserSaid(message_id="n", text="sort my mail")
+    )
     assert later["title"] == (title or "sort my mail")
 
 
 @pytest.mark.parametrize(
     ("session", "call"),
     [
-        (talk(title="Mine", given_title="make me an agent"), named("Issue digest")),
-        (talk(title="Older than this field"), named("Issue digest")),
-        (talk("chat", title="x", given_title="x"), named("Issue digest")),
-        (talk(title="x", given_title="x"), named(" ")),
-        (talk(title="x", given_title="x"), ToolCalled(id="t", name=DRAFT, input={"name": ["no"]})),
+        (session_record(title="Mine", given_title="make me an agent"), named("Issue digest")),
+        (session_record(title="Older than this field"), named("Issue digest")),
+        (session_record("chat", title="x", given_title="x"), named("Issue digest")),
+        (session_record(title="x", given_title="x"), named(" ")),
+        (session_record(title="x", given_title="x"), ToolCalled(id="t", name=DRAFT, input={"name": ["no"]})),
     ],
 )
 def test_a_title_given_by_hand_and_a_chats_stay(session: Session, call: ToolCalled) -> None:

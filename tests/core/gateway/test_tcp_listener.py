@@ -112,7 +112,7 @@ async def test_a_line_is_good_for_its_own_box_and_for_a_minute(cluster: ClusterH
         "another box's key": signed(box, key=other.key),
         "another box's name": signed(box, key=other.key, box=other.id)[:-4] + b"xx\r\n",
         "nobody's": signed(box, key="k" * 43, box="box3"),
-        "for another door": signed(box, audience=f"runner:{box.id}"),
+        "for another audience": signed(box, audience=f"runner:{box.id}"),
         "a model token": signed(box, audience=f"model:{box.id}"),
         "no box in it": signed(box, sub=ALICE),
         "a box that is no name": signed(box, box=["box1"]),

@@ -52,7 +52,7 @@ async def vertex(model: ModelServer, identity: MetadataServer) -> AsyncIterator[
 
 @asynccontextmanager
 async def served(base_url: str) -> AsyncIterator[str]:
-    """The provider behind a door with the gateway's own errors; the door's URL."""
+    """Start a server in front of the provider that answers with the gateway's errors; return its URL."""
     token = await asyncio.to_thread(WorkloadToken)
     provider = PassthroughProvider(
         Vertex(token=token, project="a-project", region="asia-northeast3", base_url=base_url)
@@ -78,7 +78,7 @@ async def served(base_url: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def door(vertex: VertexServer) -> AsyncIterator[str]:
+async def gateway_url(vertex: VertexServer) -> AsyncIterator[str]:
     async with served(vertex.url) as url:
         yield url
 
@@ -95,14 +95,14 @@ async def ask(url: str, body: object = ASK, path: str = "/v1/messages", **header
 
 
 async def test_a_message_is_put_into_googles_words_and_the_answer_is_the_models(
-    door: str, vertex: VertexServer, identity: MetadataServer
+    gateway_url: str, vertex: VertexServer, identity: MetadataServer
 ) -> None:
     headers = {
         "x-api-key": "box token",
         "anthropic-beta": "interleaved-thinking-2025-05-14",
         "anthropic-version": "2023-06-01",
     }
-    status, said = await ask(door, **headers)
+    status, said = await ask(gateway_url, **headers)
     assert (status, said["content"][0]["text"]) == (200, "안녕")
     [asked] = vertex.asked
     assert (asked.path, asked.query) == (f"{MODELS}/claude-opus-4-5@20251101:rawPredict", "")
@@ -140,9 +140,9 @@ async def test_a_stream_goes_through_byte_for_byte_as_the_model_made_it(identity
     await runner.cleanup()
 
 
-async def test_tokens_are_counted_at_their_own_address_without_betas(door: str, vertex: VertexServer) -> None:
+async def test_tokens_are_counted_at_their_own_address_without_betas(gateway_url: str, vertex: VertexServer) -> None:
     status, said = await ask(
-        door, path="/v1/messages/count_tokens", **{"anthropic-beta": "interleaved-thinking-2025-05-14"}
+        gateway_url, path="/v1/messages/count_tokens", **{"anthropic-beta": "interleaved-thinking-2025-05-14"}
     )
     assert status == 200 and said["input_tokens"] > 0
     [asked] = vertex.asked
@@ -150,10 +150,12 @@ async def test_tokens_are_counted_at_their_own_address_without_betas(door: str, 
     assert asked.body["model"] == "claude-opus-4-5@20251101"
 
 
-async def test_a_beta_that_vertex_does_not_know_is_left_out_from_then_on(door: str, vertex: VertexServer) -> None:
+async def test_a_beta_that_vertex_does_not_know_is_left_out_from_then_on(
+    gateway_url: str, vertex: VertexServer
+) -> None:
     betas = "claude-code-20250219,interleaved-thinking-2025-05-14,context-1m-2025-08-07"
     for _ in range(2):
-        assert (await ask(door, **{"anthropic-beta": betas}))[0] == 200
+        assert (await ask(gateway_url, **{"anthropic-beta": betas}))[0] == 200
     said = [asked.headers["anthropic-beta"] for asked in vertex.asked]
     assert said == [betas, *["interleaved-thinking-2025-05-14"] * 2]
 
@@ -187,20 +189,20 @@ async def test_a_token_with_minutes_left_is_used_while_google_gives_no_other(
 
 
 async def test_a_token_that_is_refused_is_renewed_once_for_all_who_were_refused(
-    door: str, vertex: VertexServer, identity: MetadataServer
+    gateway_url: str, vertex: VertexServer, identity: MetadataServer
 ) -> None:
-    assert (await ask(door))[0] == 200
+    assert (await ask(gateway_url))[0] == 200
     identity.next_token()
-    assert [status for status, _ in await asyncio.gather(*(ask(door) for _ in range(5)))] == [200] * 5
+    assert [status for status, _ in await asyncio.gather(*(ask(gateway_url) for _ in range(5)))] == [200] * 5
     assert identity.asked == 2
 
 
 @pytest.mark.parametrize("status", [401, 403])
 async def test_who_is_refused_all_the_same_is_told_at_once_what_to_check(
-    door: str, vertex: VertexServer, identity: MetadataServer, status: int
+    gateway_url: str, vertex: VertexServer, identity: MetadataServer, status: int
 ) -> None:
     vertex.refuse = [status] * 9
-    got, said = await ask(door)
+    got, said = await ask(gateway_url)
     assert (got, said["error"]["type"]) == (400, "invalid_request_error")
     assert said["error"]["message"].startswith("model_key_refused:")
     assert "k8s/setup.sh identities" in said["error"]["message"]
@@ -213,10 +215,10 @@ async def test_who_is_refused_all_the_same_is_told_at_once_what_to_check(
      (500, 500, "api_error"), (503, 529, "overloaded_error"), (529, 529, "overloaded_error")],
 )  # fmt: skip
 async def test_googles_refusals_are_said_in_the_words_of_the_api_and_without_the_token(
-    door: str, vertex: VertexServer, status: int, seen: int, type: str
+    gateway_url: str, vertex: VertexServer, status: int, seen: int, type: str
 ) -> None:
     vertex.refuse = [status]
-    got, said = await ask(door)
+    got, said = await ask(gateway_url)
     assert (got, said["type"], said["error"]["type"]) == (seen, "error", type)
     assert said["error"]["message"] == "scripted; you said Bearer ***"
 
@@ -227,25 +229,25 @@ async def test_googles_refusals_are_said_in_the_words_of_the_api_and_without_the
      "claude-X", "claude-..", None, 7],
 )  # fmt: skip
 async def test_no_other_address_is_reached_by_the_name_of_a_model(
-    door: str, vertex: VertexServer, model: object
+    gateway_url: str, vertex: VertexServer, model: object
 ) -> None:
-    status, said = await ask(door, {**ASK, "model": model})
+    status, said = await ask(gateway_url, {**ASK, "model": model})
     assert (status, said["error"]["type"]) == (400, "invalid_request_error")
     assert vertex.asked == []
 
 
 @pytest.mark.usefixtures("soon")
 async def test_what_is_no_request_is_refused_and_without_a_token_the_model_is_away(
-    door: str,
+    gateway_url: str,
     identity: MetadataServer,
     vertex: VertexServer,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    assert (await ask(door, [1]))[0] == 400
+    assert (await ask(gateway_url, [1]))[0] == 400
     monkeypatch.setattr("google.auth.compute_engine._metadata._GCE_METADATA_HOST", "127.0.0.1:9")
     monkeypatch.setattr("core.gateway.providers.vertex_token.FETCH_S", 0.3)
-    status, said = await ask(door)
+    status, said = await ask(gateway_url)
     assert status == 503 and said["error"]["message"].startswith("model_overloaded:")
     assert "no access token" in caplog.text
     caplog.clear()

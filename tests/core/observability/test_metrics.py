@@ -209,10 +209,10 @@ def test_lag_is_the_age_of_the_oldest_event_when_it_is_kept() -> None:
     assert value("oma_ingest_lag_seconds_sum") == pytest.approx(before + 100, abs=30)
 
 
-# --- the door --------------------------------------------------------------------------------------------------------
+# --- the listener ----------------------------------------------------------------------------------------------------
 
 
-async def test_the_door_serves_metrics_and_nothing_else_on_loopback() -> None:
+async def test_the_listener_serves_metrics_and_nothing_else_on_loopback() -> None:
     settings = replace(Settings(), metrics_port=free_port(), host="0.0.0.0")
     async with telemetry(settings, "web"), aiohttp.ClientSession() as http:
         base = f"http://127.0.0.1:{settings.metrics_port}"
@@ -244,7 +244,7 @@ async def test_a_taken_port_is_one_clear_line() -> None:
                 pass
 
 
-async def test_there_is_no_door_unless_it_is_asked_for() -> None:
+async def test_there_is_no_listener_unless_it_is_asked_for() -> None:
     check(Settings(metrics_port=9000))
     before = len(asyncio.all_tasks())
     async with telemetry(Settings(), "web"):

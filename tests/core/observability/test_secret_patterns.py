@@ -74,7 +74,7 @@ def test_a_key_of_a_known_service_is_masked(secret: str, around: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "masked"), KEPT.items())
-def test_what_opens_a_door_is_masked_and_its_name_stays(text: str, masked: str) -> None:
+def test_a_credential_is_masked_and_its_name_stays(text: str, masked: str) -> None:
     assert mask(text) == masked
 
 

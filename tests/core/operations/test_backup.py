@@ -129,7 +129,7 @@ def test_what_a_hostile_home_holds_stops_nothing_and_leads_nowhere(settings: Set
     with socket.socket(socket.AF_UNIX) as listener:
         here = os.getcwd()
         os.chdir(home)
-        listener.bind("door")
+        listener.bind("socket")
         os.chdir(here)
     (home / os.fsdecode(b"\xff\xfe not utf-8")).write_text("odd")
     (home / "sparse").touch()
@@ -148,12 +148,12 @@ def test_what_a_hostile_home_holds_stops_nothing_and_leads_nowhere(settings: Set
     restore(elsewhere(tmp_path), tmp_path / "b.tar.gz")
     with tarfile.open(tmp_path / "b.tar.gz") as archive:
         names = archive.getnames()
-        assert not [name for name in names if "canary" in name or "pipe" in name or "door" in name]
+        assert not [name for name in names if "canary" in name or "pipe" in name or "socket" in name]
     new = elsewhere(tmp_path).data_dir / "homes" / ALICE
     assert os.readlink(new / "folder") == str(tmp_path / "outside")
     assert (new / os.fsdecode(b"\xff\xfe not utf-8")).read_text() == "odd"
     assert (new / "sparse").stat().st_size == 20 * 2**20
-    # A hollow file, a pipe and a door beside it, a pipe in an agent's folder, and what is too deep.
+    # A hollow file, a pipe and a socket beside it, a pipe in an agent's folder, and what is too deep.
     assert sorted(left.count("/") for left in taken.left_out.paths) == [2, 2, 2, 4, DEEPEST]
 
 

@@ -64,8 +64,8 @@ def make(folder: int, name: bytes, kind: str) -> None:
         case "pipe":
             os.mkfifo(text, dir_fd=folder)
         case "socket":
-            with socket.socket(socket.AF_UNIX) as door:
-                door.bind(f"/proc/self/fd/{folder}/{text[:40]}")
+            with socket.socket(socket.AF_UNIX) as listener:
+                listener.bind(f"/proc/self/fd/{folder}/{text[:40]}")
         case "many":
             for number in range(300):
                 os.close(os.open(f"{text[:40]}{number}", os.O_CREAT | os.O_WRONLY, dir_fd=folder))

@@ -342,9 +342,9 @@ async def test_steering_that_comes_too_late_is_a_turn_of_its_own(tmp_path: Path)
             await session.say("TOOL(((true)))", message_id="a")
             await watch.until(ToolCalled)
             await session.say("SAY(((steered)))", message_id="b", steer=True)
-            talk = box.runner.sessions.get(session.id).conversation
+            conversation = box.runner.sessions.get(session.id).conversation
             async with asyncio.timeout(PATIENCE_S):
-                while talk.turn or talk.steering_sent or talk.projection.waiting:
+                while conversation.turn or conversation.steering_sent or conversation.projection.waiting:
                     await asyncio.sleep(0.02)
         stored = await session.stored()
     finished = [event for event in stored if isinstance(event, TurnFinished)]

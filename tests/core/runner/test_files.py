@@ -27,18 +27,18 @@ def test_a_log_behind_a_link_is_not_written(tmp_path: Path) -> None:
     assert theirs.read_bytes() == b"no line of a log"
 
 
-async def test_ids_that_are_paths_are_refused_at_every_door(tmp_path: Path) -> None:
+async def test_ids_that_are_paths_are_refused_by_every_route(tmp_path: Path) -> None:
     async with Box(tmp_path) as box:
         for path in PATHS:
-            for method, door in (
+            for method, route in (
                 ("PUT", f"/v1/sessions/{path}"),
                 ("DELETE", f"/v1/sessions/{path}"),
                 ("DELETE", f"/v1/agents/{path}"),
                 ("POST", f"/v1/agents/{path}/rest"),
             ):
                 body: dict[str, Any] | None = {"agent": "a1"} if method == "PUT" else None
-                answer = await box.call(method, door, body)
-                assert answer["status"] == 400, (method, door, answer)
+                answer = await box.call(method, route, body)
+                assert answer["status"] == 400, (method, route, answer)
                 assert answer["code"] == "bad_input"
         assert not list(tmp_path.rglob("*evil*"))
 

@@ -18,7 +18,7 @@ from core.runner.files.beneath import FOLDER, has_openat2, open_beneath
 from tests.core.runner.box import Box
 
 AGENT = "a1"
-DOOR = f"/v1/agents/{AGENT}/files"
+ROUTE = f"/v1/agents/{AGENT}/files"
 
 
 class Hand:
@@ -29,10 +29,10 @@ class Hand:
         self.folder.mkdir(parents=True, exist_ok=True)
 
     async def call(
-        self, method: str, path: str, *, door: str = DOOR, data: Any = None, more: str = "", **headers: str
+        self, method: str, path: str, *, route: str = ROUTE, data: Any = None, more: str = "", **headers: str
     ) -> tuple[int, Mapping[str, str], bytes]:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        url = f"http://runner{door}?path={quote(path, safe='')}{more}"
+        url = f"http://runner{route}?path={quote(path, safe='')}{more}"
         async with self.box.http.request(method, url, data=data, headers=self.box.headers() | named) as answer:
             return answer.status, answer.headers, await answer.read()
 
@@ -42,8 +42,8 @@ class Hand:
         found: dict[str, Any] = json.loads(raw)
         return found
 
-    async def post(self, door: str, **body: str) -> dict[str, Any]:
-        return await self.box.call("POST", DOOR + door, body)
+    async def post(self, route: str, **body: str) -> dict[str, Any]:
+        return await self.box.call("POST", ROUTE + route, body)
 
     @property
     def staged(self) -> list[Path]:
@@ -206,13 +206,13 @@ async def test_a_folder_comes_as_zip_without_what_leads_out_of_it(hand: Hand) ->
     with (hand.folder / "deep/sparse").open("wb") as file:
         file.truncate(10 * 1024**4)
     async with asyncio.timeout(20):
-        status, _, raw = await hand.call("GET", "deep", door=DOOR + "/zip")
+        status, _, raw = await hand.call("GET", "deep", route=ROUTE + "/zip")
     assert status == 200
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         assert archive.testzip() is None
         assert archive.namelist() == ["er/가.txt", "left-out.txt"]
         assert set(archive.read("left-out.txt").decode().split()) == {"passwd", "pipe", "sparse"}
-    assert (await hand.call("GET", "deep/er/가.txt", door=DOOR + "/zip"))[0] == 409
+    assert (await hand.call("GET", "deep/er/가.txt", route=ROUTE + "/zip"))[0] == 409
 
 
 async def test_an_agent_that_nobody_has_spoken_with_has_an_empty_folder(tmp_path: Path) -> None:

@@ -85,10 +85,15 @@ def test_what_the_log_says_is_the_same_live_and_after_opening(tmp_path: Path) ->
     ):
         book.record(event)
     again = journal(tmp_path)
-    for recall in (book.projection, again.projection):
-        assert (recall.agent, recall.kind, recall.state, recall.turn) == ("a", "builder", SessionState.ASLEEP, "")
-        assert recall.seqs == {"m1": 2, "m2": 3} and [one.message_id for one in recall.waiting] == ["m2"]
-        assert list(recall.asked) == ["r2"] and list(recall.decided) == ["r1"] and not recall.at_rest
+    for replayed in (book.projection, again.projection):
+        assert (replayed.agent, replayed.kind, replayed.state, replayed.turn) == (
+            "a",
+            "builder",
+            SessionState.ASLEEP,
+            "",
+        )
+        assert replayed.seqs == {"m1": 2, "m2": 3} and [one.message_id for one in replayed.waiting] == ["m2"]
+        assert list(replayed.asked) == ["r2"] and list(replayed.decided) == ["r1"] and not replayed.at_rest
     live, opened = ({**vars(one), "waiting": list(one.waiting)} for one in (book.projection, again.projection))
     assert live == opened
 

@@ -253,7 +253,7 @@ async def test_a_deleted_session_is_gone_with_everything_of_it(tmp_path: Path) -
         assert not session.folder.exists()
 
 
-async def test_every_door_asks_who_is_there(tmp_path: Path) -> None:
+async def test_every_route_asks_for_the_caller_s_identity(tmp_path: Path) -> None:
     async with Box(tmp_path) as box:
         assert (await box.call("GET", "/v1/status", key="forged"))["code"] == "bad_token"
         assert (await box.call("GET", "/v1/status", sub="google-2"))["code"] == "forbidden"

@@ -11,7 +11,7 @@ from core.runner import truncation
 from core.runner.pending_requests import PendingRequests, ToolRequest, asked_for, check
 
 
-def wish(tool: str, raw: dict[str, Any], *rules: str) -> ToolRequest:
+def tool_request(tool: str, raw: dict[str, Any], *rules: str) -> ToolRequest:
     return ToolRequest(tool=tool, input=raw, tool_id="t", reason="r", rules=rules)
 
 
@@ -23,21 +23,21 @@ def test_a_decision_must_fit_its_kind(kind: Any, decision: str) -> None:
 
 async def test_a_request_is_recorded_before_anybody_waits_for_it() -> None:
     recorded: list[Asked | Answered | Parked] = []
-    desk = PendingRequests(recorded.append)
-    asking = asyncio.create_task(desk.ask("r1", wish("Bash", {"command": "ls"})))
+    pending = PendingRequests(recorded.append)
+    asking = asyncio.create_task(pending.ask("r1", tool_request("Bash", {"command": "ls"})))
     await asyncio.sleep(0)
-    assert [type(event) for event in recorded] == [Asked] and desk.waiting
-    assert desk.settle(Answered(request_id="r1", decision="allow_always", rule="Bash(ls:*), Read"))
+    assert [type(event) for event in recorded] == [Asked] and pending.waiting
+    assert pending.settle(Answered(request_id="r1", decision="allow_always", rule="Bash(ls:*), Read"))
     assert (await asking).rules == ("Bash(ls:*)", "Read")
-    assert not desk.settle(Answered(request_id="r1", decision="deny"))
+    assert not pending.settle(Answered(request_id="r1", decision="deny"))
 
 
 async def test_a_parked_request_is_neither_answered_nor_dropped_when_its_process_ends() -> None:
     recorded: list[Asked | Answered | Parked] = []
-    desk = PendingRequests(recorded.append)
-    asking = asyncio.create_task(desk.ask("r1", wish("Bash", {"command": "ls"})))
+    pending = PendingRequests(recorded.append)
+    asking = asyncio.create_task(pending.ask("r1", tool_request("Bash", {"command": "ls"})))
     await asyncio.sleep(0)
-    desk.park()
+    pending.park()
     asking.cancel()
     await asyncio.wait([asking])
     assert [type(event) for event in recorded] == [Asked, Parked]
@@ -45,24 +45,24 @@ async def test_a_parked_request_is_neither_answered_nor_dropped_when_its_process
 
 async def test_a_late_decision_about_what_was_too_long_to_be_shown_is_good_for_nothing_else() -> None:
     """Two inputs that are equal as far as anybody saw them."""
-    desk = PendingRequests(lambda _: None)
+    pending = PendingRequests(lambda _: None)
     seen, other = ({"command": "x" * truncation.INPUT_CHARS + end} for end in ("; true", "; evil"))
     assert truncation.tool_input(seen) == truncation.tool_input(other)
-    desk.decided_before(asked_for("r1", wish("Bash", seen)), Answered(request_id="r1", decision="allow"))
-    asking = asyncio.create_task(desk.ask("r2", wish("Bash", other)))
+    pending.decided_before(asked_for("r1", tool_request("Bash", seen)), Answered(request_id="r1", decision="allow"))
+    asking = asyncio.create_task(pending.ask("r2", tool_request("Bash", other)))
     await asyncio.sleep(0)
-    assert desk.waiting
-    assert desk.settle(Answered(request_id="r2", decision="deny"))
+    assert pending.waiting
+    assert pending.settle(Answered(request_id="r2", decision="deny"))
     assert not (await asking).allow
 
 
 async def test_a_late_decision_is_good_once_and_only_for_exactly_that_input() -> None:
     recorded: list[Asked | Answered | Parked] = []
-    desk = PendingRequests(recorded.append)
-    asked = asked_for("r1", wish("Bash", {"command": "ls"}))
-    desk.decided_before(asked, Answered(request_id="r1", decision="allow"))
+    pending = PendingRequests(recorded.append)
+    asked = asked_for("r1", tool_request("Bash", {"command": "ls"}))
+    pending.decided_before(asked, Answered(request_id="r1", decision="allow"))
     for n, (tool, command) in enumerate((("Bash", "ls -a"), ("Read", "ls"), ("Bash", "ls"), ("Bash", "ls"))):
-        asking = asyncio.create_task(desk.ask(f"x{n}", wish(tool, {"command": command})))
+        asking = asyncio.create_task(pending.ask(f"x{n}", tool_request(tool, {"command": command})))
         await asyncio.sleep(0)
         if n == 2:
             assert (await asking).allow
@@ -75,11 +75,11 @@ async def test_a_late_decision_is_good_once_and_only_for_exactly_that_input() ->
 
 def test_a_request_that_nobody_may_answer_is_denied_and_both_stand_in_the_log() -> None:
     events: list[Asked | Answered | Parked] = []
-    desk = PendingRequests(events.append)
-    told = desk.refuse("r1", wish("Bash", {"command": "rm -r build"}))
+    pending = PendingRequests(events.append)
+    told = pending.refuse("r1", tool_request("Bash", {"command": "rm -r build"}))
     assert not told.allow
     assert "policy does not allow" in told.message
     assert [type(event) for event in events] == [Asked, Answered]
     assert isinstance(events[1], Answered)
     assert (events[1].decision, events[1].by) == ("deny", "policy")
-    assert not desk.waiting
+    assert not pending.waiting

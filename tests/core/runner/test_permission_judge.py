@@ -18,8 +18,8 @@ def judge(root: Path, mode: Mode = Mode.EDITS, *rules: str) -> PermissionJudge:
 
 def test_what_is_too_long_to_be_read_is_refused_with_a_reason(tmp_path: Path) -> None:
     for tool, field in (("Bash", "command"), ("Write", "content")):
-        wish = ToolRequest(tool, {field: "x" * (INPUT_CHARS + 1), "file_path": "n"}, "t", "", ())
-        assert judge(tmp_path, Mode.EDITS, tool).judge(wish) == PolicyDecision("deny", "size")
+        request = ToolRequest(tool, {field: "x" * (INPUT_CHARS + 1), "file_path": "n"}, "t", "", ())
+        assert judge(tmp_path, Mode.EDITS, tool).judge(request) == PolicyDecision("deny", "size")
 
 
 def test_a_file_that_the_cli_calls_sensitive_is_asked_about(tmp_path: Path) -> None:
@@ -30,8 +30,8 @@ def test_a_file_that_the_cli_calls_sensitive_is_asked_about(tmp_path: Path) -> N
         ("mode", "ask"),
         ("unknown", "ask"),
     ):
-        wish = ToolRequest("Write", {"file_path": "n", "content": "x"}, "t", "", (), reason)
-        assert judge(tmp_path).judge(wish).outcome == outcome
+        request = ToolRequest("Write", {"file_path": "n", "content": "x"}, "t", "", (), reason)
+        assert judge(tmp_path).judge(request).outcome == outcome
 
 
 def test_questions_and_plans_are_for_a_person_in_every_mode(tmp_path: Path) -> None:

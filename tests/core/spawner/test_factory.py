@@ -36,7 +36,9 @@ def test_the_boot_key_is_a_file_with_a_key_in_it(tmp_path: Path) -> None:
     assert boot_key(settings) == "k" * 40
 
 
-async def test_in_a_cluster_it_is_kubernetes_whose_doors_open_by_the_boot_key(tmp_path: Path, short_dir: Path) -> None:
+async def test_in_a_cluster_it_is_kubernetes_whose_runners_open_by_the_boot_key(
+    tmp_path: Path, short_dir: Path
+) -> None:
     (tmp_path / "boot-key").write_text("k" * 40)
     async with Cluster(tmp_path / "cluster") as cluster:
         settings = Settings(

@@ -119,12 +119,12 @@ async def test_what_it_started_ends_with_it_without_control_groups_too(
 
 @pytest.mark.parametrize("ids", [False, pytest.param(True, marks=ROOT)], ids=["shared id", "own id"])
 def test_a_cage_that_does_not_hold_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ids: bool) -> None:
-    open_door = tmp_path / "landlock.py"
-    open_door.write_text("import os, sys; os.execv(sys.argv[3], sys.argv[3:])")
+    open_landlock = tmp_path / "landlock.py"
+    open_landlock.write_text("import os, sys; os.execv(sys.argv[3], sys.argv[3:])")
     host = look_at_host()
     if not try_cage(host):
         pytest.skip("no Landlock here")
-    monkeypatch.setattr(process.landlock, "__file__", str(open_door))
+    monkeypatch.setattr(process.landlock, "__file__", str(open_landlock))
     assert not try_cage.__wrapped__(host, TRIAL if ids else None)
 
 

@@ -27,7 +27,7 @@ def spawner(request: pytest.FixtureRequest, tmp_path: Path) -> LocalSpawner:
     return made
 
 
-async def test_a_runner_answers_at_its_door_as_soon_as_it_is_started(spawner: LocalSpawner) -> None:
+async def test_a_runner_answers_on_its_socket_as_soon_as_it_is_started(spawner: LocalSpawner) -> None:
     async with started(spawner) as running:
         assert await look(spawner, running, "given['role']") == "runner"
         assert await spawner.poll(running) is Poll.RUNNING

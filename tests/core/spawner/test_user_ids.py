@@ -189,7 +189,7 @@ async def test_each_users_box_runs_as_an_id_of_its_own_without_groups_and_withou
 @root
 def test_without_any_other_wall_an_id_does_not_see_what_is_anothers_or_ours() -> None:
     with tempfile.TemporaryDirectory(dir="/tmp") as folder, tempfile.TemporaryFile() as output:
-        Path(folder).chmod(0o755)  # every door on the way stands open
+        Path(folder).chmod(0o755)  # every folder on the way may be entered
         own, other = made(Path(folder, "u1"), FIRST + 1), made(Path(folder, "u2"), FIRST + 2)
         ours = Path(folder, "key")
         for file, uid in ((own / "f", FIRST + 1), (other / "f", FIRST + 2), (ours, 0)):

@@ -23,7 +23,7 @@ KEY = Secret("the key of this platform, for tests")
 
 
 @dataclass
-class Talk:
+class ProxyConnection:
     """A connection to the proxy, and its first answer."""
 
     status: int
@@ -48,16 +48,16 @@ class Proxy:
     def __init__(self, harness: GatewayHarness, egress: Egress, path: Path) -> None:
         self.harness, self.egress, self.path = harness, egress, path
         self.token = tokens.sign({"user": ALICE, "agent": "a1", "session": "s1"}, key=KEY, audience="model:box1")
-        self._talks: list[Talk] = []
+        self._connections: list[ProxyConnection] = []
 
-    async def connect(self, where: str, *, token: str | None = None, early: bytes = b"") -> Talk:
+    async def connect(self, where: str, *, token: str | None = None, early: bytes = b"") -> ProxyConnection:
         return await self.send(b"CONNECT %s HTTP/1.1\r\n%s\r\n" % (where.encode(), self.fields(token)) + early)
 
     def fields(self, token: str | None = None) -> bytes:
         word = base64.b64encode(f"oma:{self.token if token is None else token}".encode())
         return b"Host: x\r\nProxy-Authorization: Basic %s\r\n" % word
 
-    async def send(self, *pieces: bytes) -> Talk:
+    async def send(self, *pieces: bytes) -> ProxyConnection:
         """Write these one by one, each read by the other side before the next; the answer to them."""
         async with asyncio.timeout(PATIENCE_S):
             reader, writer = await asyncio.open_unix_connection(str(self.path))
@@ -71,9 +71,9 @@ class Proxy:
                 head = "HTTP/1.1 0 nothing"
         first, _, fields = head.partition("\r\n")
         _, status, phrase = first.split(" ", 2)
-        talk = Talk(int(status), phrase, fields, reader, writer)
-        self._talks.append(talk)
-        return talk
+        connection = ProxyConnection(int(status), phrase, fields, reader, writer)
+        self._connections.append(connection)
+        return connection
 
     async def rows(self) -> list[Connection]:
         """The log, after everything in it has been written."""
@@ -81,7 +81,7 @@ class Proxy:
         return await self.harness.store.find(Connection, owner=ALICE, newest_by="updated_at")
 
     async def hang_up(self) -> None:
-        await asyncio.gather(*(talk.close() for talk in self._talks))
+        await asyncio.gather(*(connection.close() for connection in self._connections))
 
 
 @asynccontextmanager

@@ -24,11 +24,11 @@ def leading_to(port: int) -> World:
 async def test_bytes_go_both_ways_unchanged_and_are_counted(harness: GatewayHarness) -> None:
     said = bytes(range(256)) * 20_000
     async with server(echo) as port, proxy(harness, leading_to(port)) as box:
-        talk = await box.connect("Example.com:443", early=said[:1000])
-        assert (talk.status, talk.phrase) == (200, "Connection established")
-        got = asyncio.create_task(talk.rest())
-        talk.writer.write(said[1000:])
-        talk.writer.write_eof()  # the answer still comes
+        connection = await box.connect("Example.com:443", early=said[:1000])
+        assert (connection.status, connection.phrase) == (200, "Connection established")
+        got = asyncio.create_task(connection.rest())
+        connection.writer.write(said[1000:])
+        connection.writer.write_eof()  # the answer still comes
         assert await got == said
         [row] = await box.rows()
     assert (row.agent, row.session, row.host, row.port, row.address) == ("a1", "s1", "example.com", 443, PUBLIC)
@@ -37,10 +37,12 @@ async def test_bytes_go_both_ways_unchanged_and_are_counted(harness: GatewayHarn
 
 async def test_a_refusal_says_host_and_reason_and_is_written_down(harness: GatewayHarness) -> None:
     async with proxy(harness, leading_to(1)) as box:
-        talk = await box.connect("169.254.169.254:80")
-        assert talk.status == 403
-        assert "169.254.169.254 is refused: a link-local address" in talk.phrase, "Python and pip show only this line"
-        assert talk.phrase in (await talk.rest()).decode()
+        connection = await box.connect("169.254.169.254:80")
+        assert connection.status == 403
+        assert "169.254.169.254 is refused: a link-local address" in connection.phrase, (
+            "Python and pip show only this line"
+        )
+        assert connection.phrase in (await connection.rest()).decode()
         [row] = await box.rows()
     assert (row.decision, row.host, row.address, row.sent_bytes) == ("refused", "169.254.169.254", "", 0)
     assert "link-local" in row.reason
@@ -68,8 +70,8 @@ async def test_the_next_address_is_tried_and_nobody_at_all_is_said(harness: Gate
         async with proxy(harness, world) as box:
             assert (await box.connect("example.com:443")).status == 200
             world.ports.clear()
-            talk = await box.connect("example.com:443")
-            assert (talk.status, talk.phrase) == (502, "example.com does not answer")
+            connection = await box.connect("example.com:443")
+            assert (connection.status, connection.phrase) == (502, "example.com does not answer")
             assert (await box.connect("nobody.example.com:443")).status == 502
             assert sorted(row.decision for row in await box.rows()) == ["connected", "failed", "failed"]
 
@@ -88,9 +90,9 @@ async def test_without_a_token_of_a_session_of_this_box_nothing_is_connected(
 ) -> None:
     world = leading_to(1)
     async with proxy(harness, world) as box:
-        talk = await box.connect("example.com:443", token=token)
-        assert talk.status == 407
-        assert "Proxy-Authenticate: Basic" in talk.fields
+        connection = await box.connect("example.com:443", token=token)
+        assert connection.status == 407
+        assert "Proxy-Authenticate: Basic" in connection.fields
     assert world.resolved == world.dialled == []
 
 
@@ -113,7 +115,7 @@ async def test_a_fast_server_waits_for_a_slow_reader(harness: GatewayHarness) ->
         writer.close()
 
     async with server(pour) as port, proxy(harness, leading_to(port)) as box:
-        talk = await box.connect("example.com:443")
+        connection = await box.connect("example.com:443")
         with pytest.raises(TimeoutError):
             while True:  # until it is stuck: nothing was written for a whole second
                 wrote.clear()
@@ -121,7 +123,7 @@ async def test_a_fast_server_waits_for_a_slow_reader(harness: GatewayHarness) ->
         assert sent < 16 << 20, "somebody kept what nobody reads"
         received = 0
         async with asyncio.timeout(PATIENCE_S):
-            while chunk := await talk.reader.read(1 << 20):
+            while chunk := await connection.reader.read(1 << 20):
                 received += len(chunk)
         assert received == whole
 
@@ -130,24 +132,24 @@ async def test_a_fast_server_waits_for_a_slow_reader(harness: GatewayHarness) ->
 async def test_a_box_has_so_many_connections_and_no_more(harness: GatewayHarness, limits: EgressLimits) -> None:
     async with server(echo) as port, proxy(harness, leading_to(port), limits=limits) as box:
         first = [await box.connect("example.com:443") for _ in range(3)]
-        assert [talk.status for talk in first] == [200] * 3
+        assert [connection.status for connection in first] == [200] * 3
         assert (await box.connect("example.com:443")).status == 429
 
 
 async def test_a_place_is_free_again_when_a_connection_has_ended(harness: GatewayHarness) -> None:
     async with server(echo) as port, proxy(harness, leading_to(port), limits=EgressLimits(connections=1)) as box:
         for _ in range(3):
-            talk = await box.connect("example.com:443")
-            assert talk.status == 200
-            talk.writer.write_eof()
-            assert await talk.rest() == b""
-            await talk.close()
+            connection = await box.connect("example.com:443")
+            assert connection.status == 200
+            connection.writer.write_eof()
+            assert await connection.rest() == b""
+            await connection.close()
 
 
 async def test_where_nothing_moves_the_tunnel_ends(harness: GatewayHarness) -> None:
     async with server(echo) as port, proxy(harness, leading_to(port), limits=EgressLimits(idle_s=0.1)) as box:
-        talk = await box.connect("example.com:443")
-        assert await talk.rest() == b""
+        connection = await box.connect("example.com:443")
+        assert await connection.rest() == b""
         [row] = await box.rows()
         assert row.reason == "nothing moved for too long"
 
@@ -163,26 +165,28 @@ async def test_a_request_that_ends_too_late_is_hung_up_on(harness: GatewayHarnes
     async with server(echo) as port, proxy(harness, leading_to(port), limits=limits) as box:
         assert (await box.send(b"CONNECT " + b"x" * 100_000)).status == 0
         for long, status in ((HEAD_BYTES // 2, 200), (HEAD_BYTES, 0)):  # in one piece
-            talk = await box.send(b"CONNECT example.com:443 HTTP/1.1\r\nA: %s\r\n%s\r\n" % (long * b"x", box.fields()))
-            assert talk.status == status
+            connection = await box.send(
+                b"CONNECT example.com:443 HTTP/1.1\r\nA: %s\r\n%s\r\n" % (long * b"x", box.fields())
+            )
+            assert connection.status == status
 
 
 async def test_when_the_box_is_gone_so_are_its_connections(harness: GatewayHarness) -> None:
     async with server(echo) as port, proxy(harness, leading_to(port)) as box:
-        talk = await box.connect("example.com:443")
+        connection = await box.connect("example.com:443")
         box.egress.hang_up("box1")
-        assert await talk.rest() == b""
+        assert await connection.rest() == b""
         assert len(await box.rows()) == 1
 
 
 async def test_a_box_is_known_as_long_as_it_has_something_open_or_used_up(harness: GatewayHarness) -> None:
     async with server(echo) as port, proxy(harness, leading_to(port), limits=EgressLimits(per_s=0.0)) as box:
         known, ask = box.egress._accounts, box.egress._account
-        talk = await box.connect("example.com:443")
+        connection = await box.connect("example.com:443")
         ask(Caller(box="box2", user=BOB, key="k"))
         ask(Caller(box="box3", user=BOB, key="k"))
         assert set(known) == {"box1", "box3"}
-        await talk.close()
+        await connection.close()
         await until(lambda: not known["box1"].ends)
         ask(Caller(box="box4", user=BOB, key="k"))
         assert set(known) == {"box1", "box4"}
@@ -209,8 +213,8 @@ async def test_a_plain_http_request_is_judged_and_passed_on_without_what_was_sai
 
     async with server(answer) as port, proxy(harness, leading_to(port)) as box:
         fields = box.fields() + b"X-Mine: 1\r\nProxy-Connection: keep-alive\r\n"
-        talk = await box.send(b"GET http://example.com/a?b=c HTTP/1.1\r\n" + fields + b"\r\n")
-        assert (talk.status, await talk.rest()) == (200, b"hi")
+        connection = await box.send(b"GET http://example.com/a?b=c HTTP/1.1\r\n" + fields + b"\r\n")
+        assert (connection.status, await connection.rest()) == (200, b"hi")
         assert (await box.send(b"GET http://10.0.0.1/ HTTP/1.1\r\n" + fields + b"\r\n")).status == 403
         assert {row.port for row in await box.rows()} == {80}
     assert heard == [b"GET /a?b=c HTTP/1.1\r\nHost: example.com\r\nX-Mine: 1\r\nConnection: close\r\n\r\n"]
