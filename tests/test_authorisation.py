@@ -49,6 +49,7 @@ TABLE: dict[str, tuple[int, int]] = {
     "GET /agents/{agent_id}/connections": (SIGN_IN, 404),
     "GET /runs": (SIGN_IN, 200),
     "GET /runs/{run_id}": (SIGN_IN, 404),
+    "GET /runs/reasons/{code}": (SIGN_IN, 404),
     "GET /runs.csv": (SIGN_IN, 200),
     "GET /runs.json": (SIGN_IN, 200),
     "GET /agents/{agent_id}/operate": (SIGN_IN, 404),

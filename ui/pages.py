@@ -6,7 +6,7 @@ from ui.agents import connections
 from ui.dashboard import page as dashboard_page
 from ui.layout import error_page
 from ui.layout.services import Services
-from ui.runs import list_page, operate_page, run_form, run_page
+from ui.runs import list_page, operate_page, reason_page, run_form, run_page
 from ui.settings import page as settings_page
 from ui.settings import secrets
 from ui.usage import page as usage_page
@@ -24,6 +24,7 @@ def install(services: Services) -> None:
         connections,
         list_page,
         run_page,
+        reason_page,
         operate_page,
         run_form,
         usage_page,

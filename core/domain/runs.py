@@ -86,6 +86,7 @@ class Run(Record, frozen=True, kw_only=True):
     result: str = ""
     input: dict[str, Any] | str = ""
     cost_usd: float = 0.0
+    unpriced_calls: int = 0  # calls of the model that are not in it, because they have no known price
     tokens: int = 0
     files: tuple[str, ...] = ()
     attempt: int = 1

@@ -82,7 +82,11 @@ def _at_end(run: Run, end: TurnFinished, *, at: datetime) -> dict[str, Any]:
     """Return the changes that a turn's end makes. It ends the run, unless a request is open: its answer continues the
     work.
     """
-    spent = {"cost_usd": run.cost_usd + end.cost_usd, "tokens": run.tokens + tokens_of(end)}
+    spent = {
+        "cost_usd": run.cost_usd + end.cost_usd,
+        "tokens": run.tokens + tokens_of(end),
+        "unpriced_calls": run.unpriced_calls + end.unpriced_calls,
+    }
     if run.open_requests:
         return spent
     state, reason, detail = ending(end, has_output=run.has_output)

@@ -122,6 +122,15 @@ class Translations:
         # a pattern of our own: CLDR's short form says PM in Korean
         return format_time(at, self.t("time.clock_pattern"), tzinfo=self.zone, locale=self.locale)
 
+    def moment(self, at: datetime) -> str:
+        """A day of this year with its weekday and time: 11월 24일 화요일 오전 9:00."""
+        local = at.astimezone(self.zone)
+        return f"{format_date(local, self.t('time.weekday_pattern'), locale=self.locale)} {self.clock(at)}"
+
+    def exact(self, at: datetime) -> str:
+        """A time of day with its seconds, for steps that follow each other closely: 9:00:02."""
+        return format_time(at, "H:mm:ss", tzinfo=self.zone, locale=self.locale)
+
     def full(self, at: datetime) -> str:
         """The whole date and time: for a title on hover."""
         return f"{format_date(at.astimezone(self.zone), 'full', locale=self.locale)} {self.clock(at)}"

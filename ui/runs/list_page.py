@@ -2,63 +2,38 @@
 
 import csv
 import io
-from datetime import datetime, time, timedelta
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
-from urllib.parse import urlencode
+from typing import Any, Literal
 
 import msgspec
 from nicegui import app, ui
+from nicegui.events import GenericEventArguments
 from starlette.requests import Request
 from starlette.responses import Response
 
 from core.domain.records import Agent, UserId, now
-from core.domain.runs import Run
+from core.domain.runs import Run, TriggerKind
+from core.domain.schedules import Trigger
 from core.domain.states import RunState
 from ui.layout.html import icon, tag
-from ui.layout.i18n import Translations, choose
+from ui.layout.i18n import choose
 from ui.layout.page_frame import PageFrame, frame, screen
 from ui.layout.services import Services
+from ui.runs.input_fields import VALUE
+from ui.runs.run_filter import GROUPS, RunFilter, asked_for
 from ui.runs.sentences import RunLine, day_words, line
 from ui.runs.state_mark import state_mark
 from ui.runs.timeline import Lane, Timeline
 
 MOST = 1000  # runs of one day that are read
+PLACES = 20  # queued runs whose place is looked up
 SHOWN = 200  # rows of the table; the files have all
 LOOK_S = 3.0  # what gateway and other webs write is seen soon
-GROUPS: dict[str, tuple[RunState, ...]] = {
-    "all": tuple(RunState),
-    "waiting": (RunState.WAITING,),
-    "open": (RunState.QUEUED, RunState.RUNNING),
-    "succeeded": (RunState.SUCCEEDED,),
-    "failed": (RunState.FAILED,),
-    "missed": (RunState.MISSED, RunState.SKIPPED, RunState.CANCELLED),
-}
 COLUMNS = ("id", "agent", "trigger_kind", "trigger", "due_at", "started_at", "finished_at", "state", "reason", "result",
-           "cost_usd", "tokens", "waited_s", "attempt")  # fmt: skip
-
-
-class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """The filter and page that the address asks for."""
-
-    day: str = ""
-    state: str = "all"
-    agent: str = ""
-
-    def address(self, **other: str) -> str:
-        """The page with some of it asked otherwise."""
-        given = {"day": self.day, "state": self.state, "agent": self.agent} | other
-        kept = {name: value for name, value in given.items() if value and (name, value) != ("state", "all")}
-        return f"/runs?{urlencode(kept)}" if kept else "/runs"
-
-    def bounds(self, words: Translations) -> tuple[datetime, datetime]:
-        """Begin and end of the day in the viewer's time zone."""
-        try:
-            date = datetime.strptime(self.day, "%Y-%m-%d").date()
-        except ValueError:
-            date = now().astimezone(words.zone).date()
-        start = datetime.combine(date, time(), words.zone)
-        return start, datetime.combine(date + timedelta(days=1), time(), words.zone)
+           "cost_usd", "unpriced_calls", "tokens", "waited_s", "attempt")  # fmt: skip
 
 
 class RunsPage:
@@ -68,6 +43,9 @@ class RunsPage:
         self._page, self._asked = page, asked
         self._start, self._end = asked.bounds(page.words)
         self._seen: Any = None
+        self._agents: dict[str, Agent] = {}
+        self._triggers: dict[str, Trigger] = {}
+        self._places: dict[str, int] = {}
         with tag("div", classes="page runs"):
             self._head()
             self._body = tag("div")
@@ -76,20 +54,24 @@ class RunsPage:
         """Read again, and draw if anything reads otherwise."""
         user, services = self._page.user_id, self._page.services
         runs = await of_day(services, user, self._start, self._end, agent=self._asked.agent)
-        agents = {card.agent.id: card.agent for card in await services.agents.cards(user=user)}
-        planned = await self._planned(agents)
-        seen = (runs, planned, f"{now():%H:%M}")
+        agents = {agent.id: agent for agent in (await services.agents.index(user=user, sessions=1))[0]}
+        triggers = {one.id: one for one in await services.schedules.all(user=user)}
+        planned = self._planned(agents, triggers.values())
+        waiting = [run for run in runs if run.state is RunState.QUEUED]
+        places = {run.id: await services.runs.place(run) for run in waiting[:PLACES]}
+        seen = (runs, planned, places, f"{now():%H:%M}")
         if seen != self._seen:
             self._seen = seen
+            self._agents, self._triggers, self._places = agents, triggers, places
             self._body.clear()
             with self._body:
-                self._show(runs, agents, planned)
+                self._show(runs, planned)
 
-    async def _planned(self, agents: dict[str, Agent]) -> dict[str, list[datetime]]:
-        """Times to come until the day's end."""
+    def _planned(self, agents: dict[str, Agent], triggers: Iterable[Trigger]) -> dict[str, list[datetime]]:
+        """Return the times to come until the day's end, by agent."""
         found: dict[str, list[datetime]] = {}
         if self._end > now():
-            for trigger in await self._page.services.schedules.all(user=self._page.user_id):
+            for trigger in triggers:
                 if trigger.agent in agents and self._asked.agent in ("", trigger.agent):
                     times = self._page.services.schedules.upcoming(trigger, count=48)
                     found.setdefault(trigger.agent, []).extend(at for at in times if self._start <= at < self._end)
@@ -107,37 +89,64 @@ class RunsPage:
                 if after <= now():
                     with tag("a", href=asked.address(day=f"{after:%Y-%m-%d}"), aria_label=words.t("runs.day_after")):
                         icon("right")
+            if after <= now():
+                tag("a", words.t("runs.today"), classes="chip", href=asked.address(day=""))
             tag("span", classes="grow")
-            for kind in ("csv", "json"):
-                href = asked.address(day=f"{self._start:%Y-%m-%d}").replace("/runs", f"/runs.{kind}", 1)
-                tag("a", kind.upper(), classes="btn ghost sm hide-phone", href=href)
+            self._sum = tag("span", classes="meta daysum", testid="day-sum")
 
-    def _show(self, runs: list[Run], agents: dict[str, Agent], planned: dict[str, list[datetime]]) -> None:
+    def _show(self, runs: list[Run], planned: dict[str, list[datetime]]) -> None:
         words = self._page.words
-        if not runs and not any(planned.values()):
+        if not runs and not any(planned.values()) and not (self._asked.agent or self._asked.trigger):
             self._empty()
             return
+        self._say_sum(runs, sum(map(len, planned.values())))
+        with tag("section", classes="card tlc", testid="timeline", aria_label=words.t("runs.timeline")):
+            Timeline(words, start=self._start, end=self._end).show(self._lanes(runs, planned))
+        kept = [run for run in runs if self._asked.trigger in ("", run.trigger_kind)]
+        self._filters(kept)
+        shown = [run for run in kept if run.state in GROUPS.get(self._asked.state, GROUPS["all"])]
+        with tag("div", classes="tb", role="table", aria_label=words.t("runs.table")):
+            self._columns()
+            oldest = next((run.id for run in reversed(shown) if run.state is RunState.WAITING), "")
+            for run in shown[:SHOWN]:
+                self._row(self._line(run), filled=run.id == oldest)
+        if not shown:
+            with tag("p", classes="meta none"):
+                tag("span", words.t("runs.no_match"))
+                href = self._asked.address(state="all", agent="", trigger="")
+                tag("a", words.t("runs.clear"), classes="btn sm", href=href)
+
+    def _lanes(self, runs: list[Run], planned: dict[str, list[datetime]]) -> list[Lane]:
+        agents = self._agents
         ids = dict.fromkeys([*(run.agent for run in runs), *planned])
-        lanes = [
+        return [
             Lane(agent=agents[id], runs=[run for run in runs if run.agent == id], planned=planned.get(id, []))
             for id in ids
             if id in agents
         ]
-        with tag("section", classes="card tlc", testid="timeline", aria_label=words.t("runs.timeline")):
-            Timeline(words, start=self._start, end=self._end).show(lanes)
-        self._filters(runs)
-        states = GROUPS.get(self._asked.state, GROUPS["all"])
-        shown = [run for run in runs if run.state in states]
-        with tag("div", classes="tb", role="table", aria_label=words.t("runs.table")):
-            self._columns()
-            for run in shown[:SHOWN]:
-                agent = agents.get(run.agent)
-                name, glyph = (agent.name, agent.icon) if agent else ("", "spark")
-                self._row(line(run, agent=name, icon=glyph, words=words))
-        if not shown:
-            with tag("p", classes="meta none"):
-                tag("span", words.t("runs.no_match"))
-                tag("a", words.t("runs.clear"), classes="btn sm", href=self._asked.address(state="all", agent=""))
+
+    def _line(self, run: Run) -> RunLine:
+        agent = self._agents.get(run.agent)
+        name, glyph = (agent.name, agent.icon) if agent else ("", "spark")
+        trigger, place = self._triggers.get(run.trigger), self._places.get(run.id, 0)
+        return line(run, agent=name, icon=glyph, words=self._page.words, trigger=trigger, place=place)
+
+    def _say_sum(self, runs: list[Run], planned: int) -> None:
+        """Say what became of the day's runs, what is still to come, and what it cost."""
+        words = self._page.words
+        counts = Counter(run.state for run in runs)
+        self._sum.clear()
+        with self._sum:
+            for state in (RunState.SUCCEEDED, RunState.FAILED, RunState.MISSED):
+                if counts[state]:
+                    bad = "" if state is RunState.SUCCEEDED else "bad"
+                    tag("span", words.t(f"runs.count_{state}", n=counts[state]), classes=bad)
+            if planned:
+                tag("span", words.t("runs.left_today", n=planned))
+            spent = sum(run.cost_usd for run in runs)
+            unknown = f" + {words.t('usage.unknown')}" if any(run.unpriced_calls for run in runs) else ""
+            if spent or unknown:
+                tag("span", words.t("runs.spent_today", cost=f"{words.money(spent)}{unknown}"))
 
     def _empty(self) -> None:
         words = self._page.words
@@ -149,14 +158,34 @@ class RunsPage:
             tag("a", words.t("inbox.to_agents"), classes="btn", href="/dashboard")
 
     def _filters(self, runs: list[Run]) -> None:
+        words, asked = self._page.words, self._asked
+        with tag("div", classes="bar1 bar2"):
+            with tag("nav", classes="tabs", aria_label=words.t("runs.filter")):
+                for group, states in GROUPS.items():
+                    with tag("a", classes="tab", href=asked.address(state=group)) as one:
+                        one.attributes(aria_current="true" if group == asked.state else None)
+                        tag("span", words.t(f"runs.group_{group}"))
+                        tag("span", words.number(sum(run.state in states for run in runs)), classes="n")
+            tag("span", classes="grow")
+            agents = {one.id: one.name or words.t("dashboard.untitled") for one in self._agents.values()}
+            self._select("agent", {"": words.t("runs.any_agent")} | agents)
+            kinds = {str(kind): words.t(f"run_trigger.{kind}") for kind in TriggerKind}
+            self._select("trigger", {"": words.t("runs.any_trigger")} | kinds)
+            for kind in ("csv", "json"):
+                href = asked.address(day=f"{self._start:%Y-%m-%d}").replace("/runs", f"/runs.{kind}", 1)
+                tag("a", kind.upper(), classes="btn ghost sm hide-phone", href=href)
+
+    def _select(self, name: Literal["agent", "trigger"], choices: dict[str, str]) -> None:
         words = self._page.words
-        with tag("nav", classes="tabs bar2", aria_label=words.t("runs.filter")):
-            for group, states in GROUPS.items():
-                chosen = group == self._asked.state
-                with tag("a", classes="tab", href=self._asked.address(state=group)) as one:
-                    one.attributes(aria_current="true" if chosen else None)
-                    tag("span", words.t(f"runs.group_{group}"))
-                    tag("span", words.number(sum(run.state in states for run in runs)), classes="n")
+        label = words.t("runs.by_agent" if name == "agent" else "runs.by_trigger")
+        with tag("select", classes="input pick1", aria_label=label, testid=f"filter-{name}") as select:
+            for value, text in choices.items():
+                chosen = value == getattr(self._asked, name)
+                tag("option", text, value=value).attributes(selected="selected" if chosen else None)
+        select.on("change", partial(self._filter, name), js_handler=VALUE)
+
+    def _filter(self, name: str, event: GenericEventArguments) -> None:
+        ui.navigate.to(self._asked.address(**{name: str(event.args)[:64]}))
 
     def _columns(self) -> None:
         with tag("div", classes="tr th", role="row"):
@@ -165,7 +194,7 @@ class RunsPage:
                 text = self._page.words.t(f"runs.column_{name}")
                 tag("span", text, classes=f"{classes}{' sr' if name == 'action' else ''}", role="columnheader")
 
-    def _row(self, row: RunLine) -> None:
+    def _row(self, row: RunLine, *, filled: bool) -> None:
         with tag("div", classes="tr", role="row", testid="run-row", data_state=row.state) as place:
             place.attributes(data_trigger=row.trigger_kind, data_run=row.id)
             with tag("span", classes="rst", role="cell"):
@@ -179,17 +208,29 @@ class RunsPage:
             tag("span", row.at, classes="wh", role="cell")
             tag("span", row.took, classes="num tk", role="cell")
             tag("span", row.cost, classes="num cs", role="cell")
-            tag("span", row.result, classes="rs1 cut", role="cell", title=row.result)
+            with tag("span", classes="rs1 cut", role="cell", title=row.result):
+                tag("span", row.result)
+                if row.tail:
+                    tag("span", f" · {row.tail}", classes="muted")
             with tag("span", classes="act1", role="cell"):
-                self._action(row)
+                self._action(row, filled=filled)
 
-    def _action(self, row: RunLine) -> None:
+    def _action(self, row: RunLine, *, filled: bool) -> None:
         words = self._page.words
         if row.action == "answer":
-            tag("a", words.t("dashboard.answer"), classes="btn sm primary", href=row.answer)
-        elif row.action == "retry":
-            again = tag("button", words.t("runs.retry"), classes="btn sm", type="button", testid="retry")
+            classes = "btn sm primary" if filled else "btn sm"
+            tag("a", words.t("dashboard.answer"), classes=classes, href=row.answer)
+        elif row.action == "cancel":
+            stop = tag("button", words.t("runs.cancel"), classes="btn sm", type="button", testid="cancel-run")
+            stop.on("click", partial(self._cancel, row.id), args=[])
+        elif row.action:
+            label = words.t("schedules.run_now" if row.action == "run" else "runs.retry")
+            again = tag("button", label, classes="btn sm", type="button", testid="retry")
             again.on("click", partial(self._retry, row.id), args=[])
+
+    async def _cancel(self, run: str) -> None:
+        await self._page.services.runs.cancel(run, user=self._page.user_id)
+        await self.refresh()
 
     async def _retry(self, run: str) -> None:
         again = await self._page.services.runs.retry(run, user=self._page.user_id)
@@ -206,9 +247,9 @@ def install(services: Services) -> None:
     """Serve the page and its files."""
 
     @screen("/runs")
-    async def runs(day: str = "", state: str = "all", agent: str = "") -> None:
+    async def runs(day: str = "", state: str = "all", agent: str = "", trigger: str = "") -> None:
         with frame(services, title="runs.title") as page:
-            asked = RunFilter(day=day[:10], state=state if state in GROUPS else "all", agent=agent[:64])
+            asked = asked_for({"day": day, "state": state, "agent": agent, "trigger": trigger})
             shown = RunsPage(page, asked)
             await shown.refresh()
             page.on_change(shown.refresh)
@@ -230,12 +271,12 @@ def install(services: Services) -> None:
 async def _exported(services: Services, request: Request) -> list[dict[str, Any]]:
     """Raises: NotSignedIn."""
     user = services.auth.user_of(request)
-    query = request.query_params
-    asked = RunFilter(day=query.get("day", "")[:10], state=query.get("state", "all"), agent=query.get("agent", "")[:64])
+    asked = asked_for(request.query_params)
     words = choose(profile=user.locale, cookies=request.cookies)
     runs = await of_day(services, user.id, *asked.bounds(words), agent=asked.agent)
     states = GROUPS.get(asked.state, GROUPS["all"])
-    return [{name: getattr(run, name) for name in COLUMNS} for run in runs if run.state in states]
+    kept = [run for run in runs if run.state in states and asked.trigger in ("", run.trigger_kind)]
+    return [{name: getattr(run, name) for name in COLUMNS} for run in kept]
 
 
 def _safe(value: object) -> object:

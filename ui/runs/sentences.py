@@ -8,7 +8,7 @@ from core.domain.limits import scope_of_refusal
 from core.domain.plain_schedules import from_cron, speak
 from core.domain.records import now
 from core.domain.runs import Run, TriggerKind
-from core.domain.schedules import Schedule
+from core.domain.schedules import Schedule, Trigger
 from core.domain.states import AT_WORK, RunState
 from ui.layout.i18n import Translations
 from ui.layout.turn_reasons import turn_reason
@@ -40,32 +40,50 @@ class RunLine:
     cost: str
     result: str
     href: str
-    action: str  # answer, retry or nothing
+    tail: str  # what is said after the result, in grey
+    action: str  # answer, cancel, run, retry or nothing
     answer: str
 
 
-def line(run: Run, *, agent: str, icon: str, words: Translations) -> RunLine:
+ACTIONS = {
+    RunState.WAITING: "answer",
+    RunState.QUEUED: "cancel",
+    RunState.MISSED: "run",
+    RunState.FAILED: "retry",
+}
+
+
+def line(
+    run: Run, *, agent: str, icon: str, words: Translations, trigger: Trigger | None = None, place: int = 0
+) -> RunLine:
     """The row of a run of the agent with this name and icon."""
-    action = "answer" if run.state is RunState.WAITING else ""
-    if run.state in (RunState.FAILED, RunState.MISSED):
-        action = "retry"
+    tail = words.t("runs.waited_tail", time=words.lasting(run.waited_s)) if run.waited_s else ""
+    if place > 1:
+        tail = words.t("runs.place", n=place - 1)
     return RunLine(
         id=run.id,
         state=run.state,
         word=words.t(f"run_state.{run.state}"),
         agent=agent or words.t("dashboard.untitled"),
         icon=icon,
-        trigger=words.t(f"run_trigger.{run.trigger_kind}"),
+        trigger=spoken(trigger.schedule, words) if trigger else words.t(f"run_trigger.{run.trigger_kind}"),
         trigger_icon=TRIGGER_ICONS[run.trigger_kind],
         trigger_kind=run.trigger_kind,
         at=words.clock(run.started_at or run.at),
         took=took(run, words),
-        cost=words.money(run.cost_usd) if run.started_at and run.cost_usd else NONE,
+        cost=cost(run, words),
         result=result(run, words),
         href=f"/runs/{run.id}",
-        action=action,
+        tail=tail,
+        action=ACTIONS.get(run.state, ""),
         answer=f"/workspace/{run.agent}?session={run.session}",
     )
+
+
+def cost(run: Run, words: Translations) -> str:
+    """Return the cost in words; "–" if nothing was spent, and "unknown" where a price is not known."""
+    unknown = [words.t("usage.unknown")] if run.unpriced_calls else []
+    return " + ".join([*([words.money(run.cost_usd)] if run.cost_usd else []), *unknown]) or NONE
 
 
 def took(run: Run, words: Translations) -> str:
@@ -101,6 +119,12 @@ def reason_words(reason: str, words: Translations, detail: str = "") -> str:
     if reason in TURNS:
         return turn_reason(reason, detail, words)
     return words.code("run_reason", reason, "turn_failed")
+
+
+def next_of(reason: str, words: Translations) -> str:
+    """Return what helps after a run that ended with this code; empty: nothing."""
+    key = "run_next.turn_failed" if reason in TURNS else f"run_next.{reason}"
+    return words.t(key) if words.has(key) else ""
 
 
 def next_step(run: Run, words: Translations) -> str:

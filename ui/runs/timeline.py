@@ -34,17 +34,35 @@ class Timeline:
         words = self._words
         with tag("div", classes="axis tiny", aria_hidden="true"):
             for hour in HOURS:
-                tag("span", words.t("runs.hour", hour=hour), style=f"left:{hour / 24:.2%}")
+                if not self._touches_now(hour / 24):
+                    tag("span", words.t("runs.hour", hour=hour), style=f"left:{hour / 24:.2%}")
         with tag("div", classes="tl"):
             self._over()
             for lane in lanes:
                 with tag("div", classes="ln"):
-                    tag("span", lane.agent.name or words.t("dashboard.untitled"), classes="nm cut")
+                    with tag("span", classes="nm row"):
+                        icon(lane.agent.icon)
+                        tag("span", lane.agent.name or words.t("dashboard.untitled"), classes="cut")
                     with tag("div", classes="lane"):
                         for run in lane.runs:
                             self._run(run)
                         for due in lane.planned:
                             self._mark("plan", due, f"{words.t('runs.planned')} · {words.clock(due)}")
+
+        self._legend()
+
+    def _legend(self) -> None:
+        words = self._words
+        with tag("div", classes="legend", aria_hidden="true"):
+            for key, kind in (("runs.legend_worked", ""), ("runs.legend_waited", "held"), ("runs.planned", "plan")):
+                with tag("span"):
+                    tag("i", classes=f"run {kind}".strip())
+                    tag("span", words.t(key))
+            for state, kind in MARKS.items():
+                with tag("span"):
+                    with tag("i", classes=f"mk mk-{kind}"):
+                        icon(kind)
+                    tag("span", words.t(f"run_state.{state}"))
 
     def _over(self) -> None:
         with tag("div", classes="over", aria_hidden="true"):
@@ -54,12 +72,18 @@ class Timeline:
                 with tag("span", classes="now", style=f"left:{self._left(now()):.2%}"):
                     tag("b", self._words.clock(now()))
 
+    def _touches_now(self, share: float) -> bool:
+        """True if the label of "now" would lie over a label at this place."""
+        return self._start <= now() < self._end and abs(self._left(now()) - share) < 0.05
+
     def _run(self, run: Run) -> None:
         words = self._words
         said = f"{words.clock(run.started_at or run.at)} · {words.t(f'run_state.{run.state}')} · {why(run, words)}"
         if run.started_at is None:
             self._mark(MARKS.get(run.state, "wait"), run.at, said)
             return
+        if run.due_at:
+            tag("i", classes="due", style=f"left:{self._left(run.due_at):.2%}", aria_hidden="true")
         begun, ended = self._left(run.started_at), self._left(run.finished_at or now())
         kind = {RunState.WAITING: "ask", RunState.RUNNING: "busy"}.get(run.state, "held" if run.waited_s else "")
         if run.state not in AT_WORK and run.state is not RunState.SUCCEEDED:

@@ -28,7 +28,10 @@ class RunTrigger(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A run. Times are in UTC, money is in US dollars. `place` counts from 1 while the run waits in the queue."""
+    """A run. Times are in UTC, money is in US dollars: a lower bound if there are `unpriced_calls`.
+
+    `place` counts from 1 while the run waits in the queue.
+    """
 
     id: str
     agent: str
@@ -47,6 +50,7 @@ class RunAnswer(msgspec.Struct, frozen=True, kw_only=True):
     result: str
     input: dict[str, Any] | str
     cost_usd: float
+    unpriced_calls: int
     tokens: int
     files: tuple[str, ...]
     attempt: int
