@@ -46,6 +46,7 @@ TABLE: dict[str, tuple[int, int]] = {
     "GET /settings": (SIGN_IN, 200),
     "GET /settings/secrets": (SIGN_IN, 200),
     "GET /workspace/{agent_id}": (SIGN_IN, 404),
+    "GET /agents/{agent_id}": (SIGN_IN, 404),
     "GET /agents/{agent_id}/connections": (SIGN_IN, 404),
     "GET /runs": (SIGN_IN, 200),
     "GET /runs/{run_id}": (SIGN_IN, 404),

@@ -3,6 +3,7 @@
 from ui import inbox, login, theme
 from ui.admin import page as admin_page
 from ui.agents import connections
+from ui.agents import page as agent_page
 from ui.dashboard import page as dashboard_page
 from ui.layout import error_page
 from ui.layout.services import Services
@@ -21,6 +22,7 @@ def install(services: Services) -> None:
         dashboard_page,
         inbox,
         workspace_page,
+        agent_page,
         connections,
         list_page,
         run_page,

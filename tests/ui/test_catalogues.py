@@ -20,6 +20,8 @@ SENTENCE = re.compile(r"^[A-Z][a-z]+( [a-z]+){2,}|^[A-Z][a-z]+ [a-z]+[.?]$")
 BETWEEN_MACHINES = {"gap", "seq_taken", "misconfigured", "bad_token", "bound", "dormant", "busy", "stopping"}
 SOURCES = sorted(path for path in UI.rglob("*.py") if "__pycache__" not in path.parts)
 COMPLETING = (
+    "domain/agent_definition.py",
+    "domain/agent_inputs.py",
     "domain/states.py",
     "domain/runs.py",
     "domain/schedules.py",

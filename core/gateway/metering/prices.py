@@ -84,3 +84,8 @@ class PriceList(msgspec.Struct, frozen=True, kw_only=True, rename={"prices": "pr
 def price_list() -> PriceList:
     """Return the list that is checked in beside this module."""
     return msgspec.toml.decode(FILE.read_bytes(), type=PriceList)
+
+
+def offered_models() -> tuple[str, ...]:
+    """Return the models that a person may choose from: the first name of each entry of the list, newest first."""
+    return tuple(dict.fromkeys(price.models[0] for price in price_list().prices))

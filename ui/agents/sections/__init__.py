@@ -1,0 +1,1 @@
+"""The sections of an agent's page, one module each."""
