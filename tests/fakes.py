@@ -32,6 +32,8 @@ class ScriptedRunner:
         self.calls: list[str] = []
         self.traces: dict[str, str] = {}  # last traceparent of each call
         self.protocol: int | None = PROTOCOL  # None: as the first version, which said none
+        self.inits: list[dict[str, Any]] = []
+        self.marks = True  # as a runner of this version
         self.open_turns = 0
         self.idle_s = 0.0
         self.looked = asyncio.Event()  # its status was asked for; the answer says what was so before `answer_now`
@@ -114,8 +116,9 @@ class ScriptedRunner:
         version = {} if self.protocol is None else {"protocol": self.protocol}
         return web.json_response({"status": "ok", "bound": True, **version})
 
-    async def _init(self, _: web.Request) -> web.Response:
-        return web.json_response({})
+    async def _init(self, request: web.Request) -> web.Response:
+        self.inits.append(await request.json())
+        return web.json_response({"marks": self.marks})
 
     async def _accept(self, _: web.Request) -> web.Response:
         return web.json_response({}, status=202)
@@ -215,6 +218,7 @@ class ScriptedSpawner:
         self.alive: dict[str, ScriptedRunner] = {}
         self.started = 0
         self.refuse = False
+        self.marks = True  # its runners mark their logs
         self.slow_s = 0.0
 
     def runner_of(self, user: UserId) -> ScriptedRunner:
@@ -238,6 +242,7 @@ class ScriptedSpawner:
         runner = ScriptedRunner(self.disks.setdefault(box.user, {}), self.unfinished)
         runner.home = self.folder / "home"
         runner.home.mkdir(exist_ok=True)
+        runner.marks = self.marks
         await runner.listen(self.endpoint(box).unix, box)
         self.alive[box.id] = runner
         return {"pid": 1}

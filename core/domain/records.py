@@ -245,6 +245,16 @@ class Connection(Record, frozen=True, kw_only=True):
     updated_at: datetime  # when it ended
 
 
+class LogKey(Record, frozen=True, kw_only=True):
+    """The key with which a user's runners mark their logs, one a user. In a box only the runner's memory has it.
+
+    `taken_over`: a runner that marks its logs has run, so that a log without marks is not a runner's.
+    """
+
+    key: str
+    taken_over: bool = False
+
+
 class Box(Record, frozen=True, kw_only=True):
     """A runner as the spawner knows it. `id` is the runner's id; only the spawner reads `spawner_state`."""
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from core.domain.errors import PlatformError, Unavailable
-from core.domain.records import Box
+from core.domain.records import Box, LogKey
 from core.fleet.runner_client import RunnerClient
 from core.lib.tasks import repeat
 from core.protocol.runner_api import Init
@@ -22,12 +22,14 @@ class IdleLimits:
     orphan_s: float = 900.0
     idle_runner_s: float = 1800.0
 
-    def init(self, box: Box) -> Init:
+    def init(self, box: Box, log_key: LogKey) -> Init:
         """Return the body with which the runner of this box is bound."""
         return Init(
             user=box.user,
             box=box.id,
             key=box.key,
+            log_key=log_key.key,
+            take_over=not log_key.taken_over,
             max_live_sessions=self.max_live_sessions,
             idle_cli_s=self.idle_cli_s,
             orphan_s=self.orphan_s,

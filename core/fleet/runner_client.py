@@ -87,7 +87,7 @@ class RunnerClient:
 
     # --- the runner --------------------------------------------------------------------------------------------------
 
-    async def init(self, whose: api.Init, *, spawner: Spawner) -> None:
+    async def init(self, whose: api.Init, *, spawner: Spawner) -> api.Bound:
         """Bind the runner to its user as soon as it answers.
 
         Raises: WrongProtocol: it is of a version that this web cannot work with, and has been told to stop in good
@@ -97,8 +97,7 @@ class RunnerClient:
             async with asyncio.timeout(READY_S + NAME_S * self._named):
                 while True:
                     try:
-                        await self._bind(whose)
-                        return
+                        return await self._bind(whose)
                     except PlatformError as error:
                         if not (self._named or isinstance(error, RunnerUnavailable)):
                             raise  # a name may still lead to another runner, which refuses
@@ -117,13 +116,14 @@ class RunnerClient:
             await self.close()
             raise
 
-    async def _bind(self, whose: api.Init) -> None:
+    async def _bind(self, whose: api.Init) -> api.Bound:
         health = await self._call("GET", api.HEALTH, answer=api.Health)
         if health.protocol != api.PROTOCOL:
             if health.bound:
                 await self.status()  # raises if the name leads to another user's runner
             raise WrongProtocol(f"runner {self.box.id} speaks version {health.protocol}, this web {api.PROTOCOL}")
-        await self._call("POST", api.INIT, whose, timeout_s=READY_S, boot=not health.bound)
+        boot = not health.bound
+        return await self._call("POST", api.INIT, whose, answer=api.Bound, timeout_s=READY_S, boot=boot)
 
     async def status(self) -> api.Status:
         return await self._call("GET", api.STATUS, answer=api.Status, timeout_s=STATUS_S)

@@ -14,8 +14,8 @@ from functools import partial
 import msgspec
 
 from core.domain.errors import NotFound, PlatformError, RunnerUnavailable, Unavailable
-from core.domain.records import SYSTEM, Box, UserId, now
-from core.fleet import idle_reaper, quota_enforcer
+from core.domain.records import SYSTEM, Box, LogKey, UserId, now
+from core.fleet import idle_reaper, log_keys, quota_enforcer
 from core.fleet.gateway_link import GatewayLink
 from core.fleet.idle_reaper import IdleLimits
 from core.fleet.liveness import confirm_dead, hold, was_restarted
@@ -235,7 +235,10 @@ class RunnerPool:
         """Wait until the runner answers, bind it to its user, and hold it from now on."""
         await self._gateway_link.register(box)
         client = RunnerClient(box, self._spawner.endpoint(box))
-        await client.init(self._limits.init(box), spawner=self._spawner)
+        log_key = await log_keys.of(self._store, box.user)
+        bound = await client.init(self._limits.init(box, log_key), spawner=self._spawner)
+        if bound.marks and not log_key.taken_over:
+            await self._store.change(LogKey, log_key.id, owner=box.user, taken_over=True)
         self._clients[box.user] = client
         self._tasks.spawn(self._hold(client), f"hold {box.id}")
         self.arrivals.publish(box.user, client)

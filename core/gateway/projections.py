@@ -16,6 +16,7 @@ from core.domain.events import (
     Answered,
     AnyEvent,
     Asked,
+    Notice,
     Parked,
     StateChanged,
     Text,
@@ -45,8 +46,11 @@ async def update_records(store: Store, session: Session, events: Sequence[AnyEve
         await _count(store, key, amounts, session, upto=seq_of(events[-1]), owner=owner)
     for event in events:
         await _keep_inbox(store, session, event, owner)
-        if isinstance(event, TurnFinished) and event.reason == "tampered":
-            await _keep_audit(store, session, event, owner)
+        match event:
+            case TurnFinished(reason="tampered"):
+                await _keep_audit(store, session, event, event.detail, owner)
+            case Notice(text="log_forged"):
+                await _keep_audit(store, session, event, event.text, owner)
     await follow_run(store, session, events, owner=owner)
     return await store.change(Session, session.id, owner=owner, **changes_of(session, events))
 
@@ -92,9 +96,9 @@ async def _keep_inbox(store: Store, session: Session, event: AnyEvent, owner: Us
             await store.change(Request, event.request_id, owner=owner, parked=True)
 
 
-async def _keep_audit(store: Store, session: Session, event: TurnFinished, owner: UserId) -> None:
+async def _keep_audit(store: Store, session: Session, event: AnyEvent, why: str, owner: UserId) -> None:
     """Record once that a session was tampered with; the entry's detail has the event's number."""
-    detail = f"{session.id} {seq_of(event)} {event.detail[:100]}"
+    detail = f"{session.id} {seq_of(event)} {why[:100]}"
     known = await store.audit_entries(limit=AUDIT_READ)
     if not any(entry.what == AuditAction.SESSION_TAMPERED and entry.detail == detail for entry in known):
         what = AuditAction.SESSION_TAMPERED

@@ -56,14 +56,26 @@ class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Init(SessionLimits, frozen=True, kw_only=True):
-    """The body of POST /v1/init: the runner's user and box, and the key that signs all later calls."""
+    """The body of POST /v1/init: the runner's user and box, and the key that signs all later calls.
+
+    `log_key` marks what the runner writes in the home as its own; it is the user's and stays the same. `take_over`:
+    logs without marks may be there, and are believed.
+    """
 
     user: str
     box: str
     key: str
+    log_key: str = ""
+    take_over: bool = False
 
     def __repr__(self) -> str:
         return f"Init({self.user}, {self.box})"
+
+
+class Bound(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer of POST /v1/init. `marks`: the logs carry marks of this key; runners of an earlier version make none."""
+
+    marks: bool = False
 
 
 class SessionStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,8 +4,8 @@ Deltas are not stored as events. Instead each is written to `<session>.part` as 
 one write without fsync, some ten microseconds. That survives a SIGKILL, but not a power cut. The runner that opens the
 log again keeps the file's text as partial, and the file is deleted when the turn ends. Each line names the last event
 of the log at its time. The events since then tell which blocks are still unfinished: a block that was finished, or that
-the CLI has begun again, is left out. The agent can write in its home and thus here, as it can in the log: anything but
-a small plain file of this form is ignored.
+the CLI has begun again, is left out. The agent can write in its home and thus here: anything but a small plain file of
+this form, in lines with the runner's marks (seal.py), is ignored.
 """
 
 import logging
@@ -18,9 +18,11 @@ import msgspec
 
 from core.domain.events import AnyEvent, Text, TextDelta, Thinking, ToolCalled, TurnFinished, decode, seq_of
 from core.runner.log import EventLog
+from core.runner.seal import Seal
 
 log = logging.getLogger("oma.checkpoint")
 
+PART = ".part"
 FILE_BYTES = 4 * 1024 * 1024  # of a turn's unfinished text: more than a model writes in one answer
 BLOCKS = 100
 OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a named pipe in its place must not block
@@ -42,7 +44,8 @@ class Checkpoint:
 
     def __init__(self, file: EventLog) -> None:
         self._log = file
-        self._path = file.path.with_suffix(".part")
+        self._path = file.path.with_suffix(PART)
+        self._marks = file.seal(PART)
         self._fd = -1
         self._message = ""
         self._size = 0
@@ -56,7 +59,7 @@ class Checkpoint:
             if delta.message != self._message:  # discards what is unfinished of the one before
                 self._begin(delta.message)
             piece = Piece(after=self._log.last_seq, message=delta.message, block=delta.block, text=delta.text)
-            line = msgspec.json.encode(piece) + b"\n"
+            line = self._marks.line(msgspec.json.encode(piece)) + b"\n"
             self._size += len(line)
             if self._size <= FILE_BYTES and os.write(self._fd, line) != len(line):
                 raise OSError("the disk is full")
@@ -70,6 +73,7 @@ class Checkpoint:
             self._there = True
         os.ftruncate(self._fd, 0)
         self._message, self._size = message, 0
+        self._marks = self._marks.restarted()
 
     def forget(self) -> None:
         """Delete the file, because nothing is unfinished any more."""
@@ -89,7 +93,7 @@ class Checkpoint:
     def left(self) -> Sequence[Text]:
         """Return the text that was unfinished when the log's last writer ended, without what is in the log."""
         try:
-            pieces = _pieces(_read(self._path))
+            pieces = _pieces(_read(self._path), self._marks.restarted())
         except OSError:
             return ()
         if not pieces or not 0 < pieces[0].after <= pieces[-1].after <= self._log.last_seq:
@@ -100,12 +104,12 @@ class Checkpoint:
         return _outstanding(pieces, list(_known(lines)))
 
 
-def _pieces(raw: bytes) -> list[Piece]:
+def _pieces(raw: bytes, marks: Seal) -> list[Piece]:
     """Return the pieces of the last message in order; none if any line is not ours."""
     found: list[Piece] = []
     for line in raw.split(b"\n")[:-1]:  # an incomplete line was not shown
         try:
-            piece = msgspec.json.decode(line, type=Piece)
+            piece = msgspec.json.decode(marks.opened(line) or b"", type=Piece)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return []
         if found and (piece.message != found[-1].message or piece.after < found[-1].after):

@@ -229,7 +229,7 @@ class Conversation:
         try:
             for item in () if self.tampered else self._translator.feed(said):
                 if wrong := self.check.seen(item):
-                    self._tamper(wrong)
+                    self.tamper(wrong)
                     break
                 self._take(item)
             self._tell_dropped()
@@ -312,7 +312,7 @@ class Conversation:
             self.cli_client.refused = True
         self.finish(over)
 
-    def _tamper(self, wrong: str) -> None:
+    def tamper(self, wrong: str) -> None:
         """End the CLI and everything that the session started, because the CLI did what nobody had told it."""
         log.warning("session %s: its CLI was tampered with: %s", self.journal.session, wrong)
         self.tampered = wrong
@@ -327,7 +327,7 @@ class Conversation:
         if not self.background:
             self._open_turn()
         if wrong := self.check.asked(request):
-            self._tamper(wrong)
+            self.tamper(wrong)
         verdict = await self.pending.ask(request_id, request, self.turn.plan if self.turn else "")
         self.check.decided(request.tool_id, verdict.allow)
         return verdict

@@ -26,7 +26,7 @@ from core.domain.events import (
 from core.domain.states import SessionState, step
 from core.runner.event_redactor import EventRedactor
 from core.runner.known_secrets import KnownSecrets
-from core.runner.log import EventLog, Scanned
+from core.runner.log import EventLog, LogForged, Scanned
 from core.runner.session_projection import SessionProjection
 from core.runner.todos import Checklist
 
@@ -44,8 +44,8 @@ class ReaderLagging(Exception):
 class Watcher:
     """A reader: it gets all stored events after its number, then the present state, then new events."""
 
-    def __init__(self, log: EventLog, after: int, present: bytes) -> None:
-        self._log, self._after, self._upto, self._present = log, after, log.last_seq, present
+    def __init__(self, read: Callable[[int, int], list[bytes]], after: int, *, upto: int, present: bytes) -> None:
+        self._read, self._after, self._upto, self._present = read, after, upto, present
         self._lines: deque[bytes] = deque()
         self._ready = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -73,7 +73,10 @@ class Watcher:
     async def frames(self) -> AsyncIterator[bytes]:
         """Yield JSON arrays of events, without end. Raises: ReaderLagging."""
         while self._after < self._upto and not self._lagging:
-            lines = self._log.read(self._after, min(500, self._upto - self._after))
+            try:
+                lines = self._read(self._after, min(500, self._upto - self._after))
+            except LogForged as error:  # it is put together again, and numbered anew
+                raise ReaderLagging from error
             self._after += len(lines)
             yield _array(lines)
         yield self._present
@@ -108,6 +111,7 @@ class Journal:
         self._todos = Checklist()
         self._outputs: dict[str, tuple[str, int]] = {}  # tool call → the end of its output, and the size of all of it
         self._watchers: set[Watcher] = set()
+        self.on_forged: Callable[[int], None] = lambda _: None  # called with the event that the file has no longer
         self.before_shown: Callable[[TextDelta], None] = lambda _: None  # called with text before it is shown
         self._costs: deque[TurnCost] = deque(maxlen=COSTS)
         for event in events:
@@ -138,9 +142,17 @@ class Journal:
         self._stored()
         return seq_of(stored)
 
+    def read(self, after: int, limit: int) -> list[bytes]:
+        """Return stored lines, as EventLog.read does. Raises: LogForged: it is being mended; ask later."""
+        try:
+            return self.log.read(after, limit)
+        except LogForged as error:
+            self.on_forged(error.seq)
+            raise
+
     def adopt(self, draft: Path, scanned: Scanned) -> None:
         """Replace this log by another one and continue. Raises: OSError: nothing has changed."""
-        self.log.become(draft, scanned.ends)
+        self.log.become(draft, scanned)
         projection, self._todos = SessionProjection(), Checklist()
         for event in scanned.events:
             projection.apply(event)
@@ -198,7 +210,7 @@ class Journal:
         ]
         costs = [cost for cost in self._costs if cost.turn > after]
         present = encode_many([Live(last_seq=self.log.last_seq), *costs, *self.shown(unfinished), *running])
-        watcher = Watcher(self.log, after, present)
+        watcher = Watcher(self.read, after, upto=self.log.last_seq, present=present)
         self._watchers.add(watcher)
         try:
             yield watcher

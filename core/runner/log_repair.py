@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,12 +21,14 @@ from core.domain.events import AnyEvent, Notice, Parked, StateChanged, TurnFinis
 from core.domain.states import SessionState
 from core.runner.gateway_client import GatewayClient
 from core.runner.journal import Journal
-from core.runner.log import EventLog, Scanned, scan
+from core.runner.log import EventLog, LogForged, Scanned, event_of, scan
+from core.runner.seal import Seal
 from core.runner.session_projection import SessionProjection
 
 log = logging.getLogger("oma.rejoin")
 
 Json = dict[str, Any]
+PAGE_EVENTS = 500
 REST = (SessionState.ASLEEP, SessionState.FAILED)
 
 
@@ -38,16 +41,17 @@ async def rejoin(journal: Journal, gateway: GatewayClient, common: int) -> int:
     path.unlink(missing_ok=True)
     try:
         with path.open("xb") as draft:
-            _copy(journal.log, common, draft)
-            last = await _fetch(gateway, journal.session, common, draft)
-            known = await asyncio.to_thread(_settled, draft, path)
+            marks = journal.log.marks
+            common = _copy(journal.log, common, draft, marks)
+            last = await _fetch(gateway, journal.session, common, draft, marks)
+            known = await asyncio.to_thread(_settled, draft, path, journal.log.marks)
             if len(known.ends) - 1 != last:
                 raise Unavailable("the gateway's events are not what a log can keep")
             # From here on no await: what is appended to the old log meanwhile would be lost with it.
-            for line in _continued(known, journal.projection, _lines(journal.log, common)):
-                draft.write(line + b"\n")
-                known.ends.append(known.ends[-1] + len(line) + 1)
-                known.events.extend(scan(line + b"\n").events)
+            for line in _continued(known, journal.projection, _own(journal.log, common)):
+                draft.write(sealed := known.marks.line(line) + b"\n")
+                known.ends.append(known.ends[-1] + len(sealed))
+                known.events.extend(event_of(line))
         journal.adopt(path, known)
     finally:
         path.unlink(missing_ok=True)
@@ -57,29 +61,31 @@ async def rejoin(journal: Journal, gateway: GatewayClient, common: int) -> int:
     return last
 
 
-def _copy(old: EventLog, upto: int, draft: BinaryIO) -> None:
-    for number, line in enumerate(_lines(old, 0)):
-        if number == upto:
-            break
-        draft.write(line + b"\n")
+def _copy(old: EventLog, upto: int, draft: BinaryIO, marks: Seal) -> int:
+    """Write the first `upto` lines to the draft, fewer if fewer can be believed; returns how many."""
+    written = 0
+    for line in islice(_own(old, 0), upto):
+        draft.write(marks.line(line) + b"\n")
+        written += 1
+    return written
 
 
-async def _fetch(gateway: GatewayClient, session: str, last: int, draft: BinaryIO) -> int:
+async def _fetch(gateway: GatewayClient, session: str, last: int, draft: BinaryIO, marks: Seal) -> int:
     """The Store's events after `last`, page by page. Raises: Unavailable: one does not follow the one before it."""
     while lines := await gateway.tail(session, last):
         for line in lines:
             last += 1
             if _said(line).get("seq") != last:
                 raise Unavailable("the gateway's events do not follow each other")
-            draft.write(line + b"\n")
+            draft.write(marks.line(line) + b"\n")
     return last
 
 
-def _settled(draft: BinaryIO, path: Path) -> Scanned:
+def _settled(draft: BinaryIO, path: Path, marks: Seal) -> Scanned:
     """Write the draft to the disk and read it again. Blocks: call it in a thread."""
     draft.flush()
     os.fsync(draft.fileno())
-    return scan(path.read_bytes())
+    return scan(path.read_bytes(), marks)
 
 
 def _continued(known: Scanned, present: SessionProjection, own: Iterable[bytes]) -> Iterator[bytes]:
@@ -97,11 +103,12 @@ def _continued(known: Scanned, present: SessionProjection, own: Iterable[bytes])
         yield encode(numbered(event, seq=seq))
     for said in _after_recovery(map(_said, own)):
         again = said.get("type") == "user_said" and said.get("message_id") in messages
+        again = again or (said.get("type") == "session_opened" and bool(projection.agent))
         if again or _content(said) in there:
             continue
         seq += 1
         line = msgspec.json.encode({**said, "seq": seq})
-        for event in scan(line + b"\n").events:
+        for event in event_of(line):
             projection.apply(event)
         yield line
     if (projection.state, projection.turn) != (present.state, present.turn):
@@ -134,8 +141,15 @@ def _after_recovery(own: Iterable[Json]) -> Iterator[Json]:
             yield said
 
 
-def _lines(file: EventLog, after: int) -> Iterator[bytes]:
-    while lines := file.read(after):
+def _own(file: EventLog, after: int) -> Iterator[bytes]:
+    """Yield the lines after number `after`, up to the first that is not what was written."""
+    upto = file.last_seq
+    while after < upto:
+        try:
+            lines = file.read(after, min(PAGE_EVENTS, upto - after))
+        except LogForged as error:
+            upto = error.seq - 1  # those before it were asked for together with it
+            continue
         after += len(lines)
         yield from lines
 

@@ -17,11 +17,14 @@ from core.domain.events import TurnCost
 from core.protocol.gateway_api import Gap, LogBehind
 from core.runner.gateway_client import GatewayClient
 from core.runner.journal import Journal
+from core.runner.log import LogForged
 from core.runner.log_repair import rejoin
+from core.runner.seal import Seal
 
 log = logging.getLogger("oma.ingest")
 
 BATCH_EVENTS = 500
+CURSOR = ".json"
 GATHER_S = 0.15  # events come in bursts and are sent together
 REJOINS = 5  # of one log by one runner: two boxes with the same home would repeat it without end
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -38,10 +41,10 @@ class OutboxCursor(msgspec.Struct, kw_only=True):
     dropped: bool = False
 
 
-def read_cursor(path: Path) -> OutboxCursor:
+def read_cursor(path: Path, seal: Seal) -> OutboxCursor:
     """Return the stored cursor, or a new one: then everything is sent again, which does no harm."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=OutboxCursor)
+        return msgspec.json.decode(seal.opened(path.read_bytes()) or b"", type=OutboxCursor)
     except (OSError, msgspec.DecodeError):
         return OutboxCursor()
 
@@ -49,16 +52,29 @@ def read_cursor(path: Path) -> OutboxCursor:
 class Outbox:
     """The outbox of one session. Call `wake` after each append; `run` is its task.
 
-    `rejoined` is called after the log took in events that only the Store had; `kept` when the Store has more events.
+    `rejoined` is called after the log took in events that only the Store had; `kept` when the Store has more events,
+    `forged` after the log was put together again because its file was not what was written. `compared` is set when the
+    Store was asked, after the opening, whether it has other events than the log.
     """
 
     def __init__(
-        self, journal: Journal, gateway: GatewayClient, *, rejoined: Callable[[], None], kept: Callable[[], None]
+        self,
+        journal: Journal,
+        gateway: GatewayClient,
+        *,
+        rejoined: Callable[[], None],
+        kept: Callable[[], None],
+        forged: Callable[[], None],
     ) -> None:
         self._session, self._journal, self._log, self._gateway = journal.session, journal, journal.log, gateway
         self._rejoined, self._rejoins, self._kept = rejoined, 0, kept
-        self._path = self._log.path.with_suffix(".json")
-        self._cursor = read_cursor(self._path)
+        self._path = self._log.path.with_suffix(CURSOR)
+        self._cursor = read_cursor(self._path, self._log.seal(CURSOR))
+        self._forged, self._forged_at = forged, 0
+        self.compared = asyncio.Event()
+        if not self._log.last_seq:  # a log that says nothing makes nothing new
+            self.compared.set()
+        journal.on_forged = self._on_forged
         self._cursor.acked = min(self._cursor.acked, self._log.last_seq)
         self._awake = asyncio.Event()
         self._flushed = asyncio.Event()
@@ -88,27 +104,36 @@ class Outbox:
     async def run(self) -> None:
         failures, asked = 0, self._cursor.dropped  # ask once whether the Store has more events, also without new ones
         while True:
+            if asked:
+                self.compared.set()
             await self._awake.wait()
             self._awake.clear()
-            while self.behind or not asked:
+            while self.behind or self._forged_at or not asked:
                 wait_s = BACKOFF_S[min(failures, len(BACKOFF_S)) - 1] if failures else GATHER_S
                 await asyncio.sleep(wait_s if asked or failures else 0)
                 before, sent = self._cursor.acked, await self._send()
                 if self._cursor.acked > before:
                     self._kept()
                 failures, asked = 0 if sent else failures + 1, asked or sent
+                if asked:
+                    self.compared.set()
             self._flushed.set()
             self._remember()
 
     async def _send(self) -> bool:
-        lines = self._log.read(self._cursor.acked, BATCH_EVENTS)
         try:
+            if self._forged_at:
+                await self._mend(self._forged_at - 1)
+            lines = self._log.read(self._cursor.acked, BATCH_EVENTS)
             await asyncio.to_thread(self._log.sync)  # first: the Store must never have more than our disk
             await self._offer(lines)
         except Gap as gap:
             if gap.acked == self._cursor.acked:
                 return False  # it asks for what we have just sent: wait instead of repeating
             self._cursor.acked = min(gap.acked, self._cursor.acked)
+        except LogForged as error:
+            self._forged_at = error.seq
+            return False
         except NotFound:
             log.info("session %s is gone; its events are dropped", self._session)
             self._cursor.dropped = True
@@ -130,6 +155,16 @@ class Outbox:
         if kept.acked > sent == self._log.last_seq:
             await self._rejoin(sent)
 
+    def _on_forged(self, seq: int) -> None:
+        self._forged_at = min(seq, self._forged_at or seq)
+        self._awake.set()
+
+    async def _mend(self, common: int) -> None:
+        """Put the log together again from what of it is as it was written, and from what the Store has."""
+        await self._rejoin(min(self._cursor.acked, common))
+        self._forged_at = 0
+        self._forged()
+
     async def _rejoin(self, common: int) -> None:
         if self._rejoins < REJOINS:
             self._cursor.acked = await rejoin(self._journal, self._gateway, common)
@@ -145,7 +180,7 @@ class Outbox:
         self._cursor.at_rest = self._journal.projection.at_rest
         new = self._path.with_suffix(".new")
         try:
-            new.write_bytes(msgspec.json.encode(self._cursor))
+            new.write_bytes(self._log.seal(CURSOR).line(msgspec.json.encode(self._cursor)))
             os.replace(new, self._path)
         except OSError as error:
             log.warning("the cursor of %s was not written: %s", self._session, error)

@@ -85,9 +85,9 @@ class Runner:
             max_live_sessions=max(1, init.max_live_sessions), idle_cli_s=init.idle_cli_s, orphan_s=init.orphan_s
         )
         if self._sessions is None:
-            sessions = Sessions(self._launcher, limits)
+            sessions = Sessions(self._launcher, limits, init.log_key.encode())
             try:
-                sessions.open_all()
+                sessions.open_all(take_over=init.take_over)
             except OSError as error:
                 raise StoreUnavailable(f"the sessions cannot be opened: {error}") from error
             self._sessions = sessions

@@ -11,17 +11,20 @@ from pathlib import Path
 
 import msgspec
 
-from core.domain.errors import NotFound, PlatformError, StoreUnavailable
+from core.domain.errors import NotFound, PlatformError, StoreUnavailable, Unavailable
 from core.domain.events import SessionOpened, decode
 from core.lib.tasks import Tasks, repeat
 from core.protocol.runner_api import SessionChange, SessionLimits, SessionStatus, Status
+from core.runner import log as log_files
 from core.runner.cli_launcher import CliLauncher
 from core.runner.cli_sessions import cli_sessions
 from core.runner.conversation import STOPPED
+from core.runner.gateway_client import AWAY_S
 from core.runner.journal import Journal
-from core.runner.log import EventLog
-from core.runner.outbox import Outbox, read_cursor
+from core.runner.log import LOG_FORGED, EventLog
+from core.runner.outbox import CURSOR, Outbox, read_cursor
 from core.runner.processes import Reaper
+from core.runner.seal import Seal
 from core.runner.session import Session
 from core.runner.versions.working_folder import forget_agent
 
@@ -34,8 +37,8 @@ FLUSH_S = 1.5  # for the gateway to take what is left when the runner ends
 class Sessions:
     """The sessions of a runner. Call `open_all` once, then `get`, `put` and so on; `close` ends everything."""
 
-    def __init__(self, launcher: CliLauncher, limits: SessionLimits) -> None:
-        self.limits = limits
+    def __init__(self, launcher: CliLauncher, limits: SessionLimits, log_key: bytes) -> None:
+        self.limits, self._log_key = limits, log_key
         self._launcher = launcher
         self._folder = launcher.place.home / ".oma" / "sessions"
         self._sessions: dict[str, Session] = {}
@@ -47,17 +50,23 @@ class Sessions:
         self._reaper = Reaper()
         self._opened = time.monotonic()
 
-    def open_all(self) -> None:
+    def open_all(self, *, take_over: bool = False) -> None:
         """Open the sessions that have something to do: an open turn, a queue, or events that the gateway lacks.
 
+        `take_over`: logs without marks are of a version that made none, and are believed.
         Raises: OSError: there is no folder for them; nothing was begun.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         paths = sorted(self._folder.glob("*.jsonl"))
+        for path in paths if take_over else ():
+            try:
+                log_files.take_over(path, self._log_key)
+            except (OSError, PlatformError) as error:
+                log.warning("the log %s cannot be taken over: %s", path.name, error)
         self._tasks.spawn(repeat(self._look, every_s=LOOK_S, name="the look at the sessions"), "look")
         for path in paths:
             try:
-                cursor = read_cursor(path.with_suffix(".json"))
+                cursor = read_cursor(path.with_suffix(CURSOR), Seal(self._log_key, path.stem + CURSOR))
                 if not (cursor.at_rest and cursor.size_bytes == path.stat().st_size):
                     self._open(path.stem)
             except (
@@ -65,6 +74,10 @@ class Sessions:
                 PlatformError,
             ) as error:  # the others still open; a caller that asks for this one gets the error
                 log.warning("the log %s cannot be opened: %s", path.name, error)
+
+    def marks_with(self, key: str) -> bool:
+        """Return True if what is written here carries marks of this key."""
+        return bool(key) and self._log_key == key.encode()
 
     # --- sessions ----------------------------------------------------------------------------------------------------
 
@@ -93,17 +106,20 @@ class Sessions:
 
     def _open(self, session: str) -> Session:
         try:
-            file, events = EventLog.open(self._folder / f"{session}.jsonl")
+            file, events = EventLog.open(self._folder / f"{session}.jsonl", self._log_key)
         except OSError as error:
             raise StoreUnavailable(f"the log cannot be opened: {error}") from error
         journal = Journal(session, file, events, lambda: self._stored(session), self._launcher.known)
         found = Session(journal, self._launcher, spawn=self._tasks.spawn, room=self._make_room, rested=self._room.set)
         kept = partial(self._tell, session)
-        outbox = Outbox(journal, self._launcher.gateway, rejoined=found.conversation.advance, kept=kept)
+        forged = partial(self._tell_forged, found)
+        outbox = Outbox(journal, self._launcher.gateway, rejoined=found.conversation.advance, kept=kept, forged=forged)
         self._sessions[session] = found
         self._outboxes[session] = (outbox, self._tasks.spawn(outbox.run(), f"ingest {session}"))
         try:
             found.recover()
+            if file.forged:
+                self._tell_forged(found)
         except PlatformError:  # a half recovered session would be stuck; opening it again continues from its log
             del self._sessions[session]
             self._outboxes.pop(session)[1].cancel()
@@ -229,10 +245,25 @@ class Sessions:
         for changed in self._changed:
             changed(session)
 
+    def _tell_forged(self, session: Session) -> None:
+        """Say in the session that another program changed its log, and end the CLI whose program may have done it."""
+        log.warning("session %s: its log was changed by another program", session.id)
+        session.journal.tell(LOG_FORGED)
+        if session.conversation.cli_client is not None:
+            session.conversation.tamper(LOG_FORGED)
+
     # --- lifetimes ---------------------------------------------------------------------------------------------------
 
     async def _make_room(self, session: Session) -> None:
-        """Wait until one more CLI may run. Others end in the order of `_age`."""
+        """Wait until one more CLI may run. Others end in the order of `_age`.
+
+        Before that, the Store has been asked whether the log was cut: an old log would make old messages new ones.
+        Raises: Unavailable: the Store cannot be asked.
+        """
+        try:
+            await asyncio.wait_for(self._outboxes[session.id][0].compared.wait(), AWAY_S)
+        except TimeoutError as error:
+            raise Unavailable("the gateway does not take the events of this session") from error
         async with self._admission:
             while True:
                 # Not those that wait here themselves: each would wait for the others without end.

@@ -34,6 +34,7 @@ COMPLETING = (
     "runner/routes/control.py",
     "runner/routes/sessions.py",
     "runner/sessions.py",
+    "runner/log.py",
     "runner/log_repair.py",
     "spawner/isolation_report.py",
     "spawner/__init__.py",

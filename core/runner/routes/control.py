@@ -34,8 +34,8 @@ class ControlRoutes:
         return json_answer(api.Health(bound=self._runner.bound is not None, protocol=api.PROTOCOL))
 
     async def _init(self, request: web.Request) -> web.Response:
-        self._runner.bind(read_init(await request.read()))
-        return json_answer()
+        self._runner.bind(init := read_init(await request.read()))
+        return json_answer(api.Bound(marks=self._runner.sessions.marks_with(init.log_key)))
 
     async def _status(self, _: web.Request) -> web.Response:
         bound = self._runner.bound

@@ -84,9 +84,9 @@ class SessionRoutes:
         return json_answer(api.Recorded(seq=seq))
 
     async def _events(self, request: web.Request) -> web.Response:
-        log_file = self._session(request).journal.log
-        lines = log_file.read(query_count(request, "after", 0), min(query_count(request, "limit", 500), 1000))
-        body = b'{"events":[%s],"last_seq":%d}' % (b",".join(lines), log_file.last_seq)
+        journal = self._session(request).journal
+        lines = journal.read(query_count(request, "after", 0), min(query_count(request, "limit", 500), 1000))
+        body = b'{"events":[%s],"last_seq":%d}' % (b",".join(lines), journal.log.last_seq)
         return web.Response(body=body, content_type="application/json")
 
     async def _watch(self, request: web.Request) -> web.WebSocketResponse:

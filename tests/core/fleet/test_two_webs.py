@@ -119,6 +119,18 @@ async def test_both_let_an_idle_box_go_and_neither_starts_another(two: Two) -> N
     assert two.spawner.started == 2
 
 
+async def test_a_users_logs_are_taken_over_until_a_runner_has_marked_them_and_never_again(two: Two) -> None:
+    told = list[tuple[str, bool]]()
+    for marks in (False, True, True):  # the first is a runner of the version before
+        two.spawner.marks = marks
+        await two.one.runners.get_or_start(ALICE)
+        (init,) = two.spawner.runner_of(ALICE).inits
+        told.append((init["log_key"], init["take_over"]))
+        await two.one.runners.stop(ALICE)
+    assert [take_over for _, take_over in told] == [True, True, False]
+    assert len({key for key, _ in told}) == 1 and len(told[0][0]) > 30
+
+
 async def forgotten(two: Two) -> bool:
     return two.one.runners.running(ALICE) is two.other.runners.running(ALICE) is None and not await two.boxes()
 

@@ -24,7 +24,7 @@ from typing import Any, Self
 import aiohttp
 
 from core.domain.events import AnyEvent
-from core.domain.records import SYSTEM, Agent, Box, Session, new_session_id, now
+from core.domain.records import SYSTEM, Agent, Box, LogKey, Session, new_session_id, now
 from core.fleet.idle_reaper import IdleLimits
 from core.fleet.runner_client import RunnerClient, opening
 from core.protocol.runner_api import SendMessage
@@ -134,7 +134,7 @@ class ClusterProcesses:
     async def bind(self, box: Box, runner: ServerProcess) -> RunnerClient:
         """Bind the runner as a web does."""
         client = RunnerClient(box, RunnerEndpoint(url=runner.url, boot_key=BOOT_KEY, pod=socket.gethostname()))
-        await client.init(IdleLimits().init(box), spawner=Living(runner))  # type: ignore[arg-type]
+        await client.init(IdleLimits().init(box, LogKey(id=box.user, key="k")), spawner=Living(runner))  # type: ignore[arg-type]
         self._stack.push_async_callback(client.close)
         return client
 

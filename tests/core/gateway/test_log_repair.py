@@ -234,9 +234,9 @@ class Stored(GatewayClient):
 @contextlib.contextmanager
 def store_ahead(folder: Path) -> Any:
     """A journal that has lost its end: three events are common, then five are the Store's and others are its own."""
-    folder.mkdir(exist_ok=True)
-    full, old = folder / "full.jsonl", folder / "s.jsonl"
-    log, _ = EventLog.open(full)
+    (folder / "full").mkdir(parents=True)
+    full, old = folder / "full/s.jsonl", folder / "s.jsonl"
+    log, _ = EventLog.open(full, b"")
     for n in range(3):
         log.append(Notice(text=f"common {n}"))
     shutil.copy(full, old)
@@ -247,7 +247,7 @@ def store_ahead(folder: Path) -> Any:
         log.append(Text(message="x", block=n, text=f"stored {n}"))
     stored = events_of(log)
     log.close()
-    own, events = EventLog.open(old)
+    own, events = EventLog.open(old, b"")
     journal = Journal("s", own, events, lambda: None, KnownSecrets())
     for n in range(2):
         journal.record(Notice(text=f"own {n}"))
@@ -281,7 +281,7 @@ async def test_a_gateway_that_goes_away_in_the_middle_leaves_the_log_as_it_was(t
         with pytest.raises(Unavailable):
             await rejoin(journal, there, 3)
         assert lines(tmp_path) == before and journal.log.last_seq == 5
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["full.jsonl", "s.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "s.jsonl"]
 
 
 async def test_events_that_do_not_follow_each_other_are_not_taken_in(tmp_path: Path) -> None:
@@ -306,7 +306,7 @@ def test_killed_between_any_two_lines_there_is_the_old_log_or_the_new_one(tmp_pa
             died = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         if encode_many(lines(folder)) != old:
             found.append((at, len(lines(folder))))
-            again, events = EventLog.open(folder / "s.jsonl")
+            again, events = EventLog.open(folder / "s.jsonl", b"")
             again.close()
             assert [seq_of(event) for event in events] == list(range(1, len(events) + 1))
             assert len(events) in (13, 14)  # without the notice, or with it

@@ -8,6 +8,7 @@ from core.domain.events import (
     Answered,
     AnyEvent,
     Asked,
+    Notice,
     Parked,
     Question,
     StateChanged,
@@ -104,14 +105,20 @@ async def test_a_request_keeps_the_tool_its_exact_target_and_the_reason_apart(ha
     assert (two.tool, two.summary, two.reason) == ("mcp__x__y", "mcp__x__y", "")
 
 
-async def test_a_session_that_was_tampered_with_is_in_the_audit_log_once(harness: GatewayHarness) -> None:
+TAMPERED = TurnFinished(seq=1, outcome="error", reason="tampered", detail="unanswered")
+FORGED = Notice(seq=1, level="error", text="log_forged")
+
+
+@pytest.mark.parametrize(("ended", "why"), [(TAMPERED, "unanswered"), (FORGED, "log_forged")])
+async def test_a_session_that_was_tampered_with_is_in_the_audit_log_once(
+    harness: GatewayHarness, ended: AnyEvent, why: str
+) -> None:
     session = await harness.add_session(ALICE)
-    ended = TurnFinished(seq=1, outcome="error", reason="tampered", detail="unanswered")
     for _ in range(2):  # a gateway that was killed in between does it again
         await update_records(harness.store, session, [ended], owner=ALICE)
     (entry,) = await harness.store.audit_entries()
     assert (entry.what, entry.who, entry.about) == ("session_tampered", ALICE, session.agent)
-    assert entry.detail == f"{session.id} 1 unanswered"
+    assert entry.detail == f"{session.id} 1 {why}"
 
 
 def test_model_and_context_are_those_of_the_last_turn_that_a_model_answered() -> None:

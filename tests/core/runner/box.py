@@ -38,6 +38,7 @@ from tests.timeouts import PATIENCE_S
 CLI = str(Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude")
 ROOT = Path(__file__).resolve().parents[3]
 BOOT_KEY, KEY, USER, BOX = "boot-key", "the-key", "google-1", "box1"
+LOG_KEY = "the-log-key"
 # One that does what it is told, and one that a person decides about; the runner knows no others than it is given.
 TOOLS = [
     {"name": "draft_agent", "description": "Draft.", "input_schema": {"type": "object"}},
@@ -182,7 +183,7 @@ class Box:
         listening.bind(str(self.short / "runner.sock"))
         listening.listen(128)
         await (self._start_apart(listening) if self.apart else self._start_here(listening))
-        body = {"user": USER, "box": BOX, "key": KEY, **self.limits}
+        body = {"user": USER, "box": BOX, "key": KEY, "log_key": LOG_KEY, **self.limits}
         await self.call("POST", "/v1/init", body, key=BOOT_KEY)
 
     async def _start_here(self, listening: socket.socket) -> None:

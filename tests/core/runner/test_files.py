@@ -15,7 +15,7 @@ PATHS = ("..%2F..%2Fevil", "..%2Fother", "a%2Fb", "%00", "x" * 65, "%2e%2e%2fx")
 
 def test_a_log_that_is_no_file_is_refused() -> None:
     with pytest.raises(OSError, match="not a file"):
-        EventLog.open(Path("/dev/null"))
+        EventLog.open(Path("/dev/null"), b"")
 
 
 def test_a_log_behind_a_link_is_not_written(tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_a_log_behind_a_link_is_not_written(tmp_path: Path) -> None:
     theirs.write_bytes(b"no line of a log")
     (tmp_path / "s.jsonl").symlink_to(theirs)
     with pytest.raises(OSError, match=r"s\.jsonl"):
-        EventLog.open(tmp_path / "s.jsonl")
+        EventLog.open(tmp_path / "s.jsonl", b"")
     assert theirs.read_bytes() == b"no line of a log"
 
 

@@ -30,7 +30,7 @@ from tests.timeouts import PATIENCE_S
 
 
 def journal(path: Path, known: KnownSecrets | None = None) -> Journal:
-    log, events = EventLog.open(path / "s.jsonl")
+    log, events = EventLog.open(path / "s.jsonl", b"")
     return Journal("s", log, events, lambda: None, known or KnownSecrets())
 
 

@@ -88,7 +88,7 @@ async def test_an_init_that_found_no_place_for_logs_can_be_said_again(tmp_path: 
 def test_a_log_that_is_no_file_is_refused_instead_of_read_for_ever(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "s.jsonl")
     with pytest.raises(OSError, match="not a file"):
-        EventLog.open(tmp_path / "s.jsonl")
+        EventLog.open(tmp_path / "s.jsonl", b"")
 
 
 def test_a_start_waits_for_the_gateway_as_long_as_the_bridge_does() -> None:
