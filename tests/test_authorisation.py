@@ -4,6 +4,7 @@ The table is compared with the live routes of the application as it is served, a
 """
 
 import asyncio
+import itertools
 import json
 import re
 import signal
@@ -36,6 +37,7 @@ from tests.tls import TLS
 
 CANARY = "앨리스의 비밀"
 SIGN_IN = 303  # to /login
+ADDRESSES = itertools.cycle(f"127.0.0.{n}" for n in range(2, 250))
 
 # route: what a stranger gets (and who was disabled, and whose login ran out), what another signed-in user gets.
 # Where the route names somebody's thing, "another user" asks for Alice's, and for one that never was: the same.
@@ -57,6 +59,7 @@ TABLE: dict[str, tuple[int, int]] = {
     "GET /agents/{agent_id}/run": (SIGN_IN, 404),
     "GET /usage": (SIGN_IN, 200),
     "GET /usage.csv": (SIGN_IN, 200),
+    "GET /sessions/{session}/export.{ending}": (SIGN_IN, 404),
     "GET /admin": (SIGN_IN, 404),
     "GET /admin/audit.jsonl": (SIGN_IN, 404),
     "POST /settings/export": (401, 200),
@@ -179,7 +182,11 @@ class Served:
         body = {"json": bodies[method]} if method in bodies else {}
         said = {"origin": self.base, "accept": "text/html", **(headers or {})}
         path += query.replace("?", "&") if "?" in path else query
-        async with httpx2.AsyncClient(verify=TLS, cookies=cookies, headers=said, timeout=PATIENCE_S) as browser:
+        # Each from an address of its own: strangers are counted by it, and all of these would be too many.
+        transport = httpx2.AsyncHTTPTransport(verify=TLS, local_address=next(ADDRESSES))
+        async with httpx2.AsyncClient(
+            transport=transport, cookies=cookies, headers=said, timeout=PATIENCE_S
+        ) as browser:
             answer: httpx2.Response = await browser.request(method, self.base + path, **body)
             return answer
 

@@ -11,6 +11,7 @@ from ui.runs import list_page, operate_page, reason_page, run_form, run_page
 from ui.settings import page as settings_page
 from ui.settings import secrets
 from ui.usage import page as usage_page
+from ui.workspace import export_route
 from ui.workspace import page as workspace_page
 
 
@@ -23,6 +24,7 @@ def install(services: Services) -> None:
         inbox,
         workspace_page,
         agent_page,
+        export_route,
         connections,
         list_page,
         run_page,

@@ -30,6 +30,7 @@ from core.services.runs import Runs
 from core.services.scheduler import Scheduler
 from core.services.schedules import Schedules
 from core.services.secrets import Secrets
+from core.services.session_controls import SessionControls
 from core.services.spending import Spending
 from core.services.terminals import Terminals
 from core.services.users import UserAdmin
@@ -73,6 +74,7 @@ async def front(
             account=account,
             conversations=conversations,
             terminals=Terminals(conversations=conversations, audit=audit, allowed=settings.terminals == "on"),
+            controls=SessionControls(store=store, runners=runners, conversations=conversations, audit=audit),
             files=Files(store=store, runners=runners, upload_bytes=settings.upload_mb * 2**20),
             people=people,
             spending=Spending(store, audit=audit, people=people),

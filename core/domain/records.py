@@ -186,6 +186,9 @@ class Session(Record, frozen=True, kw_only=True):
     given_title: str = ""
     turn: str = ""
     run: str = ""  # the run that this session belongs to
+    chosen_model: str = ""  # this and the next two a person chose for this session; empty: as the agent's record says
+    chosen_effort: str = ""
+    chosen_mode: str = ""
 
     @property
     def shown_state(self) -> SessionState:

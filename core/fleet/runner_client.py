@@ -194,6 +194,14 @@ class RunnerClient:
         """Change a message that waits. Raises: Conflict: it does not wait any more, or was edited meanwhile."""
         await self._call("POST", api.path(api.QUEUE, session=session), change)
 
+    async def refresh_settings(self, session: str) -> None:
+        """What a person chose for this session has changed: its CLI goes on by it."""
+        await self._call("POST", api.path(api.SETTINGS, session=session))
+
+    async def cli_info(self, session: str) -> api.CliInfo:
+        """What the session's CLI can do."""
+        return await self._call("GET", api.path(api.CLI, session=session), answer=api.CliInfo)
+
     async def interrupt(self, session: str) -> None:
         """Stop the open turn and all it started (G6)."""
         await self._call("POST", api.path(api.INTERRUPT, session=session))

@@ -230,8 +230,15 @@ def _json(body: msgspec.Struct, status: int = 200) -> web.Response:
 
 
 def _agent_spec(session: Session, agent: Agent) -> api.AgentSpec:
-    """Return the agent for its CLI: in a run, what the policy for unattended work allows counts as "always allow"."""
-    spec = msgspec.convert(agent, api.AgentSpec, from_attributes=True)
+    """Return the agent for its CLI, with what a person chose for this session. In a run, what the policy for
+    unattended work allows counts as "always allow".
+    """
+    spec = msgspec.structs.replace(
+        msgspec.convert(agent, api.AgentSpec, from_attributes=True),
+        model=session.chosen_model or agent.model,
+        effort=session.chosen_effort or agent.effort,
+        permission_mode=session.chosen_mode or agent.permission_mode,
+    )
     if session.kind != RUN:
         return spec
     return msgspec.structs.replace(spec, rules=tuple(dict.fromkeys((*agent.rules, *agent.unattended.allow))))

@@ -30,6 +30,8 @@ SESSION: Final = "/v1/sessions/{session}"
 WARM: Final = SESSION + "/warm"
 MESSAGES: Final = SESSION + "/messages"
 QUEUE: Final = SESSION + "/queue"
+SETTINGS: Final = SESSION + "/settings"  # POST: what a person chose for the session has changed
+CLI: Final = SESSION + "/cli"
 INTERRUPT: Final = SESSION + "/interrupt"
 REQUEST: Final = SESSION + "/requests/{request}"
 EVENTS: Final = SESSION + "/events"  # ?after=&limit=
@@ -139,6 +141,31 @@ class ChangeQueue(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def event(self) -> QueueChanged:
         return QueueChanged(message_id=self.message_id, kind=self.kind, text=self.text, before=self.before)
+
+
+class SlashCommand(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that a message may begin with. `own`: a file of the agent's folder defines it."""
+
+    name: str
+    description: str = ""
+    hint: str = ""
+    own: bool = False
+
+
+class ModelChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that the CLI can switch to, and the effort levels that it knows."""
+
+    value: str
+    name: str = ""
+    efforts: tuple[str, ...] = ()
+
+
+class CliInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer of GET …/cli: what the session's CLI says that it can do. `ready` is False until the CLI has said it."""
+
+    ready: bool = False
+    commands: tuple[SlashCommand, ...] = ()
+    models: tuple[ModelChoice, ...] = ()
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,6 @@ slowly.
 """
 
 import asyncio
-import json
 import logging
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,11 +16,13 @@ import msgspec
 from msgspec import structs
 
 from core.domain.events import PRACTICE, Asked, Decided
-from core.domain.permission_policy import PolicyDecision
+from core.domain.permission_policy import Mode, PolicyDecision, mode_of
 from core.domain.permission_rules import Offer
 from core.protocol.gateway_api import Spec, ToolCheck
 from core.protocol.platform_tools import PREFIX
+from core.protocol.runner_api import CliInfo
 from core.runner.cli import CliProcess, Json
+from core.runner.cli_info import cli_info
 from core.runner.gateway_client import GatewayClient
 from core.runner.pending_requests import ToolRequest, Verdict
 from core.runner.permission_judge import PermissionJudge
@@ -50,6 +51,7 @@ CONTROL: dict[object, str] = {
 }
 TOKEN_S = 20 * 3600.0  # the model token is valid for 24 h: a CLI this old is replaced between two turns
 CONTROL_QUEUE = 1_000  # open requests of a CLI; more than that is a fault
+APPLY_S = 10.0  # for the CLI to take new settings; it takes some milliseconds
 CALLS = 100  # of them to our own tools
 
 REASONS = 1_000  # of open requests; the SDK does not pass on why the CLI asks
@@ -226,14 +228,34 @@ class CliClient:
         self.cli.write(msgspec.json.encode(line) + b"\n")
         return name
 
+    async def apply(self, spec: Spec) -> None:
+        """Go on with this model, effort and permission mode, also in an open turn.
+
+        The mode counts at once, before the CLI has heard of it. Raises: Exception: the CLI did not take one of them.
+        """
+        mode = mode_of(spec.agent.permission_mode)
+        self._judge.use_mode(mode)
+        async with asyncio.timeout(APPLY_S):
+            await self._client.set_permission_mode("plan" if mode is Mode.PLAN else "default")
+            await self._client.set_model(spec.agent.model or None)
+            self._control({"subtype": "apply_flag_settings", "settings": {"effortLevel": spec.agent.effort or None}})
+
+    async def info(self) -> CliInfo:
+        """Return the commands and models of this CLI."""
+        return cli_info(await self._client.get_server_info() or {}) if self._connected else CliInfo()
+
     def with_model_name(self, over: TurnResult) -> TurnResult:
         """Return the result with the model's name. The CLI does not know that of the practice model."""
         return structs.replace(over, model=PRACTICE) if self._practice and over.model else over
 
     def interrupt(self) -> None:
         """Ask the CLI to end its turn; its result shows that it did."""
-        line = {"type": "control_request", "request_id": f"stop_{uuid.uuid4()}", "request": {"subtype": "interrupt"}}
-        self.cli.write(json.dumps(line).encode() + b"\n")
+        self._control({"subtype": "interrupt"})
+
+    def _control(self, request: Json) -> None:
+        """Send the CLI a control request whose answer nobody waits for."""
+        line = {"type": "control_request", "request_id": f"oma_{uuid.uuid4()}", "request": request}
+        self.cli.write(msgspec.json.encode(line) + b"\n")
 
     async def _may_use(
         self, name: str, said: dict[str, Any], context: ToolPermissionContext

@@ -35,9 +35,12 @@ class ContextUsage:
         if isinstance(usage, dict):
             self._counts |= {name: int(amount(usage[name])) for name in COUNTED if usage.get(name) is not None}
 
-    def compacted(self) -> None:
-        """Reset the counts: the conversation was shortened, and only the next answer tells how much is left."""
-        self._counts = {}
+    def compacted(self, left: object = None) -> None:
+        """The conversation was shortened. `left` is what the CLI says is left of it; without that, only the next answer
+        tells.
+        """
+        tokens = int(amount(left))
+        self._counts = {"input_tokens": tokens} if tokens else {}
 
     def seen_in(self, over: TurnResult, said: Json) -> TurnResult:
         """Return the end of a turn with the model that answered last and its context usage."""

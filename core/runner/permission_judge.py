@@ -24,6 +24,10 @@ class PermissionJudge:
         self._mode, self._rules = mode, rules
         self._folder, self._home = folder, home
 
+    def use_mode(self, mode: Mode) -> None:
+        """Judge by another mode from now on."""
+        self._mode = mode
+
     def learn(self, rules: tuple[str, ...]) -> None:
         """Add rules, which apply from now on."""
         self._rules = tuple(dict.fromkeys((*self._rules, *rules)))

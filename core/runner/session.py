@@ -59,10 +59,10 @@ class Session:
             outputs=outputs,
             calls=launcher.calls,
         )
-        self._launcher, self._spawn, self._room, self._rested = launcher, spawn, room, rested
+        self.launcher, self._spawn, self._room, self._rested = launcher, spawn, room, rested
         self._checkpoint = Checkpoint(journal.log)
         journal.before_shown = self._checkpoint.keep
-        self._starting: asyncio.Task[None] | None = None
+        self.starting: asyncio.Task[None] | None = None
         self._sweeping: asyncio.Task[None] | None = None
         self.admitted = False  # it holds one of the places for CLIs
         self.closed = False
@@ -109,13 +109,13 @@ class Session:
     def on_cli_exit(self) -> None:
         """Handle the end of the CLI."""
         cli_client = self.conversation.cli_client
-        if cli_client is None or self._starting:
+        if cli_client is None or self.starting:
             return  # it ended during its start, which notices this
         self._leave()
         self._sweep(cli_client)
         try:
             if self.conversation.tampered:
-                self._launcher.put_transcript_aside(self.cli_session)  # it has the forged text, too
+                self.launcher.put_transcript_aside(self.cli_session)  # it has the forged text, too
         except OSError as error:
             log.warning("session %s: a transcript stays: %s", self.id, error)
         try:
@@ -128,12 +128,12 @@ class Session:
     @property
     def alive(self) -> bool:
         """True if it has a CLI, or one is being started."""
-        return self.conversation.cli_client is not None or self._starting is not None
+        return self.conversation.cli_client is not None or self.starting is not None
 
     @property
     def busy(self) -> bool:
         """True if something runs that an idle session does not have: a turn, a start, an end."""
-        begun = self._starting is not None or self.conversation.turn is not None
+        begun = self.starting is not None or self.conversation.turn is not None
         return begun or self.conversation.held > 0 or self.has_background
 
     @property
@@ -144,7 +144,7 @@ class Session:
     @property
     def working(self) -> bool:
         """True if its CLI has work to do other than waiting for a person."""
-        return self._starting is not None or (
+        return self.starting is not None or (
             self.conversation.turn is not None and not self.conversation.pending.waiting
         )
 
@@ -171,7 +171,7 @@ class Session:
         self.conversation.last_used = time.monotonic()
         if not (self.alive or self.conversation.held or self.closed):
             self.journal.become(S.STARTING)
-            self._starting = self._spawn(self._start(), f"start {self.id}")
+            self.starting = self._spawn(self._start(), f"start {self.id}")
 
     def interrupt(self, reason: str = STOPPED) -> None:
         """Stop the open turn (G6). Without one, stop background work or a message that waits for a CLI."""
@@ -191,11 +191,11 @@ class Session:
         """End the CLI and everything that the session started, in order: interrupt, park, close. Takes up to 4 s."""
         self.conversation.held += 1
         try:
-            if self._starting:
+            if self.starting:
                 if turn := self.conversation.turn:
                     turn.stopping = turn.stopping or reason
-                self._starting.cancel()
-                await asyncio.wait([self._starting])
+                self.starting.cancel()
+                await asyncio.wait([self.starting])
             if cli_client := self.conversation.cli_client:
                 self.conversation.pending.park()
                 if turn := self.conversation.turn:
@@ -219,7 +219,7 @@ class Session:
         self._outdated = True
         if cli_client := self.conversation.cli_client:
             cli_client.refused = True
-            if not self._starting:
+            if not self.starting:
                 self.conversation.advance()
 
     def check_idle(self, now: float) -> None:
@@ -242,7 +242,7 @@ class Session:
         try:
             await self._room(self)
             self._outdated = False  # from here on: the new CLI gets the settings below
-            cli_client = await self._launcher.start(self)
+            cli_client = await self.launcher.start(self)
         except asyncio.CancelledError:
             self._not_started("", then=S.ASLEEP)
             raise
@@ -256,7 +256,7 @@ class Session:
             self._started(cli_client)
 
     def _started(self, cli_client: "CliClient") -> None:
-        self.conversation.cli_client, self._starting = cli_client, None
+        self.conversation.cli_client, self.starting = cli_client, None
         if cli_client.cli.over.is_set():  # it started, and died while it was being connected
             self.on_cli_exit()
             return
@@ -280,7 +280,7 @@ class Session:
             else:
                 self.journal.become(then)
         finally:
-            self._starting = None
+            self.starting = None
             self._leave()
         if turn and then is S.FAILED and not self.closed:
             conversation.advance()

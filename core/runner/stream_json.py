@@ -27,6 +27,7 @@ from core.runner.turn_result import TurnResult, retry_reason, turn_over
 
 Json = dict[str, Any]
 ID_CHARS = 128
+KEPT = 10_000  # messages of a compaction
 TASKS = 100  # background tasks that are counted
 
 
@@ -66,10 +67,13 @@ class Translator:
         self._next = 0
         self._unfinished: dict[int, TextDelta | ThinkingDelta] = {}
         self._pieces: dict[int, list[str]] = {}
+        self._repeated: frozenset[str] = frozenset()  # uuids of lines that a compaction keeps, and the CLI prints again
         self._background: set[str] = set()  # tool calls that go on after their first result
 
     def feed(self, said: Json) -> list[CliOutput]:
         """Return the events of a line; often none."""
+        if self._repeated and said.get("uuid") in self._repeated:
+            return []
         match said.get("type"):
             case "stream_event" if not said.get("parent_tool_use_id"):
                 return self._stream(said)
@@ -78,9 +82,7 @@ class Translator:
             case "user":
                 return self._returned(said)
             case "system":
-                if said.get("subtype") == "compact_boundary":
-                    self._context.compacted()
-                return self._task_ended(said) or _system(said)
+                return self._task_ended(said) or self._compacted(said) or _system(said)
             case "tool_progress":
                 return _progress(said)
             case "conversation_reset":
@@ -92,6 +94,16 @@ class Translator:
             case "result":
                 return [self._context.seen_in(turn_over(said), said)]
         return []
+
+    def _compacted(self, said: Json) -> list[CliOutput]:
+        """The conversation was summarised. The CLI prints the messages that it keeps once more."""
+        if said.get("subtype") != "compact_boundary":
+            return []
+        told = _dict(said.get("compact_metadata"))
+        self._context.compacted(told.get("post_tokens"))
+        kept = _dict(told.get("preserved_messages")).get("uuids")
+        self._repeated = frozenset(_str(uuid) for uuid in kept[:KEPT]) if isinstance(kept, list) else frozenset()
+        return [Notice(text="context_compacted")]
 
     def unfinished(self) -> list[TextDelta | ThinkingDelta]:
         """Return everything shown of unfinished blocks, as one delta per block."""

@@ -29,7 +29,15 @@ from core.lib.pubsub import Hub, Subscription
 from core.observability import metrics
 from core.observability.event_metrics import FirstTokenTimer
 from core.observability.tracing import message_trace, span
-from core.protocol.runner_api import MESSAGE_CHARS, MESSAGE_ID_CHARS, Answer, ChangeQueue, SendMessage, SessionChange
+from core.protocol.runner_api import (
+    MESSAGE_CHARS,
+    MESSAGE_ID_CHARS,
+    Answer,
+    ChangeQueue,
+    CliInfo,
+    SendMessage,
+    SessionChange,
+)
 from core.services.audit import Audit
 from core.store import Store
 from core.tools.registry import BUILDER
@@ -89,6 +97,10 @@ class Conversations:
         edited by somebody else. RunnerUnavailable: nothing has changed.
         """
         await self._call(session, lambda runner: runner.change_queue(session, change), user=user)
+
+    async def cli_info(self, session: str, *, user: UserId) -> CliInfo:
+        """Return what the session's CLI can do, as far as it is there. Raises: NotFound, RunnerUnavailable."""
+        return await self._call(session, lambda runner: runner.cli_info(session), user=user)
 
     async def interrupt(self, session: str, *, user: UserId) -> None:
         """Stop the open turn and everything that it started (G6). No error if nothing runs. Raises: NotFound,

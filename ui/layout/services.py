@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from core.services.runs import Runs
     from core.services.schedules import Schedules
     from core.services.secrets import Secrets
+    from core.services.session_controls import SessionControls
     from core.services.spending import Spending
     from core.services.terminals import Terminals
     from core.services.users import UserAdmin
@@ -68,6 +69,7 @@ class Services:
     definitions: "AgentDefinitions"
     versions: "AgentVersions"
     conversations: "Conversations"
+    controls: "SessionControls"
     runs: "Runs"
     schedules: "Schedules"
     platform_requests: "PlatformRequests"

@@ -1,11 +1,12 @@
 // The composer. A sent message goes into an outbox in localStorage and leaves it only when the transcript shows it.
 import { button, element } from "oma_items";
+import { Suggestions } from "oma_suggest";
 
 const AGAIN_MS = 8000; // a message that nobody has acknowledged is sent again, under the same id
 
 export default {
   template: `<form class="composer" ref="form"><textarea ref="box" class="txt" data-testid="composer" rows="1" enterkeyhint="send" autocomplete="off"></textarea>
-    <div class="bar" ref="bar"><span class="grow tiny hint hide-phone" ref="hint"></span></div></form>`,
+    <div class="bar" ref="bar"><slot></slot><span class="grow tiny hint hide-phone" ref="hint"></span></div></form>`,
   props: { session: String, user: String, start: Object, words: Object },
   mounted() {
     this.draftKey = `oma:draft:${this.user}:${this.session}`;
@@ -68,6 +69,10 @@ export default {
       this.$refs.hint.hidden = working;
     },
 
+    suggest(n, rows) {
+      this.suggestions.show(n, rows);
+    },
+
     // ---- from the user
 
     build() {
@@ -84,7 +89,8 @@ export default {
       form.addEventListener("submit", (event) => event.preventDefault());
       form.addEventListener("pointerdown", (event) => event.target.closest("button, textarea") || (event.preventDefault(), box.focus()));
       box.addEventListener("input", () => (this.wake(), this.write(this.draftKey, box.value), this.fit(), this.light()));
-      box.addEventListener("keydown", (event) => this.enter(event));
+      this.suggestions = new Suggestions(box, form, this.words.suggestions, (kind, query, n) => this.$emit("suggest", [kind, query, n]));
+      box.addEventListener("keydown", (event) => this.suggestions.key(event) || this.enter(event));
     },
     key(made, name, hint) {
       made.dataset.testid = name;
@@ -114,6 +120,7 @@ export default {
       const box = this.$refs.box;
       const text = box.value;
       if (!text.trim()) return box.focus();
+      this.suggestions.close();
       const message = { id: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`, text, steer, at: Date.now() };
       this.out = [...this.out, message];
       this.keep(); // before the box is emptied, so that the text is always in one of the two places

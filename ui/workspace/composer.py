@@ -13,11 +13,11 @@ from core.domain.records import UserId
 from ui.layout.i18n import Translations
 from ui.transcript.reducer import Meta
 
-LABELS: Final = "label hint send queue steer stop stopping".split()
+LABELS: Final = "label hint send queue steer stop stopping suggestions".split()
 Say = Callable[[str, str, bool], Awaitable[int]]  # text, message_id, steer → number
 
 
-class Composer(Element, component="composer.js", dependencies=["../transcript/oma_items.js"]):
+class Composer(Element, component="composer.js", dependencies=["../transcript/oma_items.js", "oma_suggest.js"]):
     """`say` and `stop` may raise PlatformError; the sentence is shown at the message, with a way to try again."""
 
     def __init__(
@@ -31,9 +31,11 @@ class Composer(Element, component="composer.js", dependencies=["../transcript/om
         stop: Callable[[], Awaitable[None]],
         wake: Callable[[], Awaitable[None]],
         fail: Callable[[Exception], None],
+        suggest: Callable[[str, str], Awaitable[list[dict[str, Any]]]],
     ) -> None:
         super().__init__()
         self._words, self._say, self._stop, self._fail = words, say, stop, fail
+        self._suggest = suggest
         self._in_order = asyncio.Lock()
         self.props["session"] = session
         self.props["user"] = user
@@ -42,6 +44,7 @@ class Composer(Element, component="composer.js", dependencies=["../transcript/om
         self.on("say", self._said)
         self.on("stop", self._stopped, args=[])
         self.on("typing", wake, args=[])
+        self.on("suggest", self._suggested)
 
     async def _said(self, event: GenericEventArguments) -> None:
         message = event.args if isinstance(event.args, dict) else {}
@@ -53,6 +56,11 @@ class Composer(Element, component="composer.js", dependencies=["../transcript/om
             self.run_method("refused", id, self._words.code("error", error.code, "internal"))
         else:
             self.run_method("accepted", id, seq)
+
+    async def _suggested(self, event: GenericEventArguments) -> None:
+        match event.args:
+            case [str(kind), str(query), int(n)]:
+                self.run_method("suggest", n, await self._suggest(kind, query))
 
     async def _stopped(self) -> None:
         try:

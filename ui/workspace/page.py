@@ -22,15 +22,13 @@ from ui.transcript.reducer import Meta, TranscriptReducer
 from ui.transcript.session_stats import SessionStats
 from ui.transcript.shared_view import SharedView, SharedViews, ViewCursor
 from ui.transcript.transcript import Transcript
-from ui.workspace.answers import answer_request
-from ui.workspace.composer import Composer
+from ui.workspace.dock import Dock
 from ui.workspace.greeting import welcome
 from ui.workspace.handover import summary
 from ui.workspace.header import WorkspaceHead
 from ui.workspace.initial_session import address, opening, place_to_begin
 from ui.workspace.panel import Panel
 from ui.workspace.panel_tabs import TABS
-from ui.workspace.request_card import RequestCard
 from ui.workspace.session_list import SessionList, title_of
 
 log = logging.getLogger("oma.pages")
@@ -168,19 +166,7 @@ class WorkspaceChat:
         words, id, user, meta = self._words, self._session.id, self._user, cursor.view.meta
         self._add_head(meta)
         transcript_place = tag("div", classes="place")
-        with tag("div", classes="dock"), tag("div", classes="col"):
-            answer = partial(answer_request, self._page.services, id, user=user)
-            card = RequestCard(words=words, answer=answer, fail=self._page.fail, meta=meta)
-            composer = self._composer = Composer(
-                session=id,
-                user=user,
-                words=words,
-                meta=meta,
-                say=self._say,
-                stop=partial(self._conversations.interrupt, id, user=user),
-                wake=self._wake,
-                fail=self._page.fail,
-            )
+        self._dock = Dock(self._page, agent=self._agent, session=self._session, meta=meta, wake=self._wake)
         with transcript_place:
             Transcript(
                 cursor,
@@ -190,18 +176,13 @@ class WorkspaceChat:
                 queue=partial(self._conversations.change_queue, id, user=user),
                 handover=self._hand_over,
                 fail=self._page.fail,
-                listeners=[self._head, self._list, card, composer],
+                listeners=[self._head, self._list, *self._dock.listeners],
                 hello=welcome(self._agent, self._session, words),
             ).open_files(self._open_file)
 
     async def _open_file(self, name: str) -> None:
         """Open a file that the agent has named; a place in it (`#L3`) is left out."""
         await self._panel.open("files", name.partition("#")[0].removeprefix("./"))
-
-    async def _say(self, text: str, message_id: str, steer: bool) -> int:
-        return await self._conversations.say(
-            self._session.id, user=self._user, text=text, message_id=message_id, steer=steer
-        )
 
     async def _retry(self, said: UserSaid, after: int) -> int:
         return await self._conversations.retry(self._session.id, said, user=self._user, after=after)
@@ -253,6 +234,8 @@ class WorkspaceChat:
             return
         self._list.show(overview.sessions_of(agent.id), agent)
         before = (self._session.title, self._agent.name, self._agent.draft, self._agent.archived)
+        if (agent, here) != (self._agent, self._session):
+            self._dock.show(agent, here)
         self._agent, self._session = agent, here
         if (here.title, agent.name, agent.draft, agent.archived) != before:
             self._retitle()
@@ -276,7 +259,7 @@ class WorkspaceChat:
         """Go to a new session, or to an untouched one if there is one."""
         made = await place_to_begin(self._page, self._agent)
         if made.id == self._session.id:
-            self._composer.run_method("begin")
+            self._dock.composer.run_method("begin")
         else:
             ui.navigate.to(address(made))
 

@@ -10,6 +10,7 @@ from core.runner.queue_edits import change_queue
 from core.runner.routes.http import ID, json_answer, json_body, path_id, query_count
 from core.runner.runner import Runner
 from core.runner.session import Session
+from core.runner.session_settings import refresh_settings
 from core.runner.sockets import open_socket, show, until_closed
 
 WATCHERS = 200  # sockets of one runner
@@ -29,6 +30,8 @@ class SessionRoutes:
             web.post(api.WARM, self._warm),
             web.post(api.MESSAGES, self._say),
             web.post(api.QUEUE, self._change_queue),
+            web.post(api.SETTINGS, self._refresh_settings),
+            web.get(api.CLI, self._cli),
             web.post(api.INTERRUPT, self._interrupt),
             web.post(api.REQUEST, self._answer),
             web.get(api.EVENTS, self._events),
@@ -70,6 +73,14 @@ class SessionRoutes:
         change_queue(session.conversation, await json_body(request, api.ChangeQueue))
         await session.fsync()
         return json_answer()
+
+    async def _refresh_settings(self, request: web.Request) -> web.Response:
+        await refresh_settings(self._session(request))
+        return json_answer()
+
+    async def _cli(self, request: web.Request) -> web.Response:
+        client = self._session(request).conversation.cli_client
+        return json_answer(await client.info() if client else api.CliInfo())
 
     async def _interrupt(self, request: web.Request) -> web.Response:
         self._session(request).interrupt()
