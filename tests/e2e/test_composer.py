@@ -19,6 +19,7 @@ async def test_settings_are_switched_and_a_session_is_exported_without_leaving_i
     await me.get("choose-model").select_option("haiku")
     await me.get("choose-effort").select_option("low")
     await me.get("choose-mode").select_option("default")
+    await expect(me.get("session-settings")).to_contain_text("Ask for everything")
     await judge(me, "session settings")
     await me.page.keyboard.press("Escape")
     await me.say(f"WRITE(((one.txt)))((({HOSTILE}))) SAY((({HOSTILE})))")
@@ -31,7 +32,7 @@ async def test_settings_are_switched_and_a_session_is_exported_without_leaving_i
     await expect(other.get("choose-mode")).to_have_value("default")
     await expect(other.get("choose-model")).to_have_value("haiku")
     await other.get("choose-mode").select_option("acceptEdits")
-    await expect(me.get("choose-mode")).to_have_value("acceptEdits")
+    await expect(me.get("session-settings")).to_contain_text("Edits pass")
     await me.say("WRITE(((two.txt)))(((2)))")
     await me.until_turns(2)
 

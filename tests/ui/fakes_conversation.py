@@ -15,7 +15,7 @@ from core.domain.permission_rules import parse_rules
 from core.domain.records import Agent, Session, UserId, new_session_id, now
 from core.domain.states import SessionState as S
 from core.lib.pubsub import Hub, Subscription
-from core.protocol.runner_api import ChangeQueue, SessionChange
+from core.protocol.runner_api import ChangeQueue, CliInfo, SessionChange
 from core.runner.queue_edits import check
 from core.services.overview import Overview
 
@@ -195,6 +195,12 @@ class FakeConversation:
                 queue.take(event.turn)
         if check(change, queue, sent=()):
             self.happen(session, change.event)
+
+    async def choose(self, session: str, *, user: UserId, **chosen: str) -> Session:
+        return self._own(session, user)
+
+    async def cli_info(self, session: str, *, user: UserId) -> CliInfo:
+        return CliInfo()
 
     async def interrupt(self, session: str, *, user: UserId) -> None:
         self._own(session, user)

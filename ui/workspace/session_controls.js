@@ -2,7 +2,7 @@
 export default {
   template: `<details class="menu up session-menu" @toggle="opened">
     <summary class="btn ghost sm" data-testid="session-settings" :aria-label="words.title"><i class="ic ic-sliders" aria-hidden="true"></i><span class="cut hide-phone">{{ shown }}</span></summary>
-    <div class="pop" data-testid="session-controls" role="group" :aria-label="words.title">
+    <div v-if="open" class="pop" data-testid="session-controls" role="group" :aria-label="words.title">
       <label class="field"><span class="meta">{{ words.mode }}</span>
         <select class="input" data-testid="choose-mode" :value="now.mode" @change="choose('permission_mode', $event)">
           <option v-for="one in now.modes" :key="one.value" :value="one.value">{{ one.text }}</option></select></label>
@@ -19,7 +19,7 @@ export default {
     </div></details>`,
   props: { first: Object, words: Object, exports: Array },
   data() {
-    return { now: this.first, models: null };
+    return { now: this.first, models: null, open: false };
   },
   computed: {
     shown() {
@@ -39,7 +39,8 @@ export default {
   },
   methods: {
     opened(event) {
-      if (event.target.open && !this.models) this.$emit("info");
+      this.open = event.target.open;
+      if (this.open && !this.models) this.$emit("info");
     },
     show(now) {
       this.now = now;
