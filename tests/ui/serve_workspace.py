@@ -76,7 +76,7 @@ def build(fake: FakeConversation) -> FastAPI:
         agents=fake,  # type: ignore[arg-type]
         conversations=fake,  # type: ignore[arg-type]
         auth=FakeAuth(),  # type: ignore[arg-type]
-        **{**rest_of_services(), "controls": talk},
+        **{**rest_of_services(), "controls": fake},
         isolation=bubblewrap,
     )
     _add_control_routes(app, fake)
