@@ -195,11 +195,11 @@ class RunnerClient:
         await self._call("POST", api.path(api.QUEUE, session=session), change)
 
     async def refresh_settings(self, session: str) -> None:
-        """What a person chose for this session has changed: its CLI goes on by it."""
+        """Let the session's CLI go on by what a person has just chosen for the session."""
         await self._call("POST", api.path(api.SETTINGS, session=session))
 
     async def cli_info(self, session: str) -> api.CliInfo:
-        """What the session's CLI can do."""
+        """Return the commands and models of the session's CLI."""
         return await self._call("GET", api.path(api.CLI, session=session), answer=api.CliInfo)
 
     async def interrupt(self, session: str) -> None:

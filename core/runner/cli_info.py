@@ -1,4 +1,4 @@
-"""What a CLI says of itself when it is connected: its commands and models, by allow list."""
+"""Reads, by allow list, the commands and models that a CLI names when it is connected."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a person chose for a session (model, effort, permission mode), applied to the CLI that is there."""
+"""Applies what a person chose for a session (model, effort, permission mode) to the CLI that is there."""
 
 from core.domain.errors import Unavailable
 from core.runner.session import Session

@@ -1,4 +1,4 @@
-"""What a person switches in a session while it goes on (model, effort, permission mode), and what its CLI offers."""
+"""Switches model, effort and permission mode of a session while it goes on, and reads what its CLI offers."""
 
 import asyncio
 import logging

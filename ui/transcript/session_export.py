@@ -25,7 +25,7 @@ STYLE: Final = (
 
 
 class Form:
-    """How the parts of a session are written in one format."""
+    """Writes the parts of a session in one format."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ HTML: Final = Form(
 
 
 def export(events: Iterable[e.AnyEvent], form: Form, *, title: str, agent: str, words: Translations) -> str:
-    """What was said and done, in order. Messages stand where their turn began, as they were edited last."""
+    """Return what was said and done, in order. Messages stand where their turn began, as they were edited last."""
     queue, parts, events = MessageQueue(), [form.head(title)], list(events)
     returned = {event.id: event for event in events if isinstance(event, e.ToolReturned)}
     for event in events:

@@ -1,4 +1,4 @@
-"""What stands under the transcript: the oldest open request, and the composer with the controls of the session."""
+"""The area under the transcript: the oldest open request, and the composer with the controls of the session."""
 
 import uuid
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""What the text box suggests: the commands of the session's CLI after "/", files of the agent's folder after "@"."""
+"""Suggestions for the text box: the commands of the session's CLI after "/", files of the agent's folder after "@"."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""What is switched while a session goes on, and the commands that a page offers: with the real CLI."""
+"""Settings that are switched while a session goes on, and the commands that a page offers: with the real CLI."""
 
 from pathlib import Path
 
