@@ -15,6 +15,7 @@ from core.lib.aiohttp_disconnects import ignore_disconnects
 from core.protocol import tokens
 from core.protocol.runner_api import PROTOCOL
 from core.runner import export
+from core.runner.routes.changes import ChangeRoutes
 from core.runner.routes.files import FileRoutes
 from core.runner.routes.versions import VersionRoutes
 from core.runner.versions.versions import Versions
@@ -63,6 +64,7 @@ class ScriptedRunner:
                 web.post("/v1/agents/{id}/{act:rest|renew}", self._accept),
                 web.delete("/v1/agents/{id}", self._accept),
                 web.get("/v1/export", self._export),
+                *ChangeRoutes(self.home).routes(),
                 *FileRoutes(self.home).routes(),  # the real ones, on a folder of the test's
                 *VersionRoutes(Versions(self.home), lambda _: None).routes(),
             ]

@@ -9,7 +9,9 @@ import msgspec
 
 from core.domain.errors import Conflict, RunnerUnavailable
 from core.fleet.runner_client import Done, RunnerClient
+from core.protocol import changes_api
 from core.protocol import files_api as api
+from core.protocol.changes_api import ChangeList, Revert, Reverted, Since
 from core.protocol.runner_api import path as filled
 
 PAGE_BYTES = 16 * 1024 * 1024  # the longest answer that is no stream: a page of 10,000 long names
@@ -107,6 +109,24 @@ class FilesClient:
         """A folder as a ZIP, while it is made. Raises: Conflict: `not_a_folder`."""
         async with self._runner.exchange("GET", self._path(api.ZIP), query={"path": path}) as answer:
             yield answer.content
+
+    # --- what has changed ------------------------------------------------------------------------------------------
+
+    async def changes(self, session: str, since: Since) -> ChangeList:
+        """Return what has changed since the turn or the session began; without a session, in the newest one."""
+        query = {"session": session, "since": since}
+        async with self._runner.exchange("GET", self._path(changes_api.CHANGES), query=query) as answer:
+            return await decoded(answer, ChangeList)
+
+    async def before(self, session: str, since: Since, path: str) -> bytes:
+        """The content that a file had. Raises: NotFound: there was none, or it is not kept."""
+        query = {"session": session, "since": since, "path": path}
+        async with self._runner.exchange("GET", self._path(changes_api.BEFORE), query=query) as answer:
+            return await _bytes(answer, changes_api.KEPT_FILE_BYTES)
+
+    async def revert(self, change: Revert) -> Reverted:
+        """Put back the content that a file had. Raises: Conflict: `file_changed`. NotFound: it is not kept."""
+        return await self._post(changes_api.REVERT, change, Reverted)
 
     async def _post(self, template: str, body: msgspec.Struct, kind: type[T]) -> T:
         raw = msgspec.json.encode(body)

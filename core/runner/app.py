@@ -8,6 +8,7 @@ from core.observability import tracing
 from core.protocol import runner_api as api
 from core.protocol import tokens
 from core.runner.routes.agents import AgentRoutes
+from core.runner.routes.changes import ChangeRoutes
 from core.runner.routes.control import ControlRoutes
 from core.runner.routes.files import FileRoutes
 from core.runner.routes.http import json_answer
@@ -33,6 +34,7 @@ class App:
                 *AgentRoutes(self._runner).routes(),
                 *SessionRoutes(self._runner).routes(),
                 *FileRoutes(self._runner.home).routes(),
+                *ChangeRoutes(self._runner.home).routes(),
                 *TerminalRoutes(self._runner).routes(),
                 *VersionRoutes(self._runner.versions, lambda agent: self._runner.sessions.renew_clis(agent)).routes(),
             ]

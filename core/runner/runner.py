@@ -15,6 +15,7 @@ from core.domain.errors import BadInput, Conflict, StoreUnavailable, Unavailable
 from core.protocol import handshake, tokens
 from core.protocol.runner_api import Init, SessionLimits
 from core.runner.bridge import Bridge
+from core.runner.changes.tracker import ChangeTracker
 from core.runner.cli_argv import CliPaths
 from core.runner.cli_launcher import CliLauncher
 from core.runner.gateway_client import GatewayClient
@@ -55,6 +56,7 @@ class Runner:
         self._alone_s, self._known = alone_s, known or KnownSecrets()
         self._bound: Init | None = None
         self._sessions: Sessions | None = None
+        self._tracker: ChangeTracker | None = None
         transport = transport_to(gateway, first_line=self._first_line)
         self._gateway = GatewayClient(transport, sign=self._sign)
         self._bridge = Bridge(transport)
@@ -90,7 +92,7 @@ class Runner:
                 sessions.open_all(take_over=init.take_over)
             except OSError as error:
                 raise StoreUnavailable(f"the sessions cannot be opened: {error}") from error
-            self._sessions = sessions
+            self._sessions, self._tracker = sessions, ChangeTracker(self._home, sessions)
         self._bound, self._sessions.limits = init, limits
 
     @property

@@ -33,13 +33,17 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /agents/{agent}": {"name": "Digest", "revision": 0},
     "PUT /agents/{agent}/instructions": {"text": "Read.", "etag": ""},
     "POST /agents/{agent}/publish": {"note": "first"},
+    "POST /agents/{agent}/changes:revert": {"since": "session", "path": "notes.txt"},
     "POST /triggers/preview": {"cron": "0 9 * * 1-5"},
 }
 NOT_OBJECTS = (b"", b"null", b"7", b'"text"', b"[]", b"{", b"\xff", b"[" * 50_000)
 
 
 FILE = "/agents/{agent}/files/{path}"
-ANY_TEXT = {("GET /agents/{agent}/files:zip", "path")}  # parameters that take every text
+ANY_TEXT = {
+    ("GET /agents/{agent}/files:zip", "path"),
+    ("GET /agents/{agent}/changes", "session"),
+}  # parameters that take every text
 
 
 def operations() -> list[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from nicegui import background_tasks
@@ -26,6 +27,7 @@ class FilesTab:
 
     def __init__(self, context: PanelContext) -> None:
         self._page, self._agent, self._words = context.page, context.agent, context.page.words
+        self._session = context.session.id
         self._model = TreeModel(self._words)
         self._widen = context.widen
         self._folder: AgentFiles | None = None
@@ -109,7 +111,14 @@ class FilesTab:
         for path in list(self._model.folders):
             if path in self._model.folders:
                 await self._read(path)
+        await self._mark()
         self._draw()
+
+    async def _mark(self) -> None:
+        """Mark what this session has changed. A folder that cannot be compared now keeps the marks that it has."""
+        with suppress(PlatformError):
+            found = await (await self._files()).call(lambda client: client.changes(self._session, "session"))
+            self._model.marks = {change.path: str(change.kind) for change in found.changes}
 
     async def _read(self, path: str, *, more: bool = False) -> None:
         rows = self._model.folders[path]

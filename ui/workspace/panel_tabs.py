@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from ui.files import files_tab
+from ui.files import changes_tab, files_tab
 from ui.terminal import terminal_tab
 from ui.workspace.panel import TabKind
 
-TABS: Final[tuple[TabKind, ...]] = (files_tab.TAB, terminal_tab.TAB)
+TABS: Final[tuple[TabKind, ...]] = (files_tab.TAB, changes_tab.TAB, terminal_tab.TAB)

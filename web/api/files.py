@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from core.domain.errors import PlatformError, RunnerUnavailable
 from core.domain.visible_text import visible
 from core.protocol import files_api
+from core.protocol.changes_api import ChangeList, Revert, Reverted, Since
 from core.protocol.files_api import Deleted, FolderPage, MovePath, Restored, RestorePath, Written
 from ui.layout.services import Services
 from web.api.routing import ApiRouter, Caller, as_json
@@ -35,6 +36,7 @@ PICTURES = {
     "svg": "image/svg+xml",
 }
 CLOSED = "default-src 'none'; style-src 'unsafe-inline'; sandbox"  # also of a file that somebody opens by its address
+SESSION = r"^[A-Za-z0-9_-]{0,64}$"
 CARRIED = ("ETag", "Content-Range")
 
 FilePath = Annotated[str, Path(description="Relative to the agent's folder, `/` between names; empty: the folder.")]
@@ -52,6 +54,7 @@ def router(services: Services) -> ApiRouter:
     _reading(api, services)
     _writing(api, services)
     _moving(api, services)
+    _changes(api, services)
     return api
 
 
@@ -137,6 +140,25 @@ def _moving(api: ApiRouter, services: Services) -> None:
         """Put back what was deleted; `trash` is that of the answer to DELETE."""
         folder = await services.files.of(agent, user=user.user_id)
         return Restored(path=await folder.call(lambda client: client.restore(body.trash)))
+
+
+def _changes(api: ApiRouter, services: Services) -> None:
+    @api.endpoint("GET", "/agents/{agent}/changes", problems=(404,))
+    async def list_changes(
+        agent: str, user: Caller, since: Since = "session", session: Annotated[str, Query(pattern=SESSION)] = ""
+    ) -> ChangeList:
+        """List what has changed in the agent's folder since a session, or its last turn, began.
+
+        Without `session` it is the session that spoke last.
+        """
+        folder = await services.files.of(agent, user=user.user_id)
+        return await folder.call(lambda client: client.changes(session, since))
+
+    @api.endpoint("POST", "/agents/{agent}/changes:revert", problems=(404, 409, 507))
+    async def revert_change(agent: str, body: Revert, user: Caller) -> Reverted:
+        """Put back the content that a file had; what was there now goes to the trash."""
+        folder = await services.files.of(agent, user=user.user_id)
+        return await folder.call(lambda client: client.revert(body))
 
 
 def _closed(name: str) -> dict[str, str]:

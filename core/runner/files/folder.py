@@ -11,7 +11,7 @@ from core.domain.errors import Conflict
 from core.runner.files.beneath import FOLDER, open_beneath
 
 PLAIN = FOLDER | os.O_NOFOLLOW | os.O_CLOEXEC
-PRIVATE = ("trash", "staging")  # what `private` keeps for an agent
+PRIVATE = ("trash", "staging", "changes")  # what `private` keeps for an agent
 
 
 class AgentFolder:

@@ -1,0 +1,1 @@
+"""Snapshots of an agent's folder outside of it, by content, and what has changed since."""
