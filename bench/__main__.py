@@ -18,6 +18,7 @@ from bench import (
     long_session,
     memory_and_start,
     page_load,
+    runs,
     session_list,
     store_writes,
     streaming,
@@ -42,7 +43,10 @@ ROWS: dict[str, Callable[[Stage], Awaitable[dict[str, Figure]]]] = {
     "P13": memory_and_start.start,
     "P14": store_writes.contention,
     "P14b": session_list.sessions,
+    "P15": runs.due_to_model,
+    "P16": runs.schedules,
     "P17": dashboard.refresh,
+    "P18": runs.hundred_thousand,
     "K1": box_start.starts,
 }
 ROW_S = 180.0  # a row that hangs must not take the others with it

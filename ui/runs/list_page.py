@@ -30,7 +30,7 @@ from ui.runs.timeline import Lane, Timeline
 
 MOST = 1000  # runs of one day that are read
 PLACES = 20  # queued runs whose place is looked up
-SHOWN = 200  # rows of the table; the files have all
+SHOWN = 100  # rows of the table; the files have all
 LOOK_S = 3.0  # what gateway and other webs write is seen soon
 COLUMNS = ("id", "agent", "trigger_kind", "trigger", "due_at", "started_at", "finished_at", "state", "reason", "result",
            "cost_usd", "unpriced_calls", "tokens", "waited_s", "attempt")  # fmt: skip
@@ -110,6 +110,8 @@ class RunsPage:
             oldest = next((run.id for run in reversed(shown) if run.state is RunState.WAITING), "")
             for run in shown[:SHOWN]:
                 self._row(self._line(run), filled=run.id == oldest)
+        if len(shown) > SHOWN:
+            tag("p", words.t("runs.only_newest", n=SHOWN), classes="meta none", testid="only-newest")
         if not shown:
             with tag("p", classes="meta none"):
                 tag("span", words.t("runs.no_match"))
