@@ -56,8 +56,15 @@ class TriggerList:
                 else:
                     self._button("resume", partial(self._resume, trigger.id))
                 self._button("delete", partial(self._delete, trigger.id))
-            with tag("details", classes="more edit"):
+            with tag("details", classes="more edit") as more:
                 tag("summary", words.t("schedules.edit"), classes="btn ghost sm", testid="trigger-edit")
+                place = tag("div")
+            more.on("toggle", partial(self._edit, trigger, place), args=[])
+
+    def _edit(self, trigger: Trigger, place: Tag) -> None:
+        """Draw the form when it is opened for the first time."""
+        if not place.default_slot.children:
+            with place:
                 ScheduleForm(self._page, self._agent, saved=self.refresh, trigger=trigger)
 
     def _pause(self, trigger: Trigger) -> None:
