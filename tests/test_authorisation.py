@@ -75,6 +75,8 @@ TABLE: dict[str, tuple[int, int]] = {
     "POST /api/v1/agents/{agent}/changes:revert": (401, 404),
     "POST /api/v1/agents/{agent}/files:move": (401, 404),
     "POST /api/v1/agents/{agent}/files:restore": (401, 404),
+    "POST /api/v1/agents/{agent}/tests/run": (401, 404),
+    "GET /api/v1/agents/{agent}/tests": (401, 404),
     "GET /api/v1/sessions/{session}/events": (401, 404),
     "POST /api/v1/sessions/{session}/messages": (401, 404),
     "POST /api/v1/agents/{agent}/runs": (401, 404),

@@ -16,6 +16,7 @@ from core.fleet.runner_pool import RunnerPool
 from core.services.account import Account
 from core.services.account_export import Export
 from core.services.agent_definitions import AgentDefinitions
+from core.services.agent_tests import AgentTests, AgentTestWorker
 from core.services.agent_versions import AgentVersions
 from core.services.agents import Agents
 from core.services.announcements import Announcements
@@ -33,6 +34,7 @@ from core.services.secrets import Secrets
 from core.services.session_controls import SessionControls
 from core.services.spending import Spending
 from core.services.terminals import Terminals
+from core.services.test_judge import Judge
 from core.services.users import UserAdmin
 from core.spawner import Spawner
 from core.store import Store
@@ -100,15 +102,17 @@ def _use_cases(
     agents = Agents(store=store, runners=runners, forget=conversations.forget, audit=audit)
     schedules = Schedules(store, audit=audit, wake=loops.wake)
     secrets = Secrets(vault=vault, store=store, runners=runners, audit=audit)
+    versions = AgentVersions(store=store, runners=runners, agents=agents, audit=audit)
     return {
         "agents": agents,
         "definitions": AgentDefinitions(agents),
-        "versions": AgentVersions(store=store, runners=runners, agents=agents, audit=audit),
+        "versions": versions,
         "runs": Runs(store, audit=audit, wake=loops.wake),
         "schedules": schedules,
+        "tests": AgentTests(store, audit=audit, wake=loops.wake),
         "secrets": secrets,
         "platform_requests": PlatformRequests(
-            store=store, conversations=conversations, secrets=secrets, schedules=schedules, publish=agents.publish
+            store=store, conversations=conversations, secrets=secrets, schedules=schedules, versions=versions
         ),
         "export": Export(store=store, runners=runners),
         "outbound": ConnectionHistory(store),
@@ -154,7 +158,10 @@ def _background_loops(
         return runners.running(user) is not None
 
     worker = RunWorker(store, messenger=conversations, is_held=is_held, per_user=per_user, platform=platform)
-    return BackgroundLoops(Scheduler(store), worker)
+    loops = BackgroundLoops(Scheduler(store), worker)
+    judge = Judge(store, runners=runners, messenger=conversations)
+    loops.tests = AgentTestWorker(store, runners=runners, judge=judge, wake=loops.wake)
+    return loops
 
 
 def _install(

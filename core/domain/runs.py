@@ -57,6 +57,7 @@ class TriggerKind(StrEnum):
     API = "api"
     WEBHOOK = "webhook"
     AGENT = "agent"
+    TEST = "test"
 
 
 class Run(Record, frozen=True, kw_only=True):
@@ -94,6 +95,7 @@ class Run(Record, frozen=True, kw_only=True):
     seq: int = 0  # of the newest event of the session that this row follows; so are the next two
     has_output: bool = False
     open_requests: tuple[str, ...] = ()
+    folder: str = ""  # of a test: the copy of the agent's folder that it works in
 
     @property
     def deadline_from(self) -> datetime | None:

@@ -28,6 +28,7 @@ from core.protocol import tokens
 from core.protocol.gateway_api import BATCH_BYTES, Gap, LogBehind
 from core.store import Store
 from core.tools import registry
+from core.tools.builder_prompt import instructions
 from core.tools.tool import ToolContext
 from core.vault import Vault
 
@@ -95,9 +96,10 @@ class BoxApi:
             provider=self._provider_name,
             agent=_agent_spec(session, as_published(agent, version)),
             session=_session_spec(session, agent),
-            secrets=await self._secrets(agent, caller.user),
+            secrets={} if session.kind == api.JUDGE else await self._secrets(agent, caller.user),
             tools=registry.tools_of(session),
             version=version_spec(version),
+            instructions=instructions(session),
         )
         return _json(spec)
 
@@ -245,5 +247,7 @@ def _agent_spec(session: Session, agent: Agent) -> api.AgentSpec:
 
 
 def _session_spec(session: Session, agent: Agent) -> api.SessionSpec:
-    denies = session.kind == RUN and agent.unattended.otherwise == "deny"
-    return api.SessionSpec(id=session.id, kind=session.kind, locale=session.locale, unattended=denies)
+    denies = session.kind == RUN and (agent.unattended.otherwise == "deny" or bool(session.folder))
+    return api.SessionSpec(
+        id=session.id, kind=session.kind, locale=session.locale, unattended=denies, folder=session.folder
+    )

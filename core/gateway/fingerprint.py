@@ -31,7 +31,7 @@ def _program() -> str:
     """Return a hash of the sources and data that `main.py gateway` uses. Only their text counts: a copy has the same
     hash.
     """
-    files = sorted(path for part in PARTS for kind in ("*.py", "*.toml") for path in (CORE / part).rglob(kind))
+    files = sorted(path for part in PARTS for kind in ("*.py", "*.toml", "*.md") for path in (CORE / part).rglob(kind))
     return _hash(b"".join(_hash(bytes(path.relative_to(CORE)) + b"\0" + path.read_bytes()).encode() for path in files))
 
 

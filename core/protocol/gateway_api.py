@@ -32,6 +32,9 @@ OVERLOADED: Final = "model_overloaded"
 BAD_TOKEN: Final = "bad_token"  # noqa: S105  # a code
 
 
+JUDGE: Final = "judge"  # the kind of a session that only says whether an answer fits a rubric
+
+
 class SpecRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Body of POST /internal/spec."""
 
@@ -58,6 +61,7 @@ class SessionSpec(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = "chat"
     locale: str = "ko"
     unattended: bool = False  # a run whose agent denies everything that would need a person
+    folder: str = ""  # the copy of the agent's folder in which a test works; empty: the agent's own
 
 
 class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +95,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     secrets: dict[str, str] = {}
     tools: tuple[ToolSpec, ...] = ()
     version: VersionSpec | None = None  # None: the session works in the agent's folder as it is
+    instructions: str = ""  # appended to the system prompt; empty: what every agent is told
 
     def __repr__(self) -> str:
         return f"Spec({self.session.id})"

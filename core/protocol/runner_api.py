@@ -39,6 +39,7 @@ WATCH: Final = SESSION + "/watch"  # ?after=
 AGENT: Final = "/v1/agents/{agent}"
 END_CLIS: Final = AGENT + "/rest"
 RENEW_CLIS: Final = AGENT + "/renew"
+COPY: Final = AGENT + "/copies/{copy}"
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from core.domain.permission_policy import Mode, mode_of
 from core.domain.permission_rules import parse_rule
 from core.protocol import managed_settings
-from core.protocol.gateway_api import Spec
+from core.protocol.gateway_api import JUDGE, Spec
 from core.protocol.platform_tools import PREFIX, SERVER
 from core.runner.folder_requests import wants
 from core.runner.processes import MARK
@@ -44,7 +44,9 @@ class CliPaths(NamedTuple):
     def workplace(self, spec: Spec) -> Path:
         """The folder in which the CLI of this session works."""
         version = spec.version
-        return folder_of(self.home, spec.agent.id, version.number) if version else self.folder(spec.agent.id)
+        if version:
+            return folder_of(self.home, spec.agent.id, version.number)
+        return self.folder(spec.session.folder or spec.agent.id)
 
     def transcripts(self, session: str) -> list[Path]:
         """Return the CLI's own record of a session. Without one it cannot be resumed."""
@@ -71,7 +73,7 @@ def argv(spec: Spec, place: CliPaths, cli_session: str, tools: Mapping[str, str]
         f"--settings={json.dumps(managed_settings.cli_settings({**_pinned_env(place), **tools}))}",
         "--strict-mcp-config",
         f"--permission-mode={'plan' if mode_of(spec.agent.permission_mode) is Mode.PLAN else 'default'}",
-        f"--tools={','.join(TOOLS)}",
+        f"--tools={'' if spec.session.kind == JUDGE else ','.join(TOOLS)}",
         f"--append-system-prompt={appended(spec)}",
         f"--resume={cli_session}" if place.transcripts(cli_session) else f"--session-id={cli_session}",
     ]

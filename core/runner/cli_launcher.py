@@ -87,7 +87,7 @@ class CliLauncher:
     async def _prepare(self, spec: Spec) -> Lease:
         """The folder in which the CLI will work. Raises: Unavailable: the run's version is damaged. OSError."""
         if spec.version is None:
-            folder = self.place.folder(spec.agent.id)
+            folder = self.place.workplace(spec)
             folder.mkdir(parents=True, exist_ok=True)
             return Lease(folder)
         named = VersionRef(commit=spec.version.commit, digest=spec.version.digest)

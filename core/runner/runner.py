@@ -21,6 +21,7 @@ from core.runner.cli_launcher import CliLauncher
 from core.runner.gateway_client import GatewayClient
 from core.runner.gateway_transport import transport_to
 from core.runner.known_secrets import KnownSecrets
+from core.runner.scratch import remove_copies
 from core.runner.sessions import Sessions
 from core.runner.terminals.terminals import Terminals
 from core.runner.versions.versions import Versions
@@ -68,6 +69,7 @@ class Runner:
 
     async def open(self) -> None:
         """Start everything that needs no user."""
+        await asyncio.to_thread(remove_copies, self._home)
         await self._bridge.open()
         place = CliPaths(self._cli, self._home, self._bridge.port)
         self._launcher = CliLauncher(place, self._gateway, self._known, self._bridge.calls)

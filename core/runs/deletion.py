@@ -1,5 +1,6 @@
 """Deletes everything that belongs to an agent's unattended work."""
 
+from core.domain.agent_tests import AgentTestRun, OpenTestRun
 from core.domain.records import SYSTEM, UserId
 from core.domain.runs import Alert, LastRun, OpenRun, Run
 from core.domain.schedules import DueSlot, Trigger
@@ -11,8 +12,8 @@ async def delete_for_agent(store: Store, agent: str, *, user: UserId) -> None:
 
     The rows from which new runs would be made go first.
     """
-    for kind in (DueSlot, OpenRun):
+    for kind in (DueSlot, OpenRun, OpenTestRun):
         await store.delete_where(kind, owner=SYSTEM, where={"user": user, "agent": agent})
     await store.delete(LastRun, agent, owner=user)
-    for own in (Trigger, Run, Alert):
+    for own in (Trigger, Run, AgentTestRun, Alert):
         await store.delete_where(own, owner=user, where={"agent": agent})

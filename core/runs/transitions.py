@@ -10,7 +10,7 @@ from typing import Any
 
 from core.domain.errors import Conflict, NotFound
 from core.domain.records import SYSTEM, UserId
-from core.domain.runs import REASONS, Alert, AlertKind, LastRun, OpenRun, Run
+from core.domain.runs import REASONS, Alert, AlertKind, LastRun, OpenRun, Run, TriggerKind
 from core.domain.schedules import ITSELF, NEVER, DueSlot, Trigger
 from core.domain.states import AT_WORK, ENDED, RunState, may_become
 from core.store import Store
@@ -66,7 +66,7 @@ async def settle(store: Store, run: Run, *, owner: UserId, now: datetime) -> Non
     """Do what follows from a run's end: write the alert, pause the schedule if it keeps failing, delete the OpenRun
     row.
     """
-    if run.state is RunState.FAILED:
+    if run.state is RunState.FAILED and run.trigger_kind is not TriggerKind.TEST:
         await alert(store, Alert(id=f"failed-{run.id}", kind=AlertKind.FAILED, agent=run.agent, run=run.id,
                                  trigger=run.trigger, reason=run.reason, at=now), owner=owner)  # fmt: skip
         if run.due_at:

@@ -150,11 +150,6 @@ class Agents:
                 await runner.renew_clis(agent)
         return after
 
-    async def publish(self, agent: str, note: str, user: UserId) -> Agent:
-        """Make a draft an agent that works by itself. Raises: NotFound."""
-        del note
-        return await self.change(agent, user=user, draft=False)
-
     async def _follow_name(self, before: Agent, name: str, *, user: UserId) -> None:
         """Rename the builder sessions that got their agent's name automatically; titles given by hand stay."""
         for one in await self.sessions(before.id, user=user):

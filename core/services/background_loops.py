@@ -7,6 +7,7 @@ from datetime import datetime
 
 from core.domain.records import now
 from core.lib.tasks import Tasks
+from core.services.agent_tests import AgentTestWorker
 from core.services.run_worker import RunWorker
 from core.services.scheduler import Scheduler
 
@@ -23,22 +24,27 @@ class BackgroundLoops:
 
     def __init__(self, scheduler: Scheduler, worker: RunWorker, *, clock: Callable[[], datetime] = now) -> None:
         self._scheduler, self._worker, self._clock = scheduler, worker, clock
+        self.tests: AgentTestWorker | None = None
         self._tasks = Tasks()
-        self._schedules, self._runs = asyncio.Event(), asyncio.Event()
+        self._schedules, self._runs, self._tests = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def __aenter__(self) -> "BackgroundLoops":
         self._tasks.spawn(_loop(self._schedule, self._schedules), "schedules")
         self._tasks.spawn(_loop(self._work, self._runs), "runs")
+        self._tasks.spawn(_loop(self._test, self._tests), "tests")
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._tasks.cancel()
         await self._worker.close()
+        if self.tests:
+            await self.tests.close()
 
     def wake(self) -> None:
         """Start the next round of both loops now, because this web has created or changed something."""
         self._schedules.set()
         self._runs.set()
+        self._tests.set()
 
     async def _schedule(self) -> float:
         """Run the scheduler once. Returns the seconds until the next round."""
@@ -50,6 +56,9 @@ class BackgroundLoops:
 
     async def _work(self) -> float:
         return BUSY_S if await self._worker.poll_once() else REST_S
+
+    async def _test(self) -> float:
+        return BUSY_S if self.tests and await self.tests.poll_once() else REST_S
 
 
 async def _loop(look: Callable[[], Awaitable[float]], wake: asyncio.Event) -> None:

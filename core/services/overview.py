@@ -12,6 +12,7 @@ from core.domain.records import Agent, Request, Session, now
 from core.domain.runs import LastRun
 from core.domain.schedules import Trigger
 from core.domain.states import OPEN_TURN, SessionState
+from core.protocol.gateway_api import JUDGE
 from core.protocol.runner_api import SessionChange
 
 NEVER = sys.maxsize
@@ -106,7 +107,8 @@ class Overview:
     def _sessions_by_agent(self) -> defaultdict[str, list[Session]]:
         sessions: defaultdict[str, list[Session]] = defaultdict(list)
         for one in self._sessions.values():
-            sessions[one.agent].append(one)
+            if one.kind != JUDGE:  # nobody talks in it, and it goes when its verdict is there
+                sessions[one.agent].append(one)
         return sessions
 
     def summaries(self, *, blank: bool = True) -> list[AgentSummary]:

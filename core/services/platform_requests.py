@@ -1,29 +1,34 @@
 """The effects of a person's consent to a platform tool: a secret is stored, a schedule created, an agent published."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 from core.domain.errors import Conflict, NotFound
 from core.domain.events import Asked
 from core.domain.records import Request, Session, UserId
 from core.protocol.platform_tools import PROPOSE_SCHEDULE_TOOL, PUBLISH_AGENT_TOOL, REQUEST_SECRET_TOOL
+from core.services.agent_versions import AgentVersions
 from core.services.conversations import BACKOFF_S, Conversations
 from core.services.schedules import Schedules
 from core.services.secrets import Secrets
 from core.store import Store
 from core.tools.propose_schedule import read_proposal, schedule_of
-
-Publish = Callable[[str, str, UserId], Awaitable[object]]  # the agent's id, the note, whose it is
+from core.tools.publish_agent import NOTE_CHARS
 
 
 class PlatformRequests:
     """`carry_out` is called by Conversations for each yes; `give_secret` is a yes that brings a value with it."""
 
     def __init__(
-        self, *, store: Store, conversations: Conversations, secrets: Secrets, schedules: Schedules, publish: Publish
+        self,
+        *,
+        store: Store,
+        conversations: Conversations,
+        secrets: Secrets,
+        schedules: Schedules,
+        versions: AgentVersions,
     ) -> None:
         self._store, self._conversations = store, conversations
-        self._secrets, self._schedules, self._publish = secrets, schedules, publish
+        self._secrets, self._schedules, self._versions = secrets, schedules, versions
         conversations.on_allowed = self.carry_out
 
     async def give_secret(self, session: str, request_id: str, value: str, *, user: UserId) -> None:
@@ -62,7 +67,8 @@ class PlatformRequests:
             key, schedule = f"request {asked.request_id}", schedule_of(given)
             await self._schedules.create_once(key, session.agent, schedule, user=user, input=given.input)
         elif asked.tool == PUBLISH_AGENT_TOOL:
-            await self._publish(session.agent, str(asked.input.get("note", "")), user)
+            note = str(asked.input.get("note", ""))[:NOTE_CHARS]
+            await self._versions.publish(session.agent, user=user, note=note)
 
     async def _assign(self, name: str, agent: str, user: UserId) -> None:
         """Let the agent have a secret that is in the vault already."""

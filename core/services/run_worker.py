@@ -143,7 +143,14 @@ class RunWorker:
         except NotFound:
             locale = "ko"
         session = Session(
-            id=run.session, agent=run.agent, kind="run", run=run.id, locale=locale, created_at=moment, updated_at=moment
+            id=run.session,
+            agent=run.agent,
+            kind="run",
+            run=run.id,
+            locale=locale,
+            created_at=moment,
+            updated_at=moment,
+            folder=run.folder,
         )
         with contextlib.suppress(Conflict):
             await self._store.create(session, owner=user)

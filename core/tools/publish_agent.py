@@ -25,9 +25,10 @@ async def _asks(context: ToolContext, given: PublishAgent) -> bool:
 
 
 async def _handle(context: ToolContext, given: PublishAgent) -> ToolAnswer:
-    if (await _agent(context)).draft:
+    agent = await _agent(context)
+    if agent.draft:
         return ToolAnswer(text="It is still a draft: the user has not published it.", is_error=True)
-    return ToolAnswer(text="It is published. Schedules and runs use it from now on.")
+    return ToolAnswer(text=f"It is published. Schedules and runs use version {agent.published} from now on.")
 
 
 async def _agent(context: ToolContext) -> Agent:

@@ -7,12 +7,19 @@ import msgspec
 from core.domain.errors import BadInput, NotFound
 from core.domain.records import Session
 from core.protocol.gateway_api import ToolAnswer, ToolCheck, ToolSpec
-from core.tools import draft_agent, propose_schedule, publish_agent, read_run, request_secret
+from core.tools import draft_agent, propose_schedule, publish_agent, read_run, request_secret, try_agent
 from core.tools.tool import PlatformTool, ToolContext
 
 TOOLS: Final[dict[str, PlatformTool[Any]]] = {
     tool.name: tool
-    for tool in (draft_agent.TOOL, request_secret.TOOL, propose_schedule.TOOL, publish_agent.TOOL, read_run.TOOL)
+    for tool in (
+        draft_agent.TOOL,
+        request_secret.TOOL,
+        propose_schedule.TOOL,
+        publish_agent.TOOL,
+        read_run.TOOL,
+        try_agent.TOOL,
+    )
 }
 BUILDER: Final = "builder"  # the kind of session that has them
 

@@ -17,7 +17,9 @@ SCHEDULE = {"when": "every weekday at 9:00 am", "timezone": "Asia/Seoul", "input
 
 
 def use(tool: str, arguments: dict[str, Any]) -> str:
-    return f"USE(((mcp__oma__{tool})))((({json.dumps(arguments, ensure_ascii=False)})))"
+    """A message that makes the scripted model call this tool; directives inside the arguments stay arguments."""
+    given = json.dumps(arguments, ensure_ascii=False).replace("(", "\\u0028").replace(")", "\\u0029")
+    return f"USE(((mcp__oma__{tool})))((({given})))"
 
 
 async def triggers(me: Screen) -> list[Any]:
@@ -113,3 +115,74 @@ async def test_a_schedule_and_a_publication_are_made_by_a_yes_and_by_nothing_els
     assert "It is published" in returned(await me.until_turns(8))
     await me.say(use("read_run", {}))
     assert "has not run yet" in returned(await me.until_turns(9))
+
+
+CASES = [
+    {
+        "name": "reads",
+        "title": "Reads its script",
+        "input": "TOOL(((cat main.py)))",
+        "expect": "It shows the script.",
+        "checks": [
+            {"kind": "contains", "text": "42"},
+            {"kind": "lacks", "text": "traceback"},
+            {"kind": "matches", "text": "print.[0-9]+"},
+            {"kind": "exit_code"},
+            {"kind": "file_exists", "path": "main.py"},
+        ],
+    },
+    {
+        "name": "writes",
+        "input": "WRITE(((out.txt)))(((made)))",
+        "checks": [{"kind": "contains", "path": "out.txt", "text": "made"}],
+    },
+    {
+        "name": "judged",
+        "input": "hello",
+        "checks": [{"kind": "judged", "text": "SAY(((PASS\nIt greets back.)))"}],
+    },
+    {
+        "name": "broken",
+        "title": "Says goodbye",
+        "input": "SAY(((hello))) TOOL(((curl https://example.com)))",
+        "expect": "It says goodbye.",
+        "never": "It calls anybody.",
+        "checks": [
+            {"kind": "contains", "text": "goodbye"},
+            {"kind": "lacks", "text": "hello"},
+            {"kind": "file_exists", "path": "report.txt"},
+            {"kind": "judged", "text": "SAY(((FAIL\nThere is no goodbye.)))"},
+        ],
+    },
+]
+
+
+async def test_cases_run_in_a_copy_and_a_broken_agent_is_red_for_the_right_reason(
+    product: Product, visit: Visit
+) -> None:
+    me = await visit(product)
+    await me.sign_in()
+    await me.new_agent()
+    await me.say("WRITE(((main.py)))(((print(42))))")
+    await me.until_turns(1)
+    await me.say(use("try_agent", {"cases": [CASES[0] | {"input": ""}]}))
+    assert "has no input" in returned(await me.until_turns(2))
+    await me.say(use("try_agent", {"cases": CASES}))
+    report = json.loads(returned(await me.until_turns(3, within_s=90)))
+    assert (report["passed"], report["of"]) == (3, 4), report
+    results = {one["case"]["name"]: one for one in report["results"]}
+    red = [(one["kind"], one["evidence"]) for one in results["broken"]["checks"] if not one["passed"]]
+    assert [kind for kind, _ in red] == ["contains", "lacks", "file_exists", "judged"]
+    assert "hello" in red[0][1] and red[3][1].startswith("There is no goodbye.")
+    assert results["writes"]["files"] == [["out.txt", 4]]
+    listed = await me.page.request.get(f"{product.url}/api/v1/agents/{me.agent}/files/")
+    names = [entry["name"] for entry in (await listed.json())["entries"]]
+    assert "out.txt" not in names and {"main.py", "tests"} <= set(names)
+    verdicts = me.get("verdict")
+    await expect(verdicts).to_have_count(4)
+    await expect(verdicts.first).to_have_attribute("data-state", "failed")
+    for part in ("Says goodbye", "It says goodbye.", "The answer has to have “goodbye”", "Claude’s judgement"):
+        await expect(verdicts.first).to_contain_text(part)
+    await judge(me, "the verdicts")
+    agents = product.data_dir.rglob("agents/*")
+    assert len([path for path in agents if path.is_dir() and path.name != "tests"]) == 1, "no copy is left"

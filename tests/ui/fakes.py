@@ -67,7 +67,7 @@ def rest_of_services() -> dict[str, Any]:
     """The services that pages over fakes do not use; /settings and /admin are tested over the real ones (tests/e2e)."""
     names = (
         "account secrets export outbound files people audit schedules definitions spending platform_requests controls "
-        "terminals"
+        "terminals tests"
     )
     unused = dict.fromkeys(names.split())
     return {**unused, "announcements": Announced(), "runs": NoRuns()}

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from core.services.account import Account
     from core.services.account_export import Export
     from core.services.agent_definitions import AgentDefinitions
+    from core.services.agent_tests import AgentTests
     from core.services.agent_versions import AgentVersions
     from core.services.agents import Agents
     from core.services.announcements import Announcements
@@ -73,6 +74,7 @@ class Services:
     runs: "Runs"
     schedules: "Schedules"
     platform_requests: "PlatformRequests"
+    tests: "AgentTests"
     auth: Auth
     account: "Account"
     secrets: "Secrets"

@@ -20,6 +20,7 @@ TRIGGER_ICONS = {
     TriggerKind.API: "term",
     TriggerKind.WEBHOOK: "web",
     TriggerKind.AGENT: "spark",
+    TriggerKind.TEST: "check",
 }
 
 

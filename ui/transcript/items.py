@@ -9,8 +9,9 @@ from core.domain.events import Answered, Asked, Notice, Retrying, TodoItem, Turn
 from ui.layout.i18n import Translations
 from ui.layout.turn_reasons import turn_reason
 from ui.transcript import tool_labels
+from ui.transcript.icons import icon
 from ui.transcript.session_stats import cost_text
-from ui.transcript.tool_card import decided, icon, who
+from ui.transcript.tool_card import decided, who
 
 LONG_LINES: Final = 15
 HEAD_LINES: Final = 10

@@ -54,6 +54,8 @@ class ToolActivity:
         self._calls[event.id] = ToolCallView(call=event)
         if event.parent in self._calls and event.parent != event.id:
             self._steps.setdefault(event.parent, []).append(event.id)
+        elif event.name == tool_labels.TRY:  # a verdict is not folded away
+            self.close_row()
         else:
             self._row.append(f"a:{event.id}")
         self._show(event.id, event)

@@ -8,7 +8,8 @@ from typing import Final
 
 from core.domain.events import Answered, Asked, Decided, ToolCalled, TurnFinished
 from ui.layout.i18n import Translations
-from ui.transcript import diff, tool_labels
+from ui.transcript import diff, tool_labels, verdict
+from ui.transcript.icons import icon
 from ui.transcript.tool_call import ToolCallView
 from ui.transcript.tool_details import OPEN_LINES, cut, details
 
@@ -25,6 +26,8 @@ def step(act: ToolCallView, words: Translations) -> str:
         verb = words.t(f"act.{state}", verb=verb)
     body, lines = details(act, words)
     body += _steps(act, words)
+    if report := verdict.report_of(act.result) if call.name == tool_labels.TRY else None:
+        body, lines = verdict.head(report.results, words) + verdict.cards(report.results, words), 1
     opened = " open" if body and _is_open(act, lines) else ""
     shown = tool_labels.visible(act.target)
     named = " named" if call.name == tool_labels.DRAFT else ""
@@ -91,11 +94,6 @@ def who(answer: Answered, words: Translations) -> str:
         return clock
     by = words.t("answered.by_rule" if answer.by.startswith(("rule", "policy")) else "answered.by_you")
     return f"{by} · {clock}" if clock else by
-
-
-def icon(name: str, more: str = "") -> str:
-    """Draw an icon, which screen readers skip."""
-    return f'<i class="{f"ic ic-{name} {more}".strip()}" aria-hidden="true"></i>'
 
 
 def _counts(call: ToolCalled, words: Translations) -> str:

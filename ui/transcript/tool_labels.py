@@ -10,6 +10,7 @@ from core.protocol import platform_tools as ours
 
 AGENT_FOLDER: Final = re.compile(r"^.{0,200}?/agents/[a-z0-9]{12}/")
 HOME: Final = re.compile(r"^/home/agent/")
+TRY: Final = ours.TRY_AGENT_TOOL
 DRAFT: Final = ours.DRAFT_AGENT_TOOL
 OBJECT_CHARS: Final = 200  # of a line; the whole is in the details
 
@@ -50,7 +51,7 @@ KINDS: Final[dict[str, ToolKind]] = {
     ours.PROPOSE_SCHEDULE_TOOL: ToolKind("schedule", "cal", ("when", "cron", "at")),
     ours.PUBLISH_AGENT_TOOL: ToolKind("publish", "rocket", ("note",)),
     ours.READ_RUN_TOOL: ToolKind("readrun", "runs", ("run",)),
-    ours.TRY_AGENT_TOOL: ToolKind("try", "play", ("only",)),
+    TRY: ToolKind("try", "play", ("only",)),
 }
 ASKING: Final = frozenset({ours.REQUEST_SECRET_TOOL, ours.PROPOSE_SCHEDULE_TOOL, ours.PUBLISH_AGENT_TOOL})
 EDITING: Final = frozenset({"Write", "Edit", "MultiEdit", "NotebookEdit"})

@@ -209,7 +209,7 @@ export default {
       if (ask.form) {
         add(button(ask.form.yes, "btn primary", "", () => (ask.form.field ? this.give() : this.answer("allow"))), "allow", ask.form.field ? "" : "1");
         if (ask.form.change) add(button(ask.form.change, "btn", "", () => this.denyWith(this.words.plan_message)), "deny-with");
-        add(button(ask.form.no, "btn ghost", "", () => this.answer("deny", this.note?.isConnected ? { message: this.note.value.trim() } : {})), "deny", "3");
+        add(button(ask.form.no, "btn ghost", "", () => this.answer("deny", this.note?.isConnected ? { message: this.note.value.trim() } : {})), "deny", ask.form.field ? "" : "3");
         return row;
       }
       if (ask.kind === "question") {

@@ -37,6 +37,7 @@ from core.store import Store
 from ui.layout.services import Services
 from web.api import (
     agent_definitions,
+    agent_tests,
     agents,
     connections,
     error_answers,
@@ -75,6 +76,7 @@ def _routers(services: Services, store: Store) -> tuple[ApiRouter, ...]:
     return (
         agents.router(services),
         agent_definitions.router(services),
+        agent_tests.router(services),
         sessions.router(services, store),
         connections.router(ConnectionHistory(store)),
         files.router(services),

@@ -1,9 +1,11 @@
 """The practice model in a session with a finished agent: it runs the agent's script and shows the output."""
 
 from core.gateway.practice.conversation import ChatHistory
-from core.gateway.practice.phrasebook import Sentences, sentences
+from core.gateway.practice.phrasebook import Sentences, phrasebook, sentences
 from core.gateway.practice.tool_uses import Block, TextBlock, added_to, call_in, refusal, run_report, run_script
 from core.gateway.practice.utterances import Kind, Utterance, utterances
+
+TROUBLE = ("Traceback", "Exit code", "⚠")
 
 
 def agent_answer(conversation: ChatHistory) -> tuple[Block, ...]:
@@ -21,6 +23,16 @@ def agent_answer(conversation: ChatHistory) -> tuple[Block, ...]:
         return (TextBlock(text=words.more),)
     noted = call_in(heard[-1].text) if heard[-1].kind is Kind.ALLOWED else None
     return (TextBlock(text=words.agent_run), noted or run_script(words.run_description))
+
+
+def judgement(conversation: ChatHistory) -> str:
+    """Return the verdict about the answer that the last message quotes: a script can only see whether there is one."""
+    said = conversation.words()
+    question = said[-1][1].text if said else ""
+    words = phrasebook().languages[conversation.language(said[-1][0] if said else 0)].handover
+    answer = question.rpartition("Its answer:")[2].strip()
+    good = bool(answer) and not any(sign in answer for sign in TROUBLE)
+    return f"PASS\n{words.judged_good}" if good else f"FAIL\n{words.judged_bad}"
 
 
 def _plain(last: Utterance, words: Sentences) -> str:

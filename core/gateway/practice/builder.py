@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from core.gateway.practice.conversation import ChatHistory, PastToolUse
-from core.gateway.practice.phrasebook import Sentences, sentences
+from core.gateway.practice.handover import STEPS, Handover
+from core.gateway.practice.phrasebook import Sentences, phrasebook, sentences
 from core.gateway.practice.project import Project, project_of
 from core.gateway.practice.tool_uses import (
     NOTE_CHARS,
@@ -112,6 +113,10 @@ class _Answer:
         match self._last.kind:
             case Kind.RUN:
                 return [(Step.RUN, now)]
+            case Kind.TEST:
+                return [(Step.TRY, now), *((step, began) for step in (Step.SCHEDULE, Step.PUBLISH))]
+            case Kind.PUBLISH:
+                return [(Step.PUBLISH, now)]
             case Kind.RENAME if project.before:
                 return [(Step.DRAFT, now), (Step.RULES, now)]
             case _ if project.before:
@@ -121,7 +126,7 @@ class _Answer:
                 rest = [(step, began) for step in (Step.SCRIPT, Step.RUN) if not self._tried(step, began)]
                 return [*renamed, (Step.RULES, now), *rest]
             case _:
-                return [(step, began) for step in Step]
+                return [(step, began) for step in Step if step not in STEPS or self._handover(project).wants(step)]
 
     def _tried(self, step: Step, since: int) -> bool:
         """Return whether the step was tried before the last utterance; later calls belong to what that set off."""
@@ -133,6 +138,8 @@ class _Answer:
         at, call = calls[-1] if calls else (-1, None)
         if call is None or (call.outcome != "ok" and at < self._last.at):
             return self._begin(step, project)
+        if step in STEPS:
+            return self._after(step, call, project)
         match call.outcome:
             case "ok":
                 return ()
@@ -147,6 +154,20 @@ class _Answer:
             case "failed":
                 return (TextBlock(text=self._words.failed_write.format(output=fence(call.result))),)
         return self._begin(step, project)
+
+    def _handover(self, project: Project) -> Handover:
+        calls = tuple(call for _, call in self._calls)
+        return Handover(conversation=self._conversation, project=project, calls=calls)
+
+    def _after(self, step: Step, call: PastToolUse, project: Project) -> tuple[Block, ...]:
+        """Return what follows from a call of the last steps: nothing if it is done, or if a person does not want it."""
+        handover, words = self._handover(project), phrasebook().languages[project.language].handover
+        another = step is Step.SCHEDULE and call.outcome == "denied" and handover.another_time(call)
+        if call.outcome is None or another:
+            return self._begin(step, project)
+        if step is Step.TRY and (red := handover.red()):
+            return (TextBlock(text=words.tests_red.format(names=red)),)
+        return ()
 
     def _read_first(self, failed_at: int, step: Step, project: Project) -> tuple[Block, ...]:
         path = self._path("CLAUDE.md" if step is Step.RULES else "main.py")
@@ -176,9 +197,16 @@ class _Answer:
             case Step.RUN:
                 use = self._run()
                 line = words.doing_run
+            case _:
+                use, line = self._handover(project).use(step), self._line(step, project)
         if use is None:
             return ()
         return (TextBlock(text=line if self._since else self._opening(line, project)), use)
+
+    def _line(self, step: Step, project: Project) -> str:
+        words = phrasebook().languages[project.language].handover
+        lines = {Step.SECRET: words.doing_secret, Step.TRY: words.doing_test, Step.SCHEDULE: words.doing_schedule}
+        return lines.get(step, words.doing_publish)
 
     def _reading(self) -> tuple[Block, ...]:
         """Read the file once before changing what others wrote."""
@@ -230,6 +258,8 @@ class _Answer:
 
     def _done(self, project: Project) -> str:
         words = self._words
+        if handed := self._handed_over(project):
+            return handed
         runs = [call for call in self._since if step_of(call) is Step.RUN]
         if runs:
             output = fence(runs[-1].result) if runs[-1].result.strip() else words.no_output
@@ -241,6 +271,17 @@ class _Answer:
             case Kind.ADD:
                 return words.added.format(text=" ".join(self._last.text.split())[:NOTE_CHARS])
         return words.all_done
+
+    def _handed_over(self, project: Project) -> str:
+        """The last words of a build that went as far as the publication; empty if it did not."""
+        made = {step_of(call) for call in self._since if call.outcome == "ok"}
+        words = phrasebook().languages[project.language].handover
+        if Step.PUBLISH in made:
+            when = self._handover(project).when
+            return (
+                words.published.format(name=project.name, when=when) if when else words.ready.format(name=project.name)
+            )
+        return words.ready.format(name=project.name) if made & {Step.TRY, Step.SCHEDULE} else ""
 
 
 def _ran(call: PastToolUse) -> bool:

@@ -68,6 +68,7 @@ REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
 FOLDER = re.compile(r"(?:Primary w|W)orking directory: *(\S[^\n]*)")
 GUIDE = re.compile(r"Contents of ([^\n]{0,4000}?/CLAUDE\.md)\b[^\n]{0,200}:\s{1,20}# +([^\n]{1,80})")
 AGENT = re.compile(r'You are the agent "(.{1,200}?)" on Oh My Agent')
+JUDGING = "You judge the answer of an AI agent by a rubric"
 HANGUL = re.compile(r"[가-힣ㄱ-ㅎㅏ-ㅣ]")
 LATIN = re.compile(r"[A-Za-z]")
 
@@ -82,6 +83,7 @@ class ChatHistory:
     folder: str
     agent: str  # the name of the agent that talks; empty in a builder session
     built: str  # the name of the agent that was in the folder before this conversation; empty if there was none
+    judges: bool = False  # it is asked whether an answer fits a rubric, and nothing else
 
     def words(self) -> tuple[tuple[int, UserText | PlatformNote], ...]:
         """Return all texts of the person and notes of the platform, each with its position."""
@@ -117,6 +119,7 @@ def read_conversation(body: dict[str, Any]) -> ChatHistory:
         later_tools=DRAFT not in tools and "ToolSearch" in tools and f"\n{DRAFT}" in around,
         folder=found[-1].strip() if found else "",
         agent=named.group(1) if (named := AGENT.search(around)) else "",
+        judges=JUDGING in around,
         built=_built(items, around, found[-1].strip() if found else ""),
     )
 

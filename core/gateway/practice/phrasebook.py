@@ -78,6 +78,38 @@ class Names(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     loose: str = ""
 
 
+class HandoverSentences(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The sentences and inputs of the builder's last steps (core.gateway.practice.handover)."""
+
+    doing_secret: str
+    doing_test: str
+    doing_schedule: str
+    doing_publish: str
+    tests_red: str  # {names}
+    no_secret: str
+    published: str  # {name} {when}
+    ready: str  # {name}
+    publish_note: str
+    run_input: str
+    case_title: str
+    case_expect: str
+    case_never: str
+    quiet_title: str
+    quiet_input: str
+    quiet_expect: str
+    quiet_rubric: str
+    judged_good: str
+    judged_bad: str
+
+
+class SecretText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A secret that a wish with these `words` needs; `why` is said in its form."""
+
+    name: str
+    words: str
+    why: str
+
+
 class GuideText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The parts of a CLAUDE.md. `more` and `later` are the headings of additional and of later remarks."""
 
@@ -106,6 +138,9 @@ class LanguageFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     names: Names
     guide: GuideText
     script: dict[str, str]
+    handover: HandoverSentences
+    recurs: str  # a regular expression: words that name a time at which something recurs
+    secrets: tuple[SecretText, ...]
     topics: dict[str, TopicText]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from core.gateway.practice.conversation import REMINDER, PastToolUse
 from core.gateway.practice.phrasebook import Sentences
+from core.protocol import platform_tools as ours
 from core.protocol.platform_tools import DRAFT_AGENT_TOOL as DRAFT
 
 NUMBERED = re.compile(r"^ *\d+[\t→]", re.MULTILINE)  # a line as the CLI's Read shows it
@@ -51,6 +52,10 @@ class Step(StrEnum):
     RULES = "rules"
     SCRIPT = "script"
     RUN = "run"
+    SECRET = "secret"  # noqa: S105  # a step
+    TRY = "try"
+    SCHEDULE = "schedule"
+    PUBLISH = "publish"
 
 
 def step_of(call: PastToolUse) -> Step | None:
@@ -65,6 +70,14 @@ def step_of(call: PastToolUse) -> Step | None:
             return Step.RUN
         case name if name == DRAFT:
             return Step.DRAFT
+        case ours.REQUEST_SECRET_TOOL:
+            return Step.SECRET
+        case ours.TRY_AGENT_TOOL:
+            return Step.TRY
+        case ours.PROPOSE_SCHEDULE_TOOL:
+            return Step.SCHEDULE
+        case ours.PUBLISH_AGENT_TOOL:
+            return Step.PUBLISH
     return None
 
 

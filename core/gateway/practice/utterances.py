@@ -27,6 +27,8 @@ class Kind(StrEnum):
     NAMELESS = "nameless"  # rename, but to what?
     ADD = "add"
     RUN = "run"
+    TEST = "test"
+    PUBLISH = "publish"
     GO_ON = "go on"
     NO = "no"
     ALLOWED = "allowed"
@@ -53,7 +55,14 @@ class Utterance:
 
 
 _ALONE = (Kind.GREET, Kind.THANK, Kind.GO_ON, Kind.NO)  # the kinds that are a whole utterance, as they are tried
-_WITHIN = (Kind.WHO, Kind.RENAME, Kind.RUN, Kind.ADD)  # the kinds that a part of an utterance shows
+_WITHIN = (
+    Kind.WHO,
+    Kind.RENAME,
+    Kind.TEST,
+    Kind.PUBLISH,
+    Kind.RUN,
+    Kind.ADD,
+)  # the kinds that a part of an utterance shows
 _QUOTED = re.compile(r"[\"'“‘「『]([^\"'”’」』]{1,60})[\"'”’」』]")
 
 

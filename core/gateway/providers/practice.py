@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from core.gateway.http_errors import api_error
-from core.gateway.practice.agent import agent_answer
+from core.gateway.practice.agent import agent_answer, judgement
 from core.gateway.practice.builder import builder_answer
 from core.gateway.practice.conversation import read_conversation
 from core.gateway.practice.side_requests import side_reply
@@ -69,6 +69,8 @@ class PracticeProvider:
 def blocks_of(body: Json) -> tuple[Block, ...]:
     """Return the practice model's answer to a request."""
     conversation = read_conversation(body)
+    if conversation.judges:
+        return (TextBlock(text=judgement(conversation)),)
     aside = side_reply(body, conversation)
     if aside is not None:
         return (TextBlock(text=aside),)

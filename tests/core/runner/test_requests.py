@@ -140,11 +140,9 @@ async def test_the_builders_tool_changes_the_draft_without_asking(tmp_path: Path
             draft = json.dumps({"name": "News", "description": "Reads the news", "icon": "newspaper"})
             await session.say(f"USE(((mcp__oma__draft_agent)))((({draft})))")
             assert (await watch.until(TurnFinished)).outcome == "ok"
-        system = json.dumps(box.model.turns[0].body["system"], ensure_ascii=False)
     ((name, arguments),) = [(call["name"], call["arguments"]) for call in box.gateway.calls]
     assert (name, arguments) == ("draft_agent", json.loads(draft)) and not box.gateway.checks
     assert not watch.of(Asked) and watch.of(ToolReturned)[0].ok
-    assert "What would you like to automate" in system
 
 
 async def test_a_platform_tool_that_asks_waits_for_a_person_and_is_never_allowed_always(tmp_path: Path) -> None:
