@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Literal
 
 from core.observability import tracing
+from core.observability.log_bounds import FloodFilter, RotatingStderr
 from core.observability.redaction import LONGEST, Redactor
 
 LINE_BYTES = 4096  # an entry with all its fields
@@ -25,6 +26,8 @@ CUT = " [… cut …] "
 
 GOOGLE = "logging.googleapis.com"
 PROGRAM = f"{Path(__file__).resolve().parents[2]}/"
+
+FLOODED = ("gateway",)  # boxes can make these parts write what they like, and as often as they like
 
 NOISY = ("httpx", "httpx2", "uvicorn.error", "uvicorn.access", "aiohttp.access", "watchfiles", "engineio", "socketio")
 
@@ -146,7 +149,9 @@ def configure_logging(
     Access logs stay off (they would hold the client ids of sockets). May be called again when more is known.
     """
     redactor = Redactor(secrets)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = RotatingStderr() if part in FLOODED else logging.StreamHandler(sys.stderr)
+    if part in FLOODED:
+        handler.addFilter(FloodFilter())
     handler.setFormatter(JsonFormat(redactor, part=part, project=project) if form == "json" else TextFormat(redactor))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)

@@ -81,4 +81,14 @@ GUARDS = (
         "frames: a long one counts as several", "W6", FRAMES, "self._affordable(1 + len(text) / FREE_CHARS)", "self._affordable(1)",
         f"{ALONE}::test_so_many_at_once_and_so_many_in_the_long_run",
     ),
+    Guard(
+        "gateway's log: one entry of a kind a minute", "T2-4", "core/observability/log_bounds.py",
+        "if time.monotonic() - since < AGAIN_S:", "if False:",
+        "tests/core/observability/test_log_bounds.py::test_nonsense_of_boxes_is_a_line_a_minute_and_no_traceback",
+    ),
+    Guard(
+        "gateway's log: a new file above a size", "T2-4", "core/observability/log_bounds.py",
+        "or about.st_size <= FILE_BYTES:", "or True:",
+        "tests/core/observability/test_log_bounds.py::test_a_log_that_is_too_large_goes_on_in_a_new_file",
+    ),
 )  # fmt: skip
