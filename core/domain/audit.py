@@ -45,7 +45,8 @@ class AuditAction(StrEnum):
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of the audit log. `what` is the action, `who` is the user who did it (empty: not signed in) and `about`
-    is the id of the user or thing that it was done to.
+    is the id of the user or thing that it was done to. `subject` is the id of the AuditSubject with the whole text of
+    what was decided about; that text is deleted with the account, and the entry stays.
     """
 
     seq: int = 0
@@ -54,6 +55,7 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     who: str = ""
     about: str = ""
     detail: str = ""
+    subject: str = ""
     address: str = ""
     device: str = ""
 

@@ -249,6 +249,15 @@ class Connection(Record, frozen=True, kw_only=True):
     updated_at: datetime  # when it ended
 
 
+class AuditSubject(Record, frozen=True, kw_only=True):
+    """The whole subject of a user's decision: the command, or the file and its new content.
+
+    It belongs to the user, so that a deleted account takes it along, and not to the session, which the user can delete.
+    """
+
+    text: str
+
+
 class LogKey(Record, frozen=True, kw_only=True):
     """The key with which a user's runners mark their logs, one a user. In a box only the runner's memory has it.
 

@@ -1,4 +1,4 @@
-"""What boxes send cannot fill the disk by the gateway's log."""
+"""The gateway's log stays small, whatever boxes send."""
 
 import asyncio
 import logging
@@ -62,7 +62,7 @@ async def test_nonsense_of_boxes_is_a_line_a_minute_and_no_traceback(tmp_path: P
 
 
 def entry(text: str, *args: object, name: str = "oma.gateway", level: int = logging.WARNING) -> logging.LogRecord:
-    return logging.LogRecord(name, level, "core/gateway/x.py", 7, text, args, None)
+    return logging.LogRecord(name, level, __file__, 7, text, args, None)
 
 
 def test_entries_of_one_kind_are_counted_and_those_of_another_box_are_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from core.domain.audit import AuditAction
 from core.domain.errors import BadInput, Conflict, NotFound, StoreUnavailable, TooMuch
 from core.domain.records import GOOGLE, SYSTEM, Connection, Login, Role, User, UserId, now, user_id
 from core.gateway.egress.connection_log import ConnectionLog
@@ -183,6 +184,9 @@ class TestDeletion:
             await house.conversations.say(session.id, user=user, text=f"canary of {user}.", message_id="m1")
             await house.store.append(session.id, house.spawner.runner_of(user).logs[session.id], owner=user)
             await house.vault.put("TOKEN", f"secret of {user}", owner=user)
+        answered = AuditAction.REQUEST_ANSWERED
+        await house.audit.record(answered, who=ALICE, about="a1", detail="allow r1", target="rm canary")
+        assert (await house.audit.newest(limit=1))[0].detail == "allow r1 rm canary"
         login = Login(id="l1", user=ALICE, created_at=now(), seen_at=now(), expires_at=now())
         await house.store.put(login, owner=SYSTEM)
         async with house.account() as account:
@@ -196,7 +200,9 @@ class TestDeletion:
         assert mentions(tmp_path / "oma.db", ALICE) == {"audit"}
         assert await house.vault.names(owner=ALICE) == ()
         assert await house.vault.names(owner=BOB) == ("TOKEN",)
-        for canary in (f"canary of {ALICE}.", "user1@example.com", mine.id, "name-of-1"):
+        acts = [act for act in await house.audit.newest(limit=9) if act.what == AuditAction.REQUEST_ANSWERED]
+        assert [act.detail for act in acts] == ["allow r1 [deleted with the account]"]
+        for canary in ("rm canary", f"canary of {ALICE}.", "user1@example.com", mine.id, "name-of-1"):
             assert mentions(tmp_path / "oma.db", canary) == set(), canary
         assert mentions(tmp_path / "oma.db", f"canary of {BOB}.") == {"events"}
         assert (await house.agents.session(theirs.id, user=BOB)).id == theirs.id
