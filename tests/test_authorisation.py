@@ -23,6 +23,7 @@ import pytest
 from auth.accounts import upsert_user
 from auth.claims import Identity
 from auth.logins import Logins
+from core.domain.notifications import Channel, ChannelKind
 from core.domain.records import SYSTEM, Agent, Box, Request, Session, User, UserId, new_agent_id, new_session_id, now
 from core.domain.runs import Run, TriggerKind
 from core.domain.schedules import Schedule, Trigger
@@ -47,6 +48,8 @@ TABLE: dict[str, tuple[int, int]] = {
     "GET /inbox": (SIGN_IN, 200),
     "GET /settings": (SIGN_IN, 200),
     "GET /settings/secrets": (SIGN_IN, 200),
+    "GET /settings/notifications": (SIGN_IN, 200),
+    "GET /push_worker.js": (SIGN_IN, 200),
     "GET /workspace/{agent_id}": (SIGN_IN, 404),
     "GET /agents/{agent_id}": (SIGN_IN, 404),
     "GET /agents/{agent_id}/connections": (SIGN_IN, 404),
@@ -108,6 +111,12 @@ TABLE: dict[str, tuple[int, int]] = {
     "PUT /api/v1/admin/limits": (401, 404),
     "PUT /api/v1/admin/users/{user_id}/limits": (401, 404),
     "DELETE /api/v1/admin/users/{user_id}/limits": (401, 404),
+    "GET /api/v1/notifications": (401, 200),
+    "PUT /api/v1/notifications/quiet-hours": (401, 200),
+    "GET /api/v1/notifications/channels/{channel}": (401, 404),
+    "PUT /api/v1/notifications/channels/{channel}": (401, 400),
+    "DELETE /api/v1/notifications/channels/{channel}": (401, 200),
+    "POST /api/v1/notifications/channels/{channel}/test": (401, 404),
     "GET /api/v1/openapi.json": (401, 200),
     # what is for everybody
     "GET /healthz": (200, 200),
@@ -231,6 +240,8 @@ async def served(running: tuple[str, Path, dict[str, list[str]]]) -> AsyncIterat
             id="a11ce", agent=agent, schedule=schedule, input=CANARY, counted_from=at, created_at=at, updated_at=at
         )
         await store.put(trigger, owner=alice)
+        channel = Channel(id="a11ce", kind=ChannelKind.EMAIL, name=CANARY, address="alice@example.com", created_at=at)
+        await store.put(channel, owner=alice)
         ids = {
             "agent": agent,
             "agent_id": agent,
@@ -239,6 +250,7 @@ async def served(running: tuple[str, Path, dict[str, list[str]]]) -> AsyncIterat
             "run_id": run.id,
             "trigger": trigger.id,
             "number": "1",
+            "channel": channel.id,
         }
         yield Served(base=base, store=store, logins=Logins(store, [KEY]), alices=ids)
 
@@ -290,6 +302,7 @@ async def test_what_is_alices_and_what_never_was_are_the_same_to_bob(served: Ser
         "run_id": "f00",
         "trigger": "f00",
         "number": "1",
+        "channel": "f00",
     }
     random["agent_id"] = random["agent"]
     cookies = await served.actor("bob")

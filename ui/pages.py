@@ -8,8 +8,8 @@ from ui.dashboard import page as dashboard_page
 from ui.layout import error_page
 from ui.layout.services import Services
 from ui.runs import list_page, operate_page, reason_page, run_form, run_page
+from ui.settings import notifications, secrets
 from ui.settings import page as settings_page
-from ui.settings import secrets
 from ui.usage import page as usage_page
 from ui.workspace import export_route
 from ui.workspace import page as workspace_page
@@ -34,6 +34,7 @@ def install(services: Services) -> None:
         usage_page,
         settings_page,
         secrets,
+        notifications,
         admin_page,
         error_page,
     ):

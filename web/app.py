@@ -43,6 +43,7 @@ from ui import pages
 from ui.layout import error_page
 from ui.layout.services import Services
 from web import api
+from web.notifications import notifications
 from web.request_metrics import RequestMetrics
 
 
@@ -65,6 +66,7 @@ async def front(
     conversations = Conversations(store=store, runners=runners, audit=audit)
     async with (
         _background_loops(settings, conversations, store=store, runners=runners) as loops,
+        notifications(settings, store=store, vault=vault, audit=audit) as told,
         Announcements(store=store, audit=audit) as announcements,
         _account(authenticator, conversations, store=store, vault=vault, runners=runners, audit=audit) as account,
         authenticator.running(),
@@ -76,13 +78,12 @@ async def front(
             account=account,
             conversations=conversations,
             terminals=Terminals(conversations=conversations, audit=audit, allowed=settings.terminals == "on"),
-            controls=SessionControls(store=store, runners=runners, conversations=conversations, audit=audit),
             files=Files(store=store, runners=runners, upload_bytes=settings.upload_mb * 2**20),
             people=people,
             spending=Spending(store, audit=audit, people=people),
             announcements=announcements,
-            audit=audit,
             isolation=spawner.isolation,
+            **told,
             **_use_cases(conversations, loops, store=store, vault=vault, runners=runners, audit=audit),
         )
         _install(app, services, store=store, gate=gate, draining=draining)
@@ -104,7 +105,9 @@ def _use_cases(
     secrets = Secrets(vault=vault, store=store, runners=runners, audit=audit)
     versions = AgentVersions(store=store, runners=runners, agents=agents, audit=audit)
     return {
+        "audit": audit,
         "agents": agents,
+        "controls": SessionControls(store=store, runners=runners, conversations=conversations, audit=audit),
         "definitions": AgentDefinitions(agents),
         "versions": versions,
         "runs": Runs(store, audit=audit, wake=loops.wake),

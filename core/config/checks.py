@@ -97,6 +97,8 @@ def _everywhere(settings: Settings) -> Iterator[str]:
     ports += [settings.metrics_port + 1] if settings.metrics_port and settings.spawner == "local" else []
     if len(set(ports)) < len(ports):
         yield "OMA_PORT, OMA_GATEWAY_PORT, OMA_METRICS_PORT and the port after that must be different ones"
+    if bool(settings.smtp_url) != bool(settings.mail_from):
+        yield "OMA_SMTP_URL and OMA_MAIL_FROM belong together: set both for notifications by e-mail, or none"
     if settings.kubernetes_url and urlsplit(settings.kubernetes_url).hostname not in LOOPBACK:
         yield "OMA_KUBERNETES_URL is for trying on this machine: remove it, then it is the cluster we run in"
     if (issuer := urlsplit(settings.oidc_issuer)).scheme != "https" and issuer.hostname not in LOOPBACK:

@@ -81,6 +81,9 @@ class Settings:
     vertex_base_url: str = ""  # instead of Google's own, for trials; never in production
     firestore_emulator: str = ""
     secret_manager_emulator: str = ""
+    smtp_url: Secret = NONE  # smtp://USER:PASSWORD@HOST:PORT or smtps://…; empty: no notifications by e-mail
+    mail_from: str = ""  # the sender of notifications by e-mail
+    vapid_key: Secret = NONE  # signs Web Push; empty: one is made and kept in the vault
     otlp_endpoint: str = ""  # a collector of traces, OTLP over HTTP; empty: none
 
     @property
@@ -149,7 +152,8 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
     }
     for name, value in given.items():
         if said := FORMS[name](value) if name in FORMS else "":
-            raise Misconfigured(f"{variable(name)} is {environ[variable(name)]!r}; {said}")
+            shown = "set" if hints[name] is Secret else repr(environ[variable(name)])
+            raise Misconfigured(f"{variable(name)} is {shown}; {said}")
     return replace(Settings(), **given)
 
 

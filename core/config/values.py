@@ -5,6 +5,7 @@ e-mail address.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.utils import parseaddr
 from urllib.parse import urlsplit
 
 DAY_S = 24 * 3600
@@ -97,6 +98,24 @@ def _hosts(texts: tuple[str, ...]) -> str:
     return f"{wrong} is no name of a host" if wrong else ""
 
 
+def _smtp(text: str) -> str:
+    try:
+        url = urlsplit(text)
+        url.port  # noqa: B018  # raises ValueError if it is no port
+    except ValueError:
+        return "it must be an address such as smtp://user:password@mail.example.com:587"
+    if url.scheme not in ("smtp", "smtps") or not HOST_NAME.fullmatch(url.hostname or ""):
+        return "it must be an address such as smtp://user:password@mail.example.com:587"
+    return "" if url.path in ("", "/") and not url.query and not url.fragment else "it has nothing behind the port"
+
+
+def _sender(text: str) -> str:
+    name, address = parseaddr(text)
+    match = EMAIL.fullmatch(address)
+    good = match and DOMAIN.fullmatch(match["domain"]) and name.isprintable() and text.isprintable()
+    return "" if good else "it must be an e-mail address such as agents@example.com"
+
+
 # Functions that say what is wrong with the value of a setting; empty if nothing is.
 FORMS: dict[str, Callable[..., str]] = {
     "host": _host,
@@ -110,6 +129,8 @@ FORMS: dict[str, Callable[..., str]] = {
     "anthropic_base_url": _url,
     "vertex_base_url": _url,
     "otlp_endpoint": _url,
+    "smtp_url": _smtp,
+    "mail_from": _sender,
     "firestore_emulator": _host_and_port,
     "secret_manager_emulator": _host_and_port,
 }

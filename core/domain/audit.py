@@ -38,6 +38,8 @@ class AuditAction(StrEnum):
     SCHEDULE_CHANGED = "schedule_changed"
     LIMITS_CHANGED = "limits_changed"
     TERMINAL_OPENED = "terminal_opened"
+    CHANNEL_CHANGED = "channel_changed"
+    CHANNEL_DELETED = "channel_deleted"
     RUN_STARTED = "run_started"
     RUN_CANCELLED = "run_cancelled"
     ANNOUNCED = "announced"

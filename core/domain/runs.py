@@ -128,7 +128,7 @@ class Alert(Record, frozen=True, kw_only=True):
     """
 
     kind: AlertKind
-    agent: str
+    agent: str  # empty: it is about all of the user's agents
     run: str = ""
     trigger: str = ""
     reason: str = ""

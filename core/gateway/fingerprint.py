@@ -11,7 +11,20 @@ from pathlib import Path
 from core.config.settings import Settings
 
 CORE = Path(__file__).resolve().parents[1]
-PARTS = ("config", "domain", "gateway", "google", "lib", "observability", "protocol", "runs", "store", "tools", "vault")
+PARTS = (
+    "config",
+    "domain",
+    "gateway",
+    "google",
+    "lib",
+    "notifications",
+    "observability",
+    "protocol",
+    "runs",
+    "store",
+    "tools",
+    "vault",
+)
 
 
 def gateway_digest(settings: Settings) -> str:

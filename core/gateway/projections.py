@@ -26,10 +26,12 @@ from core.domain.events import (
     UserSaid,
     seq_of,
 )
+from core.domain.notifications import Notification, NotificationKind
 from core.domain.records import Request, Session, UserId, now
 from core.domain.states import SessionState
 from core.domain.summaries import SUMMARY_CHARS, cut, first_line, last_line, target
 from core.domain.usage import CHARGED_UNPRICED, CHARGED_USD, agent_month_key, month_key, session_key
+from core.notifications.recording import notify
 from core.protocol.platform_tools import DRAFT_AGENT_TOOL
 from core.runs.projection import follow_run
 from core.store import Store
@@ -89,7 +91,9 @@ async def _count(
 async def _keep_inbox(store: Store, session: Session, event: AnyEvent, owner: UserId) -> None:
     match event:
         case Asked() if event.request_id and await _whose(store, event.request_id, owner) in ("", session.id):
-            await store.put(_entry(session, event), owner=owner)
+            entry = _entry(session, event)
+            await store.put(entry, owner=owner)
+            await notify(store, _needs_you(session, entry), owner=owner)
         case Answered() if await _whose(store, event.request_id, owner) == session.id:
             await store.delete(Request, event.request_id, owner=owner)
         case Parked() if await _whose(store, event.request_id, owner) == session.id:
@@ -116,6 +120,20 @@ def _entry(session: Session, asked: Asked) -> Request:
         reason=first_line(asked.reason, SUMMARY_CHARS),
         asked_at=now() if asked.at is UNSET else asked.at,
         seq=seq_of(asked),
+    )
+
+
+def _needs_you(session: Session, entry: Request) -> Notification:
+    return Notification(
+        id=f"asked-{entry.id}",
+        kind=NotificationKind.NEEDS_YOU,
+        agent=entry.agent,
+        session=entry.session,
+        run=session.run,
+        request=entry.id,
+        reason=entry.kind,
+        line=entry.summary,
+        at=entry.asked_at,
     )
 
 

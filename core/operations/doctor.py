@@ -21,6 +21,8 @@ from core.domain.records import SYSTEM, UserId
 from core.gateway.providers import Call
 from core.gateway.providers.factory import upstream_for
 from core.gateway.providers.passthrough import Upstream
+from core.services.notify.email import MailServer
+from core.services.notify.transport import NotDelivered
 from core.spawner import cgroup
 from core.spawner import probe as isolation_probe
 from core.spawner.cgroup import Bounds, Groups
@@ -146,6 +148,19 @@ async def vault(name: str, settings: Settings) -> Finding:
     return Finding(name=name, ok=True, found=f"{vault_whereabouts(settings)} answers")
 
 
+async def mail(name: str, settings: Settings) -> Finding:
+    """Connect to the server for notifications and sign in; no message is sent."""
+    if (server := MailServer.of(settings)) is None:
+        found = "no notifications by e-mail; set OMA_SMTP_URL and OMA_MAIL_FROM for them"
+        return Finding(name=name, ok=True, found=found)
+    try:
+        await server.probe()
+    except NotDelivered as error:
+        found = f"{server.host}:{server.port}: {error}"
+        return Finding(name=name, ok=False, found=found, mend="look at OMA_SMTP_URL", needed=False)
+    return Finding(name=name, ok=True, found=f"{server.host}:{server.port} lets us send")
+
+
 async def disk(name: str, settings: Settings) -> Finding:
     there = next(path for path in (settings.data_dir, *settings.data_dir.parents) if path.exists())
     free = shutil.disk_usage(there).free
@@ -237,6 +252,7 @@ CHECKS: dict[str, Check] = {
     "model": model,
     "store": store,
     "vault": vault,
+    "mail": mail,
     "disk": disk,
     "sockets": sockets,
     "sandbox": sandbox,

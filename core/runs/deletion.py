@@ -4,6 +4,7 @@ from core.domain.agent_tests import AgentTestRun, OpenTestRun
 from core.domain.records import SYSTEM, UserId
 from core.domain.runs import Alert, LastRun, OpenRun, Run
 from core.domain.schedules import DueSlot, Trigger
+from core.notifications.recording import forget_agent
 from core.store import Store
 
 
@@ -17,3 +18,4 @@ async def delete_for_agent(store: Store, agent: str, *, user: UserId) -> None:
     await store.delete(LastRun, agent, owner=user)
     for own in (Trigger, Run, AgentTestRun, Alert):
         await store.delete_where(own, owner=user, where={"agent": agent})
+    await forget_agent(store, agent, owner=user)

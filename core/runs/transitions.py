@@ -9,13 +9,16 @@ from datetime import datetime
 from typing import Any
 
 from core.domain.errors import Conflict, NotFound
+from core.domain.notifications import Notification, NotificationKind
 from core.domain.records import SYSTEM, UserId
 from core.domain.runs import REASONS, Alert, AlertKind, LastRun, OpenRun, Run, TriggerKind
 from core.domain.schedules import ITSELF, NEVER, DueSlot, Trigger
 from core.domain.states import AT_WORK, ENDED, RunState, may_become
+from core.notifications.recording import notify
 from core.store import Store
 
 TRIES = 20  # to change a run that other processes change as well
+LOOK_BACK = 20  # runs among which the previous one is looked for
 COUNTED = (
     RunState.SUCCEEDED,
     RunState.FAILED,
@@ -63,14 +66,20 @@ def changes_of_move(run: Run, state: RunState, *, now: datetime, reason: str = "
 
 
 async def settle(store: Store, run: Run, *, owner: UserId, now: datetime) -> None:
-    """Do what follows from a run's end: write the alert, pause the schedule if it keeps failing, delete the OpenRun
-    row.
+    """Do what follows from a run's end: write the alert and the notification, pause the schedule if it keeps failing,
+    delete the OpenRun row.
     """
     if run.state is RunState.FAILED and run.trigger_kind is not TriggerKind.TEST:
         await alert(store, Alert(id=f"failed-{run.id}", kind=AlertKind.FAILED, agent=run.agent, run=run.id,
                                  trigger=run.trigger, reason=run.reason, at=now), owner=owner)  # fmt: skip
         if run.due_at:
             await _pause_if_it_keeps_failing(store, run, owner=owner, now=now)
+    if run.state is RunState.SUCCEEDED and await _failed_before(store, run, owner=owner):
+        kind = NotificationKind.RECOVERED
+        recovered = Notification(
+            id=f"recovered-{run.id}", kind=kind, agent=run.agent, run=run.id, line=run.result, at=now
+        )
+        await notify(store, recovered, owner=owner)
     await note_last_run(store, run, owner=owner, now=now)
     await store.delete(OpenRun, run.id, owner=SYSTEM)
 
@@ -88,11 +97,33 @@ async def note_last_run(store: Store, run: Run, *, owner: UserId, now: datetime)
 
 
 async def alert(store: Store, one: Alert, *, owner: UserId) -> None:
-    """Put an entry into the inbox unless it is there already."""
+    """Put an entry into the inbox and notify the user of it, once."""
     try:
         await store.create(one, owner=owner)
     except Conflict:
-        return
+        pass  # the notification may be missing, if somebody was cut off here
+    said = Notification(
+        id=one.id, kind=_kind_of(one), agent=one.agent, run=one.run, trigger=one.trigger, reason=one.reason,
+        due_at=one.due_at, at=one.at,
+    )  # fmt: skip
+    await notify(store, said, owner=owner)
+
+
+def _kind_of(one: Alert) -> NotificationKind:
+    if one.kind is not AlertKind.BUDGET:
+        return NotificationKind(one.kind)
+    return NotificationKind.BUDGET_100 if one.reason.endswith("_100") else NotificationKind.BUDGET_80
+
+
+async def _failed_before(store: Store, run: Run, *, owner: UserId) -> bool:
+    """Return whether the run before this one failed: of the same schedule, else of the same agent."""
+    page: dict[str, Any] = {"owner": owner, "below": run.at, "limit": LOOK_BACK}
+    if run.due_at:
+        before = await store.find(Run, where={"trigger": run.trigger}, newest_by="at", **page)
+    else:
+        before = await store.find(Run, where={"agent": run.agent}, newest_by="at", **page)
+    states = [one.state for one in before if one.state in COUNTED]
+    return states[:1] == [RunState.FAILED]
 
 
 async def _pause_if_it_keeps_failing(store: Store, run: Run, *, owner: UserId, now: datetime) -> None:

@@ -10,6 +10,7 @@ from core.domain.errors import NotFound, PlatformError
 from core.domain.records import SYSTEM, Agent, Session, User, UserId
 from core.fleet.runner_pool import RunnerPool
 from core.services.audit import Audit
+from core.services.notify.secrets import forget_secrets
 from core.store import Store
 from core.vault import Vault
 
@@ -89,6 +90,7 @@ class Account:
                     await asyncio.sleep(SETTLE_S)
                     self._forget(user)
                     await self._vault.forget(user)
+                    await forget_secrets(self._vault, owner=user)
                     await self._store.forget(user)
                 return
             except NotFound:

@@ -19,6 +19,7 @@ import msgspec
 from core.domain.agent_versions import AgentVersion
 from core.domain.errors import RunnerUnavailable, TooMuch
 from core.domain.events import encode, seq_of
+from core.domain.notifications import Channel, Delivery, Notification
 from core.domain.records import SYSTEM, Agent, Connection, Login, Request, SecretRecord, Session, User, UserId
 from core.domain.runs import Alert, Run
 from core.domain.schedules import Trigger
@@ -103,6 +104,9 @@ class Export:
             "schedules": await store.find(Trigger, owner=user, limit=MANY),
             "runs": await store.find(Run, owner=user, limit=MANY),
             "alerts": await store.find(Alert, owner=user, limit=MANY),
+            "channels": await store.find(Channel, owner=user, limit=MANY),
+            "notifications": await store.find(Notification, owner=user, limit=MANY),
+            "deliveries": await store.find(Delivery, owner=user, limit=MANY),
             "requests": await store.find(Request, owner=user, limit=MANY),
             "connections": await store.find(Connection, owner=user, limit=MANY),
             "usage": {

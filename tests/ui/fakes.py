@@ -63,14 +63,22 @@ class NoRuns:
         return []
 
 
+class NobodyLooks:
+    """Hears of visible pages and forgets them."""
+
+    async def saw(self, user: UserId, page: str) -> None: ...
+
+    async def left(self, user: UserId, page: str) -> None: ...
+
+
 def rest_of_services() -> dict[str, Any]:
     """The services that pages over fakes do not use; /settings and /admin are tested over the real ones (tests/e2e)."""
     names = (
         "account secrets export outbound files people audit schedules definitions spending platform_requests controls "
-        "terminals tests"
+        "terminals tests channels"
     )
     unused = dict.fromkeys(names.split())
-    return {**unused, "announcements": Announced(), "runs": NoRuns()}
+    return {**unused, "announcements": Announced(), "runs": NoRuns(), "presence": NobodyLooks()}
 
 
 class FakePlatform:

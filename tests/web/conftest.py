@@ -25,10 +25,12 @@ from core.services.spending import Spending
 from core.services.users import UserAdmin
 from core.spawner import Isolation
 from core.store.sqlite import SqliteStore
+from core.vault.local import LocalVault
 from tests.fakes import OpenGate, ScriptedSpawner
 from tests.ui.fakes import rest_of_services
 from ui.layout.services import Services
 from web import api
+from web.notifications import notifications
 
 ORIGIN = "http://127.0.0.1:8080"
 
@@ -56,10 +58,10 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
         async with await SqliteStore.open(tmp_path / "oma.db") as store:
             served = Served(app, store, spawner)
             runners = RunnerPool(store=store, spawner=spawner, gateway_link=served.gate, limits=IdleLimits())  # type: ignore[arg-type]
-            async with runners:
-                settings = Settings(data_dir=tmp_path, upload_mb=3)
+            settings, audit = Settings(data_dir=tmp_path, upload_mb=3), Audit(store)
+            told = notifications(settings, store=store, vault=LocalVault(tmp_path), audit=audit)
+            async with runners, told as notifying:
                 auth_service = auth.install(app, settings, store, ["k" * 40])
-                audit = Audit(store)
                 conversations = Conversations(store=store, runners=runners, audit=audit)
                 agents = Agents(store=store, runners=runners, forget=conversations.forget, audit=audit)
                 people = UserAdmin(store=store, runners=runners, audit=audit, named=(), changed=lambda user: None)
@@ -70,6 +72,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
                     auth=auth_service,
                     **rest_of_services()
                     | {
+                        **notifying,
                         "definitions": AgentDefinitions(agents),
                         "files": Files(store=store, runners=runners, upload_bytes=3 * 2**20),
                         "versions": AgentVersions(store=store, runners=runners, agents=agents, audit=audit),

@@ -124,3 +124,32 @@ async def test_ready_means_store_and_gateway_answer_and_no_one_is_leaving(served
     assert (await served.nobody.get("/readyz")).status_code == 503
     served.draining = True
     assert (await served.nobody.get("/readyz")).json() == {"status": "draining"}
+
+
+async def test_channels_are_made_changed_tested_and_deleted_and_show_no_secret(served: Served) -> None:
+    ask, path = served.owner.request, "/api/v1/notifications/channels/slack1"
+    refused = await ask("PUT", path, json={"kind": "slack", "url": "https://127.0.0.1/secret-path"})
+    assert (refused.status_code, refused.json()["code"]) == (400, "channel_refused")
+    no_mail = await ask("PUT", path, json={"kind": "email", "email": "a@example.com"})
+    assert (no_mail.status_code, no_mail.json()["code"]) == (400, "bad_channel")
+    made = await ask(
+        "PUT", path, json={"kind": "webhook", "url": "https://nowhere.invalid/secret-path", "name": "Ours"}
+    )
+    assert made.status_code == 200, made.text
+    assert (made.json()["address"], made.json()["signing_key"][:6]) == ("nowhere.invalid", "whsec_")
+    again = await ask("PUT", path, json={"kind": "webhook", "name": "Ours", "kinds": ["failed"]})
+    assert (again.json()["kinds"], again.json()["signing_key"]) == (["failed"], "")
+    sent = (await ask("POST", f"{path}/test")).json()
+    assert (sent["state"], sent["attempts"][0]["ok"]) == ("failed", False)
+    hours = {"timezone": "Asia/Seoul", "start": "22:00", "end": "08:00"}
+    assert (await ask("PUT", "/api/v1/notifications/quiet-hours", json=hours)).json() == hours
+    wrong = await ask("PUT", "/api/v1/notifications/quiet-hours", json=hours | {"timezone": "Mars"})
+    assert wrong.json()["code"] == "bad_quiet_hours"
+    page = await ask("GET", "/api/v1/notifications")
+    whole = page.json()
+    assert ([one["id"] for one in whole["channels"]], whole["quiet_hours"]) == (["slack1"], hours)
+    assert [one["kind"] for one in whole["notifications"]] == ["test"]
+    assert "secret-path" not in page.text + made.text + again.text
+    assert (await ask("DELETE", path)).status_code == 200
+    assert (await ask("GET", path)).status_code == 404
+    assert (await served.nobody.get("/api/v1/notifications")).status_code == 401

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from nicegui import background_tasks, ui
+from nicegui.events import GenericEventArguments
 
 from core.domain.errors import PlatformError
 from core.domain.records import User, UserId
@@ -13,7 +14,7 @@ from ui import theme
 from ui.layout import header as page_header
 from ui.layout.banners import Banners
 from ui.layout.command_palette import Palette
-from ui.layout.html import Tag
+from ui.layout.html import Tag, tag
 from ui.layout.i18n import THEME_COOKIE, Translations, choose
 from ui.layout.live_overview import LiveOverview, Read
 from ui.layout.services import Services
@@ -154,6 +155,21 @@ def head_values(words: Translations, theme_choice: str) -> dict[str, str]:
     }
 
 
+def tell_visibility(page: PageFrame) -> None:
+    """Let the platform know whether somebody looks at this page: what they can see they are not notified of."""
+    presence, user, id = page.services.presence, page.user_id, page.client.id
+
+    async def seen(event: GenericEventArguments) -> None:
+        await (presence.saw(user, id) if event.args is True else presence.left(user, id))
+
+    async def gone() -> None:
+        await presence.left(user, id)
+
+    with page.client.layout:  # boot.js speaks to it
+        tag("span", hidden=True, data_presence="1").on("look", seen, js_handler="event => emit(event.detail)")
+    page.client.on_disconnect(gone)
+
+
 @contextmanager
 def frame(services: Services, *, title: str, bare: bool = False, fill: bool = False) -> Iterator[PageFrame]:
     """The page of a signed-in user; `title` is a key. `bare`: it has its own header. `fill`: exactly one screen high.
@@ -171,4 +187,5 @@ def frame(services: Services, *, title: str, bare: bool = False, fill: bool = Fa
         if not bare:
             page_header.header(words, inbox=page.inbox_link, user=page.user_menu)
     page.client.on_connect(page.follow)
+    tell_visibility(page)
     yield page

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from core.services.connections import ConnectionHistory
     from core.services.conversations import Conversations
     from core.services.files import Files
+    from core.services.notify.channels import Channels
+    from core.services.notify.presence import Presence
     from core.services.platform_requests import PlatformRequests
     from core.services.runs import Runs
     from core.services.schedules import Schedules
@@ -86,4 +88,6 @@ class Services:
     spending: "Spending"
     announcements: "Announcements"
     audit: "Audit"
+    channels: "Channels"
+    presence: "Presence"
     isolation: Callable[[], Isolation]  # called by each page, because the spawner may learn it only later

@@ -10,6 +10,7 @@ from ui.layout.services import Services
 from ui.settings import account
 from ui.settings.account import AccountSection
 from ui.settings.devices import Devices
+from ui.settings.menu import LinkSection
 from ui.settings.rules import RulesSection
 from ui.settings.secrets import SecretsLink
 
@@ -59,6 +60,14 @@ def install(services: Services) -> None:
                 tag("h1", page.words.t("settings.title"))
                 _profile(page)
                 _looks(page)
-                parts = (Devices(page), RulesSection(page), Connections(page), SecretsLink(page), AccountSection(page))
+                told = LinkSection(page, "notifications", "/settings/notifications")
+                parts = (
+                    Devices(page),
+                    RulesSection(page),
+                    Connections(page),
+                    SecretsLink(page),
+                    told,
+                    AccountSection(page),
+                )
                 for part in parts:
                     await part.refresh()

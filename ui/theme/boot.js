@@ -32,6 +32,16 @@ const oma = JSON.parse(document.querySelector("meta[name=oma]").content);
     const button = event.target.closest("[data-keep]");
     if (button) keep(...button.dataset.keep.split("=")), location.reload();
   });
+  // Whether somebody looks at this page: who does is not sent notifications. Said again every 15 s.
+  const look = () => {
+    const seen = new CustomEvent("look", { detail: document.visibilityState === "visible" });
+    if (window.did_handshake) document.querySelector("[data-presence]")?.dispatchEvent(seen);
+  };
+  addEventListener("visibilitychange", look);
+  addEventListener("DOMContentLoaded", () => {
+    const first = setInterval(() => window.did_handshake && (clearInterval(first), look()), 500);
+    setInterval(() => document.visibilityState === "visible" && look(), 15_000);
+  });
   // NiceGUI's notice of a lost connection, with our texts and style.
   addEventListener("DOMContentLoaded", () => {
     const [lost, trying] = document.querySelectorAll("#popup > span");

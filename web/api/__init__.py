@@ -43,6 +43,7 @@ from web.api import (
     error_answers,
     files,
     health,
+    notifications,
     openapi,
     runs,
     sessions,
@@ -83,4 +84,5 @@ def _routers(services: Services, store: Store) -> tuple[ApiRouter, ...]:
         runs.router(services, store),
         triggers.router(services),
         usage.router(services),
+        notifications.router(services),
     )

@@ -29,6 +29,8 @@ GOOD = {
 LOCAL = {"OMA_ENV": "local", "OMA_MODEL": "practice"}
 # what is wrong: what is changed in GOOD, and the setting that the line must name
 UNSAFE: dict[str, tuple[dict[str, str], str]] = {
+    "a mail server without a sender": ({"OMA_SMTP_URL": "smtp://mail.example.com"}, "OMA_MAIL_FROM"),
+    "a sender without a mail server": ({"OMA_MAIL_FROM": "agents@example.com"}, "OMA_SMTP_URL"),
     "no session secret": ({"OMA_SESSION_SECRET": ""}, "OMA_SESSION_SECRET"),
     "a short secret": ({"OMA_SESSION_SECRET": SECRET[:31]}, "OMA_SESSION_SECRET"),
     "a secret of one letter": ({"OMA_SESSION_SECRET": "a" * 64}, "OMA_SESSION_SECRET"),

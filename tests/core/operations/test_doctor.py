@@ -17,6 +17,7 @@ from core.operations import doctor
 from core.operations.doctor import CHECKS, Finding, examine, report
 from core.spawner.host import REPOSITORY
 from core.spawner.local import LocalSpawner
+from tests.core.services.notify.test_email import Mailbox, smtp
 from tests.kube.cluster import Cluster
 from tests.model_server import ModelServer
 
@@ -158,3 +159,15 @@ async def test_in_a_cluster_it_asks_the_cluster(settings: Settings, tmp_path: Pa
         cluster.api.rights.rules.clear()
         with pytest.raises(PlatformError, match="statefulsets"):
             await doctor.sandbox("sandbox", there)
+
+
+async def test_the_mail_server_is_tried_without_sending_and_without_quoting_its_password(settings: Settings) -> None:
+    box = Mailbox()
+    with smtp(box) as port:
+        there = replace(settings, smtp_url=Secret(f"smtp://127.0.0.1:{port}"), mail_from="agents@example.com")
+        assert (await CHECKS["mail"]("mail", there)).ok
+    away = replace(there, smtp_url=Secret(f"smtp://agents:a-password@127.0.0.1:{port}"))
+    found = await CHECKS["mail"]("mail", away)
+    assert (found.ok, found.needed, box.mails) == (False, False, [])
+    assert "a-password" not in repr(found)
+    assert (await CHECKS["mail"]("mail", settings)).ok

@@ -5,6 +5,7 @@ the address reaches this port of this machine. The product judges name and addre
 """
 
 import asyncio
+import asyncio.selector_events
 import os
 import socket
 from typing import Any
@@ -13,6 +14,7 @@ HOSTS = [entry.split("=") for entry in os.environ.get("TEST_INTERNET", "").split
 NAMES = {f"{name}.": address.rpartition(":")[0] for name, address in HOSTS}
 PORTS = {address.rpartition(":")[0]: int(address.rpartition(":")[2]) for _, address in HOSTS}
 
+connect_socket = asyncio.selector_events.BaseSelectorEventLoop.sock_connect
 ask_system, connect = socket.getaddrinfo, asyncio.base_events.BaseEventLoop.create_connection
 
 
@@ -26,6 +28,14 @@ async def reach(self: Any, factory: Any, host: Any = None, port: Any = None, **m
     return await connect(self, factory, host, port, **more)
 
 
+async def reach_by_socket(self: Any, sock: Any, address: Any) -> Any:
+    """As `reach`, for clients that make their sockets themselves (aiohttp)."""
+    if address[0] in PORTS:
+        address = ("127.0.0.1", PORTS[address[0]])
+    return await connect_socket(self, sock, address)
+
+
 if HOSTS:
+    asyncio.selector_events.BaseSelectorEventLoop.sock_connect = reach_by_socket  # type: ignore[method-assign]
     socket.getaddrinfo = look_up
     asyncio.base_events.BaseEventLoop.create_connection = reach  # type: ignore[method-assign]

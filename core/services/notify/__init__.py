@@ -1,0 +1,1 @@
+"""Sends notifications: a transport for each kind of channel, the loop that works off the outbox, what a person sets."""
