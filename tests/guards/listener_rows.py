@@ -2,7 +2,7 @@
 
 from tests.guards.guard import Guard
 
-TEST, GUARDS = "tests/auth/test_guard.py", "tests/auth/test_layered_guards.py"
+TEST, LAYERED = "tests/auth/test_guard.py", "tests/auth/test_layered_guards.py"
 FORGERY = f"{TEST}::TestForgery::test_a_request_from_elsewhere_changes_nothing"
 SIX = f"{TEST}::TestHeaders::test_every_answer_carries_the_six_exactly"
 LIMITED = f"{TEST}::TestLimits::test_a_body_over_the_limit_is_refused_declared_or_not"
@@ -70,7 +70,7 @@ GUARDS = (
     Guard(
         "one Host header and not two", "A10", GUARD,
         "if len(hosts) == 1 else None", "if hosts else None",
-        f"{GUARDS}::TestHeaders::test_two_host_headers_are_refused_whichever_comes_first",
+        f"{LAYERED}::TestHeaders::test_two_host_headers_are_refused_whichever_comes_first",
     ),
     Guard(
         "our name is compared whole", "A10", SITE,
@@ -117,12 +117,12 @@ GUARDS = (
     Guard(
         "header cross-origin-resource-policy", "X2", HEADERS,
         '    (b"cross-origin-resource-policy", b"same-origin"),\n', "",
-        f"{GUARDS}::TestHeaders::test_the_two_beside_the_six_are_on_every_answer",
+        f"{LAYERED}::TestHeaders::test_the_two_beside_the_six_are_on_every_answer",
     ),
     Guard(
         "header permissions-policy", "X2", HEADERS,
         'b"camera=(), microphone=(), geolocation=(), payment=(), usb=(), display-capture=()"', 'b"usb=()"',
-        f"{GUARDS}::TestHeaders::test_the_two_beside_the_six_are_on_every_answer",
+        f"{LAYERED}::TestHeaders::test_the_two_beside_the_six_are_on_every_answer",
     ),
     Guard(
         "what is no page may do nothing", "X2", HEADERS,
@@ -140,18 +140,18 @@ GUARDS = (
         "a page loads and reaches nothing elsewhere", "X3 S8", HEADERS,
         "\"img-src 'self' data:; font-src 'self' data:; connect-src 'self' {socket};",
         "\"img-src *; font-src *; connect-src *;",
-        f"{GUARDS}::TestHeaders::test_the_policy_of_a_page_names_nobody_but_us",
+        f"{LAYERED}::TestHeaders::test_the_policy_of_a_page_names_nobody_but_us",
     ),
     Guard(
         "a page is framed by nobody", "X7", HEADERS,
         "\"object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'\"",
         "\"object-src 'none'; base-uri 'none'; form-action 'self'\"",
-        f"{GUARDS}::TestHeaders::test_the_policy_of_a_page_names_nobody_but_us",
+        f"{LAYERED}::TestHeaders::test_the_policy_of_a_page_names_nobody_but_us",
     ),
     Guard(
         "ours replace the same headers from below", "X2", HEADERS,
         "kept = [pair for pair in headers if pair[0] not in fixed]", "kept = list(headers)",
-        f"{GUARDS}::TestHeaders::test_a_header_of_ours_from_below_does_not_stand_beside_it",
+        f"{LAYERED}::TestHeaders::test_a_header_of_ours_from_below_does_not_stand_beside_it",
     ),
     Guard(
         "no answer is kept by a cache", "A4", HEADERS,

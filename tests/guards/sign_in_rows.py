@@ -2,7 +2,7 @@
 
 from tests.guards.guard import Guard
 
-OIDC, LOGINS, GUARDS = "tests/auth/test_oidc.py", "tests/auth/test_logins.py", "tests/auth/test_layered_guards.py"
+OIDC, LOGINS, LAYERED = "tests/auth/test_oidc.py", "tests/auth/test_logins.py", "tests/auth/test_layered_guards.py"
 HELD, LISTED = "auth/access_lists.py", "tests/auth/test_access_lists.py"
 CLAIMS, ROUTES, PROVIDER, STORED = "auth/claims.py", "auth/routes.py", "auth/oidc.py", "auth/logins.py"
 HOST_COOKIE = f"{OIDC}::TestTheWayIn::test_the_cookie_is_a_host_cookie_that_scripts_cannot_read"
@@ -32,7 +32,7 @@ GUARDS = (
     Guard(
         "id_token: aud, by the library", "A2", CLAIMS,
         '        "aud": {"essential": True, "value": client_id},\n', "",
-        f"{GUARDS}::TestClaims::test_the_library_is_told_whom_a_token_must_be_for",
+        f"{LAYERED}::TestClaims::test_the_library_is_told_whom_a_token_must_be_for",
     ),
     Guard(
         "id_token: sub is a text", "A2", CLAIMS,
@@ -42,7 +42,7 @@ GUARDS = (
     Guard(
         "id_token: aud is us, whatever azp says", "A2", CLAIMS,
         "if audience not in (client_id, [client_id]) and not (isinstance(audience, list) and client_id in audience):",
-        "if False:", f"{GUARDS}::TestClaims::test_our_own_look_at_the_audience_needs_no_library",
+        "if False:", f"{LAYERED}::TestClaims::test_our_own_look_at_the_audience_needs_no_library",
     ),
     Guard(
         "id_token: azp is us", "A2", CLAIMS,
@@ -122,7 +122,7 @@ GUARDS = (
         "what a sign-in remembers is signed", "A1", ROUTES,
         'self._flows.loads(request.cookies.get(self._jar.flow, ""), max_age=FLOW_S)',
         'self._flows.loads_unsafe(request.cookies.get(self._jar.flow, ""))[1]',
-        f"{GUARDS}::TestMemoryOfASignIn::test_one_that_we_did_not_sign_is_none",
+        f"{LAYERED}::TestMemoryOfASignIn::test_one_that_we_did_not_sign_is_none",
     ),
     Guard(
         "a sign-in ends once", "A1", ROUTES,
@@ -142,7 +142,7 @@ GUARDS = (
     Guard(
         "the provider calls itself as we call it", "A1", PROVIDER,
         'if known.get("issuer") != self.issuer:', "if False:",
-        f"{GUARDS}::test_a_provider_that_calls_itself_otherwise_is_not_believed",
+        f"{LAYERED}::test_a_provider_that_calls_itself_otherwise_is_not_believed",
     ),
     Guard(
         "the log never has the code", "L1 S3", ROUTES,
@@ -171,12 +171,12 @@ GUARDS = (
     Guard(
         "next= passes the check on its way out", "A6", ROUTES,
         'return flow, landing(memory["next"])', 'return flow, memory["next"]',
-        f"{GUARDS}::TestMemoryOfASignIn::test_an_address_is_judged_again_when_it_is_used",
+        f"{LAYERED}::TestMemoryOfASignIn::test_an_address_is_judged_again_when_it_is_used",
     ),
     Guard(
         "next= passes the check on its way in", "A6", ROUTES,
         '"next": safe_next(request.query_params.get("next")),', '"next": request.query_params.get("next", "/"),',
-        f"{GUARDS}::TestMemoryOfASignIn::test_an_address_elsewhere_is_not_even_remembered",
+        f"{LAYERED}::TestMemoryOfASignIn::test_an_address_elsewhere_is_not_even_remembered",
     ),
     Guard(
         "a link is good once", "A5", "auth/local.py",
