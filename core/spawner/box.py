@@ -22,6 +22,7 @@ PARTS = (
     "core/domain",
     "core/lib",
     "core/observability/__init__.py",
+    "core/observability/log_bounds.py",
     "core/observability/logs.py",
     "core/observability/redaction.py",
     "core/observability/secret_patterns.py",
