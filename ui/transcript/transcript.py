@@ -5,6 +5,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -21,13 +22,15 @@ from ui.layout.i18n import Translations
 from ui.transcript.reducer import TranscriptReducer
 from ui.transcript.shared_view import Push, ViewCursor
 
+# Drawing functions that several elements import. By one absolute path, or NiceGUI would register the file twice.
+ITEMS_JS: Final = Path(__file__).with_name("oma_items.js")
 Older = Callable[[int], Awaitable[list[AnyEvent]]]
 ChangeQueued = Callable[[ChangeQueue], Awaitable[None]]
 QUEUE_LABELS: Final = "up down steer edit remove save cancel".split()
 LABELS: Final = "copy copied earlier new end sending retry again edit handover in_s s m h".split()
 
 
-class Transcript(Element, component="transcript.js", dependencies=["oma_items.js", "oma_queue.js"]):
+class Transcript(Element, component="transcript.js", dependencies=[ITEMS_JS, "oma_queue.js"]):
     """A tab's element on a shared view. `listeners` are elements whose `meta` method gets the values around it."""
 
     def __init__(
@@ -170,7 +173,5 @@ def _take_all(reducer: TranscriptReducer, events: list[AnyEvent]) -> None:
 def _preloads() -> str:
     """Return preload links for modules that import each other, so that the browser loads them at once."""
     static = f"/_nicegui/{__version__}"
-    urls = [
-        f"{static}/libraries/{key}" for key, library in libraries.items() if library.name in ("oma_items", "oma_queue")
-    ]
+    urls = [f"{static}/libraries/{key}" for key, library in libraries.items() if library.name.startswith("oma_")]
     return "".join(f'<link rel="modulepreload" href="{url}">' for url in [f"{static}/static/dompurify.mjs", *urls])

@@ -12,12 +12,13 @@ from core.domain.errors import PlatformError
 from core.domain.records import UserId
 from ui.layout.i18n import Translations
 from ui.transcript.reducer import Meta
+from ui.transcript.transcript import ITEMS_JS
 
 LABELS: Final = "label hint send queue steer stop stopping suggestions".split()
 Say = Callable[[str, str, bool], Awaitable[int]]  # text, message_id, steer → number
 
 
-class Composer(Element, component="composer.js", dependencies=["../transcript/oma_items.js", "oma_suggest.js"]):
+class Composer(Element, component="composer.js", dependencies=[ITEMS_JS, "oma_suggest.js"]):
     """`say` and `stop` may raise PlatformError; the sentence is shown at the message, with a way to try again."""
 
     def __init__(

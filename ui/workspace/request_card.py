@@ -10,6 +10,7 @@ from nicegui.events import GenericEventArguments
 from core.domain.errors import PlatformError
 from ui.layout.i18n import Translations
 from ui.transcript.reducer import Meta
+from ui.transcript.transcript import ITEMS_JS
 
 LABELS: Final = (
     "allow always always_none always_now always_sure whole whole_lines show_all deny deny_with deny_message why rule "
@@ -22,7 +23,7 @@ DECISIONS: Final = frozenset({"allow", "allow_always", "deny", "answer"})
 Answer = Callable[..., Awaitable[None]]
 
 
-class RequestCard(Element, component="request_card.js", dependencies=["../transcript/oma_items.js"]):
+class RequestCard(Element, component="request_card.js", dependencies=[ITEMS_JS]):
     """Shows the oldest open request of `meta`; `answer(request_id, decision=…, message=…, rule=…, answers=…)`.
 
     A value that was asked for comes as `secret`; nothing of this page keeps it.
