@@ -188,6 +188,13 @@ REQUESTS: dict[str, Entry] = {
     "slow_down": Entry("Too many requests.", "`Retry-After` says how many seconds to wait.", (R.WAIT,)),
     "not_queued": Entry("The message does not wait any more.", "The agent has it, or it was removed.", (R.RELOAD,)),
     "queue_changed": Entry("The message was edited meanwhile.", "Somebody else was first.", (R.RELOAD,)),
+    "attachment_missing": Entry("An attached file is not there.", "It was moved or removed.", (R.FIX_REQUEST,)),
+    "too_many_attachments": Entry("There are too many attachments.", "A message has at most 10.", (R.FIX_REQUEST,)),
+    "picture_too_large": Entry(
+        "A picture is too large for the model.",
+        "It has at most 3.75 MB and 8,000 pixels a side, all of a message together 15 MB.",
+        (R.FIX_REQUEST,),
+    ),
     "queue_full": Entry("The queue is full.", "Too many messages wait in this session.", (R.WAIT,)),
     "too_many_sockets": Entry("Too many pages are open.", "A bound was reached.", (R.WAIT,)),
     "log_behind": Entry("The session's log is behind.", "The box holds less than was stored.", (R.NEW_SESSION,)),

@@ -11,6 +11,7 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     path: str
     size_bytes: int = 0
+    media_type: str = ""  # of a picture that the model is shown, as its bytes say
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):

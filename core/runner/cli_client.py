@@ -21,6 +21,7 @@ from core.domain.permission_rules import Offer
 from core.protocol.gateway_api import Spec, ToolCheck
 from core.protocol.platform_tools import PREFIX
 from core.protocol.runner_api import CliInfo
+from core.runner.attachments import Message, content
 from core.runner.cli import CliProcess, Json
 from core.runner.cli_info import cli_info
 from core.runner.gateway_client import GatewayClient
@@ -183,6 +184,7 @@ class CliClient:
         self._connected = False
         self._closing = asyncio.Lock()
         self._ask, self._judge, self._decided = ask, judge, decided
+        self._folder = judge.folder
         self._tools = Tools(gateway, spec.session.id, spec.tools) if spec.tools else None
         self._transport = SdkTransport(cli, on_message, on_exit, self._tools)
         self._client = ClaudeSDKClient(ClaudeAgentOptions(can_use_tool=self._may_use), transport=self._transport)
@@ -220,10 +222,10 @@ class CliClient:
                 await self._client.disconnect()
             await self.cli.close()
 
-    def say(self, text: str) -> str:
+    def say(self, said: Message) -> str:
         """Write a user message at once. Returns the uuid by which the CLI reports on it."""
         name = str(uuid.uuid4())
-        message = {"role": "user", "content": text}
+        message = {"role": "user", "content": content(said, self._folder)}
         line = {"type": "user", "message": message, "parent_tool_use_id": None, "session_id": "default", "uuid": name}
         self.cli.write(msgspec.json.encode(line) + b"\n")
         return name

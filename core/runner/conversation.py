@@ -31,6 +31,7 @@ from core.domain.events import (
     seq_of,
 )
 from core.domain.states import SessionState as S
+from core.runner.attachments import Message, message_of
 from core.runner.background import BackgroundWork
 from core.runner.cli import Json
 from core.runner.journal import Journal
@@ -40,7 +41,7 @@ from core.runner.pending_requests import PendingRequests, ToolRequest, Verdict, 
 from core.runner.prompts import told_later
 from core.runner.stream_json import BackgroundChanged, Began, CliOutput, TakenIn, Translator
 from core.runner.tamper_check import TamperCheck
-from core.runner.turn import Turn, plan_in, words_of
+from core.runner.turn import Turn, plan_in
 from core.runner.turn_result import TAMPERED, TurnResult, stopped
 
 if TYPE_CHECKING:
@@ -69,8 +70,7 @@ class Conversation:
         self._translator = Translator()
         self._need_cli, self._end_cli, self._finished = need_cli, end_cli, finished
         self.check = TamperCheck(calls)
-        self.tampered = ""  # what was wrong with something that the CLI did; from then on nothing of it counts
-        self._dropped = 0
+        self.tampered, self._dropped = "", 0  # tampered: what the CLI did wrong; nothing of it counts any more
         self.last_heard = self.last_used = time.monotonic()
 
     @property
@@ -135,15 +135,15 @@ class Conversation:
         elif not self.steering_sent and (work := self._next()):
             self._begin(client, *work) if client else self._need_cli()
 
-    def _next(self) -> tuple[str, str] | None:
+    def _next(self) -> tuple[str, Message] | None:
         """Return the name of the next turn and the words that open it; None if nothing waits."""
         for request_id, (asked, answered) in self.projection.decided.items():
             self.pending.decided_before(asked, answered)
-            return request_id, told_later(asked, answered)
+            return request_id, Message(told_later(asked, answered))
         said = next(iter(self.projection.waiting), None)
-        return (said.message_id, words_of(said)) if said else None
+        return (said.message_id, message_of(said)) if said else None
 
-    def _begin(self, cli_client: "Cli", name: str, words: str) -> None:
+    def _begin(self, cli_client: "Cli", name: str, words: Message) -> None:
         self.journal.become(S.BUSY, name)
         self.turn = Turn(name)
         self.last_heard = time.monotonic()
@@ -170,7 +170,7 @@ class Conversation:
         sent = set(self.steering_sent.values())
         for said in self.projection.waiting:
             if said.steer and said.message_id not in sent:
-                self.steering_sent[self.check.sent(cli_client.say(words_of(said)))] = said.message_id
+                self.steering_sent[self.check.sent(cli_client.say(message_of(said)))] = said.message_id
 
     def finish(self, over: TurnResult, *, then: S = S.IDLE) -> None:
         """Record the end of the open turn; unfinished text is kept as partial."""

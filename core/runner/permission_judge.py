@@ -22,7 +22,7 @@ class PermissionJudge:
 
     def __init__(self, mode: Mode, rules: tuple[str, ...], *, folder: Path, home: Path) -> None:
         self._mode, self._rules = mode, rules
-        self._folder, self._home = folder, home
+        self.folder, self._home = folder, home
 
     def use_mode(self, mode: Mode) -> None:
         """Judge by another mode from now on."""
@@ -49,8 +49,8 @@ class PermissionJudge:
     def use_of(self, request: ToolRequest) -> ToolUse:
         """Return the request with the real path of its file, links followed."""
         named = request.input.get("file_path") or request.input.get("notebook_path") or ""
-        path = os.path.realpath(self._folder / named) if isinstance(named, str) and named and "\0" not in named else ""
-        return ToolUse(request.tool, request.input, path, os.path.realpath(self._folder))
+        path = os.path.realpath(self.folder / named) if isinstance(named, str) and named and "\0" not in named else ""
+        return ToolUse(request.tool, request.input, path, os.path.realpath(self.folder))
 
     def offer(self, request: ToolRequest) -> Offer:
         """Return the rules for "always allow", or why there are none."""
@@ -62,7 +62,7 @@ class PermissionJudge:
 
     def _is_plain_file(self, path: str) -> bool:
         """True if the file is in the agent's folder and no part of its path is hidden (.git, .claude, .mcp.json)."""
-        folder = os.path.realpath(self._folder) + "/"
+        folder = os.path.realpath(self.folder) + "/"
         return path.startswith(folder) and not any(part.startswith(".") for part in path[len(folder) :].split("/"))
 
     def _is_plain_shell(self) -> bool:
@@ -71,4 +71,4 @@ class PermissionJudge:
             started = any((self._home / name).stat().st_size for name in _START_FILES if (self._home / name).exists())
         except OSError:
             return False
-        return not started and not sets_environment(self._folder)
+        return not started and not sets_environment(self.folder)

@@ -3,7 +3,8 @@
 import asyncio
 import time
 
-from core.domain.events import Attachment, ToolCalled, UserSaid
+from core.domain.events import ToolCalled
+from core.runner.attachments import Message
 from core.runner.processes import boottime
 
 
@@ -12,7 +13,7 @@ class Turn:
 
     def __init__(self, name: str) -> None:
         self.name = name  # as in StateChanged.turn
-        self.words = ""  # its message, until the CLI certainly has it
+        self.words = Message("")  # its message, until the CLI certainly has it
         self.uuid = ""  # of our message to the CLI; empty if the CLI began by itself
         self.begun = True  # the CLI has begun with that message
         self.tools: set[str] = set()
@@ -52,12 +53,3 @@ def plan_in(called: ToolCalled) -> str:
     if called.name == "Write" and isinstance(path, str) and "/.claude/plans/" in path:
         plan = called.input.get("content")
     return plan if isinstance(plan, str) else ""
-
-
-def words_of(said: UserSaid) -> str:
-    """Return a message as the model reads it: its text, and the paths of attached files."""
-    return said.text + "".join(f"\n[Attached file: {_path(file)}]" for file in said.attachments)
-
-
-def _path(file: Attachment) -> str:
-    return " ".join(file.path.split())

@@ -17,7 +17,7 @@ import msgspec
 from core.agents.changes import change_agent
 from core.domain.audit import AuditAction
 from core.domain.errors import BadInput, Conflict, NotFound, PlatformError, RunnerUnavailable, StoreUnavailable
-from core.domain.events import AnyEvent, Asked, Decision, Live, StateChanged, UserSaid, decode_many, seq_of
+from core.domain.events import AnyEvent, Asked, Attachment, Decision, Live, StateChanged, UserSaid, decode_many, seq_of
 from core.domain.permission_rules import parse_rules
 from core.domain.records import Agent, Request, Session, UserId
 from core.domain.runs import Run
@@ -65,16 +65,16 @@ class Conversations:
         self._openings: Hub[None] = Hub()
         self._first_words = FirstTokenTimer()
 
-    async def say(
-        self, session: str, *, user: UserId, text: str, message_id: str, steer: bool = False, via: str = "web"
-    ) -> int:
+    async def say(self, session: str, *, user: UserId, text: str, message_id: str, steer: bool = False,
+                  via: str = "web", attachments: tuple[Attachment, ...] = ()) -> int:  # fmt: skip
         """Send a message and return its event number. From then on it is in the log (G1). Idempotent by `message_id`.
 
         Raises: NotFound. BadInput: empty or too long. RunnerUnavailable: not sent; try again with the same id.
         """
-        if not text.strip() or len(text) > MESSAGE_CHARS or not 0 < len(message_id) <= MESSAGE_ID_CHARS:
+        fits = len(text) <= MESSAGE_CHARS and 0 < len(message_id) <= MESSAGE_ID_CHARS
+        if not (fits and (text.strip() or attachments)):
             raise BadInput(f"A message has 1 to {MESSAGE_CHARS} characters and an id.", code="bad_message")
-        message = SendMessage(message_id=message_id, text=text, via=via, steer=steer)
+        message = SendMessage(message_id=message_id, text=text, via=via, steer=steer, attachments=attachments)
         return await self._send(session, message, user=user)
 
     async def retry(self, session: str, said: UserSaid, *, user: UserId, after: int) -> int:

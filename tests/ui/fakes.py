@@ -264,7 +264,9 @@ class FakePlatform:
         self.requests.remove(found)
         self.move(found.agent, S.BUSY, "")
 
-    async def say(self, session: str, *, user: UserId, text: str, message_id: str, steer: bool = False) -> int:
+    async def say(
+        self, session: str, *, user: UserId, text: str, message_id: str, steer: bool = False, attachments: Any = ()
+    ) -> int:
         if self.refusing:
             raise RunnerUnavailable("the box is away")
         self.said.append((session, text, message_id))

@@ -165,7 +165,9 @@ class FakeConversation:
 
     # ---- Conversations
 
-    async def say(self, session: str, *, user: UserId, text: str, message_id: str, steer: bool = False) -> int:
+    async def say(
+        self, session: str, *, user: UserId, text: str, message_id: str, steer: bool = False, attachments: Any = ()
+    ) -> int:
         self._own(session, user)
         if self.refusing:
             raise RunnerUnavailable("the box is away")

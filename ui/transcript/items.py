@@ -5,7 +5,7 @@ from html import escape
 from typing import Final
 
 from core.domain.error_catalogue import Remedy, remedies
-from core.domain.events import Answered, Asked, Notice, Retrying, TodoItem, TurnFinished, UserSaid
+from core.domain.events import Answered, Asked, Attachment, Notice, Retrying, TodoItem, TurnFinished, UserSaid
 from ui.layout.i18n import Translations
 from ui.layout.turn_reasons import turn_reason
 from ui.transcript import tool_labels
@@ -36,10 +36,10 @@ class Items:
         marks = [waits] if queued else [("bolt", t("say.steered"))] if steered else []
         marks += [("info", t("say.via", via=event.via))] if event.via != "web" else []
         notes = "".join(f'<span class="tiny">{icon(name)}{escape(text)}</span>' for name, text in marks)
-        files = "".join(f'<span class="chip">{icon("clip")}{escape(file.name)}</span>' for file in event.attachments)
+        files = "".join(map(_attachment, event.attachments))
         row = (
             f'<div class="said-row" data-testid="message" data-role="user" data-seq="{event.seq}"'
-            f' data-message="{escape(event.message_id)}">{self._bubble(event.text)}'
+            f' data-message="{escape(event.message_id)}">{self._bubble(event.text) if event.text else ""}'
             f"{files}{notes}</div>"
         )
         state = "steer" if event.steer else "queue"
@@ -189,6 +189,11 @@ class Items:
         body = f'<div class="grow"><p>{sentence}</p>{more if event.detail else ""}</div>'
         body += _ways(event, said) if said else ""
         return f'<div class="trouble {event.outcome}" role="note">{icon(name)}{body}</div>'
+
+
+def _attachment(file: Attachment) -> str:
+    name = icon("screen" if file.media_type else "clip")
+    return f'<span class="chip" data-testid="attachment" title="{escape(file.path)}">{name}{escape(file.name)}</span>'
 
 
 def _ways(event: TurnFinished, said: UserSaid) -> str:

@@ -72,7 +72,8 @@ export function bubble(message, words) {
   said.dataset.state = message.failed ? "failed" : "sending";
   const text = element("div", "said", message.text.length > SHOWN ? `${message.text.slice(0, SHOWN)}…` : message.text);
   text.dir = "auto";
-  said.append(text);
+  if (message.text) said.append(text);
+  for (const file of message.attachments ?? []) said.append(element("span", "chip", file.name));
   const mark = element("span", message.failed ? "tiny bad" : "tiny");
   mark.append(message.failed ? icon("alert") : icon("clock"), message.failed || words.sending);
   said.append(mark);

@@ -1,5 +1,6 @@
 // The composer. A sent message goes into an outbox in localStorage and leaves it only when the transcript shows it.
 import { button, element } from "oma_items";
+import { Attachments } from "oma_attach";
 import { Suggestions } from "oma_suggest";
 
 const AGAIN_MS = 8000; // a message that nobody has acknowledged is sent again, under the same id
@@ -7,9 +8,10 @@ const AGAIN_MS = 8000; // a message that nobody has acknowledged is sent again, 
 export default {
   template: `<form class="composer" ref="form"><textarea ref="box" class="txt" data-testid="composer" rows="1" enterkeyhint="send" autocomplete="off"></textarea>
     <div class="bar" ref="bar"><slot></slot><span class="grow tiny hint hide-phone" ref="hint"></span></div></form>`,
-  props: { session: String, user: String, start: Object, words: Object },
+  props: { session: String, user: String, start: Object, words: Object, files: String, limits: Object },
   mounted() {
     this.draftKey = `oma:draft:${this.user}:${this.session}`;
+    this.filesKey = `oma:files:${this.user}:${this.session}`;
     this.outKey = `oma:out:${this.user}:${this.session}`;
     this.out = this.read(this.outKey, []);
     this.state = "idle";
@@ -17,6 +19,7 @@ export default {
     this.meta(this.start);
     const box = this.$refs.box;
     box.value = this.read(this.draftKey, "");
+    this.attachments.restore(this.read(this.filesKey, []));
     this.fit();
     this.light();
     this.listen(window, "oma-stored", (event) => this.leave((one) => one.id === event.detail));
@@ -89,6 +92,7 @@ export default {
       form.addEventListener("submit", (event) => event.preventDefault());
       form.addEventListener("pointerdown", (event) => event.target.closest("button, textarea") || (event.preventDefault(), box.focus()));
       box.addEventListener("input", () => (this.wake(), this.write(this.draftKey, box.value), this.fit(), this.light()));
+      this.attachments = new Attachments({ place: bar, box, form, files: this.files, limits: this.limits, words: this.words, changed: () => this.attached() });
       this.suggestions = new Suggestions(box, form, this.words.suggestions, (kind, query, n) => this.$emit("suggest", [kind, query, n]));
       box.addEventListener("keydown", (event) => this.suggestions.key(event) || this.enter(event));
     },
@@ -119,13 +123,15 @@ export default {
     send(steer) {
       const box = this.$refs.box;
       const text = box.value;
-      if (!text.trim()) return box.focus();
+      const files = this.attachments.ready;
+      if (this.attachments.busy || (!text.trim() && !files.length)) return box.focus();
       this.suggestions.close();
-      const message = { id: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`, text, steer, at: Date.now() };
+      const message = { id: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`, text, steer, at: Date.now(), attachments: files };
       this.out = [...this.out, message];
       this.keep(); // before the box is emptied, so that the text is always in one of the two places
       box.value = "";
       this.write(this.draftKey, "");
+      this.attachments.clear();
       this.deliver(message);
       this.fit();
       this.light();
@@ -153,6 +159,7 @@ export default {
     edit(id) {
       const message = this.out.find((one) => one.id === id);
       if (message) this.draft(message.text);
+      if (message?.attachments?.length) this.attachments.restore([...this.attachments.ready, ...message.attachments]);
       this.leave((one) => one.id === id);
     },
     fill(text) {
@@ -171,7 +178,7 @@ export default {
     // ---- the outbox
 
     deliver(message) {
-      this.$emit("say", { id: message.id, text: message.text, steer: message.steer });
+      this.$emit("say", { id: message.id, text: message.text, steer: message.steer, attachments: message.attachments ?? [] });
     },
     again() {
       const now = Date.now();
@@ -211,8 +218,13 @@ export default {
       target.addEventListener(name, act);
       this.listening.push(() => target.removeEventListener(name, act));
     },
+    attached() {
+      const ready = this.attachments?.ready ?? [];
+      this.write(this.filesKey, ready.length ? ready : "");
+      if (this.sendButton) this.light();
+    },
     light() {
-      const text = Boolean(this.$refs.box.value.trim());
+      const text = (Boolean(this.$refs.box.value.trim()) || this.attachments.ready.length > 0) && !this.attachments.busy;
       this.sendButton.classList.toggle("primary", text && !this.calm);
       this.sendButton.classList.toggle("muted", !text);
     },

@@ -3,10 +3,11 @@
 import uuid
 from collections.abc import Awaitable, Callable
 from functools import partial
+from urllib.parse import quote
 
 from nicegui.element import Element
 
-from core.domain.events import PRACTICE
+from core.domain.events import PRACTICE, Attachment
 from core.domain.records import Agent, Session
 from core.protocol.files_api import FolderEntry
 from ui.layout.html import tag
@@ -41,6 +42,8 @@ class Dock:
                 stop=partial(self._conversations.interrupt, id, user=user),
                 wake=wake,
                 fail=page.fail,
+                files=f"/api/v1/agents/{quote(agent.id)}/files",
+                limit_bytes=page.services.settings.upload_mb * 2**20,
                 suggest=Suggestions(info=info, files=self._files, words=words).find,
             )
             with self.composer:
@@ -60,14 +63,17 @@ class Dock:
         """Agent or session have changed."""
         self._menu.show(agent, session)
 
-    async def _say(self, text: str, message_id: str, steer: bool) -> int:
+    async def _say(
+        self, text: str, message_id: str, steer: bool = False, attachments: tuple[Attachment, ...] = ()
+    ) -> int:
+        session, user = self._session.id, self._page.user_id
         return await self._conversations.say(
-            self._session.id, user=self._page.user_id, text=text, message_id=message_id, steer=steer
+            session, user=user, text=text, message_id=message_id, steer=steer, attachments=attachments
         )
 
     async def _compact(self) -> None:
         """Have the CLI shorten the conversation; while the agent works, this waits like any message."""
-        await self._say("/compact", str(uuid.uuid4()), False)
+        await self._say("/compact", str(uuid.uuid4()))
 
     async def _files(self, query: str) -> Rows:
         """Entries of the folder in which `query` looks, that begin as its last part does."""

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from fastapi import Query
 
-from core.domain.events import AnyEvent, seq_of
+from core.domain.events import AnyEvent, Attachment, seq_of
 from core.domain.records import Session
 from core.store import Store
 from ui.layout.services import Services
@@ -16,10 +16,14 @@ MAX_SEQ = 10**15
 
 
 class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message to the agent. `message_id` names it, so that sending it again is harmless; so does Idempotency-Key."""
+    """A message to the agent. `message_id` names it, so that sending it again is harmless; so does Idempotency-Key.
+
+    `attachments` are paths of files in the agent's folder; pictures among them are shown to the model.
+    """
 
     text: str
     message_id: str = ""
+    attachments: tuple[str, ...] = ()
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +60,12 @@ def router(services: Services, store: Store) -> ApiRouter:
         """Send a message; the answer comes once it is in the session's log."""
         message_id = body.message_id or key
         seq = await services.conversations.say(
-            session, user=user.user_id, text=body.text, message_id=message_id, via="api"
+            session,
+            user=user.user_id,
+            text=body.text,
+            message_id=message_id,
+            via="api",
+            attachments=tuple(Attachment(name=path.rpartition("/")[2], path=path) for path in body.attachments),
         )
         return Sent(seq=seq)
 

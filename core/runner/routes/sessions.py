@@ -1,11 +1,14 @@
 """Routes that concern one session: its conversation, its requests and its event log."""
 
+import asyncio
+
 import msgspec
 from aiohttp import web
 
 from core.domain.errors import BadInput, TooMuch
 from core.domain.events import Answered
 from core.protocol import runner_api as api
+from core.runner.attachments import check as check_attachments
 from core.runner.queue_edits import change_queue
 from core.runner.routes.http import ID, json_answer, json_body, path_id, query_count
 from core.runner.runner import Runner
@@ -64,6 +67,10 @@ class SessionRoutes:
         if not 0 < len(body.message_id) <= api.MESSAGE_ID_CHARS or len(body.retry_of) > api.MESSAGE_ID_CHARS:
             raise BadInput("message_id is missing or too long")
         session = self._session(request)
+        if body.attachments and body.message_id not in session.journal.projection.seqs:
+            folder = session.launcher.place.folder(session.journal.projection.agent)
+            checked = await asyncio.to_thread(check_attachments, body.attachments, folder)
+            body = msgspec.structs.replace(body, attachments=checked)
         seq = session.conversation.say(body.event)
         await session.fsync()
         return json_answer(api.Recorded(seq=seq))
