@@ -124,7 +124,9 @@ export default {
       const box = this.$refs.box;
       const text = box.value;
       const files = this.attachments.ready;
-      if (this.attachments.busy || (!text.trim() && !files.length)) return box.focus();
+      if (this.attachments.busy) return void (this.unsent = { steer }); // it goes once the files are there
+      this.unsent = null;
+      if (!text.trim() && !files.length) return box.focus();
       this.suggestions.close();
       const message = { id: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`, text, steer, at: Date.now(), attachments: files };
       this.out = [...this.out, message];
@@ -222,6 +224,7 @@ export default {
       const ready = this.attachments?.ready ?? [];
       this.write(this.filesKey, ready.length ? ready : "");
       if (this.sendButton) this.light();
+      if (this.unsent && !this.attachments.busy) this.send(this.unsent.steer);
     },
     light() {
       const text = (Boolean(this.$refs.box.value.trim()) || this.attachments.ready.length > 0) && !this.attachments.busy;
