@@ -10,7 +10,7 @@ _JPEG_NO_SIZE = frozenset({0xC4, 0xC8, 0xCC})  # among 0xC0 to 0xCF these marker
 
 
 class PictureKind(NamedTuple):
-    """What a picture is, and how many pixels it has."""
+    """The media type of a picture, and its size in pixels."""
 
     media_type: str
     width: int
