@@ -184,5 +184,17 @@ async def test_cases_run_in_a_copy_and_a_broken_agent_is_red_for_the_right_reaso
     for part in ("Says goodbye", "It says goodbye.", "The answer has to have “goodbye”", "Claude’s judgement"):
         await expect(verdicts.first).to_contain_text(part)
     await judge(me, "the verdicts")
+    await me.page.goto(f"{product.url}/agents/{me.agent}")
+    section = me.get("draft-field").and_(me.page.locator("[data-field=tests]"))
+    await expect(section).to_contain_text("3 of 4 passed")
+    await section.locator("summary").first.click()
+    await expect(section.get_by_test_id("verdict")).to_have_count(4)
+    await section.get_by_test_id("try").click()
+    await expect(section.get_by_test_id("try")).to_be_disabled()
+    await expect(section.get_by_test_id("tests-by-version").locator("th[scope=col]")).to_have_count(3, timeout=60_000)
+    await judge(me, "the tests of an agent")
+    await me.get("publish").click()
+    await expect(me.get("publish-risk")).to_contain_text("Says goodbye")
+    await expect(me.get("publish-now")).to_have_text("Publish although tests fail")
     agents = product.data_dir.rglob("agents/*")
     assert len([path for path in agents if path.is_dir() and path.name != "tests"]) == 1, "no copy is left"

@@ -20,6 +20,7 @@ from ui.agents.sections.permissions import PermissionsSection
 from ui.agents.sections.schedule import ScheduleSection
 from ui.agents.sections.secrets import SecretsSection
 from ui.agents.sections.section import Section
+from ui.agents.sections.tests import TestsSection
 from ui.agents.sections.versions import VersionsSection
 from ui.agents.view import AgentView, read_view
 from ui.layout.html import Tag, icon, tag
@@ -39,6 +40,7 @@ SECTIONS: tuple[type[Section], ...] = (
     SecretsSection,
     HostsSection,
     ScheduleSection,
+    TestsSection,
     VersionsSection,
 )
 

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from nicegui.events import GenericEventArguments
 
+from core.domain.visible_text import visible
 from core.protocol.versions_api import NOTE_CHARS
 from ui.agents.sections.section import VALUE
 from ui.agents.view import FIELDS, AgentView
@@ -40,13 +41,18 @@ class PublishSheet:
                 with tag("p", classes="row warn"):
                     icon("alert")
                     tag("span", text, classes="wrap")
+            if view.red:
+                with tag("p", classes="row bad", testid="publish-risk"):
+                    icon("alert")
+                    tag("span", words.t("tests.publish_risk", names=", ".join(map(visible, view.red))), classes="wrap")
             tag("p", words.t("agent.publish_text"), classes="meta")
             tag("label", words.t("agent.publish_note"), for_="publish-note", classes="meta")
             note = tag(
                 "input", classes="input full", id="publish-note", maxlength=str(NOTE_CHARS), testid="publish-note"
             )
             note.on("input", self._on_note, js_handler=VALUE)
-            button = tag("button", words.t("agent.publish"), classes="btn primary", type="button")
+            label, kind = ("tests.publish_red", "btn") if view.red else ("agent.publish", "btn primary")
+            button = tag("button", words.t(label), classes=kind, type="button")
             button.attributes(testid="publish-now").on("click", self._publish, args=[])
 
     def _on_note(self, event: GenericEventArguments) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.domain.agent_definition import AgentDefinition, changed_fields, definition_of
+from core.domain.agent_tests import AgentTestRun
 from core.domain.agent_versions import AgentInstructions, AgentVersion
 from core.domain.records import Agent
 from core.domain.schedules import Trigger
@@ -21,8 +22,11 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "secrets": ("secrets",),
     "hosts": ("egress",),
     "schedule": (),
+    "tests": ("tests",),
     "versions": (),
 }
+
+TEST_RUNS: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,14 @@ class AgentView:
     versions: tuple[AgentVersion, ...]
     triggers: tuple[Trigger, ...]
     secret_names: tuple[str, ...]
+    tests: tuple[AgentTestRun, ...] = ()  # test runs, newest first
+
+    @property
+    def red(self) -> tuple[str, ...]:
+        """The titles of the cases that failed in the newest test run that has ended."""
+        ended = next((run for run in self.tests if run.finished_at), None)
+        failed = (one.case for one in ended.results if one.state == "failed") if ended else ()
+        return tuple(case.title or case.name for case in failed)
 
     @property
     def published(self) -> AgentVersion | None:
@@ -59,6 +71,8 @@ class AgentView:
                 return self.instructions.text, self.instructions.cut
             case "schedule":
                 return self.triggers
+            case "tests":
+                return (*values, self.tests)
             case "versions":
                 return self.versions, self.agent.published, self.changed
             case "secrets":
@@ -69,12 +83,13 @@ class AgentView:
 async def read_view(page: PageFrame, agent: str) -> AgentView:
     """Raises: NotFound: the agent is gone. VaultUnavailable, StoreUnavailable."""
     services, user = page.services, page.user_id
-    found, instructions, versions, triggers, secrets = await asyncio.gather(
+    found, instructions, versions, triggers, secrets, tests = await asyncio.gather(
         services.agents.get(agent, user=user),
         services.versions.instructions(agent, user=user),
         services.versions.all(agent, user=user),
         services.schedules.of_agent(agent, user=user),
         services.secrets.all(user=user),
+        services.tests.newest(agent, user=user, limit=TEST_RUNS),
     )
     return AgentView(
         agent=found,
@@ -83,4 +98,5 @@ async def read_view(page: PageFrame, agent: str) -> AgentView:
         versions=tuple(versions),
         triggers=tuple(triggers),
         secret_names=tuple(secret.name for secret in secrets),
+        tests=tuple(tests),
     )

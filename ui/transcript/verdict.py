@@ -60,30 +60,42 @@ def card(result: CaseResult, words: Translations) -> str:
     return (
         f'<details class="card verdict" data-testid="verdict" data-state="{result.state}"{"" if passed else " open"}>'
         f'<summary>{icon("right", "chev")}{mark}<span class="b cut">{title}</span>{meta}</summary>'
-        f'<div class="two">{_wanted(result, words)}{_happened(result, words)}</div>'
+        f'<div class="two">{_side(words.t("tests.wanted"), wanted(result, words))}'
+        f"{_side(words.t('tests.happened'), happened(result, words))}</div>"
         f'<ul class="checks">{checks}</ul>'
         f"{f'<div class=files>{files}</div>' if files else ''}</details>"
     )
 
 
-def _wanted(result: CaseResult, words: Translations) -> str:
+def wanted(result: CaseResult, words: Translations) -> str:
+    """Return what the case wants and what must not happen, in words."""
     case = result.case
-    never = f"<p>{escape(words.t('tests.never'))} {_text(case.never)}</p>" if case.never else ""
-    wanted = _text(case.expect) or escape(words.t("tests.as_checks"))
-    return f'<div><p class="tiny">{escape(words.t("tests.wanted"))}</p><p>{wanted}</p>{never}</div>'
+    never = f"{words.t('tests.never')} {case.never}" if case.never else ""
+    return visible("\n".join(part for part in (case.expect or words.t("tests.as_checks"), never) if part))[:TEXT_CHARS]
 
 
-def _happened(result: CaseResult, words: Translations) -> str:
-    plain = "\n".join(line for line in result.happened.splitlines() if line.strip() and not line.startswith("```"))
-    happened = _text(plain) or escape(words.t("tests.nothing_said"))
-    return f'<div><p class="tiny">{escape(words.t("tests.happened"))}</p><p>{happened}</p></div>'
+def happened(result: CaseResult, words: Translations) -> str:
+    """Return what the agent said in the run of the case, without the marks of code blocks."""
+    said = (line for line in result.happened.splitlines() if line.strip() and not line.startswith("```"))
+    return visible("\n".join(said))[:TEXT_CHARS] or words.t("tests.nothing_said")
+
+
+def evidence(one: CheckResult, words: Translations) -> str:
+    """Return what was found; of a run that did not end well, why."""
+    if one.kind is CheckKind.ENDED and one.evidence:
+        return reason_words(one.evidence, words)
+    return visible(one.evidence[:TEXT_CHARS])
+
+
+def _side(name: str, text: str) -> str:
+    return f'<div><p class="tiny">{escape(name)}</p><p>{escape(text, quote=False)}</p></div>'
 
 
 def _check(one: CheckResult, words: Translations) -> str:
     mark = f'<span class="{"ok" if one.passed else "bad"} row">{icon("check" if one.passed else "x")}</span>'
-    evidence = _evidence(one, words)
-    shown = f'<div class="tried">{evidence}</div>' if evidence and not one.passed else ""
-    beside = f'<span class="end tiny">{evidence}</span>' if evidence and one.passed else ""
+    found = escape(evidence(one, words), quote=False)
+    shown = f'<div class="tried">{found}</div>' if found and not one.passed else ""
+    beside = f'<span class="end tiny">{found}</span>' if found and one.passed else ""
     if one.kind is CheckKind.JUDGED:
         by = f'<span class="muted">{escape(words.t("tests.by_model"))}</span>'
         told = f"{by} {_text(one.text)}"
@@ -100,12 +112,6 @@ def sentence(one: CheckResult, words: Translations) -> str:
     if one.passed:
         return words.code("check_ok", f"{one.kind}{place}", "ended", **values)
     return words.code("check_bad", f"{one.kind}{place}", "ended", **values)
-
-
-def _evidence(one: CheckResult, words: Translations) -> str:
-    if one.kind is CheckKind.ENDED and one.evidence:
-        return escape(reason_words(one.evidence, words))
-    return _text(one.evidence)
 
 
 def _took(seconds: float, cost_usd: float, words: Translations) -> str:
