@@ -12,6 +12,7 @@ from core.config.settings import Settings
 
 CORE = Path(__file__).resolve().parents[1]
 PARTS = (
+    "agents",
     "config",
     "domain",
     "gateway",
