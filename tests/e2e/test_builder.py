@@ -181,7 +181,7 @@ async def test_cases_run_in_a_copy_and_a_broken_agent_is_red_for_the_right_reaso
     verdicts = me.get("verdict")
     await expect(verdicts).to_have_count(4)
     await expect(verdicts.first).to_have_attribute("data-state", "failed")
-    for part in ("Says goodbye", "It says goodbye.", "The answer has to have “goodbye”", "Claude’s judgement"):
+    for part in ("Says goodbye", "It says goodbye.", "The answer has to have “goodbye”", "The model’s judgement"):
         await expect(verdicts.first).to_contain_text(part)
     await judge(me, "the verdicts")
     await me.page.goto(f"{product.url}/agents/{me.agent}")
