@@ -195,6 +195,12 @@ class Agents:
         found = await self.get(agent, user=user)
         return await self._open(found, user=user, locale=locale, kind="builder" if found.draft else "chat", key=key)
 
+    async def improve(self, agent: str, *, user: UserId, locale: str) -> Session:
+        """Return the newest session in which the builder works on this agent, or open one. Raises: NotFound."""
+        found = await self.get(agent, user=user)
+        own = [session for session in await self.sessions(agent, user=user) if session.kind == "builder"]
+        return own[0] if own else await self._open(found, user=user, locale=locale, kind="builder")
+
     async def change_session(self, session: str, *, user: UserId, **fields: Any) -> Session:
         """Set title or pinned. Raises: NotFound. BadInput."""
         if "title" in fields:

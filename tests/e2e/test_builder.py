@@ -196,5 +196,8 @@ async def test_cases_run_in_a_copy_and_a_broken_agent_is_red_for_the_right_reaso
     await me.get("publish").click()
     await expect(me.get("publish-risk")).to_contain_text("Says goodbye")
     await expect(me.get("publish-now")).to_have_text("Publish although tests fail")
+    await me.get("to-workspace").click()
+    await me.page.wait_for_url("**/workspace/**session=**")
+    await expect(me.get("verdict").first).to_be_visible()
     agents = product.data_dir.rglob("agents/*")
     assert len([path for path in agents if path.is_dir() and path.name != "tests"]) == 1, "no copy is left"

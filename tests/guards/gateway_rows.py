@@ -123,6 +123,14 @@ GUARDS = (
         f"{BOX}::test_a_tool_that_a_session_does_not_have_is_not_found",
     ),
     Guard(
+        "a verdict never quotes a file", "S3", "core/services/test_verdicts.py", 'evidence="" if check.path else _cut(evidence),', "evidence=_cut(evidence),",
+        "tests/core/services/test_test_verdicts.py::test_a_red_check_quotes_the_answer_but_never_a_file",
+    ),
+    Guard(
+        "a pattern of a test case cannot take long", "R4", "core/domain/agent_tests.py", " or _DANGEROUS.search(pattern):", ":",
+        "tests/core/services/test_test_verdicts.py::test_a_pattern_that_could_take_long_is_refused",
+    ),
+    Guard(
         "a box has so many calls at once", "R4", ROOM, "        async with self._slot(self._calls, OVERLOADED):\n", "        if True:\n",
         f"{HERE}/test_box_limits.py::test_large_bodies_and_those_of_unknown_length_are_fewer",
     ),

@@ -87,7 +87,11 @@ class AgentPage:
                     self._version = tag("span", testid="published-version")
                     self._differs = tag("a", classes="chip accent", href="#versions", testid="draft-differs")
             with tag("div", classes="row acts"):
-                self._link("chat", f"/workspace/{quote(agent)}", "to-workspace", "ghost")
+                improve = tag("button", classes="btn ghost", type="button", testid="to-workspace")
+                improve.on("click", self._improve, args=[])
+                with improve:
+                    icon("edit")
+                    tag("span", words.t("agent.to_chat"))
                 self._link("run", f"/agents/{quote(agent)}/run", "to-run", "")
                 self._publish = tag("button", words.t("agent.publish_more"), classes="btn primary", type="button")
                 self._publish.attributes(testid="publish").on("click", self._toggle, args=[])
@@ -108,8 +112,14 @@ class AgentPage:
 
     def _link(self, name: str, href: str, testid: str, kind: str) -> None:
         with tag("a", classes=f"btn {kind}".strip(), href=href, testid=testid):
-            icon({"chat": "edit", "run": "play"}[name])
+            icon("play")
             tag("span", self._page.words.t(f"agent.to_{name}"))
+
+    async def _improve(self) -> None:
+        """Go to the builder's session of this agent, which is opened if there is none."""
+        user = self._page.user
+        session = await self._page.services.agents.improve(self._agent, user=user.id, locale=self._page.words.locale)
+        ui.navigate.to(f"/workspace/{quote(self._agent)}?session={quote(session.id)}")
 
     def _toggle(self) -> None:
         if self._panel.view:
