@@ -11,6 +11,8 @@ SECONDS = {
     "e2e/test_cloud.py": 80,
     "e2e/test_settings.py": 130,
     "e2e/test_endings.py": 50,
+    "e2e/test_builder.py": 45,
+    "e2e/test_builder_kills.py": 40,
     "e2e/test_run_proofs.py": 45,
     "core/fleet/test_cluster.py": 60,
     "e2e/test_bombs.py": 90,

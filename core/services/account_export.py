@@ -16,6 +16,7 @@ from typing import Protocol
 
 import msgspec
 
+from core.domain.agent_tests import AgentTestRun
 from core.domain.agent_versions import AgentVersion
 from core.domain.errors import RunnerUnavailable, TooMuch
 from core.domain.events import encode, seq_of
@@ -103,6 +104,7 @@ class Export:
             "secrets": await store.find(SecretRecord, owner=user, limit=MANY),
             "schedules": await store.find(Trigger, owner=user, limit=MANY),
             "runs": await store.find(Run, owner=user, limit=MANY),
+            "test_runs": await store.find(AgentTestRun, owner=user, limit=MANY),
             "alerts": await store.find(Alert, owner=user, limit=MANY),
             "channels": await store.find(Channel, owner=user, limit=MANY),
             "notifications": await store.find(Notification, owner=user, limit=MANY),
