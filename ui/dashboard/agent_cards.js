@@ -28,7 +28,7 @@ export default {
           <span v-if="card.draft" class="chip">{{ words.draft }}</span>
           <span class="state" :data-state="card.state">{{ card.word }}</span>
         </div>
-        <div class="last"><p :class="{mono: card.exact}">{{ card.line }}</p><div class="meta when cut" :title="card.at">{{ card.when }}<template v-if="card.last"> · <a class="lastrun" :href="card.lastHref" data-testid="last-run">{{ words.last_run }} {{ card.last }}</a></template><template v-if="card.next && (card.again || card.state === 'asking')"> · {{ card.next }}</template></div></div>
+        <div class="last"><p :class="{mono: card.exact}">{{ card.line }}</p><div class="meta when cut" :title="card.at">{{ card.when }}<template v-if="card.last"> · <a class="lastrun" :href="card.lastHref" data-testid="last-run">{{ card.last }}</a></template><template v-if="card.next && (card.again || card.state === 'asking')"> · {{ card.next }}</template></div></div>
         <div class="ft">
           <a v-if="card.state === 'asking'" class="btn sm" :href="card.answer">{{ words.answer }}</a>
           <button v-else-if="card.again" type="button" class="btn sm" @click="$emit('retry', card.id)">{{ words.retry }}</button>

@@ -27,7 +27,7 @@ from ui.runs.run_form import run_now
 
 PATIENCE_S = 0.25  # a read that takes longer shows skeletons first
 TICK_S = 30.0  # between updates of relative times ("42 minutes ago")
-LABELS = "filter create name draft answer retry resume rename archive restore delete deleting last_run".split()
+LABELS = "filter create name draft answer retry resume rename archive restore delete deleting".split()
 FILTERS: tuple[tuple[str, tuple[SessionState, ...] | None, bool], ...] = (
     ("all", None, False),
     ("asking", (SessionState.ASKING,), False),
@@ -201,7 +201,7 @@ def _last(card: AgentSummary, words: Translations) -> str:
     last = card.last_run
     if last is None:
         return ""
-    word = words.t(f"run_state.{last.state}")
+    word = words.t("dashboard.last_run", state=words.t(f"run_state.{last.state}"))
     just_now = abs(card.at - last.at) < timedelta(minutes=1)  # the card's own time says it already
     return word if just_now else f"{word} · {words.when(last.at)}"
 

@@ -54,7 +54,7 @@ class ScheduleForm:
         self._pause_after = trigger.pause_after if trigger else PAUSE_AFTER
         with tag("div", classes="form", testid="schedule-form"):
             self._when()
-            with self._field("input") if not agent.inputs else tag("div", classes="fr t"):
+            with self._field("input") if not agent.inputs else tag("div", classes="given-inputs"):
                 given = trigger.input if trigger else ""
                 id = f"{self._id}-input"
                 self._fields = InputFields(page.words, agent.inputs, id=id, testid="schedule-input", given=given)
