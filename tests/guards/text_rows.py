@@ -69,6 +69,14 @@ GUARDS = (
         "the name of a code block's language is escaped", "X2", PROSE, "    name = escape(language[:20])\n", "    name = language\n", ACTS,
     ),
     Guard(
+        "texts of a list's markup are escaped", "X2", "ui/layout/html.py", "{escape(text, quote=False)}", "{text}",
+        "tests/ui/test_html.py::test_texts_and_attributes_are_escaped_and_only_inner_markup_is_not",
+    ),
+    Guard(
+        "attributes of a list's markup are escaped", "X2", "ui/layout/html.py", "{escape(str(value))}", "{value}",
+        "tests/ui/test_html.py::test_texts_and_attributes_are_escaped_and_only_inner_markup_is_not",
+    ),
+    Guard(
         "code is escaped where it is coloured", "X2", "ui/transcript/code.py", "        text = escape(value, quote=False)\n", "        text = value\n",
         f"{TEST}::test_the_text_of_a_code_block_is_its_source_byte_for_byte",
     ),

@@ -18,14 +18,14 @@ from core.domain.records import Agent, UserId, now
 from core.domain.runs import Run, TriggerKind
 from core.domain.schedules import Trigger
 from core.domain.states import RunState
-from ui.layout.html import icon, tag
+from ui.layout.html import fragment, icon, icon_markup, markup, tag
 from ui.layout.i18n import choose
 from ui.layout.page_frame import PageFrame, frame, screen
 from ui.layout.services import Services
 from ui.runs.input_fields import VALUE
 from ui.runs.run_filter import GROUPS, RunFilter, asked_for
 from ui.runs.sentences import RunLine, day_words, line
-from ui.runs.state_mark import state_mark
+from ui.runs.state_mark import state_markup
 from ui.runs.timeline import Lane, Timeline
 
 MOST = 1000  # runs of one day that are read
@@ -199,21 +199,7 @@ class RunsPage:
     def _row(self, row: RunLine, *, filled: bool) -> None:
         with tag("div", classes="tr", role="row", testid="run-row", data_state=row.state) as place:
             place.attributes(data_trigger=row.trigger_kind, data_run=row.id)
-            with tag("span", classes="rst", role="cell"):
-                state_mark(row.state, row.word)
-            with tag("span", classes="ag", role="cell"):
-                icon(row.icon)
-                tag("a", row.agent, classes="cut", href=row.href)
-            with tag("span", classes="tg", role="cell"):
-                icon(row.trigger_icon)
-                tag("span", row.trigger, classes="cut")
-            tag("span", row.at, classes="wh", role="cell")
-            tag("span", row.took, classes="num tk", role="cell")
-            tag("span", row.cost, classes="num cs", role="cell")
-            with tag("span", classes="rs1 cut", role="cell", title=row.result):
-                tag("span", row.result)
-                if row.tail:
-                    tag("span", f" · {row.tail}", classes="muted")
+            fragment(cells(row), classes="cells")
             with tag("span", classes="act1", role="cell"):
                 self._action(row, filled=filled)
 
@@ -237,6 +223,27 @@ class RunsPage:
     async def _retry(self, run: str) -> None:
         again = await self._page.services.runs.retry(run, user=self._page.user_id)
         ui.navigate.to(f"/runs/{again.id}")
+
+
+def cells(row: RunLine) -> str:
+    """Return all cells of a row but that of its action."""
+
+    def cell(classes: str, text: str = "", inner: str = "", **more: str) -> str:
+        return markup("span", text, inner=inner, classes=classes, role="cell", **more)
+
+    tail = markup("span", f" · {row.tail}", classes="muted") if row.tail else ""
+    agent = markup("a", row.agent, classes="cut", href=row.href)
+    return "".join(
+        (
+            cell("rst", inner=state_markup(row.state, row.word)),
+            cell("ag", inner=icon_markup(row.icon) + agent),
+            cell("tg", inner=icon_markup(row.trigger_icon) + markup("span", row.trigger, classes="cut")),
+            cell("wh", row.at),
+            cell("num tk", row.took),
+            cell("num cs", row.cost),
+            cell("rs1 cut", inner=markup("span", row.result) + tail, title=row.result),
+        )
+    )
 
 
 async def of_day(services: Services, user: UserId, start: datetime, end: datetime, *, agent: str = "") -> list[Run]:

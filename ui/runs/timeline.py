@@ -6,7 +6,7 @@ from datetime import datetime
 from core.domain.records import Agent, now
 from core.domain.runs import Run
 from core.domain.states import AT_WORK, RunState
-from ui.layout.html import icon, tag
+from ui.layout.html import fragment, icon, icon_markup, markup, tag
 from ui.layout.i18n import Translations
 from ui.runs.sentences import why
 
@@ -43,11 +43,10 @@ class Timeline:
                     with tag("span", classes="nm row"):
                         icon(lane.agent.icon)
                         tag("span", lane.agent.name or words.t("dashboard.untitled"), classes="cut")
-                    with tag("div", classes="lane"):
-                        for run in lane.runs:
-                            self._run(run)
-                        for due in lane.planned:
-                            self._mark("plan", due, f"{words.t('runs.planned')} · {words.clock(due)}")
+                    planned = words.t("runs.planned")
+                    marks = [self._run(run) for run in lane.runs]
+                    marks += [self._mark("plan", due, f"{planned} · {words.clock(due)}") for due in lane.planned]
+                    fragment("".join(marks), classes="lane")
 
         self._legend()
 
@@ -76,30 +75,29 @@ class Timeline:
         """True if the label of "now" would lie over a label at this place."""
         return self._start <= now() < self._end and abs(self._left(now()) - share) < 0.05
 
-    def _run(self, run: Run) -> None:
+    def _run(self, run: Run) -> str:
         words = self._words
         said = f"{words.clock(run.started_at or run.at)} · {words.t(f'run_state.{run.state}')} · {why(run, words)}"
         if run.started_at is None:
-            self._mark(MARKS.get(run.state, "wait"), run.at, said)
-            return
-        if run.due_at:
-            tag("i", classes="due", style=f"left:{self._left(run.due_at):.2%}", aria_hidden="true")
+            return self._mark(MARKS.get(run.state, "wait"), run.at, said)
         begun, ended = self._left(run.started_at), self._left(run.finished_at or now())
         kind = {RunState.WAITING: "ask", RunState.RUNNING: "busy"}.get(run.state, "held" if run.waited_s else "")
         if run.state not in AT_WORK and run.state is not RunState.SUCCEEDED:
             kind = "grey"
         style = f"left:{begun:.2%};width:{max(0.0, ended - begun):.2%}"
-        tag("a", classes=f"run {kind}".strip(), style=style, href=f"/runs/{run.id}", title=said, aria_label=said)
-        if run.state in MARKS:
-            self._mark(MARKS[run.state], run.finished_at or run.at, said)
+        due = ""
+        if run.due_at:
+            due = markup("i", classes="due", style=f"left:{self._left(run.due_at):.2%}", aria_hidden="true")
+        mark = self._mark(MARKS[run.state], run.finished_at or run.at, said) if run.state in MARKS else ""
+        classes = f"run {kind}".strip()
+        bar = markup("a", classes=classes, style=style, href=f"/runs/{run.id}", title=said, aria_label=said)
+        return due + bar + mark
 
-    def _mark(self, kind: str, at: datetime, said: str) -> None:
-        style = f"left:{self._left(at):.2%}"
+    def _mark(self, kind: str, at: datetime, said: str) -> str:
+        place = {"style": f"left:{self._left(at):.2%}", "title": said, "role": "img", "aria_label": said}
         if kind in ("plan", "wait"):
-            tag("span", classes=f"run {kind}", style=style, title=said, role="img", aria_label=said)
-            return
-        with tag("span", classes=f"mk mk-{kind}", style=style, title=said, role="img", aria_label=said):
-            icon(kind)
+            return markup("span", classes=f"run {kind}", **place)
+        return markup("span", classes=f"mk mk-{kind}", inner=icon_markup(kind), **place)
 
     def _left(self, at: datetime) -> float:
         share = (at - self._start) / (self._end - self._start)
