@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from core.domain.runs import Run
+from core.domain.runs import Run, TriggerKind
 from core.domain.states import ENDED, RunState
 from ui.layout.html import icon, tag
 from ui.layout.page_frame import PageFrame
@@ -12,6 +12,7 @@ from ui.runs.sentences import why
 from ui.runs.state_mark import GLYPHS, state_mark
 
 MARKS, LISTED = 20, 10
+READ = 60  # some of them may be runs of tests
 
 
 class AgentHistory:
@@ -27,7 +28,8 @@ class AgentHistory:
 
     async def refresh(self) -> None:
         """Read again, and draw if anything reads otherwise."""
-        runs = await self._page.services.runs.page(user=self._page.user_id, agent=self._agent, limit=MARKS)
+        found = await self._page.services.runs.page(user=self._page.user_id, agent=self._agent, limit=READ)
+        runs = [run for run in found if run.trigger_kind is not TriggerKind.TEST][:MARKS]  # tests are no work
         if runs == self._seen:
             return
         self._seen = runs
