@@ -49,6 +49,7 @@ TABLE: dict[str, tuple[int, int]] = {
     "GET /settings": (SIGN_IN, 200),
     "GET /settings/secrets": (SIGN_IN, 200),
     "GET /settings/notifications": (SIGN_IN, 200),
+    "GET /settings/model": (SIGN_IN, 404),
     "GET /push_worker.js": (SIGN_IN, 200),
     "GET /workspace/{agent_id}": (SIGN_IN, 404),
     "GET /agents/{agent_id}": (SIGN_IN, 404),

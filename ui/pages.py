@@ -8,7 +8,7 @@ from ui.dashboard import page as dashboard_page
 from ui.layout import error_page
 from ui.layout.services import Services
 from ui.runs import list_page, operate_page, reason_page, run_form, run_page
-from ui.settings import notifications, secrets
+from ui.settings import model, notifications, secrets
 from ui.settings import page as settings_page
 from ui.usage import page as usage_page
 from ui.workspace import export_route
@@ -35,6 +35,7 @@ def install(services: Services) -> None:
         settings_page,
         secrets,
         notifications,
+        model,
         admin_page,
         error_page,
     ):

@@ -25,6 +25,7 @@ from core.services.background_loops import BackgroundLoops
 from core.services.connections import ConnectionHistory
 from core.services.conversations import Conversations
 from core.services.files import Files
+from core.services.model_connection import ModelConnections
 from core.services.platform_requests import PlatformRequests
 from core.services.run_worker import RunWorker
 from core.services.runs import Runs
@@ -66,12 +67,12 @@ async def front(
     conversations = Conversations(store=store, runners=runners, audit=audit)
     async with (
         _background_loops(settings, conversations, store=store, runners=runners) as loops,
+        ModelConnections(settings, store, vault, audit=audit) as model,
         notifications(settings, store=store, vault=vault, audit=audit) as told,
         Announcements(store=store, audit=audit) as announcements,
         _account(authenticator, conversations, store=store, vault=vault, runners=runners, audit=audit) as account,
         authenticator.running(),
     ):
-        people = _user_admin(authenticator, settings, store=store, runners=runners, audit=audit)
         services = Services(
             settings=settings,
             auth=authenticator,
@@ -79,11 +80,10 @@ async def front(
             conversations=conversations,
             terminals=Terminals(conversations=conversations, audit=audit, allowed=settings.terminals == "on"),
             files=Files(store=store, runners=runners, upload_bytes=settings.upload_mb * 2**20),
-            people=people,
-            spending=Spending(store, audit=audit, people=people),
+            **_people(authenticator, settings, store=store, runners=runners, audit=audit),
             announcements=announcements,
             isolation=spawner.isolation,
-            **told,
+            **told | {"model": model},
             **_use_cases(conversations, loops, store=store, vault=vault, runners=runners, audit=audit),
         )
         _install(app, services, store=store, gate=gate, draining=draining)
@@ -122,13 +122,14 @@ def _use_cases(
     }
 
 
-def _user_admin(
+def _people(
     authenticator: auth.AuthService, settings: Settings, *, store: Store, runners: RunnerPool, audit: Audit
-) -> UserAdmin:
-    """Build the administration of users; a changed right takes effect in pages that its user has open."""
-    return UserAdmin(
+) -> dict[str, Any]:
+    """Build the administration of users and what they may spend; a changed right takes effect in open pages."""
+    people = UserAdmin(
         store=store, runners=runners, audit=audit, named=settings.admins, changed=authenticator.logins.refresh
     )
+    return {"people": people, "spending": Spending(store, audit=audit, people=people)}
 
 
 def _account(

@@ -38,6 +38,7 @@ class AuditAction(StrEnum):
     SCHEDULE_CHANGED = "schedule_changed"
     LIMITS_CHANGED = "limits_changed"
     TERMINAL_OPENED = "terminal_opened"
+    MODEL_CHANGED = "model_changed"
     CHANNEL_CHANGED = "channel_changed"
     CHANNEL_DELETED = "channel_deleted"
     RUN_STARTED = "run_started"

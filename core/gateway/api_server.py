@@ -1,6 +1,5 @@
 """The part that local and cluster gateways share: the API for boxes, with its vault, model provider and meter."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,7 +11,8 @@ from core.gateway.identity import Callers
 from core.gateway.metering.limits import SpendLimits
 from core.gateway.metering.meter import Meter
 from core.gateway.metering.stored_limits import StoredLimits
-from core.gateway.providers.factory import provider_for
+from core.gateway.providers.connected import LOOK_S as CONNECTION_S
+from core.gateway.providers.connected import ConnectedProvider
 from core.lib.tasks import Tasks, repeat
 from core.runs.silence_alarm import LOOK_S, SilenceAlarm
 from core.store import Store
@@ -35,9 +35,8 @@ async def box_api_server(
     `shared`: other gateways serve the same boxes over the same Store. `limits`: who knows what calls may cost.
     """
     async with opened_vault(settings) as vault:
-        provider = await asyncio.to_thread(provider_for, settings)  # it may load Google's client
-        regional = settings.provider == "vertex" and settings.vertex_region != "global"
-        meter = Meter(store, provider=settings.provider, regional=regional, limits=limits or StoredLimits(store))
+        provider = ConnectedProvider(settings, store, vault)
+        meter = Meter(store, provider=settings.provider, limits=limits or StoredLimits(store))
         api = BoxApi(
             store=store,
             vault=vault,
@@ -48,15 +47,28 @@ async def box_api_server(
             meter=meter,
             shared=shared,
         )
-        # handler_cancellation: a CLI that hangs up ends the call upstream, and its cost
-        runner = web.AppRunner(api.app(), handler_cancellation=True, access_log=None, shutdown_timeout=drain_s)
+        provider.changed = lambda in_force: _use(in_force, api, meter)
+        await provider.refresh()
+        runner = _runner(api, drain_s)
         alarm = Tasks()
         try:
             await runner.setup()
             alarm.spawn(repeat(SilenceAlarm(store).look, every_s=LOOK_S, name="the alarm of schedules"), "alarm")
+            alarm.spawn(repeat(provider.refresh, every_s=CONNECTION_S, name="the model connection"), "connection")
             yield runner
         finally:
             await alarm.cancel()
             await runner.cleanup()
             await provider.close()
             await meter.close()
+
+
+def _runner(api: BoxApi, drain_s: float) -> web.AppRunner:
+    # handler_cancellation: a CLI that hangs up ends the call upstream, and its cost
+    return web.AppRunner(api.app(), handler_cancellation=True, access_log=None, shutdown_timeout=drain_s)
+
+
+def _use(in_force: Settings, api: BoxApi, meter: Meter) -> None:
+    api.use(in_force)
+    regional = in_force.provider == "vertex" and in_force.vertex_region != "global"
+    meter.use(provider=in_force.provider, regional=regional)

@@ -64,6 +64,11 @@ class BoxApi:
         self._ingest, self._redactor = Ingest(store, shared=shared), Redactor((*secrets_of(settings), *keys))
         self._heavy = asyncio.Semaphore(1)  # two threads that decode would starve this one
 
+    def use(self, settings: Settings) -> None:
+        """Tell boxes of this provider, and mask its credential in what they send."""
+        self._provider_name = settings.provider
+        self._redactor = Redactor((*secrets_of(settings), *self._keys))
+
     def app(self) -> web.Application:
         app = web.Application(middlewares=[ignore_disconnects, errors])
         app.add_routes(

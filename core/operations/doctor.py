@@ -11,16 +11,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import aiohttp
-import msgspec
 
 from core.config import runtime_dir
 from core.config.checks import check
 from core.config.settings import Settings
 from core.domain.errors import PlatformError
-from core.domain.records import SYSTEM, UserId
-from core.gateway.providers import Call
+from core.domain.records import UserId
 from core.gateway.providers.factory import upstream_for
 from core.gateway.providers.passthrough import Upstream
+from core.gateway.providers.probe import BUSY, PROBE, PROBE_MODEL
 from core.services.notify.email import MailServer
 from core.services.notify.transport import NotDelivered
 from core.spawner import cgroup
@@ -36,18 +35,7 @@ from core.vault.factory import whereabouts as vault_whereabouts
 CHECK_S = 20.0  # for each check; the model's answer takes longest
 VERSION_S = 15.0  # less than CHECK_S, so that the process is not left running
 FREE_BYTES = 1024**3  # below this agents soon cannot write
-PROBE_MODEL = "claude-haiku-4-5-20251001"
-PROBE = Call(
-    user=SYSTEM,
-    agent="",
-    session="",
-    path="/v1/messages",
-    query="",
-    headers={"anthropic-version": "2023-06-01", "content-type": "application/json"},
-    body=msgspec.json.encode({"model": PROBE_MODEL, "max_tokens": 1, "messages": [{"role": "user", "content": "."}]}),
-)
 NOBODY = UserId("doctor")  # a user without secrets; an unreachable vault fails all the same
-BUSY = (429, 503, 529)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,13 +9,13 @@ from typing import Any, Protocol
 
 import msgspec
 
-from core.domain import notifications, records, runs, schedules
+from core.domain import model_connection, notifications, records, runs, schedules
 from core.domain.records import Record, UserId
 from core.store.query import table_name
 
 KINDS: dict[str, type[Record]] = {
     table_name(kind): kind
-    for module in (records, runs, schedules, notifications)
+    for module in (records, runs, schedules, notifications, model_connection)
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, Record) and kind is not Record
 }

@@ -23,6 +23,7 @@ COMPLETING = (
     "domain/agent_definition.py",
     "domain/agent_inputs.py",
     "domain/states.py",
+    "domain/model_connection.py",
     "domain/notifications.py",
     "domain/runs.py",
     "domain/schedules.py",

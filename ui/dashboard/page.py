@@ -107,7 +107,7 @@ class Dashboard:
 
     def _cards(self, overview: Overview | None) -> AgentCards:
         tag("h1", self.page.words.t("dashboard.title"), classes="sr")
-        cards = AgentCards(self.page.words, overview, free=self.services.settings.provider == PRACTICE)
+        cards = AgentCards(self.page.words, overview, free=self.services.provider == PRACTICE)
         cards.on("make", self._make, args=[])
         cards.on("rename", self._rename)
         cards.on("archive", self._archive)

@@ -24,7 +24,7 @@ class Banners:
                 self._shown.append((self._banner(kind, why, isolation.command), True))
             self._announced_at = len(self._shown)
             self._shown.append((self._announcement(), False))
-            if services.settings.provider == "practice":
+            if services.provider == "practice":
                 self._shown.append((self._banner("practice", "", "export ANTHROPIC_API_KEY=…\nmake run"), True))
             self._more = tag("button", classes="btn ghost sm plus", type="button", testid="more-banners")
         client.on_delete(services.announcements.watch(self._announce))

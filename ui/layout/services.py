@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from core.services.connections import ConnectionHistory
     from core.services.conversations import Conversations
     from core.services.files import Files
+    from core.services.model_connection import ModelConnections
     from core.services.notify.channels import Channels
     from core.services.notify.presence import Presence
     from core.services.platform_requests import PlatformRequests
@@ -90,4 +91,10 @@ class Services:
     audit: "Audit"
     channels: "Channels"
     presence: "Presence"
+    model: "ModelConnections | None" = None
     isolation: Callable[[], Isolation]  # called by each page, because the spawner may learn it only later
+
+    @property
+    def provider(self) -> str:
+        """The name of the model provider in force."""
+        return self.model.provider if self.model else self.settings.provider

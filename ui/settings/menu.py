@@ -9,6 +9,7 @@ from ui.layout.page_frame import PageFrame
 # name, icon, address; the name completes `settings_menu.<name>`
 ENTRIES = (
     ("profile", "user", "/settings"),
+    ("model", "plug", "/settings/model"),
     ("secrets", "key", "/settings/secrets"),
     ("notifications", "bell", "/settings/notifications"),
     ("devices", "device", "/settings#devices"),
@@ -24,6 +25,8 @@ def settings_page(page: PageFrame, current: str, title: str) -> Iterator[None]:
     with tag("div", classes="settings-cols"):
         with tag("nav", classes="settings-menu hide-phone", aria_label=words.t("settings.title")):
             for name, glyph, href in ENTRIES:
+                if name == "model" and not shows_model(page):
+                    continue
                 with tag("a", href=href, aria_current="page" if name == current else None):
                     icon(glyph)
                     tag("span", words.t(f"settings_menu.{name}"))
@@ -33,6 +36,12 @@ def settings_page(page: PageFrame, current: str, title: str) -> Iterator[None]:
                 tag("span", words.t("settings.title"), classes="cut")
             tag("h1", title)
             yield
+
+
+def shows_model(page: PageFrame) -> bool:
+    """Return whether the user of this page may see the model connection."""
+    model = page.services.model
+    return model is not None and model.may_change(page.user)
 
 
 class LinkSection:

@@ -10,7 +10,7 @@ from ui.layout.services import Services
 from ui.settings import account
 from ui.settings.account import AccountSection
 from ui.settings.devices import Devices
-from ui.settings.menu import LinkSection
+from ui.settings.menu import LinkSection, shows_model
 from ui.settings.rules import RulesSection
 from ui.settings.secrets import SecretsLink
 
@@ -60,6 +60,8 @@ def install(services: Services) -> None:
                 tag("h1", page.words.t("settings.title"))
                 _profile(page)
                 _looks(page)
+                if shows_model(page):
+                    LinkSection(page, "model", "/settings/model")
                 told = LinkSection(page, "notifications", "/settings/notifications")
                 parts = (
                     Devices(page),

@@ -51,7 +51,7 @@ class Dock:
                     agent=agent,
                     session=session,
                     words=words,
-                    switchable=page.services.settings.provider != PRACTICE,
+                    switchable=page.services.provider != PRACTICE,
                     choose=partial(self._controls.choose, id, user=user),
                     info=info,
                     compact=self._compact,

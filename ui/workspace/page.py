@@ -116,7 +116,7 @@ class WorkspaceChat:
 
         def make() -> SharedView:
             follow = partial(self._conversations.follow, session.id, user=user)
-            known = _known(session, practice=self._page.services.settings.provider == PRACTICE)
+            known = _known(session, practice=self._page.services.provider == PRACTICE)
             return SharedView(
                 follow=cast("Any", follow), make_reducer=lambda render: _reducer(session, known, self._words, render)
             )

@@ -56,6 +56,10 @@ class Meter:
         """Begin to meter a call. Raises: BadInput (`spend_limit`, `max_turns`): it would pass a limit."""
         return MeteredCall(self, call, await self._guard.admit(call, self._estimate_usd(call)))
 
+    def use(self, *, provider: str, regional: bool) -> None:
+        """Count further calls as those of this provider."""
+        self._free, self._regional = provider == PRACTICE, regional
+
     async def close(self) -> None:
         """Book the calls that have not been booked yet."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
