@@ -50,17 +50,21 @@ async def box_api_server(
         provider.changed = lambda in_force: _use(in_force, api, meter)
         await provider.refresh()
         runner = _runner(api, drain_s)
-        alarm = Tasks()
+        loops = Tasks()
         try:
             await runner.setup()
-            alarm.spawn(repeat(SilenceAlarm(store).look, every_s=LOOK_S, name="the alarm of schedules"), "alarm")
-            alarm.spawn(repeat(provider.refresh, every_s=CONNECTION_S, name="the model connection"), "connection")
+            _start_loops(loops, store, provider)
             yield runner
         finally:
-            await alarm.cancel()
+            await loops.cancel()
             await runner.cleanup()
             await provider.close()
             await meter.close()
+
+
+def _start_loops(loops: Tasks, store: Store, provider: ConnectedProvider) -> None:
+    loops.spawn(repeat(SilenceAlarm(store).look, every_s=LOOK_S, name="the alarm of schedules"), "alarm")
+    loops.spawn(repeat(provider.refresh, every_s=CONNECTION_S, name="the model connection"), "connection")
 
 
 def _runner(api: BoxApi, drain_s: float) -> web.AppRunner:
