@@ -129,6 +129,9 @@ class FakeConversation:
         self.agents_[agent] = msgspec.structs.replace(await self.get(agent, user=user), **fields)
         return self.agents_[agent]
 
+    async def publish(self, agent: str, *, user: UserId, note: str = "") -> Agent:
+        return await self.change(agent, user=user, draft=False)
+
     async def delete(self, agent: str, *, user: UserId) -> None:
         await self.get(agent, user=user)
         del self.agents_[agent]

@@ -76,7 +76,7 @@ def build(fake: FakeConversation) -> FastAPI:
         agents=fake,  # type: ignore[arg-type]
         conversations=fake,  # type: ignore[arg-type]
         auth=FakeAuth(),  # type: ignore[arg-type]
-        **{**rest_of_services(), "controls": fake},
+        **{**rest_of_services(), "controls": fake, "versions": fake},
         isolation=bubblewrap,
     )
     _add_control_routes(app, fake)

@@ -1,76 +1,17 @@
 """`/agents/{agent}`: one agent with all that it is, section by section, each to be read and changed here."""
 
 import asyncio
-import logging
-from contextlib import suppress
 from urllib.parse import quote
 
 from nicegui import background_tasks, ui
 
-from core.domain.errors import NotFound, Unavailable
-from core.lib.pubsub import Lagging, Subscription
-from core.protocol.runner_api import SessionChange
+from ui.agents.draft_panel import DraftPanel
 from ui.agents.publish import PublishSheet
-from ui.agents.sections.about import AboutSection
-from ui.agents.sections.hosts import HostsSection
-from ui.agents.sections.inputs import InputsSection
-from ui.agents.sections.instructions import InstructionsSection
-from ui.agents.sections.model import ModelSection
-from ui.agents.sections.permissions import PermissionsSection
-from ui.agents.sections.schedule import ScheduleSection
-from ui.agents.sections.secrets import SecretsSection
-from ui.agents.sections.section import Section
-from ui.agents.sections.tests import TestsSection
-from ui.agents.sections.versions import VersionsSection
-from ui.agents.view import AgentView, read_view
+from ui.agents.view import AgentView
 from ui.layout.html import Tag, icon, tag
 from ui.layout.page_frame import PageFrame, frame, screen
 from ui.layout.services import Services
 from ui.runs.agent_history import AgentHistory
-
-log = logging.getLogger("oma.pages")
-
-SETTLE_S = 0.5  # between two reads while a session of the agent is at work; a changed record is read at once
-SECTIONS: tuple[type[Section], ...] = (
-    InstructionsSection,
-    PermissionsSection,
-    AboutSection,
-    ModelSection,
-    InputsSection,
-    SecretsSection,
-    HostsSection,
-    ScheduleSection,
-    TestsSection,
-    VersionsSection,
-)
-
-
-class DraftPanel:
-    """The sections of one agent, kept up to date; `refresh` reads again and shows what has changed."""
-
-    def __init__(self, page: PageFrame, agent: str) -> None:
-        self._page, self._agent = page, agent
-        self.view: AgentView | None = None
-        with tag("div", classes="draft", testid="draft-panel"):
-            self.sections = [kind(page, agent, self.refresh) for kind in SECTIONS]
-
-    async def refresh(self) -> None:
-        """Raises: NotFound: the agent is gone. Unavailable."""
-        self.view = await read_view(self._page, self._agent)
-        for section in self.sections:
-            section.show(self.view)
-
-    async def next_news(self, news: Subscription[SessionChange]) -> bool:
-        """Wait for news about this agent; True if a record has changed, False if a session goes on."""
-        while True:
-            try:
-                change = await anext(news)
-            except Lagging:
-                return True
-            if not change.session:
-                return True
-            if change.agent == self._agent:
-                return False
 
 
 class AgentPage:
@@ -99,12 +40,12 @@ class AgentPage:
             self._index = tag("nav", classes="index", aria_label=words.t("agent.index"))
             with tag("div", classes="grow"):
                 self._sheet = PublishSheet(page, agent, done=self.refresh)
-                self._panel = DraftPanel(page, agent)
+                self.panel = DraftPanel(page, agent)
             with tag("aside", classes="rail", aria_label=words.t("schedules.history")):
                 self._history = AgentHistory(page, agent)
         self._entries: dict[str, Tag] = {}
         with self._index:
-            for section in self._panel.sections:
+            for section in self.panel.sections:
                 with tag("a", href=f"#{section.key}") as entry:
                     tag("span", words.t(f"agent.{section.key}"))
                 self._entries[section.key] = tag("i", classes="chg", title=words.t("agent.changed"))
@@ -122,20 +63,21 @@ class AgentPage:
         ui.navigate.to(f"/workspace/{quote(self._agent)}?session={quote(session.id)}")
 
     def _toggle(self) -> None:
-        if self._panel.view:
-            self._sheet.toggle(self._panel.view)
+        if self.panel.view:
+            self._sheet.toggle(self.panel.view)
 
     async def refresh(self) -> None:
         """Read again. Raises: NotFound: the agent is gone. Unavailable."""
-        await self._panel.refresh()
+        await self.panel.refresh()
         await self._history.refresh()
-        if view := self._panel.view:
+        if view := self.panel.view:
             self._show(view)
 
     def _show(self, view: AgentView) -> None:
         words = self._page.words
         name = view.agent.name or words.t("dashboard.untitled")
-        self._page.retitle(name)
+        with self._page.client:  # the caller may be a button that is gone meanwhile
+            self._page.retitle(name)
         self._name.set_text(name)
         self._tile.clear()
         with self._tile:
@@ -150,24 +92,6 @@ class AgentPage:
         self._differs.set_visibility(bool(view.changed))
         for key, dot in self._entries.items():
             dot.set_visibility(key in view.changed)
-
-    async def follow(self) -> None:
-        """Show what is new, until cancelled."""
-        async with self._page.services.conversations.changes(user=self._page.user_id) as news:
-            while True:
-                record = await self._panel.next_news(news)
-                if not record:
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(SETTLE_S):
-                            while not await self._panel.next_news(news):
-                                pass
-                try:
-                    await self.refresh()
-                except NotFound:
-                    self._page.client.open("/dashboard?gone")
-                    return
-                except Unavailable:
-                    log.warning("an agent's page could not be refreshed", exc_info=True)
 
 
 def install(services: Services) -> None:
@@ -185,7 +109,9 @@ def install(services: Services) -> None:
 
         def begin() -> None:
             if not task:
-                task.append(background_tasks.create(shown.follow(), name="agent page", context=page.client))
+                task.append(
+                    background_tasks.create(shown.panel.follow(shown.refresh), name="agent page", context=page.client)
+                )
 
         def end() -> None:
             for one in task:

@@ -41,6 +41,7 @@ export default {
             <div class="pop">
               <button type="button" class="li" @click="begin(card)"><i class="ic ic-edit" aria-hidden="true"></i>{{ words.rename }}</button>
               <button v-if="!card.archived" type="button" class="li" data-testid="card-run" @click="$emit('run', card.id)"><i class="ic ic-play" aria-hidden="true"></i>{{ words.run }}</button>
+              <a class="li" :href="card.page" data-testid="card-agent"><i class="ic ic-sliders" aria-hidden="true"></i>{{ words.page }}</a>
               <a class="li" :href="card.operate" data-testid="card-operate"><i class="ic ic-clock" aria-hidden="true"></i>{{ words.operate }}</a>
               <button type="button" class="li" @click="$emit('archive', [card.id, !card.archived])">
                 <i class="ic" :class="card.archived ? 'ic-restore' : 'ic-archive'" aria-hidden="true"></i>{{ card.archived ? words.restore : words.archive }}</button>

@@ -177,6 +177,7 @@ def view(card: AgentSummary, waiting: Request | None, words: Translations) -> di
         "cost": words.t("dashboard.month", cost=words.money(card.cost_usd)) if card.cost_usd else "",
         "href": f"{here}?session={quote(card.session)}" if card.session else here,
         "answer": f"{here}?session={quote(waiting.session)}" if waiting else here,
+        "page": f"/agents/{quote(card.agent.id)}",
         "operate": f"/agents/{quote(card.agent.id)}/operate",
         "next": _next(card, words),
         "last": _last(card, words),
@@ -246,6 +247,7 @@ def _labels(words: Translations) -> dict[str, Any]:
     return {
         **labels,
         "cancel": words.t("common.cancel"),
+        "page": words.t("agent.open_page"),
         "operate": words.t("schedules.title"),
         "run": words.t("schedules.run_now"),
         "none": none,

@@ -14,6 +14,7 @@ export default {
           <dl v-if="known.length" class="told" data-testid="facts-told"><div v-for="fact in known" :key="fact"><dt>{{ words[fact] }}</dt><dd>{{ now.facts[fact] }}</dd></div></dl>
           <button type="button" class="li" data-palette="1" data-testid="to-palette"><i class="ic ic-search" aria-hidden="true"></i>{{ words.find }}<kbd class="mod end hide-phone" aria-hidden="true"></kbd></button>
           <a class="li" href="/dashboard"><i class="ic ic-list" aria-hidden="true"></i>{{ words.agents }}</a>
+          <a class="li" :href="names.page" data-testid="to-agent"><i class="ic ic-sliders" aria-hidden="true"></i>{{ words.page }}</a>
           <a class="li" :href="names.operate" data-testid="to-operate"><i class="ic ic-clock" aria-hidden="true"></i>{{ words.operate }}</a>
           <a class="li" :href="names.connections" data-testid="to-connections"><i class="ic ic-globe" aria-hidden="true"></i>{{ words.connections }}</a>
           <a class="li" :href="names.connections + '#mode'" data-testid="to-mode"><i class="ic ic-shield" aria-hidden="true"></i>{{ words.mode }}</a>

@@ -44,6 +44,7 @@ class WorkspaceHead(Element, component="header.js"):
         shared = {
             "connections": words.t("connections.title"),
             "mode": words.t("mode.title"),
+            "page": words.t("agent.open_page"),
             "operate": words.t("schedules.title"),
             "cancel": words.t("common.cancel"),
             "agents": words.t("workspace.dashboard"),
@@ -74,6 +75,7 @@ class WorkspaceHead(Element, component="header.js"):
             "draft": agent.draft and bool(agent.name),  # one without a name is nothing yet that could be published
             "archived": agent.archived,
             "connections": path(agent),
+            "page": f"/agents/{agent.id}",
             "operate": f"/agents/{agent.id}/operate",
         }
 

@@ -249,7 +249,7 @@ class WorkspaceChat:
 
     async def _publish(self) -> None:
         """Publish the draft: new sessions use the agent instead of building it."""
-        await self._agents.change(self._agent.id, user=self._user, draft=False)
+        await self._page.services.versions.publish(self._agent.id, user=self._user)
         await self._page.refresh()
         self._page.toasts.show(
             self._words.t("head.published"), "ok", action=self._words.t("sessions.new"), undo=self._begin

@@ -33,7 +33,7 @@ class Section:
         self._changed = changed
         self._seen: AgentView | None = None
         self._base: AgentDefinition | None = None  # the definition that the open form was filled from
-        self._mine: object = None  # the value that this page has just saved: no glow for it
+        self._saving = False  # what changes now, this page has changed itself: no glow for it
         self.typed: dict[str, Any] = {}
         self.root = tag("section", classes="sec", id=self.key, testid="draft-field", data_field=self.key)
         with self.root:
@@ -88,9 +88,8 @@ class Section:
         if self.editing:
             return
         self._draw(self.body)
-        if before is not None and value != self._mine:
+        if before is not None and not self._saving:
             self.page.client.run_javascript(GLOW.format(f"document.getElementById('{self.key}')"))
-        self._mine = None
 
     def edit(self) -> None:
         """Open the form, filled with what is there now."""
@@ -116,12 +115,10 @@ class Section:
         await self.saved()
 
     async def saved(self) -> None:
-        """The form's values are kept: close it and read again."""
+        """Close the form, because its values are kept, and read again."""
         self._base = None
-        fresh = self.view
         await self._changed()
-        if self.view is fresh:
-            self._draw(self.body)
+        self._draw(self.body)
 
     def _draw(self, what: Callable[[AgentView], None]) -> None:
         self._body.clear()
@@ -132,7 +129,7 @@ class Section:
         self.form(view)
         with tag("div", classes="row acts"):
             save = tag("button", self.words.t("agent.save"), classes="btn primary", type="button")
-            save.attributes(testid=f"save-{self.key}").on("click", self.submit, args=[])
+            save.attributes(testid=f"save-{self.key}").on("click", self._submit, args=[])
             cancel = tag("button", self.words.t("agent.cancel"), classes="btn ghost", type="button")
             cancel.on("click", self.close, args=[])
 
@@ -142,6 +139,13 @@ class Section:
             await self.save(**self.typed)
         else:
             self.close()
+
+    async def _submit(self) -> None:
+        self._saving = True
+        try:
+            await self.submit()
+        finally:
+            self._saving = False
 
     def _conflict(self, current: AgentDefinition, fields: dict[str, Any]) -> None:
         """Show what stands there now beside what was typed, and let the person choose."""
