@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from core.lib.pubsub import Hub, Subscription
 from core.protocol.runner_api import SessionChange
 from core.services.overview import AgentSummary, Overview
 from core.spawner import Isolation
+from ui.layout.services import Services
 
 
 class FakeAuth:
@@ -71,14 +73,23 @@ class NobodyLooks:
     async def left(self, user: UserId, page: str) -> None: ...
 
 
+class NoTerminals:
+    """The administrator does not allow terminals."""
+
+    allowed = False
+
+
 def rest_of_services() -> dict[str, Any]:
     """The services that pages over fakes do not use; /settings and /admin are tested over the real ones (tests/e2e)."""
-    names = (
-        "account secrets export outbound files people audit schedules definitions spending platform_requests controls "
-        "terminals tests channels"
-    )
-    unused = dict.fromkeys(names.split())
-    return {**unused, "announcements": Announced(), "runs": NoRuns(), "presence": NobodyLooks()}
+    given = {"settings", "agents", "conversations", "auth", "isolation"}
+    unused = {field.name: None for field in fields(Services) if field.name not in given}
+    return {
+        **unused,
+        "announcements": Announced(),
+        "runs": NoRuns(),
+        "presence": NobodyLooks(),
+        "terminals": NoTerminals(),
+    }
 
 
 class FakePlatform:
