@@ -62,6 +62,7 @@ export default {
     key(event) {
       if (event.target.closest("form, button")) return;
       const rows = this.now.filter((row) => !row.more);
+      this.focused = event.target.closest("[data-path]")?.dataset.path ?? this.focused;
       const at = rows.findIndex((row) => row.path === this.focused);
       const row = rows[at];
       const go = (to) => to && this.focus(to.path);

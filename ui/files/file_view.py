@@ -162,7 +162,7 @@ class FileView:
         editor = ui.codemirror(
             self._value,
             language=language_of(self.path),  # type: ignore[arg-type]  # names of LANGUAGES are among NiceGUI's
-            theme="basicDark" if dark else "basicLight",
+            theme="vscodeDark" if dark else "vscodeLight",
             line_wrapping=True,
             on_change=lambda event: self._changed(event.value),
             keymap={"Mod-s": self.save},

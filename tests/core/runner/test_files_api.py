@@ -71,6 +71,7 @@ async def test_a_folder_lists_folders_first_and_page_after_page(hand: Hand) -> N
     names, after = [], ""
     while True:
         page = await hand.page(more=f"&limit=2&after={quote(after)}")
+        assert len(page["entries"]) <= 2
         names += [one["name"] for one in page["entries"]]
         if not (after := page["next"]):
             break
