@@ -14,7 +14,7 @@ from ui.layout.services import Services
 from ui.runs.alerts import Alerts
 from ui.transcript.reducer import Meta
 from ui.transcript.request_view import card
-from ui.workspace.answers import answer_request
+from ui.workspace.answers import answer_request, test_outcome
 from ui.workspace.request_card import RequestCard
 
 GLYPHS = {"permission": "shield", "question": "question", "plan": "plan"}
@@ -40,7 +40,12 @@ class RequestRow:
                 self._bare(request)
             else:
                 self._card = RequestCard(
-                    words=words, meta=self._meta(request), answer=answer, fail=page.fail, among=True
+                    words=words,
+                    meta=self._meta(request),
+                    answer=answer,
+                    fail=page.fail,
+                    among=True,
+                    outcome=partial(test_outcome, page.services, request.agent, words, user=page.user_id),
                 )
 
     def show(self, request: Request, agent: Agent | None) -> None:

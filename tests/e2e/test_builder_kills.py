@@ -65,7 +65,7 @@ async def survive(practice: Product, visit: Visit, kills: int, seed: int) -> Non
         await me.new_agent()
         agent = me.agent
         await me.say(WISH)
-        await me.until_state("idle")
+        await me.until_turns(1, within_s=BUILD_S)
         await me.say(ANSWER)
         pause_s, victim = dice.uniform(0.0, LONGEST_S), dice.choice(("web", "runner"))
         building = asyncio.create_task(build(me, agent, until=time.monotonic() + pause_s))

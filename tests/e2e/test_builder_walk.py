@@ -34,7 +34,7 @@ async def test_one_sentence_becomes_a_tested_scheduled_published_agent(practice:
     await me.new_agent()
     await me.say(WISH)
     await expect(me.answers.last).to_contain_text("저장소의 이슈를 볼까요?")
-    await me.until_state("idle")
+    await me.until_turns(1)
     await me.say(ANSWER)
     await expect(me.permission).to_contain_text("python3 main.py")
     await allow_always(me)
@@ -50,9 +50,10 @@ async def test_one_sentence_becomes_a_tested_scheduled_published_agent(practice:
         await expect(verdict).to_have_attribute("data-state", "passed")
     await judge(me, "green verdicts and the proposal of a schedule", but="heading-order")
     await proposal.get_by_test_id("allow").click()
-    await expect(me.get("publish-form")).to_be_visible()
+    await expect(me.get("publish-form")).to_contain_text("2개 가운데 2개 통과")
     await me.get("publish-form").get_by_test_id("allow").click()
     await expect(me.answers.last).to_contain_text("게시했어요")
+    await me.until_turns(2)
     took_s = time.monotonic() - began
     (trigger,) = (await of_agent(me, "triggers"))["triggers"]
     assert (trigger["cron"], trigger["timezone"]) == ("0 9 * * *", "Asia/Seoul")

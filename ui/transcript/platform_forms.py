@@ -22,6 +22,7 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
     """A request with words and buttons of its own. `why` is the model's words; `rows` and `note` are the platform's.
 
     `field` is the label of the value that a yes brings with it, `change` the label of a no that says what to change.
+    `tests` is the label of a row that the page fills with the outcome of the agent's newest test run.
     """
 
     testid: str
@@ -34,6 +35,7 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     field: str = ""
     change: str = ""
+    tests: str = ""
 
 
 def form_of(asked: Asked, words: Translations) -> Form | None:
@@ -52,6 +54,7 @@ def form_of(asked: Asked, words: Translations) -> Form | None:
             yes=words.t("ours.publish_yes"),
             no=words.t("ours.not_yet"),
             change=words.t("ours.change"),
+            tests=words.t("agent.tests"),
         )
     return None
 

@@ -13,7 +13,7 @@ from core.protocol.files_api import FolderEntry
 from ui.layout.html import tag
 from ui.layout.page_frame import PageFrame
 from ui.transcript.reducer import Meta
-from ui.workspace.answers import answer_request
+from ui.workspace.answers import answer_request, test_outcome
 from ui.workspace.composer import Composer
 from ui.workspace.request_card import RequestCard
 from ui.workspace.session_controls import SessionControls
@@ -32,7 +32,8 @@ class Dock:
         info = partial(self._controls.cli_info, id, user=user)
         with tag("div", classes="dock"), tag("div", classes="col"):
             answer = partial(answer_request, page.services, id, user=user)
-            card = RequestCard(words=words, answer=answer, fail=page.fail, meta=meta)
+            outcome = partial(test_outcome, page.services, session.agent, words, user=user)
+            card = RequestCard(words=words, answer=answer, fail=page.fail, meta=meta, outcome=outcome)
             self.composer = Composer(
                 session=id,
                 user=user,

@@ -40,6 +40,7 @@ export default {
       this.$refs.root.replaceChildren(...(ask ? [this.card(ask, meta.asks.length)] : []));
       this.tick();
       if (isNew && ask) this.since = performance.now();
+      if (ask?.form?.tests) this.$emit("outcome", ask.id);
       if (ask && isNew) this.takeFocus();
       if (!ask && focused) this.composer()?.focus();
     },
@@ -114,6 +115,15 @@ export default {
       }
       if (form.note) parts.push(element("p", "why tiny", form.note));
       return parts;
+    },
+    outcome(id, text, bad) {
+      // What the platform knows of the agent's tests: one decides with it in sight.
+      const list = this.asks[0]?.id === id && this.box.querySelector("dl.fields");
+      if (!list || list.querySelector("[data-outcome]")) return;
+      const row = element("div");
+      row.dataset.outcome = bad ? "red" : "green";
+      row.append(element("dt", "", this.asks[0].form.tests), element("dd", bad ? "bad" : "", text));
+      list.append(row);
     },
     because(reason) {
       const why = element("div", "why");

@@ -21,6 +21,7 @@ LABELS: Final = (
 AT_FIELD: Final = frozenset({"bad_rule", "rule_misses", "short_secret", "bad_secret", "secrets_full"})
 DECISIONS: Final = frozenset({"allow", "allow_always", "deny", "answer"})
 Answer = Callable[..., Awaitable[None]]
+Outcome = Callable[[], Awaitable[tuple[str, bool]]]  # of the newest test run, and whether it is bad news
 
 
 class RequestCard(Element, component="request_card.js", dependencies=[ITEMS_JS]):
@@ -31,14 +32,32 @@ class RequestCard(Element, component="request_card.js", dependencies=[ITEMS_JS])
     """
 
     def __init__(
-        self, *, words: Translations, meta: Meta, answer: Answer, fail: Callable[[Exception], None], among: bool = False
+        self,
+        *,
+        words: Translations,
+        meta: Meta,
+        answer: Answer,
+        fail: Callable[[Exception], None],
+        outcome: Outcome,
+        among: bool = False,
     ) -> None:
         super().__init__()
+        self._outcome = outcome
         self._words, self._answer, self._fail = words, answer, fail
         self.props["among"] = among
         self.props["start"] = msgspec.to_builtins(meta)
         self.props["words"] = {label: words.t(f"card.{label}") for label in LABELS}
         self.on("answer", self._answered)
+        self.on("outcome", self._asked_outcome)
+
+    async def _asked_outcome(self, event: GenericEventArguments) -> None:
+        """The card asks whether to publish: tell it what the agent's tests said."""
+        try:
+            text, is_bad = await self._outcome()
+        except PlatformError as error:
+            self._fail(error)
+            return
+        self.run_method("outcome", str(event.args), text, is_bad)
 
     async def _answered(self, event: GenericEventArguments) -> None:
         said: dict[str, Any] = event.args if isinstance(event.args, dict) else {}
