@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from bench import (
+    agent_files,
     box_start,
     cold_start,
     conversation,
@@ -47,6 +48,7 @@ ROWS: dict[str, Callable[[Stage], Awaitable[dict[str, Figure]]]] = {
     "P16": runs.schedules,
     "P17": dashboard.refresh,
     "P18": runs.hundred_thousand,
+    "P20": agent_files.files,
     "K1": box_start.starts,
 }
 ROW_S = 180.0  # a row that hangs must not take the others with it

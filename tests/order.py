@@ -25,6 +25,7 @@ SECONDS = {
     "e2e/test_practice.py": 75,
     "e2e/test_streaming.py": 75,
     "core/runner/test_lifetimes.py": 70,
+    "e2e/test_files.py": 50,
     "e2e/test_connections.py": 60,
     "e2e/test_xss.py": 60,
     "ui/test_page_frame.py": 60,
