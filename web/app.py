@@ -31,6 +31,7 @@ from core.services.run_worker import RunWorker
 from core.services.runs import Runs
 from core.services.scheduler import Scheduler
 from core.services.schedules import Schedules
+from core.services.search import Search
 from core.services.secrets import Secrets
 from core.services.session_controls import SessionControls
 from core.services.spending import Spending
@@ -110,6 +111,7 @@ def _use_cases(
         "controls": SessionControls(store=store, runners=runners, conversations=conversations, audit=audit),
         "definitions": AgentDefinitions(agents),
         "versions": versions,
+        "search": Search(store),
         "runs": Runs(store, audit=audit, wake=loops.wake),
         "schedules": schedules,
         "tests": AgentTests(store, audit=audit, wake=loops.wake),

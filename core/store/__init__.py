@@ -91,6 +91,15 @@ class Store(Protocol):
     async def delete_events(self, session: str, *, owner: UserId) -> None:
         """Delete the whole log of a session. Idempotent."""
 
+    async def search_messages(
+        self, query: str, *, owner: UserId, session: str = "", limit: int = 50
+    ) -> list[tuple[str, AnyEvent]]:
+        """Return sessions and messages of people and models that have all that is asked for, newest first.
+
+        Words match from their beginning, Korean, Chinese and Japanese anywhere in a word (core.store.search_terms). Of
+        very many matches Firestore looks at the newest only, and may return fewer than `limit`.
+        """
+
     async def claim(self, name: str, *, holder: str, lease_s: float) -> bool:
         """Take or renew the lease `name` for `lease_s` seconds. Returns True if `holder` has it now."""
 

@@ -19,11 +19,13 @@ from google.cloud.firestore_v1.base_query import BaseQuery, FieldFilter
 
 from core.domain import events as log
 from core.domain.errors import BadInput, Conflict, StoreUnavailable
-from core.domain.events import AnyEvent, seq_of
+from core.domain.events import AnyEvent, Text, UserSaid, seq_of
 from core.domain.records import UserId
 from core.store.event_order import in_order, same
 from core.store.firestore_rpc import ANY_TIMES, FirestoreConnection
+from core.store.firestore_search import FirestoreSearch
 from core.store.firestore_values import CHUNKS, LOGS, below, name_of, owner_document
+from core.store.search_terms import fits
 
 Line = tuple[int, bytes]  # an event's number and its JSON
 
@@ -40,6 +42,7 @@ class FirestoreLog:
 
     def __init__(self, connection: FirestoreConnection) -> None:
         self._connection = connection
+        self._search = FirestoreSearch(connection)
 
     async def append(self, session: str, events: Sequence[AnyEvent], *, owner: UserId) -> int:
         batch = in_order(events)
@@ -55,6 +58,7 @@ class FirestoreLog:
                     return last
                 if seq_of(fresh[0]) != last + 1:
                     raise Conflict(f"event {last + 1} is missing")
+                await self._search.add(session, fresh, owner=owner)
                 if await self._create(session, fresh, owner):
                     return seq_of(fresh[-1])
         raise StoreUnavailable("too many write to this session at once")
@@ -72,9 +76,22 @@ class FirestoreLog:
                     break
         return [event for events in reversed(newest) for event in events][-limit:]
 
+    async def search_messages(
+        self, query: str, *, owner: UserId, session: str = "", limit: int = 50
+    ) -> list[tuple[str, AnyEvent]]:
+        found: list[tuple[str, AnyEvent]] = []
+        async with self._connection.call():
+            for each, seq in await self._search.find(query, owner=owner, session=session):
+                if len(found) == limit:
+                    break
+                events = await self._read(each, owner, after=seq - 1, limit=1)
+                found += [(each, event) for event in events if seq_of(event) == seq and _fits(event, query)]
+        return found
+
     async def delete_events(self, session: str, *, owner: UserId) -> None:
         """Delete from the end, so that the rest of the log has no gap at any moment."""
         async with self._connection.call() as client:
+            await self._search.delete(session, owner=owner)
             newest = self._chunks(session, owner).order_by("last", direction=BaseQuery.DESCENDING).select(["last"])
             while found := await newest.limit(DELETED_AT_ONCE).get(**ANY_TIMES):
                 batch = client.batch()
@@ -132,6 +149,10 @@ class FirestoreLog:
             if len(documents) < size:
                 return
             size = PAGE  # more than the parts of any event: one that is cut has to be whole in a page
+
+
+def _fits(event: AnyEvent, query: str) -> bool:
+    return isinstance(event, UserSaid | Text) and fits(event.text, query)
 
 
 def commits_of(lines: Sequence[Line]) -> list[list[tuple[str, dict[str, Any]]]]:

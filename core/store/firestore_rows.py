@@ -12,10 +12,12 @@ from google.cloud.firestore_v1.base_document import DocumentSnapshot
 from google.cloud.firestore_v1.base_query import FieldFilter
 
 from core.domain.errors import Conflict
+from core.domain.events import decode_many
 from core.domain.records import UserId
 from core.store.firestore import FirestoreStore
 from core.store.firestore_log import COMMIT_BYTES, PAGE, commits_of, whole_chunks
 from core.store.firestore_rpc import ANY_TIMES
+from core.store.firestore_search import MESSAGES
 from core.store.firestore_values import (
     AUDIT,
     COUNTERS,
@@ -56,7 +58,7 @@ class FirestoreRows:
         async with self._store._connection.call():
             kinds = [each async for each in owner_document(self._client, owner).collections(**ANY_TIMES)]
         for kind in kinds:
-            if kind.id not in (LOGS, COUNTERS):
+            if kind.id not in (LOGS, COUNTERS, MESSAGES):  # the last is made anew from the logs
                 async for group in self._groups(kind.order_by("__name__")):
                     found = [(each.id, plain(each.to_dict() or {})) for each in group]
                     yield [Row(kind=kind.id, id=id_of(name), body=msgspec.json.encode(body)) for name, body in found]
@@ -90,6 +92,9 @@ class FirestoreRows:
             return await self._store._last(session, owner)
 
     async def write_lines(self, session: str, lines: Sequence[Line], *, owner: UserId) -> None:
+        async with self._store._connection.call():
+            events = decode_many(b"[%s]" % b",".join(text for _, text in lines))
+            await self._store._search.add(session, events, owner=owner)
         chunks = self._store._chunks(session, owner)
         for commit in commits_of(lines):
             batch = self._client.batch()

@@ -10,6 +10,7 @@ from pathlib import Path
 import aiosqlite
 
 from core.domain.errors import Misconfigured, StoreUnavailable
+from core.store import sqlite_search as search
 
 BUSY_S = 10.0  # web and gateway write to the same file; one waits this long for the other
 WAL_RETRY_S = 0.05  # SQLite does not wait by itself while another process changes the journal mode
@@ -62,6 +63,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
            (owner, json_extract(body, '$.trigger'), ifnull(json_extract(body, '$.state'), 'queued'),
            rtrim(json_extract(body, '$.at'), 'Z'), id) WHERE kind = 'run'""",
     ),
+    search.TABLES,
 )
 
 
@@ -73,6 +75,7 @@ async def connect(path: Path) -> aiosqlite.Connection:
         # FULL: acknowledged writes survive a power cut
         await db.execute("PRAGMA synchronous = FULL")
         await db.execute("PRAGMA journal_size_limit = 67108864")
+        await search.prepare(db)
         await db.execute("PRAGMA secure_delete = ON")  # deleted data cannot be read in the file
     except BaseException:
         await db.close()
@@ -90,6 +93,7 @@ async def compact(db: aiosqlite.Connection) -> None:
     [(page_bytes,)] = await db.execute_fetchall("PRAGMA page_size")
     if pages * page_bytes <= COMPACT_BYTES:
         with contextlib.suppress(sqlite3.OperationalError):  # busy or no room: the rows are deleted all the same
+            await db.execute(search.OPTIMIZE)  # an index keeps the terms of deleted rows until then
             await db.execute("VACUUM")
     await db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

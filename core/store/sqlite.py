@@ -17,7 +17,7 @@ from core.domain import events as log
 from core.domain.errors import BadInput, Conflict, NotFound, StoreUnavailable
 from core.domain.events import AnyEvent
 from core.domain.records import Record, UserId
-from core.store import query, schema
+from core.store import query, schema, sqlite_search
 from core.store.event_order import in_order, same
 from core.store.sqlite_audit import SqliteAudit
 
@@ -192,6 +192,13 @@ class SqliteStore(SqliteAudit):
     async def delete_events(self, session: str, *, owner: UserId) -> None:
         async with self._transaction() as db:
             await db.execute("DELETE FROM events WHERE owner = ? AND session = ?", (owner, session))
+
+    async def search_messages(
+        self, query: str, *, owner: UserId, session: str = "", limit: int = 50
+    ) -> list[tuple[str, AnyEvent]]:
+        async with self._reading() as db:
+            found = await sqlite_search.find(db, query, owner=owner, session=session, limit=limit)
+        return list(zip([each for each, _ in found], _decode_events([body for _, body in found]), strict=True))
 
     async def claim(self, name: str, *, holder: str, lease_s: float) -> bool:
         now = self._clock()

@@ -73,6 +73,7 @@ class SqliteAudit(ABC):
                 gone = cursor.rowcount
         async with self._transaction() as db:
             await db.execute("DELETE FROM usage WHERE owner = ?", (owner,))
+            await db.execute("DELETE FROM message_owners WHERE owner = ?", (owner,))
             await db.execute("DELETE FROM records WHERE owner = ?", (owner,))
             await db.execute("DELETE FROM records WHERE owner = ? AND kind = 'user' AND id = ?", (SYSTEM, owner))
             await db.execute(

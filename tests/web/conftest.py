@@ -21,6 +21,7 @@ from core.services.conversations import Conversations
 from core.services.files import Files
 from core.services.runs import Runs
 from core.services.schedules import Schedules
+from core.services.search import Search
 from core.services.spending import Spending
 from core.services.users import UserAdmin
 from core.spawner import Isolation
@@ -76,6 +77,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
                         "definitions": AgentDefinitions(agents),
                         "files": Files(store=store, runners=runners, upload_bytes=3 * 2**20),
                         "versions": AgentVersions(store=store, runners=runners, agents=agents, audit=audit),
+                        "search": Search(store),
                         "runs": Runs(store, audit=audit, wake=lambda: None),
                         "schedules": Schedules(store, audit=audit, wake=lambda: None),
                         "spending": Spending(store, audit=audit, people=people),

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from core.domain.events import UserSaid, numbered
 from core.domain.records import Connection, UserId, now
 from tests.web.conftest import Served
 
@@ -20,6 +21,16 @@ async def test_an_agent_is_made_talked_to_and_its_events_are_read(served: Served
     assert [agent["id"] for agent in (await served.owner.get("/api/v1/agents")).json()["agents"]] == [
         made["agent"]["id"]
     ]
+
+
+async def test_what_was_said_is_found(served: Served) -> None:
+    session = (await served.new())["session"]["id"]
+    event = numbered(UserSaid(message_id="m", text="새 보고서"), seq=1, at=now())
+    await served.store.append(session, [event], owner=UserId("local-owner"))
+    [found] = (await served.owner.get("/api/v1/search?q=보고")).json()["messages"]
+    assert (found["session"], found["seq"], found["excerpt"], found["marked"]) == (session, 1, "새 보고서", [[2, 4]])
+    assert (await served.owner.get("/api/v1/search?q=")).status_code == 400
+    assert (await served.owner.get("/api/v1/search?q=x&session=nobody")).status_code == 404
 
 
 async def test_where_an_agent_has_been_is_read(served: Served) -> None:

@@ -1,5 +1,6 @@
 // Ctrl/⌘ K from anywhere, or a [data-palette] button. The rows come from ui/layout/command_palette.py and are searched here.
 const SHOWN = 50;
+const SHORTEST = 2; // characters of a search in conversations
 
 export default {
   template: `<dialog ref="dialog" class="palette" data-testid="palette" :aria-label="words.label" @click="outside" @close="wanted = ''">
@@ -14,12 +15,21 @@ export default {
     <p v-if="rows && !found.length" class="nothing meta" role="status">{{ words.none }}</p>
     <p class="tiny hints hide-phone" aria-hidden="true">{{ words.hint }}</p></dialog>`,
   props: { words: Object },
-  data: () => ({ rows: null, wanted: "", at: 0 }),
+  data: () => ({ rows: null, wanted: "", at: 0, messages: { for: "", rows: [] } }),
   computed: {
     found() {
       const words = this.wanted.toLowerCase().split(/\s+/).filter(Boolean);
       const fits = (row) => words.every((word) => `${row.text} ${row.note}`.toLowerCase().includes(word));
-      return (this.rows || []).filter(fits).slice(0, SHOWN);
+      const named = (this.rows || []).filter(fits).slice(0, SHOWN);
+      return this.messages.for === this.wanted.trim() ? [...named, ...this.messages.rows] : named;
+    },
+  },
+  watch: {
+    wanted() {
+      // What conversations say is looked up on the server, once somebody stops typing for a moment.
+      clearTimeout(this.asking);
+      const text = this.wanted.trim();
+      if (text.length >= SHORTEST) this.asking = setTimeout(() => this.$emit("wanted", text), 200);
     },
   },
   mounted() {
@@ -43,6 +53,9 @@ export default {
       this.$refs.dialog.showModal();
       this.$refs.box.focus();
       this.$emit("open");
+    },
+    message(text, rows) {
+      this.messages = { for: text, rows };
     },
     show(rows) {
       this.rows = rows;

@@ -1,17 +1,24 @@
 """The command palette (Ctrl/⌘ K): search for agents, sessions and pages from anywhere."""
 
+import logging
 from typing import Any, Final
 from urllib.parse import quote
 
 from nicegui.element import Element
+from nicegui.events import GenericEventArguments
 
+from core.domain.errors import PlatformError
 from core.domain.records import Agent, Session, User
 from core.services.agents import Agents
 from core.services.overview import untouched
+from core.services.search import Found, Search
 from ui.layout.i18n import Translations
 from ui.workspace.session_list import title_of
 
+log = logging.getLogger("oma.pages")
+
 LABELS: Final = "label hint none".split()
+MESSAGES: Final = 20
 SESSIONS: Final = 300  # the newest; older ones are in their agent's own list
 PLACES: Final = (("inbox", "inbox"), ("settings", "sliders"))
 
@@ -19,15 +26,32 @@ PLACES: Final = (("inbox", "inbox"), ("settings", "sliders"))
 class Palette(Element, component="command_palette.js"):
     """The command palette of a page, created by the frame. It reads from the Store only when it is opened."""
 
-    def __init__(self, *, words: Translations, user: User, agents: Agents) -> None:
+    def __init__(self, *, words: Translations, user: User, agents: Agents, search: Search) -> None:
         super().__init__()
-        self._words, self._user, self._agents = words, user, agents
+        self._words, self._user, self._agents, self._search = words, user, agents, search
         self.props["words"] = {label: words.t(f"palette.{label}") for label in LABELS}
         self.on("open", self._opened, args=[])
+        self.on("wanted", self._wanted)
 
     async def _opened(self) -> None:
         found = await self._agents.index(user=self._user.user_id, sessions=SESSIONS)
         self.run_method("show", rows(*found, words=self._words))
+
+    async def _wanted(self, event: GenericEventArguments) -> None:
+        """Show the messages that have what was typed."""
+        text = event.args if isinstance(event.args, str) else ""
+        try:
+            found = await self._search.find(text, user=self._user.user_id, limit=MESSAGES)
+        except PlatformError as error:  # the names that are found without the Store stay
+            log.info("the search failed: %s", error)
+            return
+        self.run_method("message", text, [_message(one, self._words) for one in found])
+
+
+def _message(found: Found, words: Translations) -> dict[str, Any]:
+    title = found.title or words.t("sessions.untitled")
+    href = f"/workspace/{quote(found.agent)}?session={quote(found.session)}&at={found.seq}"
+    return _row(href, "user" if found.by == "user" else "spark", found.excerpt, f"{title} · {words.day(found.at)}")
 
 
 def rows(agents: list[Agent], sessions: list[Session], *, words: Translations) -> list[dict[str, Any]]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from core.services.platform_requests import PlatformRequests
     from core.services.runs import Runs
     from core.services.schedules import Schedules
+    from core.services.search import Search
     from core.services.secrets import Secrets
     from core.services.session_controls import SessionControls
     from core.services.spending import Spending
@@ -85,6 +86,7 @@ class Services:
     outbound: "ConnectionHistory"
     files: "Files"
     terminals: "Terminals"
+    search: "Search"
     people: "UserAdmin"
     spending: "Spending"
     announcements: "Announcements"

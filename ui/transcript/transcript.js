@@ -93,6 +93,14 @@ export default {
       }
     },
 
+    jump(seq) {
+      const found = [...this.$refs.col.querySelectorAll("[data-seq]")].find((one) => Number(one.dataset.seq) >= seq);
+      if (!found) return;
+      this.following = false;
+      found.scrollIntoView({ block: "center" });
+      found.toggleAttribute("data-found", true);
+      setTimeout(() => found.removeAttribute("data-found"), 3000);
+    },
     retryable() {
       this.$refs.col.querySelectorAll("[data-testid=retry]").forEach((one) => (one.disabled = false));
     },

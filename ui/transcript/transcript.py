@@ -24,6 +24,8 @@ from ui.transcript.shared_view import Push, ViewCursor
 
 # Drawing functions that several elements import. By one absolute path, or NiceGUI would register the file twice.
 ITEMS_JS: Final = Path(__file__).with_name("oma_items.js")
+
+JUMP_PAGES: Final = 50  # of 200 events each
 Older = Callable[[int], Awaitable[list[AnyEvent]]]
 ChangeQueued = Callable[[ChangeQueue], Awaitable[None]]
 QUEUE_LABELS: Final = "up down steer edit remove save cancel".split()
@@ -150,6 +152,14 @@ class Transcript(Element, component="transcript.js", dependencies=[ITEMS_JS, "om
             return
         except PlatformError as error:
             self._fail(error)
+
+    async def jump(self, seq: int) -> None:
+        """Bring the message with this number into view; what is before the first one here is read, up to a bound."""
+        for _ in range(JUMP_PAGES):
+            if self._first_seq <= max(1, seq):
+                break
+            await self._earlier()
+        self.run_method("jump", seq)
 
     async def _earlier(self) -> None:
         """Return the 200 events before the first one here."""

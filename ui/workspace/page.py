@@ -41,7 +41,7 @@ def install(services: Services) -> None:
     views = SharedViews()
 
     @screen("/workspace/{agent_id}")
-    async def workspace(agent_id: str, session: str = "") -> None:
+    async def workspace(agent_id: str, session: str = "", at: int = 0) -> None:
         """Raises: NotFound: the agent or session is not there, or not this user's."""
         user = services.auth.current()
         if not session and not await services.agents.sessions(agent_id, user=user.id):
@@ -56,6 +56,7 @@ def install(services: Services) -> None:
                 raise NotFound(f"agent {agent_id}")
             chat = WorkspaceChat(page, views, agent=found, session=here)
             await chat.build()
+            chat.begin_at(at)
             if not session:
                 ui.navigate.history.replace(address(here))
 
@@ -78,7 +79,7 @@ class WorkspaceChat:
         self._user: UserId = page.user.id
         self._words = page.words
         self._actions = AgentActions(page)
-        self._warmed = False
+        self._warmed = self._jumped = False
 
     async def build(self) -> None:
         """Build the page; the stored history does not wait for the runner."""
@@ -168,7 +169,7 @@ class WorkspaceChat:
         transcript_place = tag("div", classes="place")
         self._dock = Dock(self._page, agent=self._agent, session=self._session, meta=meta, wake=self._wake)
         with transcript_place:
-            Transcript(
+            self._transcript = Transcript(
                 cursor,
                 words=words,
                 older=self._older,
@@ -178,7 +179,19 @@ class WorkspaceChat:
                 fail=self._page.fail,
                 listeners=[self._head, self._list, *self._dock.listeners],
                 hello=welcome(self._agent, self._session, words),
-            ).open_files(self._open_file)
+            )
+            self._transcript.open_files(self._open_file)
+
+    def begin_at(self, seq: int) -> None:
+        """Show the message with this number first, as a link of the search asks; 0: the end."""
+
+        async def jump() -> None:
+            if not self._jumped:
+                self._jumped = True
+                await self._transcript.jump(seq)
+
+        if seq > 0:
+            self._page.client.on_connect(jump)
 
     async def _open_file(self, name: str) -> None:
         """Open a file that the agent has named; a place in it (`#L3`) is left out."""

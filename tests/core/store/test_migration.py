@@ -16,7 +16,7 @@ from core.domain.errors import Conflict, Misconfigured, StoreUnavailable
 from core.domain.events import AnyEvent, Text, numbered
 from core.domain.records import SYSTEM, Agent, Box, Login, Session, User, UserId
 from core.operations.migration import copy, migrate, rows_of, tally
-from core.store import Store
+from core.store import Store, sqlite_search
 from core.store.factory import open_store
 from core.store.rows import KINDS
 from core.store.sqlite import SqliteStore
@@ -65,6 +65,7 @@ async def furnish(store: Store) -> None:
 def add_what_only_a_newer_program_knows(database: Path) -> None:
     assert "comet" not in KINDS
     with closing(sqlite3.connect(database)) as db:
+        db.create_function(sqlite_search.FUNCTION, 1, lambda text: text or "")
         db.execute("UPDATE records SET body = json_set(body, '$.mascot', json('[[\"호랑이\"], 1.5]')) WHERE id = 'a1'")
         db.execute(
             'INSERT INTO records VALUES (\'comet\', ?, \'t1\', \'{"id":"t1","due":"2026-12-01T00:00:00Z"}\')',
