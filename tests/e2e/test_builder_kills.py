@@ -1,18 +1,20 @@
 """Web and runner are killed at random moments of a build: the draft is never lost, and nothing of it is made twice."""
 
 import asyncio
+import contextlib
 import random
 import time
 from typing import Any
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import TimeoutError, expect
 
 from tests.e2e.conftest import Visit
 from tests.e2e.screen import Screen
 from tests.product import Product
 
 WISH, ANSWER = "매일 아침 9시에 환율을 알려 줘", "달러만"
+SOON_MS = 3_000
 BUILD_S = 120.0
 LONGEST_S = 10.0  # of a build in which everything is answered at once
 
@@ -22,22 +24,27 @@ async def read(me: Screen, path: str) -> Any:
     return await answer.json()
 
 
+async def answered(me: Screen) -> bool:
+    """Answer the request that is open. A card is drawn anew when its runner dies: then the next look answers it."""
+    for form in ("permission", "schedule-proposal", "publish-form"):
+        allow = me.get(form).get_by_test_id("allow-always" if form == "permission" else "allow")
+        if await allow.count():
+            with contextlib.suppress(TimeoutError):
+                await allow.first.click(timeout=SOON_MS)
+                if form == "permission":
+                    await me.get("rule").press("Enter", timeout=SOON_MS)
+            return True
+    return False
+
+
 async def build(me: Screen, agent: str, *, until: float) -> None:
     """Answer whatever is asked, and say "go on" where nothing is, until the agent is published."""
     idle = me.get("session-state").and_(me.page.locator("[data-state=idle], [data-state=asleep], [data-state=failed]"))
     while time.monotonic() < until:
         if (await read(me, f"agents/{agent}"))["published"]:
             return
-        for form in ("permission", "schedule-proposal", "publish-form"):
-            allow = me.get(form).get_by_test_id("allow-always" if form == "permission" else "allow")
-            if await allow.count() and await allow.first.is_enabled():
-                await allow.first.click()
-                if form == "permission":
-                    await me.get("rule").press("Enter")
-                break
-        else:
-            if await idle.count():
-                await me.send("다시 시험해 줘" if await me.get("verdict").count() else "계속")
+        if not await answered(me) and await idle.count():
+            await me.send("다시 시험해 줘" if await me.get("verdict").count() else "계속")
         await me.page.wait_for_timeout(400)
     raise AssertionError("the build did not come to its end")
 
