@@ -17,6 +17,7 @@ from core.services.account import Account
 from core.services.account_export import Export
 from core.services.agent_definitions import AgentDefinitions
 from core.services.agent_tests import AgentTests, AgentTestWorker
+from core.services.agent_transfer import AgentTransfer
 from core.services.agent_versions import AgentVersions
 from core.services.agents import Agents
 from core.services.announcements import Announcements
@@ -112,6 +113,7 @@ def _use_cases(
         "definitions": AgentDefinitions(agents),
         "versions": versions,
         "search": Search(store),
+        "transfer": AgentTransfer(store=store, runners=runners, agents=agents, versions=versions, audit=audit),
         "runs": Runs(store, audit=audit, wake=loops.wake),
         "schedules": schedules,
         "tests": AgentTests(store, audit=audit, wake=loops.wake),

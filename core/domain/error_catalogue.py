@@ -107,6 +107,9 @@ REQUESTS: dict[str, Entry] = {
         "A version has at most 2,000 files and 20 MiB; move what the agent does not need to another place.",
         (R.FREE_SPACE,),
     ),
+    "bad_archive": Entry(
+        "The archive is not taken.", "Nothing of it was kept; the detail says what is in its way.", (R.FIX_REQUEST,)
+    ),
     "version_damaged": Entry("The version is damaged.", "Its files are not what was published.", (R.FIX_REQUEST,)),
     "definition_changed": Entry("The agent has changed meanwhile.", "Nothing was written over.", (R.RELOAD,)),
     "bad_mode": Entry("The mode cannot be taken.", "There is no mode of this name.", (R.FIX_REQUEST,)),

@@ -51,7 +51,7 @@ class FilesClient:
         async with self.open(path, range_=f"bytes=0-{limit_bytes - 1}") as answer:
             if answer.headers.get(api.KIND) != "file":
                 raise Conflict("this is a folder", code="not_a_file")
-            data = await _bytes(answer, limit_bytes)
+            data = await whole(answer, limit_bytes)
             total = answer.headers.get("Content-Range", "").rpartition("/")[2]
             return FileContent(
                 data=data,
@@ -122,7 +122,7 @@ class FilesClient:
         """The content that a file had. Raises: NotFound: there was none, or it is not kept."""
         query = {"session": session, "since": since, "path": path}
         async with self._runner.exchange("GET", self._path(changes_api.BEFORE), query=query) as answer:
-            return await _bytes(answer, changes_api.KEPT_FILE_BYTES)
+            return await whole(answer, changes_api.KEPT_FILE_BYTES)
 
     async def revert(self, change: Revert) -> Reverted:
         """Put back the content that a file had. Raises: Conflict: `file_changed`. NotFound: it is not kept."""
@@ -137,7 +137,7 @@ class FilesClient:
         return filled(template, agent=self._agent)
 
 
-async def _bytes(answer: aiohttp.ClientResponse, limit: int) -> bytes:
+async def whole(answer: aiohttp.ClientResponse, limit: int) -> bytes:
     """The whole answer. Raises: RunnerUnavailable: it is longer than we have asked for."""
     parts, size = list[bytes](), 0
     async for piece in answer.content.iter_any():
@@ -151,6 +151,6 @@ async def _bytes(answer: aiohttp.ClientResponse, limit: int) -> bytes:
 async def decoded(answer: aiohttp.ClientResponse, kind: type[T]) -> T:
     """The whole answer as a value of this kind. Raises: RunnerUnavailable: it is too long, or none of ours."""
     try:
-        return msgspec.json.decode(await _bytes(answer, PAGE_BYTES), type=kind)
+        return msgspec.json.decode(await whole(answer, PAGE_BYTES), type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RunnerUnavailable("the runner's answer is none of ours") from error

@@ -4,10 +4,12 @@ from typing import TypeVar
 
 import msgspec
 
-from core.fleet.files_client import decoded
-from core.fleet.runner_client import RunnerClient
+from core.fleet.files_client import decoded, whole
+from core.fleet.runner_client import Done, RunnerClient
 from core.protocol import versions_api as api
 from core.protocol.runner_api import path
+
+ARCHIVE_BYTES = 24 * 1024 * 1024
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -29,6 +31,22 @@ class VersionsClient:
     async def diff(self, before: api.VersionRef | None, after: api.VersionRef | None) -> api.Diff:
         """Compare the files of two versions; None is the folder as it is. Raises: Conflict: `version_damaged`."""
         return await self._call("POST", api.DIFF, api.Diff, api.DiffRequest(before=before, after=after))
+
+    async def pack(self, asked: api.Pack) -> bytes:
+        """Return a version, or the folder as it is, as a ZIP file. Raises: Conflict: `version_damaged`."""
+        raw, headers = msgspec.json.encode(asked), {"Content-Type": "application/json"}
+        where = path(api.PACK, agent=self._agent)
+        async with self._runner.exchange("POST", where, body=raw, headers=headers) as answer:
+            return await whole(answer, ARCHIVE_BYTES)
+
+    async def unpack(self, raw: bytes) -> api.Imported:
+        """Write a ZIP file's content into the folder, which is a new agent's. Raises: BadInput: `bad_archive`."""
+        async with self._runner.exchange("POST", path(api.IMPORT, agent=self._agent), body=raw) as answer:
+            return await decoded(answer, api.Imported)
+
+    async def duplicate(self, target: str) -> None:
+        """Copy the folder's files into a new agent's folder. Raises: TooMuch: `version_too_large`."""
+        await self._call("POST", api.DUPLICATE, Done, api.Duplicate(target=target))
 
     async def instructions(self) -> api.Instructions:
         """Read CLAUDE.md."""

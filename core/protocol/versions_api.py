@@ -13,6 +13,9 @@ from core.protocol.runner_api import AGENT
 VERSIONS: Final = AGENT + "/versions"
 RESTORE: Final = VERSIONS + "/restore"
 DIFF: Final = VERSIONS + "/diff"
+PACK: Final = VERSIONS + "/pack"  # POST; the answer is a ZIP file
+IMPORT: Final = AGENT + "/import"  # POST; the body is a ZIP file
+DUPLICATE: Final = AGENT + "/duplicate"
 INSTRUCTIONS: Final = AGENT + "/instructions"
 
 INSTRUCTIONS_FILE: Final = "CLAUDE.md"
@@ -55,6 +58,30 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     """Answer of POST …/versions/restore. `before` is the folder as it was, committed first: nothing is lost."""
 
     before: VersionRef
+
+
+class Pack(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of POST …/versions/pack: the version, None for the folder as it is, and the content of its `agent.toml`."""
+
+    version: VersionRef | None = None
+    agent_toml: dict[str, Any]
+
+
+class Duplicate(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of POST …/duplicate: copy the folder's files into the folder of this new agent."""
+
+    target: str
+
+
+class Imported(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer of POST …/import. `held` are hooks, helpers and servers that the files ask for (`mcp__<server>`);
+    `allowed` are tools that their settings would allow unasked. Nothing of either is in force.
+    """
+
+    files: int
+    agent_toml: dict[str, Any] = {}
+    held: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
 
 
 class DiffRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from typing import Any
 from core.agents.changes import Change, change_agent
 from core.domain.agent_definition import NAME_CHARS, checked
 from core.domain.agent_versions import AgentInstructions, AgentVersion
+from core.domain.agent_wishes import AgentWishes
 from core.domain.audit import AuditAction
 from core.domain.errors import BadInput, Conflict, NotFound
 from core.domain.records import (
@@ -178,6 +179,7 @@ class Agents:
         await deletion.delete_for_agent(self._store, agent, user=user)
         await self._store.delete_where(AgentVersion, owner=user, where={"agent": agent})
         await self._store.delete(AgentInstructions, agent, owner=user)
+        await self._store.delete(AgentWishes, agent, owner=user)
         await self._store.delete(Agent, agent, owner=user)
         self._runners.changes.records(user)
         await self._audit.record(AuditAction.AGENT_DELETED, who=user, about=agent)

@@ -27,6 +27,11 @@ class Api:
         found: dict[str, Any] = answer.json()
         return found | ({"status_code": answer.status_code} if answer.status_code >= 400 else {})
 
+    async def raw(self, method: str, path: str, **more: Any) -> httpx2.Response:
+        """One request, and the answer as it came."""
+        answer: httpx2.Response = await self._http.request(method, f"/api/v1{path}", **more)
+        return answer
+
     async def run(self, agent: str, **body: Any) -> dict[str, Any]:
         """Start a run and wait for its end."""
         run = await self("POST", f"/agents/{agent}/runs", body)

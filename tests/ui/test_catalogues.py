@@ -22,6 +22,7 @@ SOURCES = sorted(path for path in UI.rglob("*.py") if "__pycache__" not in path.
 COMPLETING = (
     "domain/agent_definition.py",
     "domain/agent_inputs.py",
+    "domain/agent_wishes.py",
     "domain/states.py",
     "domain/model_connection.py",
     "domain/notifications.py",

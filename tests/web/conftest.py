@@ -14,6 +14,7 @@ from core.config.settings import Settings
 from core.fleet.idle_reaper import IdleLimits
 from core.fleet.runner_pool import RunnerPool
 from core.services.agent_definitions import AgentDefinitions
+from core.services.agent_transfer import AgentTransfer
 from core.services.agent_versions import AgentVersions
 from core.services.agents import Agents
 from core.services.audit import Audit
@@ -66,6 +67,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
                 conversations = Conversations(store=store, runners=runners, audit=audit)
                 agents = Agents(store=store, runners=runners, forget=conversations.forget, audit=audit)
                 people = UserAdmin(store=store, runners=runners, audit=audit, named=(), changed=lambda user: None)
+                versions = AgentVersions(store=store, runners=runners, agents=agents, audit=audit)
                 services = Services(
                     settings=settings,
                     agents=agents,
@@ -76,8 +78,11 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
                         **notifying,
                         "definitions": AgentDefinitions(agents),
                         "files": Files(store=store, runners=runners, upload_bytes=3 * 2**20),
-                        "versions": AgentVersions(store=store, runners=runners, agents=agents, audit=audit),
                         "search": Search(store),
+                        "versions": versions,
+                        "transfer": AgentTransfer(
+                            store=store, runners=runners, agents=agents, versions=versions, audit=audit
+                        ),
                         "runs": Runs(store, audit=audit, wake=lambda: None),
                         "schedules": Schedules(store, audit=audit, wake=lambda: None),
                         "spending": Spending(store, audit=audit, people=people),

@@ -10,7 +10,10 @@ import pytest
 from fastapi.openapi.models import OpenAPI
 from jsonschema import Draft202012Validator
 
+from core.domain.agent_wishes import AgentWishes, Wish, WishKind
 from core.domain.records import Agent, UserId, new_agent_id, new_session_id
+from core.runner.versions.packing import packed
+from core.runner.versions.tree import File
 from tests.web.conftest import Served
 from web.api import PREFIX, application, openapi
 
@@ -32,6 +35,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /agents/{agent}/files:restore": {"trash": ""},
     "PATCH /agents/{agent}": {"name": "Digest", "revision": 0},
     "PUT /agents/{agent}/instructions": {"text": "Read.", "etag": ""},
+    "POST /agents/{agent}/wishes": {"kind": "host", "value": "api.example.com", "yes": True},
     "POST /agents/{agent}/publish": {"note": "first"},
     "POST /agents/{agent}/changes:revert": {"since": "session", "path": "notes.txt"},
     "POST /triggers/preview": {"cron": "0 9 * * 1-5"},
@@ -97,6 +101,9 @@ async def ids_of(served: Served, route: str) -> dict[str, str]:
     slack = BODIES["PUT /notifications/channels/{channel}"]
     await served.owner.put(f"{PREFIX}/notifications/channels/c1", json=slack)
     known = {"agent": agent, "session": made["session"]["id"], "run": run, "trigger": trigger, "channel": "c1"}
+    if route.endswith("/wishes"):
+        wish = Wish(kind=WishKind.HOST, value="api.example.com")
+        await served.store.put(AgentWishes(id=agent, wishes=(wish,)), owner=UserId("local-owner"))
     if "{number}" in route:
         assert (await served.owner.post(f"{PREFIX}/agents/{agent}/publish", json={})).status_code == 201
     return known | {"user_id": "local-owner", "number": "1"} | await files_of(served, route, agent)
@@ -116,6 +123,8 @@ async def files_of(served: Served, route: str, agent: str) -> dict[str, str]:
 def body_of(route: str, ids: dict[str, str]) -> dict[str, Any]:
     """Return the body of a request to this route, as arguments of httpx."""
     content = operation(route).get("requestBody", {}).get("content", {})
+    if "application/zip" in content:
+        return {"content": packed({"CLAUDE.md": File(b"Read.")})}
     if "application/json" not in content:
         return {"content": b"hello"} if content else {}
     body = BODIES[route]

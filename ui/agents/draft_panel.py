@@ -19,6 +19,7 @@ from ui.agents.sections.secrets import SecretsSection
 from ui.agents.sections.section import Section
 from ui.agents.sections.tests import TestsSection
 from ui.agents.sections.versions import VersionsSection
+from ui.agents.sections.wishes import WishesSection
 from ui.agents.view import AgentView, read_view
 from ui.layout.html import tag
 from ui.layout.page_frame import PageFrame
@@ -27,6 +28,7 @@ log = logging.getLogger("oma.pages")
 
 SETTLE_S = 0.5  # between two reads while a session of the agent is at work; a changed record is read at once
 SECTIONS: tuple[type[Section], ...] = (
+    WishesSection,
     InstructionsSection,
     PermissionsSection,
     AboutSection,

@@ -8,12 +8,14 @@ from typing import Final
 from core.domain.agent_definition import AgentDefinition, changed_fields, definition_of
 from core.domain.agent_tests import AgentTestRun
 from core.domain.agent_versions import AgentInstructions, AgentVersion
+from core.domain.agent_wishes import Wish
 from core.domain.records import Agent
 from core.domain.schedules import Trigger
 from ui.layout.page_frame import PageFrame
 
 # The sections in their order, with the fields of the definition that each of them shows.
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "wishes": (),
     "about": ("name", "description", "icon"),
     "instructions": (),
     "permissions": ("permission_mode", "rules", "unattended"),
@@ -39,6 +41,7 @@ class AgentView:
     versions: tuple[AgentVersion, ...]
     triggers: tuple[Trigger, ...]
     secret_names: tuple[str, ...]
+    wishes: tuple[Wish, ...] = ()
     tests: tuple[AgentTestRun, ...] = ()  # test runs, newest first
 
     @property
@@ -75,6 +78,8 @@ class AgentView:
                 return (*values, self.tests)
             case "versions":
                 return self.versions, self.agent.published, self.changed
+            case "wishes":
+                return self.wishes
             case "secrets":
                 return (*values, self.secret_names)
         return values
@@ -97,6 +102,7 @@ async def read_view(page: PageFrame, agent: str) -> AgentView:
         instructions=instructions,
         versions=tuple(versions),
         triggers=tuple(triggers),
+        wishes=await services.transfer.wishes(agent, user=user),
         secret_names=tuple(secret.name for secret in secrets),
         tests=tuple(tests),
     )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from core.services.account_export import Export
     from core.services.agent_definitions import AgentDefinitions
     from core.services.agent_tests import AgentTests
+    from core.services.agent_transfer import AgentTransfer
     from core.services.agent_versions import AgentVersions
     from core.services.agents import Agents
     from core.services.announcements import Announcements
@@ -73,6 +74,7 @@ class Services:
     agents: "Agents"
     definitions: "AgentDefinitions"
     versions: "AgentVersions"
+    transfer: "AgentTransfer"
     conversations: "Conversations"
     controls: "SessionControls"
     runs: "Runs"

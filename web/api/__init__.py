@@ -38,6 +38,7 @@ from ui.layout.services import Services
 from web.api import (
     agent_definitions,
     agent_tests,
+    agent_transfer,
     agents,
     connections,
     error_answers,
@@ -79,6 +80,7 @@ def _routers(services: Services, store: Store) -> tuple[ApiRouter, ...]:
         agents.router(services),
         agent_definitions.router(services),
         agent_tests.router(services),
+        agent_transfer.router(services),
         sessions.router(services, store),
         connections.router(ConnectionHistory(store)),
         files.router(services),

@@ -126,6 +126,7 @@ def _definition(api: ApiRouter, services: Services) -> None:
         agent: str, body: DefinitionChange, user: Caller, if_match: IfMatch = ""
     ) -> DefinitionAnswer:
         """Change fields of the definition, if it still has the revision of the body or of If-Match."""
+        await services.agents.get(agent, user=user.user_id)
         fields = {name: getattr(body, name) for name in body.__struct_fields__ if getattr(body, name) is not KEEP}
         given = fields.pop("revision", None)
         tag = if_match.strip('"')

@@ -3,6 +3,8 @@
 The platform writes it and does not read it, apart from an import: the agent could have changed it.
 """
 
+import json
+import tomllib
 from typing import Any
 
 import tomlkit
@@ -26,6 +28,16 @@ def written(old: bytes | None, values: dict[str, Any]) -> bytes:
             document.add(tomlkit.comment(line))
     _merge(document, values)
     return tomlkit.dumps(document).encode()
+
+
+def values(raw: bytes | None) -> dict[str, Any]:
+    """The plain values of a file from anywhere; none if it cannot be read."""
+    if raw is None or len(raw) > MOST_BYTES:
+        return {}
+    try:
+        return json.loads(json.dumps(tomllib.loads(raw.decode()), default=str))  # type: ignore[no-any-return]
+    except (ValueError, RecursionError):
+        return {}
 
 
 def _parsed(old: bytes | None) -> "tomlkit.TOMLDocument | None":

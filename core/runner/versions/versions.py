@@ -9,7 +9,7 @@ from typing import Literal, ParamSpec, TypeVar
 
 from core.domain.errors import BadInput, Conflict, StoreUnavailable
 from core.protocol import versions_api as api
-from core.runner.versions import agent_toml
+from core.runner.versions import agent_toml, packing
 from core.runner.versions.repository import Repository
 from core.runner.versions.tree import (
     File,
@@ -51,6 +51,19 @@ class Versions:
     async def diff(self, agent: str, asked: api.DiffRequest) -> api.Diff:
         """Raises: Conflict (`version_damaged`), TooMuch: the folder as it is is too large."""
         return await _in_thread(self._diff, agent, asked)
+
+    async def pack(self, agent: str, asked: api.Pack) -> bytes:
+        """Return a version, or the folder as it is, as a ZIP file. Raises: Conflict, TooMuch: as `diff`."""
+        return await _in_thread(self._pack, agent, asked)
+
+    async def unpack(self, agent: str, raw: bytes) -> api.Imported:
+        """Write a ZIP file's content into the folder of a new agent. Raises: BadInput (`bad_archive`)."""
+        async with self._locks[agent]:
+            return await _in_thread(packing.imported, raw, self._folder(agent))
+
+    async def duplicate(self, agent: str, target: str) -> None:
+        """Copy the folder's files into the folder of a new agent. Raises: TooMuch: it is too large."""
+        await _in_thread(self._duplicate, agent, target)
 
     async def instructions(self, agent: str) -> api.Instructions:
         """The text of CLAUDE.md."""
@@ -98,6 +111,18 @@ class Versions:
             for path, file in tree.items():
                 write_path(root, path, file)
         return api.Restored(before=before)
+
+    def _pack(self, agent: str, asked: api.Pack) -> bytes:
+        tree = self._tree(agent, asked.version)
+        old = tree.get(agent_toml.NAME)
+        tree[agent_toml.NAME] = File(agent_toml.written(old.content if old else None, asked.agent_toml))
+        return packing.packed(tree)
+
+    def _duplicate(self, agent: str, target: str) -> None:
+        tree = Reader().read(self._folder(agent))
+        with opened(self._folder(target)) as root:
+            for path, file in tree.items():
+                write_path(root, path, file)
 
     def _diff(self, agent: str, asked: api.DiffRequest) -> api.Diff:
         before, after = (self._tree(agent, version) for version in (asked.before, asked.after))

@@ -8,13 +8,13 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from core.domain.agent_wishes import WishKind, wishes_of
-from core.runner.versions.packing import imported, packed, unpacked
 
 from core.domain.agent_definition import AgentDefinition
 from core.domain.agent_file import from_file, to_file
+from core.domain.agent_wishes import WishKind, wishes_of
 from core.domain.errors import BadInput
 from core.runner.versions import agent_toml
+from core.runner.versions.packing import imported, packed, unpacked
 from core.runner.versions.tree import FILE_BYTES, FILES, File, Reader, digest
 
 

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from nicegui import ui
 
 from core.domain.agent_versions import AgentVersion
 from core.protocol.versions_api import FileChange
@@ -30,6 +31,11 @@ class VersionsSection(Section):
         return self.words.t("agent.version_in_use", number=published.number) + note
 
     def body(self, view: AgentView) -> None:
+        with tag("div", classes="row"):
+            export = tag("a", self.words.t("agent.export"), classes="btn sm", testid="export", download=True)
+            export.attributes(href=f"/api/v1/agents/{self.agent}/export?version={view.agent.published}")
+            copy = tag("button", self.words.t("agent.duplicate"), classes="btn sm", type="button", testid="duplicate")
+            copy.on("click", self._duplicate, args=[])
         if not view.versions:
             tag("p", self.words.t("agent.versions_text"), classes="meta")
         for version in view.versions[:SHOWN]:
@@ -58,6 +64,10 @@ class VersionsSection(Section):
         button = tag("button", self.words.t(f"agent.{act}"), classes="btn ghost sm", type="button")
         label = self.words.t(f"agent.{act}_one", number=version.number)
         return button.attributes(testid=f"version-{act}", aria_label=label).on("click", call, args=[])
+
+    async def _duplicate(self) -> None:
+        made = await self.page.services.transfer.duplicate(self.agent, user=self.page.user_id)
+        ui.navigate.to(f"/agents/{made.id}")
 
     async def _use(self, number: int) -> None:
         await self.page.services.versions.use(self.agent, number, user=self.page.user_id)
