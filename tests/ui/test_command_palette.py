@@ -29,11 +29,16 @@ def test_rows_are_agents_then_places_then_talks_and_what_is_archived_comes_last(
         Session(id="v", agent="d", created_at=AT, updated_at=AT),
         Session(id="t", agent="gone", title="Of a deleted agent", created_at=AT, updated_at=AT),
     ]
-    found = [(row["text"], row["note"], row["href"]) for row in rows(agents, sessions, words=words("en"))]
+    shown = rows(agents, sessions, words=words("en"))
+    acts = [row.get("act") or row["href"] for row in shown if row.get("act") or row["href"].endswith("/run")]
+    themes, locales = ["theme-system", "theme-light", "theme-dark"], ["locale-ko", "locale-en"]
+    assert acts == ["new", "/agents/a/run", *themes, *locales, "keys"], "neither drafts nor archived agents are run"
+    found = [(row["text"], row["note"], row["href"]) for row in shown if (row.get("act") or row["href"]) not in acts]
     assert found == [
         ("Notes", "Writes.", "/workspace/a"),
         ("Untitled agent", "Draft", "/workspace/c"),
         ("Inbox", "", "/inbox"),
+        ("Runs", "", "/runs"),
         ("Settings", "", "/settings"),
         ("A talk", "Old", "/workspace/b?session=s"),
         ("Begun", "Untitled agent", "/workspace/c?session=u"),
@@ -57,7 +62,7 @@ async def test_a_few_letters_and_enter_lead_to_an_agent(serve: Serve, open_page:
     await expect(page.get_by_role("combobox")).to_be_focused()
     await expect(page.get_by_role("option").first).to_be_visible()
     await page.keyboard.type("논문 읽")
-    await expect(page.get_by_role("option")).to_have_count(2)  # the agent, and what was said with it
+    await expect(page.get_by_role("option")).to_have_count(3)  # the agent, to run it, and what was said
     await expect(page.get_by_role("option").first).to_have_attribute("aria-selected", "true")
     await page.keyboard.press("Enter")
     await page.wait_for_url(re.compile(r"/workspace/\w{12}$"))
@@ -97,6 +102,24 @@ async def test_it_breaks_no_rule_of_accessibility(serve: Serve, open_page: Open,
     page = await open_page(await serve() + "/dashboard", phone=phone)
     await look(page)
     await judge(page)
+
+
+async def test_it_acts_and_a_question_mark_shows_the_keys_unless_somebody_types(serve: Serve, open_page: Open) -> None:
+    page = await open_page(await serve() + "/dashboard")
+    await page.get_by_test_id("search").click()
+    await page.get_by_role("combobox").fill("어둡")
+    async with page.expect_navigation():
+        await page.keyboard.press("Enter")
+    await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    await page.locator("body").click(position={"x": 1, "y": 1})
+    await page.keyboard.press("?")
+    await expect(page.get_by_test_id("keys")).to_be_visible()
+    await judge(page)
+    await page.keyboard.press("Escape")
+    await page.get_by_test_id("search").click()
+    await page.keyboard.type("?")
+    await expect(page.get_by_role("combobox")).to_have_value("?")
+    await expect(page.get_by_test_id("keys")).to_be_hidden()
 
 
 async def look(page: Page) -> None:

@@ -61,7 +61,8 @@ class PageFrame:
         self.client.on_delete(self._live.close)
         with self.client.layout:
             self.toasts = Toasts(close=words.t("common.close"))
-            Palette(words=words, user=user, agents=services.agents, search=services.search)
+            search, agents = services.search, services.agents
+            Palette(words=words, user=user, agents=agents, search=search, prefer=self.prefer, fail=self.fail)
 
     def retitle(self, title: str) -> None:
         """Set the title: `(2) title · Oh My Agent`, with the number of open requests."""
