@@ -198,6 +198,9 @@ REQUESTS: dict[str, Entry] = {
         "It has at most 3.75 MB and 8,000 pixels a side, all of a message together 15 MB.",
         (R.FIX_REQUEST,),
     ),
+    "no_branch": Entry(
+        "Nothing can branch from this turn.", "It has no answer, or an old version ran it.", (R.RELOAD,)
+    ),
     "queue_full": Entry("The queue is full.", "Too many messages wait in this session.", (R.WAIT,)),
     "too_many_sockets": Entry("Too many pages are open.", "A bound was reached.", (R.WAIT,)),
     "log_behind": Entry("The session's log is behind.", "The box holds less than was stored.", (R.NEW_SESSION,)),

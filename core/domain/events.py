@@ -240,6 +240,7 @@ class TurnFinished(Event, frozen=True, kw_only=True, tag="turn_finished"):
     window_tokens: int = 0
     unpriced_calls: int = 0
     background: int = 0
+    anchor: str = ""  # the CLI's id of the last message: from there another session can branch
 
 
 class TurnCost(Event, frozen=True, kw_only=True, tag="turn_cost"):

@@ -189,6 +189,8 @@ class Session(Record, frozen=True, kw_only=True):
     chosen_model: str = ""  # this and the next two a person chose for this session; empty: as the agent's record says
     chosen_effort: str = ""
     chosen_mode: str = ""
+    branch_of: str = ""  # the session that this one branched from, and the anchor of the turn after which it did
+    branch_at: str = ""
     folder: str = ""  # the copy of the agent's folder that it works in, if it is a test
 
     @property

@@ -254,5 +254,11 @@ def _agent_spec(session: Session, agent: Agent) -> api.AgentSpec:
 def _session_spec(session: Session, agent: Agent) -> api.SessionSpec:
     denies = session.kind == RUN and (agent.unattended.otherwise == "deny" or bool(session.folder))
     return api.SessionSpec(
-        id=session.id, kind=session.kind, locale=session.locale, unattended=denies, folder=session.folder
+        id=session.id,
+        kind=session.kind,
+        locale=session.locale,
+        unattended=denies,
+        folder=session.folder,
+        branch_of=session.branch_of,
+        branch_at=session.branch_at,
     )

@@ -22,7 +22,7 @@ LIVE_KINDS = frozenset(kind.__struct_config__.tag for kind in LIVE_ONLY)
 
 SHORT = frozenset({
     "id", "name", "parent", "message", "message_id", "request_id", "tool", "tool_id", "by", "via", "kind", "agent",
-    "decision", "outcome", "reason_code", "header", "turn", "level", "status", "model", "before",
+    "decision", "outcome", "reason_code", "header", "turn", "level", "status", "model", "before", "anchor",
 })  # fmt: skip
 
 

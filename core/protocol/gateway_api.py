@@ -60,6 +60,8 @@ class SessionSpec(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     kind: str = "chat"
     locale: str = "ko"
+    branch_of: str = ""
+    branch_at: str = ""
     unattended: bool = False  # a run whose agent denies everything that would need a person
     folder: str = ""  # the copy of the agent's folder in which a test works; empty: the agent's own
 

@@ -52,6 +52,15 @@ class CliPaths(NamedTuple):
         """Return the CLI's own record of a session. Without one it cannot be resumed."""
         return [path for path in self.home.glob(f".claude/projects/*/{session}.jsonl") if path.stat().st_size]
 
+    def holding(self, anchor: str) -> str:
+        """Return the CLI's id of the session in whose record the message `anchor` is; empty: there is none."""
+        mark = f'"uuid":"{anchor}"'.encode()
+        for path in self.home.glob(".claude/projects/*/*.jsonl"):
+            with path.open("rb") as lines:
+                if any(mark in line for line in lines):
+                    return path.stem
+        return ""
+
     def traces(self, session: str) -> list[Path]:
         """Return everything that the CLI stores under the session's id: transcript, tool results, tasks."""
         claude = self.home / ".claude"
@@ -75,7 +84,7 @@ def argv(spec: Spec, place: CliPaths, cli_session: str, tools: Mapping[str, str]
         f"--permission-mode={'plan' if mode_of(spec.agent.permission_mode) is Mode.PLAN else 'default'}",
         f"--tools={'' if spec.session.kind == JUDGE else ','.join(TOOLS)}",
         f"--append-system-prompt={appended(spec)}",
-        f"--resume={cli_session}" if place.transcripts(cli_session) else f"--session-id={cli_session}",
+        *_which_session(spec, place, cli_session),
     ]
     rules = [rule for rule in spec.agent.rules if not rule.startswith(PREFIX)]  # those are decided call by call
     servers = wants(place.workplace(spec), rules).servers
@@ -95,6 +104,16 @@ def argv(spec: Spec, place: CliPaths, cli_session: str, tools: Mapping[str, str]
     if spec.agent.effort:
         words.append(f"--effort={spec.agent.effort}")
     return words
+
+
+def _which_session(spec: Spec, place: CliPaths, cli_session: str) -> list[str]:
+    """Resume the session; a new one begins empty, or with what another one knew at the place where it branches."""
+    if place.transcripts(cli_session):
+        return [f"--resume={cli_session}"]
+    begun = [f"--session-id={cli_session}"]
+    if spec.session.branch_at and (origin := place.holding(spec.session.branch_at)):
+        return [f"--resume={origin}", f"--resume-session-at={spec.session.branch_at}", "--fork-session", *begun]
+    return begun
 
 
 def environment(spec: Spec, place: CliPaths, tools: Mapping[str, str] = NO_LAUNCHER) -> dict[str, str]:

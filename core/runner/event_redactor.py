@@ -29,7 +29,7 @@ OUTPUT = -1  # the block number of a command's output
 # Codes and ids; these fields never hold free text.
 NAMES = frozenset({
     "type", "at", "id", "name", "kind", "state", "turn", "level", "status", "outcome", "decision", "agent", "by", "via",
-    "message_id", "request_id", "tool_id", "parent", "before",
+    "message_id", "request_id", "tool_id", "parent", "before", "anchor",
 })  # fmt: skip
 
 

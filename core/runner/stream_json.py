@@ -62,6 +62,7 @@ class Translator:
     def __init__(self) -> None:
         self._context = ContextUsage()
         self._api_id = ""
+        self._anchor = ""  # the CLI's id of the last line of an answer
         self._message = ""  # our unique id of the present message; a model may reuse its own ids
         self._block = 0
         self._next = 0
@@ -92,7 +93,8 @@ class Translator:
                 uuid = said.get("command_uuid")
                 return [TakenIn((uuid,))] if said.get("state") == "started" and isinstance(uuid, str) else []
             case "result":
-                return [self._context.seen_in(turn_over(said), said)]
+                over = self._context.seen_in(turn_over(said), said)
+                return [msgspec.structs.replace(over, anchor=self._anchor)]
         return []
 
     def _compacted(self, said: Json) -> list[CliOutput]:
@@ -171,6 +173,7 @@ class Translator:
             return []  # the CLI's own text about a failure; the result becomes ours
         if parent := _str(said.get("parent_tool_use_id")):
             return [_called(block, parent) for block in _blocks(message) if block.get("type") == "tool_use"]
+        self._anchor = _str(said.get("uuid")) or self._anchor
         heard: list[CliOutput] = _taken_in(said)
         if _str(message.get("id")) != self._api_id or not self._message:
             self._start(message, said)

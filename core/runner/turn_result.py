@@ -47,6 +47,7 @@ class TurnResult(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""  # this and the next two come from core.runner.context_usage
     context_tokens: int = 0
     window_tokens: int = 0
+    anchor: str = ""  # the CLI's id of its last message in the main conversation
 
     def event(self, duration_s: float, waited_s: float = 0.0) -> TurnFinished:
         """Return the event to store. We measure the duration ourselves; the gateway adds the cost."""
@@ -60,6 +61,7 @@ class TurnResult(msgspec.Struct, frozen=True, kw_only=True):
             model=self.model,
             context_tokens=self.context_tokens,
             window_tokens=self.window_tokens,
+            anchor=self.anchor,
         )
 
 

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from core.domain.agent_definition import checked
 from core.domain.audit import AuditAction
-from core.domain.errors import NotFound
-from core.domain.records import Agent, Session, UserId
+from core.domain.errors import Conflict, NotFound
+from core.domain.events import TurnFinished
+from core.domain.records import Agent, Session, UserId, new_session_id, now
 from core.fleet.runner_client import RunnerClient
 from core.fleet.runner_pool import RunnerPool
 from core.protocol.runner_api import CliInfo
@@ -51,6 +52,29 @@ class SessionControls:
             await runner.refresh_settings(session)
         except NotFound:
             log.info("session %s is in no box yet: its first CLI starts with what was chosen", session)
+
+    async def branch(self, session: str, *, user: UserId, after: int) -> Session:
+        """Open a session of the same agent that knows what this one knew when the turn that ended as number `after`
+        was over. The folder is the agent's own, as it is now.
+
+        Raises: NotFound: there is no such turn. Conflict: nothing was answered in it, or an older version ran it.
+        """
+        found = await self._store.get(Session, session, owner=user)
+        events = await self._store.events(session, owner=user, after=after - 1, limit=1)
+        end = next((event for event in events if isinstance(event, TurnFinished)), None)
+        if end is None:
+            raise NotFound(f"turn {after}")
+        if not end.anchor:
+            raise Conflict("nothing can branch from this turn", code="no_branch")
+        at = now()
+        made = Session(
+            id=new_session_id(), agent=found.agent, locale=found.locale, kind=found.kind, created_at=at, updated_at=at,
+            branch_of=session, branch_at=end.anchor, chosen_model=found.chosen_model, chosen_effort=found.chosen_effort,
+            chosen_mode=found.chosen_mode,
+        )  # fmt: skip
+        await self._store.create(made, owner=user)
+        self._runners.changes.records(user)
+        return made
 
     async def cli_info(self, session: str, *, user: UserId) -> CliInfo:
         """Return what the session's CLI offers, after starting it if it sleeps; within READY_S, else nothing.

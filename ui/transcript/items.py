@@ -156,7 +156,8 @@ class Items:
             escape(f"{words.full(event.at)} · {words.t('end.tokens_hint')}") if isinstance(event.at, datetime) else ""
         )
         told = f"<span>{escape(' · '.join(parts))}</span>"
-        line = f'<div class="ended" data-outcome="{event.outcome}" title="{full}">{told}</div>'
+        branch = f' data-branch="{event.seq}"' if event.anchor else ""
+        line = f'<div class="ended" data-outcome="{event.outcome}" title="{full}"{branch}>{told}</div>'
         if event.outcome == "ok":
             told = f'<div class="act remark info">{icon("info")}<span>{words.t("end.no_answer")}</span></div>'
             return told + line if empty else line

@@ -3,7 +3,7 @@ import DOMPurify from "dompurify";
 
 const CLEAN = {
   ALLOWED_TAGS: "a b blockquote br code dd del details div dl dt em h3 h4 h5 h6 hr i img li ol p pre s span strong summary table tbody td th thead tr ul".split(" "),
-  ALLOWED_ATTR: "href title target rel class open role start data-testid data-role data-seq data-message data-state data-live data-since data-in data-again data-edit data-handover data-lang data-outcome data-s aria-hidden align dir src alt".split(" "),
+  ALLOWED_ATTR: "href title target rel class open role start data-testid data-role data-seq data-message data-state data-live data-since data-in data-again data-edit data-handover data-branch data-lang data-outcome data-s aria-hidden align dir src alt".split(" "),
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
 };

@@ -1,5 +1,6 @@
 // The transcript: a list of keyed items in plain DOM. Vue only mounts the frame; everything in it comes by push().
 import { bubble, button, clean, copy, element, greeting, lasting } from "oma_items";
+import { WAYS, wayBack } from "oma_branch";
 import { arrange, queueTools, refocus, spill, typedIn, typeOn } from "oma_queue";
 
 const NEAR = 100; // px from the bottom within which the reader is followed
@@ -18,7 +19,7 @@ export default {
         <div ref="pending" class="items"></div><div ref="working" class="working act" hidden></div></div>
     </div>
     <div ref="foot" class="foot-pill"></div><div ref="spoken" class="sr" aria-live="polite"></div></div>`,
-  props: { start: Object, words: Object, hello: Object, queue: Object, files: Boolean },
+  props: { start: Object, words: Object, hello: Object, queue: Object, branches: Boolean, files: Boolean },
   mounted() {
     this.n = 0;
     this.items = new Map();
@@ -151,6 +152,7 @@ export default {
         block.append(button(this.words.copy, "btn ghost icon sm copy", "copy", (event) => this.copied(event, block.querySelector("code").textContent)));
       });
       this.offer(item.querySelector(".trouble > .again"));
+      if (this.branches && op.key[0] in WAYS) wayBack(item, op.key[0], this.words, (...told) => this.$emit(...told));
       const again = item.querySelector("[data-again]");
       if (again) {
         const pressed = button(this.words.again, "btn sm", "rewind", () => {

@@ -29,10 +29,10 @@ JUMP_PAGES: Final = 50  # of 200 events each
 Older = Callable[[int], Awaitable[list[AnyEvent]]]
 ChangeQueued = Callable[[ChangeQueue], Awaitable[None]]
 QUEUE_LABELS: Final = "up down steer edit remove save cancel".split()
-LABELS: Final = "copy copied earlier new end sending retry again edit handover in_s s m h".split()
+LABELS: Final = "copy copied earlier new end sending retry again edit handover branch edit_said in_s s m h".split()
 
 
-class Transcript(Element, component="transcript.js", dependencies=[ITEMS_JS, "oma_queue.js"]):
+class Transcript(Element, component="transcript.js", dependencies=[ITEMS_JS, "oma_queue.js", "oma_branch.js"]):
     """A tab's element on a shared view. `listeners` are elements whose `meta` method gets the values around it."""
 
     def __init__(
@@ -85,6 +85,12 @@ class Transcript(Element, component="transcript.js", dependencies=[ITEMS_JS, "om
         """Make the files that the agent names links; `open_file` gets the path as the agent wrote it."""
         self.props["files"] = True
         self.on("file", lambda event: open_file(str(event.args)))
+
+    def branches(self, branch: Callable[[int], Awaitable[None]], edit: Callable[[int], Awaitable[None]]) -> None:
+        """Offer to `branch` after each turn, and to `edit` each message of the user: by the number of its event."""
+        self.props["branches"] = True
+        self.on("branch", lambda event: branch(int(event.args)))
+        self.on("edit", lambda event: edit(int(event.args)))
 
     def _start(self, push: Push) -> dict[str, Any]:
         return {

@@ -8,8 +8,13 @@ from ui.layout.i18n import Translations
 STARTERS: Final = {"issues": "issue", "minutes": "mic", "research": "book"}  # of those in ui/dashboard/start.py
 
 
-def welcome(agent: Agent, session: Session, words: Translations) -> dict[str, Any]:
-    """Return the content of an empty transcript: `title`, `text`, and `starters` that fill the text box."""
+def welcome(agent: Agent, session: Session, words: Translations, branched_from: str = "") -> dict[str, Any]:
+    """Return the content of an empty transcript: `title`, `text`, and `starters` that fill the text box.
+
+    `branched_from` is the title of the session that this one branched from.
+    """
+    if branched_from:
+        return {"title": words.t("branch.title"), "text": words.t("branch.text", title=branched_from), "starters": []}
     if session.kind != "builder":
         name = agent.name or words.t("workspace.untitled")
         return {"title": name, "text": agent.description, "starters": []}

@@ -22,6 +22,7 @@ from ui.transcript.reducer import Meta, TranscriptReducer
 from ui.transcript.session_stats import SessionStats
 from ui.transcript.shared_view import SharedView, SharedViews, ViewCursor
 from ui.transcript.transcript import Transcript
+from ui.workspace.branching import Branching
 from ui.workspace.dock import Dock
 from ui.workspace.greeting import welcome
 from ui.workspace.handover import summary
@@ -178,9 +179,11 @@ class WorkspaceChat:
                 handover=self._hand_over,
                 fail=self._page.fail,
                 listeners=[self._head, self._list, *self._dock.listeners],
-                hello=welcome(self._agent, self._session, words),
+                hello=welcome(self._agent, self._session, words, self._branched_from()),
             )
             self._transcript.open_files(self._open_file)
+            branching = Branching(self._page, self._session)
+            self._transcript.branches(branching.branch, branching.edit)
 
     def begin_at(self, seq: int) -> None:
         """Show the message with this number first, as a link of the search asks; 0: the end."""
@@ -192,6 +195,11 @@ class WorkspaceChat:
 
         if seq > 0:
             self._page.client.on_connect(jump)
+
+    def _branched_from(self) -> str:
+        """The title of the session that this one branched from; empty: from none, or from one that is gone."""
+        origin = self._page.overview.session(self._session.branch_of) if self._session.branch_of else None
+        return title_of(origin, self._words) if origin else ""
 
     async def _open_file(self, name: str) -> None:
         """Open a file that the agent has named; a place in it (`#L3`) is left out."""
