@@ -49,6 +49,6 @@ async def test_a_branch_and_an_edited_message_begin_where_the_conversation_was_t
 
 
 def heard(model: ModelServer) -> list[str]:
-    """What the user's messages of the last request asked for."""
+    """Return what the user's messages of the last request asked for."""
     sent = json.dumps([one for one in model.turns[-1].body["messages"] if one["role"] == "user"])
     return re.findall(r"SAY\(\(\(([^)]*)\)\)\)", sent)

@@ -14,7 +14,7 @@ LOOKED_AT = 2000  # events before a message, among which the end of the turn bef
 
 
 class Branching:
-    """What the buttons at a turn's end and at a message of the user do."""
+    """Carries out the buttons at a turn's end and at a message of the user."""
 
     def __init__(self, page: PageFrame, session: Session) -> None:
         self._page, self._session = page, session
