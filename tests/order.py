@@ -16,6 +16,7 @@ SECONDS = {
     "e2e/test_run_proofs.py": 45,
     "core/fleet/test_cluster.py": 60,
     "e2e/test_bombs.py": 90,
+    "e2e/test_agent_page.py": 70,
     "e2e/test_pages.py": 85,
     "e2e/test_secrets.py": 80,
     "core/gateway/test_over_tcp.py": 75,
