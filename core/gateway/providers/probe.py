@@ -13,6 +13,7 @@ from core.domain.model_connection import Verdict
 from core.domain.records import SYSTEM
 from core.gateway.providers import Call
 from core.gateway.providers.factory import upstream_for
+from core.protocol.gateway_api import MODEL
 
 PROBE_S = 20.0
 ANSWER_BYTES = 64 * 1024
@@ -21,7 +22,7 @@ PROBE = Call(
     user=SYSTEM,
     agent="",
     session="",
-    path="/v1/messages",
+    path=MODEL,
     query="",
     headers={"anthropic-version": "2023-06-01", "content-type": "application/json"},
     body=msgspec.json.encode({"model": PROBE_MODEL, "max_tokens": 1, "messages": [{"role": "user", "content": "."}]}),
