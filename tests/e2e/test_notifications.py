@@ -139,6 +139,7 @@ async def test_a_failing_run_and_a_waiting_one_reach_their_person_by_mail_and_we
     for kind, states in (("failed", ["sent", "sent"]), ("needs_you", ["sent", "sent"])):
         rows = me.page.locator(f"[data-testid=notification][data-kind={kind}] [data-testid=delivery]")
         await expect(rows).to_have_count(2)
+        await expect(rows.first).to_be_visible()
         assert [await row.get_attribute("data-state") for row in await rows.all()] == states
     await expect(me.get("attempt").first).to_contain_text(re.compile("HTTP 200|accepted"))
     await judge(me, "notifications, told")

@@ -8,7 +8,22 @@ POST, SENDER, WEBHOOK, EMAIL, CHANNELS = (
 )
 POSTS, SENDS = f"{HERE}/test_guarded_post.py", f"{HERE}/test_sender.py"
 
+MODEL, CONNECTED = "core/services/model_connection.py", "tests/core/gateway/test_connected.py"
+
 GUARDS = (
+    Guard(
+        "model connection: the administrators' only", "Z1", MODEL, "        if not self.may_change(user):\n", "        if False:\n",
+        f"{CONNECTED}::test_only_the_owner_and_administrators_may_look_or_change", by="Failed",
+    ),
+    Guard(
+        "model connection: a key is trimmed and is one word", "S6", MODEL, "if not KEY.fullmatch(stripped):", "if False:",
+        f"{CONNECTED}::test_what_cannot_be_a_key_is_refused", by="Failed",
+    ),
+    Guard(
+        "model connection: a region is no other host", "S6", MODEL,
+        "if not PROJECT.fullmatch(project) or not REGION.fullmatch(region):", "if False:",
+        f"{CONNECTED}::test_what_cannot_be_a_project_or_region_is_refused", by="Failed",
+    ),
     Guard(
         "notifications: addresses are checked", "S6", POST,
         "        return await self._policy.addresses(target, allowed=EVERYWHERE)\n",

@@ -17,6 +17,8 @@ class Banners:
         self._words = words
         self._shown: list[tuple[Tag, bool]] = []
         isolation = services.isolation()
+        model = services.model
+        self._may_connect = model is not None and model.may_change(services.auth.current())
         with tag("div", classes="banners") as self._place:
             if isolation.name in ("none", "landlock"):
                 kind = "no_sandbox" if isolation.name == "none" else "reduced"
@@ -64,6 +66,8 @@ class Banners:
                 tag("summary", words.t(f"banner.{kind}.mend"), classes="btn ghost sm")
                 with tag("div", classes="pop how stay"):
                     tag("p", words.t(f"banner.{kind}.text"), classes="meta only-phone")
+                    if kind == "practice" and self._may_connect:
+                        tag("a", words.t("model.to_settings"), classes="btn", href="/settings/model", testid="to-model")
                     if why:
                         tag("p", why, classes="meta")
                     if mend:

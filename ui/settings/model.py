@@ -6,6 +6,7 @@ from nicegui.events import GenericEventArguments
 
 from core.config.settings import NONE, Secret
 from core.domain.errors import BadInput, NotFound, Unavailable
+from core.domain.events import PRACTICE
 from core.domain.model_connection import Verdict
 from core.services.model_connection import ModelConnections
 from ui.layout.html import Tag, icon, tag
@@ -32,8 +33,8 @@ class ModelPage:
         tag("p", words.t("model.text"), classes="meta")
         with tag("div", classes="row model-lead"):
             self._lead = tag("div", classes="row grow")
-            again = tag("button", words.t("model.check"), classes="btn sm", type="button", testid="check-model")
-            again.on("click", self._check, args=[])
+            self._again = tag("button", words.t("model.check"), classes="btn sm", type="button", testid="check-model")
+            self._again.on("click", self._check, args=[])
         self._lead_probe = tag("div")
         with tag("section", classes="part", aria_labelledby="key"):
             tag("h2", words.t("model.anthropic"), id="key")
@@ -71,6 +72,7 @@ class ModelPage:
                 tag("span", f"…{chosen.key_tail}", classes="mono")
             when = words.t("model.chosen_at", when=words.when(chosen.changed_at)) if chosen else words.t("model.by_env")
             tag("span", when, classes="meta")
+        self._again.set_visibility(self._model.provider != PRACTICE)
         self._reset_place.clear()
         self._reset_place.set_visibility(chosen is not None)
         with self._reset_place:

@@ -77,7 +77,7 @@ class NotificationsPage:
     def _row(self, one: Told) -> None:
         words, about = self._page.words, one.notification
         name = self._agents.get(about.agent, words.t("dashboard.untitled")) if about.agent else ""
-        with tag("li", classes="told", testid="notification", data_kind=about.kind):
+        with tag("li", classes="told-row", testid="notification", data_kind=about.kind):
             with tag("div", classes="row"):
                 tag("a", title(about, name, words), classes="b grow cut", href=path(about))
                 tag("span", words.when(about.at), classes="meta nowrap")
