@@ -169,8 +169,24 @@ class Asked(Event, frozen=True, kw_only=True, tag="asked"):
     plan: str = ""
 
 
+class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The answer to one question: the labels of the options that were chosen, and the person's own text."""
+
+    choices: tuple[str, ...] = ()
+    text: str = ""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All parts of the answer; a comma or a line break may be part of one."""
+        return (*self.choices, *((self.text,) if self.text else ()))
+
+
 class Answered(Event, frozen=True, kw_only=True, tag="answered"):
-    """The only answer to a request. `by` is a user id and the way by which the answer came ("u… web")."""
+    """The only answer to a request. `by` is a user id and the way by which the answer came ("u… web").
+
+    `replies` are the answers to questions, by the question's text; `answers` are the same as the CLI takes them, a
+    string each. Events of earlier versions have `answers` alone.
+    """
 
     request_id: str
     decision: Decision
@@ -178,6 +194,7 @@ class Answered(Event, frozen=True, kw_only=True, tag="answered"):
     message: str = ""
     rule: str = ""
     answers: dict[str, str] = {}
+    replies: dict[str, Reply] = {}
 
 
 class Parked(Event, frozen=True, kw_only=True, tag="parked"):

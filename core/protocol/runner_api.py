@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from core.domain.events import Attachment, Decision, QueueChanged, UserSaid
+from core.domain.events import Attachment, Decision, QueueChanged, Reply, UserSaid
 from core.domain.states import SessionState
 
 # The version of this API. A web ends a runner of another version in good order and starts a new one. Raise it only if
@@ -169,6 +169,9 @@ class CliInfo(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[ModelChoice, ...] = ()
 
 
+Replies = dict[str, Reply]  # by the text of the question
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Body of POST …/requests/{request_id}: an `answered` event without its number, time and request."""
 
@@ -177,6 +180,13 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     rule: str = ""
     answers: dict[str, str] = {}
+    replies: Replies = {}
+
+    @classmethod
+    def of(cls, decision: Decision, *, by: str, message: str, rule: str, replies: Replies) -> "Answer":
+        """An answer with the replies also as the CLI takes them: one string a question, a line for each part."""
+        answers = {question: "\n".join(reply.lines) for question, reply in replies.items()}
+        return cls(decision=decision, by=by, message=message, rule=rule, answers=answers, replies=replies)
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):

@@ -163,20 +163,20 @@ def verdict(kind: Kind, original: dict[str, Any], answered: Answered) -> Verdict
 
 
 def questions(raw: dict[str, Any]) -> tuple[Question, ...]:
-    """Read the questions of AskUserQuestion; what has another shape is left out."""
+    """Read the questions of AskUserQuestion, whole (the request's size is bounded); other shapes are left out."""
     asked = raw.get("questions")
     return tuple(
         Question(
-            text=str(question.get("question", ""))[:2000],
-            header=str(question.get("header", ""))[:100],
+            text=str(question.get("question", "")),
+            header=str(question.get("header", "")),
             options=tuple(
-                (str(option.get("label", ""))[:500], str(option.get("description", ""))[:1000])
-                for option in (question.get("options") or [])[:20]
+                (str(option.get("label", "")), str(option.get("description", "")))
+                for option in question.get("options") or []
                 if isinstance(option, dict)
             ),
             many=question.get("multiSelect") is True,
         )
-        for question in (asked if isinstance(asked, list) else [])[:10]
+        for question in (asked if isinstance(asked, list) else [])
         if isinstance(question, dict)
     )
 

@@ -34,7 +34,7 @@ def told_later(asked: Asked, answered: Answered) -> str:
     note = f" They add: {answered.message}" if answered.message else ""
     match asked.kind, answered.decision:
         case "question", "answer":
-            said = "; ".join(f'"{question}" = "{answer}"' for question, answer in answered.answers.items())
+            said = "; ".join(f'"{question}" = {_all_of(answered, question)}' for question in answered.answers)
             text = f"The user has now answered your questions: {said}. Go on with these answers.{note}"
         case "plan", "allow":
             text = f"The user has now approved your plan. Go on with it.{note}"
@@ -43,6 +43,12 @@ def told_later(asked: Asked, answered: Answered) -> str:
         case _:
             text = f"The user has now allowed it: {_what(asked)}. Do exactly that now, then go on.{note}"
     return f"[You were interrupted while waiting for the user's decision. {text}]"
+
+
+def _all_of(answered: Answered, question: str) -> str:
+    reply = answered.replies.get(question)
+    parts = reply.lines if reply else (answered.answers[question],)
+    return " and ".join(json.dumps(part, ensure_ascii=False) for part in parts)
 
 
 def _what(asked: Asked) -> str:

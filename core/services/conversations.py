@@ -35,6 +35,7 @@ from core.protocol.runner_api import (
     Answer,
     ChangeQueue,
     CliInfo,
+    Replies,
     SendMessage,
     SessionChange,
 )
@@ -117,7 +118,7 @@ class Conversations:
         decision: str,
         message: str = "",
         rule: str = "",
-        answers: dict[str, str] | None = None,
+        replies: Replies | None = None,
     ) -> None:
         """Answer a request, once (G5). `allow_always` also adds `rule` to the agent's record if this answer counted.
 
@@ -132,11 +133,10 @@ class Conversations:
         target = _target(asked) if asked else ""
         if asked and decision == "allow" and self.on_allowed:
             await self.on_allowed(asked, known, user)
-        answer = Answer(decision=cast(Decision, decision), by=user, message=message, rule=rule, answers=answers or {})
+        answer = Answer.of(cast(Decision, decision), by=user, message=message, rule=rule, replies=replies or {})
         await self._call(session, lambda runner: runner.answer(session, request_id, answer), user=user)
-        agent = (await self._known(session, user=user)).agent
         done = f"{decision} {request_id}"
-        await self._audit.record(AuditAction.REQUEST_ANSWERED, who=user, about=agent, detail=done, target=target)
+        await self._audit.record(AuditAction.REQUEST_ANSWERED, who=user, about=known.agent, detail=done, target=target)
         await self._add_rules(session, rules, user=user)
 
     async def _asked(self, request_id: str, *, user: UserId, patient: bool) -> Asked | None:

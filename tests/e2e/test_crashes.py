@@ -214,3 +214,25 @@ async def until(true: Callable[[], bool], *, within_s: float = PATIENCE_S) -> No
     async with asyncio.timeout(within_s):
         while not true():
             await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.proof)])
+async def test_no_word_that_was_on_the_page_is_missing_after_everything_was_killed_at_once(
+    me: Screen, kills: int
+) -> None:
+    """Web, gateway, runner and CLI; the page that is open shows meanwhile what it was told."""
+    me.allow_disconnects()
+    me.product.allow("gateway")
+    points = random.Random(kills)
+    for number in range(1, kills + 1):
+        await me.say("N=400 GAP=0.01")
+        await me.until_word(f"w{points.randrange(3, 150)}")
+        await asyncio.gather(me.product.kill_web(), *(me.product.kill(role) for role in ("gateway", "runner", "cli")))
+        shown = await me.words()
+        await me.product.start_web()
+        await me.come_back()
+        await me.until_turns(number, within_s=60)
+        await me.until_word(shown[-1])
+        assert (await me.words())[: len(shown)] == shown, f"kill {number}"
+    await me.say("and on we go")
+    await me.until_turns(kills + 1)

@@ -842,6 +842,11 @@ def test_a_question_with_one_answer_takes_a_choice_or_own_words_and_never_both(p
     card.get_by_test_id("answer").click()
     whole = {"Which?": "dev, or test", "When?": "mornings, early\nevenings"}  # one answer a line
     wait(lambda: [call["answers"] for call in answers(world, "single")] == [whole])
+    parts = {"Which?": {"choices": ["dev, or test"]}, "When?": {"choices": ["mornings, early", "evenings"]}}
+    assert [call["replies"] for call in answers(world, "single")] == [parts]
+    expect(page.locator("[data-state=answered] .said-inline")).to_have_text(
+        ["dev, or test", "mornings, early", "evenings"]
+    )
 
 
 def test_a_question_that_goes_on_below_shows_that_it_does(page: Page, world: World) -> None:

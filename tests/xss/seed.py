@@ -92,7 +92,14 @@ def _decided(id: str, text: str) -> Log:
     question = e.Question(text=text, options=((text, text),))
     return [
         e.Asked(request_id=id, kind="question", questions=(question,)),
-        e.Answered(request_id=id, decision="answer", by="u web", message=text, answers={text: text}),
+        e.Answered(
+            request_id=id,
+            decision="answer",
+            by="u web",
+            message=text,
+            answers={text: text},
+            replies={text: e.Reply(choices=(text,), text=text)},
+        ),
     ]
 
 

@@ -98,7 +98,7 @@ class Items:
         skipped = answer.message or decided(asked, answer, self._words)
         rows = "".join(
             f'<div class="act">{icon("question")}<span class="v">{escape(question.text, quote=False)}</span>'
-            f'<span class="said-inline">{escape(answer.answers.get(question.text, skipped), quote=False)}</span>'
+            f"{_reply(answer, question.text, skipped)}"
             f'<span class="end">{escape(who(answer, self._words))}</span></div>'
             for question in asked.questions
         )
@@ -217,3 +217,10 @@ def fold_long(text: str) -> tuple[str, str]:
             cut += min(len(line), (HEAD_LINES - height) * LINE_CHARS)
         height += 1 + len(line) // LINE_CHARS
     return (text[:cut].rstrip("\n"), text[cut:]) if height > LONG_LINES else (text, "")
+
+
+def _reply(answer: Answered, question: str, skipped: str) -> str:
+    """Draw the parts of an answer, each by itself: a comma may be part of one."""
+    reply = answer.replies.get(question)
+    parts = reply.lines if reply else (answer.answers.get(question, skipped),)
+    return "".join(f'<span class="said-inline">{escape(part, quote=False)}</span>' for part in parts)

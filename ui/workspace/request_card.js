@@ -331,20 +331,19 @@ export default {
       this.answer("allow", { secret: this.value.value });
     },
     reply() {
-      const answers = {};
+      const replies = {};
       const sets = [...this.box.querySelectorAll("fieldset")];
       for (const [at, one] of this.asks[0].questions.entries()) {
         const picked = [...sets[at].querySelectorAll("input:checked")].map((mark) => mark.value);
         const own = sets[at].querySelector(".own").value.trim();
-        const said = [...picked, ...(own ? [own] : [])];
-        if (!said.length) {
+        if (!picked.length && !own) {
           sets[at].querySelector(".lacking").textContent = this.words.choose;
           sets[at].scrollIntoView({ block: "nearest" });
           return sets[at].querySelector("input").focus();
         }
-        answers[one.text] = said.join("\n"); // one answer a line: a comma may be part of one
+        replies[one.text] = { choices: picked, text: own };
       }
-      this.answer("answer", { answers });
+      this.answer("answer", { replies });
     },
     enable(on) {
       if (on) delete this.box.dataset.sent;

@@ -8,6 +8,7 @@ from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
 from core.domain.errors import PlatformError
+from core.domain.events import Reply
 from ui.layout.i18n import Translations
 from ui.transcript.reducer import Meta
 from ui.transcript.transcript import ITEMS_JS
@@ -25,7 +26,7 @@ Outcome = Callable[[], Awaitable[tuple[str, bool]]]  # of the newest test run, a
 
 
 class RequestCard(Element, component="request_card.js", dependencies=[ITEMS_JS]):
-    """Shows the oldest open request of `meta`; `answer(request_id, decision=…, message=…, rule=…, answers=…)`.
+    """Shows the oldest open request of `meta`; `answer(request_id, decision=…, message=…, rule=…, replies=…)`.
 
     A value that was asked for comes as `secret`; nothing of this page keeps it.
     `among`: one of several on the page. It takes no focus by itself, and hears only keys pressed inside it.
@@ -61,7 +62,7 @@ class RequestCard(Element, component="request_card.js", dependencies=[ITEMS_JS])
 
     async def _answered(self, event: GenericEventArguments) -> None:
         said: dict[str, Any] = event.args if isinstance(event.args, dict) else {}
-        answers = said.get("answers")
+        replies = said.get("replies")
         decision = str(said.get("decision", ""))
         if decision not in DECISIONS:
             return
@@ -72,7 +73,7 @@ class RequestCard(Element, component="request_card.js", dependencies=[ITEMS_JS])
                 decision=decision,
                 message=str(said.get("message", "")),
                 rule=str(said.get("rule", "")),
-                answers={str(k): str(v) for k, v in answers.items()} if isinstance(answers, dict) else None,
+                replies={str(k): _reply(v) for k, v in replies.items()} if isinstance(replies, dict) else None,
                 **more,
             )
         except PlatformError as error:
@@ -80,3 +81,10 @@ class RequestCard(Element, component="request_card.js", dependencies=[ITEMS_JS])
             if not sentence:
                 self._fail(error)
             self.run_method("refused", str(said.get("id", "")), sentence)
+
+
+def _reply(said: Any) -> Reply:
+    """Read the answer to one question as the browser sends it."""
+    given: dict[str, Any] = said if isinstance(said, dict) else {}
+    choices = given.get("choices")
+    return Reply(choices=tuple(map(str, choices)) if isinstance(choices, list) else (), text=str(given.get("text", "")))

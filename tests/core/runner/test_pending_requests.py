@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from core.domain.errors import BadInput
-from core.domain.events import Answered, Asked, Parked
+from core.domain.events import Answered, Asked, Parked, Reply
 from core.runner import truncation
-from core.runner.pending_requests import PendingRequests, ToolRequest, asked_for, check
+from core.runner.pending_requests import PendingRequests, ToolRequest, asked_for, check, questions
+from core.runner.prompts import told_later
 
 
 def tool_request(tool: str, raw: dict[str, Any], *rules: str) -> ToolRequest:
@@ -19,6 +20,23 @@ def tool_request(tool: str, raw: dict[str, Any], *rules: str) -> ToolRequest:
 def test_a_decision_must_fit_its_kind(kind: Any, decision: str) -> None:
     with pytest.raises(BadInput):
         check(Asked(request_id="r", kind=kind), decision)
+
+
+def test_a_question_is_whole_however_long_its_parts_are() -> None:
+    option = {"label": "l" * 3_000, "description": "d" * 3_000}
+    raw = {"questions": [{"question": "q" * 9_000, "header": "h" * 300, "options": [option] * 30}] * 12}
+    found = questions(raw)
+    assert len(found) == 12 and len(found[0].text) == 9_000 and len(found[0].header) == 300
+    assert found[0].options == (("l" * 3_000, "d" * 3_000),) * 30
+
+
+def test_an_answer_that_comes_later_is_told_part_by_part() -> None:
+    asked = Asked(request_id="r", kind="question")
+    reply = Reply(choices=("dev, or test", "all"), text="not on mondays")
+    answered = Answered(request_id="r", decision="answer", answers={"Which?": "…"}, replies={"Which?": reply})
+    assert '"Which?" = "dev, or test" and "all" and "not on mondays"' in told_later(asked, answered)
+    old = Answered(request_id="r", decision="answer", answers={"Which?": "dev"})
+    assert '"Which?" = "dev"' in told_later(asked, old)
 
 
 async def test_a_request_is_recorded_before_anybody_waits_for_it() -> None:
