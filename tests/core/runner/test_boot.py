@@ -95,7 +95,7 @@ async def test_a_boot_key_that_everybody_could_guess_is_refused(tmp_path: Path, 
 async def test_a_web_that_ends_while_it_starts_a_runner_leaves_no_error_behind(tmp_path: Path) -> None:
     code, said = await ended(["--fd=0", f"--home={tmp_path}", f"--box-sock={tmp_path / 'box.sock'}"])
     assert code == 2
-    assert b"has ended without a word" in said and b"ERROR" not in said
+    assert b"has ended without a boot key" in said and b"ERROR" not in said
 
 
 async def ended(words: list[str]) -> tuple[int, bytes]:

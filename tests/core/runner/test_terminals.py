@@ -156,20 +156,22 @@ async def test_a_viewer_that_lags_gets_the_screen_and_the_others_all_output(tmp_
 
 
 async def test_the_end_of_a_shell_ends_all_that_it_started(tmp_path: Path) -> None:
-    escapes = b"(setsid nohup sleep 4711 &); (env -i setsid sleep 4711 &); sleep 4711 & echo started-$((1+1))\n"
+    nap = f"120.{os.getpid()}"  # this test's own, on a machine where others may test as well; it ends by itself
+    line = f"(setsid nohup sleep {nap} &); (env -i setsid sleep {nap} &); sleep {nap} & echo started-$((1+1))\n"
+    escapes = line.encode()
     async with started(tmp_path) as terminal:
         terminal.write(escapes)
         await screen_with(terminal, "started-2")
-        await eventually(lambda: len(sleeping()) == 3)
+        await eventually(lambda: len(sleeping(nap)) == 3)
         terminal.write(b"exit\n")
         await asyncio.wait_for(terminal.ended.wait(), PATIENCE_S)
-        assert not sleeping()
+        assert not sleeping(nap)
     async with started(tmp_path) as terminal:
         terminal.write(escapes)
         await screen_with(terminal, "started-2")
-        await eventually(lambda: len(sleeping()) == 3)
+        await eventually(lambda: len(sleeping(nap)) == 3)
         await terminal.end()
-        assert terminal.ended.is_set() and not sleeping()
+        assert terminal.ended.is_set() and not sleeping(nap)
 
 
 async def eventually(holds: Callable[[], bool]) -> None:
@@ -178,12 +180,12 @@ async def eventually(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-def sleeping() -> list[str]:
-    """The processes that the tests start."""
+def sleeping(seconds: str) -> list[str]:
+    """Return the processes that sleep for so long."""
     found = []
     for name in filter(str.isdigit, os.listdir("/proc")):
         with suppress(OSError):
-            if Path(f"/proc/{name}/cmdline").read_bytes() == b"sleep\x004711\x00":
+            if Path(f"/proc/{name}/cmdline").read_bytes() == f"sleep\0{seconds}\0".encode():
                 found.append(name)
     return found
 
