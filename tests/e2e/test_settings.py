@@ -142,12 +142,10 @@ async def test_a_deleted_account_is_out_at_once_and_gone_from_everywhere_within_
     await page.get_by_test_id("delete-account").click()
     for tab in (page, alice.page, elsewhere.page):
         await expect(tab).to_have_url(LOGIN_PAGE, timeout=SOON_MS)
-    words = (ALICE["email"], ALICE["name"], session)
+    words = (ALICE["email"], ALICE["name"], session, "canary-of-alice")
     while left := {word: where for word in words if (where := found_in(shared.data_dir, word))}:
         assert time.monotonic() - began < GONE_S, left
         await asyncio.sleep(0.5)
-    assert tables_with(shared.data_dir / "oma.db", "canary-of-alice") == {"audit"}, "the command that was allowed"
-    assert set(found_in(shared.data_dir, "canary-of-alice")) == {"oma.db"}
     assert tables_with(shared.data_dir / "oma.db", "alice") <= {"audit"}
     assert tables_with(shared.data_dir / "oma.db", agent) == {"audit"}, "who made what stays told, by ids"
     assert len(shared.processes("runner")) == 1
