@@ -19,6 +19,7 @@ from tests import browser
 from tests.e2e.screen import Screen
 from tests.e2e.test_practice import ANSWER, WISH, allow_all, answer_the_builder
 from tests.product import Product
+from ui.workspace.panel import COOKIE
 
 WIDTHS = {390: 844, 1280: 800, 1920: 1080}
 THEMES = ("light", "dark")
@@ -55,9 +56,10 @@ class Looks:
                 )
                 self.pages[f"{theme}-{width}"] = await context.new_page()
 
-    async def take(self, name: str, path: str) -> None:
-        """Take the page at `path` in every look, and judge each."""
+    async def take(self, name: str, path: str, *, panel: str = "") -> None:
+        """Take the page at `path` in every look, and judge each; `panel` is the tab of the side panel that is open."""
         for look, page in self.pages.items():
+            await page.context.add_cookies([{"name": COOKIE, "value": panel, "url": self.product.url}])
             answer = await page.goto(self.product.url + path)
             if answer is None or answer.status >= 400:
                 self.faults.append(f"{self.locale} {name}: status {answer.status if answer else 'none'}")
@@ -97,6 +99,8 @@ async def walk(screen: Screen, looks: Looks, chromium: Browser) -> None:
     await looks.take("inbox", "/inbox")
     await allow_all(screen)
     await looks.take("workspace", workspace)
+    for tab in ("files", "changes", "terminal", "agent"):
+        await looks.take(f"panel-{tab}", workspace, panel=tab)
     await operate(screen, agent)
     await looks.take("run", screen.page.url.removeprefix(looks.product.url))
     for name, path in pages(agent).items():
@@ -109,9 +113,14 @@ def pages(agent: str) -> dict[str, str]:
         "dashboard": "/dashboard",
         "connections": f"/agents/{agent}/connections",
         "operate": f"/agents/{agent}/operate",
+        "agent": f"/agents/{agent}",
+        "run-form": f"/agents/{agent}/run",
         "runs": "/runs",
         "settings": "/settings",
         "secrets": "/settings/secrets",
+        "notifications": "/settings/notifications",
+        "model": "/settings/model",
+        "usage": "/usage",
         "admin": "/admin",
     }
 
