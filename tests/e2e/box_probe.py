@@ -266,8 +266,8 @@ for _target in (
     "example.com:25", "example.com:3306", f"127.0.0.1:{FACTS['port']}", "127.0.0.1%00.example.com:443",
 ):  # fmt: skip
     PROBES[f"s6_egress_{_target}"] = lambda target=_target: connects(target)
-for _call in ("spec", "draft", "events", "log"):
-    PROBES[f"s7_the_runners_{_call}"] = lambda call=_call: answered(f"/internal/{call}")
+for _call in FACTS["runners_calls"]:
+    PROBES[f"s7_the_runners_{_call}"] = lambda call=_call: answered(call)
 PROBES["s6_egress_without_a_token"] = lambda: connects("example.com:443", "X: y\r\n")
 PROBES["s6_egress_with_a_made_up_token"] = lambda: connects(
     "example.com:443", "Proxy-Authorization: Basic b21hOng=\r\n"

@@ -9,10 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from core.protocol import gateway_api
 from tests.e2e.screen import Screen, kinds
 
 SCRIPT = Path(__file__).with_name("box_probe.py")
 FILE_CANARY, PROCESS_CANARY = "canary-in-a-file-of-another-user", "canary-of-a-process-outside"
+RUNNERS_CALLS = sorted(
+    path for path in vars(gateway_api).values() if isinstance(path, str) and path.startswith("/internal/")
+)
 RUN = "TOOL(((/opt/venv/bin/python box_probe.py facts.json > found.json ; true)))"
 
 
@@ -36,6 +40,7 @@ async def test_no_probe_by_the_agents_own_bash_finds_a_secret_a_stranger_a_way_o
     print(*(f"{name:42} {'held' if not found else found}" for name, found in table.items()), sep="\n")
     assert all(said["controls"].values()), said["controls"]
     assert len(table) >= 40
+    assert {f"s7_the_runners_{path}" for path in RUNNERS_CALLS} <= table.keys() and len(RUNNERS_CALLS) >= 5
     assert {name: found for name, found in table.items() if found} == {}
 
 
@@ -79,6 +84,7 @@ def facts(me: Screen) -> dict[str, object]:
         "canaries": {name: text[::-1] for name, text in canaries.items()},
         "places": {name: str(path) for name, path in places.items()} | {"this_folder": str(here / "tests")},
         "port": me.product.port,
+        "runners_calls": RUNNERS_CALLS,
         "session": me.session,
     }
 
