@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from hashlib import blake2b
 from pathlib import Path
 
 from playwright.async_api import expect
@@ -42,7 +43,13 @@ async def test_the_platforms_key_is_in_no_environment_and_no_file(guest: Screen)
     (folder / "backwards.json").write_text(json.dumps(backwards))
     (folder / "control.txt").write_text(words["control"])
     found = await bash(guest, f"/opt/venv/bin/python box_search.py backwards.json {GIVEN}")
-    assert json.loads(found) == {"platform key": [], "control": [f"/home/agent/agents/{guest.agent}/control.txt"]}
+    places = json.loads(found)
+    assert places.keys() == words.keys() and places["platform key"] == []
+    # The turn's snapshot keeps the contents of the agent's folder, of this file too, under their hash.
+    kept = (
+        f"/home/agent/.oma/changes/{guest.agent}/blobs/{blake2b(words['control'].encode(), digest_size=16).hexdigest()}"
+    )
+    assert set(places["control"]) - {kept} == {f"/home/agent/agents/{guest.agent}/control.txt"}
 
 
 async def test_no_process_of_the_platform_but_the_own_runner_is_there(guest: Screen) -> None:
