@@ -53,6 +53,8 @@ ATTRIBUTES = {
     "aria-label",
     "aria-hidden",
 }
+# A file that the model names: ui/transcript/transcript.js makes it open the panel.
+FILE_LINK, FILE_LINK_SIGN = [["class", "file"], ["role", "link"], ["tabindex", "0"]], "code[class,role,tabindex]"
 # Text in which nothing means anything to Markdown must be read as it was written.
 MARKDOWN = (*"*_`[]\\~&|\n", "http:", "https:", "<javascript:", "<data:")
 
@@ -167,7 +169,10 @@ async def test_every_payload_is_read_and_none_does_anything(
 
 def judge_prose(seen: Seen) -> None:
     """Only elements, attributes and addresses that say something."""
-    for sign in seen.loose:
+    for code in seen.acting:
+        assert code == FILE_LINK
+    assert seen.loose[FILE_LINK_SIGN] == len(seen.acting)
+    for sign in seen.loose.keys() - {FILE_LINK_SIGN}:
         tag, _, attributes = sign.rstrip("]").partition("[")
         assert tag in TAGS, sign
         assert set(attributes.split(",")) <= ATTRIBUTES, sign

@@ -1,5 +1,6 @@
 // Every element as tag[attributes], all text a person can come across, and all links. What is inside of model prose,
-// code and output (whose words have colours) is `loose`, the rest `strict`.
+// code and output (whose words have colours) is `loose`, the rest `strict`. `acting` are the attributes of code that is
+// operated like a link.
 () => {
   const sign = (one) => `${one.localName}[${[...one.attributes].map((a) => a.name).sort()}]`;
   const prose = (one) => !!one.parentElement?.closest(".prose, .code, .out");
@@ -17,5 +18,6 @@
     if (at.matches("input, textarea")) text.push(at.value);
   }
   const links = [...document.querySelectorAll("a")].map((one) => ({ href: one.href, rel: one.rel, title: one.title, target: one.target, prose: prose(one) }));
-  return { strict, loose, text: text.join("\n"), links };
+  const acting = [...document.querySelectorAll("code[role], code[tabindex]")].map((one) => [...one.attributes].map((a) => [a.name, a.value]).sort());
+  return { strict, loose, text: text.join("\n"), links, acting };
 }

@@ -21,6 +21,7 @@ class Seen:
     loose: Counter[str] = field(default_factory=Counter)
     text: str = ""
     links: list[dict[str, Any]] = field(default_factory=list)
+    acting: list[list[list[str]]] = field(default_factory=list)
     ran: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
@@ -92,6 +93,7 @@ class Looker:
         seen.loose.update(found["loose"])
         seen.text += "\n" + found["text"]
         seen.links += found["links"]
+        seen.acting += found["acting"]
         for frame in self.page.frames:
             seen.ran += await frame.evaluate("window.__ran")
             seen.refused += await frame.evaluate("window.__refused")
