@@ -110,7 +110,7 @@ TABLE: dict[str, tuple[int, int]] = {
     "POST /api/v1/triggers/{trigger}/resume": (401, 404),
     "POST /api/v1/triggers/preview": (401, 400),
     "GET /api/v1/usage": (401, 200),
-    "GET /api/v1/search": (401, 400),
+    "GET /api/v1/search": (401, 200),
     "GET /api/v1/limits": (401, 200),
     "PUT /api/v1/limits": (401, 200),
     "GET /api/v1/admin/usage": (401, 404),

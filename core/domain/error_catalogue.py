@@ -161,6 +161,24 @@ REQUESTS: dict[str, Entry] = {
     "too_many_terminals": Entry("Too many terminals are open.", "End one of them first.", (R.FIX_REQUEST,)),
     "no_terminal": Entry("A terminal cannot be started.", "The box of this user has no terminals.", (R.ASK_ADMIN,)),
     "terminal_input_full": Entry("The program does not read.", "Too much was typed or pasted.", (R.WAIT,)),
+    "bad_channel": Entry(
+        "The channel cannot be made.", "It is not possible here, or changes its kind.", (R.FIX_REQUEST,)
+    ),
+    "bad_channel_url": Entry(
+        "The address cannot be taken.", "It must begin with https:// and a name.", (R.FIX_REQUEST,)
+    ),
+    "channel_refused": Entry("Nothing is sent there.", "The address is not on the public internet.", (R.FIX_REQUEST,)),
+    "bad_subscription": Entry("The registration cannot be taken.", "It is none of a browser.", (R.RETRY,)),
+    "too_many_channels": Entry("No more channels fit.", "A bound was reached.", (R.FIX_REQUEST,)),
+    "too_many_tests": Entry("Too many tests in a row.", "A few are sent in ten minutes.", (R.WAIT,)),
+    "bad_email": Entry("The address cannot be taken.", "It is no e-mail address.", (R.FIX_REQUEST,)),
+    "not_your_email": Entry("Mail does not go there.", "It goes to the address of the sign-in only.", (R.FIX_REQUEST,)),
+    "bad_quiet_hours": Entry("The quiet hours cannot be taken.", "A time or the zone is none.", (R.FIX_REQUEST,)),
+    "bad_model_key": Entry(
+        "The key cannot be taken.", "It does not look like a key of the provider.", (R.FIX_REQUEST,)
+    ),
+    "bad_vertex": Entry("The connection cannot be taken.", "Project or region is none of Google's.", (R.FIX_REQUEST,)),
+    "secret_missing": Entry("The value is not there yet.", "The form was not filled in.", (R.FIX_REQUEST,)),
     "no_space": Entry("The file was not written.", "The disk space of this user is used up.", (R.FREE_SPACE,)),
     "head_too_large": Entry("The headers are too large.", "The limit is 32 KiB and 100 headers.", (R.FIX_REQUEST,)),
     "too_slow": Entry("The body did not come in time.", "Each part may take 30 seconds.", (R.RETRY,)),

@@ -7,6 +7,7 @@ import socket
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import uvicorn
 from fastapi import FastAPI
 from nicegui import core as nicegui_core
@@ -117,6 +118,7 @@ def build(services: Services, platform: FakePlatform) -> FastAPI:
     async def heard() -> dict[str, Any]:
         names = {card.agent.name: card.agent.archived for card in platform.shelf.values()}
         found: dict[str, Any] = {"said": platform.said, "warmed": platform.warmed, "answered": platform.answered}
+        found = msgspec.to_builtins(found)
         return {**found, "agents": names, "user": services.auth.current().locale}
 
     for page in (theme, login, dashboard_page, inbox, error_page):

@@ -119,7 +119,7 @@ def _add_control_routes(app: FastAPI, fake: FakeConversation) -> None:
 
     @app.get("/_fake/calls")
     async def calls() -> list[Any]:
-        return [list(call) for call in fake.calls]
+        return [msgspec.to_builtins(list(call)) for call in fake.calls]
 
     @app.get("/_fake/{session}/followers")
     async def followers(session: str) -> int:

@@ -57,7 +57,7 @@ async def test_a_question_is_answered_in_the_list(serve: Serve, open_page: Open)
     await page.get_by_test_id("answer").click()
     await expect(page.get_by_test_id("all-clear")).to_be_visible()
     [said] = await heard(page)
-    assert (said["decision"], said["answers"]) == ("answer", {"얼마나 자주 알릴까요?": "매주"})
+    assert (said["decision"], said["replies"]) == ("answer", {"얼마나 자주 알릴까요?": {"choices": ["매주"]}})
 
 
 async def test_keys_answer_only_the_card_that_has_the_focus_and_go_on_to_the_next(

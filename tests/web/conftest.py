@@ -14,6 +14,7 @@ from core.config.settings import Settings
 from core.fleet.idle_reaper import IdleLimits
 from core.fleet.runner_pool import RunnerPool
 from core.services.agent_definitions import AgentDefinitions
+from core.services.agent_tests import AgentTests
 from core.services.agent_transfer import AgentTransfer
 from core.services.agent_versions import AgentVersions
 from core.services.agents import Agents
@@ -83,6 +84,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
                         "transfer": AgentTransfer(
                             store=store, runners=runners, agents=agents, versions=versions, audit=audit
                         ),
+                        "tests": AgentTests(store, audit=audit, wake=lambda: None),
                         "runs": Runs(store, audit=audit, wake=lambda: None),
                         "schedules": Schedules(store, audit=audit, wake=lambda: None),
                         "spending": Spending(store, audit=audit, people=people),

@@ -29,7 +29,8 @@ async def test_what_was_said_is_found(served: Served) -> None:
     await served.store.append(session, [event], owner=UserId("local-owner"))
     [found] = (await served.owner.get("/api/v1/search?q=보고")).json()["messages"]
     assert (found["session"], found["seq"], found["excerpt"], found["marked"]) == (session, 1, "새 보고서", [[2, 4]])
-    assert (await served.owner.get("/api/v1/search?q=")).status_code == 400
+    assert (await served.owner.get("/api/v1/search")).json() == {"messages": []}
+    assert (await served.owner.get("/api/v1/search?q=" + "x" * 1000)).status_code == 400
     assert (await served.owner.get("/api/v1/search?q=x&session=nobody")).status_code == 404
 
 

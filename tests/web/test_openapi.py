@@ -25,6 +25,7 @@ DOCUMENT: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(MADE))
 BODIES: dict[str, dict[str, Any]] = {
     "POST /sessions/{session}/messages": {"text": "안녕", "message_id": "m1"},
     "POST /agents/{agent}/runs": {},
+    "POST /agents/{agent}/tests/run": {"only": "greets"},
     "POST /agents/{agent}/triggers": {"cron": "0 9 * * 1-5", "timezone": "Asia/Seoul", "jitter_s": 0, "enabled": True},
     "PATCH /triggers/{trigger}": {"timezone": "Asia/Seoul"},
     "POST /triggers/{trigger}/pause": {"why": "휴가"},
@@ -50,6 +51,8 @@ FILE = "/agents/{agent}/files/{path}"
 ANY_TEXT = {
     ("GET /agents/{agent}/files:zip", "path"),
     ("GET /agents/{agent}/changes", "session"),
+    ("GET /search", "q"),
+    ("GET /search", "session"),
 }  # parameters that take every text
 
 

@@ -23,11 +23,11 @@ def router(services: Services) -> ApiRouter:
     @api.endpoint("GET", "/search", problems=(404,))
     async def search_messages(
         user: Caller,
-        q: Annotated[str, Query(min_length=1, max_length=QUERY_CHARS)],
+        q: Annotated[str, Query(max_length=QUERY_CHARS)] = "",
         session: Annotated[str, Query(max_length=64)] = "",
         limit: Annotated[int, Query(ge=1, le=MOST)] = 20,
     ) -> SearchAnswer:
-        """Find messages by what they say, in all sessions or in one."""
+        """Find messages by what they say, in all sessions or in one; without a word there are none."""
         return SearchAnswer(messages=await services.search.find(q, user=user.user_id, session=session, limit=limit))
 
     return api

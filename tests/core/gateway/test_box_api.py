@@ -46,7 +46,8 @@ async def token(box_http: BoxHttp) -> str:
 async def test_the_spec_is_what_a_cli_starts_with(box_http: BoxHttp) -> None:
     spec = (await box_http("POST", "/internal/spec", {"session": "s1"})).body
     assert spec["provider"] == "practice"
-    assert spec["session"] == {"id": "s1", "kind": "builder", "locale": "ko", "unattended": False, "folder": ""}
+    told = {"id": "s1", "kind": "builder", "locale": "ko", "unattended": False, "folder": ""}
+    assert spec["session"] == told | {"branch_of": "", "branch_at": ""}
     assert spec["agent"] == {
         "id": "a1",
         "name": "Old",
