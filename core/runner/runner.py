@@ -121,6 +121,13 @@ class Runner:
         return self._sessions
 
     @property
+    def tracker(self) -> ChangeTracker:
+        """The tracker that keeps snapshots of the agents' folders. Raises: Unavailable: the runner has no user yet."""
+        if self._tracker is None:
+            raise Unavailable("not bound to a user yet", code="dormant")
+        return self._tracker
+
+    @property
     def idle_s(self) -> float:
         """The seconds since a client was connected; 0 while one is."""
         return 0.0 if self._connected else time.monotonic() - self._last_seen

@@ -1,15 +1,18 @@
 """Files are pasted, dropped and chosen in the composer, and stand in the transcript after a reload."""
 
+import asyncio
 import base64
 import json
 import re
+from collections.abc import Awaitable, Callable
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.core.runner.test_attachments import png
 from tests.e2e.screen import Screen
 from tests.e2e.test_pages import judge
 from tests.model_server import ModelServer
+from tests.timeouts import PATIENCE_S
 
 GIVE = """([kind, name, type, data]) => {
   const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
@@ -26,10 +29,25 @@ async def give(page: Page, kind: str, name: str, type: str, data: bytes) -> None
     await page.evaluate(GIVE, [kind, name, type, base64.b64encode(data).decode()])
 
 
+def slow_at_first(page: Page, name: str) -> Callable[[Route], Awaitable[None]]:
+    """The first request goes on only when the file of this name, which is chosen last, has been sent."""
+    sent, seen = asyncio.Event(), list[Route]()
+    page.on("response", lambda answer: sent.set() if answer.url.endswith(f"/uploads/{name}") else None)
+
+    async def handle(route: Route) -> None:
+        seen.append(route)
+        if len(seen) == 1:
+            await asyncio.wait_for(sent.wait(), PATIENCE_S)
+        await route.continue_()
+
+    return handle
+
+
 async def test_what_is_pasted_dropped_and_chosen_reaches_the_model(me: Screen, model: ModelServer) -> None:
     me.allow(r"409")  # a name that is taken: the next one is tried
     picture = png(20, 20)
     mine = me.get("attachment")
+    await me.page.route("**/uploads/image.png", slow_at_first(me.page, "notes.txt"))
     await give(me.page, "paste", "image.png", "image/png", picture)
     await give(me.page, "drop", "image.png", "image/png", picture)
     await me.get("attach-input").set_input_files(

@@ -17,6 +17,6 @@ GUARDS = (
     Guard("terminal: input has a bound", "T1", ONE, "if len(self._input) + len(data) > INPUT_BYTES:", "if False:", f"{HERE}::test_what_is_typed_and_never_read_has_a_bound"),
     Guard("terminal: the end of the shell ends all", "T1", SERVER, "                os.kill(orphan, signal.SIGKILL)\n            os.wait()", "                pass\n            break", f"{HERE}::test_the_end_of_a_shell_ends_all_that_it_started"),
     Guard("terminal: a runner has a number of them", "T1", "core/runner/terminals/terminals.py", "if len(self._terminals) >= MOST:", "if False:", f"{HERE}::test_terminals_have_a_bound_and_end_with_their_session"),
-    Guard("terminal: they end with their session", "T1", "core/runner/routes/sessions.py", '        await self._runner.terminals.end_session(path_id(request, "session"))\n', "", f"{HERE}::test_terminals_have_a_bound_and_end_with_their_session"),
+    Guard("terminal: they end with their session", "T1", "core/runner/routes/sessions.py", '        await self._runner.terminals.end_session(session)\n', "", f"{HERE}::test_terminals_have_a_bound_and_end_with_their_session"),
     Guard("terminal: off is off", "T1", "core/services/terminals.py", "if not self.allowed:", "if False:", "tests/core/services/test_terminals.py::test_where_terminals_are_off_nobody_opens_one"),
 )  # fmt: skip

@@ -8,7 +8,7 @@ const SHRUNK_PX = 2400; // the longer side of a photograph that is too large as 
 export class Attachments {
   // `changed()` is called whenever the list is another one.
   constructor({ place, box, form, files, limits, words, changed }) {
-    Object.assign(this, { files, limits, words, changed, list: [], next: 0 });
+    Object.assign(this, { files, limits, words, changed, list: [], next: 0, before: new Map() });
     this.shown = element("ul", "attachments");
     this.shown.ariaLabel = words.attachments;
     this.shown.hidden = true;
@@ -54,20 +54,30 @@ export class Attachments {
     const one = { id: this.next++, name: safe(file.name), size: file.size, state: "going", percent: 0 };
     this.list.push(one);
     if (this.list.length > MOST) return this.refuse(one, this.words.too_many_attachments);
+    // Files of one name are sent one after another, so that they get their numbers in the order of choosing.
+    const name = one.name, before = this.before.get(name);
+    const sent = this.prepared(one, file).then(async (body) => (await before, body && this.send(one, body, 1)));
+    this.before.set(name, sent);
+    await sent;
+    if (this.before.get(name) === sent) this.before.delete(name);
+  }
+  // What is to be sent; nothing if it is refused.
+  async prepared(one, file) {
     const body = PICTURE.test(file.type) && file.size > this.limits.picture ? await shrunk(file) : file;
     if (body !== file) one.name = one.name.replace(/\.\w+$/, "") + ".jpg";
     one.size = body.size;
     if (PICTURE.test(body.type) && body.size > this.limits.picture) return this.refuse(one, this.words.picture_too_large);
     if (body.size > this.limits.file) return this.refuse(one, this.words.file_too_large);
     if (PICTURE.test(body.type)) this.preview(one, body);
-    this.send(one, body, 1);
+    return body;
   }
   preview(one, body) {
     const reader = new FileReader();
     reader.onload = () => ((one.picture = reader.result), this.show());
     reader.readAsDataURL(body);
   }
-  send(one, body, nth) {
+  // Resolves once the file is there, refused or removed.
+  async send(one, body, nth) {
     if (!this.list.includes(one)) return;
     const dot = one.name.lastIndexOf(".");
     const name = nth === 1 ? one.name : dot > 0 ? `${one.name.slice(0, dot)}-${nth}${one.name.slice(dot)}` : `${one.name}-${nth}`;
@@ -76,9 +86,11 @@ export class Attachments {
     request.open("PUT", `${this.files}/uploads/${encodeURIComponent(name)}`);
     request.setRequestHeader("If-None-Match", "*");
     request.upload.onprogress = (event) => ((one.percent = Math.floor((100 * event.loaded) / (event.total || 1))), this.bar(one));
-    request.onerror = () => this.refuse(one, this.words.upload_failed);
-    request.onload = () => this.answered(one, body, nth, request);
+    const ended = new Promise((resolve) => (request.onloadend = resolve));
     request.send(body);
+    await ended;
+    if (request.status) return this.answered(one, body, nth, request);
+    if (this.list.includes(one)) this.refuse(one, this.words.upload_failed);
   }
   answered(one, body, nth, request) {
     if (request.status < 300) return Object.assign(one, { state: "done", percent: 100 }), this.show();

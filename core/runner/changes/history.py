@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import get_args
 
 from core.domain.errors import Conflict, NotFound
 from core.protocol.changes_api import KEPT_FILE_BYTES, Change, ChangeList, Reverted, Since
@@ -43,6 +44,14 @@ class History:
                 with suppress(OSError):
                     os.unlink(name, dir_fd=place)
             snapshot.sweep(blobs, known)
+
+    def forget(self, session: str) -> None:
+        """Remove the snapshots of a session, and the contents that only they name. Raises: OSError."""
+        with self._places() as (place, blobs):
+            for since in get_args(Since):
+                with suppress(FileNotFoundError):
+                    os.unlink(f"{session}.{since}", dir_fd=place)
+            snapshot.sweep(blobs, self._manifests(place))
 
     def changes(self, session: str, since: Since) -> ChangeList:
         """Return what has changed since the turn or the session began. Raises: OSError."""

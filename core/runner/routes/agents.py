@@ -5,7 +5,6 @@ import asyncio
 from aiohttp import web
 
 from core.protocol import runner_api as api
-from core.runner.files.folder import PRIVATE, AgentFolder
 from core.runner.routes.http import json_answer, path_id
 from core.runner.runner import Runner
 from core.runner.scratch import copy_folder, remove_copy
@@ -30,7 +29,7 @@ class AgentRoutes:
         agent = path_id(request, "agent")
         await self._runner.terminals.end_agent(agent)
         await self._runner.sessions.delete_agent(agent)
-        await asyncio.to_thread(AgentFolder(self._runner.home, agent).forget, *PRIVATE)
+        await self._runner.tracker.forget_agent(agent)
         return json_answer()
 
     async def _copy(self, request: web.Request) -> web.Response:

@@ -52,8 +52,10 @@ class SessionRoutes:
         return json_answer()
 
     async def _delete(self, request: web.Request) -> web.Response:
-        await self._runner.terminals.end_session(path_id(request, "session"))
-        await self._runner.sessions.delete(path_id(request, "session"))
+        session = path_id(request, "session")
+        await self._runner.terminals.end_session(session)
+        await self._runner.sessions.delete(session)
+        await self._runner.tracker.forget_session(session)
         return json_answer()
 
     async def _warm(self, request: web.Request) -> web.Response:

@@ -49,6 +49,21 @@ def test_a_turn_and_its_session_have_changes_of_their_own(tmp_path: Path) -> Non
     assert told(history, session="") == first  # the newest session's
 
 
+def test_a_forgotten_session_takes_along_what_only_its_snapshots_have(tmp_path: Path) -> None:
+    folder, history = folder_of(tmp_path), History(tmp_path, "a1")
+    (folder / "a.txt").write_text("only s1 has seen this")
+    history.begin_turn("s1")
+    (folder / "a.txt").write_text("both have seen this")
+    history.begin_turn("s1")
+    history.begin_turn("s2")
+    history.forget("s1")
+    history.forget("s1")
+    kept = [path for path in (tmp_path / ".oma/changes/a1").rglob("*") if path.is_file()]
+    assert not [path for path in kept if path.name.startswith("s1")]
+    assert [path.read_text() for path in kept if path.parent.name == "blobs"] == ["both have seen this"]
+    assert history.before("s2", "session", "a.txt") == b"both have seen this"
+
+
 def test_a_change_in_the_same_tick_and_of_the_same_size_is_seen(tmp_path: Path) -> None:
     folder, history = folder_of(tmp_path), History(tmp_path, "a1")
     file = folder / "a.txt"
