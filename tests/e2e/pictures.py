@@ -43,6 +43,10 @@ async def walk(screen: Screen, folder: Path) -> None:
     await picture(screen, folder / "permission.png")
     await allow_all(screen)
     agent = screen.agent
+    await screen.get("panel-toggle").click()
+    await screen.page.get_by_role("tab", name="Changes").click()
+    await expect(screen.page.get_by_text("CLAUDE.md").last).to_be_visible()
+    await picture(screen, folder / "panel.png")
     await screen.page.goto(screen.product.url + "/dashboard")
     await expect(screen.get("agent-card").first).to_be_visible()
     await picture(screen, folder / "dashboard.png")
@@ -67,6 +71,9 @@ async def operate(screen: Screen, folder: Path, agent: str) -> None:
     await screen.page.goto(screen.product.url + "/runs")
     await expect(screen.get("run-row").first).to_be_visible()
     await picture(screen, folder / "runs.png")
+    await screen.page.goto(f"{screen.product.url}/agents/{agent}")
+    await expect(screen.get("version-row").or_(screen.get("publish")).first).to_be_visible()
+    await picture(screen, folder / "agent.png")
 
 
 async def picture(screen: Screen, path: Path) -> None:
