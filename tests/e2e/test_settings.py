@@ -25,6 +25,7 @@ from tests.product import Product
 SOON_MS = 30_000  # that it happens; within 2 s is what tests/auth/test_revocation.py is about
 LOGIN_PAGE = re.compile("/login")  # with any query: a page that is redirected may reload itself
 GONE_S = 60.0
+TERM = "lophonequartz"  # part of a word: the full-text index stores a term without what it shares with the one before
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -124,7 +125,7 @@ async def test_a_deleted_account_is_out_at_once_and_gone_from_everywhere_within_
         await screen.say(f"TOOL(((bash -c 'echo {canary} > {canary}.txt')))")
         await screen.get("allow").click()
         await screen.until_turns(1)
-    await alice.say("N=4000 GAP=0.05 canary-of-alice")  # a turn under way when the account goes
+    await alice.say(f"N=4000 GAP=0.05 canary-of-alice xy{TERM}")  # a turn under way when the account goes
     await alice.until_word("w3")
     session, agent = alice.session, alice.agent
     page = await alice.page.context.new_page()
@@ -137,12 +138,13 @@ async def test_a_deleted_account_is_out_at_once_and_gone_from_everywhere_within_
     await page.get_by_test_id("delete-account").click()
     await expect(page.locator(".sure [role=alert]")).to_contain_text("Nothing was deleted")
     assert found_in(shared.data_dir, "canary-of-alice"), "the search finds what is there"
+    assert "message_index_data" in tables_with(shared.data_dir / "oma.db", TERM), "the full-text index has it"
     await page.get_by_test_id("delete-phrase").fill("Delete  everything")
     began = time.monotonic()
     await page.get_by_test_id("delete-account").click()
     for tab in (page, alice.page, elsewhere.page):
         await expect(tab).to_have_url(LOGIN_PAGE, timeout=SOON_MS)
-    words = (ALICE["email"], ALICE["name"], session, "canary-of-alice")
+    words = (ALICE["email"], ALICE["name"], session, "canary-of-alice", TERM)
     while left := {word: where for word in words if (where := found_in(shared.data_dir, word))}:
         assert time.monotonic() - began < GONE_S, left
         await asyncio.sleep(0.5)
