@@ -2,7 +2,12 @@
 
 The bytes go into a staging file outside the agent's folder. Then that file and the present one change places in one
 system call, and what came out is looked at: if it is not what the writer had read, they change back. While a program
-still has the replaced file open it may be writing into it, so a save waits until nobody has.
+still has the replaced file open it may be writing into it, so a save waits until nobody has, at most SETTLE_S.
+
+Two cases are not covered, because no system call tells of them. A program found the old file before the swap, and
+its open() took longer than LOOK_S after it, or it kept the file open longer than SETTLE_S before it wrote: its words
+are in a file that has no name any more. A program wrote before the swap and again, in place, before the swap back: the
+save is refused, and the second of its writings is gone.
 """
 
 import errno
@@ -25,6 +30,7 @@ from core.runner.files.reading import READ
 
 SYNC_BYTES = 16 * 1024 * 1024  # larger ones are uploads, which can be sent again after a power cut
 SETTLE_S, LOOK_S = 0.5, 0.01  # the longest wait for programs that have the replaced file open
+SWAPS = 5  # until a program that replaces the file all the time is let alone
 ANYTHING = "*"  # If-Match: the file must be there; If-None-Match: it must not
 _commits = Lock()  # two saves must not both look before either has replaced
 
@@ -143,26 +149,45 @@ def _replace(parent: int, name: str, staged: Staged, before: int, *, seen: bool)
             return
     finally:
         os.close(out)
-    rename(staged.folder, staged.name, parent, name, RENAME_EXCHANGE)
+    _put_back(parent, name, staged)
     raise Conflict("the file was changed meanwhile", code="file_changed")
 
 
-def _settle(handle: int) -> None:
-    """Wait, but not for long, until no program has the file open to write: only then nobody's words can be lost.
+def _put_back(parent: int, name: str, staged: Staged) -> None:
+    """Swap until what comes out is what went in before: if a program replaced the file meanwhile, its newest stays."""
+    expected = os.fstat(staged.handle)
+    for _ in range(SWAPS):
+        going_in = os.stat(staged.name, dir_fd=staged.folder, follow_symlinks=False)
+        rename(staged.folder, staged.name, parent, name, RENAME_EXCHANGE)
+        if os.path.samestat(os.stat(staged.name, dir_fd=staged.folder, follow_symlinks=False), expected):
+            return
+        expected = going_in
 
-    A read lease is granted when there is no writer; a file system without leases costs one look's pause. A program
-    that opens the file meanwhile sends us SIGURG, which does nothing, instead of SIGIO, which would end the runner.
+
+def _settle(handle: int) -> None:
+    """Wait, but not for long, until no program has the file open to write, nor is about to.
+
+    A read lease is granted when there is no writer. It is held for one look, and has to be granted twice: an open()
+    that began before the swap and is not over stops at the first, and is a writer at the second. A file system without
+    leases costs one look's pause. A program that opens the file meanwhile sends us SIGURG, which does nothing, instead
+    of SIGIO, which would end the runner.
     """
+    quiet = False
     fcntl.fcntl(handle, fcntl.F_SETSIG, signal.SIGURG)
     until = time.monotonic() + SETTLE_S
     while time.monotonic() < until:
         try:
             fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)
         except BlockingIOError:
+            quiet = False
             time.sleep(LOOK_S)
         except OSError:
             time.sleep(LOOK_S)
             return
         else:
+            if not quiet:
+                time.sleep(LOOK_S)
             fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-            return
+            if quiet:
+                return
+            quiet = True
