@@ -39,4 +39,12 @@ GUARDS = (
         "files: a save waits for who is writing", "F6", WRITING, "        _settle(out)\n", "",
         f"{PATHS}::test_a_save_waits_for_a_program_that_has_the_file_open_to_write",
     ),
+    Guard(
+        "files: a save waits for who is opening", "F6", WRITING, "            if not quiet:\n                time.sleep(LOOK_S)\n", "",
+        f"{PATHS}::test_a_program_that_opens_the_old_file_just_after_the_swap_is_noticed",
+    ),
+    Guard(
+        "files: the newest of two changes stays", "F6", WRITING, "    _put_back(parent, name, staged)\n", "    rename(staged.folder, staged.name, parent, name, RENAME_EXCHANGE)\n",
+        f"{PATHS}::test_of_two_changes_around_a_swap_the_newest_stays",
+    ),
 )  # fmt: skip
