@@ -47,7 +47,7 @@ def test_after_the_answer_everything_is_made_run_and_reported(tmp_path: Path) ->
     guide = (tmp_path / "CLAUDE.md").read_text()
     assert WISH in guide and ANSWER in guide
     assert "미국 달러: 1,382.5 -> 1,391.2 (+0.6%)" in report, "the real output is quoted"
-    assert "연습 모델" in report and "ANTHROPIC_API_KEY" in report
+    assert "연습 모델" in report and "모델 연결" in report
 
 
 def test_the_same_in_english(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_beyond_its_script_it_says_what_it_is_and_how_to_get_a_real_one(tmp_path
     talking.say(WISH)
     talking.say(ANSWER)
     answer = talking.say(words)
-    assert "ANTHROPIC_API_KEY" in answer
+    assert "모델 연결" in answer or "Settings → Model" in answer
     assert talking.names == ALL
 
 
