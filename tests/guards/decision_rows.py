@@ -65,7 +65,7 @@ GUARDS = (
         f"{JUDGE_TEST}::test_edits_pass_inside_the_folder_in_one_mode"),
     Guard("an allow list asks nobody", "S4", POLICY, 'return PolicyDecision("deny", "mode") if mode is Mode.LISTED else ASK', "return ASK",
         f"{JUDGE_TEST}::test_what_changes_something_asks_or_is_refused"),
-    Guard("an edit through a link asks", "S4", JUDGE, "os.path.realpath(self.folder / named)", "os.path.abspath(self._folder / named)",
+    Guard("an edit through a link asks", "S4", JUDGE, "os.path.realpath(self.folder / named)", "os.path.abspath(self.folder / named)",
         f"{JUDGE_TEST}::test_edits_pass_inside_the_folder_in_one_mode"),
     Guard("a start file of the shell makes all commands ask", "S4", JUDGE, "return not started and", "return",
         f"{JUDGE_TEST}::test_a_shell_in_which_names_may_mean_something_else_lets_nothing_pass"),

@@ -75,7 +75,7 @@ GUARDS = (
     Guard("the log: what ends a thread", "S3 L1", LOGS, "    threading.excepthook = lambda", "    lambda_ = lambda", ENDS, by="JSONDecodeError"),
     Guard("the log: warnings of libraries", "S3 L1", LOGS, "    logging.captureWarnings(True)\n", "", ENDS, by="JSONDecodeError"),
     Guard(
-        "the audit log holds no key", "S3 L1", "core/services/audit.py", "escape_line(visible(mask(text[:READ_CHARS])), longest)", "escaped(text[:READ_CHARS], longest)",
+        "the audit log holds no key", "S3 L1", "core/services/audit.py", "escape_line(visible(mask(text[:READ_CHARS])), longest)", "escape_line(visible(text[:READ_CHARS]), longest)",
         "tests/core/services/test_audit.py::test_a_key_in_a_rule_is_not_kept",
     ),
     Guard(

@@ -82,7 +82,7 @@ SLASH_8S = ",".join(f"{n}.0.0.0/8" for n in range(1, 224))
 MEANING: dict[str, tuple[dict[str, str], str]] = {
     "a repeated pattern as secret": ({"OMA_SESSION_SECRET": "q8Zr2LmX0vTk" * 4}, "OMA_SESSION_SECRET"),
     "a repeated word as secret": ({"OMA_SESSION_SECRET": "Hx7!pQ2z" * 8}, "OMA_SESSION_SECRET"),
-    "an alphabet as secret": ({"OMA_SESSION_SECRET": "mnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV"}, "OMA_SESSION_SECRET"),
+    "an alphabet as secret": ({"OMA_SESSION_SECRET": "klmnopqrstuvwxyzKLMNOPQRSTUVWXYZ56789"}, "OMA_SESSION_SECRET"),
     "a row of keys as secret": ({"OMA_SESSION_SECRET": "zyxwvutsrqponmlkjihgfedcbaZYXWVUTS"}, "OMA_SESSION_SECRET"),
     "the model key as session secret": ({"ANTHROPIC_API_KEY": SECRET}, "ANTHROPIC_API_KEY"),
     "the provider's secret as session secret": ({"OMA_OIDC_CLIENT_SECRET": SECRET}, "OMA_OIDC_CLIENT_SECRET"),
