@@ -36,6 +36,10 @@ GUARDS = (
         f"{API}::test_a_save_over_a_changed_file_is_refused_and_both_stay",
     ),
     Guard(
+        "files: a save waits for who is writing", "F6", WRITING, "        _settle(out)\n", "",
+        f"{PATHS}::test_a_program_that_opens_the_old_file_just_after_the_swap_is_noticed",
+    ),
+    Guard(
         "files: a save waits for who is opening", "F6", WRITING, "            if not quiet:\n                time.sleep(LOOK_S)\n", "",
         f"{PATHS}::test_a_program_that_opens_the_old_file_just_after_the_swap_is_noticed",
     ),

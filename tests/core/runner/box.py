@@ -58,6 +58,8 @@ class Gateway:
         self.checks: list[dict[str, Any]] = []
         self.unfinished = 0  # so many times a call is said to go on
         self.refuse_ingest = False
+        self.refusals = 0  # of ingest
+        self.specs_asked = 0
         self.refused: set[str] = set()  # model tokens
         self.turn_cost_usd = 0.0  # what it says of every turn that ends
         self.behind: set[str] = set()  # sessions of which the store has other events
@@ -88,12 +90,14 @@ class Gateway:
             await self._came.wait_for(lambda: len(self.events.get(session, {})) >= seq)
 
     async def _spec(self, request: web.Request) -> web.Response:
+        self.specs_asked += 1
         spec = self.specs.get((await request.json())["session"])
         return web.json_response(spec) if spec else web.json_response({"code": "not_found"}, status=404)
 
     async def _ingest(self, request: web.Request) -> web.Response:
         body = await request.json()
         if self.refuse_ingest:
+            self.refusals += 1
             return web.json_response({"code": "unavailable"}, status=503)
         self.asked += 1
         have = self.events.setdefault(body["session"], {})

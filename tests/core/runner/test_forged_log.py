@@ -215,8 +215,14 @@ async def test_a_log_that_was_cut_takes_back_from_the_store_what_it_lacks_before
         lines = session.log.read_bytes().splitlines(keepends=True)
         at = next(n for n, line in enumerate(lines) if b'"user_said"' in line)
         session.log.write_bytes(b"".join(lines[: at + 1]))
-        calls = len(box.model.turns)
+        calls, starts = len(box.model.turns), box.gateway.specs_asked
+        box.gateway.refuse_ingest = True  # the Store is away at first
         await box.start()
+        async with asyncio.timeout(PATIENCE_S):
+            while box.gateway.refusals < 3:
+                await asyncio.sleep(0.05)
+        assert box.gateway.specs_asked == starts, "no CLI begins before the Store was asked"
+        box.gateway.refuse_ingest = False
         async with asyncio.timeout(PATIENCE_S):
             while not any(isinstance(event, Notice) for event in await session.stored()):
                 await asyncio.sleep(0.05)
