@@ -20,7 +20,7 @@ SUBJECT = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}")  # OpenID Connect: at mos
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Somebody, as the provider vouches for them. `email` is empty unless the provider verified it."""
+    """The identity of a person, as the provider vouches for it. `email` is empty unless the provider verified it."""
 
     issuer: str
     subject: str

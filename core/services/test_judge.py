@@ -103,7 +103,7 @@ class Judge:
         return ""
 
     async def _remove(self, session: str, folder: str, agent: str, user: UserId) -> None:
-        """Nobody looks at it again: its words are in the verdict."""
+        """Remove the judge's session and folder: its words are kept in the verdict."""
         try:
             runner = await self._runners.get_or_start(user)
             await runner.delete(session)

@@ -102,7 +102,7 @@ class Terminal:
 
     @contextlib.contextmanager
     def viewed(self) -> Iterator[Viewer]:
-        """Somebody looks at it while the context is open."""
+        """Count one more viewer while the context is open, and give it a queue of output."""
         viewer = Viewer()
         self._viewers.add(viewer)
         try:

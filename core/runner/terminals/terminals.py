@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MOST: Final = 8  # of a runner
 
 
-class Entry(NamedTuple):
+class OpenTerminal(NamedTuple):
     """A terminal and the agent whose folder it is in."""
 
     agent: str
@@ -27,7 +27,7 @@ class Terminals:
 
     def __init__(self, launcher: CliLauncher) -> None:
         self._launcher = launcher
-        self._terminals: dict[tuple[str, int], Entry] = {}
+        self._terminals: dict[tuple[str, int], OpenTerminal] = {}
         self._starting = asyncio.Lock()
 
     async def open(self, session: str, agent: str, number: int, size: Size) -> "Terminal":
@@ -49,7 +49,7 @@ class Terminals:
                 started: Terminal = await module.Terminal.start(place.folder(agent), environment, size)
             except OSError as error:
                 raise Unavailable(f"a terminal cannot be started: {error}", code="no_terminal") from error
-            self._terminals[session, number] = Entry(agent, started)
+            self._terminals[session, number] = OpenTerminal(agent, started)
             return started
 
     def get(self, session: str, number: int) -> "Terminal":
